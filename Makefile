@@ -1,0 +1,69 @@
+# Every command of the project. `make help` lists them.
+#
+# Underneath they are plain cargo commands, which work by themselves where Rust, a C compiler and the
+# PostgreSQL server programs are installed.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# rustup and `cargo install` put programs here; a shell that was open before does not know it yet.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+.PHONY: help
+help: ## list every target (this text)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: setup
+setup: ## check for what is needed to build and run, install what is missing
+	@scripts/setup run
+
+.PHONY: demo
+demo: ## try everything on this machine, without configuration (more options: ARGS="--help")
+	@scripts/setup run
+	cargo run --locked --release -- demo $(ARGS)
+
+.PHONY: test
+test: ## run every test (only some: ARGS=part_of_a_name)
+	@scripts/setup test
+	cargo test --locked $(ARGS)
+
+.PHONY: lint-tools
+lint-tools:
+	@scripts/setup lint
+
+.PHONY: lint
+lint: lint-tools ## check format, clippy, .sqlx and dependencies
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	scripts/sqlx-prepare --check
+	@$(MAKE) --no-print-directory deny
+
+.PHONY: fmt
+fmt: ## format the code
+	cargo fmt
+
+.PHONY: deny
+deny: lint-tools ## check licences, sources and bans of dependencies, and known weaknesses where their list can be reached
+	cargo deny --locked check --hide-inclusion-graph bans licenses sources
+	@if cargo deny fetch db >/dev/null 2>&1; then \
+		echo 'cargo deny --locked check advisories'; \
+		cargo deny --locked check advisories; \
+	else \
+		echo 'deny: known weaknesses NOT checked: the advisory database cannot be reached from here'; \
+	fi
+
+.PHONY: prepare
+prepare: ## write .sqlx anew after a change to a query or a migration
+	scripts/sqlx-prepare
+
+.PHONY: doc
+doc: ## build the documentation of the code: target/doc/rundbrief/index.html
+	cargo doc --locked --no-deps --document-private-items
+
+.PHONY: ci
+ci: ## everything that a change must pass, as the server runs it
+	.ci/run
+
+.PHONY: clean
+clean: ## remove everything that was built
+	cargo clean

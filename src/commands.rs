@@ -1,0 +1,139 @@
+//! The command line: one file a subcommand. Only here are the rooms put together.
+//!
+//! Exit 0: done. 1: failed. 2: wrong usage or configuration.
+
+pub mod demo;
+pub mod output;
+
+mod mailings;
+mod publication;
+mod serve;
+mod subscribers;
+mod updates;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use sqlx::PgPool;
+
+use crate::{
+    config::{self, Config, ConfigErrors, Source},
+    db,
+    mail::{compose::Composer, templates::Templates},
+    telemetry,
+};
+
+pub use serve::{Service, stop_on_signal};
+
+/// Self-hosted newsletter service: double-opt-in signup, project updates by mail, one-click unsubscribe.
+#[derive(Parser)]
+#[command(name = "rundbrief", version, arg_required_else_help = true)]
+struct Arguments {
+    /// Read settings from this file too; what the environment sets already wins. Without it, `.env` is read.
+    #[arg(long, global = true, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the web service and a worker in one process.
+    Serve(serve::Serve),
+    /// Run a worker alone. Any number of them may share one database.
+    Worker,
+    /// Bring the database's schema up to date. `serve` does this by itself.
+    Migrate,
+    /// Try everything out: a private database, a mail catcher, sample content. Needs no configuration.
+    Demo(demo::Demo),
+    /// The newsletter's identity and legal texts.
+    #[command(subcommand)]
+    Publication(publication::Publication),
+    /// What the project has to tell.
+    #[command(subcommand)]
+    Updates(updates::Updates),
+    /// Sending an update to everybody.
+    #[command(subcommand)]
+    Mailings(mailings::Mailings),
+    /// The people on the list.
+    #[command(subcommand)]
+    Subscribers(subscribers::Subscribers),
+}
+
+/// The command was used in a way that cannot work; exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Runs the command of the process's own command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Err(error) = load_env(arguments.env_file.as_deref()) {
+        output::error(&error.to_string());
+        return ExitCode::from(2);
+    }
+    telemetry::start();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&format!("the runtime could not be started: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(run(arguments.command));
+    // Blocking reads (standard input) must not hold up the end.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&format!("{error:#}"));
+            let wrong_use = error.is::<Usage>() || error.is::<ConfigErrors>();
+            if wrong_use { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(serve) => serve.run().await,
+        Command::Worker => serve::worker().await,
+        Command::Migrate => migrate().await,
+        Command::Demo(demo) => demo.run().await,
+        Command::Publication(publication) => publication.run().await,
+        Command::Updates(updates) => updates.run().await,
+        Command::Mailings(mailings) => mailings.run().await,
+        Command::Subscribers(subscribers) => subscribers.run().await,
+    }
+}
+
+fn load_env(file: Option<&std::path::Path>) -> Result<(), Usage> {
+    let loaded = match file {
+        Some(file) => dotenvy::from_path(file).map_err(|error| (file.display().to_string(), error)),
+        None => dotenvy::dotenv().map(drop).map_err(|error| (".env".to_owned(), error)),
+    };
+    match loaded {
+        Err((_, error)) if file.is_none() && error.not_found() => Ok(()),
+        Err((name, error)) => Err(Usage(format!("{name} cannot be read: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+async fn migrate() -> anyhow::Result<()> {
+    let pool = database().await?;
+    db::migrate(&pool).await?;
+    output::line("The database is up to date.");
+    Ok(())
+}
+
+/// The database that `DATABASE_URL` names.
+async fn database() -> anyhow::Result<PgPool> {
+    Ok(db::connect(&config::database_url(&Source::environment())?).await?)
+}
+
+/// What makes the mails of a service with this configuration; every template has been tried.
+fn composer(config: &Config) -> anyhow::Result<Composer> {
+    let templates = Templates::load(config.email_templates_dir.as_deref())?;
+    Ok(Composer::new(templates, config.public_url.clone(), config.secret_keys.clone()))
+}

@@ -1,0 +1,166 @@
+//! `demo`: everything at once, on this machine alone, with no configuration.
+
+mod catcher;
+mod inbox;
+pub mod postgres;
+mod samples;
+
+use std::{
+    fs::{self, File},
+    io::ErrorKind,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, anyhow};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use clap::Args;
+use tokio::{net::TcpListener, time::timeout};
+
+use crate::config::{Config, Source};
+
+use self::postgres::Cluster;
+use super::{Service, output, stop_on_signal};
+
+/// Try everything out: a private database, a mail catcher, sample content. Needs no configuration.
+#[derive(Args)]
+pub struct Demo {
+    /// Port of the web pages.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+
+    /// Folder for the demo's data; begins with sample content, keeps what you do in it. Remove it to begin anew.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+impl Demo {
+    /// Runs the demo until Ctrl-C.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let dir = self.dir.unwrap_or_else(default_dir);
+        // The port first: nothing has been started yet when it turns out to be taken.
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let listener = TcpListener::bind(address).await.map_err(|error| port_problem(self.port, &error))?;
+        let port = listener.local_addr()?.port();
+        fs::create_dir_all(&dir)
+            .with_context(|| format!("{} cannot be made; choose another folder with --dir", dir.display()))?;
+        let dir = dir.canonicalize()?;
+        let _lock = lock(&dir)?;
+
+        let stop = stop_on_signal();
+        output::remark("Starting a private database …");
+        let cluster = Cluster::start(&dir.join("postgres")).await?;
+        cluster.create_database("rundbrief").await?;
+        let catcher = catcher::start().await?;
+        let settings = settings(&dir, port, &cluster, catcher.port)?;
+        let config = Config::read(&Source::pairs(
+            &settings.iter().map(|(k, v)| (*k, v.as_str())).collect::<Vec<_>>(),
+        ))?;
+        let service = Service::prepare(&config).await?;
+        let first_update = samples::fill(&service.pool, &config).await?;
+
+        let router = service.router(&config)?.merge(inbox::router(catcher.mails.clone())?);
+        introduce(&config, &dir, &first_update);
+        let result = service.run(listener, router, true, stop).await;
+        output::remark("Stopping the database …");
+        if timeout(Duration::from_secs(10), cluster.stop()).await.is_err() {
+            output::remark("The database is slow to stop; it ends by itself.");
+        }
+        result
+    }
+}
+
+fn default_dir() -> PathBuf {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "user".into());
+    // Not under the home folder: where root runs this, the database's unprivileged user could not get there.
+    std::env::temp_dir().join(format!("rundbrief-demo-{user}"))
+}
+
+fn port_problem(port: u16, error: &std::io::Error) -> anyhow::Error {
+    if error.kind() == ErrorKind::AddrInUse {
+        anyhow!(
+            "port {port} is taken; choose another with --port, such as --port {}",
+            port.wrapping_add(1).max(1024)
+        )
+    } else {
+        anyhow!("cannot listen on port {port}: {error}; choose another with --port")
+    }
+}
+
+/// One demo a folder. The system lets go of the lock when the process ends, also by kill -9.
+fn lock(dir: &Path) -> anyhow::Result<File> {
+    let path = dir.join("lock");
+    let file = File::create(&path)
+        .with_context(|| format!("{} cannot be written; choose another folder with --dir", path.display()))?;
+    file.try_lock().map_err(|_| {
+        anyhow!("another demo is running in {}; choose another folder with --dir", dir.display())
+    })?;
+    Ok(file)
+}
+
+/// The demo's settings. They also go into a file, so that other commands can be tried on the same database.
+fn settings(
+    dir: &Path,
+    port: u16,
+    cluster: &Cluster,
+    smtp_port: u16,
+) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let settings = vec![
+        ("DATABASE_URL", cluster.url("rundbrief")),
+        ("PUBLIC_URL", format!("http://127.0.0.1:{port}")),
+        ("LISTEN_ADDR", format!("127.0.0.1:{port}")),
+        ("SECRET_KEY", secret_key(&dir.join("secret_key"))?),
+        ("SMTP_URL", format!("smtp://127.0.0.1:{smtp_port}?tls=none")),
+    ];
+    let lines: String = settings.iter().map(|(name, value)| format!("{name}='{value}'\n")).collect();
+    write_private(&dir.join("env"), &lines)?;
+    Ok(settings)
+}
+
+/// The key of the last run, so that links in mails of the last run still work.
+fn secret_key(path: &Path) -> anyhow::Result<String> {
+    if let Ok(key) = fs::read_to_string(path) {
+        return Ok(key.trim().to_owned());
+    }
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow!("the system has no random numbers: {error}"))?;
+    let key = STANDARD.encode(bytes);
+    write_private(path, &key)?;
+    Ok(key)
+}
+
+fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let opened = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    opened
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("{} cannot be written", path.display()))
+}
+
+fn introduce(config: &Config, dir: &Path, update: &str) {
+    let url = config.public_url.as_str();
+    let program = std::env::args().next().unwrap_or_else(|| "rundbrief".into());
+    let env = dir.join("env");
+    output::line(&format!(
+        "
+Rundbrief is running. Everything stays on this machine.
+
+  Sign up           {url}/
+  Mail that arrives {url}/inbox
+
+  1. Sign up with any address, such as maria@example.org.
+  2. Open the confirmation mail in the inbox, follow its link, press the button.
+  3. Send an update to everybody, in another terminal:
+
+     {program} --env-file {env} mailings trigger {update} --watch
+
+  4. Open the mail in the inbox and unsubscribe.
+
+Data:  {dir}   (remove it to begin anew)
+Stop:  Ctrl-C
+",
+        env = env.display(),
+        dir = dir.display()
+    ));
+}

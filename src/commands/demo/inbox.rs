@@ -1,0 +1,99 @@
+//! `/inbox`: the caught mails, as HTML, as text and as source.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use mail_parser::{Message, MessageParser};
+use serde_json::{Value, json};
+use tera::{Context, Tera};
+
+use super::catcher::{Caught, Mails};
+
+/// The inbox's pages and the pictures of the sample updates.
+pub fn router(mails: Mails) -> anyhow::Result<Router> {
+    let mut tera = Tera::new();
+    tera.add_raw_templates([
+        ("inbox.html", include_str!("templates/inbox.html")),
+        ("mail.html", include_str!("templates/mail.html")),
+    ])?;
+    let inbox = Inbox { mails, tera: Arc::new(tera) };
+    Ok(Router::new()
+        .route("/inbox", get(list))
+        .route("/inbox/{number}", get(show_html))
+        .route("/inbox/{number}/text", get(show_text))
+        .route("/inbox/{number}/source", get(show_source))
+        .route("/inbox/{number}/body.html", get(body))
+        .route("/inbox/pictures/seenland.png", get(picture))
+        .with_state(inbox))
+}
+
+#[derive(Clone)]
+struct Inbox {
+    mails: Mails,
+    tera: Arc<Tera>,
+}
+
+async fn list(State(inbox): State<Inbox>) -> Response {
+    let (total, newest) = inbox.mails.newest();
+    let shown: Vec<Value> = newest.iter().take(200).map(summary).collect();
+    page(&inbox, "inbox.html", &json!({ "total": total, "mails": shown }))
+}
+
+async fn show_html(inbox: State<Inbox>, number: Path<u64>) -> Response {
+    show(&inbox, number.0, "html", |_| String::new())
+}
+
+async fn show_text(inbox: State<Inbox>, number: Path<u64>) -> Response {
+    show(&inbox, number.0, "text", |mail| {
+        parsed(mail).and_then(|message| Some(message.body_text(0)?.into_owned())).unwrap_or_default()
+    })
+}
+
+async fn show_source(inbox: State<Inbox>, number: Path<u64>) -> Response {
+    show(&inbox, number.0, "source", |mail| String::from_utf8_lossy(&mail.source).into_owned())
+}
+
+fn show(inbox: &Inbox, number: u64, view: &str, content: impl Fn(&Caught) -> String) -> Response {
+    let Some(mail) = inbox.mails.get(number) else { return gone() };
+    page(inbox, "mail.html", &json!({ "mail": summary(&mail), "view": view, "content": content(&mail) }))
+}
+
+/// The HTML part alone, for the frame in the page. Its links open in a new tab.
+async fn body(State(inbox): State<Inbox>, Path(number): Path<u64>) -> Response {
+    let Some(mail) = inbox.mails.get(number) else { return gone() };
+    let html = parsed(&mail).and_then(|message| Some(message.body_html(0)?.into_owned())).unwrap_or_default();
+    let html = html.replacen("<head>", "<head><base target=\"_blank\">", 1);
+    let policy = "default-src 'none'; img-src http: https: data:; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox";
+    ([(header::CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
+}
+
+async fn picture() -> Response {
+    ([(header::CONTENT_TYPE, "image/png")], include_bytes!("seenland.png").as_slice()).into_response()
+}
+
+fn page(inbox: &Inbox, template: &str, values: &Value) -> Response {
+    let rendered = Context::from_serialize(values).and_then(|context| inbox.tera.render(template, &context));
+    match rendered {
+        Ok(page) => Html(page).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+fn gone() -> Response {
+    (StatusCode::NOT_FOUND, "This mail is not kept any more. All mails: /inbox\n").into_response()
+}
+
+fn summary(mail: &Caught) -> Value {
+    let subject = parsed(mail).and_then(|message| message.subject().map(str::to_owned)).unwrap_or_default();
+    json!({ "number": mail.number, "to": mail.to, "subject": subject, "at": mail.at.format("%H:%M:%S").to_string() })
+}
+
+fn parsed(mail: &Caught) -> Option<Message<'_>> {
+    MessageParser::default().parse(mail.source.as_slice())
+}

@@ -1,0 +1,59 @@
+//! The demo's content: a publication, some updates, some subscribers. All names are made up.
+
+use chrono::{TimeDelta, Utc};
+use sqlx::PgPool;
+
+use crate::{
+    config::Config,
+    domain::{
+        address::EmailAddress,
+        import::{self, Row},
+        locale::Locale,
+        publication::{self, Content},
+        update::{self, UpdateFile},
+    },
+};
+
+const UPDATES: [&str; 2] = [include_str!("updates/lernorte.md"), include_str!("updates/werkstatt.md")];
+
+const SUBSCRIBERS: [&str; 5] = [
+    "anna.becker@example.org",
+    "jonas.wolf@example.org",
+    "mira.krause@example.net",
+    "team@werkstatt.example",
+    "post@büro-lausitz.example",
+];
+
+/// Fills an empty database; leaves one that is in use as it is. Answers the slug of an update to try.
+pub async fn fill(pool: &PgPool, config: &Config) -> anyhow::Result<String> {
+    let mut transaction = pool.begin().await?;
+    let now = Utc::now();
+    if publication::current(&mut transaction).await?.is_none() {
+        let content = Content::parse(include_str!("../../../publication.example.toml"))?;
+        publication::apply(&mut transaction, &content, now).await?;
+        let consented_at = now - TimeDelta::days(30);
+        let rows: Vec<Row> = (2..)
+            .zip(SUBSCRIBERS)
+            .filter_map(|(line, address)| {
+                let email = EmailAddress::parse(address).ok()?;
+                Some(Row {
+                    line,
+                    email,
+                    locale: Locale::De,
+                    consented_at,
+                    source: "sample of the demo".into(),
+                })
+            })
+            .collect();
+        import::batch(&mut transaction, &config.secret_keys, &rows, now).await?;
+    }
+    if update::list(&mut transaction).await?.is_empty() {
+        for file in UPDATES {
+            let file = file.replace("{public_url}", config.public_url.as_str());
+            update::add(&mut transaction, &UpdateFile::parse(&file, Locale::De)?, now).await?;
+        }
+    }
+    let newest = update::list(&mut transaction).await?.into_iter().next();
+    transaction.commit().await?;
+    Ok(newest.map(|update| update.slug).unwrap_or_default())
+}

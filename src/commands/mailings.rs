@@ -1,0 +1,326 @@
+//! `mailings`: sending an update to everybody, and knowing how it goes.
+
+mod watch;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow, bail};
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use crate::{
+    config::Config,
+    domain::{
+        address::EmailAddress,
+        delivery,
+        ids::MailingId,
+        mailing::{self, Counts, Mailing, MailingError, PauseKind},
+        publication::{self, Publication},
+    },
+    mail::compose::Composer,
+};
+
+use super::{Usage, composer, database, output, updates};
+
+/// Sending an update to everybody.
+#[derive(Subcommand)]
+pub enum Mailings {
+    /// Write the exact mail to a file (.eml); opens and sends nothing.
+    Preview {
+        /// Slug or id of the update.
+        update: String,
+        /// Where to write it; SLUG.eml if not said.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Print one JSON value.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send the update to one address, with [Test] before its subject.
+    Test {
+        /// Slug or id of the update.
+        update: String,
+        /// Where to send it.
+        #[arg(long, value_name = "ADDR")]
+        to: String,
+        /// Print one JSON value.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send the update to every active subscriber. Shows what will happen and asks first.
+    Trigger {
+        /// Slug or id of the update.
+        update: String,
+        /// Begin at this time (RFC 3339, such as 2026-12-16T09:00:00+01:00). The audience is who is subscribed now.
+        #[arg(long, value_name = "TIME")]
+        at: Option<DateTime<Utc>>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// Send it although it was sent before.
+        #[arg(long)]
+        again: bool,
+        /// Stay and show how it goes.
+        #[arg(long)]
+        watch: bool,
+        /// Print one JSON value.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the newest mailings.
+    List {
+        /// Print one JSON value.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how a mailing goes.
+    Status {
+        /// Id of the mailing.
+        id: MailingId,
+        /// Stay and keep showing it.
+        #[arg(long, conflicts_with = "json")]
+        watch: bool,
+        /// Print one JSON value.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop a mailing for now; nothing is lost.
+    Pause {
+        /// Id of the mailing.
+        id: MailingId,
+    },
+    /// Let a paused mailing go on.
+    Resume {
+        /// Id of the mailing.
+        id: MailingId,
+    },
+    /// Call a mailing off; what has not been sent is skipped.
+    Cancel {
+        /// Id of the mailing.
+        id: MailingId,
+    },
+}
+
+impl Mailings {
+    /// Runs the subcommand.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Mailings::Preview { update, out, json } => preview(&update, out, json).await,
+            Mailings::Test { update, to, json } => test(&update, &to, json).await,
+            Mailings::Trigger { update, at, yes, again, watch, json } => {
+                trigger(&update, at, Ask { yes, again }, watch, json).await
+            }
+            Mailings::List { json } => list(json).await,
+            Mailings::Status { id, watch: false, json } => status(id, json).await,
+            Mailings::Status { id, .. } => watch::watch(&database().await?, id).await,
+            Mailings::Pause { id } => {
+                let mut db = database().await?.acquire().await?;
+                mailing::pause(&mut db, id, PauseKind::Staff, "paused by staff", Utc::now()).await?;
+                output::line(
+                    "The mailing is paused. What was on its way to the relay is ended; nothing is lost.",
+                );
+                Ok(())
+            }
+            Mailings::Resume { id } => {
+                mailing::resume(&mut *database().await?.acquire().await?, id).await?;
+                output::line("The mailing goes on.");
+                Ok(())
+            }
+            Mailings::Cancel { id } => {
+                let mut transaction = database().await?.begin().await?;
+                mailing::cancel(&mut transaction, id, Utc::now()).await?;
+                transaction.commit().await?;
+                output::line("The mailing is cancelled. What had not been sent is skipped.");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The publication, if sending may use it; otherwise the list of what is missing.
+async fn ready_publication(db: &mut PgConnection) -> anyhow::Result<Publication> {
+    let publication = publication::current(db)
+        .await?
+        .ok_or_else(|| anyhow!("there is no publication yet; run: rundbrief publication apply FILE.toml"))?;
+    let missing = publication.content.missing();
+    if !missing.is_empty() {
+        bail!(
+            "the publication is not complete; set these in its file and run rundbrief publication apply:\n{}",
+            missing.iter().map(|field| format!("  - {field}")).collect::<Vec<_>>().join("\n")
+        );
+    }
+    Ok(publication)
+}
+
+fn configured() -> anyhow::Result<(Config, Composer)> {
+    let config = Config::from_env()?;
+    let composer = composer(&config)?;
+    Ok((config, composer))
+}
+
+async fn preview(update: &str, out: Option<PathBuf>, json: bool) -> anyhow::Result<()> {
+    let (_, composer) = configured()?;
+    let mut db = database().await?.acquire().await?;
+    let publication = ready_publication(&mut db).await?;
+    let update = updates::named(&mut db, update).await?;
+    let frame = composer.mailing_frame(&publication, &composer.update(&publication, &update)?)?;
+    let to = EmailAddress::parse("vorschau@example.org")?;
+    let message_id = format!("<preview@{}>", composer.public_url().host());
+    let message = composer.for_nobody(&frame, &to, &message_id, Utc::now());
+    let path = out.unwrap_or_else(|| PathBuf::from(format!("{}.eml", update.slug)));
+    std::fs::write(&path, &message).with_context(|| format!("{} cannot be written", path.display()))?;
+    if json {
+        return output::json(&json!({ "file": path, "bytes": message.len(), "subject": update.title }));
+    }
+    output::line(&format!(
+        "Wrote {} ({} bytes). Open it with a mail program.",
+        path.display(),
+        message.len()
+    ));
+    Ok(())
+}
+
+async fn test(update: &str, to: &str, json: bool) -> anyhow::Result<()> {
+    let to = EmailAddress::parse(to).map_err(|error| Usage(format!("--to: {error}")))?;
+    let (_, composer) = configured()?;
+    let mut transaction = database().await?.begin().await?;
+    let publication = ready_publication(&mut transaction).await?;
+    let update = updates::named(&mut transaction, update).await?;
+    // Made here too, so that a mistake shows now and not in the worker's log.
+    composer.test_frame(&publication, &update)?;
+    let id = delivery::enqueue_test(&mut transaction, update.id, &to, Utc::now()).await?;
+    transaction.commit().await?;
+    if json {
+        return output::json(&json!({ "delivery": id, "to": to }));
+    }
+    output::line(&format!(
+        "A test of “{}” to {} is queued; the running service sends it at once.",
+        update.title,
+        to.as_str()
+    ));
+    Ok(())
+}
+
+/// What was said about asking back.
+struct Ask {
+    yes: bool,
+    again: bool,
+}
+
+async fn trigger(
+    update: &str,
+    at: Option<DateTime<Utc>>,
+    ask: Ask,
+    watch: bool,
+    json: bool,
+) -> anyhow::Result<()> {
+    let (_, composer) = configured()?;
+    if at.is_some_and(|at| at <= Utc::now()) {
+        return Err(Usage("--at lies in the past; leave it out to begin now".into()).into());
+    }
+    let pool = database().await?;
+    let mut transaction = pool.begin().await?;
+    let publication = ready_publication(&mut transaction).await?;
+    let update = updates::named(&mut transaction, update).await?;
+    let content = composer.update(&publication, &update)?;
+    let audience = mailing::audience(&mut transaction, Utc::now()).await?;
+    // Not held open while a person thinks.
+    transaction.rollback().await?;
+
+    if !ask.yes {
+        let sender = &publication.content.sender;
+        output::remark(&format!("Subject:   {}", content.subject));
+        output::remark(&format!("From:      {} <{}>", sender.name, sender.address));
+        output::remark(&format!("Audience:  {audience} active subscribers"));
+        if let Some(at) = at {
+            output::remark(&format!(
+                "Begins:    {}",
+                publication.content.written_time(at, publication.content.locale)
+            ));
+        }
+        if !output::can_ask() {
+            return Err(Usage("nobody is there to be asked; say --yes to send without asking".into()).into());
+        }
+        if !output::ask(&format!("Send it to {audience} people?")) {
+            output::remark("Nothing was sent.");
+            return Ok(());
+        }
+    }
+    let mut transaction = pool.begin().await?;
+    let triggered = mailing::trigger(&mut transaction, update.id, &content, at, ask.again, Utc::now()).await;
+    let (id, audience) = match triggered {
+        Ok(triggered) => triggered,
+        Err(MailingError::AlreadyTriggered(before)) => {
+            return Err(MailingError::AlreadyTriggered(before).into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    transaction.commit().await?;
+    if json {
+        output::json(&json!({ "id": id, "audience": audience }))?;
+    } else {
+        let when = if at.is_some() { "is scheduled" } else { "has begun" };
+        output::line(&format!("Mailing {id} to {audience} people {when}."));
+        output::remark(&format!("How it goes: rundbrief mailings status {id} --watch"));
+    }
+    if watch { watch::watch(&pool, id).await } else { Ok(()) }
+}
+
+async fn list(json: bool) -> anyhow::Result<()> {
+    let mailings = mailing::list(&mut *database().await?.acquire().await?, 100).await?;
+    if json {
+        return output::json(&mailings);
+    }
+    if mailings.is_empty() {
+        output::remark("Nothing has been sent yet.");
+    }
+    for mailing in mailings {
+        let time = mailing.triggered_at.format("%Y-%m-%d %H:%M");
+        output::line(&format!(
+            "{}  {time}  {:9}  {:>7}  {}",
+            mailing.id,
+            word(&mailing),
+            mailing.audience,
+            mailing.subject
+        ));
+    }
+    Ok(())
+}
+
+async fn status(id: MailingId, json: bool) -> anyhow::Result<()> {
+    let (mailing, counts) = look(&mut *database().await?.acquire().await?, id).await?;
+    if json {
+        return output::json(&status_json(&mailing, &counts)?);
+    }
+    output::line(&format!("{}  “{}”", word(&mailing), mailing.subject));
+    if let (Some(reason), Some(since)) = (&mailing.pause_reason, mailing.paused_at) {
+        output::line(&format!("since {}: {reason}", since.to_rfc3339()));
+    }
+    output::line(&watch::summary(&mailing, &counts, None));
+    Ok(())
+}
+
+/// A mailing and its counts.
+async fn look(db: &mut PgConnection, id: MailingId) -> anyhow::Result<(Mailing, Counts)> {
+    let mailing = mailing::by_id(db, id).await?.ok_or(MailingError::Unknown)?;
+    let counts = mailing::counts(db, id).await?;
+    Ok((mailing, counts))
+}
+
+/// The mailing with its counts beside the other fields, as `status --json` promises.
+fn status_json(mailing: &Mailing, counts: &Counts) -> anyhow::Result<Value> {
+    let mut value = serde_json::to_value(mailing)?;
+    if let (Value::Object(fields), Value::Object(counts)) = (&mut value, serde_json::to_value(counts)?) {
+        fields.extend(counts);
+    }
+    Ok(value)
+}
+
+fn word(mailing: &Mailing) -> String {
+    serde_json::to_value(mailing.state)
+        .ok()
+        .and_then(|state| state.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}

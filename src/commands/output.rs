@@ -1,0 +1,54 @@
+//! What commands say: results on standard output, everything else on standard error.
+//!
+//! A reader that goes away (`| head`) is no error.
+
+use std::io::{IsTerminal, Write, stderr, stdin, stdout};
+
+use serde::Serialize;
+
+/// A line of result.
+pub fn line(text: &str) {
+    let _ = writeln!(stdout(), "{text}");
+}
+
+/// A remark beside the result.
+pub fn remark(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
+}
+
+/// Why the command failed.
+pub fn error(text: &str) {
+    let _ = writeln!(stderr(), "rundbrief: {text}");
+}
+
+/// One JSON value, and only that.
+///
+/// # Errors
+/// When a value cannot be written as JSON; none of ours is like that.
+pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    line(&serde_json::to_string(value)?);
+    Ok(())
+}
+
+/// Replaces the last line on a terminal; elsewhere it is a line like any other.
+pub fn progress(text: &str) {
+    let mut out = stdout();
+    let _ = if out.is_terminal() { write!(out, "\r\u{1b}[K{text}") } else { writeln!(out, "{text}") };
+    let _ = out.flush();
+}
+
+/// Whether somebody sits at standard input who could be asked.
+#[must_use]
+pub fn can_ask() -> bool {
+    stdin().is_terminal()
+}
+
+/// Asks a question that is answered with yes or no; anything but a clear yes is no.
+#[must_use]
+pub fn ask(question: &str) -> bool {
+    let _ = write!(stderr(), "{question} [yes/no] ");
+    let _ = stderr().flush();
+    let mut answer = String::new();
+    let read = stdin().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "j" | "ja")
+}

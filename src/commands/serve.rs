@@ -1,0 +1,177 @@
+//! `serve` and `worker`: the service itself.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::Context;
+use axum::Router;
+use chrono::{TimeDelta, Utc};
+use clap::Args;
+use sqlx::PgPool;
+use tokio::{net::TcpListener, sync::watch, time::timeout};
+
+use crate::{
+    config::Config,
+    db,
+    delivery::{Settings, Worker},
+    domain::{consent, publication},
+    web,
+};
+
+use super::composer;
+
+/// Run the web service and a worker in one process.
+#[derive(Args)]
+pub struct Serve {
+    /// Web only; mail is left to `worker` processes.
+    #[arg(long)]
+    no_worker: bool,
+}
+
+impl Serve {
+    /// Runs until SIGTERM or Ctrl-C.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let config = Config::from_env()?;
+        let service = Service::prepare(&config).await?;
+        let listener = TcpListener::bind(config.listen_addr).await.with_context(|| {
+            format!("cannot listen on {}; is it taken? LISTEN_ADDR chooses another", config.listen_addr)
+        })?;
+        let stop = stop_on_signal();
+        service.say_what_is_missing().await;
+        let router = service.router(&config)?;
+        service.run(listener, router, !self.no_worker, stop).await
+    }
+}
+
+/// Runs a worker until SIGTERM or Ctrl-C.
+pub async fn worker() -> anyhow::Result<()> {
+    let config = Config::from_env()?;
+    let service = Service::prepare(&config).await?;
+    service.worker.run(stop_on_signal()).await;
+    Ok(())
+}
+
+/// A service that is ready to run.
+pub struct Service {
+    /// Its database, migrated.
+    pub pool: PgPool,
+    worker: Worker,
+    keep_ip_days: u16,
+}
+
+impl Service {
+    /// Connects to the database, migrates it, and checks every mail template.
+    ///
+    /// # Errors
+    /// Whatever of that does not work.
+    pub async fn prepare(config: &Config) -> anyhow::Result<Self> {
+        let composer = composer(config)?;
+        let pool = db::connect(&config.database_url).await?;
+        db::migrate(&pool).await?;
+        let worker = Worker::new(pool.clone(), composer, Settings::from(config));
+        Ok(Self { pool, worker, keep_ip_days: config.keep_ip_days })
+    }
+
+    /// The public routes.
+    ///
+    /// # Errors
+    /// When a built-in page is broken.
+    pub fn router(&self, config: &Config) -> anyhow::Result<Router> {
+        Ok(web::router(web::AppState::new(self.pool.clone(), config)?))
+    }
+
+    /// Serves `router` on `listener`, with a worker beside it if wanted, until `stop` turns true; ends within ten
+    /// seconds of that.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        router: Router,
+        with_worker: bool,
+        mut stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        tracing::info!(address = %listener.local_addr()?, with_worker, "listening");
+        let forgetting = tokio::spawn(forget_ips(self.pool.clone(), self.keep_ip_days));
+        let working = with_worker.then(|| tokio::spawn(self.worker.run(stop.clone())));
+        let stopped = {
+            let mut stop = stop.clone();
+            async move { drop(stop.wait_for(|stop| *stop).await) }
+        };
+        let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(stopped);
+        let mut serving = tokio::spawn(serving.into_future());
+        tokio::select! {
+            ended = &mut serving => ended??,
+            _ = async { drop(stop.wait_for(|stop| *stop).await) } => {
+                tracing::info!("stopping");
+                // Requests that are being answered get a moment; idle connections are closed at once.
+                if timeout(Duration::from_secs(5), &mut serving).await.is_err() {
+                    serving.abort();
+                }
+            }
+        }
+        if let Some(working) = working {
+            working.await.context("the worker died")?;
+        }
+        forgetting.abort();
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Tells the operator, once, what keeps the newsletter from being usable.
+    async fn say_what_is_missing(&self) {
+        let current = async { publication::current(&mut *self.pool.acquire().await?).await }.await;
+        match current {
+            Ok(None) => {
+                tracing::warn!("there is no publication yet; run: rundbrief publication apply FILE.toml")
+            }
+            Ok(Some(publication)) if !publication.content.missing().is_empty() => {
+                let missing = publication.content.missing();
+                tracing::warn!(?missing, "the publication is not complete; until then nobody can sign up");
+            }
+            Ok(Some(_)) => {}
+            Err(error) => tracing::warn!(%error, "the publication cannot be read"),
+        }
+    }
+}
+
+/// Every hour: forgets IP addresses that are older than the operator keeps them.
+async fn forget_ips(pool: PgPool, keep_days: u16) {
+    let mut hourly = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        hourly.tick().await;
+        let before = Utc::now() - TimeDelta::days(i64::from(keep_days));
+        let forgotten = async { consent::forget_client_ips(&mut *pool.acquire().await?, before).await }.await;
+        match forgotten {
+            Ok(0) => {}
+            Ok(forgotten) => tracing::info!(forgotten, "IP addresses forgotten; their time was over"),
+            Err(error) => {
+                tracing::warn!(%error, "IP addresses could not be forgotten; trying again in an hour")
+            }
+        }
+    }
+}
+
+/// Turns true at SIGTERM or Ctrl-C.
+#[must_use]
+pub fn stop_on_signal() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        let interrupted = tokio::signal::ctrl_c();
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut terminated) => tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            },
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be listened for");
+                drop(interrupted.await);
+            }
+        }
+        sender.send_replace(true);
+        // Kept alive, so that late listeners see the value and not a closed channel.
+        std::future::pending::<()>().await;
+    });
+    receiver
+}

@@ -1,0 +1,99 @@
+//! `subscribers`: the people on the list.
+
+mod export;
+mod import;
+mod show;
+
+use std::path::PathBuf;
+
+use chrono::Utc;
+use clap::Subcommand;
+
+use crate::{
+    config::{self, Source},
+    domain::{address::EmailAddress, consent::ConsentMethod, erasure},
+};
+
+use super::{Usage, database, output};
+
+/// The people on the list.
+#[derive(Subcommand)]
+pub enum Subscribers {
+    /// Bring in people who agreed elsewhere (CSV: email, `consented_at`, `consent_source`, and locale if you like).
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// Print one JSON value.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write every subscriber as CSV.
+    Export {
+        /// Where to write it; standard output if not said.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Show everything recorded of an address, with the proof of consent.
+    Show {
+        /// The address.
+        address: String,
+        /// Print one JSON value.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove everything about an address (Art. 17 DSGVO). Only a keyed fingerprint stays, so that no import brings
+    /// it back.
+    Erase {
+        /// The address.
+        address: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// Print one JSON value.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Subscribers {
+    /// Runs the subcommand.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Subscribers::Import { file, json } => import::run(&file, json).await,
+            Subscribers::Export { out } => export::run(out.as_deref()).await,
+            Subscribers::Show { address, json } => show::run(&parsed(&address)?, json).await,
+            Subscribers::Erase { address, yes, json } => erase(&parsed(&address)?, yes, json).await,
+        }
+    }
+}
+
+fn parsed(address: &str) -> Result<EmailAddress, Usage> {
+    EmailAddress::parse(address).map_err(|error| Usage(error.to_string()))
+}
+
+async fn erase(address: &EmailAddress, yes: bool, json: bool) -> anyhow::Result<()> {
+    let keys = config::secret_keys(&Source::environment())?;
+    if !yes {
+        if !output::can_ask() {
+            return Err(Usage("nobody is there to be asked; say --yes to erase without asking".into()).into());
+        }
+        if !output::ask(&format!("Remove {} and everything recorded of it, for good?", address.as_str())) {
+            output::remark("Nothing was removed.");
+            return Ok(());
+        }
+    }
+    let mut transaction = database().await?.begin().await?;
+    let erased =
+        erasure::erase(&mut transaction, &keys, &address.normalized(), ConsentMethod::Staff, Utc::now())
+            .await?;
+    transaction.commit().await?;
+    if json {
+        return output::json(&erased);
+    }
+    let person = if erased.subscriber { "the subscriber" } else { "no subscriber" };
+    output::line(&format!(
+        "Removed {person}, {} signups and {} consent events. An import will not bring the address back; its owner may sign up again.",
+        erased.signups, erased.consent_events
+    ));
+    Ok(())
+}

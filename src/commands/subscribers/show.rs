@@ -1,0 +1,108 @@
+//! `subscribers show`: everything recorded of an address.
+
+use anyhow::bail;
+use serde::Serialize;
+
+use crate::{
+    commands::{database, output},
+    config::{self, Source},
+    domain::{
+        address::EmailAddress,
+        consent::{self, ConsentEvent},
+        signup,
+        subscriber::{self, Subscriber},
+        suppression::{self, SuppressionReason},
+    },
+};
+
+/// The whole record.
+#[derive(Serialize)]
+struct Record {
+    address: EmailAddress,
+    subscriber: Option<Subscriber>,
+    suppressed: Option<SuppressionReason>,
+    signups: Vec<signup::Listed>,
+    consent_events: Vec<ConsentEvent>,
+}
+
+/// Shows an address.
+pub async fn run(address: &EmailAddress, json: bool) -> anyhow::Result<()> {
+    let keys = config::secret_keys(&Source::environment())?;
+    let mut db = database().await?.acquire().await?;
+    let normalized = address.normalized();
+    let record = Record {
+        address: address.clone(),
+        subscriber: subscriber::by_address(&mut db, &normalized).await?,
+        suppressed: suppression::find(&mut db, &keys, &normalized).await?,
+        signups: signup::of_address(&mut db, &normalized).await?,
+        consent_events: consent::of_address(&mut db, &normalized).await?,
+    };
+    if json {
+        return output::json(&record);
+    }
+    let nothing =
+        record.subscriber.is_none() && record.signups.is_empty() && record.consent_events.is_empty();
+    if nothing && record.suppressed.is_none() {
+        bail!("nothing is recorded of {}", address.as_str());
+    }
+    tell(&record);
+    Ok(())
+}
+
+fn tell(record: &Record) {
+    output::line(record.address.as_str());
+    match &record.subscriber {
+        Some(subscriber) => output::line(&format!(
+            "  {} since {} (language {}, id {})",
+            word(&subscriber.state),
+            subscriber.state_changed_at.to_rfc3339(),
+            subscriber.locale,
+            subscriber.id
+        )),
+        None => output::line("  not a subscriber"),
+    }
+    if let Some(reason) = &record.suppressed {
+        output::line(&format!("  must not be mailed: {}", word(reason)));
+    }
+    for signup in &record.signups {
+        output::line(&format!(
+            "  signup {} from {}: {}, links until {}",
+            signup.requested_at.to_rfc3339(),
+            signup.form_page,
+            word(&signup.state),
+            signup.expires_at.to_rfc3339()
+        ));
+    }
+    if !record.consent_events.is_empty() {
+        output::line("\nConsent events, oldest first");
+    }
+    for event in &record.consent_events {
+        tell_event(event);
+    }
+}
+
+fn tell_event(event: &ConsentEvent) {
+    output::line(&format!("  {}  {} ({})", event.at.to_rfc3339(), word(&event.kind), word(&event.method)));
+    let detail = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            output::line(&format!("      {name}: {}", value.replace('\n', "\n        ")));
+        }
+    };
+    detail("typed address", event.email.clone());
+    detail("form on", event.form_page.clone());
+    detail("IP address", event.client_ip.clone());
+    let version = event.publication_version.zip(event.consent_locale.clone());
+    detail("text shown", version.map(|(version, locale)| format!("version {version}, language {locale}")));
+    detail("text SHA-256", event.consent_text_sha256.clone());
+    detail("text", event.consent_text.clone());
+    detail("Message-ID", event.message_id.clone());
+    let reply =
+        event.smtp_code.map(|code| format!("{code} {}", event.smtp_text.as_deref().unwrap_or_default()));
+    detail("relay answered", reply);
+    detail("source", event.source.clone());
+    detail("consented at", event.consented_at.map(|at| at.to_rfc3339()));
+}
+
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}

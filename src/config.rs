@@ -1,0 +1,294 @@
+//! Every setting of the environment: typed, validated, read once.
+//!
+//! [`Config::from_env`] reads them all and reports every problem at once, each with the variable's name and the
+//! way out, so that an operator corrects the file in one go. A command that needs no relay asks only for what
+//! it needs: [`Config`] is made of parts that are also read alone ([`database_url`], [`secret_keys`]).
+
+mod secret;
+mod smtp_relay;
+
+use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use ipnet::IpNet;
+use url::Url;
+
+pub use self::{
+    secret::{SecretKeys, SecretKeysError},
+    smtp_relay::{Credentials, SmtpRelay, SmtpRelayError, TlsMode},
+};
+
+/// The whole configuration of a running service.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where Postgres is (`DATABASE_URL`).
+    pub database_url: String,
+    /// The address people reach the service at, without a trailing slash (`PUBLIC_URL`).
+    pub public_url: PublicUrl,
+    /// Where to listen for HTTP (`LISTEN_ADDR`, default `127.0.0.1:8080`).
+    pub listen_addr: SocketAddr,
+    /// Keys for tokens and suppressions (`SECRET_KEY`); the first signs, all of them verify.
+    pub secret_keys: SecretKeys,
+    /// The relay that takes our mail (`SMTP_URL`).
+    pub smtp: SmtpRelay,
+    /// Open SMTP connections at most, 1 to 512 (`SMTP_CONNECTIONS`, default 8).
+    pub smtp_connections: usize,
+    /// Messages a second over all workers together; 0 is unlimited (`SEND_RATE`).
+    pub send_rate: u32,
+    /// How long one SMTP reply may take (`SMTP_TIMEOUT`, seconds, default 300 as in RFC 5321 §4.5.3.2).
+    pub smtp_timeout: Duration,
+    /// Networks whose forwarding headers are believed (`TRUSTED_PROXIES`).
+    pub trusted_proxies: Vec<IpNet>,
+    /// Days to keep a visitor's IP address with the consent record; 0 never records it (`KEEP_IP_DAYS`).
+    pub keep_ip_days: u16,
+    /// Folder whose files replace built-in mail templates (`EMAIL_TEMPLATES_DIR`).
+    pub email_templates_dir: Option<PathBuf>,
+}
+
+/// The service's own address, as people and mail programs reach it.
+///
+/// Always http or https, never with a path's trailing slash, so that `{url}/confirm/…` is well formed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl(Url);
+
+impl PublicUrl {
+    /// Parses an address such as `https://news.example.org`.
+    ///
+    /// # Errors
+    /// A sentence for the operator when it is not an absolute http(s) address, or carries a query, a fragment or
+    /// a login.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text.trim())
+            .map_err(|error| format!("is not an address ({error}); write it as https://news.example.org"))?;
+        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || !plain {
+            return Err("must be a plain http(s) address such as https://news.example.org".into());
+        }
+        Ok(Self(url))
+    }
+
+    /// The full address of a path that begins with a slash.
+    #[must_use]
+    pub fn join(&self, path: &str) -> String {
+        format!("{}{path}", self.as_str())
+    }
+
+    /// The address without a trailing slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+
+    /// The host's name in A-label form; it is the right-hand side of Message-IDs and the name in EHLO.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        // `parse` refused addresses without a host.
+        self.0.host_str().unwrap_or("localhost")
+    }
+
+    /// Whether people reach the service over TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+}
+
+/// Every problem found in the environment, one a line.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration is not complete:\n{}", .0.iter().map(|p| format!("  - {p}")).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigErrors(pub Vec<String>);
+
+impl Config {
+    /// Reads the whole configuration from the environment.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with one line for every missing or malformed variable.
+    pub fn from_env() -> Result<Self, ConfigErrors> {
+        Self::read(&Source::environment())
+    }
+
+    /// Reads the whole configuration from `source`; tests and the demo pass their own.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn read(source: &Source) -> Result<Self, ConfigErrors> {
+        let mut problems = Vec::new();
+        let database_url = required(source, &mut problems, "DATABASE_URL", parse_database_url);
+        let public_url = required(source, &mut problems, "PUBLIC_URL", PublicUrl::parse);
+        let secret_keys = required(source, &mut problems, "SECRET_KEY", |text| {
+            SecretKeys::parse(text).map_err(|error| error.to_string())
+        });
+        let smtp = required(source, &mut problems, "SMTP_URL", |text| {
+            SmtpRelay::parse(text).map_err(|error| error.to_string())
+        });
+        let listen_addr = optional(source, &mut problems, "LISTEN_ADDR", |text| {
+            SocketAddr::from_str(text)
+                .map_err(|_| "must be an IP address and a port such as 127.0.0.1:8080".to_owned())
+        })
+        .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let smtp_connections =
+            optional(source, &mut problems, "SMTP_CONNECTIONS", |text| number(text, 1, 512));
+        let send_rate = optional(source, &mut problems, "SEND_RATE", |text| number(text, 0, 1_000_000));
+        let smtp_timeout = optional(source, &mut problems, "SMTP_TIMEOUT", |text| number(text, 1, 3600));
+        let keep_ip_days = optional(source, &mut problems, "KEEP_IP_DAYS", |text| number(text, 0, 3650));
+        let trusted_proxies = optional(source, &mut problems, "TRUSTED_PROXIES", parse_networks);
+        let email_templates_dir = optional(source, &mut problems, "EMAIL_TEMPLATES_DIR", |text| {
+            let dir = PathBuf::from(text);
+            if dir.is_dir() { Ok(dir) } else { Err(format!("names {text}, which is not a folder")) }
+        });
+        let (Some(database_url), Some(public_url), Some(secret_keys), Some(smtp), true) =
+            (database_url, public_url, secret_keys, smtp, problems.is_empty())
+        else {
+            return Err(ConfigErrors(problems));
+        };
+        Ok(Self {
+            database_url,
+            public_url,
+            listen_addr,
+            secret_keys,
+            smtp,
+            smtp_connections: smtp_connections.unwrap_or(8),
+            send_rate: send_rate.unwrap_or(0),
+            smtp_timeout: Duration::from_secs(smtp_timeout.unwrap_or(300)),
+            trusted_proxies: trusted_proxies.unwrap_or_default(),
+            keep_ip_days: keep_ip_days.unwrap_or(0),
+            email_templates_dir,
+        })
+    }
+}
+
+/// `DATABASE_URL` alone, for commands that need nothing else.
+///
+/// # Errors
+/// [`ConfigErrors`] when it is missing or not a Postgres address.
+pub fn database_url(source: &Source) -> Result<String, ConfigErrors> {
+    alone(source, "DATABASE_URL", parse_database_url)
+}
+
+/// `SECRET_KEY` alone, for commands that recognise suppressed addresses.
+///
+/// # Errors
+/// [`ConfigErrors`] when it is missing or malformed.
+pub fn secret_keys(source: &Source) -> Result<SecretKeys, ConfigErrors> {
+    alone(source, "SECRET_KEY", |text| SecretKeys::parse(text).map_err(|error| error.to_string()))
+}
+
+/// Where variables come from: a lookup by name. An empty value counts as missing.
+pub struct Source(Box<dyn Fn(&str) -> Option<String> + Send + Sync>);
+
+impl Source {
+    /// The process's own environment (a `.env` file has been loaded into it before).
+    #[must_use]
+    pub fn environment() -> Self {
+        Self(Box::new(|name| std::env::var(name).ok()))
+    }
+
+    /// A fixed list of pairs.
+    #[must_use]
+    pub fn pairs(pairs: &[(&str, &str)]) -> Self {
+        let pairs: Vec<(String, String)> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self(Box::new(move |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())))
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        (self.0)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+}
+
+fn alone<T>(
+    source: &Source,
+    name: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, ConfigErrors> {
+    let mut problems = Vec::new();
+    required(source, &mut problems, name, parse).ok_or(ConfigErrors(problems))
+}
+
+fn required<T>(
+    source: &Source,
+    problems: &mut Vec<String>,
+    name: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    if source.get(name).is_none() {
+        problems.push(format!("{name} is missing; .env.example shows how it is written"));
+        return None;
+    }
+    optional(source, problems, name, parse)
+}
+
+fn optional<T>(
+    source: &Source,
+    problems: &mut Vec<String>,
+    name: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    match parse(&source.get(name)?) {
+        Ok(value) => Some(value),
+        Err(problem) => {
+            problems.push(format!("{name} {problem}"));
+            None
+        }
+    }
+}
+
+fn parse_database_url(text: &str) -> Result<String, String> {
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        Ok(text.to_owned())
+    } else {
+        Err("must begin with postgres://, such as postgres://user:password@127.0.0.1/rundbrief".into())
+    }
+}
+
+fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            IpNet::from_str(part).or_else(|_| part.parse::<std::net::IpAddr>().map(IpNet::from)).map_err(
+                |_| format!("holds {part}, which is neither an IP address nor a network such as 10.0.0.0/8"),
+            )
+        })
+        .collect()
+}
+
+fn number<T>(text: &str, least: T, most: T) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + std::fmt::Display + Copy,
+{
+    text.parse::<T>()
+        .ok()
+        .filter(|value| *value >= least && *value <= most)
+        .ok_or_else(|| format!("must be a whole number from {least} to {most}, not {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_listed_at_once_with_its_variable() {
+        let source = Source::pairs(&[
+            ("PUBLIC_URL", "ftp://x"),
+            ("SMTP_CONNECTIONS", "many"),
+            ("SECRET_KEY", "c2hvcnQ="),
+        ]);
+        let ConfigErrors(problems) = Config::read(&source).unwrap_err();
+        for name in ["DATABASE_URL", "PUBLIC_URL", "SECRET_KEY", "SMTP_URL", "SMTP_CONNECTIONS"] {
+            assert!(problems.iter().any(|line| line.starts_with(name)), "{name} missing in {problems:?}");
+        }
+        assert_eq!(problems.len(), 5);
+    }
+
+    #[test]
+    fn a_single_address_is_a_network_of_one() {
+        assert_eq!(parse_networks("10.0.0.1, ::1").unwrap().len(), 2);
+        assert!(parse_networks("10.0.0.0/99").is_err());
+    }
+
+    #[test]
+    fn joining_never_doubles_the_slash() {
+        let url = PublicUrl::parse("https://news.example.org/").unwrap();
+        assert_eq!(url.join("/confirm/x"), "https://news.example.org/confirm/x");
+    }
+}

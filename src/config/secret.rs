@@ -1,0 +1,112 @@
+//! The service's secret keys, rotatable.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// The keys behind `SECRET_KEY`: the first one signs, every one of them verifies.
+///
+/// To rotate, put a new key in front of the list. Links in mails that are already out keep working as long as
+/// their key stays in the list.
+#[derive(Clone)]
+pub struct SecretKeys(Vec<Vec<u8>>);
+
+/// What is wrong with `SECRET_KEY`. Its value never appears in the message.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SecretKeysError {
+    /// Not base64.
+    #[error("has an entry that is not base64; make one with: openssl rand -base64 32")]
+    NotBase64,
+    /// Fewer than 32 bytes.
+    #[error("has an entry of fewer than 32 bytes; make one with: openssl rand -base64 32")]
+    TooShort,
+}
+
+impl SecretKeys {
+    /// Parses a comma-separated list of base64 keys of at least 32 bytes each.
+    ///
+    /// # Errors
+    /// [`SecretKeysError`] names the kind of problem, never the value.
+    pub fn parse(text: &str) -> Result<Self, SecretKeysError> {
+        text.split(',')
+            .map(|part| {
+                let key = STANDARD.decode(part.trim()).map_err(|_| SecretKeysError::NotBase64)?;
+                if key.len() < 32 { Err(SecretKeysError::TooShort) } else { Ok(key) }
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// HMAC-SHA-256 of `message` under the newest key, bound to one `purpose`.
+    ///
+    /// The purpose is part of the input with its length, so no message for one purpose equals one for another.
+    #[must_use]
+    pub fn sign(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
+        mac(&self.0[0], purpose, message)
+    }
+
+    /// The same under every key, newest first: for looking up what an older key may have written.
+    #[must_use]
+    pub fn sign_with_each(&self, purpose: &str, message: &[u8]) -> Vec<[u8; 32]> {
+        self.0.iter().map(|key| mac(key, purpose, message)).collect()
+    }
+
+    /// Whether `tag` (16 bytes or more) is the beginning of a signature by any of the keys; constant time a key.
+    #[must_use]
+    pub fn verify(&self, purpose: &str, message: &[u8], tag: &[u8]) -> bool {
+        tag.len() >= 16
+            && self.0.iter().any(|key| started(key, purpose, message).verify_truncated_left(tag).is_ok())
+    }
+}
+
+fn started(key: &[u8], purpose: &str, message: &[u8]) -> Hmac<Sha256> {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+    mac.update(&(purpose.len() as u64).to_be_bytes());
+    mac.update(purpose.as_bytes());
+    mac.update(message);
+    mac
+}
+
+fn mac(key: &[u8], purpose: &str, message: &[u8]) -> [u8; 32] {
+    started(key, purpose, message).finalize().into_bytes().into()
+}
+
+impl std::fmt::Debug for SecretKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SecretKeys({} keys)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(parts: &[u8]) -> SecretKeys {
+        let list: Vec<String> = parts.iter().map(|byte| STANDARD.encode([*byte; 32])).collect();
+        SecretKeys::parse(&list.join(",")).unwrap()
+    }
+
+    #[test]
+    fn what_an_old_key_signed_still_verifies_after_rotation() {
+        let tag = keys(&[1]).sign("unsubscribe", b"message");
+        assert!(keys(&[2, 1]).verify("unsubscribe", b"message", &tag[..16]));
+        assert!(!keys(&[2]).verify("unsubscribe", b"message", &tag[..16]));
+    }
+
+    #[test]
+    fn a_tag_serves_one_purpose_only_and_not_when_cut_short() {
+        let keys = keys(&[1]);
+        let tag = keys.sign("unsubscribe", b"message");
+        assert!(!keys.verify("manage", b"message", &tag));
+        assert!(!keys.verify("unsubscribe", b"message", &tag[..15]));
+        assert!(!keys.verify("unsubscribe", b"message", b""));
+    }
+
+    #[test]
+    fn problems_do_not_show_the_value() {
+        assert_eq!(SecretKeys::parse("geheim!").unwrap_err(), SecretKeysError::NotBase64);
+        assert_eq!(SecretKeys::parse("Z2VoZWlt").unwrap_err(), SecretKeysError::TooShort);
+        assert!(!format!("{:?}", keys(&[7])).contains('7'));
+    }
+}

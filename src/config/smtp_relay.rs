@@ -1,0 +1,147 @@
+//! The SMTP relay: where it is, how the line is protected, and who we are to it.
+
+use url::Url;
+
+/// An SMTP relay as named by `SMTP_URL`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmtpRelay {
+    /// Name or address of the relay; the name its certificate must carry.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// How the line is protected.
+    pub tls: TlsMode,
+    /// Login, when the relay wants one.
+    pub credentials: Option<Credentials>,
+}
+
+/// How the line to the relay is protected. There is no "if offered": a line that can be talked out of TLS is a
+/// plain line (RFC 8314 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsMode {
+    /// TLS from the first byte (`smtps://`).
+    Implicit,
+    /// STARTTLS, or nothing is sent (`smtp://…?tls=required`, the default of `smtp://`).
+    Required,
+    /// Plain text (`?tls=none`): for a relay on the same machine or a trusted wire.
+    None,
+}
+
+/// A login for the relay. The password shows in no debug output.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Login name.
+    pub user: String,
+    /// Password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// What is wrong with `SMTP_URL`. Its value never appears, because it may hold a password.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SmtpRelayError {
+    /// Not a URL at all.
+    #[error("is not an address; write it as smtp://user:password@host:587?tls=required")]
+    NotAnAddress,
+    /// Neither `smtp` nor `smtps`.
+    #[error("must begin with smtp:// or smtps://")]
+    Scheme,
+    /// No host.
+    #[error("names no host")]
+    NoHost,
+    /// An unknown `tls` value or another parameter.
+    #[error("takes one parameter, tls=required or tls=none (smtps:// takes neither)")]
+    Parameter,
+    /// A login over an open line to another machine.
+    #[error("would send its password in clear: use tls=required or smtps://")]
+    PasswordInClear,
+}
+
+impl SmtpRelay {
+    /// Parses `smtp://user:pass@host:587?tls=required`, `smtps://host:465` or `smtp://127.0.0.1:25?tls=none`.
+    ///
+    /// # Errors
+    /// [`SmtpRelayError`] says what to write instead.
+    pub fn parse(text: &str) -> Result<Self, SmtpRelayError> {
+        let url = Url::parse(text).map_err(|_| SmtpRelayError::NotAnAddress)?;
+        let parameters: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let parameters: Vec<(&str, &str)> =
+            parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let tls = match (url.scheme(), parameters.as_slice()) {
+            ("smtps", []) => TlsMode::Implicit,
+            ("smtp", [] | [("tls", "required")]) => TlsMode::Required,
+            ("smtp", [("tls", "none")]) => TlsMode::None,
+            ("smtp" | "smtps", _) => return Err(SmtpRelayError::Parameter),
+            _ => return Err(SmtpRelayError::Scheme),
+        };
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or(SmtpRelayError::NoHost)?;
+        let host = host.trim_matches(['[', ']']).to_owned();
+        let credentials = match url.username() {
+            "" => None,
+            user => Some(Credentials {
+                user: percent_decoded(user)?,
+                password: percent_decoded(url.password().unwrap_or_default())?,
+            }),
+        };
+        let on_this_machine = host == "localhost"
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        if credentials.is_some() && tls == TlsMode::None && !on_this_machine {
+            return Err(SmtpRelayError::PasswordInClear);
+        }
+        let port = url.port().unwrap_or(match tls {
+            TlsMode::Implicit => 465,
+            TlsMode::Required => 587,
+            TlsMode::None => 25,
+        });
+        Ok(Self { host, port, tls, credentials })
+    }
+}
+
+/// A login may hold any character; the URL carries it percent-encoded.
+fn percent_decoded(text: &str) -> Result<String, SmtpRelayError> {
+    // The url crate decodes only form data, in which `+` means a space and is written as %2B.
+    let pair = format!("v={}", text.replace('+', "%2B"));
+    url::form_urlencoded::parse(pair.as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .filter(|value| !value.contains('\u{FFFD}'))
+        .ok_or(SmtpRelayError::NotAnAddress)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_documented_forms_are_understood() {
+        let submission = SmtpRelay::parse("smtp://user:p%40ss+1@mail.example.org:587?tls=required").unwrap();
+        assert_eq!((submission.port, submission.tls), (587, TlsMode::Required));
+        assert_eq!(submission.credentials.unwrap().password, "p@ss+1");
+        assert_eq!(SmtpRelay::parse("smtps://mail.example.org").unwrap().port, 465);
+        assert_eq!(SmtpRelay::parse("smtp://127.0.0.1:25?tls=none").unwrap().tls, TlsMode::None);
+    }
+
+    #[test]
+    fn an_smtp_address_without_a_word_on_tls_requires_it() {
+        assert_eq!(SmtpRelay::parse("smtp://mail.example.org").unwrap().tls, TlsMode::Required);
+    }
+
+    #[test]
+    fn a_password_never_goes_over_an_open_line() {
+        let refused = SmtpRelay::parse("smtp://u:p@mail.example.org?tls=none").unwrap_err();
+        assert_eq!(refused, SmtpRelayError::PasswordInClear);
+        assert!(SmtpRelay::parse("smtp://u:p@127.0.0.1?tls=none").is_ok());
+    }
+
+    #[test]
+    fn unknown_words_are_refused_rather_than_ignored() {
+        assert_eq!(SmtpRelay::parse("smtp://h?tls=maybe").unwrap_err(), SmtpRelayError::Parameter);
+        assert_eq!(SmtpRelay::parse("http://h").unwrap_err(), SmtpRelayError::Scheme);
+        assert_eq!(SmtpRelay::parse("mail.example.org").unwrap_err(), SmtpRelayError::NotAnAddress);
+    }
+}

@@ -1,0 +1,62 @@
+//! The database: pool and migrations.
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+/// The migrations of `migrations/`, built into the binary; forward only.
+pub static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// The address is malformed, or nobody answers there. Tell the operator; trying again may help.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(#[source] sqlx::Error),
+    /// A migration failed. Tell the operator; trying again will not help.
+    #[error("the database could not be migrated: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+}
+
+/// How many connections a pool opens at most.
+const POOL_SIZE: u32 = 20;
+
+/// A pool for the database at `url`; connects at once, so a wrong address shows now and not with the first visitor.
+///
+/// # Errors
+/// [`DbError::Unreachable`].
+pub async fn connect(url: &str) -> Result<PgPool, DbError> {
+    let pool = pool(url)?;
+    pool.acquire().await.map_err(DbError::Unreachable)?;
+    Ok(pool)
+}
+
+/// A pool that connects when it is first used. A visitor waits three seconds for a connection at most, then gets
+/// a page that says so.
+///
+/// # Errors
+/// [`DbError::Unreachable`] when the address is malformed.
+pub fn pool(url: &str) -> Result<PgPool, DbError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(DbError::Unreachable)?
+        .application_name("rundbrief")
+        // A statement that hangs must not hang a visitor or a worker with it.
+        .options([("statement_timeout", "60000"), ("idle_in_transaction_session_timeout", "60000")]);
+    Ok(PgPoolOptions::new()
+        .max_connections(POOL_SIZE)
+        .acquire_timeout(Duration::from_secs(3))
+        .connect_lazy_with(options))
+}
+
+/// Brings the schema up to date. Safe to run from several processes at once: they queue up behind an advisory
+/// lock, and the later ones find nothing left to do.
+///
+/// # Errors
+/// [`DbError::Migration`].
+pub async fn migrate(pool: &PgPool) -> Result<(), DbError> {
+    Ok(MIGRATIONS.run(pool).await?)
+}

@@ -1,0 +1,28 @@
+//! How mail leaves: workers claim deliveries, senders transmit them, a recorder commits what became of them.
+//!
+//! ```text
+//!             ┌───────────────────────── worker ──────────────────────────┐
+//! deliveries ─┼─ claim ─▶ hand ─▶ sender (one connection) ─▶ relay        │
+//!             │                     │        ▲                            │
+//!             │              mark, outcome   │ granted                    │
+//! deliveries ◀┼────────────────── recorder ──┘  (many senders, one commit)│
+//!             └───────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Why nothing is lost or sent twice: a delivery is marked `transmitting`, and that is committed, before its
+//! message goes out; its outcome is committed before the same connection takes another. Whatever is killed in
+//! between leaves a `claimed` row, which is safe to try again, or a `transmitting` one, which becomes `unknown` and
+//! is not tried again by itself.
+
+mod gate;
+mod hand;
+mod messages;
+mod recorder;
+mod relay;
+mod retry;
+mod sender;
+mod throttle;
+mod wire;
+mod worker;
+
+pub use worker::{Settings, Worker};

@@ -1,0 +1,87 @@
+//! The gate: whether the relay can be used, since when not, and why.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+use crate::delivery::{relay::RelayProblem, retry::relay_pause};
+
+/// One worker's view of the relay, shared by its senders.
+pub struct Gate {
+    open: watch::Sender<bool>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Trouble in a row; only an accepted or refused message ends the row, a mere connection does not.
+    failures: u32,
+    closed: Option<Closed>,
+}
+
+/// Why and since when the gate is closed.
+#[derive(Debug, Clone)]
+pub struct Closed {
+    /// Since when the relay cannot be used.
+    pub since: Instant,
+    /// When to try it again.
+    pub try_again: Instant,
+    /// The latest trouble.
+    pub problem: RelayProblem,
+}
+
+impl Gate {
+    /// An open gate.
+    pub fn new() -> Self {
+        Self { open: watch::Sender::new(true), state: Mutex::default() }
+    }
+
+    /// Closes the gate, or keeps it closed for longer.
+    pub fn close(&self, problem: RelayProblem) {
+        let now = Instant::now();
+        let mut state = self.state();
+        // Several senders run into the same trouble at the same time: that is one failure.
+        let waiting = state.closed.as_ref().is_some_and(|closed| closed.try_again > now);
+        if !waiting {
+            state.failures = state.failures.saturating_add(1);
+        }
+        let since = state.closed.as_ref().map_or(now, |closed| closed.since);
+        let pause: Duration = relay_pause(state.failures);
+        state.closed = Some(Closed { since, try_again: now + pause, problem });
+        drop(state);
+        self.open.send_replace(false);
+    }
+
+    /// Opens the gate: a connection could be made. What it is worth shows with the first message.
+    pub fn open(&self) {
+        self.state().closed = None;
+        self.open.send_replace(true);
+    }
+
+    /// A message got through to an answer: whatever was wrong is over.
+    pub fn works(&self) {
+        let mut state = self.state();
+        if state.closed.is_none() {
+            state.failures = 0;
+        }
+    }
+
+    /// Why the gate is closed, if it is.
+    pub fn closed(&self) -> Option<Closed> {
+        self.state().closed.clone()
+    }
+
+    /// Waits until the gate is open.
+    pub async fn passable(&self) {
+        let mut open = self.open.subscribe();
+        // The sender lives as long as the gate; an error cannot happen.
+        let _ = open.wait_for(|open| *open).await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,188 @@
+//! From a claimed delivery to the message that goes on the wire.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::{
+    config::SecretKeys,
+    domain::{
+        address::EmailAddress,
+        delivery::{Claimed, DeliveryKind},
+        ids::{MailingId, SignupId},
+        mailing, publication,
+        publication::Publication,
+        signup, subscriber,
+        subscriber::SubscriberState,
+        suppression,
+        suppression::SuppressionReason,
+        token::{ConfirmToken, ConfirmTokenHash},
+        update,
+    },
+    mail::{
+        compose::{ComposeError, Composer},
+        message::{Frame, Recipient, message_id},
+    },
+};
+
+/// Makes messages; keeps the encoded frame of each mailing, so that it is made once.
+pub struct Messages {
+    pool: PgPool,
+    composer: Composer,
+    keys: SecretKeys,
+    frames: Mutex<HashMap<MailingId, Arc<Frame>>>,
+}
+
+/// A message ready to go.
+pub struct Message {
+    /// Envelope sender.
+    pub from: EmailAddress,
+    /// Envelope recipient.
+    pub to: EmailAddress,
+    /// What goes on the wire, with CRLF.
+    pub bytes: Vec<u8>,
+    /// Its Message-ID.
+    pub message_id: String,
+    /// The token a confirmation mail carries; its hash has to be kept before the mail leaves.
+    pub confirm_token: Option<(SignupId, ConfirmTokenHash)>,
+}
+
+/// Why there is no message.
+#[derive(Debug, thiserror::Error)]
+pub enum NoMessage {
+    /// Nobody should get it any more. Skip it.
+    #[error("{0}")]
+    NotWanted(&'static str),
+    /// It cannot be made at the moment. Put it off; the operator is told.
+    #[error("{0}")]
+    NotYet(String),
+    /// The database failed. Try again.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<ComposeError> for NoMessage {
+    fn from(error: ComposeError) -> Self {
+        Self::NotYet(error.to_string())
+    }
+}
+
+impl Messages {
+    /// A maker of messages.
+    pub fn new(pool: PgPool, composer: Composer, keys: SecretKeys) -> Self {
+        Self { pool, composer, keys, frames: Mutex::default() }
+    }
+
+    /// The message of a delivery, as of now.
+    pub async fn prepare(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
+        match delivery.kind {
+            DeliveryKind::Mailing => self.mailing_copy(delivery, now).await,
+            DeliveryKind::Confirmation => self.confirmation(delivery, now).await,
+            DeliveryKind::Welcome => self.welcome(delivery, now).await,
+            DeliveryKind::Test => self.test(delivery, now).await,
+        }
+    }
+
+    /// Forgets the frames of mailings that are over.
+    pub fn keep_only(&self, at_work: &[MailingId]) {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, _| at_work.contains(id));
+    }
+
+    async fn mailing_copy(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
+        let (Some(mailing), Some(subscriber), Some(to)) =
+            (delivery.mailing, delivery.subscriber, &delivery.address)
+        else {
+            return Err(NoMessage::NotWanted("the subscriber was erased"));
+        };
+        let frame = self.mailing_frame(mailing).await?;
+        let token = self.composer.unsubscribe_token(subscriber);
+        Ok(self.message(delivery, &frame, to, mailing.0, Some(&token), now))
+    }
+
+    async fn mailing_frame(&self, id: MailingId) -> Result<Arc<Frame>, NoMessage> {
+        let known = self.frames.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(frame) = known {
+            return Ok(frame);
+        }
+        let mut db = self.pool.acquire().await?;
+        let content = mailing::content(&mut db, id).await?;
+        let publication = publication::version(&mut db, content.publication_version)
+            .await?
+            .ok_or_else(|| NoMessage::NotYet("the mailing's publication is gone".into()))?;
+        let frame = Arc::new(self.composer.mailing_frame(&publication, &content)?);
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&frame));
+        Ok(frame)
+    }
+
+    /// The answer to a signup. Only here does it matter what the address is; the form's answer did not tell
+    /// (invariant 4).
+    async fn confirmation(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
+        let mut db = self.pool.acquire().await?;
+        let id = delivery.signup.ok_or(NoMessage::NotWanted("the signup was erased"))?;
+        let signup =
+            signup::by_id(&mut db, id).await?.ok_or(NoMessage::NotWanted("the signup was erased"))?;
+        let normalized = signup.email.normalized();
+        let suppressed = suppression::find(&mut db, &self.keys, &normalized).await?;
+        if suppressed.is_some_and(SuppressionReason::forbids_signup) {
+            return Err(NoMessage::NotWanted("the address is suppressed"));
+        }
+        let publication = current_publication(&mut db).await?;
+        let known = subscriber::by_address(&mut db, &normalized).await?;
+        if let Some(known) = known.filter(|known| known.state == SubscriberState::Active) {
+            let frame = self.composer.already_subscribed(&publication, &signup)?;
+            let token = self.composer.unsubscribe_token(known.id);
+            return Ok(self.message(delivery, &frame, &signup.email, id.0, Some(&token), now));
+        }
+        let token = ConfirmToken::mint();
+        let frame = self.composer.confirmation(&publication, &signup, &token)?;
+        let message = self.message(delivery, &frame, &signup.email, id.0, None, now);
+        Ok(Message { confirm_token: Some((id, token.hash())), ..message })
+    }
+
+    async fn welcome(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
+        let mut db = self.pool.acquire().await?;
+        let gone = || NoMessage::NotWanted("the subscriber was erased");
+        let id = delivery.subscriber.ok_or_else(gone)?;
+        let subscriber = subscriber::by_id(&mut db, id).await?.ok_or_else(gone)?;
+        let frame = self.composer.welcome(&current_publication(&mut db).await?, &subscriber)?;
+        let token = self.composer.unsubscribe_token(id);
+        Ok(self.message(delivery, &frame, &subscriber.email, id.0, Some(&token), now))
+    }
+
+    async fn test(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
+        let mut db = self.pool.acquire().await?;
+        let gone = || NoMessage::NotWanted("the update is gone");
+        let (id, to) = delivery.update.zip(delivery.address.as_ref()).ok_or_else(gone)?;
+        let update = update::find(&mut db, &id.to_string()).await?.ok_or_else(gone)?;
+        let frame = self.composer.test_frame(&current_publication(&mut db).await?, &update)?;
+        let message_id = message_id(delivery.id, id.0, self.composer.public_url());
+        let bytes = self.composer.for_nobody(&frame, to, &message_id, now);
+        Ok(Message { from: frame.sender().clone(), to: to.clone(), bytes, message_id, confirm_token: None })
+    }
+
+    fn message(
+        &self,
+        delivery: &Claimed,
+        frame: &Frame,
+        to: &EmailAddress,
+        parent: Uuid,
+        unsubscribe_token: Option<&str>,
+        date: DateTime<Utc>,
+    ) -> Message {
+        let message_id = message_id(delivery.id, parent, self.composer.public_url());
+        let bytes = frame.for_recipient(&Recipient { to, unsubscribe_token, message_id: &message_id, date });
+        Message { from: frame.sender().clone(), to: to.clone(), bytes, message_id, confirm_token: None }
+    }
+}
+
+async fn current_publication(db: &mut PgConnection) -> Result<Publication, NoMessage> {
+    let publication = publication::current(db).await?;
+    publication.ok_or_else(|| {
+        NoMessage::NotYet("there is no publication yet; run: rundbrief publication apply".into())
+    })
+}

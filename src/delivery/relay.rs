@@ -1,0 +1,333 @@
+//! One conversation with the relay (RFC 5321): open it, hand over messages, close it.
+
+use std::{fmt::Write as _, time::Duration};
+
+use lettre::transport::smtp::{
+    Error as SmtpError,
+    authentication::{Credentials, DEFAULT_MECHANISMS},
+    client::{AsyncSmtpConnection, TlsParameters},
+    extension::ClientId,
+    response::Response,
+};
+use tokio::time::timeout;
+
+use crate::{
+    config::{SmtpRelay, TlsMode},
+    delivery::wire::{Reads, Wire},
+    domain::address::EmailAddress,
+};
+
+/// What the relay answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Reply code, 200 to 599.
+    pub code: u16,
+    /// Its text, in one line.
+    pub text: String,
+}
+
+impl Reply {
+    fn is_transient(&self) -> bool {
+        self.code < 500
+    }
+}
+
+/// Trouble with the relay that says nothing about any recipient. Everything that waits goes on waiting.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RelayProblem {
+    /// No line, or a line that broke, or a reply that says "not now". Tried again by itself.
+    #[error("the mail relay cannot be reached: {0}")]
+    Unreachable(String),
+    /// The relay refuses our login, or wants one. A person has to mend that.
+    #[error("the mail relay refuses our login: {0}")]
+    Login(String),
+    /// The relay refuses our sender address. A person has to mend that.
+    #[error("the mail relay refuses our sender address: {0}")]
+    Sender(String),
+}
+
+/// How handing over one message ended.
+#[derive(Debug)]
+pub enum Transmission {
+    /// 2xx after the final dot.
+    Accepted(Reply),
+    /// 5xx that is about this message or its recipient.
+    Rejected(Reply),
+    /// 4xx that is about this message or its recipient.
+    Later(Reply),
+    /// The line broke before the final dot had left; the relay cannot have the message.
+    BrokenBefore(String),
+    /// The line broke after the final dot may have left; the relay may have the message.
+    BrokenAfter(String),
+    /// Not about this message at all.
+    Relay(RelayProblem),
+}
+
+/// An open conversation.
+pub struct Relay {
+    smtp: AsyncSmtpConnection,
+    reads: Reads,
+    reply_within: Duration,
+    pipelining: bool,
+    usable: bool,
+}
+
+impl Relay {
+    /// Connects, secures the line as configured, logs in. `hello` is our name in EHLO; `reply_within` is how long one
+    /// reply may take.
+    pub async fn open(relay: &SmtpRelay, hello: &str, reply_within: Duration) -> Result<Self, RelayProblem> {
+        let (wire, reads) = Wire::connect(relay).await.map_err(|error| unreachable(&error))?;
+        let hello_name = hello_name(hello);
+        let opening = AsyncSmtpConnection::connect_with_transport(Box::new(wire), &hello_name);
+        let mut smtp = within(reply_within, opening).await?.map_err(|error| greeting_problem(&error))?;
+        if relay.tls == TlsMode::Required {
+            if !smtp.can_starttls() {
+                let text =
+                    "it offers no STARTTLS, and SMTP_URL asks for tls=required; nothing was sent in clear";
+                return Err(RelayProblem::Unreachable(text.into()));
+            }
+            let parameters =
+                TlsParameters::new_rustls(relay.host.clone()).map_err(|error| unreachable(&error))?;
+            within(reply_within, smtp.starttls(parameters, &hello_name)).await?.map_err(|error| {
+                RelayProblem::Unreachable(format!("STARTTLS failed ({error}); nothing was sent in clear"))
+            })?;
+        }
+        if let Some(login) = &relay.credentials {
+            let credentials = Credentials::new(login.user.clone(), login.password.clone());
+            within(reply_within, smtp.auth(DEFAULT_MECHANISMS, &credentials))
+                .await?
+                .map_err(|error| login_problem(&error))?;
+        }
+        let mut relay = Self { smtp, reads, reply_within, pipelining: false, usable: true };
+        relay.pipelining = relay.offers_pipelining(&hello_name).await?;
+        Ok(relay)
+    }
+
+    /// Whether another message can go over this line.
+    pub fn is_usable(&self) -> bool {
+        self.usable
+    }
+
+    /// Hands over one message. After anything but a clean end the line is closed and [`Relay::is_usable`] is false.
+    pub async fn transmit(&mut self, from: &EmailAddress, to: &EmailAddress, message: &[u8]) -> Transmission {
+        self.usable = false;
+        let transmission = self.transaction(from, to, message).await;
+        if !self.usable {
+            // Dropping the stream closes it; a QUIT might hang where the message did.
+            let _ = timeout(Duration::from_millis(100), self.smtp.abort()).await;
+        }
+        transmission
+    }
+
+    /// Says goodbye.
+    pub async fn quit(mut self) {
+        let _ = timeout(Duration::from_secs(2), self.smtp.quit()).await;
+    }
+
+    async fn transaction(&mut self, from: &EmailAddress, to: &EmailAddress, message: &[u8]) -> Transmission {
+        let mail = format!("MAIL FROM:<{}>\r\n", from.as_str());
+        let rcpt = format!("RCPT TO:<{}>\r\n", to.as_str());
+        let (mail, rcpt, data) = if self.pipelining {
+            // RFC 2920 §3.1: one write, then the three replies in order, each read whatever the one before said.
+            let group = format!("{mail}{rcpt}DATA\r\n");
+            let mail = self.command(group).await;
+            let rcpt = self.reply().await;
+            let data = self.reply().await;
+            (mail, rcpt, data)
+        } else {
+            let mail = self.command(mail).await;
+            let rcpt = if is_ok(&mail) { self.command(rcpt).await } else { Err(Unanswered::NotAsked) };
+            let data =
+                if is_ok(&rcpt) { self.command("DATA\r\n".into()).await } else { Err(Unanswered::NotAsked) };
+            (mail, rcpt, data)
+        };
+        match mail {
+            Ok(reply) if reply.code < 400 => {}
+            Ok(reply) => return self.after_refusal(data, Transmission::Relay(sender_problem(&reply))).await,
+            Err(unanswered) => return Transmission::BrokenBefore(unanswered.to_string()),
+        }
+        match rcpt {
+            Ok(reply) if reply.code < 400 => {}
+            // Not a word about the recipient: the relay wants a login first.
+            Ok(reply) if matches!(reply.code, 530 | 535) => {
+                return self
+                    .after_refusal(data, Transmission::Relay(RelayProblem::Login(reply.to_string())))
+                    .await;
+            }
+            Ok(reply) => {
+                let refused = if reply.is_transient() {
+                    Transmission::Later(reply)
+                } else {
+                    Transmission::Rejected(reply)
+                };
+                return self.after_refusal(data, refused).await;
+            }
+            Err(unanswered) => return Transmission::BrokenBefore(unanswered.to_string()),
+        }
+        match data {
+            Ok(reply) if reply.code == 354 => {}
+            Ok(reply) => {
+                let refused = if reply.is_transient() {
+                    Transmission::Later(reply)
+                } else {
+                    Transmission::Rejected(reply)
+                };
+                return self.after_refusal(Err(Unanswered::NotAsked), refused).await;
+            }
+            Err(unanswered) => return Transmission::BrokenBefore(unanswered.to_string()),
+        }
+        self.content(message).await
+    }
+
+    /// The message itself, from its first byte to the reply after the final dot.
+    async fn content(&mut self, message: &[u8]) -> Transmission {
+        let reads_before = self.reads.count();
+        // The client ends the content with CRLF, dot, CRLF; a CRLF of our own would make an empty line.
+        let message = message.strip_suffix(b"\r\n").unwrap_or(message);
+        // Writing may take as long as the answer, which may take twice as long as others (RFC 5321 §4.5.3.2.6).
+        let sending = timeout(self.reply_within * 3, self.smtp.message(message));
+        let problem = match sending.await {
+            Ok(result) => match answered(result) {
+                Ok(reply) => {
+                    self.usable = reply.code != 421;
+                    return match reply.code {
+                        ..400 => Transmission::Accepted(reply),
+                        400..500 => Transmission::Later(reply),
+                        _ => Transmission::Rejected(reply),
+                    };
+                }
+                Err(unanswered) => unanswered.to_string(),
+            },
+            Err(_) => "no answer in time".to_owned(),
+        };
+        if self.reads.count() == reads_before {
+            Transmission::BrokenBefore(problem)
+        } else {
+            Transmission::BrokenAfter(problem)
+        }
+    }
+
+    /// Leaves the line in order after a refusal, so that the next message can use it.
+    async fn after_refusal(
+        &mut self,
+        data: Result<Reply, Unanswered>,
+        refused: Transmission,
+    ) -> Transmission {
+        let in_order = match data {
+            // The relay waits for content although it has no recipient (RFC 2920 §3.1). An empty one would do; a
+            // line that is closed cannot be misunderstood.
+            Ok(reply) if reply.code == 354 => false,
+            Ok(_) | Err(Unanswered::NotAsked) => {
+                matches!(self.command("RSET\r\n".into()).await, Ok(reply) if reply.code < 400)
+            }
+            Err(_) => false,
+        };
+        self.usable = in_order;
+        refused
+    }
+
+    async fn offers_pipelining(&mut self, hello: &ClientId) -> Result<bool, RelayProblem> {
+        // lettre keeps only the extensions it knows, and PIPELINING is not one of them.
+        let asked = within(self.reply_within, self.smtp.command(format!("EHLO {hello}\r\n"))).await?;
+        let response = asked.map_err(|error| unreachable(&error))?;
+        Ok(response.message().any(|keyword| keyword.trim().eq_ignore_ascii_case("PIPELINING")))
+    }
+
+    async fn command(&mut self, line: String) -> Result<Reply, Unanswered> {
+        match timeout(self.reply_within, self.smtp.command(line)).await {
+            Ok(result) => answered(result),
+            Err(_) => Err(Unanswered::Late),
+        }
+    }
+
+    async fn reply(&mut self) -> Result<Reply, Unanswered> {
+        match timeout(self.reply_within, self.smtp.read_response()).await {
+            Ok(result) => answered(result),
+            Err(_) => Err(Unanswered::Late),
+        }
+    }
+}
+
+/// Why there is no reply to look at.
+#[derive(Debug, thiserror::Error)]
+enum Unanswered {
+    #[error("not asked")]
+    NotAsked,
+    #[error("no answer in time")]
+    Late,
+    #[error("the line broke: {0}")]
+    Broken(String),
+}
+
+fn is_ok(reply: &Result<Reply, Unanswered>) -> bool {
+    matches!(reply, Ok(reply) if reply.code < 400)
+}
+
+/// lettre reports a negative reply as an error; here both are replies.
+fn answered(result: Result<Response, SmtpError>) -> Result<Reply, Unanswered> {
+    match result {
+        Ok(response) => Ok(Reply { code: response.code().into(), text: one_line(response.message()) }),
+        Err(error) => match error.status() {
+            Some(code) => {
+                let text = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                Ok(Reply { code: code.into(), text: one_line(text.lines()) })
+            }
+            None => Err(Unanswered::Broken(error.to_string())),
+        },
+    }
+}
+
+/// A reply's lines as one, short enough to keep.
+fn one_line<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let mut text = String::new();
+    for line in lines.map(str::trim).filter(|line| !line.is_empty()) {
+        let separator = if text.is_empty() { "" } else { "; " };
+        let written = write!(text, "{separator}{line}");
+        debug_assert!(written.is_ok(), "writing to a String cannot fail");
+    }
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.chars().take(500).collect()
+}
+
+impl std::fmt::Display for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.code, self.text)
+    }
+}
+
+async fn within<T>(limit: Duration, step: impl Future<Output = T>) -> Result<T, RelayProblem> {
+    timeout(limit, step).await.map_err(|_| RelayProblem::Unreachable("no answer in time".into()))
+}
+
+fn unreachable(error: &impl std::fmt::Display) -> RelayProblem {
+    RelayProblem::Unreachable(error.to_string())
+}
+
+fn greeting_problem(error: &SmtpError) -> RelayProblem {
+    // A 5xx greeting says nothing about anybody's mailbox (RFC 5321 §3.1).
+    RelayProblem::Unreachable(error.to_string())
+}
+
+fn login_problem(error: &SmtpError) -> RelayProblem {
+    if error.is_permanent() || error.is_client() {
+        RelayProblem::Login(error.to_string())
+    } else {
+        RelayProblem::Unreachable(error.to_string())
+    }
+}
+
+fn sender_problem(reply: &Reply) -> RelayProblem {
+    match reply.code {
+        ..500 => RelayProblem::Unreachable(reply.to_string()),
+        530 | 535 => RelayProblem::Login(reply.to_string()),
+        _ => RelayProblem::Sender(reply.to_string()),
+    }
+}
+
+fn hello_name(host: &str) -> ClientId {
+    match host.trim_matches(['[', ']']).parse() {
+        Ok(std::net::IpAddr::V4(address)) => ClientId::Ipv4(address),
+        Ok(std::net::IpAddr::V6(address)) => ClientId::Ipv6(address),
+        Err(_) => ClientId::Domain(host.to_owned()),
+    }
+}

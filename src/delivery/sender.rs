@@ -1,0 +1,261 @@
+//! A sender: one task, one connection to the relay, one message at a time.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::Utc;
+use sqlx::PgPool;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    config::SmtpRelay,
+    delivery::{
+        gate::Gate,
+        hand::Hand,
+        messages::{Message, Messages, NoMessage},
+        recorder::{Finished, Intent, RecorderHandle},
+        relay::{Relay, RelayProblem, Reply, Transmission},
+        retry::{due_after, relay_pause},
+        throttle::Throttle,
+    },
+    domain::{
+        delivery::{self, Claimed, Mark, Outcome, Verdict},
+        ids::WorkerId,
+    },
+};
+
+/// A connection that had nothing to do for this long is closed, before the relay gets impatient.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// How long a message that cannot be made is put off.
+const NOT_YET: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
+
+/// What all senders of a worker share.
+pub struct Shared {
+    pub worker: WorkerId,
+    pub pool: PgPool,
+    pub smtp: SmtpRelay,
+    pub hello: String,
+    pub reply_within: Duration,
+    pub hand: Hand,
+    pub gate: Gate,
+    pub throttle: Throttle,
+    pub messages: Messages,
+    /// Connections that are open now.
+    pub open: watch::Sender<usize>,
+}
+
+/// One of a worker's senders.
+pub struct Sender {
+    shared: Arc<Shared>,
+    recorder: RecorderHandle,
+    stopping: watch::Receiver<bool>,
+    relay: Option<Relay>,
+    /// Failures of this connection in a row while others work.
+    failures: u32,
+}
+
+impl Sender {
+    pub fn new(shared: Arc<Shared>, recorder: RecorderHandle, stopping: watch::Receiver<bool>) -> Self {
+        Self { shared, recorder, stopping, relay: None, failures: 0 }
+    }
+
+    /// Sends until the worker stops. Whatever has begun is ended and recorded first.
+    pub async fn run(mut self) {
+        // How the last transmission ended. It is committed together with the next mark, and before anything else
+        // happens on this connection.
+        let mut finished: Option<Finished> = None;
+        loop {
+            let Some(job) = self.next_job(&mut finished).await else { break };
+            let Some(message) = self.prepare(&job, &mut finished).await else { continue };
+            if !self.connected(&mut finished).await {
+                self.shared.hand.put_back(job);
+                continue;
+            }
+            if self.shared.throttle.is_limited() {
+                self.settle(&mut finished).await;
+                self.shared.throttle.permit().await;
+            }
+            let mark = Mark { id: job.id, attempt: job.attempts + 1 };
+            let intent = Intent { mark, confirm_token: message.confirm_token };
+            if self.recorder.settle(finished.take(), Some(intent)).await {
+                finished = Some(self.transmit(&job, &message).await);
+            }
+        }
+        self.settle(&mut finished).await;
+        self.disconnect().await;
+    }
+
+    /// The next delivery; nothing when the worker stops. An outcome is not kept waiting for it.
+    async fn next_job(&mut self, finished: &mut Option<Finished>) -> Option<Claimed> {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            if *self.stopping.borrow() {
+                return None;
+            }
+            if shared.gate.closed().is_none()
+                && let Some(job) = shared.hand.take()
+            {
+                return Some(job);
+            }
+            self.settle(finished).await;
+            let mut stopping = self.stopping.clone();
+            tokio::select! {
+                () = stopped(&mut stopping) => return None,
+                waited = timeout(IDLE, async { shared.gate.passable().await; shared.hand.next().await }) => match waited {
+                    Ok(job) => return Some(job),
+                    Err(_) => self.disconnect().await,
+                },
+            }
+        }
+    }
+
+    async fn prepare(&mut self, job: &Claimed, finished: &mut Option<Finished>) -> Option<Message> {
+        let now = Utc::now();
+        let problem = match self.shared.messages.prepare(job, now).await {
+            Ok(message) => return Some(message),
+            Err(problem) => problem,
+        };
+        self.settle(finished).await;
+        let settled = match &problem {
+            NoMessage::NotWanted(reason) => self.skip(job, reason).await,
+            NoMessage::NotYet(reason) => {
+                tracing::error!(delivery = job.id.0, %reason, "a message cannot be made; it waits");
+                self.put_off(job, reason).await
+            }
+            NoMessage::Database(_) => Ok(()),
+        };
+        if settled.is_err() || matches!(problem, NoMessage::Database(_)) {
+            // The delivery stays claimed and comes around again.
+            self.shared.hand.put_back(job.clone());
+            sleep(Duration::from_secs(1)).await;
+        }
+        None
+    }
+
+    async fn skip(&self, job: &Claimed, reason: &str) -> sqlx::Result<()> {
+        let mut db = self.shared.pool.acquire().await?;
+        delivery::skip_claimed(&mut db, self.shared.worker, job.id, reason, Utc::now()).await
+    }
+
+    async fn put_off(&self, job: &Claimed, reason: &str) -> sqlx::Result<()> {
+        let mut db = self.shared.pool.acquire().await?;
+        delivery::put_off_claimed(&mut db, self.shared.worker, job.id, reason, Utc::now() + NOT_YET).await
+    }
+
+    /// Whether there is a connection, after opening one if need be.
+    async fn connected(&mut self, finished: &mut Option<Finished>) -> bool {
+        if self.relay.as_ref().is_some_and(Relay::is_usable) {
+            return true;
+        }
+        self.settle(finished).await;
+        self.disconnect().await;
+        match Relay::open(&self.shared.smtp, &self.shared.hello, self.shared.reply_within).await {
+            Ok(relay) => {
+                self.relay = Some(relay);
+                self.failures = 0;
+                self.shared.open.send_modify(|open| *open += 1);
+                true
+            }
+            Err(problem) => {
+                self.failures += 1;
+                let others_work = *self.shared.open.borrow() > 0;
+                if others_work && matches!(problem, RelayProblem::Unreachable(_)) {
+                    // The relay takes fewer connections than we would like: this one stays away for a while.
+                    tracing::info!(%problem, "the relay takes no further connection");
+                    let mut stopping = self.stopping.clone();
+                    let _ = timeout(relay_pause(self.failures), stopped(&mut stopping)).await;
+                } else {
+                    self.shared.gate.close(problem);
+                }
+                false
+            }
+        }
+    }
+
+    async fn disconnect(&mut self) {
+        if let Some(relay) = self.relay.take() {
+            self.shared.open.send_modify(|open| *open = open.saturating_sub(1));
+            if relay.is_usable() {
+                relay.quit().await;
+            }
+        }
+    }
+
+    async fn transmit(&mut self, job: &Claimed, message: &Message) -> Finished {
+        let attempt = job.attempts + 1;
+        let transmission = match &mut self.relay {
+            Some(relay) => relay.transmit(&message.from, &message.to, &message.bytes).await,
+            None => Transmission::BrokenBefore("there was no connection".into()),
+        };
+        if !self.relay.as_ref().is_some_and(Relay::is_usable) {
+            self.disconnect().await;
+        }
+        let outcome = self.outcome(job, attempt, transmission);
+        let confirmation = message.confirm_token.map(|(signup, _)| (signup, message.message_id.clone()));
+        Finished { outcome, confirmation }
+    }
+
+    fn outcome(&self, job: &Claimed, attempt: i16, transmission: Transmission) -> Outcome {
+        let gate = &self.shared.gate;
+        let answered = |reply: Reply| (i16::try_from(reply.code).ok(), reply.text);
+        let (verdict, (smtp_code, smtp_text)) = match transmission {
+            Transmission::Accepted(reply) => {
+                gate.works();
+                (Verdict::Accepted, answered(reply))
+            }
+            Transmission::Rejected(reply) => {
+                gate.works();
+                (Verdict::Rejected, answered(reply))
+            }
+            Transmission::Later(reply) => {
+                gate.works();
+                later(attempt, answered(reply))
+            }
+            Transmission::BrokenBefore(what) => later(attempt, (None, what)),
+            Transmission::BrokenAfter(what) => (Verdict::Unknown, (None, what)),
+            Transmission::Relay(problem) => {
+                // Says nothing about this recipient: it waits, due at once, behind the gate.
+                let text = problem.to_string();
+                gate.close(problem);
+                (Verdict::Later(Utc::now()), (None, text))
+            }
+        };
+        log(job, verdict, smtp_code, &smtp_text);
+        Outcome { id: job.id, attempt, verdict, smtp_code, smtp_text }
+    }
+
+    async fn settle(&self, finished: &mut Option<Finished>) {
+        if finished.is_some() {
+            self.recorder.settle(finished.take(), None).await;
+        }
+    }
+}
+
+/// Waits until the worker stops. The watch's guard is dropped here, before anybody awaits anything else.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    drop(stopping.wait_for(|stopping| *stopping).await);
+}
+
+fn later(attempt: i16, (code, text): (Option<i16>, String)) -> (Verdict, (Option<i16>, String)) {
+    let random = getrandom::u32().unwrap_or_default();
+    match due_after(attempt, random, Utc::now()) {
+        Some(due) => (Verdict::Later(due), (code, text)),
+        None => (Verdict::Rejected, (code, format!("given up after {attempt} attempts: {text}"))),
+    }
+}
+
+fn log(job: &Claimed, verdict: Verdict, code: Option<i16>, text: &str) {
+    let to = job.address.as_ref().map(crate::domain::address::EmailAddress::masked).unwrap_or_default();
+    let (id, kind) = (job.id.0, job.kind);
+    match verdict {
+        Verdict::Accepted => tracing::debug!(delivery = id, ?kind, to, "accepted by the relay"),
+        Verdict::Rejected => tracing::warn!(delivery = id, ?kind, to, code, text, "rejected by the relay"),
+        Verdict::Unknown => {
+            tracing::warn!(delivery = id, ?kind, to, text, "nobody knows whether the relay has it")
+        }
+        Verdict::Later(due) => tracing::info!(delivery = id, ?kind, to, code, text, %due, "put off"),
+    }
+}

@@ -1,0 +1,349 @@
+//! A worker: claims deliveries, feeds its senders, keeps its lease, and looks after what others left behind.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::Utc;
+use sqlx::PgPool;
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, interval, sleep, timeout},
+};
+
+use crate::{
+    config::{Config, SecretKeys, SmtpRelay},
+    delivery::{
+        gate::Gate,
+        hand::Hand,
+        messages::Messages,
+        recorder::{self, RecorderHandle},
+        relay::{Relay, RelayProblem},
+        sender::{Sender, Shared},
+        throttle::Throttle,
+    },
+    domain::{
+        delivery,
+        ids::WorkerId,
+        mailing::{self, FanOut, PauseKind},
+        worker,
+    },
+    mail::compose::Composer,
+};
+
+/// How a worker sends.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The relay.
+    pub smtp: SmtpRelay,
+    /// Open connections at most.
+    pub connections: usize,
+    /// Messages a second over all workers together; 0 is unlimited.
+    pub rate: u32,
+    /// How long one reply of the relay may take.
+    pub reply_within: Duration,
+    /// Our name in EHLO.
+    pub hello: String,
+    /// Keys that recognise suppressed addresses.
+    pub keys: SecretKeys,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        Self {
+            smtp: config.smtp.clone(),
+            connections: config.smtp_connections,
+            rate: config.send_rate,
+            reply_within: config.smtp_timeout,
+            hello: config.public_url.host().to_owned(),
+            keys: config.secret_keys.clone(),
+        }
+    }
+}
+
+/// Sends what is in the queue. Any number of them may share one database.
+pub struct Worker {
+    pool: PgPool,
+    composer: Composer,
+    settings: Settings,
+}
+
+/// Copies of a mailing claimed at once.
+const CLAIM: i64 = 500;
+/// Confirmations, welcomes and tests claimed at once.
+const CLAIM_URGENT: i64 = 100;
+/// How often the queue is looked at when nothing else calls.
+const POLL: Duration = Duration::from_millis(250);
+/// How often the lease is renewed; a small part of [`worker::LEASE_SECONDS`].
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long what is in transmission may take when the worker stops.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+/// How long the relay may be away before mailings say so by pausing.
+const PAUSE_AFTER: Duration = Duration::from_secs(60);
+
+/// Why a run of a worker ended.
+enum Ended {
+    /// It was asked to.
+    Stopped,
+    /// Its lease ran out, or one of its tasks died. Its claims belong to others now; it begins anew.
+    Fenced,
+}
+
+impl Worker {
+    /// A worker over this database.
+    #[must_use]
+    pub fn new(pool: PgPool, composer: Composer, settings: Settings) -> Self {
+        Self { pool, composer, settings }
+    }
+
+    /// Works until `stopping` turns true; then ends what is in transmission, hands back the rest, and returns within
+    /// ten seconds.
+    pub async fn run(self, mut stopping: watch::Receiver<bool>) {
+        while !*stopping.borrow() {
+            let signed_on = async { worker::sign_on(&mut *self.pool.acquire().await?).await }.await;
+            match signed_on {
+                Ok(id) => match self.work(id, stopping.clone()).await {
+                    Ended::Stopped => return,
+                    Ended::Fenced => {
+                        tracing::warn!(worker = id.0, "the worker lost its lease; beginning anew")
+                    }
+                },
+                Err(error) => {
+                    tracing::error!(%error, "the worker cannot reach the database; trying again");
+                    let _ = timeout(Duration::from_secs(2), stopping.wait_for(|stopping| *stopping)).await;
+                }
+            }
+        }
+    }
+
+    async fn work(&self, id: WorkerId, mut stopping: watch::Receiver<bool>) -> Ended {
+        tracing::info!(worker = id.0, connections = self.settings.connections, "the worker is ready");
+        let shared = Arc::new(Shared {
+            worker: id,
+            pool: self.pool.clone(),
+            smtp: self.settings.smtp.clone(),
+            hello: self.settings.hello.clone(),
+            reply_within: self.settings.reply_within,
+            hand: Hand::default(),
+            gate: Gate::new(),
+            throttle: Throttle::new(self.pool.clone(), self.settings.rate),
+            messages: Messages::new(self.pool.clone(), self.composer.clone(), self.settings.keys.clone()),
+            open: watch::Sender::new(0),
+        });
+        let (recorder, recording) = recorder::start(self.pool.clone(), id);
+        // Senders stop when the worker is asked to, and also when it is fenced.
+        let (stop_senders, senders_stop) = watch::channel(false);
+        let mut senders = self.start_senders(&shared, &recorder, &senders_stop);
+        drop(recorder);
+
+        let ended = tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => Ended::Stopped,
+            () = keep_lease(&self.pool, id) => Ended::Fenced,
+            // A sender ends only when it is told to; one that ends before has died.
+            _ = senders.join_next() => Ended::Fenced,
+            () = dispatch(&shared, self.settings.rate) => Ended::Fenced,
+            () = look_after(&shared) => Ended::Fenced,
+        };
+
+        stop_senders.send_replace(true);
+        let all_ended = async { while senders.join_next().await.is_some() {} };
+        if timeout(STOP_WITHIN, all_ended).await.is_err() {
+            tracing::warn!(worker = id.0, "some messages were still on their way; they become unknown");
+            senders.abort_all();
+            while senders.join_next().await.is_some() {}
+        }
+        // With the last sender the recorder's last handle is gone; it ends after its last commit.
+        let recorded = timeout(Duration::from_secs(1), recording).await.is_ok();
+        if recorded && let Err(error) = sign_off(&shared).await {
+            tracing::warn!(%error, worker = id.0, "the worker could not hand back its claims; they return with its lease");
+        }
+        ended
+    }
+
+    fn start_senders(
+        &self,
+        shared: &Arc<Shared>,
+        recorder: &RecorderHandle,
+        stopping: &watch::Receiver<bool>,
+    ) -> JoinSet<()> {
+        let mut senders = JoinSet::new();
+        for _ in 0..self.settings.connections {
+            let sender = Sender::new(Arc::clone(shared), recorder.clone(), stopping.clone());
+            senders.spawn(sender.run());
+        }
+        senders
+    }
+}
+
+/// Renews the lease; returns when it has run out.
+async fn keep_lease(pool: &PgPool, id: WorkerId) {
+    let mut beat = interval(HEARTBEAT);
+    loop {
+        beat.tick().await;
+        let renewed = async { worker::heartbeat(&mut *pool.acquire().await?, id).await }.await;
+        match renewed {
+            Ok(true) => {}
+            Ok(false) => return,
+            // The lease may outlive a short absence of the database; whether it did shows when it is back.
+            Err(error) => tracing::warn!(%error, worker = id.0, "the lease could not be renewed"),
+        }
+    }
+}
+
+/// Keeps the hand filled while the relay can be used.
+async fn dispatch(shared: &Arc<Shared>, rate: u32) {
+    // A slow rate claims little ahead, so that what is claimed does not grow old in the hand.
+    let claim = if rate == 0 { CLAIM } else { CLAIM.min(i64::from(rate) * 10) };
+    loop {
+        if let Some(closed) = shared.gate.closed() {
+            wait_for_relay(shared, closed.try_again).await;
+            continue;
+        }
+        match fill(shared, claim).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let _ = timeout(POLL, shared.hand.low()).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "the queue cannot be read; trying again");
+                sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Claims what is due, as much as the hand needs; answers whether there was anything.
+async fn fill(shared: &Shared, claim: i64) -> sqlx::Result<bool> {
+    let mut db = shared.pool.acquire().await?;
+    let now = Utc::now();
+    let urgent = delivery::claim_urgent(&mut db, shared.worker, CLAIM_URGENT, now).await?;
+    let mut any = !urgent.is_empty();
+    shared.hand.put(urgent);
+    if !shared.hand.is_low() {
+        return Ok(false);
+    }
+    for id in mailing::sending(&mut db).await? {
+        let copies = delivery::claim_mailing(&mut db, shared.worker, id, claim, now).await?;
+        any |= !copies.is_empty();
+        shared.hand.put(copies);
+        if !shared.hand.is_low() {
+            break;
+        }
+    }
+    Ok(any)
+}
+
+/// Waits for the relay's next chance, then tries it with a connection that sends nothing.
+async fn wait_for_relay(shared: &Shared, try_again: std::time::Instant) {
+    hand_back(shared).await;
+    sleep(try_again.saturating_duration_since(std::time::Instant::now())).await;
+    match Relay::open(&shared.smtp, &shared.hello, shared.reply_within).await {
+        Ok(relay) => {
+            relay.quit().await;
+            shared.gate.open();
+            let resumed =
+                async { mailing::resume_unreachable(&mut *shared.pool.acquire().await?).await }.await;
+            match resumed {
+                Ok(0) => tracing::info!("the relay answers"),
+                Ok(mailings) => tracing::info!(mailings, "the relay answers again; mailings go on"),
+                Err(error) => tracing::error!(%error, "paused mailings could not be resumed"),
+            }
+        }
+        Err(problem) => shared.gate.close(problem),
+    }
+}
+
+/// The work that is nobody's: fan-out, mailings that begin or end, what dead workers left, pauses.
+async fn look_after(shared: &Shared) {
+    let mut recovered_at = Instant::now();
+    let mut first = true;
+    loop {
+        let round = async {
+            if first || recovered_at.elapsed() >= HEARTBEAT {
+                first = false;
+                recovered_at = Instant::now();
+                recover(shared).await?;
+            }
+            pause_for_relay(shared).await?;
+            move_mailings(shared).await
+        };
+        match round.await {
+            Ok(true) => {}
+            Ok(false) => sleep(POLL).await,
+            Err(error) => {
+                tracing::error!(%error, "the queue cannot be looked after; trying again");
+                sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn recover(shared: &Shared) -> sqlx::Result<()> {
+    let recovered = worker::recover(&mut *shared.pool.acquire().await?).await?;
+    if recovered != worker::Recovered::default() {
+        tracing::warn!(
+            pending = recovered.pending,
+            unknown = recovered.unknown,
+            "took over from a worker that died"
+        );
+    }
+    Ok(())
+}
+
+/// Starts, fans out and ends mailings; answers whether there is more to do at once.
+async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
+    let mut db = shared.pool.acquire().await?;
+    for id in mailing::advance(&mut db, Utc::now()).await? {
+        tracing::info!(mailing = %id, "the mailing is done");
+    }
+    shared.messages.keep_only(&mailing::sending(&mut db).await?);
+    drop(db);
+    let mut transaction = shared.pool.begin().await?;
+    let step = mailing::fan_out(&mut transaction, Utc::now()).await?;
+    transaction.commit().await?;
+    if let FanOut::Complete(id) = step {
+        tracing::info!(mailing = %id, "the mailing's audience is complete; sending");
+    }
+    Ok(step != FanOut::Nothing)
+}
+
+/// Pauses the mailings under way when the relay refuses us, or has been away for a minute.
+async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
+    let Some(closed) = shared.gate.closed() else { return Ok(()) };
+    let kind = match closed.problem {
+        RelayProblem::Unreachable(_) if closed.since.elapsed() < PAUSE_AFTER => return Ok(()),
+        RelayProblem::Unreachable(_) => PauseKind::Unreachable,
+        RelayProblem::Login(_) => PauseKind::Login,
+        RelayProblem::Sender(_) => PauseKind::Sender,
+    };
+    let mut db = shared.pool.acquire().await?;
+    for id in mailing::sending(&mut db).await? {
+        let reason = closed.problem.to_string();
+        if mailing::pause(&mut db, id, kind, &reason, Utc::now()).await.is_ok() {
+            tracing::warn!(mailing = %id, reason, "the mailing paused itself");
+        }
+    }
+    Ok(())
+}
+
+/// Puts back what is in the hand, so that others, or a later try, can have it.
+async fn hand_back(shared: &Shared) {
+    let held = shared.hand.take_all();
+    if held.is_empty() {
+        return;
+    }
+    let ids: Vec<i64> = held.iter().map(|delivery| delivery.id.0).collect();
+    let handed_back =
+        async { delivery::hand_back(&mut *shared.pool.acquire().await?, shared.worker, &ids).await }.await;
+    if let Err(error) = handed_back {
+        tracing::warn!(%error, "claims could not be handed back; they return to the hand");
+        shared.hand.put(held);
+    }
+}
+
+async fn sign_off(shared: &Shared) -> sqlx::Result<()> {
+    hand_back(shared).await;
+    let mut db = shared.pool.acquire().await?;
+    worker::sign_off(&mut db, shared.worker).await?;
+    // Anything still held is recovered at once rather than after the lease.
+    worker::recover(&mut db).await.map(drop)
+}

@@ -1,0 +1,20 @@
+//! The nouns of the newsletter: one file each, with its types, its rules and its SQL.
+//!
+//! Functions here are plain functions over `&mut PgConnection` and a `now`. They know nothing of HTTP, SMTP or
+//! templates.
+
+pub mod address;
+pub mod consent;
+pub mod delivery;
+pub mod erasure;
+pub mod ids;
+pub mod import;
+pub mod locale;
+pub mod mailing;
+pub mod publication;
+pub mod signup;
+pub mod subscriber;
+pub mod suppression;
+pub mod token;
+pub mod update;
+pub mod worker;

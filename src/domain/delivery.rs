@@ -1,0 +1,204 @@
+//! Deliveries: the queue, and the record of what became of every message.
+//!
+//! ```text
+//! pending ──claim──▶ claimed ──mark──▶ transmitting ──▶ accepted | rejected | unknown | pending, later
+//!    ▲                  │
+//!    └── lease ran out ─┘        pending / claimed ──▶ skipped
+//! ```
+//!
+//! Here is the SQL of each arrow. Who walks them is the business of the `delivery` room.
+
+mod queue;
+
+pub use queue::{
+    Claimed, Mark, Outcome, Verdict, claim_mailing, claim_urgent, hand_back, mark, put_off_claimed,
+    record_outcomes, settle_unmarked, skip_claimed,
+};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::domain::{
+    address::{EmailAddress, NormalizedAddress},
+    ids::{DeliveryId, SignupId, SubscriberId, UpdateId},
+};
+
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
+#[sqlx(type_name = "delivery_kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryKind {
+    /// One recipient's copy of a mailing.
+    Mailing,
+    /// The mail that answers a signup.
+    Confirmation,
+    /// The mail after a confirmation.
+    Welcome,
+    /// A draft, sent to a colleague.
+    Test,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type, Serialize)]
+#[sqlx(type_name = "delivery_state", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Waits for a worker.
+    Pending,
+    /// A worker has it in hand.
+    Claimed,
+    /// It is being sent, or was when its worker died.
+    Transmitting,
+    /// The relay answered 250 after the final dot.
+    Accepted,
+    /// The relay refused it for good, because of this address.
+    Rejected,
+    /// The line broke after the final dot may have left; the relay may have it or not.
+    Unknown,
+    /// Not sent on purpose: unsubscribed, suppressed, cancelled or expired before it started.
+    Skipped,
+}
+
+impl DeliveryState {
+    /// The name the database knows it by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            DeliveryState::Pending => "pending",
+            DeliveryState::Claimed => "claimed",
+            DeliveryState::Transmitting => "transmitting",
+            DeliveryState::Accepted => "accepted",
+            DeliveryState::Rejected => "rejected",
+            DeliveryState::Unknown => "unknown",
+            DeliveryState::Skipped => "skipped",
+        }
+    }
+}
+
+/// Serialises fan-out against unsubscribing: while a chunk of a mailing is being queued (exclusive), nobody
+/// unsubscribes (shared), and the other way round. Without it an unsubscribe could miss a delivery that another
+/// transaction has written but not yet committed.
+pub(in crate::domain) const FAN_OUT_LOCK: i64 = 0x5255_4E44_0001;
+
+/// Queues the mail that answers a signup.
+///
+/// # Errors
+/// When the database fails.
+pub async fn enqueue_confirmation(
+    db: &mut PgConnection,
+    signup: SignupId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into deliveries (kind, signup_id, due_at) values ('confirmation', $1, $2)",
+        signup.0,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Queues the mail that greets a new subscriber.
+///
+/// # Errors
+/// When the database fails.
+pub async fn enqueue_welcome(
+    db: &mut PgConnection,
+    subscriber: SubscriberId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into deliveries (kind, subscriber_id, due_at) values ('welcome', $1, $2)",
+        subscriber.0,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Queues a test mail of an update to a colleague.
+///
+/// # Errors
+/// When the database fails.
+pub async fn enqueue_test(
+    db: &mut PgConnection,
+    update: UpdateId,
+    to: &EmailAddress,
+    now: DateTime<Utc>,
+) -> sqlx::Result<DeliveryId> {
+    sqlx::query_scalar!(
+        r#"insert into deliveries (kind, update_id, address, due_at) values ('test', $1, $2, $3)
+           returning id as "id: DeliveryId""#,
+        update.0,
+        to.as_str(),
+        now
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Skips everything that waits for a subscriber who is leaving, also in mailings under way.
+///
+/// The row locks taken here are what makes "answered" mean "nothing starts after this": a mark of the same
+/// delivery either came before, and is waited for, or comes after, and finds it skipped.
+///
+/// # Errors
+/// When the database fails.
+pub async fn skip_for_subscriber(
+    db: &mut PgConnection,
+    id: SubscriberId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!("select pg_advisory_xact_lock_shared($1)", FAN_OUT_LOCK).execute(&mut *db).await?;
+    sqlx::query!(
+        "update deliveries set state = 'skipped', claimed_by = null, finished_at = $2
+         where state in ('pending', 'claimed') and subscriber_id = $1
+           and (kind = 'welcome'
+                or mailing_id in (select m.id from mailings m where m.state not in ('done', 'cancelled')))",
+        id.0,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Takes the person out of past deliveries; the counts stay.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_subscriber(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<()> {
+    sqlx::query!("delete from deliveries where kind = 'welcome' and subscriber_id = $1", id.0)
+        .execute(&mut *db)
+        .await?;
+    // By way of the mailings, so that the index on (mailing_id, subscriber_id) serves.
+    sqlx::query!(
+        "update deliveries set subscriber_id = null, smtp_text = null
+         where kind = 'mailing' and mailing_id in (select id from mailings) and subscriber_id = $1",
+        id.0
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Removes the confirmation and test mails of an address.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_address(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from deliveries where kind = 'confirmation'
+           and signup_id in (select id from signups where email_normalized = $1)",
+        address.as_str()
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query!("delete from deliveries where kind = 'test' and lower(address) = $1", address.as_str())
+        .execute(db)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Ids. Each noun has a type of its own, so that a mailing's id cannot be passed for a subscriber's.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
+        #[serde(transparent)]
+        #[sqlx(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new id: a UUIDv7 (RFC 9562 §5.7), so that ids sort by the time they were made.
+            #[must_use]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// Names a [signup](super::signup).
+    SignupId
+);
+uuid_id!(
+    /// Names a [subscriber](super::subscriber).
+    SubscriberId
+);
+uuid_id!(
+    /// Names an [update](super::update).
+    UpdateId
+);
+uuid_id!(
+    /// Names a [mailing](super::mailing).
+    MailingId
+);
+
+/// Names a [delivery](super::delivery). Counts up inside the house and never leaves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, sqlx::Type)]
+#[serde(transparent)]
+#[sqlx(transparent)]
+pub struct DeliveryId(pub i64);
+
+/// Names a [worker](super::worker): one run of one process. Never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct WorkerId(pub i64);

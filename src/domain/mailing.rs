@@ -1,0 +1,431 @@
+//! Mailings: one send of one update to everybody who had confirmed when it was triggered.
+//!
+//! ```text
+//! (trigger) ─▶ scheduled ─▶ preparing ─▶ sending ─▶ done
+//!                              └──── paused ◀──┘        (cancelled from anywhere before done)
+//! ```
+
+mod fan_out;
+
+pub use fan_out::{FanOut, fan_out};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::domain::{
+    ids::{MailingId, UpdateId},
+    locale::Locale,
+};
+
+/// Where a mailing stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
+#[sqlx(type_name = "mailing_state", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum MailingState {
+    /// Waits for its time.
+    Scheduled,
+    /// Its audience is being written into the queue.
+    Preparing,
+    /// Under way.
+    Sending,
+    /// Stopped for a reason; nothing is lost.
+    Paused,
+    /// Every delivery has ended.
+    Done,
+    /// Called off; what had not started was skipped.
+    Cancelled,
+}
+
+/// Who stopped a mailing, and so who may start it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
+#[sqlx(type_name = "pause_kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum PauseKind {
+    /// A person; a person resumes.
+    Staff,
+    /// The relay refused our login; a person resumes, once that is mended.
+    Login,
+    /// The relay refused our sender address; a person resumes.
+    Sender,
+    /// The relay could not be reached; resumes by itself when it answers.
+    Unreachable,
+}
+
+/// What is sent, made once at the trigger: the same words for every recipient.
+#[derive(Debug, Clone)]
+pub struct FrozenContent {
+    /// The publication's version it was made with.
+    pub publication_version: i32,
+    /// Its language.
+    pub locale: Locale,
+    /// Subject line.
+    pub subject: String,
+    /// Text part, with marks where each recipient's own links go.
+    pub body_text: String,
+    /// HTML part, likewise.
+    pub body_html: String,
+}
+
+/// A mailing as lists and status show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Mailing {
+    /// Its id.
+    pub id: MailingId,
+    /// What it sends.
+    pub update_id: UpdateId,
+    /// The update's short name.
+    pub update: String,
+    /// Where it stands.
+    pub state: MailingState,
+    /// Its subject line.
+    pub subject: String,
+    /// How many people it is for.
+    pub audience: i64,
+    /// When it was triggered; who had confirmed by then is the audience.
+    pub triggered_at: DateTime<Utc>,
+    /// When it is due, if that was set.
+    pub scheduled_at: Option<DateTime<Utc>>,
+    /// Since when it is paused.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Who paused it.
+    pub pause_kind: Option<PauseKind>,
+    /// Why, in words.
+    pub pause_reason: Option<String>,
+    /// When it was done or cancelled.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// Why a mailing was not triggered or not changed. Each is for the person who asked.
+#[derive(Debug, thiserror::Error)]
+pub enum MailingError {
+    /// The update has been sent, or is being sent.
+    #[error("this update was triggered before (mailing {0}); say --again to send it a second time")]
+    AlreadyTriggered(MailingId),
+    /// Nobody would get it.
+    #[error("there are no active subscribers; nothing was triggered")]
+    NoAudience,
+    /// The state does not allow it.
+    #[error("the mailing is {} and cannot be {wanted}", state_word(*.state))]
+    WrongState {
+        /// What it is.
+        state: MailingState,
+        /// What was asked for.
+        wanted: &'static str,
+    },
+    /// No such mailing.
+    #[error("there is no mailing with this id; see: rundbrief mailings list")]
+    Unknown,
+    /// The database failed; try again.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+fn state_word(state: MailingState) -> &'static str {
+    match state {
+        MailingState::Scheduled => "scheduled",
+        MailingState::Preparing => "being prepared",
+        MailingState::Sending => "being sent",
+        MailingState::Paused => "paused",
+        MailingState::Done => "done",
+        MailingState::Cancelled => "cancelled",
+    }
+}
+
+/// How many people a mailing triggered now would reach.
+///
+/// # Errors
+/// When the database fails.
+pub async fn audience(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<i64> {
+    let count = sqlx::query_scalar!(
+        "select count(*) from subscribers where state = 'active' and confirmed_at <= $1",
+        now
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(count.unwrap_or(0))
+}
+
+/// Triggers a mailing: content and audience are frozen here, workers do the rest. Once the caller has committed,
+/// the mailing survives kill -9 (invariant 9).
+///
+/// # Errors
+/// [`MailingError::AlreadyTriggered`] unless `again`; [`MailingError::NoAudience`].
+pub async fn trigger(
+    db: &mut PgConnection,
+    update: UpdateId,
+    content: &FrozenContent,
+    scheduled_at: Option<DateTime<Utc>>,
+    again: bool,
+    now: DateTime<Utc>,
+) -> Result<(MailingId, i64), MailingError> {
+    // The lock on the update makes two triggers at once come one after the other, so one of them is refused.
+    sqlx::query!("select id from updates where id = $1 for update", update.0).fetch_one(&mut *db).await?;
+    let before = sqlx::query_scalar!(
+        r#"select id as "id: MailingId" from mailings where update_id = $1 and state <> 'cancelled'
+           order by triggered_at desc limit 1"#,
+        update.0
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    if let (Some(before), false) = (before, again) {
+        return Err(MailingError::AlreadyTriggered(before));
+    }
+    let audience = audience(db, now).await?;
+    if audience == 0 {
+        return Err(MailingError::NoAudience);
+    }
+    let id = MailingId::new();
+    let state = if scheduled_at.is_some() { MailingState::Scheduled } else { MailingState::Preparing };
+    sqlx::query!(
+        "insert into mailings (id, update_id, publication_version, state, locale, subject, body_text, body_html,
+             triggered_at, audience, scheduled_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        id.0,
+        update.0,
+        content.publication_version,
+        state as MailingState,
+        content.locale.tag(),
+        content.subject,
+        content.body_text,
+        content.body_html,
+        now,
+        audience,
+        scheduled_at
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query!("update updates set state = 'published', changed_at = $2 where id = $1", update.0, now)
+        .execute(db)
+        .await?;
+    Ok((id, audience))
+}
+
+/// The content of a mailing, as frozen at its trigger.
+///
+/// # Errors
+/// When the database fails, or no such mailing exists.
+pub async fn content(db: &mut PgConnection, id: MailingId) -> sqlx::Result<FrozenContent> {
+    sqlx::query_as!(
+        FrozenContent,
+        r#"select publication_version, locale as "locale: String", subject, body_text, body_html
+           from mailings where id = $1"#,
+        id.0
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// A mailing by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_id(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Option<Mailing>> {
+    Ok(select(db, Some(id), 1).await?.pop())
+}
+
+/// The newest mailings, up to `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Mailing>> {
+    select(db, None, limit).await
+}
+
+async fn select(db: &mut PgConnection, id: Option<MailingId>, limit: i64) -> sqlx::Result<Vec<Mailing>> {
+    sqlx::query_as!(
+        Mailing,
+        r#"select m.id as "id: MailingId", m.update_id as "update_id: UpdateId", u.slug as "update",
+             m.state as "state: MailingState", m.subject, m.audience, m.triggered_at, m.scheduled_at, m.paused_at,
+             m.pause_kind as "pause_kind: PauseKind", m.pause_reason, m.finished_at
+           from mailings m join updates u on u.id = m.update_id
+           where $1::uuid is null or m.id = $1
+           order by m.triggered_at desc limit $2"#,
+        id.map(|id| id.0),
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The mailings that copies may be claimed of, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sending(db: &mut PgConnection) -> sqlx::Result<Vec<MailingId>> {
+    sqlx::query_scalar!(
+        r#"select id as "id: MailingId" from mailings where state = 'sending' order by triggered_at"#
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// How many deliveries of a mailing are in each state. They add up to its audience once it is sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Counts {
+    /// Waiting.
+    pub pending: i64,
+    /// In a worker's hand.
+    pub claimed: i64,
+    /// On the wire.
+    pub transmitting: i64,
+    /// Taken by the relay.
+    pub accepted: i64,
+    /// Refused by the relay, for good.
+    pub rejected: i64,
+    /// Nobody knows.
+    pub unknown: i64,
+    /// Not sent on purpose.
+    pub skipped: i64,
+}
+
+/// Counts the deliveries of a mailing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn counts(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Counts> {
+    sqlx::query_as!(
+        Counts,
+        r#"select count(*) filter (where state = 'pending') as "pending!",
+             count(*) filter (where state = 'claimed') as "claimed!",
+             count(*) filter (where state = 'transmitting') as "transmitting!",
+             count(*) filter (where state = 'accepted') as "accepted!",
+             count(*) filter (where state = 'rejected') as "rejected!",
+             count(*) filter (where state = 'unknown') as "unknown!",
+             count(*) filter (where state = 'skipped') as "skipped!"
+           from deliveries where mailing_id = $1"#,
+        id.0
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Pauses a mailing. What is in transmission ends; everything else waits.
+///
+/// # Errors
+/// [`MailingError::WrongState`] when it is scheduled, done or cancelled.
+pub async fn pause(
+    db: &mut PgConnection,
+    id: MailingId,
+    kind: PauseKind,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<(), MailingError> {
+    let changed = sqlx::query!(
+        "update mailings set state = 'paused', paused_at = $2, pause_kind = $3, pause_reason = $4
+         where id = $1 and state in ('preparing', 'sending')",
+        id.0,
+        now,
+        kind as PauseKind,
+        reason
+    )
+    .execute(&mut *db)
+    .await?;
+    explain(db, id, changed.rows_affected(), "paused").await
+}
+
+/// Lets a paused mailing go on.
+///
+/// # Errors
+/// [`MailingError::WrongState`] when it is not paused.
+pub async fn resume(db: &mut PgConnection, id: MailingId) -> Result<(), MailingError> {
+    let changed = sqlx::query!(
+        "update mailings
+         set state = case when fan_out_done_at is null then 'preparing' else 'sending' end::mailing_state,
+             paused_at = null, pause_kind = null, pause_reason = null
+         where id = $1 and state = 'paused'",
+        id.0
+    )
+    .execute(&mut *db)
+    .await?;
+    explain(db, id, changed.rows_affected(), "resumed").await
+}
+
+/// Lets every mailing go on that paused itself because the relay could not be reached; answers how many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn resume_unreachable(db: &mut PgConnection) -> sqlx::Result<u64> {
+    let resumed = sqlx::query!(
+        "update mailings
+         set state = case when fan_out_done_at is null then 'preparing' else 'sending' end::mailing_state,
+             paused_at = null, pause_kind = null, pause_reason = null
+         where state = 'paused' and pause_kind = 'unreachable'"
+    )
+    .execute(db)
+    .await?;
+    Ok(resumed.rows_affected())
+}
+
+/// Calls a mailing off. What is in transmission ends, everything that waits is skipped.
+///
+/// # Errors
+/// [`MailingError::WrongState`] when it is done or cancelled already.
+pub async fn cancel(db: &mut PgConnection, id: MailingId, now: DateTime<Utc>) -> Result<(), MailingError> {
+    let changed = sqlx::query!(
+        "update mailings set state = 'cancelled', finished_at = $2, paused_at = null, pause_kind = null, pause_reason = null
+         where id = $1 and state not in ('done', 'cancelled')",
+        id.0,
+        now
+    )
+    .execute(&mut *db)
+    .await?;
+    explain(db, id, changed.rows_affected(), "cancelled").await?;
+    // Claimed rows are skipped by their worker, when it comes to mark them.
+    sqlx::query!(
+        "update deliveries set state = 'skipped', finished_at = $2 where mailing_id = $1 and state = 'pending'",
+        id.0,
+        now
+    )
+    .execute(&mut *db)
+    .await?;
+    // Cancelled in the middle of its fan-out, a mailing's audience is whom it got to.
+    sqlx::query!(
+        "update mailings set audience = (select count(*) from deliveries where mailing_id = $1)
+         where id = $1 and fan_out_done_at is null",
+        id.0
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Turns "no row changed" into what the person who asked needs to know.
+async fn explain(
+    db: &mut PgConnection,
+    id: MailingId,
+    changed: u64,
+    wanted: &'static str,
+) -> Result<(), MailingError> {
+    if changed > 0 {
+        return Ok(());
+    }
+    match by_id(db, id).await? {
+        None => Err(MailingError::Unknown),
+        Some(mailing) => Err(MailingError::WrongState { state: mailing.state, wanted }),
+    }
+}
+
+/// Moves mailings on by the clock: scheduled ones that are due begin, and those with nothing left to send are done.
+/// Answers the ones that were finished.
+///
+/// # Errors
+/// When the database fails.
+pub async fn advance(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<MailingId>> {
+    sqlx::query!(
+        "update mailings set state = 'preparing' where state = 'scheduled' and scheduled_at <= $1",
+        now
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query_scalar!(
+        r#"update mailings m set state = 'done', finished_at = $1
+           where m.state = 'sending'
+             and not exists (select from deliveries d where d.mailing_id = m.id and d.state = 'pending')
+             and not exists (select from deliveries d where d.mailing_id = m.id and d.state in ('claimed', 'transmitting'))
+           returning m.id as "id: MailingId""#,
+        now
+    )
+    .fetch_all(db)
+    .await
+}

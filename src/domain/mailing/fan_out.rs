@@ -1,0 +1,79 @@
+//! The fan-out: writes one delivery for each person of a mailing's audience, chunk by chunk.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::{delivery::FAN_OUT_LOCK, ids::MailingId};
+
+/// Recipients a transaction. Large enough to be fast, small enough that an unsubscribe never waits long behind it.
+const CHUNK: i64 = 5_000;
+
+/// What one step of the fan-out did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FanOut {
+    /// No mailing needs preparing, or another worker is at it.
+    Nothing,
+    /// A chunk was written; there is more.
+    More,
+    /// This mailing's audience is complete, and it is sending.
+    Complete(MailingId),
+}
+
+/// Writes the next chunk of the oldest mailing that is being prepared. To be called in a transaction of its own.
+///
+/// The cursor moves in the same transaction, so the fan-out goes on where it stood whatever kills it, and the
+/// unique index on (mailing, subscriber) would refuse a second copy even if it did not. Who has left since the
+/// trigger is written down as skipped, so that the counts add up to the audience.
+///
+/// # Errors
+/// When the database fails.
+pub async fn fan_out(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<FanOut> {
+    // Before the first snapshot: whoever unsubscribed before has committed, whoever comes later waits.
+    sqlx::query!("select pg_advisory_xact_lock($1)", FAN_OUT_LOCK).execute(&mut *db).await?;
+    let mailing = sqlx::query!(
+        r#"select id as "id: MailingId", triggered_at, fan_out_cursor from mailings
+           where state = 'preparing' order by triggered_at limit 1 for update skip locked"#
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(mailing) = mailing else { return Ok(FanOut::Nothing) };
+    let chunk = sqlx::query!(
+        r#"with chunk as (
+               select id, state from subscribers
+               where ($2::uuid is null or id > $2) and confirmed_at <= $3
+                 and (state = 'active' or state_changed_at > $3)
+               order by id limit $4
+           ), written as (
+               insert into deliveries (kind, mailing_id, subscriber_id, state, due_at, finished_at)
+               select 'mailing', $1, id, case state when 'active' then 'pending' else 'skipped' end::delivery_state,
+                   $3, case when state <> 'active' then $5::timestamptz end
+               from chunk order by id
+           )
+           select count(*) as "count!", (array_agg(id order by id desc))[1] as last from chunk"#,
+        mailing.id.0,
+        mailing.fan_out_cursor,
+        mailing.triggered_at,
+        CHUNK,
+        now
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    if chunk.count == CHUNK {
+        sqlx::query!("update mailings set fan_out_cursor = $2 where id = $1", mailing.id.0, chunk.last)
+            .execute(db)
+            .await?;
+        return Ok(FanOut::More);
+    }
+    sqlx::query!(
+        "update mailings
+         set state = 'sending', fan_out_done_at = $2, fan_out_cursor = coalesce($3, fan_out_cursor),
+             audience = (select count(*) from deliveries where mailing_id = $1)
+         where id = $1",
+        mailing.id.0,
+        now,
+        chunk.last
+    )
+    .execute(db)
+    .await?;
+    Ok(FanOut::Complete(mailing.id))
+}

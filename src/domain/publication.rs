@@ -1,0 +1,465 @@
+//! The publication: the newsletter's identity and its legal texts, version by version.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, types::Json};
+use url::Url;
+
+use crate::domain::{address::EmailAddress, locale::Locale};
+
+/// One version of the publication, as it was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Publication {
+    /// Counts up with every change.
+    pub version: i32,
+    /// When it was applied.
+    pub applied_at: DateTime<Utc>,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What a publication file says. Anything may be left out at first; [`Content::missing`] lists what sending needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Content {
+    /// Name of the newsletter, as readers know it.
+    pub name: String,
+    /// The language of pages and mails where nothing else is asked for.
+    #[serde(default)]
+    pub locale: Locale,
+    /// The project's own site.
+    #[serde(default)]
+    pub website: Option<Url>,
+    /// Where the privacy policy is (Art. 13 DSGVO).
+    #[serde(default)]
+    pub privacy_url: Option<Url>,
+    /// The IANA name of the time zone in which times are written, default `Europe/Berlin`.
+    #[serde(default)]
+    pub time_zone: TimeZone,
+    /// Colour of buttons and links, `#rrggbb`; at least 4.5:1 on white.
+    #[serde(default)]
+    pub accent: Accent,
+    /// Who the mail is from.
+    #[serde(default)]
+    pub sender: Sender,
+    /// A picture at the top of every mail.
+    #[serde(default)]
+    pub logo: Option<Logo>,
+    /// The wording, by language.
+    #[serde(default)]
+    pub texts: BTreeMap<Locale, Texts>,
+}
+
+/// Who the mail is from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Sender {
+    /// Display name.
+    #[serde(default)]
+    pub name: String,
+    /// The address in From and in the envelope, where bounces go.
+    #[serde(default)]
+    pub address: String,
+    /// Where answers go, when not to `address`.
+    #[serde(default)]
+    pub reply_to: Option<String>,
+    /// A mailbox for unsubscribing by mail (RFC 2369 §3.2), if somebody reads it.
+    #[serde(default)]
+    pub unsubscribe_mailto: Option<String>,
+}
+
+/// A picture at the top of every mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logo {
+    /// Where it lies.
+    pub url: Url,
+    /// What it says, for those who do not see it.
+    pub alt: String,
+    /// Shown width in pixels.
+    pub width: u16,
+    /// Shown height in pixels.
+    pub height: u16,
+}
+
+/// The wording in one language.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Texts {
+    /// Heading of the signup box.
+    #[serde(default)]
+    pub heading: String,
+    /// The line under it.
+    #[serde(default)]
+    pub teaser: String,
+    /// What the visitor agrees to. Consent events point at exactly this text.
+    #[serde(default)]
+    pub consent: String,
+    /// How often mail comes, in words.
+    #[serde(default)]
+    pub frequency: String,
+    /// Who pays for the project.
+    #[serde(default)]
+    pub funding_notice: String,
+    /// The imprint (§ 5 DDG), several lines.
+    #[serde(default)]
+    pub imprint: String,
+}
+
+/// A time zone by its IANA name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeZone(pub Tz);
+
+impl Default for TimeZone {
+    fn default() -> Self {
+        Self(Tz::Europe__Berlin)
+    }
+}
+
+impl Serialize for TimeZone {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for TimeZone {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map(TimeZone).map_err(|_| {
+            serde::de::Error::custom(format!("{name:?} is not a time zone such as \"Europe/Berlin\""))
+        })
+    }
+}
+
+/// A colour on which white text can be read, and which can be read on white (WCAG 2.2, 1.4.3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Accent(String);
+
+impl Default for Accent {
+    fn default() -> Self {
+        Self("#0b5d4e".into())
+    }
+}
+
+impl Accent {
+    /// The colour as `#rrggbb`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii());
+        let value = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        let Some(value) = value else {
+            return Err(format!("{text:?} is not a colour such as \"#0b5d4e\""));
+        };
+        let contrast = 1.05 / (luminance(value) + 0.05);
+        if contrast < 4.5 {
+            return Err(format!(
+                "{text} has a contrast of {contrast:.1}:1 on white; 4.5:1 is the least, so choose a darker one"
+            ));
+        }
+        Ok(Self(text.to_ascii_lowercase()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Accent {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Accent::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The name of a text that holds a control character other than a line break or a tab.
+fn field_with_control_character(value: &toml::Value, name: &str) -> Option<String> {
+    match value {
+        toml::Value::String(text) => {
+            text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)).then(|| name.to_owned())
+        }
+        toml::Value::Table(table) => table.iter().find_map(|(key, value)| {
+            let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+            field_with_control_character(value, &name)
+        }),
+        _ => None,
+    }
+}
+
+/// Relative luminance of an `0xrrggbb` colour (WCAG 2.2, definitions).
+fn luminance(rgb: u32) -> f64 {
+    let channel = |shift: u32| {
+        let value = f64::from((rgb >> shift) & 0xff) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * channel(16) + 0.7152 * channel(8) + 0.0722 * channel(0)
+}
+
+/// Why a publication file was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum PublicationError {
+    /// The file is not what it should be; the message names the line. Tell the operator.
+    #[error("{0}")]
+    File(String),
+    /// The database failed; try again.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl Content {
+    /// Reads a publication file (TOML).
+    ///
+    /// # Errors
+    /// [`PublicationError::File`] with the line and what to write there.
+    pub fn parse(file: &str) -> Result<Self, PublicationError> {
+        let mut content: Content =
+            toml::from_str(file).map_err(|error| PublicationError::File(error.to_string()))?;
+        if content.name.trim().is_empty() {
+            return Err(PublicationError::File("name is empty: write the newsletter's name there".into()));
+        }
+        for text in content.texts.values_mut() {
+            for field in [&mut text.consent, &mut text.imprint, &mut text.funding_notice] {
+                *field = field.trim().to_owned();
+            }
+        }
+        let sender = &content.sender;
+        let addresses = [
+            ("sender.address", Some(&sender.address).filter(|address| !address.is_empty())),
+            ("sender.reply_to", sender.reply_to.as_ref()),
+            ("sender.unsubscribe_mailto", sender.unsubscribe_mailto.as_ref()),
+        ];
+        for (field, address) in addresses {
+            if let Some(Err(error)) = address.map(|address| EmailAddress::parse(address)) {
+                return Err(PublicationError::File(format!("{field}: {error}")));
+            }
+        }
+        // Control characters are how mails mark where a recipient's own links go.
+        let value =
+            toml::Value::try_from(&content).map_err(|error| PublicationError::File(error.to_string()))?;
+        if let Some(field) = field_with_control_character(&value, "") {
+            return Err(PublicationError::File(format!("{field} holds a control character")));
+        }
+        let lines = [("name", &content.name), ("sender.name", &sender.name)];
+        if let Some((field, _)) = lines.iter().find(|(_, text)| text.chars().any(char::is_control)) {
+            return Err(PublicationError::File(format!("{field} must be a single line")));
+        }
+        let urls = [("website", &content.website), ("privacy_url", &content.privacy_url)];
+        for (field, url) in urls {
+            if url.as_ref().is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
+                return Err(PublicationError::File(format!("{field} must begin with https://")));
+            }
+        }
+        Ok(content)
+    }
+
+    /// The fields that sending needs and that are not set, by their names in the file. Empty means ready.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.sender.name.trim().is_empty() {
+            missing.push("sender.name".to_owned());
+        }
+        if self.sender.address.is_empty() {
+            missing.push("sender.address".to_owned());
+        }
+        if self.privacy_url.is_none() {
+            missing.push("privacy_url".to_owned());
+        }
+        for locale in Locale::ALL {
+            let texts = self.own_texts(locale);
+            if texts.is_none_or(|texts| texts.imprint.is_empty()) {
+                missing.push(format!("texts.{locale}.imprint"));
+            }
+            if texts.is_none_or(|texts| texts.consent.is_empty()) {
+                missing.push(format!("texts.{locale}.consent"));
+            }
+        }
+        missing
+    }
+
+    /// The wording in a language, or in the publication's own where that one is not written.
+    #[must_use]
+    pub fn texts(&self, locale: Locale) -> Texts {
+        self.own_texts(locale).or_else(|| self.own_texts(self.locale)).cloned().unwrap_or_default()
+    }
+
+    /// SHA-256 of the consent text in a language, as consent events record it.
+    #[must_use]
+    pub fn consent_sha256(&self, locale: Locale) -> [u8; 32] {
+        Sha256::digest(self.texts(locale).consent.as_bytes()).into()
+    }
+
+    /// The sender's address, when it is set.
+    #[must_use]
+    pub fn sender_address(&self) -> Option<EmailAddress> {
+        EmailAddress::parse(&self.sender.address).ok()
+    }
+
+    /// A moment as readers see it, such as `23. November 2026, 14:05 Uhr`.
+    #[must_use]
+    pub fn written_time(&self, at: DateTime<Utc>, locale: Locale) -> String {
+        let at = at.with_timezone(&self.time_zone.0);
+        match locale {
+            Locale::De => format!("{}, {} Uhr", written_date(at.date_naive(), locale), at.format("%H:%M")),
+            Locale::En => format!("{}, {}", written_date(at.date_naive(), locale), at.format("%H:%M")),
+        }
+    }
+
+    fn own_texts(&self, locale: Locale) -> Option<&Texts> {
+        self.texts.get(&locale)
+    }
+}
+
+/// A date as readers see it: `23. November 2026` or `23 November 2026`.
+#[must_use]
+pub fn written_date(date: chrono::NaiveDate, locale: Locale) -> String {
+    use chrono::Datelike;
+    const GERMAN: [&str; 12] = [
+        "Januar",
+        "Februar",
+        "März",
+        "April",
+        "Mai",
+        "Juni",
+        "Juli",
+        "August",
+        "September",
+        "Oktober",
+        "November",
+        "Dezember",
+    ];
+    match locale {
+        Locale::De => format!("{}. {} {}", date.day(), GERMAN[date.month0() as usize], date.year()),
+        Locale::En => date.format("%-d %B %Y").to_string(),
+    }
+}
+
+/// What [`apply`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// A new version was made.
+    New(i32),
+    /// The file says what the current version says already.
+    Unchanged(i32),
+}
+
+/// Makes `content` the current version, unless it is that already.
+///
+/// # Errors
+/// When the database fails.
+pub async fn apply(db: &mut PgConnection, content: &Content, now: DateTime<Utc>) -> sqlx::Result<Applied> {
+    // Field order in the struct is fixed and maps are sorted, so equal content has equal JSON.
+    let json = serde_json::to_vec(content).unwrap_or_default();
+    let sha256: [u8; 32] = Sha256::digest(&json).into();
+    if let Some(current) = current_row(db).await?
+        && current.1 == sha256
+    {
+        return Ok(Applied::Unchanged(current.0));
+    }
+    let version = sqlx::query_scalar!(
+        "insert into publications (applied_at, content, content_sha256) values ($1, $2, $3) returning version",
+        now,
+        Json(content) as _,
+        sha256.as_slice()
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(Applied::New(version))
+}
+
+async fn current_row(db: &mut PgConnection) -> sqlx::Result<Option<(i32, Vec<u8>)>> {
+    let row = sqlx::query!("select version, content_sha256 from publications order by version desc limit 1")
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(|row| (row.version, row.content_sha256)))
+}
+
+/// The current version; nothing before the first `publication apply`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn current(db: &mut PgConnection) -> sqlx::Result<Option<Publication>> {
+    let row = sqlx::query!(
+        r#"select version, applied_at, content as "content: Json<Content>"
+           from publications order by version desc limit 1"#
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Publication {
+        version: row.version,
+        applied_at: row.applied_at,
+        content: row.content.0,
+    }))
+}
+
+/// A version by its number.
+///
+/// # Errors
+/// When the database fails.
+pub async fn version(db: &mut PgConnection, version: i32) -> sqlx::Result<Option<Publication>> {
+    let row = sqlx::query!(
+        r#"select version, applied_at, content as "content: Json<Content>" from publications where version = $1"#,
+        version
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| Publication {
+        version: row.version,
+        applied_at: row.applied_at,
+        content: row.content.0,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_listed_by_its_name_in_the_file() {
+        let content = Content::parse("name = \"N\"\n[texts.de]\nimprint = \"I\"\n").unwrap();
+        assert_eq!(
+            content.missing(),
+            [
+                "sender.name",
+                "sender.address",
+                "privacy_url",
+                "texts.de.consent",
+                "texts.en.imprint",
+                "texts.en.consent"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_is_told_with_its_line() {
+        let error =
+            Content::parse("name = \"N\"\nprivcy_url = \"https://x.example\"\n").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("privcy_url"), "{error}");
+        let error = Content::parse("name = \"N\"\n[sender]\naddress = \"nobody\"\n").unwrap_err().to_string();
+        assert!(error.starts_with("sender.address"), "{error}");
+    }
+
+    #[test]
+    fn nothing_in_the_file_can_pass_for_a_mark() {
+        let error =
+            Content::parse("name = \"N\"\n[texts.de]\nimprint = \"a\\u0001b\"\n").unwrap_err().to_string();
+        assert!(error.contains("texts.de.imprint"), "{error}");
+    }
+
+    #[test]
+    fn an_accent_too_pale_to_read_is_refused() {
+        let error = Content::parse("name = \"N\"\naccent = \"#ffcc00\"\n").unwrap_err().to_string();
+        assert!(error.contains("4.5:1"), "{error}");
+    }
+
+    #[test]
+    fn times_are_written_in_the_readers_language_and_the_publications_zone() {
+        let content = Content::default();
+        let at = DateTime::parse_from_rfc3339("2026-07-01T12:05:00Z").unwrap().to_utc();
+        assert_eq!(content.written_time(at, Locale::De), "1. Juli 2026, 14:05 Uhr");
+        assert_eq!(content.written_time(at, Locale::En), "1 July 2026, 14:05");
+    }
+}

@@ -1,0 +1,337 @@
+//! Signups: a visitor's request, waiting for the owner of the address to confirm it.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Duration, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::{
+    config::SecretKeys,
+    domain::{
+        address::{EmailAddress, NormalizedAddress},
+        consent::{self, ConsentKind, ConsentMethod, NewEvent, Shown},
+        delivery,
+        ids::{SignupId, SubscriberId},
+        locale::Locale,
+        subscriber, suppression,
+        token::ConfirmTokenHash,
+    },
+};
+
+/// How long a confirmation link works.
+pub const SIGNUP_LIVES: Duration = Duration::days(7);
+
+/// Where a signup stands. That it has expired follows from the clock and is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
+#[sqlx(type_name = "signup_state", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum SignupState {
+    /// Nobody has pressed a button yet.
+    Waiting,
+    /// "Ja, anmelden" was pressed.
+    Confirmed,
+    /// "Das war ich nicht" was pressed.
+    Declined,
+}
+
+/// What a visitor sends with the form.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// The address, parsed.
+    pub email: &'a EmailAddress,
+    /// The language to write in.
+    pub locale: Locale,
+    /// The consent text that stood beside the form.
+    pub shown: Shown,
+    /// The page the form stood on.
+    pub form_page: &'a str,
+    /// The visitor's IP address, when the operator keeps it.
+    pub client_ip: Option<IpAddr>,
+}
+
+/// A signup as the confirm page and the confirmation mail need it.
+#[derive(Debug, Clone)]
+pub struct Signup {
+    /// Its id.
+    pub id: SignupId,
+    /// The address as it was typed.
+    pub email: EmailAddress,
+    /// The language it was made in.
+    pub locale: Locale,
+    /// Where it stands.
+    pub state: SignupState,
+    /// The publication's version whose consent text was shown.
+    pub publication_version: i32,
+    /// The page the form stood on.
+    pub form_page: String,
+    /// When the form was sent.
+    pub requested_at: DateTime<Utc>,
+    /// When the links end.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Takes a request and queues its mail.
+///
+/// This looks at nothing but the request: whether the address is new, waiting, active, unsubscribed or suppressed
+/// is found out when the mail is made. So the answer cannot tell, in status, body or time (invariant 4).
+/// The caller commits; after that the request survives kill -9 (invariant 9).
+///
+/// # Errors
+/// When the database fails.
+pub async fn request(
+    db: &mut PgConnection,
+    request: &Request<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<SignupId> {
+    let id = SignupId::new();
+    let normalized = request.email.normalized();
+    sqlx::query!(
+        "insert into signups (id, email, email_normalized, locale, publication_version, form_page, requested_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        id.0,
+        request.email.as_str(),
+        normalized.as_str(),
+        request.locale.tag(),
+        request.shown.version,
+        request.form_page,
+        now,
+        now + SIGNUP_LIVES
+    )
+    .execute(&mut *db)
+    .await?;
+    let event = NewEvent {
+        signup: Some(id),
+        shown: Some(request.shown),
+        form_page: Some(request.form_page),
+        client_ip: request.client_ip,
+        ..NewEvent::new(ConsentKind::Requested, ConsentMethod::Form, request.email, now)
+    };
+    consent::record(db, &event).await?;
+    delivery::enqueue_confirmation(db, id, now).await?;
+    Ok(id)
+}
+
+/// A signup by its id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_id(db: &mut PgConnection, id: SignupId) -> sqlx::Result<Option<Signup>> {
+    sqlx::query_as!(
+        Signup,
+        r#"select id as "id: SignupId", email as "email: EmailAddress", locale as "locale: String",
+             state as "state: SignupState", publication_version, form_page, requested_at, expires_at
+           from signups where id = $1"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The signup that a confirm token belongs to. Looking changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_token(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::Result<Option<Signup>> {
+    sqlx::query_as!(
+        Signup,
+        r#"select s.id as "id: SignupId", s.email as "email: EmailAddress", s.locale as "locale: String",
+             s.state as "state: SignupState", s.publication_version, s.form_page, s.requested_at, s.expires_at
+           from signups s join confirm_tokens t on t.signup_id = s.id where t.token_sha256 = $1"#,
+        token.0.as_slice()
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// What pressing a button on the confirm page came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The address is subscribed, now or already.
+    Confirmed(SubscriberId),
+    /// The signup is ended, now or already.
+    Declined,
+    /// The link's time is over.
+    Expired,
+    /// No signup has this token.
+    Unknown,
+}
+
+/// "Ja, anmelden": makes the address a subscriber. Pressing again changes nothing and answers the same.
+///
+/// `opened_at` is when the page was opened, if the form brought a signed time with it; it goes into the record as
+/// an event of its own.
+///
+/// # Errors
+/// When the database fails.
+pub async fn confirm(
+    db: &mut PgConnection,
+    keys: &SecretKeys,
+    token: ConfirmTokenHash,
+    opened_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Answer> {
+    let Some(signup) = locked(db, token).await? else { return Ok(Answer::Unknown) };
+    match signup.state {
+        SignupState::Confirmed => {
+            let known = subscriber::by_address(db, &signup.email.normalized()).await?;
+            return Ok(known.map_or(Answer::Unknown, |known| Answer::Confirmed(known.id)));
+        }
+        SignupState::Declined => return Ok(Answer::Declined),
+        SignupState::Waiting if now >= signup.expires_at => return Ok(Answer::Expired),
+        SignupState::Waiting => {}
+    }
+    end(db, signup.id, SignupState::Confirmed, now).await?;
+    let normalized = signup.email.normalized();
+    suppression::lift(db, keys, &normalized).await?;
+    let activated = subscriber::activate(db, &signup.email, signup.locale, now).await?;
+    record_answer(db, &signup, Some(activated.id), ConsentKind::Confirmed, opened_at, now).await?;
+    if activated.was_inactive {
+        delivery::enqueue_welcome(db, activated.id, now).await?;
+    }
+    Ok(Answer::Confirmed(activated.id))
+}
+
+/// "Das war ich nicht": ends the signup. A confirmed one stays confirmed; leaving is what unsubscribe is for.
+///
+/// # Errors
+/// When the database fails.
+pub async fn decline(
+    db: &mut PgConnection,
+    token: ConfirmTokenHash,
+    opened_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Answer> {
+    let Some(signup) = locked(db, token).await? else { return Ok(Answer::Unknown) };
+    match signup.state {
+        SignupState::Confirmed => {
+            let known = subscriber::by_address(db, &signup.email.normalized()).await?;
+            Ok(known.map_or(Answer::Unknown, |known| Answer::Confirmed(known.id)))
+        }
+        SignupState::Declined => Ok(Answer::Declined),
+        SignupState::Waiting => {
+            end(db, signup.id, SignupState::Declined, now).await?;
+            record_answer(db, &signup, None, ConsentKind::Declined, opened_at, now).await?;
+            Ok(Answer::Declined)
+        }
+    }
+}
+
+/// The signup of a token, locked, so that two presses at once come one after the other.
+async fn locked(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::Result<Option<Signup>> {
+    sqlx::query!(
+        "select s.id from signups s join confirm_tokens t on t.signup_id = s.id where t.token_sha256 = $1
+         for update of s",
+        token.0.as_slice()
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    by_token(db, token).await
+}
+
+async fn end(
+    db: &mut PgConnection,
+    id: SignupId,
+    state: SignupState,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update signups set state = $2, ended_at = $3 where id = $1",
+        id.0,
+        state as SignupState,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn record_answer(
+    db: &mut PgConnection,
+    signup: &Signup,
+    subscriber: Option<SubscriberId>,
+    kind: ConsentKind,
+    opened_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    if let Some(opened_at) = opened_at {
+        let opened = NewEvent {
+            signup: Some(signup.id),
+            subscriber,
+            ..NewEvent::new(ConsentKind::LinkOpened, ConsentMethod::Link, &signup.email, opened_at)
+        };
+        consent::record(db, &opened).await?;
+    }
+    let shown = shown_at(db, signup).await?;
+    let pressed = NewEvent {
+        signup: Some(signup.id),
+        subscriber,
+        shown,
+        form_page: Some(&signup.form_page),
+        ..NewEvent::new(kind, ConsentMethod::Button, &signup.email, now)
+    };
+    consent::record(db, &pressed).await
+}
+
+/// The text that was shown when the signup was requested.
+async fn shown_at(db: &mut PgConnection, signup: &Signup) -> sqlx::Result<Option<Shown>> {
+    let publication = super::publication::version(db, signup.publication_version).await?;
+    Ok(publication.map(|publication| Shown {
+        version: publication.version,
+        locale: signup.locale,
+        sha256: publication.content.consent_sha256(signup.locale),
+    }))
+}
+
+/// Keeps the hash of a token that a confirmation mail is about to carry.
+///
+/// # Errors
+/// When the database fails, or when the signup is gone.
+pub async fn keep_token(
+    db: &mut PgConnection,
+    id: SignupId,
+    token: ConfirmTokenHash,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into confirm_tokens (token_sha256, signup_id, created_at) values ($1, $2, $3)",
+        token.0.as_slice(),
+        id.0,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A signup as `subscribers show` lists it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// Its id.
+    pub id: SignupId,
+    /// Where it stands.
+    pub state: SignupState,
+    /// The page the form stood on.
+    pub form_page: String,
+    /// When the form was sent.
+    pub requested_at: DateTime<Utc>,
+    /// When its links end or ended.
+    pub expires_at: DateTime<Utc>,
+    /// When a button was pressed.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// The signups of an address, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_address(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::Result<Vec<Listed>> {
+    sqlx::query_as!(
+        Listed,
+        r#"select id as "id: SignupId", state as "state: SignupState", form_page, requested_at, expires_at, ended_at
+           from signups where email_normalized = $1 order by requested_at"#,
+        address.as_str()
+    )
+    .fetch_all(db)
+    .await
+}

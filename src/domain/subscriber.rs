@@ -1,0 +1,237 @@
+//! Subscribers: addresses whose owners pressed confirm, and what became of them.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::domain::{
+    address::{EmailAddress, NormalizedAddress},
+    consent::{self, ConsentKind, ConsentMethod, NewEvent},
+    delivery,
+    ids::SubscriberId,
+    locale::Locale,
+};
+
+/// Whether a subscriber gets mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type, Serialize)]
+#[sqlx(type_name = "subscriber_state", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriberState {
+    /// Gets every mailing.
+    Active,
+    /// Left, and may come back through the form.
+    Unsubscribed,
+    /// Mail came back for good.
+    Bounced,
+    /// Reported our mail as spam.
+    Complained,
+}
+
+/// A confirmed address.
+#[derive(Debug, Clone, Serialize)]
+pub struct Subscriber {
+    /// Its id.
+    pub id: SubscriberId,
+    /// The address mail goes to, as it was typed.
+    pub email: EmailAddress,
+    /// The language its owner chose.
+    pub locale: Locale,
+    /// Whether it gets mail.
+    pub state: SubscriberState,
+    /// When its owner last agreed.
+    pub confirmed_at: DateTime<Utc>,
+    /// When `state` last changed.
+    pub state_changed_at: DateTime<Utc>,
+}
+
+/// A subscriber by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_id(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Option<Subscriber>> {
+    sqlx::query_as!(
+        Subscriber,
+        r#"select id as "id: SubscriberId", email as "email: EmailAddress", locale as "locale: String",
+             state as "state: SubscriberState", confirmed_at, state_changed_at
+           from subscribers where id = $1"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The subscriber with this address.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_address(
+    db: &mut PgConnection,
+    address: &NormalizedAddress,
+) -> sqlx::Result<Option<Subscriber>> {
+    sqlx::query_as!(
+        Subscriber,
+        r#"select id as "id: SubscriberId", email as "email: EmailAddress", locale as "locale: String",
+             state as "state: SubscriberState", confirmed_at, state_changed_at
+           from subscribers where email_normalized = $1"#,
+        address.as_str()
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// What [`activate`] did.
+#[derive(Debug, Clone, Copy)]
+pub struct Activated {
+    /// The subscriber, new or known.
+    pub id: SubscriberId,
+    /// Whether it was not active before; only then a welcome is due.
+    pub was_inactive: bool,
+}
+
+/// Makes an address active, because its owner just agreed. One that is active already stays as it is.
+///
+/// # Errors
+/// When the database fails.
+pub async fn activate(
+    db: &mut PgConnection,
+    email: &EmailAddress,
+    locale: Locale,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Activated> {
+    let normalized = email.normalized();
+    let changed = sqlx::query_scalar!(
+        r#"insert into subscribers (id, email, email_normalized, locale, state, created_at, confirmed_at, state_changed_at)
+           values ($1, $2, $3, $4, 'active', $5, $5, $5)
+           on conflict (email_normalized) do update
+               set email = excluded.email, locale = excluded.locale, state = 'active', confirmed_at = $5,
+                   state_changed_at = $5
+               where subscribers.state <> 'active'
+           returning id as "id: SubscriberId""#,
+        SubscriberId::new().0,
+        email.as_str(),
+        normalized.as_str(),
+        locale.tag(),
+        now
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    if let Some(id) = changed {
+        return Ok(Activated { id, was_inactive: true });
+    }
+    let id = sqlx::query_scalar!(
+        r#"select id as "id: SubscriberId" from subscribers where email_normalized = $1"#,
+        normalized.as_str()
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(Activated { id, was_inactive: false })
+}
+
+/// What unsubscribing came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsubscribed {
+    /// The subscriber left just now.
+    Now,
+    /// It had left before, or can get no mail for another reason.
+    Before,
+    /// Nobody has this id (any more); no mail will go there either.
+    Nobody,
+}
+
+/// Ends a subscription. Once the caller has committed and answered, no mail to this subscriber starts
+/// transmitting (invariant 3), not even in a mailing under way.
+///
+/// # Errors
+/// When the database fails.
+pub async fn unsubscribe(
+    db: &mut PgConnection,
+    id: SubscriberId,
+    method: ConsentMethod,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Unsubscribed> {
+    let Some(subscriber) = locked(db, id).await? else { return Ok(Unsubscribed::Nobody) };
+    if subscriber.state != SubscriberState::Active {
+        return Ok(Unsubscribed::Before);
+    }
+    delivery::skip_for_subscriber(db, id, now).await?;
+    set_state(db, id, SubscriberState::Unsubscribed, now).await?;
+    let event = NewEvent {
+        subscriber: Some(id),
+        ..NewEvent::new(ConsentKind::Withdrawn, method, &subscriber.email, now)
+    };
+    consent::record(db, &event).await?;
+    Ok(Unsubscribed::Now)
+}
+
+/// Takes an unsubscribe back, within the hour in which its page offers that. Answers whether the address is
+/// active now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn undo_unsubscribe(
+    db: &mut PgConnection,
+    id: SubscriberId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let Some(subscriber) = locked(db, id).await? else { return Ok(false) };
+    match subscriber.state {
+        SubscriberState::Active => Ok(true),
+        SubscriberState::Unsubscribed => {
+            activate(db, &subscriber.email, subscriber.locale, now).await?;
+            let event = NewEvent {
+                subscriber: Some(id),
+                ..NewEvent::new(ConsentKind::Confirmed, ConsentMethod::Undo, &subscriber.email, now)
+            };
+            consent::record(db, &event).await?;
+            Ok(true)
+        }
+        SubscriberState::Bounced | SubscriberState::Complained => Ok(false),
+    }
+}
+
+/// The subscriber, locked, so that two presses at once come one after the other.
+async fn locked(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Option<Subscriber>> {
+    sqlx::query!("select id from subscribers where id = $1 for update", id.0)
+        .fetch_optional(&mut *db)
+        .await?;
+    by_id(db, id).await
+}
+
+async fn set_state(
+    db: &mut PgConnection,
+    id: SubscriberId,
+    state: SubscriberState,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update subscribers set state = $2, state_changed_at = $3 where id = $1",
+        id.0,
+        state as SubscriberState,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Up to `limit` subscribers behind `after`, in the order of their ids: for walking them all without holding them
+/// all.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(
+    db: &mut PgConnection,
+    after: Option<SubscriberId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Subscriber>> {
+    sqlx::query_as!(
+        Subscriber,
+        r#"select id as "id: SubscriberId", email as "email: EmailAddress", locale as "locale: String",
+             state as "state: SubscriberState", confirmed_at, state_changed_at
+           from subscribers where $1::uuid is null or id > $1 order by id limit $2"#,
+        after.map(|id| id.0),
+        limit
+    )
+    .fetch_all(db)
+    .await
+}

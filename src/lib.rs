@@ -1,0 +1,40 @@
+//! Rundbrief, the newsletter service of a publicly funded project.
+//!
+//! A visitor asks for the newsletter, confirms by mail, and from then on gets each new project update as an
+//! email, until one click ends it.
+//!
+//! # Rooms and the import rule
+//!
+//! A room may use the rooms to its left, never one to its right:
+//!
+//! ```text
+//! config → db → domain → mail → { delivery | web } → commands
+//! ```
+//!
+//! `delivery` and `web` never see each other: they meet in the `deliveries` table alone. The test
+//! `rooms_import_only_from_their_left` reads the `use crate::` lines and fails when one breaks the rule.
+//! [`telemetry`] stands beside [`config`]: every room may log.
+//!
+//! | a change to … | happens in |
+//! |---|---|
+//! | a URL | [`web`] |
+//! | a table or its rules | [`domain`] and `migrations/` |
+//! | wording of a mail | `email_templates/` |
+//! | wording of a page | `src/web/texts/` |
+//! | MIME, headers | [`mail`] |
+//! | SMTP, retries, the queue's workers | [`delivery`] |
+//! | a command | [`commands`] |
+
+pub mod config;
+pub mod telemetry;
+
+pub mod db;
+
+pub mod domain;
+
+pub mod mail;
+
+pub mod delivery;
+pub mod web;
+
+pub mod commands;

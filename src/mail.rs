@@ -1,0 +1,18 @@
+//! What a message says: templates with typed contexts, Markdown, MIME and headers.
+//!
+//! A mail is made in three steps, each of which can be looked at alone:
+//!
+//! 1. [`compose::Composer`] fills a template: subject, text and HTML, with *marks* where each recipient's own
+//!    links go ([`splice`]).
+//! 2. [`message::Frame`] encodes that once: headers, quoted-printable, multipart.
+//! 3. [`message::Frame::for_recipient`] adds what is one recipient's own and gives the bytes that go on the wire.
+//!
+//! For a mailing the first step happens at the trigger, the second once a worker, the third once a recipient.
+
+pub mod compose;
+pub mod contexts;
+pub mod encoding;
+pub mod markdown;
+pub mod message;
+pub mod splice;
+pub mod templates;

@@ -1,0 +1,234 @@
+//! Composing: from nouns of the domain to a filled template, and from there to a message.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    config::{PublicUrl, SecretKeys},
+    domain::{
+        address::EmailAddress,
+        ids::SubscriberId,
+        locale::Locale,
+        mailing::FrozenContent,
+        publication::{Publication, written_date},
+        signup::Signup,
+        subscriber::Subscriber,
+        token::{ConfirmToken, LinkPurpose, subscriber_token},
+        update::Update,
+    },
+    mail::{
+        contexts::{
+            AlreadySubscribedContext, ConfirmationContext, ImageContext, PublicationContext, UpdateContext,
+            UpdateMailContext, WelcomeContext,
+        },
+        markdown,
+        message::{Frame, MessageError, Recipient},
+        splice::UNSUBSCRIBE,
+        templates::{MailKind, Rendered, TemplateError, Templates},
+    },
+};
+
+/// Width in pixels at which an update's picture is shown: 600 less the margins.
+pub const IMAGE_WIDTH: u16 = 552;
+
+/// Makes mails. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Composer {
+    templates: Templates,
+    public_url: PublicUrl,
+    keys: SecretKeys,
+}
+
+/// Why a mail could not be made. Give up on it and tell the operator; trying again will not help.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// A template.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The publication.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+}
+
+impl Composer {
+    /// A composer for the service at `public_url`.
+    #[must_use]
+    pub fn new(templates: Templates, public_url: PublicUrl, keys: SecretKeys) -> Self {
+        Self { templates, public_url, keys }
+    }
+
+    /// The address of the service, which links begin with.
+    #[must_use]
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.public_url
+    }
+
+    /// The unsubscribe token of a subscriber.
+    #[must_use]
+    pub fn unsubscribe_token(&self, subscriber: SubscriberId) -> String {
+        subscriber_token(&self.keys, LinkPurpose::Unsubscribe, subscriber)
+    }
+
+    /// The mail that asks the owner of an address to confirm.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub fn confirmation(
+        &self,
+        publication: &Publication,
+        signup: &Signup,
+        token: &ConfirmToken,
+    ) -> Result<Frame, ComposeError> {
+        let content = &publication.content;
+        let context = ConfirmationContext {
+            locale: signup.locale,
+            publication: PublicationContext::new(content, signup.locale),
+            confirm_url: self.public_url.join(&format!("/confirm/{}", token.reveal())),
+            requested_at: content.written_time(signup.requested_at, signup.locale),
+            expires_at: content.written_time(signup.expires_at, signup.locale),
+            requested_site: self.site(publication),
+        };
+        self.frame(
+            MailKind::Confirmation,
+            publication,
+            &self.templates.render(MailKind::Confirmation, &context)?,
+        )
+    }
+
+    /// The mail that answers a signup of an address that is subscribed already.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub fn already_subscribed(
+        &self,
+        publication: &Publication,
+        signup: &Signup,
+    ) -> Result<Frame, ComposeError> {
+        let context = AlreadySubscribedContext {
+            locale: signup.locale,
+            publication: PublicationContext::new(&publication.content, signup.locale),
+            requested_at: publication.content.written_time(signup.requested_at, signup.locale),
+            requested_site: self.site(publication),
+            unsubscribe_url: self.marked_unsubscribe_url(),
+        };
+        let rendered = self.templates.render(MailKind::AlreadySubscribed, &context)?;
+        self.frame(MailKind::AlreadySubscribed, publication, &rendered)
+    }
+
+    /// The mail that greets a new subscriber.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub fn welcome(&self, publication: &Publication, subscriber: &Subscriber) -> Result<Frame, ComposeError> {
+        let context = WelcomeContext {
+            locale: subscriber.locale,
+            publication: PublicationContext::new(&publication.content, subscriber.locale),
+            unsubscribe_url: self.marked_unsubscribe_url(),
+            manage_url: None,
+        };
+        self.frame(MailKind::Welcome, publication, &self.templates.render(MailKind::Welcome, &context)?)
+    }
+
+    /// An update, filled in once for everybody: this is what a mailing freezes.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub fn update(&self, publication: &Publication, update: &Update) -> Result<FrozenContent, ComposeError> {
+        let content = &publication.content;
+        let image = update.image.as_ref().map(|url| ImageContext {
+            url: url.clone(),
+            alt: update.image_alt.clone().unwrap_or_default(),
+            credit: update.image_credit.clone(),
+            width: IMAGE_WIDTH,
+        });
+        let context = UpdateMailContext {
+            locale: update.locale,
+            publication: PublicationContext::new(content, update.locale),
+            update: UpdateContext {
+                title: update.title.clone(),
+                teaser: update.teaser.clone(),
+                date: update.dated.map(|date| written_date(date, update.locale)),
+                link: update.link.clone(),
+                image,
+                body_html: markdown::html(&update.body, content.accent.as_str()),
+                body_text: markdown::text(&update.body),
+            },
+            unsubscribe_url: self.marked_unsubscribe_url(),
+            manage_url: None,
+        };
+        let rendered = self.templates.render(MailKind::Update, &context)?;
+        Ok(FrozenContent {
+            publication_version: publication.version,
+            locale: update.locale,
+            subject: rendered.subject,
+            body_text: rendered.text,
+            body_html: rendered.html,
+        })
+    }
+
+    /// Encodes what a mailing froze.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub fn mailing_frame(
+        &self,
+        publication: &Publication,
+        content: &FrozenContent,
+    ) -> Result<Frame, ComposeError> {
+        let rendered = Rendered {
+            subject: content.subject.clone(),
+            text: content.body_text.clone(),
+            html: content.body_html.clone(),
+        };
+        self.frame(MailKind::Update, publication, &rendered)
+    }
+
+    /// An update as a test mail: the real thing, with a word before its subject.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub fn test_frame(&self, publication: &Publication, update: &Update) -> Result<Frame, ComposeError> {
+        let mut content = self.update(publication, update)?;
+        content.subject = format!("[Test] {}", content.subject);
+        self.mailing_frame(publication, &content)
+    }
+
+    /// The message of an update for a subscriber who does not exist: for previews and tests. Its unsubscribe link
+    /// is well formed and unsubscribes nobody.
+    #[must_use]
+    pub fn for_nobody(
+        &self,
+        frame: &Frame,
+        to: &EmailAddress,
+        message_id: &str,
+        date: DateTime<Utc>,
+    ) -> Vec<u8> {
+        let token = self.unsubscribe_token(SubscriberId(uuid::Uuid::nil()));
+        frame.for_recipient(&Recipient { to, unsubscribe_token: Some(&token), message_id, date })
+    }
+
+    fn frame(
+        &self,
+        kind: MailKind,
+        publication: &Publication,
+        rendered: &Rendered,
+    ) -> Result<Frame, ComposeError> {
+        Ok(Frame::new(kind, rendered, &publication.content, &self.public_url)?)
+    }
+
+    fn marked_unsubscribe_url(&self) -> String {
+        self.public_url.join(&format!("/unsubscribe/{UNSUBSCRIBE}"))
+    }
+
+    /// The site that is named in answers to a signup: the project's own, or this service's. Never the page a visitor
+    /// sent along, which anybody could make up (invariant 6).
+    fn site(&self, publication: &Publication) -> String {
+        let website = publication.content.website.as_ref().and_then(|url| url.host_str());
+        website.unwrap_or(self.public_url.host()).to_owned()
+    }
+}
+
+/// The language an update is in when its file names none: the publication's.
+#[must_use]
+pub fn default_locale(publication: Option<&Publication>) -> Locale {
+    publication.map(|publication| publication.content.locale).unwrap_or_default()
+}

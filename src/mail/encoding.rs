@@ -1,0 +1,145 @@
+//! Encodings of mail: quoted-printable bodies (RFC 2045 §6.7) and encoded words in headers (RFC 2047).
+//!
+//! Both give pure ASCII, so that no relay needs 8BITMIME.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+/// Longest encoded line, without its CRLF (RFC 2045 §6.7, rule 5).
+const LINE: usize = 76;
+
+/// Appends one line of text, without its line end, in quoted-printable, and a CRLF.
+///
+/// Every line is encoded by itself: what stands in one line never changes how another is written. That is what
+/// lets a mailing encode its common lines once and only the lines with marks for each recipient.
+pub fn quoted_printable_line(line: &str, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let bytes = line.as_bytes();
+    let mut column = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        let last = at + 1 == bytes.len();
+        let literal = match byte {
+            b'=' => false,
+            b'!'..=b'~' => true,
+            // White space at the end of a line would be lost on the way.
+            b' ' | b'\t' => !last,
+            _ => false,
+        };
+        let width = if literal { 1 } else { 3 };
+        // One column stays free for the `=` of a soft line break, unless this is where the line ends anyway.
+        if column + width > if last { LINE } else { LINE - 1 } {
+            out.extend_from_slice(b"=\r\n");
+            column = 0;
+        }
+        if literal {
+            out.push(byte);
+        } else {
+            out.extend_from_slice(&[b'=', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+        column += width;
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A header's free text: as it is when it is short plain ASCII, else as encoded words on folded lines.
+///
+/// `name` is the header's name, whose length counts towards the first line.
+#[must_use]
+pub fn unstructured(name: &str, text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let room = 78_usize.saturating_sub(name.len() + 2);
+    // What looks like an encoded word must not be taken for one.
+    if text.is_ascii() && text.len() <= room && !text.contains("=?") {
+        return text;
+    }
+    encoded_words(&text, room)
+}
+
+/// A display name before an address (RFC 5322 §3.4): quoted where it has to be, encoded where it is not ASCII.
+#[must_use]
+pub fn display_name(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || " !#$%&'*+-/=?^_`{|}~".contains(c);
+    if name.is_ascii() && name.len() <= 60 && !name.contains("=?") && !name.chars().any(|c| c.is_control()) {
+        if name.chars().all(plain) {
+            return name.to_owned();
+        }
+        return format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""));
+    }
+    encoded_words(name, 60)
+}
+
+/// Base64 encoded words of at most 75 characters (RFC 2047 §2), cut between characters, one a folded line.
+fn encoded_words(text: &str, first_room: usize) -> String {
+    // 12 characters are `=?UTF-8?B?` and `?=`; base64 makes 4 of 3.
+    let bytes_in = |room: usize| (room.min(75).saturating_sub(12) / 4 * 3).max(6);
+    let mut words: Vec<String> = Vec::new();
+    let mut word = String::new();
+    for c in text.chars() {
+        let room = if words.is_empty() { bytes_in(first_room) } else { bytes_in(75) };
+        if word.len() + c.len_utf8() > room {
+            words.push(std::mem::take(&mut word));
+        }
+        word.push(c);
+    }
+    words.push(word);
+    let encoded: Vec<String> =
+        words.iter().map(|word| format!("=?UTF-8?B?{}?=", STANDARD.encode(word))).collect();
+    encoded.join("\r\n ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(line: &str) -> String {
+        let mut out = Vec::new();
+        quoted_printable_line(line, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn umlauts_equals_signs_and_trailing_space_are_written_as_hex() {
+        assert_eq!(encoded("für = "), "f=C3=BCr =3D=20\r\n");
+        assert_eq!(encoded(""), "\r\n");
+    }
+
+    #[test]
+    fn no_encoded_line_is_longer_than_76() {
+        for text in
+            ["ä".repeat(500), "x".repeat(500), "x".repeat(76), "x".repeat(77), format!("{}ä", "x".repeat(73))]
+        {
+            let line = encoded(&text);
+            assert!(line.split("\r\n").all(|part| part.len() <= 76), "{line}");
+            let parts: String = line.replace("=\r\n", "");
+            assert!(parts.ends_with("\r\n"));
+        }
+        assert_eq!(encoded(&"x".repeat(76)), format!("{}\r\n", "x".repeat(76)));
+    }
+
+    #[test]
+    fn a_long_subject_is_folded_into_words_of_75_that_keep_characters_whole() {
+        let subject =
+            "Erfahrungsaustausch für Modellprojekte – „Förderung sozialer Innovationen“ im Überblick 🌍🌍🌍";
+        let header = unstructured("Subject", subject);
+        assert!(header.split("\r\n ").all(|word| word.len() <= 75));
+        let decoded: String = header
+            .split("\r\n ")
+            .map(|word| {
+                let inner = word.strip_prefix("=?UTF-8?B?").unwrap().strip_suffix("?=").unwrap();
+                String::from_utf8(STANDARD.decode(inner).unwrap()).unwrap()
+            })
+            .collect();
+        assert_eq!(decoded, subject);
+    }
+
+    #[test]
+    fn a_line_break_in_a_subject_cannot_make_a_header() {
+        assert_eq!(unstructured("Subject", "Hallo\r\nBcc: x@example.org"), "Hallo  Bcc: x@example.org");
+    }
+
+    #[test]
+    fn names_are_quoted_only_where_they_must_be() {
+        assert_eq!(display_name("LOK Lausitz"), "LOK Lausitz");
+        assert_eq!(display_name("Muster, Maria \"MM\""), "\"Muster, Maria \\\"MM\\\"\"");
+        assert!(display_name("Büro").starts_with("=?UTF-8?B?"));
+    }
+}

@@ -1,0 +1,121 @@
+//! Markdown of an update, as HTML for mail and as plain text.
+//!
+//! The HTML is an allow-list by construction: this file writes every tag itself, with its styles inline because mail
+//! programs drop everything else, and raw HTML in the Markdown comes out as the text it is.
+
+mod html;
+mod text;
+
+pub use html::html;
+pub use text::text;
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use url::Url;
+
+/// Why a Markdown text cannot be mailed; tell the person who wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} of the text: {problem}")]
+pub struct MarkdownError {
+    /// Counted from 1, in the Markdown.
+    pub line: usize,
+    /// What is wrong and what to write instead.
+    pub problem: String,
+}
+
+/// Checks what the renderers would otherwise have to leave out: images without a text, images and links that lead
+/// nowhere from a mail.
+///
+/// # Errors
+/// [`MarkdownError`] for the first such place.
+pub fn check(markdown: &str) -> Result<(), MarkdownError> {
+    let mut open_image: Option<(usize, bool)> = None;
+    for (event, range) in parser(markdown).into_offset_iter() {
+        let line = markdown[..range.start].matches('\n').count() + 1;
+        let wrong = |problem: &str| Err(MarkdownError { line, problem: problem.to_owned() });
+        match event {
+            Event::Start(Tag::Image { dest_url, .. }) => {
+                if !is_web_address(&dest_url) {
+                    return wrong("the image's address must begin with https://");
+                }
+                open_image = Some((line, false));
+            }
+            Event::Text(text) => {
+                if let Some((_, has_text)) = &mut open_image {
+                    *has_text |= !text.trim().is_empty();
+                }
+            }
+            Event::End(TagEnd::Image) => {
+                if let Some((line, false)) = open_image.take() {
+                    let problem = "the image has no text: write ![what it shows](https://…)".to_owned();
+                    return Err(MarkdownError { line, problem });
+                }
+            }
+            Event::Start(Tag::Link { dest_url, .. }) if !is_linkable(&dest_url) => {
+                return wrong("the link's address must begin with https:// or mailto:");
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn parser(markdown: &str) -> Parser<'_> {
+    Parser::new_ext(markdown, Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES)
+}
+
+fn is_web_address(address: &str) -> bool {
+    Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+fn is_linkable(address: &str) -> bool {
+    Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "mailto"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_need_a_text_and_links_a_way() {
+        assert_eq!(check("a\n\n![](https://example.org/a.png)").unwrap_err().line, 3);
+        assert_eq!(check("![x](a.png)").unwrap_err().line, 1);
+        assert_eq!(check("a\n[b](javascript:alert(1))").unwrap_err().line, 2);
+        assert_eq!(check("[a](https://example.org) ![b **c**](https://example.org/a.png)"), Ok(()));
+    }
+
+    #[test]
+    fn nothing_that_runs_survives() {
+        let attacks = [
+            "<script>alert(1)</script>",
+            "<img src=x onerror=alert(1)>",
+            "[x](javascript:alert(1))",
+            "[x](data:text/html,<script>)",
+            "![x](javascript:alert(1))",
+            "[x](https://example.org/\"onmouseover=\"alert(1))",
+            "<a href=\"https://example.org\" style=\"x\">y</a>",
+            "`<script>`\n\n    <script>",
+            "| <b>a</b> | b |\n|---|---|\n| <i>c</i> | d |",
+        ];
+        for attack in attacks {
+            let html = html(attack, "#0b5d4e");
+            for bad in
+                ["<script", "<img src=x", "javascript:", "data:", "\"onmouse", "<b>", "<i>", "style=\"x\""]
+            {
+                assert!(!html.contains(bad), "{attack} gave {html}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_text_reads_well_by_itself() {
+        let markdown = "## Zwei Tage\n\nEin **fetter** [Link](https://example.org/a) und <https://example.org/b>.\n\n\
+            - eins\n- zwei\n  1. innen\n  2. außen\n\n> Ein Zitat\n> in zwei Zeilen\n\n![Ein Bild](https://example.org/c.png)\n\n---\n\nEnde";
+        insta::assert_snapshot!(text(markdown));
+    }
+
+    #[test]
+    fn the_html_carries_its_styles_with_it() {
+        let markdown = "## Zwei Tage\n\nEin *kurzer* [Link](https://example.org/?a=1&b=2).\n\n- eins\n- zwei\n\n> Zitat\n\n```\ncode <b>\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |";
+        insta::assert_snapshot!(html(markdown, "#0b5d4e"));
+    }
+}

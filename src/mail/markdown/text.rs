@@ -1,0 +1,173 @@
+//! Markdown as plain text: what a reader without HTML gets, and it reads well.
+
+use pulldown_cmark::{Event, Tag, TagEnd};
+
+use super::parser;
+
+/// The Markdown as plain text: paragraphs in one line each, lists with dashes or numbers, quotes with `>`, links
+/// with their address behind them.
+#[must_use]
+pub fn text(markdown: &str) -> String {
+    let mut writer = Writer::default();
+    for event in parser(markdown) {
+        writer.event(event);
+    }
+    writer.end_line();
+    writer.out.trim_end().to_owned()
+}
+
+#[derive(Default)]
+struct Writer {
+    out: String,
+    /// The line being written, without its prefixes.
+    line: String,
+    /// What stands at the beginning of each line, from the outermost block inwards.
+    prefixes: Vec<Prefix>,
+    /// Numbers of the ordered lists that are open; nothing for the others.
+    lists: Vec<Option<u64>>,
+    /// Addresses of the links that are open, and where their text begins in `line`.
+    links: Vec<(String, usize)>,
+    /// Whether a blank line goes before the next one.
+    gap: bool,
+}
+
+struct Prefix {
+    /// Before the block's first line, once.
+    first: Option<String>,
+    /// Before every other line.
+    rest: String,
+}
+
+impl Writer {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Start(tag) => self.start(tag),
+            Event::End(end) => self.end(end),
+            Event::Text(text) => self.text(&text),
+            Event::Html(text) | Event::InlineHtml(text) | Event::Code(text) => self.text(&text),
+            Event::SoftBreak => self.line.push(' '),
+            Event::HardBreak => self.end_line(),
+            Event::Rule => {
+                self.end_line();
+                self.gap = true;
+                self.line.push_str("* * *");
+                self.end_block();
+            }
+            Event::InlineMath(_)
+            | Event::DisplayMath(_)
+            | Event::FootnoteReference(_)
+            | Event::TaskListMarker(_) => {}
+        }
+    }
+
+    fn start(&mut self, tag: Tag<'_>) {
+        match tag {
+            Tag::List(first) => {
+                self.end_line();
+                self.lists.push(first);
+            }
+            Tag::Item => {
+                self.end_line();
+                let bullet = match self.lists.last_mut() {
+                    Some(Some(number)) => {
+                        *number += 1;
+                        format!("{}. ", *number - 1)
+                    }
+                    _ => "- ".to_owned(),
+                };
+                let rest = " ".repeat(bullet.len());
+                self.prefixes.push(Prefix { first: Some(bullet), rest });
+            }
+            Tag::BlockQuote(_) => {
+                self.end_line();
+                self.prefixes.push(Prefix { first: None, rest: "> ".into() });
+            }
+            Tag::Link { dest_url, .. } => self.links.push((dest_url.into_string(), self.line.len())),
+            Tag::Image { .. } => self.line.push('['),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, end: TagEnd) {
+        match end {
+            TagEnd::Paragraph
+            | TagEnd::Heading(_)
+            | TagEnd::CodeBlock
+            | TagEnd::HtmlBlock
+            | TagEnd::Table => self.end_block(),
+            TagEnd::Item => {
+                self.end_line();
+                self.prefixes.pop();
+            }
+            TagEnd::BlockQuote(_) => {
+                self.end_line();
+                self.prefixes.pop();
+                self.gap = true;
+            }
+            TagEnd::List(_) => {
+                self.end_line();
+                self.lists.pop();
+                self.gap |= self.lists.is_empty();
+            }
+            TagEnd::TableCell => self.line.push_str(" | "),
+            TagEnd::TableHead | TagEnd::TableRow => {
+                let row = self.line.trim_end_matches(" | ").len();
+                self.line.truncate(row);
+                self.end_line();
+            }
+            TagEnd::Link => {
+                let Some((address, begin)) = self.links.pop() else { return };
+                let shown = self.line.get(begin..).unwrap_or_default();
+                let address = address.strip_prefix("mailto:").unwrap_or(&address);
+                if shown != address {
+                    let address = format!(" ({address})");
+                    self.line.push_str(&address);
+                }
+            }
+            TagEnd::Image => self.line.push(']'),
+            _ => {}
+        }
+    }
+
+    /// Text may hold line breaks of its own, in code.
+    fn text(&mut self, text: &str) {
+        let mut lines = text.split('\n');
+        self.line.push_str(lines.next().unwrap_or_default());
+        for line in lines {
+            self.end_line();
+            self.line.push_str(line);
+        }
+    }
+
+    fn end_block(&mut self) {
+        self.end_line();
+        self.gap = true;
+    }
+
+    fn end_line(&mut self) {
+        if self.line.is_empty() {
+            return;
+        }
+        if std::mem::take(&mut self.gap) && !self.out.is_empty() {
+            let blank: String = self.prefixes.iter().map(Self::quiet).collect();
+            self.out.push_str(blank.trim_end());
+            self.out.push('\n');
+        }
+        for prefix in &mut self.prefixes {
+            let now = prefix.first.take().unwrap_or_else(|| prefix.rest.clone());
+            self.out.push_str(&now);
+        }
+        self.out.push_str(self.line.trim_end());
+        self.out.push('\n');
+        self.line.clear();
+        // A link that goes on in the next line begins there.
+        for (_, begin) in &mut self.links {
+            *begin = 0;
+        }
+    }
+
+    /// A prefix on a blank line: quotes go through, list indents do not.
+    fn quiet(prefix: &Prefix) -> String {
+        if prefix.first.is_some() { String::new() } else { prefix.rest.clone() }
+    }
+}

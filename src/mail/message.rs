@@ -1,0 +1,280 @@
+//! The message itself: headers (RFC 5322), multipart (RFC 2046), and what is one recipient's own.
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::{
+    config::PublicUrl,
+    domain::{address::EmailAddress, ids::DeliveryId, publication::Content},
+    mail::{
+        encoding::{display_name, quoted_printable_line, unstructured},
+        splice::{MarkedLine, UNSUBSCRIBE},
+        templates::{MailKind, Rendered},
+    },
+};
+
+/// A message with everything in it but what is one recipient's own.
+///
+/// Lines are encoded one by one, so those without marks are encoded here, once, and copied for each recipient.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// The sender's address, for the envelope too.
+    sender: EmailAddress,
+    /// Headers that are the same for everybody, each ending in CRLF.
+    headers: Vec<u8>,
+    body: Vec<Piece>,
+    links: ListLinks,
+}
+
+#[derive(Debug, Clone)]
+enum Piece {
+    /// Bytes that go out as they are.
+    Fixed(Vec<u8>),
+    /// A line to be filled in and encoded for each recipient.
+    Own(MarkedLine),
+}
+
+/// What the list headers hold besides the recipient's own address.
+#[derive(Debug, Clone)]
+struct ListLinks {
+    /// Everything before the unsubscribe token; nothing for mails that nobody is subscribed to.
+    unsubscribe_prefix: Option<String>,
+    mailto: Option<String>,
+}
+
+/// What is one recipient's own.
+#[derive(Debug, Clone)]
+pub struct Recipient<'a> {
+    /// Where the message goes.
+    pub to: &'a EmailAddress,
+    /// The subscriber's unsubscribe token; nothing for mails that nobody is subscribed to.
+    pub unsubscribe_token: Option<&'a str>,
+    /// The message's own name, see [`message_id`].
+    pub message_id: &'a str,
+    /// When it is sent.
+    pub date: DateTime<Utc>,
+}
+
+/// Why a message cannot be made. Give up on it and tell the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// The publication has no sender address.
+    #[error("the publication has no sender address; set sender.address and run: rundbrief publication apply")]
+    NoSender,
+}
+
+impl Frame {
+    /// Encodes a filled template.
+    ///
+    /// # Errors
+    /// [`MessageError::NoSender`].
+    pub fn new(
+        kind: MailKind,
+        rendered: &Rendered,
+        publication: &Content,
+        public_url: &PublicUrl,
+    ) -> Result<Self, MessageError> {
+        let sender = publication.sender_address().ok_or(MessageError::NoSender)?;
+        let boundary = boundary(rendered);
+        let mut headers = Vec::with_capacity(600);
+        let mut header =
+            |name: &str, value: &str| headers.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        header("From", &format!("{} <{}>", display_name(&publication.sender.name), sender.as_str()));
+        if let Some(reply_to) =
+            publication.sender.reply_to.as_deref().and_then(|text| EmailAddress::parse(text).ok())
+        {
+            header("Reply-To", &format!("<{}>", reply_to.as_str()));
+        }
+        header("Subject", &unstructured("Subject", &rendered.subject));
+        if kind == MailKind::Update {
+            // RFC 2919: identifies the list whatever its address; filters go by it.
+            header(
+                "List-Id",
+                &format!("{}\r\n <rundbrief.{}>", display_name(&publication.name), public_url.host()),
+            );
+        } else {
+            // RFC 3834 §5: no vacation notice answers this.
+            header("Auto-Submitted", "auto-generated");
+        }
+        header("MIME-Version", "1.0");
+        header("Content-Type", &format!("multipart/alternative;\r\n boundary=\"{boundary}\""));
+
+        let mut body = Body::default();
+        // Text first: the last part is the one a mail program prefers (RFC 2046 §5.1.4).
+        for (media_type, content) in [("text/plain", &rendered.text), ("text/html", &rendered.html)] {
+            body.fixed(&format!(
+                "--{boundary}\r\nContent-Type: {media_type}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+            ));
+            for line in content.lines() {
+                body.line(line);
+            }
+        }
+        body.fixed(&format!("--{boundary}--\r\n"));
+        let links = ListLinks {
+            unsubscribe_prefix: (kind != MailKind::Confirmation).then(|| public_url.join("/unsubscribe/")),
+            mailto: publication.sender.unsubscribe_mailto.clone(),
+        };
+        Ok(Self { sender, headers, body: body.0, links })
+    }
+
+    /// The address the message is from, for the envelope.
+    #[must_use]
+    pub fn sender(&self) -> &EmailAddress {
+        &self.sender
+    }
+
+    /// The whole message for one recipient, with CRLF line ends, in pure ASCII.
+    #[must_use]
+    pub fn for_recipient(&self, recipient: &Recipient<'_>) -> Vec<u8> {
+        let token = recipient.unsubscribe_token.unwrap_or_default();
+        let mut out = Vec::with_capacity(self.size_hint());
+        let mut header =
+            |name: &str, value: &str| out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        header("Date", &recipient.date.format("%a, %d %b %Y %H:%M:%S +0000").to_string());
+        header("Message-ID", recipient.message_id);
+        header("To", &format!("<{}>", recipient.to.as_str()));
+        if let (Some(prefix), false) = (&self.links.unsubscribe_prefix, token.is_empty()) {
+            // RFC 2369 §3.2 and RFC 8058 §3.1; the mailto comes second, because the first one is preferred.
+            let mailto =
+                self.links.mailto.as_deref().map(|to| format!(",\r\n <mailto:{to}?subject=unsubscribe>"));
+            header("List-Unsubscribe", &format!("<{prefix}{token}>{}", mailto.unwrap_or_default()));
+            header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
+        }
+        out.extend_from_slice(&self.headers);
+        out.extend_from_slice(b"\r\n");
+        for piece in &self.body {
+            match piece {
+                Piece::Fixed(bytes) => out.extend_from_slice(bytes),
+                Piece::Own(line) => quoted_printable_line(&line.filled(token), &mut out),
+            }
+        }
+        out
+    }
+
+    fn size_hint(&self) -> usize {
+        let fixed: usize = self
+            .body
+            .iter()
+            .map(|piece| match piece {
+                Piece::Fixed(bytes) => bytes.len(),
+                Piece::Own(_) => 512,
+            })
+            .sum();
+        fixed + self.headers.len() + 512
+    }
+}
+
+/// A body under construction: neighbouring fixed bytes become one piece.
+#[derive(Default)]
+struct Body(Vec<Piece>);
+
+impl Body {
+    fn fixed(&mut self, text: &str) {
+        self.bytes().extend_from_slice(text.as_bytes());
+    }
+
+    fn line(&mut self, line: &str) {
+        match MarkedLine::parse(line) {
+            Some(own) => self.0.push(Piece::Own(own)),
+            None => quoted_printable_line(line, self.bytes()),
+        }
+    }
+
+    fn bytes(&mut self) -> &mut Vec<u8> {
+        if !matches!(self.0.last(), Some(Piece::Fixed(_))) {
+            self.0.push(Piece::Fixed(Vec::new()));
+        }
+        match self.0.last_mut() {
+            Some(Piece::Fixed(bytes)) => bytes,
+            _ => unreachable!("a fixed piece was just put there"),
+        }
+    }
+}
+
+/// A boundary that cannot stand in the parts: `=_` is no valid quoted-printable (RFC 2045 §6.7). It follows from
+/// the content, so that the same mail is the same bytes.
+fn boundary(rendered: &Rendered) -> String {
+    let digest = Sha256::digest(rendered.html.replace(UNSUBSCRIBE, "").as_bytes());
+    format!("=_rundbrief_{}", hex(&digest[..12]))
+}
+
+/// The name of a delivery's message, the same on every retry, so that a mail program recognises a second copy.
+///
+/// `parent` is the mailing, signup, subscriber or update the delivery belongs to. The delivery's own number, which
+/// counts up, does not show.
+#[must_use]
+pub fn message_id(delivery: DeliveryId, parent: Uuid, public_url: &PublicUrl) -> String {
+    let mut digest = Sha256::new();
+    digest.update(delivery.0.to_be_bytes());
+    digest.update(parent.as_bytes());
+    format!("<{}@{}>", hex(&digest.finalize()[..16]), public_url.host())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PublicUrl;
+
+    fn rendered(text: &str) -> Rendered {
+        Rendered { subject: "Grüße".into(), text: text.into(), html: format!("<p>{text}</p>\n") }
+    }
+
+    fn publication() -> Content {
+        let mut content = Content { name: "N".into(), ..Content::default() };
+        content.sender.name = "Büro".into();
+        content.sender.address = "brief@example.org".into();
+        content
+    }
+
+    fn built(text: &str, token: &str) -> Vec<u8> {
+        let url = PublicUrl::parse("https://brief.example.org").unwrap();
+        let frame = Frame::new(MailKind::Update, &rendered(text), &publication(), &url).unwrap();
+        let to = EmailAddress::parse("maria@example.org").unwrap();
+        let date = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        frame.for_recipient(&Recipient {
+            to: &to,
+            unsubscribe_token: Some(token),
+            message_id: "<1@example.org>",
+            date,
+        })
+    }
+
+    #[test]
+    fn a_spliced_mail_equals_the_plainly_built_one() {
+        let token = "t".repeat(43);
+        for around in [
+            "",
+            "ä",
+            "= ",
+            &"x".repeat(70),
+            &"ü".repeat(200),
+            "<a href=\"https://brief.example.org/unsubscribe/",
+        ] {
+            let marked = format!("Vorher\n{around}{UNSUBSCRIBE}{around}\nNachher {around}\n");
+            let plain = marked.replace(UNSUBSCRIBE, &token);
+            assert_eq!(built(&marked, &token), built(&plain, &token), "around {around:?}");
+        }
+    }
+
+    #[test]
+    fn lines_are_short_ascii_and_end_in_crlf() {
+        let message = String::from_utf8(built(&"Übung macht den Meister. ".repeat(60), "t")).unwrap();
+        assert!(message.is_ascii());
+        assert!(!message.replace("\r\n", "").contains(['\r', '\n']));
+        assert!(message.split("\r\n").all(|line| line.len() <= 78), "{message}");
+    }
+
+    #[test]
+    fn a_message_keeps_its_name_on_every_retry_and_shares_it_with_nobody() {
+        let url = PublicUrl::parse("https://brief.example.org").unwrap();
+        let parent = Uuid::now_v7();
+        assert_eq!(message_id(DeliveryId(1), parent, &url), message_id(DeliveryId(1), parent, &url));
+        assert_ne!(message_id(DeliveryId(1), parent, &url), message_id(DeliveryId(2), parent, &url));
+        assert_ne!(message_id(DeliveryId(1), parent, &url), message_id(DeliveryId(1), Uuid::now_v7(), &url));
+    }
+}

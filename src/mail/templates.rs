@@ -1,0 +1,160 @@
+//! The mail templates: built in, replaceable by a folder at run time, checked before the first mail.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use tera::{Context, Tera};
+
+use crate::{
+    domain::locale::Locale,
+    mail::contexts::{AlreadySubscribedContext, ConfirmationContext, UpdateMailContext, WelcomeContext},
+};
+
+macro_rules! built_in {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../../email_templates/", $name)))),+]
+    };
+}
+
+/// Every template by its path under `email_templates/`.
+const BUILT_IN: &[(&str, &str)] = built_in!(
+    "layout.html",
+    "layout.txt",
+    "confirmation/subject.txt",
+    "confirmation/body.txt",
+    "confirmation/body.html",
+    "already_subscribed/subject.txt",
+    "already_subscribed/body.txt",
+    "already_subscribed/body.html",
+    "welcome/subject.txt",
+    "welcome/body.txt",
+    "welcome/body.html",
+    "update/subject.txt",
+    "update/body.txt",
+    "update/body.html",
+);
+
+/// The mails there are, by the name of their folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailKind {
+    /// Asks the owner of an address to confirm.
+    Confirmation,
+    /// Answers a signup of an address that is subscribed.
+    AlreadySubscribed,
+    /// Greets a new subscriber.
+    Welcome,
+    /// Carries an update.
+    Update,
+}
+
+impl MailKind {
+    /// The folder of its templates.
+    #[must_use]
+    pub fn folder(self) -> &'static str {
+        match self {
+            MailKind::Confirmation => "confirmation",
+            MailKind::AlreadySubscribed => "already_subscribed",
+            MailKind::Welcome => "welcome",
+            MailKind::Update => "update",
+        }
+    }
+}
+
+/// A filled template. Text and HTML may hold marks (see [`super::splice`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// Subject line.
+    pub subject: String,
+    /// Text part.
+    pub text: String,
+    /// HTML part.
+    pub html: String,
+}
+
+/// Why a template cannot be used. Tell the operator; trying again will not help.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// A file of the operator's folder cannot be read.
+    #[error("the mail template {path} cannot be read: {error}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A template is not well formed, or uses a variable that is not there.
+    #[error("the mail template {name} does not work: {reason}")]
+    Broken {
+        /// Its path under the folder.
+        name: String,
+        /// What Tera says.
+        reason: String,
+    },
+}
+
+/// The templates, parsed and checked.
+#[derive(Clone)]
+pub struct Templates {
+    tera: Tera,
+}
+
+impl std::fmt::Debug for Templates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Templates")
+    }
+}
+
+impl Templates {
+    /// The built-in templates, with those replaced that `overrides` holds; then fills each with a sample in each
+    /// language, so that a mistake shows at the start and not with the first subscriber.
+    ///
+    /// # Errors
+    /// [`TemplateError`] names the file.
+    pub fn load(overrides: Option<&Path>) -> Result<Self, TemplateError> {
+        let mut sources = Vec::with_capacity(BUILT_IN.len());
+        for (name, built_in) in BUILT_IN {
+            let own = overrides.map(|dir| dir.join(name)).filter(|path| path.exists());
+            let source = match own {
+                Some(path) => std::fs::read_to_string(&path)
+                    .map_err(|error| TemplateError::Unreadable { path: path.clone(), error })?,
+                None => (*built_in).to_owned(),
+            };
+            sources.push((*name, source));
+        }
+        let mut tera = Tera::new();
+        tera.add_raw_templates(sources).map_err(|error| TemplateError::Broken {
+            name: "(see below)".into(),
+            reason: error.to_string(),
+        })?;
+        let templates = Self { tera };
+        for locale in Locale::ALL {
+            templates.render(MailKind::Confirmation, &ConfirmationContext::sample(locale))?;
+            templates.render(MailKind::AlreadySubscribed, &AlreadySubscribedContext::sample(locale))?;
+            templates.render(MailKind::Welcome, &WelcomeContext::sample(locale))?;
+            templates.render(MailKind::Update, &UpdateMailContext::sample(locale))?;
+        }
+        Ok(templates)
+    }
+
+    /// Fills the three templates of a mail.
+    ///
+    /// # Errors
+    /// [`TemplateError::Broken`].
+    pub fn render(&self, kind: MailKind, context: &impl Serialize) -> Result<Rendered, TemplateError> {
+        let context = Context::from_serialize(context).map_err(|error| TemplateError::Broken {
+            name: kind.folder().into(),
+            reason: error.to_string(),
+        })?;
+        let fill = |file: &str| {
+            let name = format!("{}/{file}", kind.folder());
+            self.tera
+                .render(&name, &context)
+                .map_err(|error| TemplateError::Broken { name, reason: error.to_string() })
+        };
+        Ok(Rendered {
+            subject: fill("subject.txt")?.trim().to_owned(),
+            text: fill("body.txt")?.trim().to_owned() + "\n",
+            html: fill("body.html")?.trim().to_owned() + "\n",
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! What people meet: the public pages, server-rendered, without JavaScript.
+//!
+//! | route | does |
+//! |---|---|
+//! | `GET /` | the signup page |
+//! | `POST /subscribe` | takes a request, answers the same for every address |
+//! | `GET /check-mailbox` | "look into your mailbox" |
+//! | `GET, POST /confirm/{token}` | asks, and takes the answer |
+//! | `GET, POST /unsubscribe/{token}` | one sentence, one button; POST is also RFC 8058's one click |
+//! | `POST /resubscribe/{token}` | takes an unsubscribe back, for an hour |
+//! | `GET /health/live`, `/health/ready` | for the operator's monitoring |
+//! | `GET /assets/…` | style sheet and icon |
+//!
+//! GET and HEAD change nothing (invariant 1).
+
+mod assets;
+mod client;
+mod confirm;
+mod headers;
+mod health;
+mod pages;
+mod problem;
+mod subscribe;
+mod unsubscribe;
+mod visitor;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, http::StatusCode, middleware, routing};
+use ipnet::IpNet;
+use sqlx::PgPool;
+use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
+
+use crate::config::{Config, PublicUrl, SecretKeys};
+
+pub use self::pages::{PageError, Pages};
+
+/// Bytes a public form may have.
+const FORM_LIMIT: usize = 16 * 1024;
+
+/// How long a request may take in all.
+const REQUEST_WITHIN: Duration = Duration::from_secs(15);
+
+/// What every handler may use.
+#[derive(Clone)]
+pub struct AppState(Arc<Inner>);
+
+/// See [`AppState`].
+pub struct Inner {
+    /// The database.
+    pub pool: PgPool,
+    /// Keys of the links.
+    pub keys: SecretKeys,
+    /// Where people reach us.
+    pub public_url: PublicUrl,
+    /// The pages.
+    pub pages: Pages,
+    /// Whether a visitor's IP address goes into the consent record.
+    pub keeps_ip: bool,
+    /// Proxies whose word about the visitor's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl AppState {
+    /// The state of a service with this configuration.
+    ///
+    /// # Errors
+    /// [`PageError`] when a built-in page or text is broken.
+    pub fn new(pool: PgPool, config: &Config) -> Result<Self, PageError> {
+        Ok(Self(Arc::new(Inner {
+            pool,
+            keys: config.secret_keys.clone(),
+            public_url: config.public_url.clone(),
+            pages: Pages::load()?,
+            keeps_ip: config.keep_ip_days > 0,
+            trusted_proxies: config.trusted_proxies.clone(),
+        })))
+    }
+}
+
+/// Every public route, with everything around it.
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        .route("/", routing::get(subscribe::form))
+        .route("/subscribe", routing::post(subscribe::submit).get(subscribe::back_to_form))
+        .route("/check-mailbox", routing::get(subscribe::check_mailbox))
+        .route("/confirm/{token}", routing::get(confirm::ask).post(confirm::answer))
+        .route("/unsubscribe/{token}", routing::get(unsubscribe::ask).post(unsubscribe::leave))
+        .route("/resubscribe/{token}", routing::post(unsubscribe::undo))
+        .route("/health/live", routing::get(health::live))
+        .route("/health/ready", routing::get(health::ready))
+        .route("/assets/{file}", routing::get(assets::asset))
+        .layer(RequestBodyLimitLayer::new(FORM_LIMIT))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_WITHIN))
+        .layer(CatchPanicLayer::custom(problem::after_panic))
+        .layer(middleware::from_fn_with_state(state.clone(), problem::pages))
+        .layer(middleware::from_fn_with_state(state.clone(), headers::add))
+        .layer(middleware::from_fn(headers::log))
+        .with_state(state)
+}

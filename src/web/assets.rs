@@ -1,0 +1,20 @@
+//! The style sheet and the icon, built into the binary.
+
+use axum::{
+    extract::Path,
+    http::header,
+    response::{IntoResponse, Response},
+};
+
+use super::problem::Problem;
+
+/// `GET /assets/{file}`.
+pub async fn asset(Path(file): Path<String>) -> Response {
+    let (media_type, content) = match file.as_str() {
+        "rundbrief.css" => ("text/css; charset=utf-8", include_str!("assets/rundbrief.css")),
+        "favicon.svg" => ("image/svg+xml", include_str!("assets/favicon.svg")),
+        _ => return Problem::NotFound.into_response(),
+    };
+    ([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "public, max-age=3600")], content)
+        .into_response()
+}

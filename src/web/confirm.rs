@@ -1,0 +1,101 @@
+//! Confirming: the page behind the link in the confirmation mail.
+
+use axum::{
+    Form,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use chrono::Utc;
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+
+use crate::domain::{
+    ids::SubscriberId,
+    signup::{self, Answer, Signup, SignupState},
+    subscriber,
+    token::{self, ConfirmToken, LinkPurpose, subscriber_token},
+};
+
+use super::{AppState, problem::Problem, visitor::Visitor};
+
+/// What the page's form sends.
+#[derive(Debug, Deserialize)]
+pub struct Pressed {
+    #[serde(default)]
+    action: String,
+    /// When the page was opened, signed.
+    #[serde(default)]
+    opened: String,
+}
+
+/// `GET /confirm/{token}`: asks. Changes nothing, however often and by whatever it is opened; that it was opened is
+/// recorded when its button is pressed.
+pub async fn ask(
+    State(state): State<AppState>,
+    Path(token): Path<String>,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
+    let confirm_token = ConfirmToken::parse(&token).ok_or(Problem::LinkUnknown)?;
+    let mut db = state.pool.acquire().await?;
+    let signup = signup::by_token(&mut db, confirm_token.hash()).await?.ok_or(Problem::LinkUnknown)?;
+    let now = Utc::now();
+    match signup.state {
+        SignupState::Confirmed => {
+            let known = subscriber::by_address(&mut db, &signup.email.normalized()).await?;
+            return confirmed(&visitor, known.ok_or(Problem::LinkUnknown)?.id);
+        }
+        SignupState::Declined => return Err(Problem::LinkEnded),
+        SignupState::Waiting if now >= signup.expires_at => return Err(Problem::LinkExpired),
+        SignupState::Waiting => {}
+    }
+    visitor.page(
+        "confirm.html",
+        &json!({
+            "masked_address": signup.email.masked(),
+            "action": format!("/confirm/{token}?lang={}", visitor.locale),
+            "opened": token::opened_token(&state.keys, confirm_token.hash(), now),
+            "requested_at": visitor.publication.content.written_time(signup.requested_at, visitor.locale),
+            "requested_page": page_host(&signup),
+        }),
+    )
+}
+
+/// `POST /confirm/{token}`: takes the answer. Pressing twice does what pressing once does.
+pub async fn answer(
+    State(state): State<AppState>,
+    Path(token): Path<String>,
+    visitor: Visitor,
+    Form(pressed): Form<Pressed>,
+) -> Result<Response, Problem> {
+    let hash = ConfirmToken::parse(&token).ok_or(Problem::LinkUnknown)?.hash();
+    let now = Utc::now();
+    let opened_at = token::read_opened_token(&state.keys, hash, &pressed.opened);
+    let mut transaction = state.pool.begin().await?;
+    let came_to = match pressed.action.as_str() {
+        "confirm" => signup::confirm(&mut transaction, &state.keys, hash, opened_at, now).await?,
+        "decline" => signup::decline(&mut transaction, hash, opened_at, now).await?,
+        _ => return Err(Problem::BadRequest),
+    };
+    transaction.commit().await?;
+    match came_to {
+        Answer::Confirmed(subscriber) => confirmed(&visitor, subscriber),
+        // "Ja, anmelden" after "Das war ich nicht": the signup is over, and the page says how to begin anew.
+        Answer::Declined if pressed.action == "confirm" => Err(Problem::LinkEnded),
+        Answer::Declined => visitor.answer(StatusCode::OK, "declined.html", &json!({})),
+        Answer::Expired => Err(Problem::LinkExpired),
+        Answer::Unknown => Err(Problem::LinkUnknown),
+    }
+}
+
+fn confirmed(visitor: &Visitor, subscriber: SubscriberId) -> Result<Response, Problem> {
+    let token = subscriber_token(&visitor.state.keys, LinkPurpose::Unsubscribe, subscriber);
+    let unsubscribe_url = format!("/unsubscribe/{token}?lang={}", visitor.locale);
+    visitor.answer(StatusCode::OK, "confirmed.html", &json!({ "unsubscribe_url": unsubscribe_url }))
+}
+
+/// The host of the page the form stood on, as people know it.
+fn page_host(signup: &Signup) -> Option<String> {
+    Url::parse(&signup.form_page).ok()?.host_str().map(str::to_owned)
+}

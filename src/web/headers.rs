@@ -1,0 +1,53 @@
+//! Headers that every answer carries, and the log line of every request.
+
+use std::time::Instant;
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, header},
+    middleware::Next,
+    response::Response,
+};
+
+use super::AppState;
+
+const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Adds the security headers. Pages whose address holds a token also keep it out of caches and of Referer headers.
+pub async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let holds_token = ["/confirm/", "/unsubscribe/", "/resubscribe/"]
+        .iter()
+        .any(|prefix| request.uri().path().starts_with(prefix));
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(header::CONTENT_SECURITY_POLICY, CSP);
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, if holds_token { "no-referrer" } else { "same-origin" });
+    set(
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=(), interest-cohort=()",
+    );
+    set(header::CACHE_CONTROL, "no-store");
+    if holds_token {
+        set(HeaderName::from_static("x-robots-tag"), "noindex");
+    }
+    if state.public_url.is_https() {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+    response
+}
+
+/// Logs each request by its route, never by its path: paths hold tokens.
+pub async fn log(request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    let status = response.status().as_u16();
+    let route = route.unwrap_or_else(|| "(none)".into());
+    tracing::info!(%method, route, status, milliseconds = begun.elapsed().as_millis(), "request");
+    response
+}

@@ -1,0 +1,180 @@
+//! The pages: templates and wording, built in.
+
+use serde::Serialize;
+use tera::{Context, Tera};
+
+use crate::domain::{locale::Locale, publication::Content};
+
+macro_rules! built_in {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("templates/", $name)))),+]
+    };
+}
+
+const TEMPLATES: &[(&str, &str)] = built_in!(
+    "layout.html",
+    "signup.html",
+    "check_mailbox.html",
+    "confirm.html",
+    "confirmed.html",
+    "declined.html",
+    "unsubscribe.html",
+    "unsubscribed.html",
+    "resubscribed.html",
+    "problem.html",
+);
+
+/// Templates and texts, parsed.
+pub struct Pages {
+    tera: Tera,
+    german: toml::Table,
+    english: toml::Table,
+}
+
+/// A page could not be made. Give up on it; the visitor gets the fixed page for that.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// A template.
+    #[error("a page cannot be made: {0}")]
+    Template(#[from] tera::Error),
+    /// A file of texts.
+    #[error("the texts of the pages are broken: {0}")]
+    Texts(#[from] toml::de::Error),
+}
+
+/// Of the publication, what pages show.
+#[derive(Debug, Clone, Serialize)]
+pub struct PublicationView {
+    name: String,
+    website: Option<String>,
+    privacy_url: Option<String>,
+    sender_name: String,
+    sender_address: String,
+    heading: String,
+    teaser: String,
+    consent: String,
+    frequency: String,
+    imprint: String,
+    funding_notice: String,
+}
+
+impl PublicationView {
+    /// The publication in one language; heading and teaser have words of their own where none are set.
+    pub fn new(content: &Content, locale: Locale) -> Self {
+        let texts = content.texts(locale);
+        let or = |text: String, german: &str, english: &str| match (text.is_empty(), locale) {
+            (false, _) => text,
+            (true, Locale::De) => german.to_owned(),
+            (true, Locale::En) => english.to_owned(),
+        };
+        Self {
+            name: content.name.clone(),
+            website: content.website.as_ref().map(ToString::to_string),
+            privacy_url: content.privacy_url.as_ref().map(ToString::to_string),
+            sender_name: content.sender.name.clone(),
+            sender_address: content.sender.address.clone(),
+            heading: or(texts.heading, "Newsletter abonnieren", "Subscribe to our newsletter"),
+            teaser: or(
+                texts.teaser,
+                "Alle aktuellen Infos in Ihrem Postfach.",
+                "All the latest news in your mailbox.",
+            ),
+            consent: texts.consent,
+            frequency: texts.frequency,
+            imprint: texts.imprint,
+            funding_notice: texts.funding_notice,
+        }
+    }
+}
+
+/// What a page is made with, besides its own values.
+pub struct Frame<'a> {
+    /// Its language.
+    pub locale: Locale,
+    /// Where the other language is; nothing for answers to a POST, which have no address of their own.
+    pub other_language_url: Option<String>,
+    /// The publication; nothing while it cannot be had.
+    pub publication: Option<&'a PublicationView>,
+}
+
+impl Pages {
+    /// Parses everything that is built in.
+    ///
+    /// # Errors
+    /// [`PageError`] names what is broken.
+    pub fn load() -> Result<Self, PageError> {
+        let mut tera = Tera::new();
+        tera.add_raw_templates(TEMPLATES.iter().copied())?;
+        Ok(Self {
+            tera,
+            german: include_str!("texts/de.toml").parse()?,
+            english: include_str!("texts/en.toml").parse()?,
+        })
+    }
+
+    /// Makes a page.
+    ///
+    /// # Errors
+    /// [`PageError::Template`].
+    pub fn render(
+        &self,
+        template: &str,
+        frame: &Frame<'_>,
+        own: &impl Serialize,
+    ) -> Result<String, PageError> {
+        let mut context = Context::from_serialize(own)?;
+        context.insert("lang", frame.locale.tag());
+        context.insert("other_lang", frame.locale.other().tag());
+        context.insert("other_lang_url", &frame.other_language_url);
+        context.insert("publication", &frame.publication);
+        context.insert("t", self.texts(frame.locale));
+        Ok(self.tera.render(template, &context)?)
+    }
+
+    /// One text by its table and key; empty when there is none.
+    pub fn text(&self, locale: Locale, table: &str, key: &str) -> &str {
+        let mut found = Some(self.texts(locale));
+        for part in table.split('.') {
+            found = found.and_then(|table| table.get(part)?.as_table());
+        }
+        found.and_then(|table| table.get(key)?.as_str()).unwrap_or_default()
+    }
+
+    fn texts(&self, locale: Locale) -> &toml::Table {
+        match locale {
+            Locale::De => &self.german,
+            Locale::En => &self.english,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(table: &toml::Table, path: &str, out: &mut Vec<String>) {
+        for (key, value) in table {
+            let path = format!("{path}.{key}");
+            match value.as_table() {
+                Some(table) => keys(table, &path, out),
+                None => out.push(path),
+            }
+        }
+    }
+
+    #[test]
+    fn both_languages_have_the_same_texts() {
+        let pages = Pages::load().unwrap();
+        let (mut german, mut english) = (Vec::new(), Vec::new());
+        keys(&pages.german, "", &mut german);
+        keys(&pages.english, "", &mut english);
+        german.sort();
+        english.sort();
+        assert_eq!(german, english);
+    }
+
+    #[test]
+    fn the_style_sheet_stays_small() {
+        assert!(include_str!("assets/rundbrief.css").len() < 12 * 1024);
+    }
+}

@@ -1,0 +1,232 @@
+//! When something is not as it should be: one place that makes every error page.
+//!
+//! A handler answers with a [`Problem`]; the middleware [`pages`] turns it, and every bare error of the framework, into
+//! a page in the visitor's language, or into `application/problem+json` (RFC 9457) for programs.
+
+use std::any::Any;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Method, StatusCode, header},
+    middleware::Next,
+    response::{Html, IntoResponse, Response},
+};
+use serde::Serialize;
+
+use super::{
+    AppState,
+    pages::{Frame, PageError},
+    visitor,
+};
+
+/// What can go wrong, as a visitor meets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// A token that is not ours, cut off or altered.
+    LinkUnknown,
+    /// A confirm link whose time is over.
+    LinkExpired,
+    /// A confirm link whose signup was ended with "that was not me".
+    LinkEnded,
+    /// No such page.
+    NotFound,
+    /// A page asked for in a way it does not take.
+    MethodNotAllowed,
+    /// More bytes than the form takes.
+    TooLarge,
+    /// A form that cannot be read.
+    BadRequest,
+    /// The database is away, or the publication is not set up.
+    Unavailable,
+    /// It took too long.
+    Timeout,
+    /// Our mistake; the reference stands in the log.
+    Internal {
+        /// Eight characters to quote.
+        reference: String,
+    },
+}
+
+impl Problem {
+    /// A mistake of ours: logged here, once, under a reference that the page shows.
+    pub fn internal(error: &dyn std::fmt::Display) -> Self {
+        let reference = format!("{:08x}", getrandom::u32().unwrap_or_default());
+        tracing::error!(reference, %error, "a request failed");
+        Problem::Internal { reference }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Problem::LinkUnknown | Problem::NotFound => StatusCode::NOT_FOUND,
+            Problem::LinkExpired | Problem::LinkEnded => StatusCode::GONE,
+            Problem::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Problem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Problem::BadRequest => StatusCode::BAD_REQUEST,
+            Problem::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Problem::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Problem::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The table of its texts, under `problem`.
+    fn key(&self) -> &'static str {
+        match self {
+            Problem::LinkUnknown => "link_unknown",
+            Problem::LinkExpired => "link_expired",
+            Problem::LinkEnded => "link_ended",
+            Problem::NotFound => "not_found",
+            Problem::MethodNotAllowed => "method_not_allowed",
+            Problem::TooLarge => "too_large",
+            Problem::BadRequest => "bad_request",
+            Problem::Unavailable => "unavailable",
+            Problem::Timeout => "timeout",
+            Problem::Internal { .. } => "internal",
+        }
+    }
+
+    /// What a bare error of the framework means, by its status.
+    fn of_status(status: StatusCode) -> Option<Self> {
+        match status {
+            StatusCode::NOT_FOUND => Some(Problem::NotFound),
+            StatusCode::METHOD_NOT_ALLOWED => Some(Problem::MethodNotAllowed),
+            StatusCode::PAYLOAD_TOO_LARGE => Some(Problem::TooLarge),
+            StatusCode::REQUEST_TIMEOUT => Some(Problem::Timeout),
+            status if status.is_client_error() => Some(Problem::BadRequest),
+            status if status.is_server_error() => {
+                Some(Problem::internal(&"the framework answered with an error"))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        // 57P: the server shuts down or starts up; 53: it has no room. Everything else that has a code is our mistake.
+        let away = match &error {
+            sqlx::Error::Database(database) => {
+                database.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("53"))
+            }
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_) => true,
+            _ => false,
+        };
+        if away {
+            tracing::error!(%error, "the database cannot be reached");
+            Problem::Unavailable
+        } else {
+            Problem::internal(&error)
+        }
+    }
+}
+
+impl From<PageError> for Problem {
+    fn from(error: PageError) -> Self {
+        Problem::internal(&error)
+    }
+}
+
+/// The bare answer; [`pages`] dresses it.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// What a panic becomes.
+pub fn after_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let what = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    let what = what.or_else(|| panic.downcast_ref::<String>().cloned());
+    Problem::internal(&what.unwrap_or_else(|| "a panic".into())).into_response()
+}
+
+/// Dresses every error.
+pub async fn pages(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let asked = request.headers().clone();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let response = next.run(request).await;
+    let Some(problem) = problem_of(&response) else { return response };
+    let status = problem.status();
+    let locale = visitor::asked_for(uri.query(), &asked);
+    // While the database is away, asking it for the publication would only take longer.
+    let publication = match problem {
+        Problem::Unavailable | Problem::Internal { .. } | Problem::Timeout => None,
+        _ => visitor::publication(&state).await.unwrap_or_default(),
+    };
+    let locale = locale.unwrap_or_else(|| publication.as_ref().map(|p| p.content.locale).unwrap_or_default());
+    let text = |key: &str| state.pages.text(locale, &format!("problem.{}", problem.key()), key).to_owned();
+    let way_on = match problem {
+        Problem::Unavailable | Problem::Timeout if method == Method::GET => uri.path().to_owned(),
+        _ => format!("/?lang={locale}"),
+    };
+    let reference = match &problem {
+        Problem::Internal { reference } => Some(reference.clone()),
+        _ => None,
+    };
+    let view = View {
+        title: text("title"),
+        message: text("message"),
+        reference,
+        way_on_url: Some(way_on),
+        way_on_label: text("way_on"),
+    };
+    let mut answer = if wants_json(&asked) {
+        problem_json(status, &view.title, &view.message, view.reference.as_deref())
+    } else {
+        let publication =
+            publication.as_ref().map(|p| super::pages::PublicationView::new(&p.content, locale));
+        let frame = Frame { locale, other_language_url: None, publication: publication.as_ref() };
+        match state.pages.render("problem.html", &frame, &serde_json::json!({ "problem": view })) {
+            Ok(page) => (status, Html(page)).into_response(),
+            Err(error) => {
+                tracing::error!(%error, "the error page cannot be made");
+                (status, format!("{}\n\n{}\n", view.title, view.message)).into_response()
+            }
+        }
+    };
+    if status == StatusCode::METHOD_NOT_ALLOWED
+        && let Some(allowed) = response.headers().get(header::ALLOW)
+    {
+        answer.headers_mut().insert(header::ALLOW, allowed.clone());
+    }
+    answer
+}
+
+fn problem_of(response: &Response) -> Option<Problem> {
+    if let Some(problem) = response.extensions().get::<Problem>() {
+        return Some(problem.clone());
+    }
+    let media_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    // Pages, problem+json and the health answers are finished; bare errors of the framework are empty or plain text.
+    let finished = media_type.is_some_and(|value| value.starts_with("text/html") || value.contains("json"));
+    let is_health = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+    if finished || is_health { None } else { Problem::of_status(response.status()) }
+}
+
+#[derive(Serialize)]
+struct View {
+    title: String,
+    message: String,
+    reference: Option<String>,
+    way_on_url: Option<String>,
+    way_on_label: String,
+}
+
+/// Whether a program asks rather than a person.
+pub fn wants_json(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accept.contains("application/json") && !accept.contains("text/html")
+}
+
+/// An answer in the form of RFC 9457.
+pub fn problem_json(status: StatusCode, title: &str, detail: &str, instance: Option<&str>) -> Response {
+    let mut body = serde_json::json!({ "title": title, "status": status.as_u16(), "detail": detail });
+    if let Some(instance) = instance {
+        body["instance"] = instance.into();
+    }
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}

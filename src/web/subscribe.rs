@@ -1,0 +1,177 @@
+//! Signing up: the form, and what becomes of it.
+
+use axum::extract::FromRequest;
+use axum::{
+    Form,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use chrono::Utc;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use url::Url;
+
+use crate::domain::{
+    address::{AddressError, EmailAddress},
+    consent::Shown,
+    locale::Locale,
+    publication, signup,
+};
+
+use super::{
+    AppState, client,
+    problem::{self, Problem},
+    visitor::Visitor,
+};
+
+/// What the form sends. Every field may be missing: a form on somebody's own site may be written by hand.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Sent {
+    email: String,
+    locale: String,
+    /// The page the form stands on.
+    page: String,
+    /// The version of the consent text it shows.
+    consent_version: String,
+    /// Not shown to people. Who fills it in is a program.
+    homepage: String,
+}
+
+/// The form as the page shows it.
+#[derive(Serialize)]
+struct Shows<'a> {
+    email: &'a str,
+    error: Option<&'a str>,
+    page: String,
+    consent_version: Option<i32>,
+}
+
+/// `GET /`
+pub async fn form(visitor: Visitor) -> Result<Response, Problem> {
+    let form = Shows {
+        email: "",
+        error: None,
+        page: visitor.state.public_url.join("/"),
+        consent_version: Some(visitor.publication.version),
+    };
+    visitor.page("signup.html", &serde_json::json!({ "form": form }))
+}
+
+/// `GET /subscribe`, when somebody reloads the answer to a mistake.
+pub async fn back_to_form() -> Redirect {
+    Redirect::to("/")
+}
+
+/// `GET /check-mailbox`
+pub async fn check_mailbox(visitor: Visitor) -> Result<Response, Problem> {
+    visitor.page("check_mailbox.html", &serde_json::json!({}))
+}
+
+/// `POST /subscribe`
+///
+/// The answer depends on nothing but the form: what the database knows of the address is not asked (invariant 4).
+pub async fn submit(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let client_ip = state
+        .keeps_ip
+        .then(|| client::address(request.extensions(), &headers, &state.trusted_proxies))
+        .flatten();
+    let Form(sent) = Form::<Sent>::from_request(request, &()).await.map_err(|rejection| {
+        match rejection.into_response().status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::TooLarge,
+            _ => Problem::BadRequest,
+        }
+    })?;
+    let locale = Locale::from_tag(&sent.locale).unwrap_or(visitor.locale);
+    let visitor = Visitor { locale, ..visitor };
+    let email = match EmailAddress::parse(&sent.email) {
+        Ok(email) => email,
+        Err(error) => return mistake(&visitor, &headers, &sent, error),
+    };
+    if sent.homepage.is_empty() {
+        let form_page = form_page(&state, &sent, &headers);
+        let mut transaction = state.pool.begin().await?;
+        let shown = shown(&mut transaction, &visitor, &sent).await?;
+        let request = signup::Request { email: &email, locale, shown, form_page: &form_page, client_ip };
+        signup::request(&mut transaction, &request, Utc::now()).await?;
+        transaction.commit().await?;
+    } else {
+        tracing::info!("a form came with the trap field filled in; nothing was kept");
+    }
+    Ok(if problem::wants_json(&headers) {
+        (StatusCode::ACCEPTED, axum::Json(serde_json::json!({ "status": "check_mailbox" }))).into_response()
+    } else {
+        Redirect::to(&format!("/check-mailbox?lang={locale}")).into_response()
+    })
+}
+
+/// The form again, with what to mend.
+fn mistake(
+    visitor: &Visitor,
+    headers: &HeaderMap,
+    sent: &Sent,
+    error: AddressError,
+) -> Result<Response, Problem> {
+    let key = match error {
+        AddressError::Empty => "email_empty",
+        AddressError::TooLong => "email_too_long",
+        AddressError::NoAt => "email_no_at",
+        AddressError::TwoAt => "email_two_at",
+        AddressError::Spaces => "email_spaces",
+        AddressError::Domain => "email_domain",
+        AddressError::Local => "email_local",
+        AddressError::Invalid => "email_invalid",
+    };
+    let message = visitor.text("error", key);
+    if problem::wants_json(headers) {
+        let title = visitor.text("signup", "error_heading");
+        let mut body = serde_json::json!({
+            "title": title, "status": 422, "detail": message,
+            "errors": [{ "field": "email", "code": key, "message": message }],
+        });
+        body["type"] = "about:blank".into();
+        let media_type = [(header::CONTENT_TYPE, "application/problem+json")];
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, media_type, body.to_string()).into_response());
+    }
+    // What was typed comes back, as far as it is short enough to be an address.
+    let typed: String = sent.email.chars().take(320).collect();
+    let form = Shows {
+        email: &typed,
+        error: Some(message),
+        page: form_page(&visitor.state, sent, headers),
+        consent_version: Some(visitor.publication.version),
+    };
+    visitor.answer(StatusCode::UNPROCESSABLE_ENTITY, "signup.html", &serde_json::json!({ "form": form }))
+}
+
+/// The consent text the visitor saw: the version that came with the form, if we ever had it, else the current one.
+async fn shown(db: &mut PgConnection, visitor: &Visitor, sent: &Sent) -> sqlx::Result<Shown> {
+    let sent_version =
+        sent.consent_version.parse().ok().filter(|version| *version != visitor.publication.version);
+    let older = match sent_version {
+        Some(version) => publication::version(db, version).await?,
+        None => None,
+    };
+    let publication = older.as_ref().unwrap_or(&visitor.publication);
+    Ok(Shown {
+        version: publication.version,
+        locale: visitor.locale,
+        sha256: publication.content.consent_sha256(visitor.locale),
+    })
+}
+
+/// The page the form stood on: what the form says, else what the browser says, else our own.
+fn form_page(state: &AppState, sent: &Sent, headers: &HeaderMap) -> String {
+    let referer = headers.get(header::REFERER).and_then(|value| value.to_str().ok());
+    let is_page = |text: &&str| {
+        text.len() <= 500 && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+    };
+    let page = Some(sent.page.as_str()).filter(is_page).or(referer.filter(is_page));
+    page.map_or_else(|| state.public_url.join("/"), str::to_owned)
+}

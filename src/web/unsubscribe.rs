@@ -1,0 +1,92 @@
+//! Leaving: one sentence, one button, and one button to take it back.
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use chrono::Utc;
+use serde_json::json;
+
+use crate::domain::{
+    consent::ConsentMethod,
+    ids::SubscriberId,
+    subscriber::{self, SubscriberState},
+    token::{self, LinkPurpose, Undo, read_subscriber_token, subscriber_token},
+};
+
+use super::{AppState, FORM_LIMIT, problem::Problem, visitor::Visitor};
+
+/// `GET /unsubscribe/{token}`: asks. Changes nothing, because mail scanners open every link (RFC 8058 §1).
+pub async fn ask(
+    State(state): State<AppState>,
+    Path(token): Path<String>,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
+    let id = subscriber_of(&state, &token)?;
+    let subscriber = subscriber::by_id(&mut *state.pool.acquire().await?, id).await?;
+    match subscriber {
+        Some(subscriber) if subscriber.state == SubscriberState::Active => visitor.page(
+            "unsubscribe.html",
+            &json!({
+                "action": format!("/unsubscribe/{token}?lang={}", visitor.locale),
+                "masked_address": subscriber.email.masked(),
+            }),
+        ),
+        // Left before, or erased: no mail goes there, which is what this link is for.
+        _ => visitor.page("unsubscribed.html", &json!({ "undo_action": null })),
+    }
+}
+
+/// `POST /unsubscribe/{token}`: leaves. The button's POST and the one-click POST of a mail program (RFC 8058 §3.1) are
+/// the same; the latter brings `List-Unsubscribe=One-Click` in whatever form encoding it likes, no cookie and no
+/// other sign of who asks, and gets 200 every time.
+pub async fn leave(
+    State(state): State<AppState>,
+    Path(token): Path<String>,
+    visitor: Visitor,
+    body: Body,
+) -> Result<Response, Problem> {
+    let id = subscriber_of(&state, &token)?;
+    // A body that cannot be read is no reason to keep anybody subscribed.
+    let body = to_bytes(body, FORM_LIMIT).await.unwrap_or_default();
+    let is_one_click = body.windows(b"One-Click".len()).any(|window| window == b"One-Click");
+    let method = if is_one_click { ConsentMethod::OneClick } else { ConsentMethod::Button };
+    let mut transaction = state.pool.begin().await?;
+    subscriber::unsubscribe(&mut transaction, id, method, Utc::now()).await?;
+    let subscriber = subscriber::by_id(&mut transaction, id).await?;
+    transaction.commit().await?;
+    let undo =
+        subscriber.filter(|subscriber| subscriber.state == SubscriberState::Unsubscribed).map(|subscriber| {
+            let token = token::undo_token(&state.keys, id, subscriber.state_changed_at);
+            format!("/resubscribe/{token}?lang={}", visitor.locale)
+        });
+    visitor.answer(StatusCode::OK, "unsubscribed.html", &json!({ "undo_action": undo }))
+}
+
+/// `POST /resubscribe/{token}`: takes an unsubscribe back.
+pub async fn undo(
+    State(state): State<AppState>,
+    Path(token): Path<String>,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
+    let now = Utc::now();
+    let id = match token::read_undo_token(&state.keys, &token, now).ok_or(Problem::LinkUnknown)? {
+        Undo::For(id) => id,
+        Undo::Expired => return Err(Problem::LinkExpired),
+    };
+    let mut transaction = state.pool.begin().await?;
+    let is_active = subscriber::undo_unsubscribe(&mut transaction, id, now).await?;
+    transaction.commit().await?;
+    if !is_active {
+        return Err(Problem::LinkExpired);
+    }
+    let token = subscriber_token(&state.keys, LinkPurpose::Unsubscribe, id);
+    let unsubscribe_url = format!("/unsubscribe/{token}?lang={}", visitor.locale);
+    visitor.answer(StatusCode::OK, "resubscribed.html", &json!({ "unsubscribe_url": unsubscribe_url }))
+}
+
+fn subscriber_of(state: &AppState, token: &str) -> Result<SubscriberId, Problem> {
+    read_subscriber_token(&state.keys, LinkPurpose::Unsubscribe, token).ok_or(Problem::LinkUnknown)
+}

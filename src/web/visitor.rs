@@ -1,0 +1,110 @@
+//! Who asks: their language, and the publication they see.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::{Html, IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::domain::{
+    locale::Locale,
+    publication::{self, Publication},
+};
+
+use super::{
+    AppState,
+    pages::{Frame, PublicationView},
+    problem::Problem,
+};
+
+/// A visitor of a page: language and publication are settled.
+pub struct Visitor {
+    /// The service.
+    pub state: AppState,
+    /// The language: `?lang=`, else the browser's, else the publication's.
+    pub locale: Locale,
+    /// The current publication; complete enough to sign up for.
+    pub publication: Publication,
+}
+
+impl FromRequestParts<AppState> for Visitor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        let Some(publication) = publication(state).await? else {
+            tracing::error!("there is no publication yet; run: rundbrief publication apply FILE.toml");
+            return Err(Problem::Unavailable);
+        };
+        let missing = publication.content.missing();
+        if !missing.is_empty() {
+            tracing::error!(
+                ?missing,
+                "the publication is not complete; run: rundbrief publication apply FILE.toml"
+            );
+            return Err(Problem::Unavailable);
+        }
+        let locale = asked_for(parts.uri.query(), &parts.headers).unwrap_or(publication.content.locale);
+        Ok(Self { state: state.clone(), locale, publication })
+    }
+}
+
+impl Visitor {
+    /// A page that can be asked for again: with a link to the other language.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be made.
+    pub fn page(&self, template: &str, own: &impl Serialize) -> Result<Response, Problem> {
+        let other = format!("?lang={}", self.locale.other());
+        self.render(StatusCode::OK, template, Some(other), own)
+    }
+
+    /// The answer to a POST: it has no address to switch languages at.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be made.
+    pub fn answer(
+        &self,
+        status: StatusCode,
+        template: &str,
+        own: &impl Serialize,
+    ) -> Result<Response, Problem> {
+        self.render(status, template, None, own)
+    }
+
+    /// A text of the pages.
+    pub fn text(&self, table: &str, key: &str) -> &str {
+        self.state.pages.text(self.locale, table, key)
+    }
+
+    fn render(
+        &self,
+        status: StatusCode,
+        template: &str,
+        other_language_url: Option<String>,
+        own: &impl Serialize,
+    ) -> Result<Response, Problem> {
+        let publication = PublicationView::new(&self.publication.content, self.locale);
+        let frame = Frame { locale: self.locale, other_language_url, publication: Some(&publication) };
+        let page = self.state.pages.render(template, &frame, own)?;
+        Ok((status, [(header::CONTENT_LANGUAGE, self.locale.tag())], Html(page)).into_response())
+    }
+}
+
+/// The language a request asks for: `?lang=`, else the browser's.
+pub fn asked_for(query: Option<&str>, headers: &HeaderMap) -> Option<Locale> {
+    let query = query.unwrap_or_default();
+    let from_query = url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "lang")
+        .and_then(|(_, value)| Locale::from_tag(&value));
+    let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    from_query.or_else(|| accept.and_then(Locale::from_accept_language))
+}
+
+/// The current publication.
+///
+/// # Errors
+/// When the database fails.
+pub async fn publication(state: &AppState) -> sqlx::Result<Option<Publication>> {
+    publication::current(&mut *state.pool.acquire().await?).await
+}
