@@ -173,7 +173,9 @@ pub fn secret_keys(source: &Source) -> Result<SecretKeys, ConfigErrors> {
 }
 
 /// Where variables come from: a lookup by name. An empty value counts as missing.
-pub struct Source(Box<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Source(Box<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl Source {
     /// The process's own environment (a `.env` file has been loaded into it before).

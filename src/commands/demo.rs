@@ -113,7 +113,8 @@ fn settings(
         ("SECRET_KEY", secret_key(&dir.join("secret_key"))?),
         ("SMTP_URL", format!("smtp://127.0.0.1:{smtp_port}?tls=none")),
     ];
-    let lines: String = settings.iter().map(|(name, value)| format!("{name}='{value}'\n")).collect();
+    let lines =
+        settings.iter().fold(String::new(), |text, (name, value)| text + &format!("{name}='{value}'\n"));
     write_private(&dir.join("env"), &lines)?;
     Ok(settings)
 }

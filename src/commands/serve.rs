@@ -103,7 +103,7 @@ impl Service {
         let mut serving = tokio::spawn(serving.into_future());
         tokio::select! {
             ended = &mut serving => ended??,
-            _ = async { drop(stop.wait_for(|stop| *stop).await) } => {
+            () = async { drop(stop.wait_for(|stop| *stop).await) } => {
                 tracing::info!("stopping");
                 // Requests that are being answered get a moment; idle connections are closed at once.
                 if timeout(Duration::from_secs(5), &mut serving).await.is_err() {
@@ -124,7 +124,7 @@ impl Service {
         let current = async { publication::current(&mut *self.pool.acquire().await?).await }.await;
         match current {
             Ok(None) => {
-                tracing::warn!("there is no publication yet; run: rundbrief publication apply FILE.toml")
+                tracing::warn!("there is no publication yet; run: rundbrief publication apply FILE.toml");
             }
             Ok(Some(publication)) if !publication.content.missing().is_empty() => {
                 let missing = publication.content.missing();
@@ -138,7 +138,7 @@ impl Service {
 
 /// Every hour: forgets IP addresses that are older than the operator keeps them.
 async fn forget_ips(pool: PgPool, keep_days: u16) {
-    let mut hourly = tokio::time::interval(Duration::from_secs(3600));
+    let mut hourly = tokio::time::interval(Duration::from_hours(1));
     loop {
         hourly.tick().await;
         let before = Utc::now() - TimeDelta::days(i64::from(keep_days));
@@ -147,7 +147,7 @@ async fn forget_ips(pool: PgPool, keep_days: u16) {
             Ok(0) => {}
             Ok(forgotten) => tracing::info!(forgotten, "IP addresses forgotten; their time was over"),
             Err(error) => {
-                tracing::warn!(%error, "IP addresses could not be forgotten; trying again in an hour")
+                tracing::warn!(%error, "IP addresses could not be forgotten; trying again in an hour");
             }
         }
     }

@@ -26,11 +26,14 @@ struct State {
 #[derive(Debug, Clone)]
 pub struct Closed {
     /// Since when the relay cannot be used.
-    pub since: Instant,
+    since: Instant,
     /// When to try it again.
     pub try_again: Instant,
     /// The latest trouble.
-    pub problem: RelayProblem,
+    problem: RelayProblem,
+    /// Whether mailings have been paused for it. Somebody may have let them go on since; only trouble that comes after
+    /// that pauses them again.
+    told: bool,
 }
 
 impl Gate {
@@ -50,7 +53,7 @@ impl Gate {
         }
         let since = state.closed.as_ref().map_or(now, |closed| closed.since);
         let pause: Duration = relay_pause(state.failures);
-        state.closed = Some(Closed { since, try_again: now + pause, problem });
+        state.closed = Some(Closed { since, try_again: now + pause, problem, told: false });
         drop(state);
         self.open.send_replace(false);
     }
@@ -61,11 +64,37 @@ impl Gate {
         self.open.send_replace(true);
     }
 
+    /// Somebody has a connection: if the gate was closed for want of one, it opens.
+    pub fn reached(&self) {
+        if matches!(self.closed(), Some(Closed { problem: RelayProblem::Unreachable(_), .. })) {
+            self.open();
+        }
+    }
+
     /// A message got through to an answer: whatever was wrong is over.
     pub fn works(&self) {
         let mut state = self.state();
         if state.closed.is_none() {
             state.failures = 0;
+        }
+    }
+
+    /// Why mailings should pause, if they should: at once when the relay refuses us, and when it has been away for
+    /// `patience`.
+    pub fn reason_to_pause(&self, patience: Duration) -> Option<RelayProblem> {
+        let state = self.state();
+        let closed = state.closed.as_ref()?;
+        let pauses = match closed.problem {
+            RelayProblem::Unreachable(_) => closed.since.elapsed() >= patience,
+            RelayProblem::Login(_) | RelayProblem::Sender(_) => !closed.told,
+        };
+        pauses.then(|| closed.problem.clone())
+    }
+
+    /// Mailings have been paused for what the gate is closed for.
+    pub fn told(&self) {
+        if let Some(closed) = &mut self.state().closed {
+            closed.told = true;
         }
     }
 

@@ -39,6 +39,7 @@ pub struct Messages {
 }
 
 /// A message ready to go.
+#[expect(clippy::struct_field_names, reason = "Message-ID is the header's name")]
 pub struct Message {
     /// Envelope sender.
     pub from: EmailAddress,

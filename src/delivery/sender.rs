@@ -70,8 +70,10 @@ impl Sender {
         loop {
             let Some(job) = self.next_job(&mut finished).await else { break };
             let Some(message) = self.prepare(&job, &mut finished).await else { continue };
-            if !self.connected(&mut finished).await {
+            if let Err(pause) = self.connect(&mut finished).await {
+                // First back into the hand, where others find it, then away.
                 self.shared.hand.put_back(job);
+                let _ = timeout(pause, stopped(&mut self.stopping)).await;
                 continue;
             }
             if self.shared.throttle.is_limited() {
@@ -145,10 +147,10 @@ impl Sender {
         delivery::put_off_claimed(&mut db, self.shared.worker, job.id, reason, Utc::now() + NOT_YET).await
     }
 
-    /// Whether there is a connection, after opening one if need be.
-    async fn connected(&mut self, finished: &mut Option<Finished>) -> bool {
+    /// Opens a connection, unless there is one. When that fails: how long this sender should stay away.
+    async fn connect(&mut self, finished: &mut Option<Finished>) -> Result<(), Duration> {
         if self.relay.as_ref().is_some_and(Relay::is_usable) {
-            return true;
+            return Ok(());
         }
         self.settle(finished).await;
         self.disconnect().await;
@@ -157,20 +159,20 @@ impl Sender {
                 self.relay = Some(relay);
                 self.failures = 0;
                 self.shared.open.send_modify(|open| *open += 1);
-                true
+                self.shared.gate.reached();
+                Ok(())
             }
             Err(problem) => {
                 self.failures += 1;
                 let others_work = *self.shared.open.borrow() > 0;
                 if others_work && matches!(problem, RelayProblem::Unreachable(_)) {
-                    // The relay takes fewer connections than we would like: this one stays away for a while.
+                    // The relay takes fewer connections than we would like.
                     tracing::info!(%problem, "the relay takes no further connection");
-                    let mut stopping = self.stopping.clone();
-                    let _ = timeout(relay_pause(self.failures), stopped(&mut stopping)).await;
+                    Err(relay_pause(self.failures))
                 } else {
                     self.shared.gate.close(problem);
+                    Err(Duration::ZERO)
                 }
-                false
             }
         }
     }
@@ -254,7 +256,7 @@ fn log(job: &Claimed, verdict: Verdict, code: Option<i16>, text: &str) {
         Verdict::Accepted => tracing::debug!(delivery = id, ?kind, to, "accepted by the relay"),
         Verdict::Rejected => tracing::warn!(delivery = id, ?kind, to, code, text, "rejected by the relay"),
         Verdict::Unknown => {
-            tracing::warn!(delivery = id, ?kind, to, text, "nobody knows whether the relay has it")
+            tracing::warn!(delivery = id, ?kind, to, text, "nobody knows whether the relay has it");
         }
         Verdict::Later(due) => tracing::info!(delivery = id, ?kind, to, code, text, %due, "put off"),
     }

@@ -78,7 +78,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long what is in transmission may take when the worker stops.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// How long the relay may be away before mailings say so by pausing.
-const PAUSE_AFTER: Duration = Duration::from_secs(60);
+const PAUSE_AFTER: Duration = Duration::from_mins(1);
 
 /// Why a run of a worker ended.
 enum Ended {
@@ -101,10 +101,10 @@ impl Worker {
         while !*stopping.borrow() {
             let signed_on = async { worker::sign_on(&mut *self.pool.acquire().await?).await }.await;
             match signed_on {
-                Ok(id) => match self.work(id, stopping.clone()).await {
+                Ok(id) => match Box::pin(self.work(id, stopping.clone())).await {
                     Ended::Stopped => return,
                     Ended::Fenced => {
-                        tracing::warn!(worker = id.0, "the worker lost its lease; beginning anew")
+                        tracing::warn!(worker = id.0, "the worker lost its lease; beginning anew");
                     }
                 },
                 Err(error) => {
@@ -236,6 +236,13 @@ async fn fill(shared: &Shared, claim: i64) -> sqlx::Result<bool> {
 async fn wait_for_relay(shared: &Shared, try_again: std::time::Instant) {
     hand_back(shared).await;
     sleep(try_again.saturating_duration_since(std::time::Instant::now())).await;
+    if *shared.open.borrow() > 0 {
+        // A connection that is open says more than another one that might be one too many.
+        shared.gate.reached();
+    }
+    if shared.gate.closed().is_none() {
+        return;
+    }
     match Relay::open(&shared.smtp, &shared.hello, shared.reply_within).await {
         Ok(relay) => {
             relay.quit().await;
@@ -308,20 +315,20 @@ async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
 
 /// Pauses the mailings under way when the relay refuses us, or has been away for a minute.
 async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
-    let Some(closed) = shared.gate.closed() else { return Ok(()) };
-    let kind = match closed.problem {
-        RelayProblem::Unreachable(_) if closed.since.elapsed() < PAUSE_AFTER => return Ok(()),
+    let Some(problem) = shared.gate.reason_to_pause(PAUSE_AFTER) else { return Ok(()) };
+    let kind = match problem {
         RelayProblem::Unreachable(_) => PauseKind::Unreachable,
         RelayProblem::Login(_) => PauseKind::Login,
         RelayProblem::Sender(_) => PauseKind::Sender,
     };
+    let reason = problem.to_string();
     let mut db = shared.pool.acquire().await?;
     for id in mailing::sending(&mut db).await? {
-        let reason = closed.problem.to_string();
         if mailing::pause(&mut db, id, kind, &reason, Utc::now()).await.is_ok() {
             tracing::warn!(mailing = %id, reason, "the mailing paused itself");
         }
     }
+    shared.gate.told();
     Ok(())
 }
 

@@ -12,7 +12,7 @@ macro_rules! uuid_id {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A new id: a UUIDv7 (RFC 9562 §5.7), so that ids sort by the time they were made.
+            /// A new id: version 7 of RFC 9562 §5.7, so that ids sort by the time they were made.
             #[must_use]
             pub fn new() -> Self {
                 Self(Uuid::now_v7())

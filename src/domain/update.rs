@@ -93,8 +93,9 @@ async fn free_slug(db: &mut PgConnection, wanted: &str) -> sqlx::Result<String> 
     if !taken.iter().any(|slug| slug == wanted) {
         return Ok(wanted.to_owned());
     }
-    let number = (2..).find(|n| !taken.contains(&format!("{wanted}-{n}"))).unwrap_or(2);
-    Ok(format!("{wanted}-{number}"))
+    // One of more candidates than there are slugs is free.
+    let mut candidates = (2..=taken.len() + 2).map(|number| format!("{wanted}-{number}"));
+    candidates.find(|slug| !taken.contains(slug)).ok_or(sqlx::Error::RowNotFound)
 }
 
 /// The update with this id or slug.

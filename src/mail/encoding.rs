@@ -58,7 +58,7 @@ pub fn unstructured(name: &str, text: &str) -> String {
 #[must_use]
 pub fn display_name(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || " !#$%&'*+-/=?^_`{|}~".contains(c);
-    if name.is_ascii() && name.len() <= 60 && !name.contains("=?") && !name.chars().any(|c| c.is_control()) {
+    if name.is_ascii() && name.len() <= 60 && !name.contains("=?") && !name.chars().any(char::is_control) {
         if name.chars().all(plain) {
             return name.to_owned();
         }

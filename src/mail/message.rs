@@ -212,7 +212,7 @@ pub fn message_id(delivery: DeliveryId, parent: Uuid, public_url: &PublicUrl) ->
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -132,6 +132,7 @@ impl Pages {
     }
 
     /// One text by its table and key; empty when there is none.
+    #[must_use]
     pub fn text(&self, locale: Locale, table: &str, key: &str) -> &str {
         let mut found = Some(self.texts(locale));
         for part in table.split('.') {

@@ -138,6 +138,7 @@ impl IntoResponse for Problem {
 }
 
 /// What a panic becomes.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
 pub fn after_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
     let what = panic.downcast_ref::<&str>().copied().map(str::to_owned);
     let what = what.or_else(|| panic.downcast_ref::<String>().cloned());

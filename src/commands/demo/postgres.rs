@@ -144,7 +144,7 @@ impl Cluster {
     }
 
     async fn wait_until_ready(&mut self, dir: &Path) -> anyhow::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             if let Ok(db) = self.connect().await {
                 let _ = db.close().await;

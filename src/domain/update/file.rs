@@ -84,8 +84,8 @@ impl UpdateFile {
         let date = field("date", yaml.date).parsed(|text| {
             text.parse::<NaiveDate>().map_err(|_| "must be written as 2026-12-16".to_owned())
         })?;
-        let link = field("link", yaml.link).parsed(web_address)?;
-        let image = field("image", yaml.image).parsed(web_address)?;
+        let link = field("link", yaml.link).parsed(|text| web_address(&text))?;
+        let image = field("image", yaml.image).parsed(|text| web_address(&text))?;
         let image_alt = field("image_alt", yaml.image_alt).line(500)?;
         let image_credit = field("image_credit", yaml.image_credit).line(200)?;
         let locale = field("locale", yaml.locale)
@@ -186,8 +186,8 @@ fn line_of(front: &str, field: &str) -> u64 {
     front.lines().position(starts).map_or(1, |at| at as u64 + 1)
 }
 
-fn web_address(text: String) -> Result<String, String> {
-    match Url::parse(&text) {
+fn web_address(text: &str) -> Result<String, String> {
+    match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url.to_string()),
         _ => Err("must be an address that begins with https://".into()),
     }

@@ -51,7 +51,7 @@ impl Writer<'_> {
             Event::SoftBreak => self.text("\n"),
             Event::HardBreak => self.out.push_str("<br>\n"),
             Event::Rule => {
-                self.out.push_str("<hr style=\"border:0;border-top:1px solid #dcd8cf;margin:24px 0;\">\n")
+                self.out.push_str("<hr style=\"border:0;border-top:1px solid #dcd8cf;margin:24px 0;\">\n");
             }
             // Not enabled in the parser.
             Event::InlineMath(_)

@@ -43,8 +43,9 @@ impl Writer {
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(end) => self.end(end),
-            Event::Text(text) => self.text(&text),
-            Event::Html(text) | Event::InlineHtml(text) | Event::Code(text) => self.text(&text),
+            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) | Event::Code(text) => {
+                self.text(&text)
+            }
             Event::SoftBreak => self.line.push(' '),
             Event::HardBreak => self.end_line(),
             Event::Rule => {

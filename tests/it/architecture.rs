@@ -1,0 +1,110 @@
+//! The rooms and their import rule.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Rooms from left to right. `delivery` and `web` stand side by side.
+const ROOMS: [(&str, u32); 8] = [
+    ("config", 0),
+    ("telemetry", 0),
+    ("db", 1),
+    ("domain", 2),
+    ("mail", 3),
+    ("delivery", 4),
+    ("web", 4),
+    ("commands", 5),
+];
+
+fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn room_of(name: &str) -> Option<(&'static str, u32)> {
+    ROOMS.into_iter().find(|(room, _)| *room == name)
+}
+
+/// The rooms a file names after `crate::`, also inside a grouped import.
+fn rooms_used(source: &str) -> Vec<String> {
+    let code: String =
+        source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let mut used = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut word = String::new();
+            for c in group.chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    c if depth == 0 && (c.is_alphanumeric() || c == '_') => word.push(c),
+                    _ if depth == 0 => {
+                        used.push(std::mem::take(&mut word));
+                    }
+                    _ => {}
+                }
+            }
+            used.push(word);
+        } else {
+            used.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+        }
+    }
+    used.retain(|word| room_of(word).is_some());
+    used
+}
+
+#[test]
+fn rooms_import_only_from_their_left() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&src, &mut files);
+    assert!(files.len() > 40, "the sources were found");
+    let mut broken = Vec::new();
+    let mut looked_at = 0;
+    for file in files {
+        let relative = file.strip_prefix(&src).unwrap();
+        let first = relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        let Some((own, rank)) = room_of(first) else { continue };
+        for used in rooms_used(&fs::read_to_string(&file).unwrap()) {
+            looked_at += 1;
+            let (_, other) = room_of(&used).unwrap();
+            if used != own && other >= rank && other > 0 {
+                broken.push(format!("{} uses {used}", relative.display()));
+            }
+        }
+    }
+    assert!(looked_at > 50, "imports were found");
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn the_domain_knows_no_axum_lettre_or_tera() {
+    let domain = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/domain");
+    let mut files = Vec::new();
+    rust_files(&domain, &mut files);
+    for file in files {
+        let source = fs::read_to_string(&file).unwrap();
+        for line in source.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for stranger in ["axum", "lettre", "tera::"] {
+                assert!(!line.contains(stranger), "{}: {line}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_import_against_the_rule_would_be_found() {
+    assert_eq!(rooms_used("use crate::{\n    config::{A, B},\n    web::C,\n};"), ["config", "web"]);
+    assert_eq!(rooms_used("fn a() { crate::delivery::x() }"), ["delivery"]);
+    assert_eq!(rooms_used("//! see crate::web"), Vec::<String>::new());
+}

@@ -1,0 +1,11 @@
+//! What the tests share: a running service, its database, its relay, and a browser's worth of HTTP.
+
+pub mod app;
+pub mod database;
+pub mod http;
+pub mod mail;
+pub mod process;
+pub mod smtp;
+
+pub use app::{App, TestApp};
+pub use http::Answer;

@@ -1,0 +1,259 @@
+//! A running service: web and worker, on a database and a relay of the test's own.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::http::Method;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::Utc;
+use rundbrief::{
+    commands::Service,
+    config::{Config, Source},
+    domain::{
+        address::EmailAddress,
+        ids::{MailingId, SubscriberId, UpdateId},
+        locale::Locale,
+        mailing::{self, Counts, Mailing, MailingState},
+        publication::{self, Content},
+        subscriber,
+        update::{self, UpdateFile},
+    },
+    mail::{compose::Composer, templates::Templates},
+};
+use sqlx::PgPool;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::sleep};
+
+use super::{
+    database, http,
+    http::Answer,
+    mail::Mail,
+    smtp::{Behaviour, SmtpServer},
+};
+
+/// How a test's service is to be.
+pub struct App {
+    settings: Vec<(&'static str, String)>,
+    behaviour: Option<Behaviour>,
+    with_worker: bool,
+    publication: Option<&'static str>,
+}
+
+/// The service, running. Everything ends with it.
+pub struct TestApp {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its relay.
+    pub relay: SmtpServer,
+    /// Its database.
+    pub pool: PgPool,
+    /// Its configuration.
+    pub config: Config,
+    /// Its settings as the environment would have them, for running the program beside it.
+    pub settings: Vec<(&'static str, String)>,
+    stop: watch::Sender<bool>,
+    running: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl App {
+    /// A complete publication, a well-behaved relay, a worker.
+    pub fn new() -> Self {
+        Self {
+            settings: Vec::new(),
+            behaviour: None,
+            with_worker: true,
+            publication: Some(include_str!("../../../publication.example.toml")),
+        }
+    }
+
+    /// With this setting.
+    pub fn setting(mut self, name: &'static str, value: &str) -> Self {
+        self.settings.push((name, value.to_owned()));
+        self
+    }
+
+    /// With a relay that behaves like this.
+    pub fn relay(mut self, behaviour: Behaviour) -> Self {
+        self.behaviour = Some(behaviour);
+        self
+    }
+
+    /// Without a worker: what is queued stays queued.
+    pub fn without_worker(mut self) -> Self {
+        self.with_worker = false;
+        self
+    }
+
+    /// Without a publication.
+    pub fn without_publication(mut self) -> Self {
+        self.publication = None;
+        self
+    }
+
+    /// Starts it.
+    pub async fn start(self) -> TestApp {
+        let relay = match self.behaviour {
+            Some(behaviour) => SmtpServer::start_with(behaviour).await,
+            None => SmtpServer::start().await,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut settings = vec![
+            ("DATABASE_URL", database::fresh().await),
+            ("PUBLIC_URL", "https://brief.example.org".to_owned()),
+            ("SECRET_KEY", STANDARD.encode([7; 32])),
+            ("SMTP_URL", relay.url()),
+            ("SMTP_TIMEOUT", "5".to_owned()),
+        ];
+        settings.retain(|(name, _)| self.settings.iter().all(|(own, _)| own != name));
+        settings.extend(self.settings);
+        let pairs: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let config = Config::read(&Source::pairs(&pairs)).expect("the test's settings are right");
+        let service = Service::prepare(&config).await.expect("the service is ready");
+        let pool = service.pool.clone();
+        if let Some(file) = self.publication {
+            let content = Content::parse(file).unwrap();
+            publication::apply(&mut pool.acquire().await.unwrap(), &content, Utc::now()).await.unwrap();
+        }
+        let router = service.router(&config).unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let running = tokio::spawn(service.run(listener, router, self.with_worker, stopping));
+        TestApp { address, relay, pool, config, settings, stop, running: Some(running) }
+    }
+}
+
+impl TestApp {
+    /// GET, as a German browser.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.request(Method::GET, path, &[("accept-language", "de")], "").await
+    }
+
+    /// POST of a form, as a German browser.
+    pub async fn post(&self, path: &str, form: &str) -> Answer {
+        let headers = [("accept-language", "de"), ("content-type", "application/x-www-form-urlencoded")];
+        self.request(Method::POST, path, &headers, form).await
+    }
+
+    /// Any request.
+    pub async fn request(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        http::send(self.address, method, path, headers, body.to_owned()).await
+    }
+
+    /// Sends the signup form.
+    pub async fn sign_up(&self, email: &str) -> Answer {
+        let email: String = url::form_urlencoded::byte_serialize(email.as_bytes()).collect();
+        self.post("/subscribe", &format!("email={email}&locale=de")).await
+    }
+
+    /// Opens the confirm page and presses "Ja, anmelden".
+    pub async fn confirm(&self, link: &str) -> Answer {
+        let page = self.get(link).await;
+        let opened = page.field("opened");
+        self.post(&page.form_action(), &format!("action=confirm&opened={opened}")).await
+    }
+
+    /// Waits until the relay has taken `n` mails; answers the last of them, parsed.
+    pub async fn mail(&self, n: usize) -> Mail {
+        let accepted = self.relay.wait_for(n).await;
+        Mail::parse(&accepted[n - 1].data)
+    }
+
+    /// Makes subscribers `s1@example.org` … `sN@example.org`, confirmed a moment ago.
+    pub async fn subscribers(&self, n: usize) {
+        sqlx::query(
+            "insert into subscribers (id, email, email_normalized, locale, state, created_at, confirmed_at, state_changed_at)
+             select gen_random_uuid(), 's' || n || '@example.org', 's' || n || '@example.org', 'de', 'active', now(), now(), now()
+             from generate_series(1, $1::bigint) n",
+        )
+        .bind(i64::try_from(n).unwrap())
+        .execute(&self.pool)
+        .await
+        .unwrap();
+    }
+
+    /// Makes one active subscriber.
+    pub async fn subscriber(&self, email: &str) -> SubscriberId {
+        let email = EmailAddress::parse(email).unwrap();
+        let mut db = self.pool.acquire().await.unwrap();
+        subscriber::activate(&mut db, &email, Locale::De, Utc::now()).await.unwrap().id
+    }
+
+    /// The unsubscribe path of a subscriber, as it stands in mails.
+    pub fn unsubscribe_path(&self, id: SubscriberId) -> String {
+        format!("/unsubscribe/{}", self.composer().unsubscribe_token(id))
+    }
+
+    /// Brings in an update.
+    pub async fn update(&self, title: &str) -> UpdateId {
+        let file = format!(
+            "---\ntitle: \"{title}\"\nteaser: Ein Satz vorweg.\nlink: https://www.example.org/a\n---\n\nEin *Absatz*.\n"
+        );
+        let mut transaction = self.pool.begin().await.unwrap();
+        let parsed = UpdateFile::parse(&file, Locale::De).unwrap();
+        let added = update::add(&mut transaction, &parsed, Utc::now()).await.unwrap();
+        transaction.commit().await.unwrap();
+        added.id
+    }
+
+    /// Triggers a mailing of a fresh update to everybody.
+    pub async fn trigger(&self) -> MailingId {
+        let update = self.update("Neues aus der Werkstatt").await;
+        let mut transaction = self.pool.begin().await.unwrap();
+        let publication = publication::current(&mut transaction).await.unwrap().unwrap();
+        let update = update::find(&mut transaction, &update.to_string()).await.unwrap().unwrap();
+        let content = self.composer().update(&publication, &update).unwrap();
+        let (id, _) =
+            mailing::trigger(&mut transaction, update.id, &content, None, false, Utc::now()).await.unwrap();
+        transaction.commit().await.unwrap();
+        id
+    }
+
+    /// What makes this service's mails.
+    pub fn composer(&self) -> Composer {
+        let templates = Templates::load(None).unwrap();
+        Composer::new(templates, self.config.public_url.clone(), self.config.secret_keys.clone())
+    }
+
+    /// A mailing and its counts.
+    pub async fn status(&self, id: MailingId) -> (Mailing, Counts) {
+        let mut db = self.pool.acquire().await.unwrap();
+        let mailing = mailing::by_id(&mut db, id).await.unwrap().unwrap();
+        (mailing, mailing::counts(&mut db, id).await.unwrap())
+    }
+
+    /// Waits until a mailing is in this state; panics after 60 seconds.
+    pub async fn wait_for_state(&self, id: MailingId, state: MailingState) -> Counts {
+        for _ in 0..1200 {
+            let (mailing, counts) = self.status(id).await;
+            if mailing.state == state {
+                return counts;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the mailing did not become {state:?}: {:?}", self.status(id).await);
+    }
+
+    /// Waits until a query that counts something gives `n`; panics after 30 seconds.
+    pub async fn wait_for_count(&self, query: &'static str, n: i64) {
+        let mut count = -1;
+        for _ in 0..600 {
+            count = self.count(query).await;
+            if count == n {
+                return;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{query} gave {count} and not {n}");
+    }
+
+    /// What a query counts.
+    pub async fn count(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// Stops the service as SIGTERM would, and waits for its end.
+    pub async fn stop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(running) = self.running.take() {
+            running.await.unwrap().unwrap();
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The invariants of the design, each under its name. Others stand where their noun is: 2 and 9 in `deaths`, 5 in
+//! `tokens`, 7 in `mails`.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use chrono::Utc;
+use rundbrief::domain::{
+    address::EmailAddress,
+    mailing::MailingState,
+    suppression::{self, SuppressionReason},
+};
+
+use crate::harness::{
+    App, TestApp,
+    mail::Mail,
+    smtp::{Action, Phase, behave},
+};
+
+/// Everything in the database, as text. What the clock moves by itself (leases) is left out.
+async fn whole_database(app: &TestApp) -> String {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select table_name::text from information_schema.tables
+         where table_schema = 'public' and table_type = 'BASE TABLE' and table_name not in ('workers', '_sqlx_migrations')
+         order by 1",
+    )
+    .fetch_all(&app.pool)
+    .await
+    .unwrap();
+    let mut dump = String::new();
+    for table in tables {
+        let query =
+            format!("select coalesce(string_agg(t::text, chr(10) order by t::text), '') from \"{table}\" t");
+        let rows: String = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(&app.pool).await.unwrap();
+        dump += &format!("{table}\n{rows}\n");
+    }
+    dump
+}
+
+/// Every path of ours that stands in a mail, in text, HTML and headers.
+fn paths(mail: &Mail) -> Vec<String> {
+    let headers = mail.source.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ");
+    let everything = format!("{headers} {} {}", mail.text, mail.html);
+    let mut found: Vec<String> = everything
+        .match_indices("https://brief.example.org")
+        .map(|(at, base)| {
+            everything[at + base.len()..]
+                .chars()
+                .take_while(|c| !c.is_whitespace() && !"\"'<>),;".contains(*c))
+                .collect()
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_1_get_and_head_change_nothing() {
+    let app = App::new().start().await;
+    app.sign_up("maria@example.org").await;
+    let confirmation = app.mail(1).await;
+    app.subscriber("anna@example.org").await;
+    app.sign_up("anna@example.org").await;
+    let already = app.mail(2).await;
+    let mailing = app.trigger().await;
+    app.wait_for_state(mailing, MailingState::Done).await;
+    let copy = app.mail(3).await;
+    app.wait_for_count("select count(*) from deliveries where state <> 'accepted'", 0).await;
+
+    let mut all: Vec<String> = [&confirmation, &already, &copy].into_iter().flat_map(paths).collect();
+    all.extend(["/", "/?lang=en", "/check-mailbox", "/subscribe", "/health/ready"].map(str::to_owned));
+    assert!(
+        all.iter().any(|path| path.starts_with("/confirm/"))
+            && all.iter().any(|path| path.starts_with("/unsubscribe/"))
+    );
+    let before = whole_database(&app).await;
+    // A scanner opens everything, twice, in any order, under any name.
+    for agent in ["Mozilla/5.0", "BarracudaSentinel (EE)", "Google-Safety", "curl/8"] {
+        for path in all.iter().chain(all.iter().rev()) {
+            for method in [Method::GET, Method::HEAD] {
+                let answer = app.request(method, path, &[("user-agent", agent)], "").await;
+                assert!(answer.status.as_u16() < 400, "{path}: {}", answer.status);
+            }
+        }
+    }
+    assert_eq!(whole_database(&app).await, before);
+    // And nothing was burnt: the link still does its work.
+    assert_eq!(app.confirm(&confirmation.link("/confirm/")).await.heading(), "Sie sind angemeldet");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_3_only_a_confirmed_address_gets_an_update() {
+    let app = App::new().start().await;
+    app.subscriber("yes@example.org").await;
+    app.sign_up("waiting@example.org").await;
+    app.sign_up("declined@example.org").await;
+    app.relay.wait_for(2).await;
+    for mail in app.relay.accepted() {
+        if mail.to == ["declined@example.org"] {
+            app.post(&Mail::parse(&mail.data).link("/confirm/"), "action=decline").await;
+        }
+    }
+    let left = app.subscriber("left@example.org").await;
+    app.post(&app.unsubscribe_path(left), "").await;
+    let mailing = app.trigger().await;
+    app.wait_for_state(mailing, MailingState::Done).await;
+    let to: Vec<String> = app.relay.accepted()[2..].iter().flat_map(|mail| mail.to.clone()).collect();
+    assert_eq!(to, ["yes@example.org"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_3_nothing_starts_transmitting_after_an_unsubscribe_was_answered() {
+    let slow =
+        behave(
+            |phase, _| {
+                if phase == Phase::Rcpt { Action::Delay(Duration::from_millis(2)) } else { Action::Go }
+            },
+        );
+    let app = App::new().relay(slow).start().await;
+    app.subscribers(1_500).await;
+    let everybody: Vec<(uuid::Uuid, String)> =
+        sqlx::query_as("select id, email from subscribers order by random()")
+            .fetch_all(&app.pool)
+            .await
+            .unwrap();
+    let mailing = app.trigger().await;
+    let mut skipped = Vec::new();
+    for (id, email) in everybody.iter().take(500) {
+        let path = app.unsubscribe_path(rundbrief::domain::ids::SubscriberId(*id));
+        assert_eq!(app.post(&path, "List-Unsubscribe=One-Click").await.status, 200);
+        // The answer is out. Whatever has not begun by now must never begin.
+        let begun: bool = sqlx::query_scalar(
+            "select exists (select from deliveries where subscriber_id = $1 and state in ('transmitting', 'accepted'))",
+        )
+        .bind(id)
+        .fetch_one(&app.pool)
+        .await
+        .unwrap();
+        if !begun {
+            skipped.push(email.clone());
+        }
+    }
+    let counts = app.wait_for_state(mailing, MailingState::Done).await;
+    let delivered = app.relay.sink_count_per_recipient();
+    for email in &skipped {
+        assert!(!delivered.contains_key(email), "{email} had left and got a copy");
+    }
+    assert!(skipped.len() > 10 && skipped.len() < 500, "the race was run: {} of 500", skipped.len());
+    assert_eq!(
+        (counts.skipped + counts.accepted, counts.skipped),
+        (1_500, i64::try_from(skipped.len()).unwrap())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_4_the_signup_answer_is_the_same_for_every_address() {
+    let app = App::new().start().await;
+    app.subscriber("active@example.org").await;
+    let left = app.subscriber("left@example.org").await;
+    app.post(&app.unsubscribe_path(left), "").await;
+    app.sign_up("waiting@example.org").await;
+    let suppressed = EmailAddress::parse("complained@example.org").unwrap().normalized();
+    let mut db = app.pool.acquire().await.unwrap();
+    let keys = &app.config.secret_keys;
+    suppression::add(&mut db, keys, &suppressed, SuppressionReason::Complained, Utc::now()).await.unwrap();
+    drop(db);
+
+    let mut answers = Vec::new();
+    for local in ["new", "active", "left", "waiting", "complained"] {
+        let mut answer = app.sign_up(&format!("{local}@example.org")).await;
+        answer.headers.remove("date");
+        answers.push((answer.status, format!("{:?}", answer.headers), answer.body));
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
+    // What differs is the mail: none to the one who complained, a different one to the one who is subscribed.
+    app.wait_for_count("select count(*) from deliveries where state = 'skipped'", 1).await;
+    app.relay.wait_for(5).await;
+    assert!(!app.relay.sink_count_per_recipient().contains_key("complained@example.org"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_6_nothing_a_visitor_typed_appears_in_a_mail_except_the_address() {
+    let app = App::new().start().await;
+    let headers = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("referer", "https://evil.example/MARKER"),
+        ("user-agent", "MARKER"),
+        ("accept-language", "MARKER"),
+        ("x-forwarded-for", "MARKER"),
+        ("x-forwarded-host", "MARKER.example"),
+        ("origin", "https://MARKER.example"),
+    ];
+    let form = "email=maria%40example.org&locale=MARKER&page=https%3A%2F%2FMARKER.example%2FMARKER&consent_version=MARKER&name=MARKER&MARKER=MARKER";
+    let answer = app.request(Method::POST, "/subscribe?lang=MARKER", &headers, form).await;
+    assert_eq!(answer.status, 303);
+    let mail = app.mail(1).await;
+    app.confirm(&mail.link("/confirm/")).await;
+    app.relay.wait_for(2).await;
+    for caught in app.relay.accepted() {
+        let mail = Mail::parse(&caught.data);
+        for part in [&mail.source, &mail.subject, &mail.text, &mail.html] {
+            assert!(!part.to_lowercase().contains("marker") && !part.contains("evil"), "{part}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_8_two_copies_differ_in_nothing_but_recipient_name_and_unsubscribe_link() {
+    let app = App::new().start().await;
+    app.subscribers(2).await;
+    let mailing = app.trigger().await;
+    app.wait_for_state(mailing, MailingState::Done).await;
+    let copies: Vec<(String, Mail)> =
+        app.relay.accepted().iter().map(|mail| (mail.to[0].clone(), Mail::parse(&mail.data))).collect();
+    let common: Vec<(String, String)> = copies
+        .iter()
+        .map(|(_, mail)| {
+            let token = mail.link("/unsubscribe/").replace("/unsubscribe/", "");
+            (mail.text.replace(&token, "TOKEN"), mail.html.replace(&token, "TOKEN"))
+        })
+        .collect();
+    assert_eq!(common[0], common[1]);
+    // No picture but those staff put in, and every link is plain.
+    assert!(!common[0].1.contains("<img"), "this update has no picture");
+    for path in paths(&copies[0].1) {
+        assert!(path.starts_with("/unsubscribe/"), "{path}");
+    }
+    let headers_of = |mail: &Mail| {
+        let head = mail.source.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ");
+        head.split("\r\n").map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (one, other) in headers_of(&copies[0].1).iter().zip(headers_of(&copies[1].1)) {
+        let own =
+            ["Date:", "Message-ID:", "To:", "List-Unsubscribe:"].iter().any(|name| one.starts_with(name));
+        assert!(own || *one == other, "{one} and {other}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_10_a_dead_relay_lets_signups_go_on() {
+    let app = App::new().start().await;
+    app.relay.stop().await;
+    for n in 0..20 {
+        assert_eq!(app.sign_up(&format!("p{n}@example.org")).await.status, 303);
+    }
+    assert_eq!(app.get("/health/ready").await.status, 200);
+    app.relay.resume().await;
+    app.relay.wait_for(20).await;
+    assert_eq!(app.relay.sink_count_per_recipient().len(), 20);
+}

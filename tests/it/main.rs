@@ -1,0 +1,19 @@
+//! The integration tests: the real service, a real Postgres, a real SMTP server.
+//!
+//! One binary, a file a noun. A test that guards an invariant of the design is named after it. Postgres: a private
+//! cluster is started unless `DATABASE_URL` names one; each test gets a database of its own, copied from a template.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "tests fail by panicking"
+)]
+
+mod harness;
+
+mod architecture;
+mod deaths;
+mod delivery;
+mod invariants;
+mod journey;
