@@ -63,7 +63,7 @@ pub enum Mailings {
         #[arg(long)]
         again: bool,
         /// Stay and show how it goes.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "json")]
         watch: bool,
         /// Print one JSON value.
         #[arg(long)]

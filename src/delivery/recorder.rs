@@ -104,7 +104,9 @@ async fn commit_until_it_works(pool: &PgPool, worker: WorkerId, batch: &[Entry])
 async fn commit(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> sqlx::Result<Vec<i64>> {
     let now = Utc::now();
     let finished: Vec<&Finished> = batch.iter().filter_map(|entry| entry.finished.as_ref()).collect();
-    let intents: Vec<Intent> = batch.iter().filter_map(|entry| entry.intent).collect();
+    let mut intents: Vec<Intent> = batch.iter().filter_map(|entry| entry.intent).collect();
+    // In one order everywhere, so that a mark and an unsubscribe never wait for each other in a circle.
+    intents.sort_unstable_by_key(|intent| intent.mark.id);
     let mut transaction = pool.begin().await?;
     if !finished.is_empty() {
         let outcomes: Vec<Outcome> = finished.iter().map(|finished| finished.outcome.clone()).collect();

@@ -153,11 +153,17 @@ pub async fn skip_for_subscriber(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!("select pg_advisory_xact_lock_shared($1)", FAN_OUT_LOCK).execute(&mut *db).await?;
+    // Locked in the order of their ids, as marks are, so that the two never wait for each other in a circle.
     sqlx::query!(
-        "update deliveries set state = 'skipped', claimed_by = null, finished_at = $2
-         where state in ('pending', 'claimed') and subscriber_id = $1
-           and (kind = 'welcome'
-                or mailing_id in (select m.id from mailings m where m.state not in ('done', 'cancelled')))",
+        "with waiting as (
+             select id from deliveries
+             where state in ('pending', 'claimed') and subscriber_id = $1
+               and (kind = 'welcome'
+                    or mailing_id in (select m.id from mailings m where m.state not in ('done', 'cancelled')))
+             order by id for update
+         )
+         update deliveries d set state = 'skipped', claimed_by = null, finished_at = $2
+         from waiting where d.id = waiting.id",
         id.0,
         now
     )

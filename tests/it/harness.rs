@@ -6,6 +6,7 @@ pub mod http;
 pub mod mail;
 pub mod process;
 pub mod smtp;
+pub mod tls;
 
 pub use app::{App, TestApp};
 pub use http::Answer;

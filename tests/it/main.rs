@@ -17,3 +17,4 @@ mod deaths;
 mod delivery;
 mod invariants;
 mod journey;
+mod tls;

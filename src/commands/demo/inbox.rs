@@ -91,7 +91,7 @@ fn gone() -> Response {
 
 fn summary(mail: &Caught) -> Value {
     let subject = parsed(mail).and_then(|message| message.subject().map(str::to_owned)).unwrap_or_default();
-    json!({ "number": mail.number, "to": mail.to, "subject": subject, "at": mail.at.format("%H:%M:%S").to_string() })
+    json!({ "number": mail.number, "to": mail.to, "subject": subject, "at": mail.at.format("%H:%M:%S UTC").to_string() })
 }
 
 fn parsed(mail: &Caught) -> Option<Message<'_>> {

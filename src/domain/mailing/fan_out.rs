@@ -28,7 +28,15 @@ pub enum FanOut {
 /// # Errors
 /// When the database fails.
 pub async fn fan_out(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<FanOut> {
-    // Before the first snapshot: whoever unsubscribed before has committed, whoever comes later waits.
+    // Nobody who unsubscribes is kept waiting for nothing.
+    let any =
+        sqlx::query_scalar!(r#"select exists (select from mailings where state = 'preparing') as "any!""#)
+            .fetch_one(&mut *db)
+            .await?;
+    if !any {
+        return Ok(FanOut::Nothing);
+    }
+    // Before the first look at subscribers: whoever unsubscribed before has committed, whoever comes later waits.
     sqlx::query!("select pg_advisory_xact_lock($1)", FAN_OUT_LOCK).execute(&mut *db).await?;
     let mailing = sqlx::query!(
         r#"select id as "id: MailingId", triggered_at, fan_out_cursor from mailings

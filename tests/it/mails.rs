@@ -1,0 +1,329 @@
+//! What the mails say: a snapshot of each, and what every one of them must hold.
+
+use std::collections::BTreeSet;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
+use rundbrief::{
+    config::{PublicUrl, SecretKeys},
+    domain::{
+        address::EmailAddress,
+        ids::{SubscriberId, UpdateId},
+        locale::Locale,
+        mailing::FrozenContent,
+        publication::{Content, Publication},
+        update::{Update, UpdateFile, UpdateState},
+    },
+    mail::{
+        compose::Composer,
+        contexts::{AlreadySubscribedContext, ConfirmationContext, UpdateMailContext, WelcomeContext},
+        markdown,
+        message::Recipient,
+        splice::UNSUBSCRIBE,
+        templates::{MailKind, Rendered, Templates},
+    },
+};
+use uuid::Uuid;
+
+const KINDS: [MailKind; 4] =
+    [MailKind::Confirmation, MailKind::AlreadySubscribed, MailKind::Welcome, MailKind::Update];
+const PUBLICATION: &str = include_str!("../../publication.example.toml");
+/// The links of the samples, besides those of the update and of the confirmation.
+const WEBSITE: &str = "https://www.example.org/";
+const PRIVACY: &str = "https://www.example.org/datenschutz";
+const CONFIRM: &str = "https://brief.example.org/confirm/sample";
+const LEAVE: &str = "https://brief.example.org/unsubscribe/sample";
+const PAGE: &str = "https://www.example.org/aktuelles/lehrwerkstatt";
+const PICTURE: &str = "https://www.example.org/bilder/lehrwerkstatt.jpg";
+/// No mail program cuts off what is shorter.
+const LONGEST_HTML: usize = 90 * 1024;
+
+/// A mail filled with its sample.
+pub fn sample(templates: &Templates, kind: MailKind, locale: Locale) -> Rendered {
+    let rendered = match kind {
+        MailKind::Confirmation => templates.render(kind, &ConfirmationContext::sample(locale)),
+        MailKind::AlreadySubscribed => templates.render(kind, &AlreadySubscribedContext::sample(locale)),
+        MailKind::Welcome => templates.render(kind, &WelcomeContext::sample(locale)),
+        MailKind::Update => templates.render(kind, &UpdateMailContext::sample(locale)),
+    };
+    rendered.expect("the sample fills the template")
+}
+
+/// Every mail in every language.
+pub fn samples() -> Vec<(MailKind, Locale, Rendered)> {
+    let templates = Templates::load(None).unwrap();
+    let mut all = Vec::new();
+    for kind in KINDS {
+        for locale in Locale::ALL {
+            all.push((kind, locale, sample(&templates, kind, locale)));
+        }
+    }
+    all
+}
+
+fn composer() -> Composer {
+    let keys = SecretKeys::parse(&STANDARD.encode([7; 32])).unwrap();
+    let url = PublicUrl::parse("https://brief.example.org").unwrap();
+    Composer::new(Templates::load(None).unwrap(), url, keys)
+}
+
+fn moment() -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339("2026-12-16T09:00:00Z").unwrap().to_utc()
+}
+
+fn publication(file: &str) -> Publication {
+    Publication { version: 1, applied_at: moment(), content: Content::parse(file).unwrap() }
+}
+
+fn update(file: UpdateFile) -> Update {
+    Update {
+        id: UpdateId(Uuid::nil()),
+        slug: "probe".into(),
+        state: UpdateState::Draft,
+        locale: file.locale,
+        title: file.title,
+        teaser: file.teaser,
+        body: file.body,
+        dated: file.date,
+        link: file.link,
+        image: file.image,
+        image_alt: file.image_alt,
+        image_credit: file.image_credit,
+        created_at: moment(),
+    }
+}
+
+/// The mail of an update file under the sample publication.
+fn composed(file: &str) -> FrozenContent {
+    let file = UpdateFile::parse(file, Locale::De).expect("the file is right");
+    composer().update(&publication(PUBLICATION), &update(file)).expect("the mail is made")
+}
+
+/// The values of an attribute, in order.
+fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
+    let start = format!(" {name}=\"");
+    html.split(start.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+/// The opening tags of an element.
+fn tags<'a>(html: &'a str, element: &str) -> Vec<&'a str> {
+    let start = format!("<{element} ");
+    html.match_indices(start.as_str()).filter_map(|(at, _)| html[at..].split('>').next()).collect()
+}
+
+fn snapshots(kind: MailKind) {
+    let templates = Templates::load(None).unwrap();
+    for locale in Locale::ALL {
+        let mail = sample(&templates, kind, locale);
+        let name = format!("{}_{locale}", kind.folder());
+        insta::assert_snapshot!(format!("{name}_text"), format!("Subject: {}\n\n{}", mail.subject, mail.text));
+        insta::assert_snapshot!(format!("{name}_html"), mail.html);
+    }
+}
+
+#[test]
+fn the_confirmation_reads_as_it_did() {
+    snapshots(MailKind::Confirmation);
+}
+
+#[test]
+fn the_answer_to_a_subscriber_reads_as_it_did() {
+    snapshots(MailKind::AlreadySubscribed);
+}
+
+#[test]
+fn the_welcome_reads_as_it_did() {
+    snapshots(MailKind::Welcome);
+}
+
+#[test]
+fn the_update_reads_as_it_did() {
+    snapshots(MailKind::Update);
+}
+
+#[test]
+fn a_whole_update_goes_over_the_wire_as_it_did() {
+    let file = "---\ntitle: Grüße aus der Lehrwerkstatt am See\nteaser: Was Auszubildende und Betriebe voneinander lernen.\n\
+        date: 2026-12-16\nlink: https://www.lok-lausitz.example/aktuelles/lehrwerkstatt\n\
+        image: https://www.lok-lausitz.example/bilder/see.jpg\nimage_alt: Ein See im Morgenlicht\n\
+        image_credit: \"Foto: LOK Lausitz\"\n---\n\n## Zwei Tage\n\nEin Absatz mit **Gewicht** und \
+        [einem Link](https://www.example.org/?a=1&b=2).\n\n- eins\n- zwei\n\n> Ein Zitat.\n";
+    let composer = composer();
+    let frame = composer.mailing_frame(&publication(PUBLICATION), &composed(file)).unwrap();
+    let to = EmailAddress::parse("Maria.Muster@straße.de").unwrap();
+    let token = composer.unsubscribe_token(SubscriberId(Uuid::nil()));
+    let message = frame.for_recipient(&Recipient {
+        to: &to,
+        unsubscribe_token: Some(&token),
+        message_id: "<probe@brief.example.org>",
+        date: moment(),
+    });
+    let message = String::from_utf8(message).unwrap();
+    assert_eq!(message.matches("\r\n").count(), message.matches('\n').count(), "every line ends in CRLF");
+    insta::assert_snapshot!("whole_update", message.replace("\r\n", "\n"));
+}
+
+#[test]
+fn no_html_part_is_so_long_that_a_mail_program_cuts_it() {
+    for (kind, locale, mail) in samples() {
+        assert!(mail.html.len() <= LONGEST_HTML, "{kind:?} {locale}: {}", mail.html.len());
+    }
+    // The longest update there can be, of plain prose.
+    let paragraph = "Am zweiten Tag zeigte sich, was ein guter Plan wert ist – und was nicht. ".repeat(12);
+    let paragraph = format!("{}\n\n", paragraph.trim());
+    let body = paragraph.repeat(49_900 / paragraph.len());
+    let html = composed(&format!("---\ntitle: Lang\n---\n\n{body}")).body_html;
+    assert!((50_000..=LONGEST_HTML).contains(&html.len()), "{}", html.len());
+}
+
+#[test]
+fn every_table_is_marked_as_mere_layout_except_those_that_hold_data() {
+    for (kind, locale, mail) in samples() {
+        let tables = tags(&mail.html, "table");
+        assert!(tables.len() >= 2, "{kind:?} {locale}");
+        for table in tables {
+            assert!(table.contains("role=\"presentation\""), "{kind:?} {locale}: {table}");
+        }
+    }
+    let html = composed("---\ntitle: A\n---\n\n| Ort | Tag |\n|---|---|\n| Cottbus | 1 |\n").body_html;
+    let data: Vec<&str> =
+        html.split("<table ").skip(1).filter(|table| !table.contains("role=\"presentation\"")).collect();
+    assert_eq!(data.len(), 1, "{html}");
+    assert!(data[0].contains("<th scope=\"col\"") && data[0].contains("Cottbus"), "{}", data[0]);
+}
+
+#[test]
+fn the_html_is_made_for_mail_programs() {
+    for (kind, locale, mail) in samples() {
+        let html = &mail.html;
+        assert!(html.contains(&format!("<html lang=\"{locale}\"")), "{kind:?} {locale}");
+        let title = html.split("<title>").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or_default();
+        assert!(!title.trim().is_empty(), "{kind:?} {locale} has no title");
+        for needed in ["max-width:600px", "prefers-color-scheme:dark", "<meta charset=\"utf-8\">"] {
+            assert!(html.contains(needed), "{kind:?} {locale}: {needed}");
+        }
+        for image in tags(html, "img") {
+            assert!(attributes(image, "alt").iter().any(|alt| !alt.is_empty()), "{image}");
+        }
+    }
+}
+
+#[test]
+fn both_parts_hold_the_imprint_and_the_same_facts() {
+    let imprint = ["Projekt Werkstatt e. V.", "Markt 1", "03046 Cottbus"];
+    let times = ["23. November 2026, 14:05 Uhr", "30. November 2026, 14:05 Uhr"];
+    for (kind, locale, mail) in samples() {
+        let mut facts = imprint.to_vec();
+        facts.extend([PRIVACY, "Werkstattbrief"]);
+        match kind {
+            MailKind::Confirmation => facts.extend([times[0], times[1], "www.example.org", CONFIRM]),
+            MailKind::AlreadySubscribed => facts.push(times[0]),
+            MailKind::Welcome => facts.extend(["Projekt Werkstatt", "brief@example.org"]),
+            MailKind::Update => facts.extend([
+                "Zwei Tage in der Lehrwerkstatt",
+                "Was Auszubildende und Betriebe voneinander mitnehmen.",
+                "16. Dezember 2026",
+                "Zwei Auszubildende an einer Werkbank",
+                "Foto: Projekt Werkstatt",
+                "Ein Absatz.",
+                PAGE,
+                "Gefördert aus Mitteln des Landes",
+            ]),
+        }
+        for fact in facts {
+            assert!(mail.text.contains(fact), "{kind:?} {locale}: {fact} is not in the text part");
+            assert!(mail.html.contains(fact), "{kind:?} {locale}: {fact} is not in the HTML part");
+        }
+    }
+}
+
+#[test]
+fn the_unsubscribe_link_stands_once_in_each_part_and_nowhere_before_the_confirmation() {
+    for (kind, locale, mail) in samples() {
+        let promised = usize::from(kind != MailKind::Confirmation);
+        for part in [&mail.text, &mail.html] {
+            assert_eq!(part.matches(LEAVE).count(), promised, "{kind:?} {locale}");
+            assert_eq!(part.matches("/unsubscribe/").count(), promised, "{kind:?} {locale}");
+        }
+    }
+}
+
+#[test]
+fn the_confirmation_advertises_nothing() {
+    for (kind, locale, mail) in samples() {
+        if kind == MailKind::Confirmation {
+            assert!(!mail.text.contains("Gefördert") && !mail.html.contains("Gefördert"), "{locale}");
+            assert!(tags(&mail.html, "img").is_empty(), "{locale}");
+        }
+    }
+}
+
+#[test]
+fn nothing_in_a_mail_tells_that_it_was_read() {
+    for (kind, locale, mail) in samples() {
+        let links: BTreeSet<&str> = attributes(&mail.html, "href").into_iter().collect();
+        let expected = match kind {
+            MailKind::Confirmation => BTreeSet::from([WEBSITE, PRIVACY, CONFIRM]),
+            MailKind::AlreadySubscribed | MailKind::Welcome => BTreeSet::from([WEBSITE, PRIVACY, LEAVE]),
+            MailKind::Update => BTreeSet::from([WEBSITE, PRIVACY, LEAVE, PAGE]),
+        };
+        assert_eq!(links, expected, "{kind:?} {locale}");
+        let pictures: &[&str] = if kind == MailKind::Update { &[PICTURE] } else { &[] };
+        assert_eq!(attributes(&mail.html, "src"), pictures, "{kind:?} {locale}");
+        for loading in ["url(", "@import", "<link", "<script", "<iframe", "<form", " background=\"", " srcset="] {
+            assert!(!mail.html.contains(loading), "{kind:?} {locale}: {loading}");
+        }
+    }
+}
+
+#[test]
+fn invariant_6_what_staff_type_is_data_and_never_a_template() {
+    const TITLE: &str = "{{ 7*7 }} {% include \"layout.html\" %} <b>fett</b> & {# still #}";
+    let file = "---\ntitle: '{{ 7*7 }} {% include \"layout.html\" %} <b>fett</b> & {# still #}'\n\
+        teaser: '{{ publication.name }} <i>x</i>'\n---\n\n{{ 7*7 }} {% raw %} <script>alert(1)</script>\n";
+    let mail = composed(file);
+    assert_eq!(mail.subject, TITLE);
+    for typed in [TITLE, "{{ publication.name }} <i>x</i>", "{{ 7*7 }} {% raw %} <script>alert(1)</script>"] {
+        assert!(mail.body_text.contains(typed), "{typed} in {}", mail.body_text);
+        let escaped =
+            typed.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+        assert!(mail.body_html.contains(&escaped), "{escaped} in {}", mail.body_html);
+    }
+    for run in ["<b>fett", "<i>x", "<script"] {
+        assert!(!mail.body_html.contains(run), "{run} in {}", mail.body_html);
+    }
+
+    let file = PUBLICATION.replace("Musterträger gGmbH", "{{ 7*7 }} <b>Träger</b>");
+    let typed = UpdateFile::parse("---\ntitle: A\n---\n\nText\n", Locale::De).unwrap();
+    let mail = composer().update(&publication(&file), &update(typed)).unwrap();
+    assert!(mail.body_text.contains("{{ 7*7 }} <b>Träger</b>"), "{}", mail.body_text);
+    assert!(mail.body_html.contains("{{ 7*7 }} &lt;b&gt;Träger&lt;/b&gt;"), "{}", mail.body_html);
+}
+
+/// The marks in the two parts of an update's mail; nothing when the file is refused.
+fn marks(file: &str) -> Option<(usize, usize)> {
+    let parsed = UpdateFile::parse(file, Locale::De).ok()?;
+    markdown::check(&parsed.body).ok()?;
+    let mail = composer().update(&publication(PUBLICATION), &update(parsed)).ok()?;
+    assert!(!mail.subject.contains(char::is_control), "{:?}", mail.subject);
+    Some((mail.body_text.matches(UNSUBSCRIBE).count(), mail.body_html.matches(UNSUBSCRIBE).count()))
+}
+
+#[test]
+fn invariant_6_nothing_that_staff_type_can_pass_for_a_recipients_own_link() {
+    assert_eq!(marks("---\ntitle: A\n---\n\nText\n"), Some((1, 1)), "an ordinary update has one mark a part");
+    let attacks = [
+        "---\ntitle: \"A \\x01\\x02\\x01\"\n---\n\nText\n".to_owned(),
+        "---\ntitle: A\nteaser: \"\\u0001\\u0002\\u0001\"\n---\n\nText\n".to_owned(),
+        "---\ntitle: A\nlink: \"https://example.org/?\\x01\\x02\\x01\"\n---\n\nText\n".to_owned(),
+        format!("---\ntitle: A {UNSUBSCRIBE}\n---\n\nText\n"),
+        format!("---\ntitle: A\n---\n\nText {UNSUBSCRIBE}\n"),
+        format!("---\ntitle: A\n---\n\n`{UNSUBSCRIBE}`\n"),
+        "---\ntitle: A\n---\n\nText &#1;&#2;&#1;\n".to_owned(),
+        "---\ntitle: A\n---\n\n[Link](https://example.org/?&#1;&#2;&#x1;)\n".to_owned(),
+        "---\ntitle: A\n---\n\n![&#1;&#2;&#1;](https://example.org/a.png)\n".to_owned(),
+    ];
+    for attack in attacks {
+        assert!(marks(&attack).is_none_or(|counts| counts == (1, 1)), "{attack:?} gave {:?}", marks(&attack));
+    }
+}

@@ -1,0 +1,93 @@
+//! When a request cannot be answered as it was meant: a clear page with the way on, and nothing kept.
+
+use axum::http::Method;
+
+use super::{FORM, JSON, seen};
+use crate::harness::{App, TestApp};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_is_too_large_or_cannot_be_read_is_refused_and_nothing_is_kept() {
+    let app = App::new().without_worker().start().await;
+    let large = format!("email=maria%40example.org&page={}", "x".repeat(20_000));
+    let unread = (400, "Die Anfrage kam unvollständig an");
+    for (media_type, form, expected) in [
+        (FORM.1, large.as_str(), (413, "Das war zu viel auf einmal")),
+        (FORM.1, "email=maria%40example.org&email=anna%40example.org", unread),
+        ("text/plain", "email=maria%40example.org", unread),
+        ("application/json", r#"{"email":"maria@example.org"}"#, unread),
+        ("multipart/form-data; boundary=b", "--b--\r\n", unread),
+    ] {
+        let headers = [("content-type", media_type), ("accept-language", "de")];
+        let answer = app.request(Method::POST, "/subscribe", &headers, form).await;
+        assert_eq!(seen(&answer), expected, "{media_type}");
+        assert!(answer.body.contains("href=\"/?lang=de\">Zum Formular</a>"), "{}", answer.body);
+    }
+    assert_eq!(app.count("select count(*) from signups").await, 0);
+    assert_eq!(app.count("select count(*) from consent_events").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_method_is_told_which_ones_there_are() {
+    let app = App::new().without_worker().start().await;
+    for (method, path, allowed) in [
+        (Method::DELETE, "/subscribe", "GET,HEAD,POST"),
+        (Method::PUT, "/confirm/x", "GET,HEAD,POST"),
+        (Method::PATCH, "/unsubscribe/x", "GET,HEAD,POST"),
+        (Method::GET, "/resubscribe/x", "POST"),
+        (Method::POST, "/check-mailbox", "GET,HEAD"),
+        (Method::POST, "/", "GET,HEAD"),
+    ] {
+        let answer = app.request(method, path, &[("accept-language", "de")], "").await;
+        assert_eq!(seen(&answer), (405, "So geht es hier nicht weiter"), "{path}");
+        let mut told: Vec<&str> = answer.header("allow").split(',').map(str::trim).collect();
+        told.sort_unstable();
+        assert_eq!(told.join(","), allowed, "{path}");
+    }
+    let reloaded = app.get("/subscribe").await;
+    assert_eq!((reloaded.status.as_u16(), reloaded.header("location")), (303, "/"));
+}
+
+/// Every page says that it cannot be had just now, and so do the answers to programs.
+async fn everything_is_unavailable(app: &TestApp) {
+    for (method, path, way_on) in [
+        (Method::GET, "/", "/"),
+        (Method::GET, "/check-mailbox", "/check-mailbox"),
+        (Method::POST, "/subscribe", "/?lang=de"),
+        (Method::POST, "/unsubscribe/x", "/?lang=de"),
+    ] {
+        let german = ("accept-language", "de");
+        let answer = app.request(method.clone(), path, &[FORM, german], "email=maria%40example.org").await;
+        assert_eq!(seen(&answer), (503, "Einen Moment bitte"), "{path}");
+        assert!(answer.body.contains("<title>Einen Moment bitte</title>"), "{}", answer.body);
+        assert!(
+            answer.body.contains(&format!("href=\"{way_on}\">Noch einmal versuchen</a>")),
+            "{}",
+            answer.body
+        );
+        let answer = app.request(method, path, &[FORM, JSON], "email=maria%40example.org").await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("content-type")),
+            (503, "application/problem+json")
+        );
+    }
+    assert_eq!(app.get("/health/live").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_publication_every_page_says_come_back_later() {
+    let app = App::new().without_publication().without_worker().start().await;
+    everything_is_unavailable(&app).await;
+    assert_eq!(app.get("/health/ready").await.status, 200);
+    assert_eq!(app.count("select count(*) from signups").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_10_a_dead_database_gives_a_clear_page_and_fails_the_readiness() {
+    let app = App::new().without_worker().start().await;
+    assert_eq!(app.get("/health/ready").await.status, 200);
+    // The service's own pool is a clone of this one.
+    app.pool.close().await;
+    everything_is_unavailable(&app).await;
+    assert_eq!(app.get("/health/ready").await.status, 503);
+    assert_eq!(seen(&app.get("/nowhere").await), (404, "Diese Seite gibt es nicht"));
+}
