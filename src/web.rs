@@ -18,6 +18,7 @@ mod client;
 mod confirm;
 mod headers;
 mod health;
+mod link;
 mod pages;
 mod problem;
 mod subscribe;
@@ -88,17 +89,19 @@ impl AppState {
 
 /// Every public route, with everything around it.
 pub fn router(state: AppState) -> Router {
-    Router::new()
-        .route("/", routing::get(subscribe::form))
+    let forms = Router::new()
         .route("/subscribe", routing::post(subscribe::submit).get(subscribe::back_to_form))
-        .route("/check-mailbox", routing::get(subscribe::check_mailbox))
         .route("/confirm/{token}", routing::get(confirm::ask).post(confirm::answer))
+        .layer(RequestBodyLimitLayer::new(FORM_LIMIT));
+    forms
+        .route("/", routing::get(subscribe::form))
+        .route("/check-mailbox", routing::get(subscribe::check_mailbox))
+        // No limit that would answer before the handler: whatever comes with it, an unsubscribe counts.
         .route("/unsubscribe/{token}", routing::get(unsubscribe::ask).post(unsubscribe::leave))
         .route("/resubscribe/{token}", routing::post(unsubscribe::undo))
         .route("/health/live", routing::get(health::live))
         .route("/health/ready", routing::get(health::ready))
         .route("/assets/{file}", routing::get(assets::asset))
-        .layer(RequestBodyLimitLayer::new(FORM_LIMIT))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_WITHIN))
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(middleware::from_fn_with_state(state.clone(), problem::pages))

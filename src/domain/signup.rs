@@ -14,7 +14,8 @@ use crate::{
         delivery,
         ids::{SignupId, SubscriberId},
         locale::Locale,
-        subscriber, suppression,
+        subscriber::{self, SubscriberState},
+        suppression,
         token::ConfirmTokenHash,
     },
 };
@@ -151,7 +152,7 @@ pub enum Answer {
     Confirmed(SubscriberId),
     /// The signup is ended, now or already.
     Declined,
-    /// The link's time is over.
+    /// The link's time is over, or its subscriber has left since.
     Expired,
     /// No signup has this token.
     Unknown,
@@ -173,10 +174,7 @@ pub async fn confirm(
 ) -> sqlx::Result<Answer> {
     let Some(signup) = locked(db, token).await? else { return Ok(Answer::Unknown) };
     match signup.state {
-        SignupState::Confirmed => {
-            let known = subscriber::by_address(db, &signup.email.normalized()).await?;
-            return Ok(known.map_or(Answer::Unknown, |known| Answer::Confirmed(known.id)));
-        }
+        SignupState::Confirmed => return answered_before(db, &signup).await,
         SignupState::Declined => return Ok(Answer::Declined),
         SignupState::Waiting if now >= signup.expires_at => return Ok(Answer::Expired),
         SignupState::Waiting => {}
@@ -204,10 +202,7 @@ pub async fn decline(
 ) -> sqlx::Result<Answer> {
     let Some(signup) = locked(db, token).await? else { return Ok(Answer::Unknown) };
     match signup.state {
-        SignupState::Confirmed => {
-            let known = subscriber::by_address(db, &signup.email.normalized()).await?;
-            Ok(known.map_or(Answer::Unknown, |known| Answer::Confirmed(known.id)))
-        }
+        SignupState::Confirmed => answered_before(db, &signup).await,
         SignupState::Declined => Ok(Answer::Declined),
         SignupState::Waiting => {
             end(db, signup.id, SignupState::Declined, now).await?;
@@ -215,6 +210,18 @@ pub async fn decline(
             Ok(Answer::Declined)
         }
     }
+}
+
+/// What a signup that was confirmed before is worth now: its owner may have left since, and the link brings nobody
+/// back.
+///
+/// # Errors
+/// When the database fails.
+pub async fn answered_before(db: &mut PgConnection, signup: &Signup) -> sqlx::Result<Answer> {
+    let known = subscriber::by_address(db, &signup.email.normalized()).await?;
+    Ok(known
+        .filter(|known| known.state == SubscriberState::Active)
+        .map_or(Answer::Expired, |known| Answer::Confirmed(known.id)))
 }
 
 /// The signup of a token, locked, so that two presses at once come one after the other.

@@ -121,6 +121,12 @@ pub fn undo_token(keys: &SecretKeys, id: SubscriberId, now: DateTime<Utc>) -> St
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Whether an unsubscribe made at `left_at` can still be taken back at `now`.
+#[must_use]
+pub fn can_undo(left_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now < left_at + UNDO_FOR
+}
+
 /// What an undo link is worth at `now`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undo {

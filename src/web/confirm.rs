@@ -1,11 +1,6 @@
 //! Confirming: the page behind the link in the confirmation mail.
 
-use axum::{
-    Form,
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
 use serde::Deserialize;
 use serde_json::json;
@@ -14,11 +9,10 @@ use url::Url;
 use crate::domain::{
     ids::SubscriberId,
     signup::{self, Answer, Signup, SignupState},
-    subscriber,
     token::{self, ConfirmToken, LinkPurpose, subscriber_token},
 };
 
-use super::{AppState, problem::Problem, visitor::Visitor};
+use super::{AppState, link::LinkToken, problem::Problem, visitor::Visitor};
 
 /// What the page's form sends.
 #[derive(Debug, Deserialize)]
@@ -34,7 +28,7 @@ pub struct Pressed {
 /// recorded when its button is pressed.
 pub async fn ask(
     State(state): State<AppState>,
-    Path(token): Path<String>,
+    LinkToken(token): LinkToken,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let confirm_token = ConfirmToken::parse(&token).ok_or(Problem::LinkUnknown)?;
@@ -43,8 +37,10 @@ pub async fn ask(
     let now = Utc::now();
     match signup.state {
         SignupState::Confirmed => {
-            let known = subscriber::by_address(&mut db, &signup.email.normalized()).await?;
-            return confirmed(&visitor, known.ok_or(Problem::LinkUnknown)?.id);
+            return match signup::answered_before(&mut db, &signup).await? {
+                Answer::Confirmed(subscriber) => confirmed(&visitor, subscriber),
+                _ => Err(Problem::LinkExpired),
+            };
         }
         SignupState::Declined => return Err(Problem::LinkEnded),
         SignupState::Waiting if now >= signup.expires_at => return Err(Problem::LinkExpired),
@@ -57,7 +53,7 @@ pub async fn ask(
             "action": format!("/confirm/{token}?lang={}", visitor.locale),
             "opened": token::opened_token(&state.keys, confirm_token.hash(), now),
             "requested_at": visitor.publication.content.written_time(signup.requested_at, visitor.locale),
-            "requested_page": page_host(&signup),
+            "requested_page": own_page_host(&signup, &visitor),
         }),
     )
 }
@@ -65,7 +61,7 @@ pub async fn ask(
 /// `POST /confirm/{token}`: takes the answer. Pressing twice does what pressing once does.
 pub async fn answer(
     State(state): State<AppState>,
-    Path(token): Path<String>,
+    LinkToken(token): LinkToken,
     visitor: Visitor,
     Form(pressed): Form<Pressed>,
 ) -> Result<Response, Problem> {
@@ -95,7 +91,11 @@ fn confirmed(visitor: &Visitor, subscriber: SubscriberId) -> Result<Response, Pr
     visitor.answer(StatusCode::OK, "confirmed.html", &json!({ "unsubscribe_url": unsubscribe_url }))
 }
 
-/// The host of the page the form stood on, as people know it.
-fn page_host(signup: &Signup) -> Option<String> {
-    Url::parse(&signup.form_page).ok()?.host_str().map(str::to_owned)
+/// The host of the page the form stood on, if it is one of the project's own: any other name was made up by whoever
+/// sent the form, and is not shown under ours.
+fn own_page_host(signup: &Signup, visitor: &Visitor) -> Option<String> {
+    let page = Url::parse(&signup.form_page).ok()?;
+    let website = visitor.publication.content.website.as_ref().and_then(Url::host_str);
+    let own = [website, Some(visitor.state.public_url.host())];
+    page.host_str().filter(|host| own.contains(&Some(host))).map(str::to_owned)
 }

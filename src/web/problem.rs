@@ -182,7 +182,7 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
             publication.as_ref().map(|p| super::pages::PublicationView::new(&p.content, locale));
         let frame = Frame { locale, other_language_url: None, publication: publication.as_ref() };
         match state.pages.render("problem.html", &frame, &serde_json::json!({ "problem": view })) {
-            Ok(page) => (status, Html(page)).into_response(),
+            Ok(page) => (status, [(header::CONTENT_LANGUAGE, locale.tag())], Html(page)).into_response(),
             Err(error) => {
                 tracing::error!(%error, "the error page cannot be made");
                 (status, format!("{}\n\n{}\n", view.title, view.message)).into_response()

@@ -166,12 +166,13 @@ async fn shown(db: &mut PgConnection, visitor: &Visitor, sent: &Sent) -> sqlx::R
     })
 }
 
-/// The page the form stood on: what the form says, else what the browser says, else our own.
+/// The page the form stood on: what the form says, else what the browser says, else our own. Recorded as parsed, so
+/// that no odd byte of what was sent gets into the record.
 fn form_page(state: &AppState, sent: &Sent, headers: &HeaderMap) -> String {
-    let referer = headers.get(header::REFERER).and_then(|value| value.to_str().ok());
-    let is_page = |text: &&str| {
-        text.len() <= 500 && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+    let page_in = |text: &str| {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        Some(url.to_string()).filter(|page| page.len() <= 500)
     };
-    let page = Some(sent.page.as_str()).filter(is_page).or(referer.filter(is_page));
-    page.map_or_else(|| state.public_url.join("/"), str::to_owned)
+    let referer = headers.get(header::REFERER).and_then(|value| value.to_str().ok());
+    page_in(&sent.page).or_else(|| page_in(referer?)).unwrap_or_else(|| state.public_url.join("/"))
 }

@@ -2,7 +2,7 @@
 
 use axum::{
     body::{Body, to_bytes},
-    extract::{Path, State},
+    extract::State,
     http::StatusCode,
     response::Response,
 };
@@ -16,12 +16,12 @@ use crate::domain::{
     token::{self, LinkPurpose, Undo, read_subscriber_token, subscriber_token},
 };
 
-use super::{AppState, FORM_LIMIT, problem::Problem, visitor::Visitor};
+use super::{AppState, FORM_LIMIT, link::LinkToken, problem::Problem, visitor::Visitor};
 
 /// `GET /unsubscribe/{token}`: asks. Changes nothing, because mail scanners open every link (RFC 8058 §1).
 pub async fn ask(
     State(state): State<AppState>,
-    Path(token): Path<String>,
+    LinkToken(token): LinkToken,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let id = subscriber_of(&state, &token)?;
@@ -44,7 +44,7 @@ pub async fn ask(
 /// other sign of who asks, and gets 200 every time.
 pub async fn leave(
     State(state): State<AppState>,
-    Path(token): Path<String>,
+    LinkToken(token): LinkToken,
     visitor: Visitor,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -53,22 +53,26 @@ pub async fn leave(
     let body = to_bytes(body, FORM_LIMIT).await.unwrap_or_default();
     let is_one_click = body.windows(b"One-Click".len()).any(|window| window == b"One-Click");
     let method = if is_one_click { ConsentMethod::OneClick } else { ConsentMethod::Button };
+    let now = Utc::now();
     let mut transaction = state.pool.begin().await?;
-    subscriber::unsubscribe(&mut transaction, id, method, Utc::now()).await?;
+    subscriber::unsubscribe(&mut transaction, id, method, now).await?;
     let subscriber = subscriber::by_id(&mut transaction, id).await?;
     transaction.commit().await?;
-    let undo =
-        subscriber.filter(|subscriber| subscriber.state == SubscriberState::Unsubscribed).map(|subscriber| {
-            let token = token::undo_token(&state.keys, id, subscriber.state_changed_at);
-            format!("/resubscribe/{token}?lang={}", visitor.locale)
-        });
+    let left_at = subscriber
+        .filter(|subscriber| subscriber.state == SubscriberState::Unsubscribed)
+        .map(|subscriber| subscriber.state_changed_at)
+        .filter(|left_at| token::can_undo(*left_at, now));
+    let undo = left_at.map(|left_at| {
+        let token = token::undo_token(&state.keys, id, left_at);
+        format!("/resubscribe/{token}?lang={}", visitor.locale)
+    });
     visitor.answer(StatusCode::OK, "unsubscribed.html", &json!({ "undo_action": undo }))
 }
 
 /// `POST /resubscribe/{token}`: takes an unsubscribe back.
 pub async fn undo(
     State(state): State<AppState>,
-    Path(token): Path<String>,
+    LinkToken(token): LinkToken,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let now = Utc::now();

@@ -12,9 +12,12 @@
 
 mod harness;
 
+mod addresses;
 mod architecture;
 mod deaths;
 mod delivery;
 mod invariants;
 mod journey;
+mod pages;
 mod tls;
+mod tokens;
