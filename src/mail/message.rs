@@ -9,7 +9,7 @@ use crate::{
     domain::{address::EmailAddress, ids::DeliveryId, publication::Content},
     mail::{
         encoding::{display_name, quoted_printable_line, unstructured},
-        splice::{MarkedLine, UNSUBSCRIBE},
+        splice::MarkedLine,
         templates::{MailKind, Rendered},
     },
 };
@@ -193,9 +193,9 @@ impl Body {
 }
 
 /// A boundary that cannot stand in the parts: `=_` is no valid quoted-printable (RFC 2045 §6.7). It follows from
-/// the content, so that the same mail is the same bytes.
+/// the subject, so that the same mail is the same bytes whoever it is for.
 fn boundary(rendered: &Rendered) -> String {
-    let digest = Sha256::digest(rendered.html.replace(UNSUBSCRIBE, "").as_bytes());
+    let digest = Sha256::digest(rendered.subject.as_bytes());
     format!("=_rundbrief_{}", hex(&digest[..12]))
 }
 
@@ -218,7 +218,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::PublicUrl;
+    use crate::{config::PublicUrl, mail::splice::UNSUBSCRIBE};
 
     fn rendered(text: &str) -> Rendered {
         Rendered { subject: "Grüße".into(), text: text.into(), html: format!("<p>{text}</p>\n") }
@@ -257,7 +257,7 @@ mod tests {
         ] {
             let marked = format!("Vorher\n{around}{UNSUBSCRIBE}{around}\nNachher {around}\n");
             let plain = marked.replace(UNSUBSCRIBE, &token);
-            assert_eq!(built(&marked, &token), built(&plain, &token), "around {around:?}");
+            assert!(built(&marked, &token) == built(&plain, &token), "around {around:?}");
         }
     }
 

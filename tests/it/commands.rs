@@ -105,8 +105,7 @@ async fn json_means_one_value_so_it_cannot_be_watched() {
 async fn help_and_version_are_results() {
     let program = Program::alone();
     let help = program.run(&["--help"]).await;
-    for command in
-        ["serve", "worker", "migrate", "demo", "publication", "updates", "mailings", "subscribers"]
+    for command in ["serve", "worker", "migrate", "demo", "publication", "updates", "mailings", "subscribers"]
     {
         assert!(help.done().contains(&format!("\n  {command} ")), "{command} in {help:?}");
     }

@@ -56,7 +56,10 @@ async fn a_preview_is_the_exact_mail_in_a_file_and_sends_nothing() {
     let bytes = fs::read(program.dir().join("gruesse-aus-der-werkstatt.eml")).unwrap();
     assert_eq!(written["bytes"], bytes.len());
     let mail = Mail::parse(&bytes);
-    assert_eq!((mail.subject.as_str(), &written["subject"]), ("Grüße aus der Werkstatt", &json!(mail.subject)));
+    assert_eq!(
+        (mail.subject.as_str(), &written["subject"]),
+        ("Grüße aus der Werkstatt", &json!(mail.subject))
+    );
     assert!(mail.source.is_ascii());
     assert!(!mail.source.replace("\r\n", "").contains(['\r', '\n']), "every line ends in CRLF");
     assert!(mail.html.contains("<em>Absatz</em>") && mail.text.contains("Ein Absatz."), "{}", mail.text);
@@ -162,7 +165,8 @@ async fn nothing_is_sent_with_an_incomplete_publication_and_what_is_missing_is_l
     }
     program.file("publication.toml", "name = \"N\"\n[sender]\nname = \"N\"\n[texts.de]\nconsent = \"Ja\"\n");
     program.run(&["publication", "apply", "publication.toml"]).await.done();
-    let missing = ["sender.address", "privacy_url", "texts.de.imprint", "texts.en.imprint", "texts.en.consent"];
+    let missing =
+        ["sender.address", "privacy_url", "texts.de.imprint", "texts.en.imprint", "texts.en.consent"];
     for command in commands {
         let ran = program.run(command).await;
         let told = ran.refused(1);
@@ -195,14 +199,18 @@ async fn the_seven_counts_add_up_to_the_audience_while_it_is_sending_and_when_it
     let program = Program::beside(&app);
     let update = app.update("Neues").await.to_string();
     let id = id_of(&program.run(&["mailings", "trigger", &update, "--yes", "--json"]).await.json());
-    let tried = "select count(*) from deliveries where attempts = 1 and state in ('accepted', 'rejected', 'pending')";
+    let tried =
+        "select count(*) from deliveries where attempts = 1 and state in ('accepted', 'rejected', 'pending')";
     app.wait_for_count(tried, 5).await;
 
     let under_way = status(&program, id).await;
     assert_eq!((&under_way["id"], &under_way["state"]), (&json!(id), &json!("sending")));
     assert_eq!((&under_way["audience"], counts(&under_way)), (&json!(5), vec![1, 0, 0, 3, 1, 0, 0]));
     let human = program.run(&["mailings", "status", &id.to_string()]).await;
-    assert!(human.done().contains("3 of 5 accepted, 1 waiting, 1 rejected, 0 unknown, 0 skipped"), "{human:?}");
+    assert!(
+        human.done().contains("3 of 5 accepted, 1 waiting, 1 rejected, 0 unknown, 0 skipped"),
+        "{human:?}"
+    );
 
     let skip = "update subscribers set state = 'unsubscribed' where email = 's2@example.org'";
     sqlx::query(skip).execute(&app.pool).await.unwrap();
@@ -238,7 +246,8 @@ async fn a_scheduled_mailing_waits_for_its_time() {
     assert!(past.refused(2).contains("--at"), "{past:?}");
     nothing_is_queued(&app).await;
 
-    let planned = program.run(&["mailings", "trigger", &update, "--yes", "--json", "--at", &at(1)]).await.json();
+    let planned =
+        program.run(&["mailings", "trigger", &update, "--yes", "--json", "--at", &at(1)]).await.json();
     let id = id_of(&planned);
     assert_eq!(planned["audience"], 2);
     sleep(Duration::from_secs(1)).await;

@@ -43,7 +43,8 @@ async fn the_record_of_a_journey_stands_in_order_with_what_was_shown_and_answere
     let app = App::new().start().await;
     let began = Utc::now() - TimeDelta::milliseconds(1);
     let page = app.get("/").await;
-    let form = "email=Maria.Muster%40Example.ORG&locale=de&page=https%3A%2F%2Fwww.lok-lausitz.example%2Faktuelles";
+    let form =
+        "email=Maria.Muster%40Example.ORG&locale=de&page=https%3A%2F%2Fwww.lok-lausitz.example%2Faktuelles";
     let confirmation = signed_up(&app, form).await;
     assert_eq!(app.confirm(&confirmation.link("/confirm/")).await.status, 200);
     let welcome = app.mail(2).await;
@@ -143,10 +144,10 @@ async fn a_changed_consent_text_leaves_the_proof_of_the_old_one_as_it_was() {
     }
 }
 
-/// A statement that the database must refuse, and why it says it does.
+/// A statement that the database must refuse, as a breach of its integrity.
 async fn refused(db: &mut sqlx::PgConnection, statement: &'static str) {
     let error = sqlx::query(statement).execute(db).await.expect_err(statement);
-    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+    let code = error.as_database_error().expect("an error of the database").code().unwrap_or_default();
     assert_eq!(code, "23000", "{statement} gave {error}");
 }
 
@@ -213,7 +214,7 @@ async fn a_visitors_ip_address_is_recorded_only_where_the_operator_asks_for_it()
         (&[("KEEP_IP_DAYS", "7"), ("TRUSTED_PROXIES", "127.0.0.1")], Some("198.51.100.7")),
     ];
     for (settings, recorded) in cases {
-        let app = settings.iter().fold(App::new(), |app, (name, value)| app.setting(name, value));
+        let app = settings.iter().fold(App::new(), |app, &(name, value)| app.setting(name, value));
         let app = app.without_worker().start().await;
         assert_eq!(app.request(axum::http::Method::POST, "/subscribe", &headers, form).await.status, 303);
         let events = events(&app, "maria@example.org").await;
@@ -224,7 +225,7 @@ async fn a_visitors_ip_address_is_recorded_only_where_the_operator_asks_for_it()
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ip_address_is_forgotten_when_its_days_are_over_and_the_event_stays() {
     const KNOWN: &str = "select count(*) from consent_events where client_ip is not null";
-    let first = App::new().without_worker().start().await;
+    let first = App::new().setting("KEEP_IP_DAYS", "3650").without_worker().start().await;
     let (email, now) = (address("maria@example.org"), Utc::now());
     for days in [8, 3] {
         let event = NewEvent {
@@ -239,7 +240,10 @@ async fn an_ip_address_is_forgotten_when_its_days_are_over_and_the_event_stays()
     let kept = again.setting("KEEP_IP_DAYS", "7").start().await;
     kept.wait_for_count(KNOWN, 1).await;
     let recorded = events(&kept, "maria@example.org").await;
-    assert_eq!((recorded[0].client_ip.as_deref(), recorded[1].client_ip.as_deref()), (None, Some("192.0.2.1")));
+    assert_eq!(
+        (recorded[0].client_ip.as_deref(), recorded[1].client_ip.as_deref()),
+        (None, Some("192.0.2.1"))
+    );
     assert!(recorded.iter().all(|event| event.form_page.as_deref() == Some("https://www.example.org/")));
 
     // An operator who turns it off keeps none.

@@ -5,6 +5,7 @@ pub mod database;
 pub mod http;
 pub mod mail;
 pub mod process;
+pub mod program;
 pub mod smtp;
 pub mod tls;
 

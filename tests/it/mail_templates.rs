@@ -70,7 +70,10 @@ fn a_broken_template_is_refused_and_named() {
         ("welcome/body.txt", "{% if locale %}".to_owned()),
         ("welcome/subject.txt", "{{ publication.nmae }}".to_owned()),
         ("update/subject.txt", "{{ titel }}".to_owned()),
-        ("already_subscribed/subject.txt", "{% if locale == \"en\" %}{{ confirm_url }}{% endif %}".to_owned()),
+        (
+            "already_subscribed/subject.txt",
+            "{% if locale == \"en\" %}{{ confirm_url }}{% endif %}".to_owned(),
+        ),
         ("confirmation/body.html", "{% extends \"layuot.html\" %}".to_owned()),
         ("layout.html", changed(LAYOUT_HTML, "{{ publication.accent }}", "{{ publication.acent }}")),
         ("layout.txt", changed(LAYOUT_TXT, "{{ publication.privacy_url }}", "{{ update.title }}")),

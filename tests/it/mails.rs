@@ -116,7 +116,10 @@ fn snapshots(kind: MailKind) {
     for locale in Locale::ALL {
         let mail = sample(&templates, kind, locale);
         let name = format!("{}_{locale}", kind.folder());
-        insta::assert_snapshot!(format!("{name}_text"), format!("Subject: {}\n\n{}", mail.subject, mail.text));
+        insta::assert_snapshot!(
+            format!("{name}_text"),
+            format!("Subject: {}\n\n{}", mail.subject, mail.text)
+        );
         insta::assert_snapshot!(format!("{name}_html"), mail.html);
     }
 }
@@ -270,7 +273,9 @@ fn nothing_in_a_mail_tells_that_it_was_read() {
         assert_eq!(links, expected, "{kind:?} {locale}");
         let pictures: &[&str] = if kind == MailKind::Update { &[PICTURE] } else { &[] };
         assert_eq!(attributes(&mail.html, "src"), pictures, "{kind:?} {locale}");
-        for loading in ["url(", "@import", "<link", "<script", "<iframe", "<form", " background=\"", " srcset="] {
+        for loading in
+            ["url(", "@import", "<link", "<script", "<iframe", "<form", " background=\"", " srcset="]
+        {
             assert!(!mail.html.contains(loading), "{kind:?} {locale}: {loading}");
         }
     }

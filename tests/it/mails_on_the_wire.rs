@@ -122,7 +122,8 @@ async fn invariant_7_every_kind_of_mail_is_valid_and_carries_its_own_headers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mailbox_for_unsubscribing_is_named_behind_the_link() {
     let app = App::new().without_publication().start().await;
-    let file = include_str!("../../publication.example.toml").replace("#unsubscribe_mailto", "unsubscribe_mailto");
+    let file =
+        include_str!("../../publication.example.toml").replace("#unsubscribe_mailto", "unsubscribe_mailto");
     let content = Content::parse(&file).unwrap();
     assert_eq!(content.sender.unsubscribe_mailto.as_deref(), Some("abmelden@lok-lausitz.example"));
     publication::apply(&mut app.pool.acquire().await.unwrap(), &content, Utc::now()).await.unwrap();
@@ -136,7 +137,8 @@ async fn a_mailbox_for_unsubscribing_is_named_behind_the_link() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_subject_with_umlauts_arrives_as_it_was_written() {
-    let title = "Grüße aus Köln: „Über 14 Projekt-Pitches“ – ein Titel, der länger ist als eine Zeile 🌍 und weiter";
+    let title =
+        "Grüße aus Köln: „Über 14 Projekt-Pitches“ – ein Titel, der länger ist als eine Zeile 🌍 und weiter";
     let app = App::new().start().await;
     app.subscribers(1).await;
     let update = app.update(title).await.to_string();
@@ -154,9 +156,11 @@ async fn a_long_subject_with_umlauts_arrives_as_it_was_written() {
 /// A relay that does this once at the final dot, and takes everything after it.
 fn once_at_the_dot(action: Action) -> Behaviour {
     let is_over = AtomicBool::new(false);
-    behave(move |phase, _| {
-        if phase == Phase::Dot && !is_over.swap(true, Ordering::Relaxed) { action } else { Action::Go }
-    })
+    behave(
+        move |phase, _| {
+            if phase == Phase::Dot && !is_over.swap(true, Ordering::Relaxed) { action } else { Action::Go }
+        },
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]

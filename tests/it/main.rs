@@ -14,10 +14,17 @@ mod harness;
 
 mod addresses;
 mod architecture;
+mod commands;
+mod commands_demo;
+mod commands_mailings;
+mod consent;
 mod deaths;
 mod delivery;
 mod invariants;
 mod journey;
+mod mail_templates;
+mod mails;
+mod mails_on_the_wire;
 mod pages;
 mod tls;
 mod tokens;

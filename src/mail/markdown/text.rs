@@ -81,6 +81,8 @@ impl Writer {
             }
             Tag::BlockQuote(_) => {
                 self.end_line();
+                // The blank line before a quote is not part of it.
+                self.fill_gap();
                 self.prefixes.push(Prefix { first: None, rest: "> ".into() });
             }
             Tag::Link { dest_url, .. } => self.links.push((dest_url.into_string(), self.line.len())),
@@ -149,11 +151,7 @@ impl Writer {
         if self.line.is_empty() {
             return;
         }
-        if std::mem::take(&mut self.gap) && !self.out.is_empty() {
-            let blank: String = self.prefixes.iter().map(Self::quiet).collect();
-            self.out.push_str(blank.trim_end());
-            self.out.push('\n');
-        }
+        self.fill_gap();
         for prefix in &mut self.prefixes {
             let now = prefix.first.take().unwrap_or_else(|| prefix.rest.clone());
             self.out.push_str(&now);
@@ -164,6 +162,15 @@ impl Writer {
         // A link that goes on in the next line begins there.
         for (_, begin) in &mut self.links {
             *begin = 0;
+        }
+    }
+
+    /// Writes the blank line that is due, if one is.
+    fn fill_gap(&mut self) {
+        if std::mem::take(&mut self.gap) && !self.out.is_empty() {
+            let blank: String = self.prefixes.iter().map(Self::quiet).collect();
+            self.out.push_str(blank.trim_end());
+            self.out.push('\n');
         }
     }
 

@@ -55,6 +55,7 @@ impl Server {
         let template_url = with_database(&url, &server.template);
         runtime.block_on(async {
             let mut db = connect(&url).await;
+            drop_old(&mut db).await;
             let create = format!("create database \"{}\"", server.template);
             sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut db).await.expect("the template database");
             let pool = db::connect(&template_url).await.expect("the template database answers");
@@ -70,6 +71,23 @@ impl Server {
             (Some((cluster, _)), _) => cluster.url(database),
             (None, Some(given)) => with_database(given, database),
             (None, None) => unreachable!("one of the two is there"),
+        }
+    }
+}
+
+/// Drops what earlier runs left on a server that is not ours. Databases in use stay: another run may be under way.
+async fn drop_old(db: &mut PgConnection) {
+    let old: Vec<String> =
+        sqlx::query_scalar("select datname::text from pg_database where datname like 'rundbrief_test_%'")
+            .fetch_all(&mut *db)
+            .await
+            .unwrap();
+    for name in old {
+        let running =
+            name.split('_').nth(2).is_some_and(|pid| std::path::Path::new("/proc").join(pid).exists());
+        if !running {
+            let drop = format!("drop database if exists \"{name}\"");
+            let _ = sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut *db).await;
         }
     }
 }

@@ -1,0 +1,273 @@
+//! Subscribers as files: what an import takes, what it never brings back, and what an export gives.
+
+use std::{fs, time::Instant};
+
+use chrono::{DateTime, Utc};
+use rundbrief::domain::{
+    address::EmailAddress,
+    consent::{self, ConsentEvent, ConsentKind, ConsentMethod},
+    suppression::{self, SuppressionReason},
+};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    App, TestApp,
+    program::{Program, Ran},
+};
+
+async fn import(program: &Program, file: impl AsRef<[u8]>) -> Ran {
+    program.file("list.csv", file);
+    program.run(&["subscribers", "import", "list.csv", "--json"]).await
+}
+
+fn summary(added: u64, known: u64, left: u64, suppressed: u64, bad: u64) -> Value {
+    json!({ "added": added, "known": known, "left": left, "suppressed": suppressed, "bad": bad })
+}
+
+/// The numbers of the lines that were told to be bad, with what was said of them.
+fn told(ran: &Ran) -> Vec<(u64, &str)> {
+    let lines = ran.stderr.lines().filter_map(|line| line.strip_prefix("line ")?.split_once(": "));
+    lines.map(|(number, problem)| (number.parse().expect("a number"), problem)).collect()
+}
+
+async fn events(app: &TestApp, email: &str) -> Vec<ConsentEvent> {
+    let email = EmailAddress::parse(email).unwrap().normalized();
+    consent::of_address(&mut app.pool.acquire().await.unwrap(), &email).await.unwrap()
+}
+
+/// Every subscriber's address and state.
+async fn subscribers(app: &TestApp) -> Vec<(String, String)> {
+    let query = "select email, state::text from subscribers order by email";
+    sqlx::query_as(query).fetch_all(&app.pool).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_lines_are_told_by_number_and_the_others_come_in() {
+    let app = App::new().without_worker().start().await;
+    let mut file = b"email,consented_at,consent_source,locale\n\
+        a@example.org,2025-03-01,Messe,de\n\
+        nobody,2025-03-01,Messe,de\n\
+        b@example.org,gestern,Messe,de\n\
+        c@example.org,2999-01-01,Messe,de\n\
+        d@example.org,2025-03-01,,de\n\
+        e@example.org,2025-03-01,Messe,fr\n\
+        f@example.org\n"
+        .to_vec();
+    file.extend(b"g@example.org,2025-03-01,M\xFCnchen,de\n"); // Latin-1
+    file.extend("h@example.org,2025-03-01,\"Messe,\nHalle 3\",de\n".as_bytes()); // two lines
+    file.extend("@example.org,2025-03-01,Messe,de\nz@example.org,2025-03-01,Messe,EN".as_bytes());
+    let ran = import(&Program::beside(&app), file).await;
+    assert_eq!(ran.json(), summary(3, 0, 0, 0, 8));
+    let expected = [
+        (3, "email: "),
+        (4, "consented_at "),
+        (5, "consented_at "),
+        (6, "consent_source "),
+        (7, "locale "),
+        (8, "consented_at "),
+        (9, ""),
+        (12, "email: "),
+    ];
+    let told = told(&ran);
+    assert_eq!(told.len(), expected.len(), "{ran:?}");
+    for ((line, problem), (expected_line, word)) in told.into_iter().zip(expected) {
+        assert_eq!(line, expected_line, "{ran:?}");
+        assert!(problem.starts_with(word) && !problem.is_empty(), "line {line}: {problem}");
+    }
+    let active = |email: &str| (email.to_owned(), "active".to_owned());
+    let expected = [active("a@example.org"), active("h@example.org"), active("z@example.org")];
+    assert_eq!(subscribers(&app).await, expected);
+    assert_eq!(app.count("select count(*) from subscribers where locale = 'en'").await, 1);
+    assert_eq!(app.count("select count(*) from deliveries").await, 0, "an import sends nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_are_counted_right_with_windows_line_ends() {
+    let app = App::new().without_worker().start().await;
+    let file = "email,consented_at,consent_source\r\na@example.org,2025-03-01,Messe\r\nnobody,2025-03-01,Messe\r\n\
+        b@example.org,2025-03-01,Messe\r\nkaputt,2025-03-01,Messe\r\n";
+    let ran = import(&Program::beside(&app), file).await;
+    assert_eq!(ran.json(), summary(2, 0, 0, 0, 2));
+    let numbers: Vec<u64> = told(&ran).into_iter().map(|(line, _)| line).collect();
+    assert_eq!(numbers, [3, 5], "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_are_counted_right_behind_blank_ones() {
+    let app = App::new().without_worker().start().await;
+    let file =
+        "email,consented_at,consent_source\n\na@example.org,2025-03-01,Messe\n\n\nnobody,2025-03-01,Messe\n";
+    let ran = import(&Program::beside(&app), file).await;
+    assert_eq!(ran.json(), summary(1, 0, 0, 0, 1));
+    let numbers: Vec<u64> = told(&ran).into_iter().map(|(line, _)| line).collect();
+    assert_eq!(numbers, [6], "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_no_database_takes_is_a_bad_line_and_no_end() {
+    let app = App::new().without_worker().start().await;
+    let file = "email,consented_at,consent_source\na@example.org,2025-03-01,Me\0sse\nb@example.org,2025-03-01,Messe\n";
+    let ran = import(&Program::beside(&app), file).await;
+    assert_eq!(ran.json(), summary(1, 0, 0, 0, 1));
+    assert_eq!(told(&ran)[0].0, 2, "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_never_brings_back_who_left_or_must_not_be_mailed() {
+    let app = App::new().without_worker().start().await;
+    app.subscriber("da@example.org").await;
+    let left = app.subscriber("weg@example.org").await;
+    app.post(&app.unsubscribe_path(left), "").await;
+    app.subscriber("voll@example.org").await;
+    let bounced = "update subscribers set state = 'bounced' where email = 'voll@example.org'";
+    sqlx::query(bounced).execute(&app.pool).await.unwrap();
+    let no_more = EmailAddress::parse("nie@example.org").unwrap().normalized();
+    let (keys, reason) = (&app.config.secret_keys, SuppressionReason::Complained);
+    suppression::add(&mut app.pool.acquire().await.unwrap(), keys, &no_more, reason, Utc::now())
+        .await
+        .unwrap();
+
+    let file = "email,consented_at,consent_source\nDa@example.org,2025-03-01,Messe\nWEG@Example.org,2025-03-01,Messe\n\
+        voll@example.org,2025-03-01,Messe\nNie@example.org,2025-03-01,Messe\nneu@example.org,2025-03-01,Messe\n";
+    let state = |email: &str, state: &str| (email.to_owned(), state.to_owned());
+    let expected = [
+        state("da@example.org", "active"),
+        state("neu@example.org", "active"),
+        state("voll@example.org", "bounced"),
+        state("weg@example.org", "unsubscribed"),
+    ];
+    assert_eq!(import(&Program::beside(&app), file).await.json(), summary(1, 1, 2, 1, 0));
+    assert_eq!(subscribers(&app).await, expected);
+    let recorded: Vec<ConsentKind> =
+        events(&app, "weg@example.org").await.iter().map(|event| event.kind).collect();
+    assert_eq!(recorded, [ConsentKind::Withdrawn]);
+    assert_eq!(events(&app, "nie@example.org").await.len(), 0);
+
+    // A new key in front of the old one forgets nobody.
+    let old =
+        app.settings.iter().find(|(name, _)| *name == "SECRET_KEY").map(|(_, key)| key.clone()).unwrap();
+    let rotated = format!("bmV3IGtleSBuZXcga2V5IG5ldyBrZXkgbmV3IGtleSE=,{old}");
+    let program = Program::beside(&app).setting("SECRET_KEY", &rotated);
+    assert_eq!(import(&program, file).await.json(), summary(0, 2, 2, 1, 0));
+    assert_eq!(subscribers(&app).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consent_comes_in_with_its_date_and_source() {
+    let app = App::new().without_worker().start().await;
+    // As a spreadsheet writes it: byte order mark, Windows line ends, columns in an order of its own, some more of them.
+    let file = "\u{FEFF}Name,Consent_Source, Consented_At ,EMAIL\r\n\
+        Maria,\"Tag der offenen Tür, Liste 3\",2025-03-01T10:00:00+01:00, Maria@straße.de \r\n\
+        Anna,Messe,2025-03-02,anna@example.org\r\nAnna,Messe,2025-03-03,ANNA@example.org\r\n";
+    let ran = import(&Program::beside(&app), file).await;
+    assert_eq!(ran.json(), summary(2, 1, 0, 0, 0), "the second Anna is known by then");
+
+    let maria = events(&app, "maria@xn--strae-oqa.de").await;
+    assert_eq!(maria.len(), 1);
+    assert_eq!((maria[0].kind, maria[0].method), (ConsentKind::Confirmed, ConsentMethod::Import));
+    assert_eq!(maria[0].email.as_deref(), Some("Maria@xn--strae-oqa.de"));
+    assert_eq!(maria[0].source.as_deref(), Some("Tag der offenen Tür, Liste 3"));
+    let at = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().to_utc();
+    assert_eq!(maria[0].consented_at, Some(at("2025-03-01T09:00:00Z")));
+    let anna = events(&app, "anna@example.org").await;
+    assert_eq!((anna.len(), anna[0].consented_at), (1, Some(at("2025-03-02T00:00:00Z"))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_without_the_needed_columns_is_refused_as_a_whole() {
+    let app = App::new().without_worker().start().await;
+    let program = Program::beside(&app);
+    let cases = [
+        ("", "email"),
+        ("mail,consented_at,consent_source\na@example.org,2025-03-01,Messe\n", "email"),
+        ("email,consent_source\na@example.org,Messe\n", "consented_at"),
+        ("email,consented_at\na@example.org,2025-03-01\n", "consent_source"),
+        ("email;consented_at;consent_source\na@example.org;2025-03-01;Messe\n", "email"),
+    ];
+    for (file, column) in cases {
+        let ran = import(&program, file).await;
+        assert!(ran.refused(2).contains(&format!("{column} is missing")), "{file:?} gave {ran:?}");
+    }
+    assert!(subscribers(&app).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_thousand_lines_come_in_within_a_minute() {
+    let app = App::new().without_worker().start().await;
+    let mut file = String::from("email,consented_at,consent_source\n");
+    for n in 0..20_000 {
+        file.push_str("person");
+        file.push_str(&n.to_string());
+        file.push_str("@example.org,2025-03-01,Messe\n");
+    }
+    file.push_str("PERSON0@example.org,2025-03-01,Messe\n");
+    let began = Instant::now();
+    let ran = import(&Program::beside(&app), file).await;
+    assert_eq!(ran.json(), summary(20_000, 1, 0, 0, 0));
+    assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
+    assert_eq!(app.count("select count(*) from subscribers where state = 'active'").await, 20_000);
+    let recorded = "select count(distinct subscriber_id) from consent_events where method = 'import'";
+    assert_eq!(app.count(recorded).await, 20_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_tells_people_what_came_of_it() {
+    let app = App::new().without_worker().start().await;
+    let program = Program::beside(&app);
+    program.file("list.csv", "email,consented_at,consent_source\na@example.org,2025-03-01,Messe\nnobody,,\n");
+    let ran = program.run(&["subscribers", "import", "list.csv"]).await;
+    assert!(
+        ran.done().contains("1 added, 0 already subscribed") && ran.done().contains("1 bad lines"),
+        "{ran:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_holds_everybody_and_nothing_that_a_spreadsheet_would_run() {
+    let app = App::new().without_worker().start().await;
+    let program = Program::beside(&app);
+    let header = "email,locale,state,confirmed_at,state_changed_at,id";
+    assert_eq!(program.run(&["subscribers", "export"]).await.done().trim_end(), header);
+
+    let emails = ["+49@example.org", "-a@example.org", "=1+1@example.org", "anna@example.org"];
+    let mut list = String::from("email,consented_at,consent_source,locale\n");
+    for email in emails {
+        list.push_str(email);
+        list.push_str(",2025-03-01,Messe,en\n");
+    }
+    assert_eq!(import(&program, list).await.json(), summary(4, 0, 0, 0, 0));
+    let gone = app.subscriber("otto@example.org").await;
+    app.post(&app.unsubscribe_path(gone), "").await;
+
+    let printed = program.run(&["subscribers", "export"]).await;
+    program.run(&["subscribers", "export", "--out", "out.csv"]).await.done();
+    assert_eq!(fs::read_to_string(program.dir().join("out.csv")).unwrap(), printed.done());
+    let mut reader = csv::Reader::from_reader(printed.done().as_bytes());
+    assert_eq!(reader.headers().unwrap().iter().collect::<Vec<_>>().join(","), header);
+    let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row of CSV")).collect();
+    for field in rows.iter().flatten() {
+        assert!(!field.starts_with(['=', '+', '-', '@', '\t', '\r']), "{field}");
+    }
+    let mut exported: Vec<(&str, &str, &str)> =
+        rows.iter().map(|row| (row[0].trim_start_matches('\''), &row[1], &row[2])).collect();
+    exported.sort_unstable();
+    let mut expected: Vec<(&str, &str, &str)> = emails
+        .iter()
+        .map(|email| (*email, "en", "active"))
+        .chain([("otto@example.org", "de", "unsubscribed")])
+        .collect();
+    expected.sort_unstable();
+    assert_eq!(exported, expected);
+    for row in &rows {
+        let email: Option<String> =
+            sqlx::query_scalar("select email from subscribers where id = $1::text::uuid")
+                .bind(&row[5])
+                .fetch_optional(&app.pool)
+                .await
+                .unwrap();
+        assert_eq!(email.as_deref(), Some(row[0].trim_start_matches('\'')));
+        assert!(
+            DateTime::parse_from_rfc3339(&row[3]).is_ok() && DateTime::parse_from_rfc3339(&row[4]).is_ok()
+        );
+    }
+}
