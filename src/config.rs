@@ -54,12 +54,15 @@ impl PublicUrl {
     /// Parses an address such as `https://news.example.org`.
     ///
     /// # Errors
-    /// A sentence for the operator when it is not an absolute http(s) address, or carries a query, a fragment or
-    /// a login.
+    /// A sentence for the operator when it is not an absolute http(s) address, or carries a path, a query, a fragment
+    /// or a login.
     pub fn parse(text: &str) -> Result<Self, String> {
         let url = Url::parse(text.trim())
             .map_err(|error| format!("is not an address ({error}); write it as https://news.example.org"))?;
-        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        let plain = url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && matches!(url.path(), "" | "/");
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || !plain {
             return Err("must be a plain http(s) address such as https://news.example.org".into());
         }
@@ -134,6 +137,11 @@ impl Config {
         let email_templates_dir = optional(source, &mut problems, "EMAIL_TEMPLATES_DIR", |text| {
             let dir = PathBuf::from(text);
             if dir.is_dir() { Ok(dir) } else { Err(format!("names {text}, which is not a folder")) }
+        });
+        // Read where logging starts; here only so that a wrong word does not go unnoticed.
+        let _: Option<()> = optional(source, &mut problems, "LOG_FORMAT", |text| match text {
+            "text" | "json" => Ok(()),
+            _ => Err("must be text or json".to_owned()),
         });
         let (Some(database_url), Some(public_url), Some(secret_keys), Some(smtp), true) =
             (database_url, public_url, secret_keys, smtp, problems.is_empty())

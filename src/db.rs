@@ -58,5 +58,10 @@ pub fn pool(url: &str) -> Result<PgPool, DbError> {
 /// # Errors
 /// [`DbError::Migration`].
 pub async fn migrate(pool: &PgPool) -> Result<(), DbError> {
-    Ok(MIGRATIONS.run(pool).await?)
+    let mut db = pool.acquire().await.map_err(DbError::Unreachable)?;
+    // A migration of a large table may take longer than a visitor's statement may.
+    sqlx::query("set statement_timeout = 0").execute(&mut *db).await.map_err(DbError::Unreachable)?;
+    MIGRATIONS.run(&mut *db).await?;
+    // The connection does not go back to the pool with that setting.
+    db.close().await.map_err(DbError::Unreachable)
 }

@@ -12,6 +12,7 @@ pub mod import;
 pub mod locale;
 pub mod mailing;
 pub mod publication;
+pub mod send_budget;
 pub mod signup;
 pub mod subscriber;
 pub mod suppression;

@@ -37,9 +37,34 @@ pub fn mask(address: &str) -> String {
     format!("{first}…{}{at}{domain}", last.unwrap_or_default())
 }
 
+/// A text with every address in it masked: replies of relays quote them.
+#[must_use]
+pub fn mask_addresses(text: &str) -> String {
+    let ends_address = |c: char| c.is_whitespace() || "<>()[]\"',;:".contains(c);
+    text.split_inclusive(ends_address)
+        .map(|piece| {
+            let word = piece.trim_end_matches(ends_address);
+            if word.contains('@') {
+                format!("{}{}", mask(word), &piece[word.len()..])
+            } else {
+                piece.to_owned()
+            }
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::mask;
+    use super::{mask, mask_addresses};
+
+    #[test]
+    fn addresses_in_a_reply_are_masked_and_the_rest_stays() {
+        assert_eq!(
+            mask_addresses("5.1.1 <maria.muster@example.org>: rejected; ask postmaster@example.net"),
+            "5.1.1 <m…r@example.org>: rejected; ask p…r@example.net"
+        );
+        assert_eq!(mask_addresses("250 2.0.0 OK  queued"), "250 2.0.0 OK  queued");
+    }
 
     #[test]
     fn a_masked_address_keeps_its_ends_and_its_domain() {

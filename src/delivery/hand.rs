@@ -10,8 +10,9 @@ use tokio::sync::Notify;
 use crate::domain::delivery::{Claimed, DeliveryKind};
 
 /// Claimed deliveries, urgent ones in front.
-#[derive(Default)]
 pub struct Hand {
+    /// Copies of mailings below which the dispatcher is told to claim more.
+    low: usize,
     cards: Mutex<Cards>,
     filled: Notify,
     drained: Notify,
@@ -23,10 +24,12 @@ struct Cards {
     mailing: VecDeque<Claimed>,
 }
 
-/// Below this many the dispatcher is told to claim more.
-const LOW: usize = 200;
-
 impl Hand {
+    /// An empty hand that asks for more of a mailing when it holds fewer than `low` copies.
+    pub fn new(low: usize) -> Self {
+        Self { low, cards: Mutex::default(), filled: Notify::new(), drained: Notify::new() }
+    }
+
     /// Takes in what was claimed.
     pub fn put(&self, claimed: Vec<Claimed>) {
         let count = claimed.len();
@@ -60,7 +63,7 @@ impl Hand {
     pub fn take(&self) -> Option<Claimed> {
         let mut cards = self.cards();
         let next = cards.urgent.pop_front().or_else(|| cards.mailing.pop_front());
-        if cards.mailing.len() < LOW {
+        if cards.mailing.len() < self.low {
             self.drained.notify_one();
         }
         next
@@ -84,7 +87,7 @@ impl Hand {
 
     /// Whether more of a mailing should be claimed.
     pub fn is_low(&self) -> bool {
-        self.cards().mailing.len() < LOW
+        self.cards().mailing.len() < self.low
     }
 
     /// Everything, for handing it back.

@@ -9,13 +9,13 @@ const MINUTES: [i64; 6] = [1, 5, 30, 60, 120, 240];
 
 /// Attempts until four days are over (RFC 5321 §4.5.4.1 asks for 4 to 5 days): the waits above are 7.6 hours, and 22
 /// more of four hours make 95.6.
-const MOST_ATTEMPTS: i16 = 29;
+pub const MOST_ATTEMPTS: i16 = 29;
 
 /// When a delivery that was put off is due again after its `attempt`th try (counted from 1); nothing when it is
-/// time to give up. `random` is any number, for the jitter that keeps many from coming back at once: up to a tenth
+/// time to give up, after `most` tries. `random` is any number, for the jitter that keeps many from coming back at once: up to a tenth
 /// is added.
-pub fn due_after(attempt: i16, random: u32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    if attempt >= MOST_ATTEMPTS {
+pub fn due_after(attempt: i16, most: i16, random: u32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    if attempt >= most {
         return None;
     }
     let step = usize::try_from(attempt.max(1) - 1).unwrap_or(0);
@@ -39,7 +39,7 @@ mod tests {
         let mut now = DateTime::from_timestamp(0, 0).unwrap();
         let mut waits = Vec::new();
         for attempt in 1.. {
-            let Some(due) = due_after(attempt, 0, now) else { break };
+            let Some(due) = due_after(attempt, MOST_ATTEMPTS, 0, now) else { break };
             waits.push((due - now).num_minutes());
             now = due;
         }
@@ -52,7 +52,7 @@ mod tests {
     fn jitter_only_adds_and_at_most_a_tenth() {
         let now = DateTime::from_timestamp(0, 0).unwrap();
         for random in [0, 1, 999, u32::MAX] {
-            let wait = due_after(2, random, now).unwrap() - now;
+            let wait = due_after(2, MOST_ATTEMPTS, random, now).unwrap() - now;
             assert!(wait >= TimeDelta::minutes(5) && wait <= TimeDelta::seconds(330));
         }
     }

@@ -17,13 +17,14 @@ use crate::{
         messages::{Message, Messages, NoMessage},
         recorder::{Finished, Intent, RecorderHandle},
         relay::{Relay, RelayProblem, Reply, Transmission},
-        retry::{due_after, relay_pause},
+        retry::{MOST_ATTEMPTS, due_after, relay_pause},
         throttle::Throttle,
     },
     domain::{
-        delivery::{self, Claimed, Mark, Outcome, Verdict},
+        delivery::{self, Claimed, DeliveryKind, Mark, Outcome, Verdict},
         ids::WorkerId,
     },
+    telemetry::mask_addresses,
 };
 
 /// A connection that had nothing to do for this long is closed, before the relay gets impatient.
@@ -167,7 +168,10 @@ impl Sender {
                 let others_work = *self.shared.open.borrow() > 0;
                 if others_work && matches!(problem, RelayProblem::Unreachable(_)) {
                     // The relay takes fewer connections than we would like.
-                    tracing::info!(%problem, "the relay takes no further connection");
+                    tracing::info!(
+                        problem = mask_addresses(&problem.to_string()),
+                        "the relay takes no further connection"
+                    );
                     Err(relay_pause(self.failures))
                 } else {
                     self.shared.gate.close(problem);
@@ -214,15 +218,15 @@ impl Sender {
             }
             Transmission::Later(reply) => {
                 gate.works();
-                later(attempt, answered(reply))
+                later(job.kind, attempt, answered(reply))
             }
-            Transmission::BrokenBefore(what) => later(attempt, (None, what)),
+            Transmission::BrokenBefore(what) => later(job.kind, attempt, (None, what)),
             Transmission::BrokenAfter(what) => (Verdict::Unknown, (None, what)),
             Transmission::Relay(problem) => {
                 // Says nothing about this recipient: it waits, due at once, behind the gate.
                 let text = problem.to_string();
                 gate.close(problem);
-                (Verdict::Later(Utc::now()), (None, text))
+                (Verdict::Untried, (None, text))
             }
         };
         log(job, verdict, smtp_code, &smtp_text);
@@ -241,9 +245,15 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
     drop(stopping.wait_for(|stopping| *stopping).await);
 }
 
-fn later(attempt: i16, (code, text): (Option<i16>, String)) -> (Verdict, (Option<i16>, String)) {
+fn later(
+    kind: DeliveryKind,
+    attempt: i16,
+    (code, text): (Option<i16>, String),
+) -> (Verdict, (Option<i16>, String)) {
     let random = getrandom::u32().unwrap_or_default();
-    match due_after(attempt, random, Utc::now()) {
+    // A confirmation is tried until its signup expires; the mark sees to that.
+    let most = if kind == DeliveryKind::Confirmation { i16::MAX } else { MOST_ATTEMPTS };
+    match due_after(attempt, most, random, Utc::now()) {
         Some(due) => (Verdict::Later(due), (code, text)),
         None => (Verdict::Rejected, (code, format!("given up after {attempt} attempts: {text}"))),
     }
@@ -251,6 +261,8 @@ fn later(attempt: i16, (code, text): (Option<i16>, String)) -> (Verdict, (Option
 
 fn log(job: &Claimed, verdict: Verdict, code: Option<i16>, text: &str) {
     let to = job.address.as_ref().map(crate::domain::address::EmailAddress::masked).unwrap_or_default();
+    // Relays like to quote the address they refuse.
+    let text = mask_addresses(text);
     let (id, kind) = (job.id.0, job.kind);
     match verdict {
         Verdict::Accepted => tracing::debug!(delivery = id, ?kind, to, "accepted by the relay"),
@@ -259,5 +271,8 @@ fn log(job: &Claimed, verdict: Verdict, code: Option<i16>, text: &str) {
             tracing::warn!(delivery = id, ?kind, to, text, "nobody knows whether the relay has it");
         }
         Verdict::Later(due) => tracing::info!(delivery = id, ?kind, to, code, text, %due, "put off"),
+        Verdict::Untried => {
+            tracing::info!(delivery = id, ?kind, to, text, "the relay does not take it at the moment")
+        }
     }
 }

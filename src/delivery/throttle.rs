@@ -8,6 +8,8 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
+use crate::domain::send_budget;
+
 /// Hands out the moments at which messages may start.
 pub struct Throttle {
     pool: PgPool,
@@ -60,20 +62,8 @@ impl Throttle {
     /// first of them begins.
     async fn reserve(&self) -> sqlx::Result<(Instant, u32)> {
         let count = (self.rate / 4).max(1);
-        let seconds = f64::from(count) / f64::from(self.rate);
-        // The row's lock makes workers take turns; `clock_timestamp` is the time after waiting for it.
-        let wait = sqlx::query_scalar!(
-            r#"with taken as (
-                   update send_budget
-                   set handed_out_to = greatest(handed_out_to, clock_timestamp()) + make_interval(secs => $1)
-                   returning handed_out_to
-               )
-               select greatest(extract(epoch from handed_out_to - clock_timestamp()) - $1, 0)::float8 as "wait!"
-               from taken"#,
-            seconds
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok((Instant::now() + Duration::from_secs_f64(wait.clamp(0.0, 3600.0)), count))
+        let worth = Duration::from_secs(count.into()) / self.rate;
+        let wait = send_budget::take(&mut *self.pool.acquire().await?, worth).await?;
+        Ok((Instant::now() + wait, count))
     }
 }

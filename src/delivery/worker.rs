@@ -28,6 +28,7 @@ use crate::{
         worker,
     },
     mail::compose::Composer,
+    telemetry::mask_addresses,
 };
 
 /// How a worker sends.
@@ -80,6 +81,17 @@ const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// How long the relay may be away before mailings say so by pausing.
 const PAUSE_AFTER: Duration = Duration::from_mins(1);
 
+/// Copies claimed at once: under a slow rate ten seconds' worth, so that they do not grow old in the hand.
+fn claim(rate: u32) -> i64 {
+    if rate == 0 { CLAIM } else { CLAIM.min(i64::from(rate) * 10) }
+}
+
+/// Copies in the hand below which more are claimed: under a slow rate five seconds' worth.
+fn low(rate: u32) -> usize {
+    const LOW: usize = 200;
+    if rate == 0 { LOW } else { LOW.min(usize::try_from(rate).unwrap_or(LOW).saturating_mul(5)) }
+}
+
 /// Why a run of a worker ended.
 enum Ended {
     /// It was asked to.
@@ -123,7 +135,7 @@ impl Worker {
             smtp: self.settings.smtp.clone(),
             hello: self.settings.hello.clone(),
             reply_within: self.settings.reply_within,
-            hand: Hand::default(),
+            hand: Hand::new(low(self.settings.rate)),
             gate: Gate::new(),
             throttle: Throttle::new(self.pool.clone(), self.settings.rate),
             messages: Messages::new(self.pool.clone(), self.composer.clone(), self.settings.keys.clone()),
@@ -140,7 +152,7 @@ impl Worker {
             () = keep_lease(&self.pool, id) => Ended::Fenced,
             // A sender ends only when it is told to; one that ends before has died.
             _ = senders.join_next() => Ended::Fenced,
-            () = dispatch(&shared, self.settings.rate) => Ended::Fenced,
+            () = dispatch(&shared, claim(self.settings.rate)) => Ended::Fenced,
             () = look_after(&shared) => Ended::Fenced,
         };
 
@@ -190,9 +202,7 @@ async fn keep_lease(pool: &PgPool, id: WorkerId) {
 }
 
 /// Keeps the hand filled while the relay can be used.
-async fn dispatch(shared: &Arc<Shared>, rate: u32) {
-    // A slow rate claims little ahead, so that what is claimed does not grow old in the hand.
-    let claim = if rate == 0 { CLAIM } else { CLAIM.min(i64::from(rate) * 10) };
+async fn dispatch(shared: &Arc<Shared>, claim: i64) {
     loop {
         if let Some(closed) = shared.gate.closed() {
             wait_for_relay(shared, closed.try_again).await;
@@ -243,6 +253,12 @@ async fn wait_for_relay(shared: &Shared, try_again: std::time::Instant) {
     if shared.gate.closed().is_none() {
         return;
     }
+    try_relay(shared).await;
+}
+
+/// Opens a connection that sends nothing. If that works, the gate opens and mailings go on that had paused because the
+/// relay could not be reached.
+async fn try_relay(shared: &Shared) {
     match Relay::open(&shared.smtp, &shared.hello, shared.reply_within).await {
         Ok(relay) => {
             relay.quit().await;
@@ -251,8 +267,8 @@ async fn wait_for_relay(shared: &Shared, try_again: std::time::Instant) {
                 async { mailing::resume_unreachable(&mut *shared.pool.acquire().await?).await }.await;
             match resumed {
                 Ok(0) => tracing::info!("the relay answers"),
-                Ok(mailings) => tracing::info!(mailings, "the relay answers again; mailings go on"),
-                Err(error) => tracing::error!(%error, "paused mailings could not be resumed"),
+                Ok(mailings) => tracing::info!(mailings, "the relay answers; mailings go on"),
+                Err(error) => tracing::error!(%error, "paused mailings could not be resumed; trying again"),
             }
         }
         Err(problem) => shared.gate.close(problem),
@@ -269,6 +285,7 @@ async fn look_after(shared: &Shared) {
                 first = false;
                 recovered_at = Instant::now();
                 recover(shared).await?;
+                tidy_mailings(shared).await?;
             }
             pause_for_relay(shared).await?;
             move_mailings(shared).await
@@ -292,6 +309,19 @@ async fn recover(shared: &Shared) -> sqlx::Result<()> {
             unknown = recovered.unknown,
             "took over from a worker that died"
         );
+    }
+    Ok(())
+}
+
+/// Looks after mailings that nothing else would move: those paused for want of a relay that this worker can reach, and
+/// what comes back to the queue of a mailing that was cancelled meanwhile.
+async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
+    let mut db = shared.pool.acquire().await?;
+    mailing::skip_leftovers(&mut db, Utc::now()).await?;
+    let any_waits = mailing::any_unreachable(&mut db).await?;
+    drop(db);
+    if any_waits && shared.gate.closed().is_none() {
+        try_relay(shared).await;
     }
     Ok(())
 }
@@ -325,7 +355,7 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
     let mut db = shared.pool.acquire().await?;
     for id in mailing::sending(&mut db).await? {
         if mailing::pause(&mut db, id, kind, &reason, Utc::now()).await.is_ok() {
-            tracing::warn!(mailing = %id, reason, "the mailing paused itself");
+            tracing::warn!(mailing = %id, reason = mask_addresses(&reason), "the mailing paused itself");
         }
     }
     shared.gate.told();

@@ -5,8 +5,10 @@
 //!                              └──── paused ◀──┘        (cancelled from anywhere before done)
 //! ```
 
+mod control;
 mod fan_out;
 
+pub use control::{any_unreachable, cancel, pause, resume, resume_unreachable, skip_leftovers};
 pub use fan_out::{FanOut, fan_out};
 
 use chrono::{DateTime, Utc};
@@ -298,112 +300,6 @@ pub async fn counts(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Counts
     )
     .fetch_one(db)
     .await
-}
-
-/// Pauses a mailing. What is in transmission ends; everything else waits.
-///
-/// # Errors
-/// [`MailingError::WrongState`] when it is scheduled, done or cancelled.
-pub async fn pause(
-    db: &mut PgConnection,
-    id: MailingId,
-    kind: PauseKind,
-    reason: &str,
-    now: DateTime<Utc>,
-) -> Result<(), MailingError> {
-    let changed = sqlx::query!(
-        "update mailings set state = 'paused', paused_at = $2, pause_kind = $3, pause_reason = $4
-         where id = $1 and state in ('preparing', 'sending')",
-        id.0,
-        now,
-        kind as PauseKind,
-        reason
-    )
-    .execute(&mut *db)
-    .await?;
-    explain(db, id, changed.rows_affected(), "paused").await
-}
-
-/// Lets a paused mailing go on.
-///
-/// # Errors
-/// [`MailingError::WrongState`] when it is not paused.
-pub async fn resume(db: &mut PgConnection, id: MailingId) -> Result<(), MailingError> {
-    let changed = sqlx::query!(
-        "update mailings
-         set state = case when fan_out_done_at is null then 'preparing' else 'sending' end::mailing_state,
-             paused_at = null, pause_kind = null, pause_reason = null
-         where id = $1 and state = 'paused'",
-        id.0
-    )
-    .execute(&mut *db)
-    .await?;
-    explain(db, id, changed.rows_affected(), "resumed").await
-}
-
-/// Lets every mailing go on that paused itself because the relay could not be reached; answers how many.
-///
-/// # Errors
-/// When the database fails.
-pub async fn resume_unreachable(db: &mut PgConnection) -> sqlx::Result<u64> {
-    let resumed = sqlx::query!(
-        "update mailings
-         set state = case when fan_out_done_at is null then 'preparing' else 'sending' end::mailing_state,
-             paused_at = null, pause_kind = null, pause_reason = null
-         where state = 'paused' and pause_kind = 'unreachable'"
-    )
-    .execute(db)
-    .await?;
-    Ok(resumed.rows_affected())
-}
-
-/// Calls a mailing off. What is in transmission ends, everything that waits is skipped.
-///
-/// # Errors
-/// [`MailingError::WrongState`] when it is done or cancelled already.
-pub async fn cancel(db: &mut PgConnection, id: MailingId, now: DateTime<Utc>) -> Result<(), MailingError> {
-    let changed = sqlx::query!(
-        "update mailings set state = 'cancelled', finished_at = $2, paused_at = null, pause_kind = null, pause_reason = null
-         where id = $1 and state not in ('done', 'cancelled')",
-        id.0,
-        now
-    )
-    .execute(&mut *db)
-    .await?;
-    explain(db, id, changed.rows_affected(), "cancelled").await?;
-    // Claimed rows are skipped by their worker, when it comes to mark them.
-    sqlx::query!(
-        "update deliveries set state = 'skipped', finished_at = $2 where mailing_id = $1 and state = 'pending'",
-        id.0,
-        now
-    )
-    .execute(&mut *db)
-    .await?;
-    // Cancelled in the middle of its fan-out, a mailing's audience is whom it got to.
-    sqlx::query!(
-        "update mailings set audience = (select count(*) from deliveries where mailing_id = $1)
-         where id = $1 and fan_out_done_at is null",
-        id.0
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Turns "no row changed" into what the person who asked needs to know.
-async fn explain(
-    db: &mut PgConnection,
-    id: MailingId,
-    changed: u64,
-    wanted: &'static str,
-) -> Result<(), MailingError> {
-    if changed > 0 {
-        return Ok(());
-    }
-    match by_id(db, id).await? {
-        None => Err(MailingError::Unknown),
-        Some(mailing) => Err(MailingError::WrongState { state: mailing.state, wanted }),
-    }
 }
 
 /// Moves mailings on by the clock: scheduled ones that are due begin, and those with nothing left to send are done.

@@ -48,7 +48,21 @@ impl PublicationContext {
         }
     }
 
-    /// A made-up publication with everything filled in.
+    /// The sample with everything that may be missing filled in or, the other way round, left out: templates must do
+    /// with both.
+    #[must_use]
+    fn turned_over(self) -> Self {
+        let logo = Logo {
+            url: url::Url::parse("https://www.example.org/logo.png")
+                .unwrap_or_else(|_| unreachable!("an address")),
+            alt: "Projekt Werkstatt".into(),
+            width: 180,
+            height: 48,
+        };
+        Self { website: None, funding_notice: String::new(), logo: Some(logo), ..self }
+    }
+
+    /// A made-up publication.
     #[must_use]
     pub fn sample() -> Self {
         Self {
@@ -158,6 +172,13 @@ pub struct ImageContext {
 }
 
 impl ConfirmationContext {
+    /// The sample with what may be missing the other way round.
+    #[must_use]
+    pub fn other_sample(locale: Locale) -> Self {
+        let sample = Self::sample(locale);
+        Self { publication: sample.publication.turned_over(), ..sample }
+    }
+
     /// A made-up one.
     #[must_use]
     pub fn sample(locale: Locale) -> Self {
@@ -173,6 +194,13 @@ impl ConfirmationContext {
 }
 
 impl AlreadySubscribedContext {
+    /// The sample with what may be missing the other way round.
+    #[must_use]
+    pub fn other_sample(locale: Locale) -> Self {
+        let sample = Self::sample(locale);
+        Self { publication: sample.publication.turned_over(), ..sample }
+    }
+
     /// A made-up one.
     #[must_use]
     pub fn sample(locale: Locale) -> Self {
@@ -187,6 +215,14 @@ impl AlreadySubscribedContext {
 }
 
 impl WelcomeContext {
+    /// The sample with what may be missing the other way round.
+    #[must_use]
+    pub fn other_sample(locale: Locale) -> Self {
+        let sample = Self::sample(locale);
+        let manage_url = Some("https://brief.example.org/manage/sample".into());
+        Self { publication: sample.publication.turned_over(), manage_url, ..sample }
+    }
+
     /// A made-up one.
     #[must_use]
     pub fn sample(locale: Locale) -> Self {
@@ -200,6 +236,16 @@ impl WelcomeContext {
 }
 
 impl UpdateMailContext {
+    /// The sample with what may be missing the other way round.
+    #[must_use]
+    pub fn other_sample(locale: Locale) -> Self {
+        let sample = Self::sample(locale);
+        let update =
+            UpdateContext { teaser: String::new(), date: None, link: None, image: None, ..sample.update };
+        let manage_url = Some("https://brief.example.org/manage/sample".into());
+        Self { publication: sample.publication.turned_over(), update, manage_url, ..sample }
+    }
+
     /// A made-up one with everything filled in.
     #[must_use]
     pub fn sample(locale: Locale) -> Self {

@@ -22,6 +22,10 @@ pub struct MarkdownError {
     pub problem: String,
 }
 
+/// Bytes of HTML that a text may become: with the frame around it a mail stays below 90 KB, and Gmail cuts off what is
+/// longer than 102.
+const MOST_HTML: usize = 75_000;
+
 /// Checks what the renderers would otherwise have to leave out: images without a text, images and links that lead
 /// nowhere from a mail.
 ///
@@ -55,6 +59,11 @@ pub fn check(markdown: &str) -> Result<(), MarkdownError> {
             }
             _ => {}
         }
+    }
+    if html(markdown, "#000000").len() > MOST_HTML {
+        let problem =
+            "the text is too long for a mail; shorten it, and link to the page for the rest".to_owned();
+        return Err(MarkdownError { line: 1, problem });
     }
     Ok(())
 }

@@ -105,8 +105,8 @@ impl std::fmt::Debug for Templates {
 }
 
 impl Templates {
-    /// The built-in templates, with those replaced that `overrides` holds; then fills each with a sample in each
-    /// language, so that a mistake shows at the start and not with the first subscriber.
+    /// The built-in templates, with those replaced that `overrides` holds; then fills each with two samples in
+    /// each language, so that a mistake shows at the start and not with the first subscriber.
     ///
     /// # Errors
     /// [`TemplateError`] names the file.
@@ -129,9 +129,13 @@ impl Templates {
         let templates = Self { tera };
         for locale in Locale::ALL {
             templates.render(MailKind::Confirmation, &ConfirmationContext::sample(locale))?;
+            templates.render(MailKind::Confirmation, &ConfirmationContext::other_sample(locale))?;
             templates.render(MailKind::AlreadySubscribed, &AlreadySubscribedContext::sample(locale))?;
+            templates.render(MailKind::AlreadySubscribed, &AlreadySubscribedContext::other_sample(locale))?;
             templates.render(MailKind::Welcome, &WelcomeContext::sample(locale))?;
+            templates.render(MailKind::Welcome, &WelcomeContext::other_sample(locale))?;
             templates.render(MailKind::Update, &UpdateMailContext::sample(locale))?;
+            templates.render(MailKind::Update, &UpdateMailContext::other_sample(locale))?;
         }
         Ok(templates)
     }

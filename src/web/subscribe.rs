@@ -50,6 +50,7 @@ struct Shows<'a> {
 
 /// `GET /`
 pub async fn form(visitor: Visitor) -> Result<Response, Problem> {
+    visitor.can_sign_up()?;
     let form = Shows {
         email: "",
         error: None,
@@ -77,6 +78,7 @@ pub async fn submit(
     visitor: Visitor,
     request: Request,
 ) -> Result<Response, Problem> {
+    visitor.can_sign_up()?;
     let headers = request.headers().clone();
     let client_ip = state
         .keeps_ip

@@ -24,7 +24,7 @@ pub struct Visitor {
     pub state: AppState,
     /// The language: `?lang=`, else the browser's, else the publication's.
     pub locale: Locale,
-    /// The current publication; complete enough to sign up for.
+    /// The current publication.
     pub publication: Publication,
 }
 
@@ -36,20 +36,28 @@ impl FromRequestParts<AppState> for Visitor {
             tracing::error!("there is no publication yet; run: rundbrief publication apply FILE.toml");
             return Err(Problem::Unavailable);
         };
-        let missing = publication.content.missing();
-        if !missing.is_empty() {
-            tracing::error!(
-                ?missing,
-                "the publication is not complete; run: rundbrief publication apply FILE.toml"
-            );
-            return Err(Problem::Unavailable);
-        }
         let locale = asked_for(parts.uri.query(), &parts.headers).unwrap_or(publication.content.locale);
         Ok(Self { state: state.clone(), locale, publication })
     }
 }
 
 impl Visitor {
+    /// Whether there is a complete publication to sign up for. Leaving needs no such thing.
+    ///
+    /// # Errors
+    /// [`Problem::Unavailable`]; the log says what is missing.
+    pub fn can_sign_up(&self) -> Result<(), Problem> {
+        let missing = self.publication.content.missing();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        tracing::error!(
+            ?missing,
+            "the publication is not complete; run: rundbrief publication apply FILE.toml"
+        );
+        Err(Problem::Unavailable)
+    }
+
     /// A page that can be asked for again: with a link to the other language.
     ///
     /// # Errors

@@ -153,11 +153,14 @@ async fn a_demo_killed_with_9_takes_its_database_with_it_and_starts_again() {
 async fn a_demo_killed_with_9_can_be_started_again_at_once() {
     let (folder, port) = (Folder::new(), free_port());
     let program = Program::alone();
-    let (demo, _) = start(&program, port, &folder).await;
-    demo.signal("KILL");
-    assert_eq!(demo.ended().await.code, None);
-    let (demo, _) = start(&program, port, &folder).await;
-    assert_eq!(get(port, "/").await.status, 200);
+    let (mut demo, _) = start(&program, port, &folder).await;
+    // More than once: whether the old database server is still stopping is a matter of milliseconds.
+    for _ in 0..4 {
+        demo.signal("KILL");
+        assert_eq!(demo.ended().await.code, None);
+        (demo, _) = start(&program, port, &folder).await;
+        assert_eq!(get(port, "/").await.status, 200);
+    }
     // It stands on a server of its own: the old one's end is not its end.
     sleep(Duration::from_secs(2)).await;
     assert_eq!(get(port, "/health/ready").await.status, 200);

@@ -331,3 +331,60 @@ async fn sigterm_in_full_flight_ends_within_ten_seconds_and_leaves_nothing_half_
     assert_eq!(usize::try_from(accepted).unwrap(), app.relay.accepted_count());
     assert_eq!(app.count("select count(*) from workers").await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_back_of_a_cancelled_mailing_is_skipped() {
+    let (app, id, counts) =
+        mailing_to_three(odd_one(Phase::Rcpt, Action::Reply("450 4.2.1 mailbox busy"))).await;
+    assert_eq!(counts.pending, 1);
+    // As if the 450 had come just after the cancelling.
+    sqlx::query("update mailings set state = 'cancelled', finished_at = now() where id = $1")
+        .bind(id.0)
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    app.wait_for_count("select count(*) from deliveries where state = 'skipped'", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailing_that_waits_for_the_relay_goes_on_under_a_worker_that_reaches_it() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(3).await;
+    let id = app.trigger().await;
+    // Paused by a worker that is gone: the one that begins now has never seen the relay down.
+    sqlx::query("update mailings set state = 'paused', paused_at = now(), pause_kind = 'unreachable', pause_reason = 'x'")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    let _worker = crate::harness::process::start(&app, &["worker"], &[]).await;
+    assert_eq!(app.wait_for_state(id, MailingState::Done).await.accepted, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn being_turned_away_at_mail_does_not_count_as_a_try() {
+    let relay =
+        behave(|phase, _| if phase == Phase::Mail { Action::Reply("451 4.3.2 not now") } else { Action::Go });
+    let app = App::new().relay(relay).start().await;
+    app.sign_up("maria@example.org").await;
+    app.wait_for_count(
+        "select count(*) from deliveries where smtp_text is not null and state = 'pending'",
+        1,
+    )
+    .await;
+    assert_eq!(
+        app.count("select count(*) from deliveries where attempts > 0 and state <> 'transmitting'").await,
+        0
+    );
+    app.relay.set(behave(|_, _| Action::Go));
+    app.relay.wait_for(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_rate_claims_little_ahead() {
+    let app = App::new().setting("SEND_RATE", "1").start().await;
+    app.subscribers(60).await;
+    app.trigger().await;
+    app.relay.wait_for(2).await;
+    let held = app.count("select count(*) from deliveries where state in ('claimed', 'transmitting')").await;
+    assert!((1..=30).contains(&held), "{held} are held at one message a second");
+}

@@ -79,6 +79,7 @@ impl Cluster {
         if !data.join("PG_VERSION").exists() {
             initialise(&binaries, &user, dir, &data).await?;
         }
+        wait_for_predecessor(&data).await;
         // The path of a Unix socket may have 107 bytes.
         if dir.as_os_str().len() > 80 {
             bail!("the path {} is too long for a database socket; choose a shorter folder", dir.display());
@@ -158,6 +159,22 @@ impl Cluster {
             }
             sleep(Duration::from_millis(50)).await;
         }
+    }
+}
+
+/// A server that was left by a kill -9 is just being stopped by its watchdog; it must be gone before ours can begin.
+async fn wait_for_predecessor(data: &Path) {
+    for _ in 0..150 {
+        let pid_file = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+        let Some(pid) = pid_file.lines().next().and_then(|line| line.trim().parse::<u32>().ok()) else {
+            return;
+        };
+        // A number that belongs to nobody was left by a crash of the machine; the server sees to that itself.
+        let alive = Command::new("kill").arg("-0").arg(pid.to_string()).stderr(Stdio::null()).status().await;
+        if !alive.is_ok_and(|status| status.success()) {
+            return;
+        }
+        sleep(Duration::from_millis(100)).await;
     }
 }
 

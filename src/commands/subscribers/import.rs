@@ -14,7 +14,9 @@ use crate::{
         address::EmailAddress,
         import::{self, Imported, Row},
         locale::Locale,
+        publication,
     },
+    mail::compose,
 };
 
 /// Rows a transaction.
@@ -51,12 +53,14 @@ pub async fn run(file: &Path, json: bool) -> anyhow::Result<()> {
         .map_err(|error| Usage(format!("{} cannot be read: {error}", file.display())))?;
     let columns = columns(reader.headers().map_err(|error| Usage(error.to_string()))?)?;
     let pool = database().await?;
+    let publication = publication::current(&mut *pool.acquire().await?).await?;
+    let default_locale = compose::default_locale(publication.as_ref());
     let mut summary = Summary::default();
     let mut batch = Vec::with_capacity(BATCH);
     let now = Utc::now();
     for (index, record) in reader.records().enumerate() {
         let parsed = match &record {
-            Ok(record) => row(record, &columns, now),
+            Ok(record) => row(record, &columns, default_locale, now),
             Err(error) => Err(error.to_string()),
         };
         match parsed {
@@ -132,7 +136,12 @@ fn columns(headers: &StringRecord) -> Result<Columns, Usage> {
     })
 }
 
-fn row(record: &StringRecord, columns: &Columns, now: DateTime<Utc>) -> Result<Row, String> {
+fn row(
+    record: &StringRecord,
+    columns: &Columns,
+    default_locale: Locale,
+    now: DateTime<Utc>,
+) -> Result<Row, String> {
     let field = |column: usize| record.get(column).unwrap_or_default();
     let email = EmailAddress::parse(field(columns.email)).map_err(|error| format!("email: {error}"))?;
     let consented_at = time(field(columns.consented_at))
@@ -147,7 +156,7 @@ fn row(record: &StringRecord, columns: &Columns, now: DateTime<Utc>) -> Result<R
     }
     let locale = columns.locale.map(field).unwrap_or_default();
     let locale = match locale {
-        "" => Locale::default(),
+        "" => default_locale,
         tag => Locale::from_tag(tag).ok_or("locale must be de or en")?,
     };
     let line = record.position().map_or(0, csv::Position::line);

@@ -221,6 +221,8 @@ pub enum Verdict {
     Unknown,
     /// Not now; try again at this time.
     Later(DateTime<Utc>),
+    /// The relay would not even listen. Due at once, and not counted as a try.
+    Untried,
 }
 
 impl Verdict {
@@ -229,7 +231,7 @@ impl Verdict {
             Verdict::Accepted => DeliveryState::Accepted,
             Verdict::Rejected => DeliveryState::Rejected,
             Verdict::Unknown => DeliveryState::Unknown,
-            Verdict::Later(_) => DeliveryState::Pending,
+            Verdict::Later(_) | Verdict::Untried => DeliveryState::Pending,
         }
     }
 }
@@ -255,18 +257,22 @@ pub async fn record_outcomes(
         .iter()
         .map(|outcome| match outcome.verdict {
             Verdict::Later(at) => Some(at),
+            Verdict::Untried => Some(now),
             _ => None,
         })
         .collect();
+    let untried: Vec<bool> = outcomes.iter().map(|outcome| outcome.verdict == Verdict::Untried).collect();
     let codes: Vec<Option<i16>> = outcomes.iter().map(|outcome| outcome.smtp_code).collect();
     let texts: Vec<String> = outcomes.iter().map(|outcome| outcome.smtp_text.clone()).collect();
     sqlx::query_scalar!(
         r#"update deliveries d
          set state = o.state::delivery_state, claimed_by = null, due_at = coalesce(o.due_at, d.due_at),
              finished_at = case when o.due_at is null then $7::timestamptz end,
-             smtp_code = o.smtp_code, smtp_text = o.smtp_text
-         from unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[], $5::smallint[], $6::text[])
-             as o (id, attempt, state, due_at, smtp_code, smtp_text)
+             attempts = d.attempts - o.untried::int::smallint, smtp_code = o.smtp_code,
+             -- A reply may quote the address; of somebody who was erased meanwhile nothing is written down.
+             smtp_text = case when d.kind <> 'mailing' or d.subscriber_id is not null then o.smtp_text end
+         from unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[], $5::smallint[], $6::text[], $8::bool[])
+             as o (id, attempt, state, due_at, smtp_code, smtp_text, untried)
          where d.id = o.id and d.attempts = o.attempt
            and (d.state = 'transmitting' or (d.state = 'unknown' and o.state <> 'unknown' and o.due_at is null))
          returning d.id as "id: DeliveryId""#,
@@ -276,7 +282,8 @@ pub async fn record_outcomes(
         &due as &[Option<DateTime<Utc>>],
         &codes as &[Option<i16>],
         &texts,
-        now
+        now,
+        &untried
     )
     .fetch_all(db)
     .await

@@ -91,3 +91,25 @@ async fn invariant_10_a_dead_database_gives_a_clear_page_and_fails_the_readiness
     assert_eq!(app.get("/health/ready").await.status, 503);
     assert_eq!(seen(&app.get("/nowhere").await), (404, "Diese Seite gibt es nicht"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_can_leave_while_the_publication_is_incomplete() {
+    let app = App::new().start().await;
+    let id = app.subscriber("maria@example.org").await;
+    let content = rundbrief::domain::publication::Content::parse("name = \"N\"").unwrap();
+    let mut db = app.pool.acquire().await.unwrap();
+    rundbrief::domain::publication::apply(&mut db, &content, chrono::Utc::now()).await.unwrap();
+    assert_eq!(app.get("/").await.status, 503);
+    assert_eq!(app.sign_up("anna@example.org").await.status, 503);
+    assert_eq!(app.post(&app.unsubscribe_path(id), "List-Unsubscribe=One-Click").await.status, 200);
+    assert_eq!(app.count("select count(*) from subscribers where state = 'unsubscribed'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_one_click_post_with_far_too_large_a_body_still_unsubscribes() {
+    let app = App::new().start().await;
+    let id = app.subscriber("maria@example.org").await;
+    let body = format!("List-Unsubscribe=One-Click&x={}", "y".repeat(100_000));
+    assert_eq!(app.post(&app.unsubscribe_path(id), &body).await.status, 200);
+    assert_eq!(app.count("select count(*) from subscribers where state = 'unsubscribed'").await, 1);
+}
