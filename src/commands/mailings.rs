@@ -190,10 +190,10 @@ async fn test(update: &str, to: &str, json: bool) -> anyhow::Result<()> {
     let update = updates::named(&mut transaction, update).await?;
     // Made here too, so that a mistake shows now and not in the worker's log.
     composer.test_frame(&publication, &update)?;
-    let id = delivery::enqueue_test(&mut transaction, update.id, &to, Utc::now()).await?;
+    delivery::enqueue_test(&mut transaction, update.id, &to, Utc::now()).await?;
     transaction.commit().await?;
     if json {
-        return output::json(&json!({ "delivery": id, "to": to }));
+        return output::json(&json!({ "update": update.id, "to": to }));
     }
     output::line(&format!(
         "A test of “{}” to {} is queued; the running service sends it at once.",

@@ -272,7 +272,7 @@ fn log(job: &Claimed, verdict: Verdict, code: Option<i16>, text: &str) {
         }
         Verdict::Later(due) => tracing::info!(delivery = id, ?kind, to, code, text, %due, "put off"),
         Verdict::Untried => {
-            tracing::info!(delivery = id, ?kind, to, text, "the relay does not take it at the moment")
+            tracing::info!(delivery = id, ?kind, to, text, "the relay does not take it at the moment");
         }
     }
 }

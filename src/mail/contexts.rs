@@ -7,6 +7,13 @@ use crate::domain::{
     publication::{Content, Logo},
 };
 
+/// The samples' confirmation link.
+pub(super) const SAMPLE_CONFIRM_URL: &str = "https://brief.example.org/confirm/sample";
+/// The samples' unsubscribe link.
+pub(super) const SAMPLE_UNSUBSCRIBE_URL: &str = "https://brief.example.org/unsubscribe/sample";
+/// A line of the samples' imprint.
+pub(super) const SAMPLE_IMPRINT_LINE: &str = "Marktplatz 17";
+
 /// Of the publication, what every mail shows.
 #[derive(Debug, Clone, Serialize)]
 pub struct PublicationContext {
@@ -71,7 +78,7 @@ impl PublicationContext {
             sender_name: "Projekt Werkstatt".into(),
             sender_address: "brief@example.org".into(),
             privacy_url: "https://www.example.org/datenschutz".into(),
-            imprint: "Projekt Werkstatt e. V.\nMarkt 1\n03046 Cottbus".into(),
+            imprint: format!("Projekt Werkstatt e. V.\n{SAMPLE_IMPRINT_LINE}\n03046 Cottbus"),
             funding_notice: "Gefördert aus Mitteln des Landes".into(),
             accent: "#0b5d4e".into(),
             logo: None,
@@ -185,7 +192,7 @@ impl ConfirmationContext {
         Self {
             locale,
             publication: PublicationContext::sample(),
-            confirm_url: "https://brief.example.org/confirm/sample".into(),
+            confirm_url: SAMPLE_CONFIRM_URL.into(),
             requested_at: "23. November 2026, 14:05 Uhr".into(),
             expires_at: "30. November 2026, 14:05 Uhr".into(),
             requested_site: "www.example.org".into(),
@@ -209,7 +216,7 @@ impl AlreadySubscribedContext {
             publication: PublicationContext::sample(),
             requested_at: "23. November 2026, 14:05 Uhr".into(),
             requested_site: "www.example.org".into(),
-            unsubscribe_url: "https://brief.example.org/unsubscribe/sample".into(),
+            unsubscribe_url: SAMPLE_UNSUBSCRIBE_URL.into(),
         }
     }
 }
@@ -229,7 +236,7 @@ impl WelcomeContext {
         Self {
             locale,
             publication: PublicationContext::sample(),
-            unsubscribe_url: "https://brief.example.org/unsubscribe/sample".into(),
+            unsubscribe_url: SAMPLE_UNSUBSCRIBE_URL.into(),
             manage_url: None,
         }
     }
@@ -266,7 +273,7 @@ impl UpdateMailContext {
                 body_html: "<p style=\"margin:0 0 16px 0;\">Ein Absatz.</p>".into(),
                 body_text: "Ein Absatz.".into(),
             },
-            unsubscribe_url: "https://brief.example.org/unsubscribe/sample".into(),
+            unsubscribe_url: SAMPLE_UNSUBSCRIBE_URL.into(),
             manage_url: None,
         }
     }

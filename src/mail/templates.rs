@@ -7,7 +7,10 @@ use tera::{Context, Tera};
 
 use crate::{
     domain::locale::Locale,
-    mail::contexts::{AlreadySubscribedContext, ConfirmationContext, UpdateMailContext, WelcomeContext},
+    mail::contexts::{
+        AlreadySubscribedContext, ConfirmationContext, SAMPLE_CONFIRM_URL, SAMPLE_IMPRINT_LINE,
+        SAMPLE_UNSUBSCRIBE_URL, UpdateMailContext, WelcomeContext,
+    },
 };
 
 macro_rules! built_in {
@@ -128,16 +131,31 @@ impl Templates {
         })?;
         let templates = Self { tera };
         for locale in Locale::ALL {
-            templates.render(MailKind::Confirmation, &ConfirmationContext::sample(locale))?;
-            templates.render(MailKind::Confirmation, &ConfirmationContext::other_sample(locale))?;
-            templates.render(MailKind::AlreadySubscribed, &AlreadySubscribedContext::sample(locale))?;
-            templates.render(MailKind::AlreadySubscribed, &AlreadySubscribedContext::other_sample(locale))?;
-            templates.render(MailKind::Welcome, &WelcomeContext::sample(locale))?;
-            templates.render(MailKind::Welcome, &WelcomeContext::other_sample(locale))?;
-            templates.render(MailKind::Update, &UpdateMailContext::sample(locale))?;
-            templates.render(MailKind::Update, &UpdateMailContext::other_sample(locale))?;
+            templates.check(MailKind::Confirmation, &ConfirmationContext::sample(locale))?;
+            templates.check(MailKind::Confirmation, &ConfirmationContext::other_sample(locale))?;
+            templates.check(MailKind::AlreadySubscribed, &AlreadySubscribedContext::sample(locale))?;
+            templates.check(MailKind::AlreadySubscribed, &AlreadySubscribedContext::other_sample(locale))?;
+            templates.check(MailKind::Welcome, &WelcomeContext::sample(locale))?;
+            templates.check(MailKind::Welcome, &WelcomeContext::other_sample(locale))?;
+            templates.check(MailKind::Update, &UpdateMailContext::sample(locale))?;
+            templates.check(MailKind::Update, &UpdateMailContext::other_sample(locale))?;
         }
         Ok(templates)
+    }
+
+    /// Fills a mail with a sample and looks for what no mail may go out without (invariant 7).
+    fn check(&self, kind: MailKind, sample: &impl Serialize) -> Result<(), TemplateError> {
+        let rendered = self.render(kind, sample)?;
+        let link = if kind == MailKind::Confirmation { SAMPLE_CONFIRM_URL } else { SAMPLE_UNSUBSCRIBE_URL };
+        for (file, part) in [("body.txt", &rendered.text), ("body.html", &rendered.html)] {
+            for (what, must) in [("the imprint", SAMPLE_IMPRINT_LINE), ("its link", link)] {
+                if !part.contains(must) {
+                    let name = format!("{}/{file}", kind.folder());
+                    return Err(TemplateError::Broken { name, reason: format!("{what} is missing in it") });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Fills the three templates of a mail.

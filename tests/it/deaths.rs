@@ -19,8 +19,8 @@ async fn let_leases_run_out(app: &TestApp) {
         .unwrap();
 }
 
-async fn start_worker(app: &TestApp) -> Running {
-    process::start(app, &["worker"], &[("SMTP_CONNECTIONS", "4")]).await
+fn start_worker(app: &TestApp) -> Running {
+    process::start(app, &["worker"], &[("SMTP_CONNECTIONS", "4")])
 }
 
 /// Everybody is accounted for, and nobody got two.
@@ -51,7 +51,7 @@ async fn invariant_2_a_worker_killed_again_and_again_loses_nobody_and_doubles_no
     app.subscribers(3_000).await;
     let mailing = app.trigger().await;
     for death in 0..DEATHS {
-        let worker = start_worker(&app).await;
+        let worker = start_worker(&app);
         let before = app.relay.accepted_count();
         while app.relay.accepted_count() < before + 100 {
             sleep(Duration::from_millis(5)).await;
@@ -60,7 +60,7 @@ async fn invariant_2_a_worker_killed_again_and_again_loses_nobody_and_doubles_no
         worker.kill_9().await;
         let_leases_run_out(&app).await;
     }
-    let _worker = start_worker(&app).await;
+    let _worker = start_worker(&app);
     judge(&app, mailing, 3_000, DEATHS * 4).await;
 }
 
@@ -69,14 +69,14 @@ async fn invariant_2_a_death_in_the_middle_of_the_fan_out_leaves_out_nobody() {
     let app = App::new().without_worker().start().await;
     app.subscribers(12_000).await;
     let mailing = app.trigger().await;
-    let worker = start_worker(&app).await;
+    let worker = start_worker(&app);
     while app.count("select count(*) from deliveries").await == 0 {
         sleep(Duration::from_millis(1)).await;
     }
     worker.kill_9().await;
     let written = app.count("select count(*) from deliveries").await;
     let_leases_run_out(&app).await;
-    let _worker = start_worker(&app).await;
+    let _worker = start_worker(&app);
     judge(&app, mailing, 12_000, 8).await;
     assert!(written > 0);
 }
@@ -89,11 +89,11 @@ async fn invariant_2_a_worker_that_slept_past_its_lease_sends_nothing_that_anoth
     let app = App::new().relay(slow).without_worker().start().await;
     app.subscribers(1_500).await;
     let mailing = app.trigger().await;
-    let sleeper = start_worker(&app).await;
+    let sleeper = start_worker(&app);
     app.relay.wait_for(100).await;
     sleeper.signal("STOP");
     let_leases_run_out(&app).await;
-    let _other = start_worker(&app).await;
+    let _other = start_worker(&app);
     app.relay.wait_for(600).await;
     sleeper.signal("CONT");
     judge(&app, mailing, 1_500, 4).await;

@@ -115,6 +115,13 @@ async fn a_recipient_refused_while_data_is_taken_anyway_gets_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_answers_byte_by_byte_is_waited_for() {
+    let (_, _, counts) =
+        mailing_to_three(odd_one(Phase::Dot, Action::Trickle(Duration::from_millis(5)))).await;
+    assert_eq!(counts.accepted, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_relay_without_pipelining_is_spoken_to_line_by_line() {
     let relay = Behaviour { keywords: vec!["8BITMIME"], ..behave(|_, _| Action::Go) };
     let (_, _, counts) = mailing_to_three(relay).await;
@@ -356,7 +363,7 @@ async fn a_mailing_that_waits_for_the_relay_goes_on_under_a_worker_that_reaches_
         .execute(&app.pool)
         .await
         .unwrap();
-    let _worker = crate::harness::process::start(&app, &["worker"], &[]).await;
+    let _worker = crate::harness::process::start(&app, &["worker"], &[]);
     assert_eq!(app.wait_for_state(id, MailingState::Done).await.accepted, 3);
 }
 

@@ -105,3 +105,16 @@ async fn the_service_does_not_start_with_a_broken_template() {
         assert!(ran.refused(1).contains("update/body.html"), "{ran:?}");
     }
 }
+
+#[test]
+fn a_template_that_drops_the_imprint_or_its_link_is_refused() {
+    for (file, content) in [
+        ("layout.txt", changed(LAYOUT_TXT, "{{ publication.imprint | trim }}", "")),
+        ("update/body.txt", "{{ publication.imprint }} {{ update.body_text }}".to_owned()),
+        ("confirmation/body.html", "{{ publication.imprint }}".to_owned()),
+    ] {
+        let folder = Folder::with(file, &content);
+        let refused = Templates::load(Some(&folder.0)).expect_err(file).to_string();
+        assert!(refused.contains("is missing"), "{file} gave {refused}");
+    }
+}

@@ -213,7 +213,7 @@ fn the_html_is_made_for_mail_programs() {
 
 #[test]
 fn both_parts_hold_the_imprint_and_the_same_facts() {
-    let imprint = ["Projekt Werkstatt e. V.", "Markt 1", "03046 Cottbus"];
+    let imprint = ["Projekt Werkstatt e. V.", "Marktplatz 17", "03046 Cottbus"];
     let times = ["23. November 2026, 14:05 Uhr", "30. November 2026, 14:05 Uhr"];
     for (kind, locale, mail) in samples() {
         let mut facts = imprint.to_vec();

@@ -6,9 +6,11 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::missing_panics_doc,
     reason = "tests fail by panicking"
 )]
+#![allow(clippy::type_complexity, clippy::format_push_string, reason = "a test is read top to bottom")]
 
 mod harness;
 

@@ -17,7 +17,7 @@ async fn signup_through(front: &TlsFront, url: &str, app: &TestApp, trusts_it: b
     let trusted = if trusts_it { front.certificate.clone() } else { nobody };
     let settings =
         [("SMTP_URL", url), ("SSL_CERT_FILE", trusted.to_str().unwrap()), ("SSL_CERT_DIR", "/nonexistent")];
-    process::start(app, &["worker"], &settings).await
+    process::start(app, &["worker"], &settings)
 }
 
 #[tokio::test(flavor = "multi_thread")]

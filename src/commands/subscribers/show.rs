@@ -37,13 +37,13 @@ pub async fn run(address: &EmailAddress, json: bool) -> anyhow::Result<()> {
         signups: signup::of_address(&mut db, &normalized).await?,
         consent_events: consent::of_address(&mut db, &normalized).await?,
     };
-    if json {
-        return output::json(&record);
-    }
     let nothing =
         record.subscriber.is_none() && record.signups.is_empty() && record.consent_events.is_empty();
     if nothing && record.suppressed.is_none() {
         bail!("nothing is recorded of {}", address.as_str());
+    }
+    if json {
+        return output::json(&record);
     }
     tell(&record);
     Ok(())

@@ -46,7 +46,7 @@ impl Writer {
             Event::Start(tag) => self.start(tag),
             Event::End(end) => self.end(end),
             Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) | Event::Code(text) => {
-                self.text(&text)
+                self.text(&text);
             }
             Event::SoftBreak => self.line.push(' '),
             Event::HardBreak => self.end_line(),

@@ -25,7 +25,7 @@ pub struct Running {
 }
 
 /// Starts the program beside `app`, on its database and relay.
-pub async fn start(app: &TestApp, arguments: &[&str], settings: &[(&str, &str)]) -> Running {
+pub fn start(app: &TestApp, arguments: &[&str], settings: &[(&str, &str)]) -> Running {
     let dir = database::scratch("cwd");
     std::fs::create_dir_all(&dir).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_rundbrief"));
@@ -57,7 +57,7 @@ pub async fn start(app: &TestApp, arguments: &[&str], settings: &[(&str, &str)])
 /// Starts `serve` on a free port and waits until it answers.
 pub async fn serve(app: &TestApp) -> Running {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut running = start(app, &["serve"], &[("LISTEN_ADDR", &free.to_string())]).await;
+    let mut running = start(app, &["serve"], &[("LISTEN_ADDR", &free.to_string())]);
     running.address = Some(free);
     let up = async {
         while TcpStream::connect(free).await.is_err() {
