@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::harness::{
     App, TestApp,
-    process::{self, Running},
+    process::{self, Process},
     smtp::{Action, Phase, behave},
 };
 
@@ -19,8 +19,8 @@ async fn let_leases_run_out(app: &TestApp) {
         .unwrap();
 }
 
-fn start_worker(app: &TestApp) -> Running {
-    process::start(app, &["worker"], &[("SMTP_CONNECTIONS", "4")])
+fn start_worker(app: &TestApp) -> Process {
+    process::worker(app, &[("SMTP_CONNECTIONS", "4")])
 }
 
 /// Everybody is accounted for, and nobody got two.

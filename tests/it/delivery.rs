@@ -363,7 +363,7 @@ async fn a_mailing_that_waits_for_the_relay_goes_on_under_a_worker_that_reaches_
         .execute(&app.pool)
         .await
         .unwrap();
-    let _worker = crate::harness::process::start(&app, &["worker"], &[]);
+    let _worker = crate::harness::process::worker(&app, &[]);
     assert_eq!(app.wait_for_state(id, MailingState::Done).await.accepted, 3);
 }
 

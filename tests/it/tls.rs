@@ -10,14 +10,14 @@ use crate::harness::{
 };
 
 /// A signup, sent by a worker that trusts the certificates in `trusted` and no others.
-async fn signup_through(front: &TlsFront, url: &str, app: &TestApp, trusts_it: bool) -> process::Running {
+async fn signup_through(front: &TlsFront, url: &str, app: &TestApp, trusts_it: bool) -> process::Process {
     app.sign_up("maria@example.org").await;
     let nobody = std::env::temp_dir().join("no-certificates.pem");
     std::fs::write(&nobody, "").unwrap();
     let trusted = if trusts_it { front.certificate.clone() } else { nobody };
     let settings =
         [("SMTP_URL", url), ("SSL_CERT_FILE", trusted.to_str().unwrap()), ("SSL_CERT_DIR", "/nonexistent")];
-    process::start(app, &["worker"], &settings)
+    process::worker(app, &settings)
 }
 
 #[tokio::test(flavor = "multi_thread")]
