@@ -269,3 +269,20 @@ async fn an_update_whose_mail_would_be_cut_off_for_its_size_is_refused() {
     program.file("update.md", format!("---\ntitle: A\n---\n\n{}", "- a\n".repeat(12_000)));
     program.run(&["updates", "add", "update.md"]).await.refused(1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_may_migrate_one_database_at_once() {
+    let database = crate::harness::database::empty().await;
+    let programs: Vec<Program> =
+        (0..4).map(|_| Program::alone().setting("DATABASE_URL", &database)).collect();
+    let (a, b, c, d) = tokio::join!(
+        programs[0].run(&["migrate"]),
+        programs[1].run(&["migrate"]),
+        programs[2].run(&["migrate"]),
+        programs[3].run(&["migrate"]),
+    );
+    for ran in [a, b, c, d] {
+        assert_eq!(ran.done(), "The database is up to date.\n");
+    }
+    assert_eq!(programs[0].run(&["updates", "list", "--json"]).await.done(), "[]\n");
+}

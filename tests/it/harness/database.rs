@@ -16,12 +16,25 @@ use tokio::runtime::Runtime;
 
 /// The address of a fresh, migrated database.
 pub async fn fresh() -> String {
-    // The first test starts the server and makes the template; the others wait for that. It runs on a thread and a
-    // runtime of its own, because each test has its own runtime and takes its tasks along when it ends.
-    let server = tokio::task::spawn_blocking(|| SERVER.get_or_init(Server::start)).await.unwrap();
+    let server = server().await;
+    made(server, &format!(" template \"{}\"", server.template)).await
+}
+
+/// The address of a database with nothing in it.
+pub async fn empty() -> String {
+    made(server().await, "").await
+}
+
+/// The first test starts the server and makes the template; the others wait for that. It runs on a thread and a
+/// runtime of its own, because each test has its own runtime and takes its tasks along when it ends.
+async fn server() -> &'static Server {
+    tokio::task::spawn_blocking(|| SERVER.get_or_init(Server::start)).await.unwrap()
+}
+
+async fn made(server: &Server, from: &str) -> String {
     let name = format!("{}_{}", server.template, NEXT.fetch_add(1, Ordering::Relaxed));
     let mut db = connect(&server.url("postgres")).await;
-    let create = format!("create database \"{name}\" template \"{}\"", server.template);
+    let create = format!("create database \"{name}\"{from}");
     sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut db).await.expect("a database for the test");
     let _ = db.close().await;
     server.url(&name)
