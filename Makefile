@@ -28,7 +28,7 @@ test: ## run every test (only some: ARGS=part_of_a_name)
 	cargo test --locked $(ARGS)
 
 .PHONY: lint-tools
-lint-tools:
+lint-tools: ## install the tools that the checks need
 	@scripts/setup lint
 
 .PHONY: lint

@@ -29,7 +29,7 @@ pub use serve::{Service, stop_on_signal};
 #[derive(Parser)]
 #[command(name = "rundbrief", version, arg_required_else_help = true)]
 struct Arguments {
-    /// Read settings from this file too; what the environment sets already wins. Without it, `.env` is read.
+    /// Read settings from this file too; what the environment sets already wins. Without it, .env is read.
     #[arg(long, global = true, value_name = "FILE")]
     env_file: Option<PathBuf>,
 
@@ -43,7 +43,7 @@ enum Command {
     Serve(serve::Serve),
     /// Run a worker alone. Any number of them may share one database.
     Worker,
-    /// Bring the database's schema up to date. `serve` does this by itself.
+    /// Bring the database's schema up to date. The commands serve and worker do this by themselves.
     Migrate,
     /// Try everything out: a private database, a mail catcher, sample content. Needs no configuration.
     Demo(demo::Demo),
@@ -70,7 +70,9 @@ pub struct Usage(pub String);
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Err(error) = load_env(arguments.env_file.as_deref()) {
+    // The demo has settings of its own.
+    let needs_settings = !matches!(arguments.command, Command::Demo(_));
+    if needs_settings && let Err(error) = load_env(arguments.env_file.as_deref()) {
         output::error(&error.to_string());
         return ExitCode::from(2);
     }
@@ -89,6 +91,9 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::error(&format!("{error:#}"));
+            if is_missing_table(&error) {
+                output::remark("The database has no tables yet. Run: rundbrief migrate");
+            }
             let wrong_use = error.is::<Usage>() || error.is::<ConfigErrors>();
             if wrong_use { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
@@ -108,15 +113,29 @@ async fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
+/// Whether a statement failed for want of a table (Postgres 42P01).
+fn is_missing_table(error: &anyhow::Error) -> bool {
+    let database = error.chain().find_map(|cause| cause.downcast_ref::<sqlx::Error>()?.as_database_error());
+    database.and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "42P01")
+}
+
+/// Loads the file with settings. A line that cannot be read may hold a secret, so it is not shown.
 fn load_env(file: Option<&std::path::Path>) -> Result<(), Usage> {
     let loaded = match file {
-        Some(file) => dotenvy::from_path(file).map_err(|error| (file.display().to_string(), error)),
-        None => dotenvy::dotenv().map(drop).map_err(|error| (".env".to_owned(), error)),
+        Some(file) => dotenvy::from_path(file),
+        None => dotenvy::dotenv().map(drop),
     };
+    let name = file.map_or_else(|| ".env".into(), |file| file.display().to_string());
     match loaded {
-        Err((_, error)) if file.is_none() && error.not_found() => Ok(()),
-        Err((name, error)) => Err(Usage(format!("{name} cannot be read: {error}"))),
         Ok(()) => Ok(()),
+        Err(error) if file.is_none() && error.not_found() => Ok(()),
+        Err(dotenvy::Error::LineParse(line, _)) => {
+            let variable = line.split('=').next().unwrap_or_default().trim();
+            Err(Usage(format!(
+                "{name} cannot be read at {variable:?}: put its value in single quotes, on one line"
+            )))
+        }
+        Err(error) => Err(Usage(format!("{name} cannot be read: {error}"))),
     }
 }
 

@@ -17,8 +17,8 @@ pub use self::{
     smtp_relay::{Credentials, SmtpRelay, SmtpRelayError, TlsMode},
 };
 
-/// The whole configuration of a running service.
-#[derive(Debug, Clone)]
+/// The whole configuration of a running service. Its debug output holds no secret.
+#[derive(Clone)]
 pub struct Config {
     /// Where Postgres is (`DATABASE_URL`).
     pub database_url: String,
@@ -44,6 +44,16 @@ pub struct Config {
     pub email_templates_dir: Option<PathBuf>,
 }
 
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // `database_url` may hold a password.
+        f.debug_struct("Config")
+            .field("public_url", &self.public_url)
+            .field("smtp", &self.smtp)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The service's own address, as people and mail programs reach it.
 ///
 /// Always http or https, never with a path's trailing slash, so that `{url}/confirm/…` is well formed.
@@ -63,6 +73,15 @@ impl PublicUrl {
             && url.fragment().is_none()
             && url.username().is_empty()
             && matches!(url.path(), "" | "/");
+        let on_this_machine = match url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        if url.scheme() == "http" && !on_this_machine {
+            return Err("must begin with https://: links hold tokens, and mail programs unsubscribe over https alone (RFC 8058)".into());
+        }
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || !plain {
             return Err("must be a plain http(s) address such as https://news.example.org".into());
         }
@@ -142,6 +161,12 @@ impl Config {
         let _: Option<()> = optional(source, &mut problems, "LOG_FORMAT", |text| match text {
             "text" | "json" => Ok(()),
             _ => Err("must be text or json".to_owned()),
+        });
+        let _: Option<()> = optional(source, &mut problems, "RUST_LOG", |text| {
+            let parsed = tracing_subscriber::EnvFilter::try_new(text);
+            parsed
+                .map(drop)
+                .map_err(|error| format!("must be a level such as info or rundbrief=debug ({error})"))
         });
         let (Some(database_url), Some(public_url), Some(secret_keys), Some(smtp), true) =
             (database_url, public_url, secret_keys, smtp, problems.is_empty())

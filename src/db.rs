@@ -3,7 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    PgPool,
+    ConnectOptions, Connection, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -15,8 +15,8 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!();
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     /// The address is malformed, or nobody answers there. Tell the operator; trying again may help.
-    #[error("the database cannot be reached: {0}")]
-    Unreachable(#[source] sqlx::Error),
+    #[error("the database that DATABASE_URL names cannot be reached: {0}")]
+    Unreachable(sqlx::Error),
     /// A migration failed. Tell the operator; trying again will not help.
     #[error("the database could not be migrated: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -31,7 +31,9 @@ const POOL_SIZE: u32 = 20;
 /// [`DbError::Unreachable`].
 pub async fn connect(url: &str) -> Result<PgPool, DbError> {
     let pool = pool(url)?;
-    pool.acquire().await.map_err(DbError::Unreachable)?;
+    // A connection outside the pool says why it failed; the pool would only say that it waited.
+    let first = pool.connect_options().connect().await.map_err(DbError::Unreachable)?;
+    drop(first.close().await);
     Ok(pool)
 }
 

@@ -21,6 +21,12 @@ pub fn start() {
         builder.with_target(false).compact().try_init()
     };
     drop(started);
+    // One line an event, a panic too.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let what = panic.payload_as_str().unwrap_or("no words");
+        tracing::error!(place, what, "a panic");
+    }));
 }
 
 /// An address as it may stand in a log or on a page: `maria.muster@example.org` becomes `m…r@example.org`.

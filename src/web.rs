@@ -87,8 +87,8 @@ impl AppState {
     }
 }
 
-/// Every public route, with everything around it.
-pub fn router(state: AppState) -> Router {
+/// Every public route and those in `more`, with everything around them: error pages, headers, log lines.
+pub fn router(state: AppState, more: Router<AppState>) -> Router {
     let forms = Router::new()
         .route("/subscribe", routing::post(subscribe::submit).get(subscribe::back_to_form))
         .route("/confirm/{token}", routing::get(confirm::ask).post(confirm::answer))
@@ -102,6 +102,7 @@ pub fn router(state: AppState) -> Router {
         .route("/health/live", routing::get(health::live))
         .route("/health/ready", routing::get(health::ready))
         .route("/assets/{file}", routing::get(assets::asset))
+        .merge(more)
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_WITHIN))
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(middleware::from_fn_with_state(state.clone(), problem::pages))

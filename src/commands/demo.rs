@@ -9,6 +9,7 @@ use std::{
     fs::{self, File},
     io::ErrorKind,
     net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -43,6 +44,7 @@ impl Demo {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let listener = TcpListener::bind(address).await.map_err(|error| port_problem(self.port, &error))?;
         let port = listener.local_addr()?.port();
+        ensure_own(&dir)?;
         fs::create_dir_all(&dir)
             .with_context(|| format!("{} cannot be made; choose another folder with --dir", dir.display()))?;
         let dir = dir.canonicalize()?;
@@ -60,7 +62,7 @@ impl Demo {
         let service = Service::prepare(&config).await?;
         let first_update = samples::fill(&service.pool, &config).await?;
 
-        let router = service.router(&config)?.merge(inbox::router(catcher.mails.clone())?);
+        let router = service.router(&config, inbox::router(catcher.mails.clone())?)?;
         introduce(&config, &dir, &first_update);
         let result = service.run(listener, router, true, stop).await;
         output::remark("Stopping the database …");
@@ -75,6 +77,16 @@ fn default_dir() -> PathBuf {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "user".into());
     // Not under the home folder: where root runs this, the database's unprivileged user could not get there.
     std::env::temp_dir().join(format!("rundbrief-demo-{user}"))
+}
+
+/// The folder has a name that everybody can guess, in a place where everybody may write. One that somebody else put
+/// there, or a link to another place, is not used.
+fn ensure_own(dir: &Path) -> anyhow::Result<()> {
+    let Ok(found) = fs::symlink_metadata(dir) else { return Ok(()) };
+    if found.is_dir() && found.uid() == postgres::own_uid()? {
+        return Ok(());
+    }
+    Err(anyhow!("{} is not a folder of yours; choose another with --dir", dir.display()))
 }
 
 fn port_problem(port: u16, error: &std::io::Error) -> anyhow::Error {
@@ -142,7 +154,12 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
 fn introduce(config: &Config, dir: &Path, update: &str) {
     let url = config.public_url.as_str();
     let program = std::env::args().next().unwrap_or_else(|| "rundbrief".into());
-    let env = dir.join("env");
+    let env = dir.join("env").display().to_string();
+    // For the shell, whatever stands in the path.
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+    let shell = |text: &str| if plain(text) { text.to_owned() } else { quoted(text) };
+    let (program, env) = (shell(&program), shell(&env));
     output::line(&format!(
         "
 Rundbrief is running. Everything stays on this machine.
@@ -161,7 +178,6 @@ Rundbrief is running. Everything stays on this machine.
 Data:  {dir}   (remove it to begin anew)
 Stop:  Ctrl-C
 ",
-        env = env.display(),
         dir = dir.display()
     ));
 }

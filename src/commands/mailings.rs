@@ -225,7 +225,7 @@ async fn trigger(
     let publication = ready_publication(&mut transaction).await?;
     let update = updates::named(&mut transaction, update).await?;
     let content = composer.update(&publication, &update)?;
-    let audience = mailing::audience(&mut transaction, Utc::now()).await?;
+    let audience = mailing::can_trigger(&mut transaction, update.id, ask.again, Utc::now()).await?;
     // Not held open while a person thinks.
     transaction.rollback().await?;
 
@@ -249,14 +249,8 @@ async fn trigger(
         }
     }
     let mut transaction = pool.begin().await?;
-    let triggered = mailing::trigger(&mut transaction, update.id, &content, at, ask.again, Utc::now()).await;
-    let (id, audience) = match triggered {
-        Ok(triggered) => triggered,
-        Err(MailingError::AlreadyTriggered(before)) => {
-            return Err(MailingError::AlreadyTriggered(before).into());
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let (id, audience) =
+        mailing::trigger(&mut transaction, update.id, &content, at, ask.again, Utc::now()).await?;
     transaction.commit().await?;
     if json {
         output::json(&json!({ "id": id, "audience": audience }))?;

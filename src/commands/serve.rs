@@ -37,7 +37,7 @@ impl Serve {
         })?;
         let stop = stop_on_signal();
         service.say_what_is_missing().await;
-        let router = service.router(&config)?;
+        let router = service.router(&config, Router::new())?;
         service.run(listener, router, !self.no_worker, stop).await
     }
 }
@@ -71,12 +71,12 @@ impl Service {
         Ok(Self { pool, worker, keep_ip_days: config.keep_ip_days })
     }
 
-    /// The public routes.
+    /// The public routes and those in `more`.
     ///
     /// # Errors
     /// When a built-in page is broken.
-    pub fn router(&self, config: &Config) -> anyhow::Result<Router> {
-        Ok(web::router(web::AppState::new(self.pool.clone(), config)?))
+    pub fn router(&self, config: &Config, more: Router<web::AppState>) -> anyhow::Result<Router> {
+        Ok(web::router(web::AppState::new(self.pool.clone(), config)?, more))
     }
 
     /// Serves `router` on `listener`, with a worker beside it if wanted, until `stop` turns true; ends within ten

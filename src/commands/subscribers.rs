@@ -19,9 +19,11 @@ use super::{Usage, database, output};
 /// The people on the list.
 #[derive(Subcommand)]
 pub enum Subscribers {
-    /// Bring in people who agreed elsewhere (CSV: email, `consented_at`, `consent_source`, and locale if you like).
+    /// Bring in people who agreed elsewhere, from a CSV file.
     Import {
-        /// The file.
+        #[arg(
+            help = "CSV in UTF-8 with a header: email, consented_at, consent_source, and locale if you like"
+        )]
         file: PathBuf,
         /// Print one JSON value.
         #[arg(long)]

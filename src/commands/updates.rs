@@ -22,7 +22,9 @@ use super::{Usage, database, output};
 pub enum Updates {
     /// Bring in an update as a draft. Nothing is sent.
     Add {
-        /// Markdown under a front matter (title, teaser, date, link, image, `image_alt`, `image_credit`, locale).
+        #[arg(
+            help = "Markdown under a front matter: title, teaser, date, link, image, image_alt, image_credit, locale"
+        )]
         file: PathBuf,
         /// Print one JSON value.
         #[arg(long)]

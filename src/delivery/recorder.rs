@@ -85,13 +85,17 @@ async fn run(pool: Arc<PgPool>, worker: WorkerId, mut receiver: mpsc::Receiver<E
     }
 }
 
-/// An outcome must not be lost because the database was away for a while, so this goes on until it is committed. All of it
-/// may be written twice without harm.
+/// An outcome must not be lost because the database was away for a while, so this goes on until it is committed. All
+/// of it may be written twice without harm.
 async fn commit_until_it_works(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> Vec<i64> {
     let mut pause = Duration::from_millis(100);
     loop {
         match commit(pool, worker, batch).await {
             Ok(granted) => return granted,
+            Err(error) if is_refusal(&error) => {
+                tracing::error!(%error, entries = batch.len(), "the database refuses an outcome; trying them one by one");
+                return commit_singly(pool, worker, batch).await;
+            }
             Err(error) => {
                 tracing::error!(%error, entries = batch.len(), "outcomes cannot be recorded at the moment; trying again");
                 sleep(pause).await;
@@ -99,6 +103,25 @@ async fn commit_until_it_works(pool: &PgPool, worker: WorkerId, batch: &[Entry])
             }
         }
     }
+}
+
+/// Whether the database is there and will never take this: bad data (class 22) or a broken constraint (class 23).
+fn is_refusal(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+}
+
+/// One entry that cannot be written must not hold up the others. It is left out: what was transmitting becomes
+/// `unknown` with its worker, what was to be marked is not granted.
+async fn commit_singly(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> Vec<i64> {
+    let mut granted = Vec::new();
+    for entry in batch {
+        match commit(pool, worker, std::slice::from_ref(entry)).await {
+            Ok(one) => granted.extend(one),
+            Err(error) => tracing::error!(%error, "an outcome could not be recorded"),
+        }
+    }
+    granted
 }
 
 async fn commit(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> sqlx::Result<Vec<i64>> {
@@ -110,7 +133,7 @@ async fn commit(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> sqlx::Resul
     let mut transaction = pool.begin().await?;
     if !finished.is_empty() {
         let outcomes: Vec<Outcome> = finished.iter().map(|finished| finished.outcome.clone()).collect();
-        let news = delivery::record_outcomes(&mut transaction, &outcomes, now).await?;
+        let news = delivery::record_outcomes(&mut transaction, worker, &outcomes, now).await?;
         for finished in finished {
             let accepted =
                 finished.outcome.verdict == Verdict::Accepted && news.contains(&finished.outcome.id);

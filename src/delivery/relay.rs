@@ -79,7 +79,7 @@ impl Relay {
         let (wire, reads) = Wire::connect(relay).await.map_err(|error| unreachable(&error))?;
         let hello_name = hello_name(hello);
         let opening = AsyncSmtpConnection::connect_with_transport(Box::new(wire), &hello_name);
-        let mut smtp = within(reply_within, opening).await?.map_err(|error| greeting_problem(&error))?;
+        let mut smtp = within(reply_within, opening).await?.map_err(|error| unreachable(&error))?;
         if relay.tls == TlsMode::Required {
             if !smtp.can_starttls() {
                 let text =
@@ -89,7 +89,10 @@ impl Relay {
             let parameters =
                 TlsParameters::new_rustls(relay.host.clone()).map_err(|error| unreachable(&error))?;
             within(reply_within, smtp.starttls(parameters, &hello_name)).await?.map_err(|error| {
-                RelayProblem::Unreachable(format!("STARTTLS failed ({error}); nothing was sent in clear"))
+                RelayProblem::Unreachable(format!(
+                    "STARTTLS failed ({}); nothing was sent in clear",
+                    clean(&error)
+                ))
             })?;
         }
         if let Some(login) = &relay.credentials {
@@ -272,7 +275,7 @@ fn answered(result: Result<Response, SmtpError>) -> Result<Reply, Unanswered> {
                 let text = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                 Ok(Reply { code: code.into(), text: one_line(text.lines()) })
             }
-            None => Err(Unanswered::Broken(error.to_string())),
+            None => Err(Unanswered::Broken(one_line(error.to_string().lines()))),
         },
     }
 }
@@ -300,20 +303,20 @@ async fn within<T>(limit: Duration, step: impl Future<Output = T>) -> Result<T, 
 }
 
 fn unreachable(error: &impl std::fmt::Display) -> RelayProblem {
-    RelayProblem::Unreachable(error.to_string())
-}
-
-fn greeting_problem(error: &SmtpError) -> RelayProblem {
-    // A 5xx greeting says nothing about anybody's mailbox (RFC 5321 §3.1).
-    RelayProblem::Unreachable(error.to_string())
+    RelayProblem::Unreachable(clean(error))
 }
 
 fn login_problem(error: &SmtpError) -> RelayProblem {
     if error.is_permanent() || error.is_client() {
-        RelayProblem::Login(error.to_string())
+        RelayProblem::Login(clean(error))
     } else {
-        RelayProblem::Unreachable(error.to_string())
+        unreachable(error)
     }
+}
+
+/// An error's words as they may be kept and shown: the relay may have put anything in them.
+fn clean(error: &impl std::fmt::Display) -> String {
+    one_line(error.to_string().lines())
 }
 
 fn sender_problem(reply: &Reply) -> RelayProblem {

@@ -79,7 +79,13 @@ impl Sender {
             }
             if self.shared.throttle.is_limited() {
                 self.settle(&mut finished).await;
-                self.shared.throttle.permit().await;
+                tokio::select! {
+                    () = self.shared.throttle.permit() => {}
+                    () = stopped(&mut self.stopping) => {
+                        self.shared.hand.put_back(job);
+                        continue;
+                    }
+                }
             }
             let mark = Mark { id: job.id, attempt: job.attempts + 1 };
             let intent = Intent { mark, confirm_token: message.confirm_token };

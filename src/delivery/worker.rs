@@ -24,7 +24,7 @@ use crate::{
     domain::{
         delivery,
         ids::WorkerId,
-        mailing::{self, FanOut, PauseKind},
+        mailing::{self, FanOut, MailingError, PauseKind},
         worker,
     },
     mail::compose::Composer,
@@ -165,8 +165,13 @@ impl Worker {
         }
         // With the last sender the recorder's last handle is gone; it ends after its last commit.
         let recorded = timeout(Duration::from_secs(1), recording).await.is_ok();
-        if recorded && let Err(error) = sign_off(&shared).await {
-            tracing::warn!(%error, worker = id.0, "the worker could not hand back its claims; they return with its lease");
+        let signed_off = recorded
+            && timeout(Duration::from_secs(1), sign_off(&shared)).await.is_ok_and(|done| done.is_ok());
+        if !signed_off {
+            tracing::warn!(
+                worker = id.0,
+                "the worker could not hand back its claims; they return with its lease"
+            );
         }
         ended
     }
@@ -354,8 +359,13 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
     let reason = problem.to_string();
     let mut db = shared.pool.acquire().await?;
     for id in mailing::sending(&mut db).await? {
-        if mailing::pause(&mut db, id, kind, &reason, Utc::now()).await.is_ok() {
-            tracing::warn!(mailing = %id, reason = mask_addresses(&reason), "the mailing paused itself");
+        match mailing::pause(&mut db, id, kind, &reason, Utc::now()).await {
+            Ok(()) => {
+                tracing::warn!(mailing = %id, reason = mask_addresses(&reason), "the mailing paused itself")
+            }
+            Err(MailingError::Database(error)) => return Err(error),
+            // Somebody else paused or cancelled it at the same moment.
+            Err(_) => {}
         }
     }
     shared.gate.told();

@@ -13,7 +13,7 @@ use crate::telemetry::mask;
 /// can take it: `straße.de` is kept as `xn--strae-oqa.de`. Quoted local parts, comments and IP literals, which
 /// RFC 5321 allows and nobody has, are refused: they are where address parsers disagree with each other.
 /// So are local parts outside ASCII, because only relays with SMTPUTF8 (RFC 6531) could carry them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, sqlx::Type)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, sqlx::Type)]
 #[serde(transparent)]
 #[sqlx(transparent)]
 pub struct EmailAddress(String);
@@ -125,6 +125,13 @@ impl NormalizedAddress {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Logs never show more than the masked form.
+impl fmt::Debug for EmailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&mask(&self.0))
     }
 }
 

@@ -148,6 +148,33 @@ pub async fn audience(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result
     Ok(count.unwrap_or(0))
 }
 
+/// Whether a mailing of this update may be triggered; answers how many people it would reach.
+///
+/// # Errors
+/// [`MailingError::AlreadyTriggered`] unless `again`; [`MailingError::NoAudience`].
+pub async fn can_trigger(
+    db: &mut PgConnection,
+    update: UpdateId,
+    again: bool,
+    now: DateTime<Utc>,
+) -> Result<i64, MailingError> {
+    let before = sqlx::query_scalar!(
+        r#"select id as "id: MailingId" from mailings where update_id = $1 and state <> 'cancelled'
+           order by triggered_at desc limit 1"#,
+        update.0
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    if let (Some(before), false) = (before, again) {
+        return Err(MailingError::AlreadyTriggered(before));
+    }
+    let audience = audience(db, now).await?;
+    if audience == 0 {
+        return Err(MailingError::NoAudience);
+    }
+    Ok(audience)
+}
+
 /// Triggers a mailing: content and audience are frozen here, workers do the rest. Once the caller has committed,
 /// the mailing survives kill -9 (invariant 9).
 ///
@@ -163,20 +190,7 @@ pub async fn trigger(
 ) -> Result<(MailingId, i64), MailingError> {
     // The lock on the update makes two triggers at once come one after the other, so one of them is refused.
     sqlx::query!("select id from updates where id = $1 for update", update.0).fetch_one(&mut *db).await?;
-    let before = sqlx::query_scalar!(
-        r#"select id as "id: MailingId" from mailings where update_id = $1 and state <> 'cancelled'
-           order by triggered_at desc limit 1"#,
-        update.0
-    )
-    .fetch_optional(&mut *db)
-    .await?;
-    if let (Some(before), false) = (before, again) {
-        return Err(MailingError::AlreadyTriggered(before));
-    }
-    let audience = audience(db, now).await?;
-    if audience == 0 {
-        return Err(MailingError::NoAudience);
-    }
+    let audience = can_trigger(&mut *db, update, again, now).await?;
     let id = MailingId::new();
     let state = if scheduled_at.is_some() { MailingState::Scheduled } else { MailingState::Preparing };
     sqlx::query!(

@@ -161,7 +161,18 @@ impl Content {
         if let Some((field, _)) = lines.iter().find(|(_, text)| text.chars().any(char::is_control)) {
             return Err(PublicationError::File(format!("{field} must be a single line")));
         }
-        let urls = [("website", &content.website), ("privacy_url", &content.privacy_url)];
+        if content
+            .logo
+            .as_ref()
+            .is_some_and(|logo| logo.alt.trim().is_empty() || logo.width == 0 || logo.height == 0)
+        {
+            return Err(PublicationError::File(
+                "logo needs alt, what it says, and a width and height above 0".into(),
+            ));
+        }
+        let logo_url = content.logo.as_ref().map(|logo| logo.url.clone());
+        let urls =
+            [("website", &content.website), ("privacy_url", &content.privacy_url), ("logo.url", &logo_url)];
         for (field, url) in urls {
             if url.as_ref().is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
                 return Err(PublicationError::File(format!("{field} must begin with https://")));

@@ -290,7 +290,7 @@ async fn shown_at(db: &mut PgConnection, signup: &Signup) -> sqlx::Result<Option
     }))
 }
 
-/// Keeps the hash of a token that a confirmation mail is about to carry.
+/// Keeps the hash of a token that a confirmation mail is about to carry. Keeping it twice does no harm.
 ///
 /// # Errors
 /// When the database fails, or when the signup is gone.
@@ -301,7 +301,8 @@ pub async fn keep_token(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into confirm_tokens (token_sha256, signup_id, created_at) values ($1, $2, $3)",
+        "insert into confirm_tokens (token_sha256, signup_id, created_at) values ($1, $2, $3)
+         on conflict (token_sha256) do nothing",
         token.0.as_slice(),
         id.0,
         now

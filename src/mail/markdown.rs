@@ -43,7 +43,7 @@ pub fn check(markdown: &str) -> Result<(), MarkdownError> {
                 }
                 open_image = Some((line, false));
             }
-            Event::Text(text) => {
+            Event::Text(text) | Event::Code(text) => {
                 if let Some((_, has_text)) = &mut open_image {
                     *has_text |= !text.trim().is_empty();
                 }

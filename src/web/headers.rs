@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderName, HeaderValue, Uri, header},
     middleware::Next,
     response::Response,
 };
@@ -15,9 +15,7 @@ const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-ac
 
 /// Adds the security headers. Pages whose address holds a token also keep it out of caches and of Referer headers.
 pub async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let holds_token = ["/confirm/", "/unsubscribe/", "/resubscribe/"]
-        .iter()
-        .any(|prefix| request.uri().path().starts_with(prefix));
+    let holds_token = holds_token(request.uri());
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
@@ -38,6 +36,11 @@ pub async fn add(State(state): State<AppState>, request: Request, next: Next) ->
         set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
     response
+}
+
+/// Whether an address holds a token: it stays out of caches, Referer headers and search engines.
+pub fn holds_token(uri: &Uri) -> bool {
+    ["/confirm/", "/unsubscribe/", "/resubscribe/"].iter().any(|prefix| uri.path().starts_with(prefix))
 }
 
 /// Logs each request by its route, never by its path: paths hold tokens.

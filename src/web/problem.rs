@@ -14,7 +14,7 @@ use axum::{
 use serde::Serialize;
 
 use super::{
-    AppState,
+    AppState, headers,
     pages::{Frame, PageError},
     visitor,
 };
@@ -24,6 +24,8 @@ use super::{
 pub enum Problem {
     /// A token that is not ours, cut off or altered.
     LinkUnknown,
+    /// The same in an unsubscribe link. Whoever meets it wants to leave and must get there.
+    UnsubscribeUnknown,
     /// A confirm link whose time is over.
     LinkExpired,
     /// A confirm link whose signup was ended with "that was not me".
@@ -57,7 +59,7 @@ impl Problem {
 
     fn status(&self) -> StatusCode {
         match self {
-            Problem::LinkUnknown | Problem::NotFound => StatusCode::NOT_FOUND,
+            Problem::LinkUnknown | Problem::UnsubscribeUnknown | Problem::NotFound => StatusCode::NOT_FOUND,
             Problem::LinkExpired | Problem::LinkEnded => StatusCode::GONE,
             Problem::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Problem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -72,6 +74,7 @@ impl Problem {
     fn key(&self) -> &'static str {
         match self {
             Problem::LinkUnknown => "link_unknown",
+            Problem::UnsubscribeUnknown => "unsubscribe_unknown",
             Problem::LinkExpired => "link_expired",
             Problem::LinkEnded => "link_ended",
             Problem::NotFound => "not_found",
@@ -161,18 +164,27 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
     let locale = locale.unwrap_or_else(|| publication.as_ref().map(|p| p.content.locale).unwrap_or_default());
     let text = |key: &str| state.pages.text(locale, &format!("problem.{}", problem.key()), key).to_owned();
     let way_on = match problem {
-        Problem::Unavailable | Problem::Timeout if method == Method::GET => uri.path().to_owned(),
+        // The page with the button is the way to try again, also after a POST.
+        Problem::Unavailable | Problem::Timeout if method == Method::GET || headers::holds_token(&uri) => {
+            uri.path().to_owned()
+        }
         _ => format!("/?lang={locale}"),
     };
     let reference = match &problem {
         Problem::Internal { reference } => Some(reference.clone()),
         _ => None,
     };
+    // Who wants to leave is not sent to the signup form.
+    let way_on = (problem != Problem::UnsubscribeUnknown).then_some(way_on);
+    let contact = publication.as_ref().map(|publication| {
+        let sender = &publication.content.sender;
+        sender.reply_to.as_ref().unwrap_or(&sender.address).clone()
+    });
     let view = View {
         title: text("title"),
-        message: text("message"),
+        message: text("message").replace("{address}", contact.as_deref().unwrap_or_default()),
         reference,
-        way_on_url: Some(way_on),
+        way_on_url: way_on,
         way_on_label: text("way_on"),
     };
     let mut answer = if wants_json(&asked) {

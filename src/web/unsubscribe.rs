@@ -92,5 +92,5 @@ pub async fn undo(
 }
 
 fn subscriber_of(state: &AppState, token: &str) -> Result<SubscriberId, Problem> {
-    read_subscriber_token(&state.keys, LinkPurpose::Unsubscribe, token).ok_or(Problem::LinkUnknown)
+    read_subscriber_token(&state.keys, LinkPurpose::Unsubscribe, token).ok_or(Problem::UnsubscribeUnknown)
 }

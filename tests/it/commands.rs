@@ -267,7 +267,8 @@ async fn an_update_whose_mail_would_be_cut_off_for_its_size_is_refused() {
     let program = Program::beside(&app);
     // Short as Markdown; as HTML each of these lines is ten times as long.
     program.file("update.md", format!("---\ntitle: A\n---\n\n{}", "- a\n".repeat(12_000)));
-    program.run(&["updates", "add", "update.md"]).await.refused(1);
+    let ran = program.run(&["updates", "add", "update.md"]).await;
+    assert!(ran.refused(1).contains("too long"), "{ran:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

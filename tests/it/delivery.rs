@@ -115,6 +115,15 @@ async fn a_recipient_refused_while_data_is_taken_anyway_gets_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_odd_reply_that_no_database_takes_stops_nothing() {
+    let (app, id, counts) =
+        mailing_to_three(odd_one(Phase::Dot, Action::Reply("2\u{0}50 \u{7}\u{1b}[31mred"))).await;
+    assert_eq!((counts.accepted, counts.unknown), (2, 1));
+    app.wait_for_state(id, MailingState::Done).await;
+    assert!(!odd_delivery(&app).await.2.unwrap().contains(char::is_control));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_answers_byte_by_byte_is_waited_for() {
     let (_, _, counts) =
         mailing_to_three(odd_one(Phase::Dot, Action::Trickle(Duration::from_millis(5)))).await;

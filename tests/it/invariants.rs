@@ -230,6 +230,7 @@ async fn invariant_8_two_copies_differ_in_nothing_but_recipient_name_and_unsubsc
         let head = mail.source.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ");
         head.split("\r\n").map(str::to_owned).collect::<Vec<_>>()
     };
+    assert_eq!(headers_of(&copies[0].1).len(), headers_of(&copies[1].1).len());
     for (one, other) in headers_of(&copies[0].1).iter().zip(headers_of(&copies[1].1)) {
         let own =
             ["Date:", "Message-ID:", "To:", "List-Unsubscribe:"].iter().any(|name| one.starts_with(name));

@@ -16,7 +16,7 @@ use tera::{Context, Tera};
 use super::catcher::{Caught, Mails};
 
 /// The inbox's pages and the pictures of the sample updates.
-pub fn router(mails: Mails) -> anyhow::Result<Router> {
+pub fn router<S: Clone + Send + Sync + 'static>(mails: Mails) -> anyhow::Result<Router<S>> {
     let mut tera = Tera::new();
     tera.add_raw_templates([
         ("inbox.html", include_str!("templates/inbox.html")),
@@ -77,16 +77,20 @@ async fn picture() -> Response {
     ([(header::CONTENT_TYPE, "image/png")], include_bytes!("seenland.png").as_slice()).into_response()
 }
 
+/// The service's own policy, but for the style that stands in these pages, and the frame with the mail.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+
 fn page(inbox: &Inbox, template: &str, values: &Value) -> Response {
     let rendered = Context::from_serialize(values).and_then(|context| inbox.tera.render(template, &context));
     match rendered {
-        Ok(page) => Html(page).into_response(),
+        Ok(page) => ([(header::CONTENT_SECURITY_POLICY, PAGE_POLICY)], Html(page)).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
 fn gone() -> Response {
-    (StatusCode::NOT_FOUND, "This mail is not kept any more. All mails: /inbox\n").into_response()
+    let page = "<!doctype html><title>404</title><p>Diese E-Mail ist nicht mehr da. <a href=\"/inbox\">Alle E-Mails</a>";
+    (StatusCode::NOT_FOUND, Html(page)).into_response()
 }
 
 fn summary(mail: &Caught) -> Value {

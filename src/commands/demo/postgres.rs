@@ -249,7 +249,7 @@ struct ServerUser(Option<(u32, u32)>);
 impl ServerUser {
     fn find() -> anyhow::Result<Self> {
         // A process's own files belong to its effective user.
-        let own = tempfile_owner()?;
+        let own = own_uid()?;
         if own != 0 {
             return Ok(Self(None));
         }
@@ -266,6 +266,9 @@ impl ServerUser {
     }
 
     fn give(&self, path: &Path) -> anyhow::Result<()> {
+        if fs::symlink_metadata(path)?.is_symlink() {
+            bail!("{} is a link to another place; it is not used", path.display());
+        }
         if let Some((uid, gid)) = self.0 {
             chown(path, Some(uid), Some(gid))
                 .with_context(|| format!("{} cannot be given to the database's user", path.display()))?;
@@ -287,7 +290,10 @@ impl ServerUser {
 }
 
 /// Our effective user, read off a file we make: the standard library has no other way to ask.
-fn tempfile_owner() -> anyhow::Result<u32> {
+///
+/// # Errors
+/// When no file can be made in the folder for temporary files.
+pub fn own_uid() -> anyhow::Result<u32> {
     let path = env::temp_dir().join(format!(
         "rundbrief-{}-{:08x}",
         std::process::id(),

@@ -2,30 +2,45 @@
 
 use std::{
     borrow::Cow,
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
 use anyhow::Context;
 use csv::Writer;
+use sqlx::PgPool;
 
 use crate::{commands::database, domain::subscriber};
 
 /// Subscribers read at once.
 const PAGE: i64 = 5_000;
 
-/// Writes the list to a file, or to standard output.
+/// Writes the list to a file, or to standard output. A reader that goes away (`| head`) is no error.
 pub async fn run(out: Option<&Path>) -> anyhow::Result<()> {
+    // First the database: a file that is there stays as it is when that cannot be reached.
+    let pool = database().await?;
     let target: Box<dyn Write + Send> = match out {
         Some(path) => {
-            Box::new(File::create(path).with_context(|| format!("{} cannot be written", path.display()))?)
+            Box::new(private_file(path).with_context(|| format!("{} cannot be written", path.display()))?)
         }
         None => Box::new(io::stdout()),
     };
+    match write(&pool, target).await {
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        written => written,
+    }
+}
+
+/// A file that only its owner reads: it holds everybody's address.
+fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+async fn write(pool: &PgPool, target: Box<dyn Write + Send>) -> anyhow::Result<()> {
     let mut writer = Writer::from_writer(target);
     writer.write_record(["email", "locale", "state", "confirmed_at", "state_changed_at", "id"])?;
-    let pool = database().await?;
     let mut after = None;
     loop {
         let page = subscriber::page(&mut *pool.acquire().await?, after, PAGE).await?;
@@ -43,8 +58,16 @@ pub async fn run(out: Option<&Path>) -> anyhow::Result<()> {
             ])?;
         }
     }
-    writer.flush()?;
-    Ok(())
+    Ok(writer.flush()?)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let of_csv = |error: &csv::Error| match error.kind() {
+        csv::ErrorKind::Io(error) => error.kind() == io::ErrorKind::BrokenPipe,
+        _ => false,
+    };
+    error.downcast_ref::<csv::Error>().is_some_and(of_csv)
+        || error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// A field that no spreadsheet takes for a formula: an address may begin with `=` or `+`, and a program that opens

@@ -246,6 +246,7 @@ impl Verdict {
 /// When the database fails.
 pub async fn record_outcomes(
     db: &mut PgConnection,
+    worker: WorkerId,
     outcomes: &[Outcome],
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<DeliveryId>> {
@@ -274,7 +275,7 @@ pub async fn record_outcomes(
          from unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[], $5::smallint[], $6::text[], $8::bool[])
              as o (id, attempt, state, due_at, smtp_code, smtp_text, untried)
          where d.id = o.id and d.attempts = o.attempt
-           and (d.state = 'transmitting' or (d.state = 'unknown' and o.state <> 'unknown' and o.due_at is null))
+           and ((d.state = 'transmitting' and d.claimed_by = $9) or (d.state = 'unknown' and o.state <> 'unknown' and o.due_at is null))
          returning d.id as "id: DeliveryId""#,
         &ids,
         &attempts,
@@ -283,7 +284,8 @@ pub async fn record_outcomes(
         &codes as &[Option<i16>],
         &texts,
         now,
-        &untried
+        &untried,
+        worker.0
     )
     .fetch_all(db)
     .await

@@ -1,6 +1,6 @@
 //! An update as a file: Markdown under a front matter of YAML.
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use serde::Deserialize;
 use url::Url;
 
@@ -82,7 +82,8 @@ impl UpdateFile {
         };
         let teaser = field("teaser", yaml.teaser).line(400)?.unwrap_or_default();
         let date = field("date", yaml.date).parsed(|text| {
-            text.parse::<NaiveDate>().map_err(|_| "must be written as 2026-12-16".to_owned())
+            let date = text.parse::<NaiveDate>().ok().filter(|date| (1900..=9999).contains(&date.year()));
+            date.ok_or_else(|| "must be written as 2026-12-16".to_owned())
         })?;
         let link = field("link", yaml.link).parsed(|text| web_address(&text))?;
         let image = field("image", yaml.image).parsed(|text| web_address(&text))?;

@@ -113,7 +113,7 @@ impl App {
             let content = Content::parse(file).unwrap();
             publication::apply(&mut pool.acquire().await.unwrap(), &content, Utc::now()).await.unwrap();
         }
-        let router = service.router(&config).unwrap();
+        let router = service.router(&config, axum::Router::new()).unwrap();
         let (stop, stopping) = watch::channel(false);
         let running = tokio::spawn(service.run(listener, router, self.with_worker, stopping));
         TestApp { address, relay, pool, config, settings, stop, running: Some(running) }

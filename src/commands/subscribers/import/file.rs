@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc};
 use csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 
 use crate::{
@@ -46,7 +46,7 @@ impl SubscriberFile {
         let required = |name: &str| {
             find(name).ok_or_else(|| {
                 Usage(format!(
-                    "the first line must name the columns email, consented_at and consent_source; {name} is missing"
+                    "the first line must name the columns email, consented_at and consent_source, separated by commas; {name} is missing"
                 ))
             })
         };
@@ -73,6 +73,15 @@ impl SubscriberFile {
             // The reader stands behind the record's line end; a quoted field may have had line ends of its own.
             let within = self.record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
             let line = self.reader.position().line() - 1 - within;
+            if within > 0 {
+                // No field of ours has several lines. A quote that nobody closed has swallowed other people's, and
+                // their addresses must not end up in this one's proof.
+                let problem = format!(
+                    "a quote that opens here is not closed before line {}; nobody from these lines came in",
+                    line + within
+                );
+                return Ok(Some((line, Err(problem))));
+            }
             return Ok(Some((line, self.row(line, default_locale, now))));
         }
         Ok(None)
@@ -82,7 +91,7 @@ impl SubscriberFile {
         let email =
             EmailAddress::parse(self.field(self.email)?).map_err(|error| format!("email: {error}"))?;
         let consented_at = time(self.field(self.consented_at)?)
-            .filter(|at| *at <= now)
+            .filter(|at| *at <= now && at.year() >= 1900)
             .ok_or("consented_at must be a time in the past, such as 2025-03-01 or 2025-03-01T10:00:00Z")?;
         let source = self.field(self.consent_source)?;
         if source.is_empty() {
@@ -91,7 +100,7 @@ impl SubscriberFile {
         if source.chars().count() > 500 {
             return Err("consent_source is longer than 500 characters".into());
         }
-        if source.chars().any(|c| c.is_control() && !"\r\n\t".contains(c)) {
+        if source.chars().any(char::is_control) {
             return Err("consent_source holds a control character".into());
         }
         let locale = match self.locale.map(|column| self.field(column)).transpose()?.unwrap_or_default() {
