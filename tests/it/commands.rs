@@ -60,7 +60,7 @@ async fn a_bad_configuration_lists_every_problem_at_once_and_shows_no_secret() {
 async fn a_database_that_does_not_answer_is_told_and_exits_1() {
     let program = Program::alone().setting("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing");
     let ran = program.run(&["updates", "list"]).await;
-    assert!(ran.refused(1).contains("the database cannot be reached"), "{ran:?}");
+    assert!(ran.refused(1).contains("the database that DATABASE_URL names cannot be reached"), "{ran:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

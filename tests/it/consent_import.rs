@@ -54,10 +54,10 @@ async fn bad_lines_are_told_by_number_and_the_others_come_in() {
         f@example.org\n"
         .to_vec();
     file.extend(b"g@example.org,2025-03-01,M\xFCnchen,de\n"); // Latin-1
-    file.extend("h@example.org,2025-03-01,\"Messe,\nHalle 3\",de\n".as_bytes()); // two lines
+    file.extend("h@example.org,2025-03-01,\"Messe,\nHalle 3\",de\n".as_bytes()); // what is quoted goes on
     file.extend("@example.org,2025-03-01,Messe,de\nz@example.org,2025-03-01,Messe,EN".as_bytes());
     let ran = import(&Program::beside(&app), file).await;
-    assert_eq!(ran.json(), summary(3, 0, 0, 0, 8));
+    assert_eq!(ran.json(), summary(2, 0, 0, 0, 9));
     let expected = [
         (3, "email: "),
         (4, "consented_at "),
@@ -66,6 +66,7 @@ async fn bad_lines_are_told_by_number_and_the_others_come_in() {
         (7, "locale "),
         (8, "consented_at "),
         (9, ""),
+        (10, "a quote that opens here is not closed"),
         (12, "email: "),
     ];
     let told = told(&ran);
@@ -75,10 +76,24 @@ async fn bad_lines_are_told_by_number_and_the_others_come_in() {
         assert!(problem.starts_with(word) && !problem.is_empty(), "line {line}: {problem}");
     }
     let active = |email: &str| (email.to_owned(), "active".to_owned());
-    let expected = [active("a@example.org"), active("h@example.org"), active("z@example.org")];
+    let expected = [active("a@example.org"), active("z@example.org")];
     assert_eq!(subscribers(&app).await, expected);
     assert_eq!(app.count("select count(*) from subscribers where locale = 'en'").await, 1);
     assert_eq!(app.count("select count(*) from deliveries").await, 0, "an import sends nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quote_that_is_never_closed_puts_nobody_into_somebody_elses_proof() {
+    let app = App::new().without_worker().start().await;
+    let file = "email,consented_at,consent_source\n\
+        a@example.org,2025-03-01,Messe\n\
+        b@example.org,2025-03-01,\"Messe\n\
+        c@example.org,2025-03-01,Messe\n";
+    let ran = import(&Program::beside(&app), file).await;
+    assert_eq!(ran.json(), summary(1, 0, 0, 0, 1));
+    assert_eq!(told(&ran)[0].0, 3);
+    assert_eq!(subscribers(&app).await.len(), 1);
+    assert_eq!(app.count("select count(*) from consent_events where source like '%@%'").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,10 +121,10 @@ async fn lines_are_counted_right_behind_blank_ones() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_that_no_database_takes_is_a_bad_line_and_no_end() {
     let app = App::new().without_worker().start().await;
-    let file = "email,consented_at,consent_source\na@example.org,2025-03-01,Me\0sse\nb@example.org,2025-03-01,Messe\n";
+    let file = "email,consented_at,consent_source\na@example.org,2025-03-01,Me\0sse\nb@example.org,2025-03-01,Messe\nc@example.org,-9999-01-01,Messe\n";
     let ran = import(&Program::beside(&app), file).await;
-    assert_eq!(ran.json(), summary(1, 0, 0, 0, 1));
-    assert_eq!(told(&ran)[0].0, 2, "{ran:?}");
+    assert_eq!(ran.json(), summary(1, 0, 0, 0, 2));
+    assert_eq!((told(&ran)[0].0, told(&ran)[1].0), (2, 4), "{ran:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,7 +74,11 @@ async fn is_refused(app: &TestApp, path: &str, (status, heading): (u16, &str)) {
     for answer in open_and_press(app, path).await {
         assert_eq!((answer.status.as_u16(), answer.heading()), (status, heading), "{shown}");
         assert!(answer.body.contains(&format!("<title>{heading} – LOK Lausitz</title>")), "{}", answer.body);
-        assert!(answer.body.contains("href=\"/?lang=de\""), "{}", answer.body);
+        // Who wants to leave is told whom to write to, and is not sent to the signup form.
+        let leaves = path.starts_with("/unsubscribe/") && heading == "Dieser Link passt nicht";
+        let way_on = if leaves { "Nachricht an kontakt@lok-lausitz.example" } else { "href=\"/?lang=de\"" };
+        assert!(answer.body.contains(way_on), "{}", answer.body);
+        assert!(!(leaves && answer.body.contains("Neu anmelden")), "{}", answer.body);
         assert!(!answer.body.contains("<script"), "{}", answer.body);
         assert_eq!(answer.header("cache-control"), "no-store", "{shown}");
         assert_eq!(answer.header("referrer-policy"), "no-referrer", "{shown}");

@@ -1,9 +1,12 @@
 //! When a request cannot be answered as it was meant: a clear page with the way on, and nothing kept.
 
+use std::time::{Duration, Instant};
+
 use axum::http::Method;
+use rundbrief::commands::demo::postgres::Cluster;
 
 use super::{FORM, JSON, seen};
-use crate::harness::{App, TestApp};
+use crate::harness::{App, TestApp, database::scratch};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_that_is_too_large_or_cannot_be_read_is_refused_and_nothing_is_kept() {
@@ -53,7 +56,8 @@ async fn everything_is_unavailable(app: &TestApp) {
         (Method::GET, "/", "/"),
         (Method::GET, "/check-mailbox", "/check-mailbox"),
         (Method::POST, "/subscribe", "/?lang=de"),
-        (Method::POST, "/unsubscribe/x", "/?lang=de"),
+        // Who was leaving gets back to the page with the button.
+        (Method::POST, "/unsubscribe/x", "/unsubscribe/x"),
     ] {
         let german = ("accept-language", "de");
         let answer = app.request(method.clone(), path, &[FORM, german], "email=maria%40example.org").await;
@@ -90,6 +94,31 @@ async fn invariant_10_a_dead_database_gives_a_clear_page_and_fails_the_readiness
     everything_is_unavailable(&app).await;
     assert_eq!(app.get("/health/ready").await.status, 503);
     assert_eq!(seen(&app.get("/nowhere").await), (404, "Diese Seite gibt es nicht"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_10_a_database_that_is_killed_gives_a_clear_page_and_comes_back() {
+    let dir = scratch("dead");
+    let cluster = Cluster::start(&dir).await.unwrap();
+    cluster.create_database("rundbrief").await.unwrap();
+    let app = App::new().setting("DATABASE_URL", &cluster.url("rundbrief")).start().await;
+    app.sign_up("maria@example.org").await;
+    app.relay.wait_for(1).await;
+    cluster.stop().await;
+
+    let asked = Instant::now();
+    assert_eq!(seen(&app.get("/").await), (503, "Einen Moment bitte"));
+    assert_eq!(app.sign_up("anna@example.org").await.status, 503);
+    assert_eq!(app.get("/health/ready").await.status, 503);
+    assert_eq!(app.get("/health/live").await.status, 200);
+    assert!(asked.elapsed() < Duration::from_secs(12), "{:?}", asked.elapsed());
+
+    let cluster = Cluster::start(&dir).await.unwrap();
+    assert_eq!(app.sign_up("anna@example.org").await.status, 303);
+    app.relay.wait_for(2).await;
+    drop(app);
+    cluster.stop().await;
+    std::fs::remove_dir_all(dir).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
