@@ -42,8 +42,9 @@ create table deliveries (
 -- Invariant 2: one mailing copy a subscriber.
 create unique index deliveries_one_copy on deliveries (mailing_id, subscriber_id) where kind = 'mailing';
 
--- The queue proper. Confirmations, welcomes and tests have no mailing: they stand first and are claimed first.
+-- The queue proper: copies of each mailing, and before all mailings confirmations, welcomes and tests.
 create index deliveries_due on deliveries (mailing_id, due_at, id) where state = 'pending';
+create index deliveries_urgent on deliveries (due_at, id) where state = 'pending' and mailing_id is null;
 
 -- What workers hold right now: never more than a few thousand entries.
 create index deliveries_held on deliveries (claimed_by) where state in ('claimed', 'transmitting');

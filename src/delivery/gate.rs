@@ -1,13 +1,17 @@
 //! The gate: whether the relay can be used, since when not, and why.
 
 use std::{
+    collections::HashSet,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
 
-use crate::delivery::{relay::RelayProblem, retry::relay_pause};
+use crate::{
+    delivery::{relay::RelayProblem, retry::relay_pause},
+    domain::ids::MailingId,
+};
 
 /// One worker's view of the relay, shared by its senders.
 pub struct Gate {
@@ -31,9 +35,9 @@ pub struct Closed {
     pub try_again: Instant,
     /// The latest trouble.
     problem: RelayProblem,
-    /// Whether mailings have been paused for it. Somebody may have let them go on since; only trouble that comes after
-    /// that pauses them again.
-    told: bool,
+    /// The mailings that were paused for it. Somebody may have let them go on since, staff or a worker that reaches the
+    /// relay; only a fresh refusal pauses them again.
+    told: HashSet<MailingId>,
 }
 
 impl Gate {
@@ -51,9 +55,14 @@ impl Gate {
         if !waiting {
             state.failures = state.failures.saturating_add(1);
         }
-        let since = state.closed.as_ref().map_or(now, |closed| closed.since);
+        let before = state.closed.take();
+        let since = before.as_ref().map_or(now, |closed| closed.since);
+        let told = match (&problem, before) {
+            (RelayProblem::Unreachable(_), Some(closed)) => closed.told,
+            _ => HashSet::new(),
+        };
         let pause: Duration = relay_pause(state.failures);
-        state.closed = Some(Closed { since, try_again: now + pause, problem, told: false });
+        state.closed = Some(Closed { since, try_again: now + pause, problem, told });
         drop(state);
         self.open.send_replace(false);
     }
@@ -79,22 +88,22 @@ impl Gate {
         }
     }
 
-    /// Why mailings should pause, if they should: at once when the relay refuses us, and when it has been away for
-    /// `patience`.
-    pub fn reason_to_pause(&self, patience: Duration) -> Option<RelayProblem> {
+    /// Why this mailing should pause, if it should: at once when the relay refuses us, and when it has been away for
+    /// `patience`; once for the same trouble.
+    pub fn reason_to_pause(&self, mailing: MailingId, patience: Duration) -> Option<RelayProblem> {
         let state = self.state();
-        let closed = state.closed.as_ref()?;
+        let closed = state.closed.as_ref().filter(|closed| !closed.told.contains(&mailing))?;
         let pauses = match closed.problem {
             RelayProblem::Unreachable(_) => closed.since.elapsed() >= patience,
-            RelayProblem::Login(_) | RelayProblem::Sender(_) => !closed.told,
+            RelayProblem::Login(_) | RelayProblem::Sender(_) => true,
         };
         pauses.then(|| closed.problem.clone())
     }
 
-    /// Mailings have been paused for what the gate is closed for.
-    pub fn told(&self) {
+    /// This mailing has been paused for what the gate is closed for.
+    pub fn told(&self, mailing: MailingId) {
         if let Some(closed) = &mut self.state().closed {
-            closed.told = true;
+            closed.told.insert(mailing);
         }
     }
 

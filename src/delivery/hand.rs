@@ -66,6 +66,10 @@ impl Hand {
         if cards.mailing.len() < self.low {
             self.drained.notify_one();
         }
+        // One wake-up may stand for several cards; it is passed on.
+        if !(cards.urgent.is_empty() && cards.mailing.is_empty()) {
+            self.filled.notify_one();
+        }
         next
     }
 
@@ -88,6 +92,11 @@ impl Hand {
     /// Whether more of a mailing should be claimed.
     pub fn is_low(&self) -> bool {
         self.cards().mailing.len() < self.low
+    }
+
+    /// How many urgent ones there are.
+    pub fn urgent(&self) -> usize {
+        self.cards().urgent.len()
     }
 
     /// Everything, for handing it back.

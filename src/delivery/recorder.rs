@@ -10,7 +10,7 @@ use chrono::Utc;
 use sqlx::PgPool;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use crate::domain::{
@@ -85,16 +85,32 @@ async fn run(pool: Arc<PgPool>, worker: WorkerId, mut receiver: mpsc::Receiver<E
     }
 }
 
+/// How long a commit may take. A database that vanished without a word would otherwise be waited for for ever, while
+/// the lease lives on over another connection.
+const COMMIT_WITHIN: Duration = Duration::from_secs(70);
+
 /// An outcome must not be lost because the database was away for a while, so this goes on until it is committed. All
 /// of it may be written twice without harm.
 async fn commit_until_it_works(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> Vec<i64> {
     let mut pause = Duration::from_millis(100);
     loop {
-        match commit(pool, worker, batch).await {
+        let committed = timeout(COMMIT_WITHIN, commit(pool, worker, batch));
+        match committed.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(granted) => return granted,
-            Err(error) if is_refusal(&error) => {
+            Err(error) if is_refusal(&error) && batch.len() > 1 => {
                 tracing::error!(%error, entries = batch.len(), "the database refuses an outcome; trying them one by one");
-                return commit_singly(pool, worker, batch).await;
+                let mut granted = Vec::new();
+                for entry in batch {
+                    let one = commit_until_it_works(pool, worker, std::slice::from_ref(entry));
+                    granted.extend(Box::pin(one).await);
+                }
+                return granted;
+            }
+            // One that can never be written must not hold up the others. Its delivery stays as it is until this
+            // worker ends, and then becomes `unknown`.
+            Err(error) if is_refusal(&error) => {
+                tracing::error!(%error, "an outcome could not be recorded");
+                return Vec::new();
             }
             Err(error) => {
                 tracing::error!(%error, entries = batch.len(), "outcomes cannot be recorded at the moment; trying again");
@@ -111,23 +127,12 @@ fn is_refusal(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
-/// One entry that cannot be written must not hold up the others. It is left out: what was transmitting becomes
-/// `unknown` with its worker, what was to be marked is not granted.
-async fn commit_singly(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> Vec<i64> {
-    let mut granted = Vec::new();
-    for entry in batch {
-        match commit(pool, worker, std::slice::from_ref(entry)).await {
-            Ok(one) => granted.extend(one),
-            Err(error) => tracing::error!(%error, "an outcome could not be recorded"),
-        }
-    }
-    granted
-}
-
 async fn commit(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> sqlx::Result<Vec<i64>> {
     let now = Utc::now();
     let finished: Vec<&Finished> = batch.iter().filter_map(|entry| entry.finished.as_ref()).collect();
-    let mut intents: Vec<Intent> = batch.iter().filter_map(|entry| entry.intent).collect();
+    // Whoever asked and is gone would not send what is marked for it.
+    let mut intents: Vec<Intent> =
+        batch.iter().filter(|entry| !entry.answer.is_closed()).filter_map(|entry| entry.intent).collect();
     // In one order everywhere, so that a mark and an unsubscribe never wait for each other in a circle.
     intents.sort_unstable_by_key(|intent| intent.mark.id);
     let mut transaction = pool.begin().await?;
@@ -156,8 +161,7 @@ async fn commit(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> sqlx::Resul
             }
         }
         if granted.len() < marks.len() {
-            let refused: Vec<i64> =
-                marks.iter().map(|mark| mark.id.0).filter(|id| !granted.contains(id)).collect();
+            let refused: Vec<Mark> = marks.into_iter().filter(|mark| !granted.contains(&mark.id.0)).collect();
             delivery::settle_unmarked(&mut transaction, worker, &refused, now).await?;
         }
     }

@@ -59,6 +59,8 @@ pub enum Transmission {
     BrokenBefore(String),
     /// The line broke after the final dot may have left; the relay may have the message.
     BrokenAfter(String),
+    /// The line had ended since the last message: the relay has enough of it. Another line will do.
+    LineEnded(String),
     /// Not about this message at all.
     Relay(RelayProblem),
 }
@@ -70,6 +72,8 @@ pub struct Relay {
     reply_within: Duration,
     pipelining: bool,
     usable: bool,
+    /// Whether a message has gone over this line before.
+    used: bool,
 }
 
 impl Relay {
@@ -101,7 +105,7 @@ impl Relay {
                 .await?
                 .map_err(|error| login_problem(&error))?;
         }
-        let mut relay = Self { smtp, reads, reply_within, pipelining: false, usable: true };
+        let mut relay = Self { smtp, reads, reply_within, pipelining: false, usable: true, used: false };
         relay.pipelining = relay.offers_pipelining(&hello_name).await?;
         Ok(relay)
     }
@@ -134,8 +138,8 @@ impl Relay {
             // RFC 2920 §3.1: one write, then the three replies in order, each read whatever the one before said.
             let group = format!("{mail}{rcpt}DATA\r\n");
             let mail = self.command(group).await;
-            let rcpt = self.reply().await;
-            let data = self.reply().await;
+            let rcpt = if mail.is_ok() { self.reply().await } else { Err(Unanswered::NotAsked) };
+            let data = if rcpt.is_ok() { self.reply().await } else { Err(Unanswered::NotAsked) };
             (mail, rcpt, data)
         } else {
             let mail = self.command(mail).await;
@@ -146,6 +150,9 @@ impl Relay {
         };
         match mail {
             Ok(reply) if reply.code < 400 => {}
+            // Relays end a line after some messages, or when it was idle; that says nothing about the next line.
+            Ok(reply) if reply.code == 421 && self.used => return Transmission::LineEnded(reply.to_string()),
+            Err(Unanswered::Broken(text)) if self.used => return Transmission::LineEnded(text),
             Ok(reply) => return self.after_refusal(data, Transmission::Relay(sender_problem(&reply))).await,
             Err(unanswered) => return Transmission::BrokenBefore(unanswered.to_string()),
         }
@@ -189,21 +196,29 @@ impl Relay {
         let message = message.strip_suffix(b"\r\n").unwrap_or(message);
         // Writing may take as long as the answer, which may take twice as long as others (RFC 5321 §4.5.3.2.6).
         let sending = timeout(self.reply_within * 3, self.smtp.message(message));
-        let problem = match sending.await {
-            Ok(result) => match answered(result) {
-                Ok(reply) => {
-                    self.usable = reply.code != 421;
-                    return match reply.code {
-                        ..400 => Transmission::Accepted(reply),
-                        400..500 => Transmission::Later(reply),
-                        _ => Transmission::Rejected(reply),
-                    };
-                }
-                Err(unanswered) => unanswered.to_string(),
-            },
+        let sent = sending.await;
+        // A reply that cannot be understood is a reply: it may lie in the client's buffer since before the message.
+        let odd_reply = matches!(&sent, Ok(Err(error)) if error.is_response());
+        let problem = match sent.map(answered) {
+            Ok(Ok(reply)) if (200..300).contains(&reply.code) => {
+                self.usable = true;
+                self.used = true;
+                return Transmission::Accepted(reply);
+            }
+            Ok(Ok(reply)) if reply.code >= 400 => {
+                self.usable = reply.code != 421;
+                self.used = true;
+                return if reply.is_transient() {
+                    Transmission::Later(reply)
+                } else {
+                    Transmission::Rejected(reply)
+                };
+            }
+            Ok(Ok(reply)) => return Transmission::BrokenAfter(format!("an answer out of turn: {reply}")),
+            Ok(Err(unanswered)) => unanswered.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
-        if self.reads.count() == reads_before {
+        if self.reads.count() == reads_before && !odd_reply {
             Transmission::BrokenBefore(problem)
         } else {
             Transmission::BrokenAfter(problem)

@@ -228,6 +228,7 @@ impl Sender {
             }
             Transmission::BrokenBefore(what) => later(job.kind, attempt, (None, what)),
             Transmission::BrokenAfter(what) => (Verdict::Unknown, (None, what)),
+            Transmission::LineEnded(what) => (Verdict::Untried, (None, what)),
             Transmission::Relay(problem) => {
                 // Says nothing about this recipient: it waits, due at once, behind the gate.
                 let text = problem.to_string();

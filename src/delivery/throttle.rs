@@ -42,6 +42,11 @@ impl Throttle {
             return;
         }
         let mut slots = self.slots.lock().await;
+        // What was taken and not used in its time is over: using it now would be a burst.
+        let stale = |next: Instant| next + Duration::from_millis(500) < Instant::now();
+        if slots.next.is_some_and(stale) {
+            slots.left = 0;
+        }
         while slots.left == 0 {
             match self.reserve().await {
                 Ok((begin, count)) => *slots = Slots { next: Some(begin), left: count },

@@ -70,8 +70,8 @@ pub struct Worker {
 
 /// Copies of a mailing claimed at once.
 const CLAIM: i64 = 500;
-/// Confirmations, welcomes and tests claimed at once.
-const CLAIM_URGENT: i64 = 100;
+/// Confirmations, welcomes and tests claimed at once, and held at most twice over.
+const CLAIM_URGENT: usize = 100;
 /// How often the queue is looked at when nothing else calls.
 const POLL: Duration = Duration::from_millis(250);
 /// How often the lease is renewed; a small part of [`worker::LEASE_SECONDS`].
@@ -96,7 +96,7 @@ fn low(rate: u32) -> usize {
 enum Ended {
     /// It was asked to.
     Stopped,
-    /// Its lease ran out, or one of its tasks died. Its claims belong to others now; it begins anew.
+    /// Its lease ran out, one of its tasks died, or the database failed in the middle of claiming. It begins anew.
     Fenced,
 }
 
@@ -116,7 +116,11 @@ impl Worker {
                 Ok(id) => match Box::pin(self.work(id, stopping.clone())).await {
                     Ended::Stopped => return,
                     Ended::Fenced => {
-                        tracing::warn!(worker = id.0, "the worker lost its lease; beginning anew");
+                        tracing::warn!(
+                            worker = id.0,
+                            "the worker cannot be sure of its claims; beginning anew"
+                        );
+                        sleep(Duration::from_secs(1)).await;
                     }
                 },
                 Err(error) => {
@@ -141,7 +145,7 @@ impl Worker {
             messages: Messages::new(self.pool.clone(), self.composer.clone(), self.settings.keys.clone()),
             open: watch::Sender::new(0),
         });
-        let (recorder, recording) = recorder::start(self.pool.clone(), id);
+        let (recorder, mut recording) = recorder::start(self.pool.clone(), id);
         // Senders stop when the worker is asked to, and also when it is fenced.
         let (stop_senders, senders_stop) = watch::channel(false);
         let mut senders = self.start_senders(&shared, &recorder, &senders_stop);
@@ -154,6 +158,7 @@ impl Worker {
             _ = senders.join_next() => Ended::Fenced,
             () = dispatch(&shared, claim(self.settings.rate)) => Ended::Fenced,
             () = look_after(&shared) => Ended::Fenced,
+            _ = &mut recording => Ended::Fenced,
         };
 
         stop_senders.send_replace(true);
@@ -164,7 +169,7 @@ impl Worker {
             while senders.join_next().await.is_some() {}
         }
         // With the last sender the recorder's last handle is gone; it ends after its last commit.
-        let recorded = timeout(Duration::from_secs(1), recording).await.is_ok();
+        let recorded = recording.is_finished() || timeout(Duration::from_secs(1), recording).await.is_ok();
         let signed_off = recorded
             && timeout(Duration::from_secs(1), sign_off(&shared)).await.is_ok_and(|done| done.is_ok());
         if !signed_off {
@@ -183,7 +188,11 @@ impl Worker {
         stopping: &watch::Receiver<bool>,
     ) -> JoinSet<()> {
         let mut senders = JoinSet::new();
-        for _ in 0..self.settings.connections {
+        // Under a slow rate many senders would only wait for their turn, each with a message in hand that confirmations
+        // cannot overtake.
+        let rate = usize::try_from(self.settings.rate).unwrap_or(usize::MAX);
+        let most = if rate == 0 { usize::MAX } else { rate.saturating_mul(5) };
+        for _ in 0..self.settings.connections.min(most) {
             let sender = Sender::new(Arc::clone(shared), recorder.clone(), stopping.clone());
             senders.spawn(sender.run());
         }
@@ -196,8 +205,9 @@ async fn keep_lease(pool: &PgPool, id: WorkerId) {
     let mut beat = interval(HEARTBEAT);
     loop {
         beat.tick().await;
-        let renewed = async { worker::heartbeat(&mut *pool.acquire().await?, id).await }.await;
-        match renewed {
+        let renewed =
+            timeout(HEARTBEAT * 2, async { worker::heartbeat(&mut *pool.acquire().await?, id).await });
+        match renewed.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(true) => {}
             Ok(false) => return,
             // The lease may outlive a short absence of the database; whether it did shows when it is back.
@@ -206,77 +216,107 @@ async fn keep_lease(pool: &PgPool, id: WorkerId) {
     }
 }
 
-/// Keeps the hand filled while the relay can be used.
+/// The database failed while claims were being made or handed back: nobody knows which of them are ours. The run ends,
+/// and the rows are recovered with it.
+struct Uncertain(sqlx::Error);
+
+/// How long any look at the queue may take before the database counts as gone.
+const LOOK_WITHIN: Duration = Duration::from_secs(70);
+
+/// Keeps the hand filled while the relay can be used; returns when it is uncertain what this worker has claimed.
 async fn dispatch(shared: &Arc<Shared>, claim: i64) {
-    loop {
+    let uncertain = loop {
         if let Some(closed) = shared.gate.closed() {
-            wait_for_relay(shared, closed.try_again).await;
-            continue;
+            match wait_for_relay(shared, closed.try_again).await {
+                Ok(()) => continue,
+                Err(uncertain) => break uncertain,
+            }
         }
-        match fill(shared, claim).await {
+        match timeout(LOOK_WITHIN, fill(shared, claim))
+            .await
+            .unwrap_or(Err(Uncertain(sqlx::Error::PoolTimedOut)))
+        {
             Ok(true) => {}
             Ok(false) => {
                 let _ = timeout(POLL, shared.hand.low()).await;
             }
-            Err(error) => {
-                tracing::error!(%error, "the queue cannot be read; trying again");
-                sleep(Duration::from_secs(1)).await;
-            }
+            Err(uncertain) => break uncertain,
         }
-    }
+    };
+    tracing::error!(error = %uncertain.0, "the database failed in the middle of claiming; beginning anew");
 }
 
-/// Claims what is due, as much as the hand needs; answers whether there was anything.
-async fn fill(shared: &Shared, claim: i64) -> sqlx::Result<bool> {
-    let mut db = shared.pool.acquire().await?;
+/// Claims what is due, as much as the hand needs; answers whether there may be more.
+async fn fill(shared: &Shared, claim: i64) -> Result<bool, Uncertain> {
+    // Nothing is uncertain before the first claim.
+    let mut db = match shared.pool.acquire().await {
+        Ok(db) => db,
+        Err(error) => {
+            tracing::error!(%error, "the queue cannot be read; trying again");
+            sleep(Duration::from_secs(1)).await;
+            return Ok(false);
+        }
+    };
     let now = Utc::now();
-    let urgent = delivery::claim_urgent(&mut db, shared.worker, CLAIM_URGENT, now).await?;
-    let mut any = !urgent.is_empty();
-    shared.hand.put(urgent);
+    let mut any = false;
+    if shared.hand.urgent() < CLAIM_URGENT {
+        let limit = i64::try_from(CLAIM_URGENT).unwrap_or(i64::MAX);
+        let urgent = delivery::claim_urgent(&mut db, shared.worker, limit, now).await.map_err(Uncertain)?;
+        any = !urgent.is_empty();
+        shared.hand.put(urgent);
+    }
     if !shared.hand.is_low() {
         return Ok(false);
     }
-    for id in mailing::sending(&mut db).await? {
-        let copies = delivery::claim_mailing(&mut db, shared.worker, id, claim, now).await?;
+    for id in mailing::sending(&mut db).await.map_err(Uncertain)? {
+        let copies =
+            delivery::claim_mailing(&mut db, shared.worker, id, claim, now).await.map_err(Uncertain)?;
         any |= !copies.is_empty();
         shared.hand.put(copies);
         if !shared.hand.is_low() {
             break;
         }
     }
-    Ok(any)
+    // With a full hand of urgent ones there is nothing more to fetch for now.
+    Ok(any && shared.hand.urgent() < CLAIM_URGENT)
 }
 
 /// Waits for the relay's next chance, then tries it with a connection that sends nothing.
-async fn wait_for_relay(shared: &Shared, try_again: std::time::Instant) {
-    hand_back(shared).await;
+async fn wait_for_relay(shared: &Shared, try_again: std::time::Instant) -> Result<(), Uncertain> {
+    hand_back(shared).await?;
     sleep(try_again.saturating_duration_since(std::time::Instant::now())).await;
     if *shared.open.borrow() > 0 {
         // A connection that is open says more than another one that might be one too many.
         shared.gate.reached();
     }
-    if shared.gate.closed().is_none() {
-        return;
+    if shared.gate.closed().is_some() {
+        try_relay(shared).await;
     }
-    try_relay(shared).await;
+    Ok(())
 }
 
 /// Opens a connection that sends nothing. If that works, the gate opens and mailings go on that had paused because the
 /// relay could not be reached.
 async fn try_relay(shared: &Shared) {
-    match Relay::open(&shared.smtp, &shared.hello, shared.reply_within).await {
+    // A relay that takes longer than this for its greeting is no relay to go back to yet.
+    let patience = shared.reply_within.min(Duration::from_secs(15));
+    match Relay::open(&shared.smtp, &shared.hello, patience).await {
         Ok(relay) => {
             relay.quit().await;
             shared.gate.open();
-            let resumed =
-                async { mailing::resume_unreachable(&mut *shared.pool.acquire().await?).await }.await;
-            match resumed {
-                Ok(0) => tracing::info!("the relay answers"),
-                Ok(mailings) => tracing::info!(mailings, "the relay answers; mailings go on"),
-                Err(error) => tracing::error!(%error, "paused mailings could not be resumed; trying again"),
-            }
+            resume_mailings(shared).await;
         }
         Err(problem) => shared.gate.close(problem),
+    }
+}
+
+/// Lets the mailings go on that had paused because the relay could not be reached.
+async fn resume_mailings(shared: &Shared) {
+    let resumed = async { mailing::resume_unreachable(&mut *shared.pool.acquire().await?).await }.await;
+    match resumed {
+        Ok(0) => tracing::info!("the relay answers"),
+        Ok(mailings) => tracing::info!(mailings, "the relay answers; mailings go on"),
+        Err(error) => tracing::error!(%error, "paused mailings could not be resumed; trying again"),
     }
 }
 
@@ -295,7 +335,7 @@ async fn look_after(shared: &Shared) {
             pause_for_relay(shared).await?;
             move_mailings(shared).await
         };
-        match round.await {
+        match timeout(LOOK_WITHIN, round).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(true) => {}
             Ok(false) => sleep(POLL).await,
             Err(error) => {
@@ -326,7 +366,11 @@ async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
     let any_waits = mailing::any_unreachable(&mut db).await?;
     drop(db);
     if any_waits && shared.gate.closed().is_none() {
-        try_relay(shared).await;
+        if *shared.open.borrow() > 0 {
+            resume_mailings(shared).await;
+        } else {
+            try_relay(shared).await;
+        }
     }
     Ok(())
 }
@@ -350,15 +394,18 @@ async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
 
 /// Pauses the mailings under way when the relay refuses us, or has been away for a minute.
 async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
-    let Some(problem) = shared.gate.reason_to_pause(PAUSE_AFTER) else { return Ok(()) };
-    let kind = match problem {
-        RelayProblem::Unreachable(_) => PauseKind::Unreachable,
-        RelayProblem::Login(_) => PauseKind::Login,
-        RelayProblem::Sender(_) => PauseKind::Sender,
-    };
-    let reason = problem.to_string();
+    if shared.gate.closed().is_none() {
+        return Ok(());
+    }
     let mut db = shared.pool.acquire().await?;
     for id in mailing::sending(&mut db).await? {
+        let Some(problem) = shared.gate.reason_to_pause(id, PAUSE_AFTER) else { continue };
+        let kind = match problem {
+            RelayProblem::Unreachable(_) => PauseKind::Unreachable,
+            RelayProblem::Login(_) => PauseKind::Login,
+            RelayProblem::Sender(_) => PauseKind::Sender,
+        };
+        let reason = problem.to_string();
         match mailing::pause(&mut db, id, kind, &reason, Utc::now()).await {
             Ok(()) => {
                 tracing::warn!(mailing = %id, reason = mask_addresses(&reason), "the mailing paused itself")
@@ -367,28 +414,25 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
             // Somebody else paused or cancelled it at the same moment.
             Err(_) => {}
         }
+        shared.gate.told(id);
     }
-    shared.gate.told();
     Ok(())
 }
 
 /// Puts back what is in the hand, so that others, or a later try, can have it.
-async fn hand_back(shared: &Shared) {
+async fn hand_back(shared: &Shared) -> Result<(), Uncertain> {
     let held = shared.hand.take_all();
     if held.is_empty() {
-        return;
+        return Ok(());
     }
     let ids: Vec<i64> = held.iter().map(|delivery| delivery.id.0).collect();
     let handed_back =
-        async { delivery::hand_back(&mut *shared.pool.acquire().await?, shared.worker, &ids).await }.await;
-    if let Err(error) = handed_back {
-        tracing::warn!(%error, "claims could not be handed back; they return to the hand");
-        shared.hand.put(held);
-    }
+        async { delivery::hand_back(&mut *shared.pool.acquire().await?, shared.worker, &ids).await };
+    handed_back.await.map_err(Uncertain)
 }
 
 async fn sign_off(shared: &Shared) -> sqlx::Result<()> {
-    hand_back(shared).await;
+    hand_back(shared).await.map_err(|Uncertain(error)| error)?;
     let mut db = shared.pool.acquire().await?;
     worker::sign_off(&mut db, shared.worker).await?;
     // Anything still held is recovered at once rather than after the lease.

@@ -157,9 +157,16 @@ pub async fn skip_for_subscriber(
     sqlx::query!(
         "with waiting as (
              select id from deliveries
-             where state in ('pending', 'claimed') and subscriber_id = $1
-               and (kind = 'welcome'
-                    or mailing_id in (select m.id from mailings m where m.state not in ('done', 'cancelled')))
+             -- Asked here, outside, so that it is asked again after waiting for a row's lock.
+             where state in ('pending', 'claimed')
+               and id in (
+                   select w.id from deliveries w where w.kind = 'welcome' and w.subscriber_id = $1
+                   union all
+                   -- By way of the mailings under way, so that the index on (mailing_id, subscriber_id) serves.
+                   select c.id from mailings m
+                   join deliveries c on c.mailing_id = m.id and c.kind = 'mailing' and c.subscriber_id = $1
+                   where m.state not in ('done', 'cancelled')
+               )
              order by id for update
          )
          update deliveries d set state = 'skipped', claimed_by = null, finished_at = $2

@@ -15,8 +15,12 @@ impl<S: Send + Sync> FromRequestParts<S> for LinkToken {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let Path(token) =
-            Path::<String>::from_request_parts(parts, state).await.map_err(|_| Problem::LinkUnknown)?;
+        let unknown = if parts.uri.path().starts_with("/unsubscribe/") {
+            Problem::UnsubscribeUnknown
+        } else {
+            Problem::LinkUnknown
+        };
+        let Path(token) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| unknown)?;
         Ok(Self(token))
     }
 }

@@ -162,33 +162,48 @@ pub async fn mark(
     .await
 }
 
-/// Decides about claimed deliveries that were not marked: those of a paused mailing wait again, all others are
-/// skipped, because whoever they were for does not want them any more.
+/// Decides about deliveries that were not marked: who has left and what is cancelled is skipped, everything else waits
+/// again.
+///
+/// This statement sees later changes than the mark did, so it skips only for a reason that it sees itself: a mailing
+/// that was paused at the mark and goes on by now loses nobody. A delivery that an earlier, unanswered commit had
+/// marked after all has not been sent, because its sender still waits; its try is taken back.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn settle_unmarked(
     db: &mut PgConnection,
     worker: WorkerId,
-    ids: &[i64],
+    marks: &[Mark],
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    let ids: Vec<i64> = marks.iter().map(|mark| mark.id.0).collect();
+    let attempts: Vec<i16> = marks.iter().map(|mark| mark.attempt).collect();
     sqlx::query!(
         "update deliveries d
          set state = verdict.state, claimed_by = null,
+             attempts = case d.state when 'transmitting' then d.attempts - 1 else d.attempts end,
              finished_at = case verdict.state when 'skipped' then $3::timestamptz end
          from (
-             select c.id,
-                 case when m.state in ('paused', 'preparing', 'scheduled') then 'pending'
-                      else 'skipped' end::delivery_state as state
-             from deliveries c left join mailings m on m.id = c.mailing_id
-             where c.id = any($2)
+             select c.id, wanted.attempt,
+                 case when c.kind = 'mailing' and m.state in ('cancelled', 'done') then 'skipped'
+                      when c.kind in ('mailing', 'welcome') and not exists
+                          (select from subscribers s where s.id = c.subscriber_id and s.state = 'active') then 'skipped'
+                      when c.kind = 'confirmation' and not exists
+                          (select from signups g where g.id = c.signup_id and g.state = 'waiting' and g.expires_at > $3)
+                          then 'skipped'
+                      else 'pending' end::delivery_state as state
+             from unnest($2::bigint[], $4::smallint[]) as wanted (id, attempt)
+             join deliveries c on c.id = wanted.id
+             left join mailings m on m.id = c.mailing_id
          ) verdict
-         where d.id = verdict.id and d.state = 'claimed' and d.claimed_by = $1
+         where d.id = verdict.id and d.claimed_by = $1
+           and (d.state = 'claimed' or (d.state = 'transmitting' and d.attempts = verdict.attempt))
            and exists (select from workers w where w.id = $1 and w.lease_until > now())",
         worker.0,
-        ids,
-        now
+        &ids,
+        now,
+        &attempts
     )
     .execute(db)
     .await?;

@@ -20,8 +20,10 @@ pub async fn pause(
     now: DateTime<Utc>,
 ) -> Result<(), MailingError> {
     let changed = sqlx::query!(
-        "update mailings set state = 'paused', paused_at = $2, pause_kind = $3, pause_reason = $4
-         where id = $1 and state in ('preparing', 'sending')",
+        "update mailings set state = 'paused', paused_at = $2, pause_kind = $3::pause_kind, pause_reason = $4
+         where id = $1
+           -- Staff may hold what paused itself: then it does not go on by itself either.
+           and (state in ('preparing', 'sending') or (state = 'paused' and pause_kind <> 'staff' and $3::pause_kind = 'staff'))",
         id.0,
         now,
         kind as PauseKind,

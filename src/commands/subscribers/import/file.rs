@@ -66,7 +66,11 @@ impl SubscriberFile {
         default_locale: Locale,
         now: DateTime<Utc>,
     ) -> anyhow::Result<Option<(u64, Result<Row, String>)>> {
-        while self.reader.read_byte_record(&mut self.record)? {
+        loop {
+            let begin = self.reader.position().line();
+            if !self.reader.read_byte_record(&mut self.record)? {
+                return Ok(None);
+            }
             if self.record.iter().all(|field| field.trim_ascii().is_empty()) {
                 continue;
             }
@@ -76,6 +80,7 @@ impl SubscriberFile {
             if within > 0 {
                 // No field of ours has several lines. A quote that nobody closed has swallowed other people's, and
                 // their addresses must not end up in this one's proof.
+                let line = line.max(begin);
                 let problem = format!(
                     "a quote that opens here is not closed before line {}; nobody from these lines came in",
                     line + within
@@ -84,7 +89,6 @@ impl SubscriberFile {
             }
             return Ok(Some((line, self.row(line, default_locale, now))));
         }
-        Ok(None)
     }
 
     fn row(&self, line: u64, default_locale: Locale, now: DateTime<Utc>) -> Result<Row, String> {
