@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use rundbrief::domain::{ids::MailingId, mailing::MailingState};
+use rundbrief::{
+    commands::demo::postgres::Cluster,
+    domain::{ids::MailingId, mailing::MailingState},
+};
 use tokio::time::sleep;
 
 use crate::harness::{
     App, TestApp,
+    database::scratch,
     process::{self, Process},
     smtp::{Action, Phase, behave},
 };
@@ -97,6 +101,34 @@ async fn invariant_2_a_worker_that_slept_past_its_lease_sends_nothing_that_anoth
     app.relay.wait_for(600).await;
     sleeper.signal("CONT");
     judge(&app, mailing, 1_500, 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_2_a_database_that_goes_away_in_the_middle_loses_nobody_and_doubles_nobody() {
+    let dir = scratch("gone");
+    let mut cluster = Cluster::start(&dir).await.unwrap();
+    cluster.create_database("rundbrief").await.unwrap();
+    let slow = behave(
+        |phase, _| if phase == Phase::Dot { Action::Delay(Duration::from_millis(3)) } else { Action::Go },
+    );
+    let app = App::new()
+        .relay(slow)
+        .setting("DATABASE_URL", &cluster.url("rundbrief"))
+        .setting("SMTP_CONNECTIONS", "4")
+        .start()
+        .await;
+    app.subscribers(3_000).await;
+    let mailing = app.trigger().await;
+    for round in 1..=2 {
+        app.relay.wait_for(round * 400).await;
+        cluster.stop().await;
+        sleep(Duration::from_secs(1)).await;
+        cluster = Cluster::start(&dir).await.unwrap();
+    }
+    judge(&app, mailing, 3_000, 8).await;
+    drop(app);
+    cluster.stop().await;
+    std::fs::remove_dir_all(dir).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

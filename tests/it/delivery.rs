@@ -1,6 +1,9 @@
 //! How deliveries end, and what becomes of them when the relay misbehaves.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
 
 use chrono::Utc;
 use rundbrief::domain::{
@@ -112,6 +115,27 @@ async fn a_recipient_refused_while_data_is_taken_anyway_gets_nothing() {
     let (app, _, counts) = mailing_to_three(relay).await;
     assert_eq!((counts.accepted, counts.rejected), (2, 1));
     assert_eq!(app.relay.accepted_count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_ends_its_lines_after_one_message_gets_everything_over_new_ones() {
+    // With one connection every second MAIL is the second of its line: relays limit messages a line like that.
+    let mails = AtomicUsize::new(0);
+    let relay = behave(move |phase, _| {
+        let second = phase == Phase::Mail && mails.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+        if second { Action::Reply("421 4.7.0 enough for this line") } else { Action::Go }
+    });
+    let app = App::new().relay(relay).setting("SMTP_CONNECTIONS", "1").start().await;
+    app.subscribers(20).await;
+    let begun = Instant::now();
+    let id = app.trigger().await;
+    assert_eq!(app.wait_for_state(id, MailingState::Done).await.accepted, 20);
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "the relay was not taken for dead: {:?}",
+        begun.elapsed()
+    );
+    assert_eq!(app.count("select count(*) from deliveries where attempts <> 1").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

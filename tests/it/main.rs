@@ -30,5 +30,6 @@ mod mail_templates;
 mod mails;
 mod mails_on_the_wire;
 mod pages;
+mod queue;
 mod tls;
 mod tokens;
