@@ -14,6 +14,7 @@
 //! between leaves a `claimed` row, which is safe to try again, or a `transmitting` one, which becomes `unknown` and
 //! is not tried again by itself.
 
+mod dispatch;
 mod gate;
 mod hand;
 mod messages;
@@ -22,6 +23,7 @@ mod relay;
 mod retry;
 mod sender;
 mod throttle;
+mod upkeep;
 mod wire;
 mod worker;
 

@@ -2,33 +2,27 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::Utc;
 use sqlx::PgPool;
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, interval, sleep, timeout},
+    time::{interval, sleep, timeout},
 };
 
 use crate::{
     config::{Config, SecretKeys, SmtpRelay},
     delivery::{
+        dispatch::{Uncertain, dispatch, hand_back, low_hand},
         gate::Gate,
         hand::Hand,
         messages::Messages,
         recorder::{self, RecorderHandle},
-        relay::{Relay, RelayProblem},
         sender::{Sender, Shared},
         throttle::Throttle,
+        upkeep::look_after,
     },
-    domain::{
-        delivery,
-        ids::WorkerId,
-        mailing::{self, FanOut, MailingError, PauseKind},
-        worker,
-    },
+    domain::{ids::WorkerId, worker},
     mail::compose::Composer,
-    telemetry::mask_addresses,
 };
 
 /// How a worker sends.
@@ -68,29 +62,10 @@ pub struct Worker {
     settings: Settings,
 }
 
-/// Copies of a mailing claimed at once.
-const CLAIM: i64 = 500;
-/// Confirmations, welcomes and tests claimed at once, and held at most twice over.
-const CLAIM_URGENT: usize = 100;
-/// How often the queue is looked at when nothing else calls.
-const POLL: Duration = Duration::from_millis(250);
 /// How often the lease is renewed; a small part of [`worker::LEASE_SECONDS`].
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long what is in transmission may take when the worker stops.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
-/// How long the relay may be away before mailings say so by pausing.
-const PAUSE_AFTER: Duration = Duration::from_mins(1);
-
-/// Copies claimed at once: under a slow rate ten seconds' worth, so that they do not grow old in the hand.
-fn claim(rate: u32) -> i64 {
-    if rate == 0 { CLAIM } else { CLAIM.min(i64::from(rate) * 10) }
-}
-
-/// Copies in the hand below which more are claimed: under a slow rate five seconds' worth.
-fn low(rate: u32) -> usize {
-    const LOW: usize = 200;
-    if rate == 0 { LOW } else { LOW.min(usize::try_from(rate).unwrap_or(LOW).saturating_mul(5)) }
-}
 
 /// Why a run of a worker ended.
 enum Ended {
@@ -139,7 +114,7 @@ impl Worker {
             smtp: self.settings.smtp.clone(),
             hello: self.settings.hello.clone(),
             reply_within: self.settings.reply_within,
-            hand: Hand::new(low(self.settings.rate)),
+            hand: Hand::new(low_hand(self.settings.rate)),
             gate: Gate::new(),
             throttle: Throttle::new(self.pool.clone(), self.settings.rate),
             messages: Messages::new(self.pool.clone(), self.composer.clone(), self.settings.keys.clone()),
@@ -156,7 +131,7 @@ impl Worker {
             () = keep_lease(&self.pool, id) => Ended::Fenced,
             // A sender ends only when it is told to; one that ends before has died.
             _ = senders.join_next() => Ended::Fenced,
-            () = dispatch(&shared, claim(self.settings.rate)) => Ended::Fenced,
+            () = dispatch(&shared, self.settings.rate) => Ended::Fenced,
             () = look_after(&shared) => Ended::Fenced,
             _ = &mut recording => Ended::Fenced,
         };
@@ -214,221 +189,6 @@ async fn keep_lease(pool: &PgPool, id: WorkerId) {
             Err(error) => tracing::warn!(%error, worker = id.0, "the lease could not be renewed"),
         }
     }
-}
-
-/// The database failed while claims were being made or handed back: nobody knows which of them are ours. The run ends,
-/// and the rows are recovered with it.
-struct Uncertain(sqlx::Error);
-
-/// How long any look at the queue may take before the database counts as gone.
-const LOOK_WITHIN: Duration = Duration::from_secs(70);
-
-/// Keeps the hand filled while the relay can be used; returns when it is uncertain what this worker has claimed.
-async fn dispatch(shared: &Arc<Shared>, claim: i64) {
-    let uncertain = loop {
-        if let Some(closed) = shared.gate.closed() {
-            match wait_for_relay(shared, closed.try_again).await {
-                Ok(()) => continue,
-                Err(uncertain) => break uncertain,
-            }
-        }
-        match timeout(LOOK_WITHIN, fill(shared, claim))
-            .await
-            .unwrap_or(Err(Uncertain(sqlx::Error::PoolTimedOut)))
-        {
-            Ok(true) => {}
-            Ok(false) => {
-                let _ = timeout(POLL, shared.hand.low()).await;
-            }
-            Err(uncertain) => break uncertain,
-        }
-    };
-    tracing::error!(error = %uncertain.0, "the database failed in the middle of claiming; beginning anew");
-}
-
-/// Claims what is due, as much as the hand needs; answers whether there may be more.
-async fn fill(shared: &Shared, claim: i64) -> Result<bool, Uncertain> {
-    // Nothing is uncertain before the first claim.
-    let mut db = match shared.pool.acquire().await {
-        Ok(db) => db,
-        Err(error) => {
-            tracing::error!(%error, "the queue cannot be read; trying again");
-            sleep(Duration::from_secs(1)).await;
-            return Ok(false);
-        }
-    };
-    let now = Utc::now();
-    let mut any = false;
-    if shared.hand.urgent() < CLAIM_URGENT {
-        let limit = i64::try_from(CLAIM_URGENT).unwrap_or(i64::MAX);
-        let urgent = delivery::claim_urgent(&mut db, shared.worker, limit, now).await.map_err(Uncertain)?;
-        any = !urgent.is_empty();
-        shared.hand.put(urgent);
-    }
-    if !shared.hand.is_low() {
-        return Ok(false);
-    }
-    for id in mailing::sending(&mut db).await.map_err(Uncertain)? {
-        let copies =
-            delivery::claim_mailing(&mut db, shared.worker, id, claim, now).await.map_err(Uncertain)?;
-        any |= !copies.is_empty();
-        shared.hand.put(copies);
-        if !shared.hand.is_low() {
-            break;
-        }
-    }
-    // With a full hand of urgent ones there is nothing more to fetch for now.
-    Ok(any && shared.hand.urgent() < CLAIM_URGENT)
-}
-
-/// Waits for the relay's next chance, then tries it with a connection that sends nothing.
-async fn wait_for_relay(shared: &Shared, try_again: std::time::Instant) -> Result<(), Uncertain> {
-    hand_back(shared).await?;
-    sleep(try_again.saturating_duration_since(std::time::Instant::now())).await;
-    if *shared.open.borrow() > 0 {
-        // A connection that is open says more than another one that might be one too many.
-        shared.gate.reached();
-    }
-    if shared.gate.closed().is_some() {
-        try_relay(shared).await;
-    }
-    Ok(())
-}
-
-/// Opens a connection that sends nothing. If that works, the gate opens and mailings go on that had paused because the
-/// relay could not be reached.
-async fn try_relay(shared: &Shared) {
-    // A relay that takes longer than this for its greeting is no relay to go back to yet.
-    let patience = shared.reply_within.min(Duration::from_secs(15));
-    match Relay::open(&shared.smtp, &shared.hello, patience).await {
-        Ok(relay) => {
-            relay.quit().await;
-            shared.gate.open();
-            resume_mailings(shared).await;
-        }
-        Err(problem) => shared.gate.close(problem),
-    }
-}
-
-/// Lets the mailings go on that had paused because the relay could not be reached.
-async fn resume_mailings(shared: &Shared) {
-    let resumed = async { mailing::resume_unreachable(&mut *shared.pool.acquire().await?).await }.await;
-    match resumed {
-        Ok(0) => tracing::info!("the relay answers"),
-        Ok(mailings) => tracing::info!(mailings, "the relay answers; mailings go on"),
-        Err(error) => tracing::error!(%error, "paused mailings could not be resumed; trying again"),
-    }
-}
-
-/// The work that is nobody's: fan-out, mailings that begin or end, what dead workers left, pauses.
-async fn look_after(shared: &Shared) {
-    let mut recovered_at = Instant::now();
-    let mut first = true;
-    loop {
-        let round = async {
-            if first || recovered_at.elapsed() >= HEARTBEAT {
-                first = false;
-                recovered_at = Instant::now();
-                recover(shared).await?;
-                tidy_mailings(shared).await?;
-            }
-            pause_for_relay(shared).await?;
-            move_mailings(shared).await
-        };
-        match timeout(LOOK_WITHIN, round).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-            Ok(true) => {}
-            Ok(false) => sleep(POLL).await,
-            Err(error) => {
-                tracing::error!(%error, "the queue cannot be looked after; trying again");
-                sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
-}
-
-async fn recover(shared: &Shared) -> sqlx::Result<()> {
-    let recovered = worker::recover(&mut *shared.pool.acquire().await?).await?;
-    if recovered != worker::Recovered::default() {
-        tracing::warn!(
-            pending = recovered.pending,
-            unknown = recovered.unknown,
-            "took over from a worker that died"
-        );
-    }
-    Ok(())
-}
-
-/// Looks after mailings that nothing else would move: those paused for want of a relay that this worker can reach, and
-/// what comes back to the queue of a mailing that was cancelled meanwhile.
-async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
-    let mut db = shared.pool.acquire().await?;
-    mailing::skip_leftovers(&mut db, Utc::now()).await?;
-    let any_waits = mailing::any_unreachable(&mut db).await?;
-    drop(db);
-    if any_waits && shared.gate.closed().is_none() {
-        if *shared.open.borrow() > 0 {
-            resume_mailings(shared).await;
-        } else {
-            try_relay(shared).await;
-        }
-    }
-    Ok(())
-}
-
-/// Starts, fans out and ends mailings; answers whether there is more to do at once.
-async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
-    let mut db = shared.pool.acquire().await?;
-    for id in mailing::advance(&mut db, Utc::now()).await? {
-        tracing::info!(mailing = %id, "the mailing is done");
-    }
-    shared.messages.keep_only(&mailing::sending(&mut db).await?);
-    drop(db);
-    let mut transaction = shared.pool.begin().await?;
-    let step = mailing::fan_out(&mut transaction, Utc::now()).await?;
-    transaction.commit().await?;
-    if let FanOut::Complete(id) = step {
-        tracing::info!(mailing = %id, "the mailing's audience is complete; sending");
-    }
-    Ok(step != FanOut::Nothing)
-}
-
-/// Pauses the mailings under way when the relay refuses us, or has been away for a minute.
-async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
-    if shared.gate.closed().is_none() {
-        return Ok(());
-    }
-    let mut db = shared.pool.acquire().await?;
-    for id in mailing::sending(&mut db).await? {
-        let Some(problem) = shared.gate.reason_to_pause(id, PAUSE_AFTER) else { continue };
-        let kind = match problem {
-            RelayProblem::Unreachable(_) => PauseKind::Unreachable,
-            RelayProblem::Login(_) => PauseKind::Login,
-            RelayProblem::Sender(_) => PauseKind::Sender,
-        };
-        let reason = problem.to_string();
-        match mailing::pause(&mut db, id, kind, &reason, Utc::now()).await {
-            Ok(()) => {
-                tracing::warn!(mailing = %id, reason = mask_addresses(&reason), "the mailing paused itself")
-            }
-            Err(MailingError::Database(error)) => return Err(error),
-            // Somebody else paused or cancelled it at the same moment.
-            Err(_) => {}
-        }
-        shared.gate.told(id);
-    }
-    Ok(())
-}
-
-/// Puts back what is in the hand, so that others, or a later try, can have it.
-async fn hand_back(shared: &Shared) -> Result<(), Uncertain> {
-    let held = shared.hand.take_all();
-    if held.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<i64> = held.iter().map(|delivery| delivery.id.0).collect();
-    let handed_back =
-        async { delivery::hand_back(&mut *shared.pool.acquire().await?, shared.worker, &ids).await };
-    handed_back.await.map_err(Uncertain)
 }
 
 async fn sign_off(shared: &Shared) -> sqlx::Result<()> {

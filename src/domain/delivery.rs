@@ -215,3 +215,50 @@ pub async fn forget_address(db: &mut PgConnection, address: &NormalizedAddress) 
         .await?;
     Ok(())
 }
+
+/// A message to somebody, as `subscribers show` lists it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// What it was.
+    pub kind: DeliveryKind,
+    /// Mailing copies: the subject.
+    pub subject: Option<String>,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// When it was due, first or next.
+    pub due_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// The relay's reply code.
+    pub smtp_code: Option<i16>,
+    /// The relay's reply, or what else happened.
+    pub smtp_text: Option<String>,
+}
+
+/// Every message to an address, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_address(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::Result<Vec<Listed>> {
+    sqlx::query_as!(
+        Listed,
+        r#"select d.kind as "kind: DeliveryKind", m.subject as "subject?", d.state as "state: DeliveryState", d.due_at,
+             d.finished_at, d.smtp_code, d.smtp_text
+           from deliveries d left join mailings m on m.id = d.mailing_id
+           where d.id in (
+               select w.id from deliveries w join subscribers s on s.id = w.subscriber_id
+               where w.kind = 'welcome' and s.email_normalized = $1
+               union all
+               -- By way of the mailings, so that the index on (mailing_id, subscriber_id) serves.
+               select c.id from subscribers s cross join mailings n
+               join deliveries c on c.mailing_id = n.id and c.kind = 'mailing' and c.subscriber_id = s.id
+               where s.email_normalized = $1
+               union all
+               select g.id from deliveries g join signups u on u.id = g.signup_id where u.email_normalized = $1
+           )
+           order by d.id"#,
+        address.as_str()
+    )
+    .fetch_all(db)
+    .await
+}

@@ -55,6 +55,9 @@ async fn the_record_of_a_journey_stands_in_order_with_what_was_shown_and_answere
     assert_eq!(record["subscriber"]["email"], "Maria.Muster@example.org");
     assert_eq!(record["subscriber"]["state"], "unsubscribed");
     assert_eq!((&record["signups"][0]["state"], &record["suppressed"]), (&json!("confirmed"), &Value::Null));
+    let kinds: Vec<&Value> =
+        record["deliveries"].as_array().unwrap().iter().map(|sent| &sent["kind"]).collect();
+    assert_eq!(kinds, ["confirmation", "welcome"]);
     let events = record["consent_events"].as_array().unwrap();
     let happened: Vec<(&str, &str)> = events
         .iter()
@@ -274,6 +277,7 @@ async fn the_record_can_be_read_by_people_too() {
         "active since ",
         "signup 20",
         "Consent events, oldest first",
+        "Messages, oldest first",
         "requested (form)",
         "mail_accepted (relay)",
         "link_opened (link)",

@@ -9,7 +9,7 @@ use crate::{
     domain::{
         address::EmailAddress,
         consent::{self, ConsentEvent},
-        signup,
+        delivery, signup,
         subscriber::{self, Subscriber},
         suppression::{self, SuppressionReason},
     },
@@ -22,6 +22,7 @@ struct Record {
     subscriber: Option<Subscriber>,
     suppressed: Option<SuppressionReason>,
     signups: Vec<signup::Listed>,
+    deliveries: Vec<delivery::Listed>,
     consent_events: Vec<ConsentEvent>,
 }
 
@@ -35,6 +36,7 @@ pub async fn run(address: &EmailAddress, json: bool) -> anyhow::Result<()> {
         subscriber: subscriber::by_address(&mut db, &normalized).await?,
         suppressed: suppression::find(&mut db, &keys, &normalized).await?,
         signups: signup::of_address(&mut db, &normalized).await?,
+        deliveries: delivery::of_address(&mut db, &normalized).await?,
         consent_events: consent::of_address(&mut db, &normalized).await?,
     };
     let nothing =
@@ -78,6 +80,20 @@ fn tell(record: &Record) {
     }
     for event in &record.consent_events {
         tell_event(event);
+    }
+    if !record.deliveries.is_empty() {
+        output::line("\nMessages, oldest first");
+    }
+    for message in &record.deliveries {
+        let subject = message.subject.as_ref().map(|subject| format!(" “{subject}”")).unwrap_or_default();
+        let when = message.finished_at.unwrap_or(message.due_at).to_rfc3339();
+        let code = message.smtp_code.map(|code| format!(": {code}")).unwrap_or_default();
+        let text = message.smtp_text.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
+        output::line(&format!(
+            "  {when}  {}{subject}, {}{code}{text}",
+            word(&message.kind),
+            word(&message.state)
+        ));
     }
 }
 

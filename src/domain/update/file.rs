@@ -69,7 +69,7 @@ impl UpdateFile {
         let yaml: FrontMatter = serde_saphyr::from_str(front).map_err(|error| {
             let plain = error.without_snippet();
             let line = plain.location().map_or(1, |location| location.line());
-            UpdateFileError { line, problem: plain.to_string() }
+            UpdateFileError { line, problem: in_our_words(&plain.to_string()) }
         })?;
         let field = |name: &'static str, value: Option<String>| Field { front, name, value };
 
@@ -105,6 +105,18 @@ impl UpdateFile {
         let body = body.trim().to_owned();
         Ok(Self { title, teaser, date, link, image, image_alt, image_credit, locale, body, body_line })
     }
+}
+
+/// What the YAML library says, with the way out where its words do not name one.
+fn in_our_words(problem: &str) -> String {
+    if problem.contains("duplicate mapping key") {
+        return "a field stands there twice; keep one of the two".into();
+    }
+    if problem.contains("mapping values are not allowed") {
+        return "a value with a colon in it goes into quotes, such as title: \"Werkstatt: erster Tag\""
+            .into();
+    }
+    problem.to_owned()
 }
 
 /// The front matter with its opening `---`, so that its lines count as in the file, and the body behind it.
@@ -225,6 +237,9 @@ mod tests {
             ("---\ntitle: A\n\nimage: https://example.org/a.jpg\n---\nText", 4, "image_alt"),
             ("---\ntitle: A\ntitel: B\n---\nText", 3, "titel"),
             ("---\ntitle: A\nlocale: fr\n---\nText", 3, "de or en"),
+            ("---\ntitle: A\ntitle: B\n---\nText", 3, "twice"),
+            ("---\ntitle: A: B\n---\nText", 2, "quotes"),
+            ("---\ntitle: A\ndate: -9999-01-01\n---\nText", 3, "2026-12-16"),
             ("---\ntitle: A\n---\n\n", 4, "no text"),
             ("---\ntitle: A\n---\nText\nmit \u{7} Glocke", 5, "control character"),
             ("---\ntitle: [A\n---\nText", 2, ""),

@@ -1,0 +1,146 @@
+//! Dispatching: claims what is due and keeps the hand filled, as long as the relay can be used.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    delivery::{relay::Relay, sender::Shared},
+    domain::{delivery, mailing},
+};
+
+/// Copies of a mailing claimed at once.
+const CLAIM: i64 = 500;
+/// Confirmations, welcomes and tests claimed at once, and held at most twice over.
+const CLAIM_URGENT: usize = 100;
+/// How often the queue is looked at when nothing else calls.
+pub const POLL: Duration = Duration::from_millis(250);
+
+/// Copies claimed at once: under a slow rate ten seconds' worth, so that they do not grow old in the hand.
+fn claim(rate: u32) -> i64 {
+    if rate == 0 { CLAIM } else { CLAIM.min(i64::from(rate) * 10) }
+}
+
+/// Copies in the hand below which more are claimed: under a slow rate five seconds' worth.
+pub fn low_hand(rate: u32) -> usize {
+    const LOW: usize = 200;
+    if rate == 0 { LOW } else { LOW.min(usize::try_from(rate).unwrap_or(LOW).saturating_mul(5)) }
+}
+
+/// The database failed while claims were being made or handed back: nobody knows which of them are ours. The run ends,
+/// and the rows are recovered with it.
+pub struct Uncertain(pub sqlx::Error);
+
+/// How long any look at the queue may take before the database counts as gone.
+pub const LOOK_WITHIN: Duration = Duration::from_secs(70);
+
+/// Keeps the hand filled while the relay can be used; returns when it is uncertain what this worker has claimed.
+pub async fn dispatch(shared: &Shared, rate: u32) {
+    let claim = claim(rate);
+    let uncertain = loop {
+        if let Some(closed) = shared.gate.closed() {
+            match wait_for_relay(shared, closed.try_again).await {
+                Ok(()) => continue,
+                Err(uncertain) => break uncertain,
+            }
+        }
+        match timeout(LOOK_WITHIN, fill(shared, claim))
+            .await
+            .unwrap_or(Err(Uncertain(sqlx::Error::PoolTimedOut)))
+        {
+            Ok(true) => {}
+            Ok(false) => {
+                let _ = timeout(POLL, shared.hand.low()).await;
+            }
+            Err(uncertain) => break uncertain,
+        }
+    };
+    tracing::error!(error = %uncertain.0, "the database failed in the middle of claiming; beginning anew");
+}
+
+/// Claims what is due, as much as the hand needs; answers whether there may be more.
+async fn fill(shared: &Shared, claim: i64) -> Result<bool, Uncertain> {
+    // Nothing is uncertain before the first claim.
+    let mut db = match shared.pool.acquire().await {
+        Ok(db) => db,
+        Err(error) => {
+            tracing::error!(%error, "the queue cannot be read; trying again");
+            sleep(Duration::from_secs(1)).await;
+            return Ok(false);
+        }
+    };
+    let now = Utc::now();
+    let mut any = false;
+    if shared.hand.urgent() < CLAIM_URGENT {
+        let limit = i64::try_from(CLAIM_URGENT).unwrap_or(i64::MAX);
+        let urgent = delivery::claim_urgent(&mut db, shared.worker, limit, now).await.map_err(Uncertain)?;
+        any = !urgent.is_empty();
+        shared.hand.put(urgent);
+    }
+    if !shared.hand.is_low() {
+        return Ok(false);
+    }
+    for id in mailing::sending(&mut db).await.map_err(Uncertain)? {
+        let copies =
+            delivery::claim_mailing(&mut db, shared.worker, id, claim, now).await.map_err(Uncertain)?;
+        any |= !copies.is_empty();
+        shared.hand.put(copies);
+        if !shared.hand.is_low() {
+            break;
+        }
+    }
+    // With a full hand of urgent ones there is nothing more to fetch for now.
+    Ok(any && shared.hand.urgent() < CLAIM_URGENT)
+}
+
+/// Waits for the relay's next chance, then tries it with a connection that sends nothing.
+async fn wait_for_relay(shared: &Shared, try_again: std::time::Instant) -> Result<(), Uncertain> {
+    hand_back(shared).await?;
+    sleep(try_again.saturating_duration_since(std::time::Instant::now())).await;
+    if *shared.open.borrow() > 0 {
+        // A connection that is open says more than another one that might be one too many.
+        shared.gate.reached();
+    }
+    if shared.gate.closed().is_some() {
+        try_relay(shared).await;
+    }
+    Ok(())
+}
+
+/// Opens a connection that sends nothing. If that works, the gate opens and mailings go on that had paused because the
+/// relay could not be reached.
+pub async fn try_relay(shared: &Shared) {
+    // A relay that takes longer than this for its greeting is no relay to go back to yet.
+    let patience = shared.reply_within.min(Duration::from_secs(15));
+    match Relay::open(&shared.smtp, &shared.hello, patience).await {
+        Ok(relay) => {
+            relay.quit().await;
+            shared.gate.open();
+            resume_mailings(shared).await;
+        }
+        Err(problem) => shared.gate.close(problem),
+    }
+}
+
+/// Lets the mailings go on that had paused because the relay could not be reached.
+pub async fn resume_mailings(shared: &Shared) {
+    let resumed = async { mailing::resume_unreachable(&mut *shared.pool.acquire().await?).await }.await;
+    match resumed {
+        Ok(0) => tracing::info!("the relay answers"),
+        Ok(mailings) => tracing::info!(mailings, "the relay answers; mailings go on"),
+        Err(error) => tracing::error!(%error, "paused mailings could not be resumed; trying again"),
+    }
+}
+
+/// Puts back what is in the hand, so that others, or a later try, can have it.
+pub async fn hand_back(shared: &Shared) -> Result<(), Uncertain> {
+    let held = shared.hand.take_all();
+    if held.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = held.iter().map(|delivery| delivery.id.0).collect();
+    let handed_back =
+        async { delivery::hand_back(&mut *shared.pool.acquire().await?, shared.worker, &ids).await };
+    handed_back.await.map_err(Uncertain)
+}

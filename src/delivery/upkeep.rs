@@ -1,0 +1,123 @@
+//! Upkeep: the work that is nobody's. Fan-out, mailings that begin, pause or end, and what dead workers left.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    delivery::{
+        dispatch::{LOOK_WITHIN, POLL, resume_mailings, try_relay},
+        relay::RelayProblem,
+        sender::Shared,
+    },
+    domain::{
+        mailing::{self, FanOut, MailingError, PauseKind},
+        worker,
+    },
+    telemetry::mask_addresses,
+};
+
+/// How often the queue is searched for what dead workers left.
+const RECOVER_EVERY: Duration = Duration::from_secs(5);
+/// How long the relay may be away before mailings say so by pausing.
+const PAUSE_AFTER: Duration = Duration::from_mins(1);
+
+/// The work that is nobody's: fan-out, mailings that begin or end, what dead workers left, pauses.
+pub async fn look_after(shared: &Shared) {
+    let mut recovered_at = Instant::now();
+    let mut first = true;
+    loop {
+        let round = async {
+            if first || recovered_at.elapsed() >= RECOVER_EVERY {
+                first = false;
+                recovered_at = Instant::now();
+                recover(shared).await?;
+                tidy_mailings(shared).await?;
+            }
+            pause_for_relay(shared).await?;
+            move_mailings(shared).await
+        };
+        match timeout(LOOK_WITHIN, round).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+            Ok(true) => {}
+            Ok(false) => sleep(POLL).await,
+            Err(error) => {
+                tracing::error!(%error, "the queue cannot be looked after; trying again");
+                sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn recover(shared: &Shared) -> sqlx::Result<()> {
+    let recovered = worker::recover(&mut *shared.pool.acquire().await?).await?;
+    if recovered != worker::Recovered::default() {
+        tracing::warn!(
+            pending = recovered.pending,
+            unknown = recovered.unknown,
+            "took over from a worker that died"
+        );
+    }
+    Ok(())
+}
+
+/// Looks after mailings that nothing else would move: those paused for want of a relay that this worker can reach, and
+/// what comes back to the queue of a mailing that was cancelled meanwhile.
+async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
+    let mut db = shared.pool.acquire().await?;
+    mailing::skip_leftovers(&mut db, Utc::now()).await?;
+    let any_waits = mailing::any_unreachable(&mut db).await?;
+    drop(db);
+    if any_waits && shared.gate.closed().is_none() {
+        if *shared.open.borrow() > 0 {
+            resume_mailings(shared).await;
+        } else {
+            try_relay(shared).await;
+        }
+    }
+    Ok(())
+}
+
+/// Starts, fans out and ends mailings; answers whether there is more to do at once.
+async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
+    let mut db = shared.pool.acquire().await?;
+    for id in mailing::advance(&mut db, Utc::now()).await? {
+        tracing::info!(mailing = %id, "the mailing is done");
+    }
+    shared.messages.keep_only(&mailing::sending(&mut db).await?);
+    drop(db);
+    let mut transaction = shared.pool.begin().await?;
+    let step = mailing::fan_out(&mut transaction, Utc::now()).await?;
+    transaction.commit().await?;
+    if let FanOut::Complete(id) = step {
+        tracing::info!(mailing = %id, "the mailing's audience is complete; sending");
+    }
+    Ok(step != FanOut::Nothing)
+}
+
+/// Pauses the mailings under way when the relay refuses us, or has been away for a minute.
+async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
+    if shared.gate.closed().is_none() {
+        return Ok(());
+    }
+    let mut db = shared.pool.acquire().await?;
+    for id in mailing::sending(&mut db).await? {
+        let Some(problem) = shared.gate.reason_to_pause(id, PAUSE_AFTER) else { continue };
+        let kind = match problem {
+            RelayProblem::Unreachable(_) => PauseKind::Unreachable,
+            RelayProblem::Login(_) => PauseKind::Login,
+            RelayProblem::Sender(_) => PauseKind::Sender,
+        };
+        let reason = problem.to_string();
+        match mailing::pause(&mut db, id, kind, &reason, Utc::now()).await {
+            Ok(()) => {
+                tracing::warn!(mailing = %id, reason = mask_addresses(&reason), "the mailing paused itself");
+            }
+            Err(MailingError::Database(error)) => return Err(error),
+            // Somebody else paused or cancelled it at the same moment.
+            Err(_) => {}
+        }
+        shared.gate.told(id);
+    }
+    Ok(())
+}
