@@ -12,6 +12,7 @@
 pub mod compose;
 pub mod contexts;
 pub mod encoding;
+pub mod envelope;
 pub mod markdown;
 pub mod message;
 pub mod splice;

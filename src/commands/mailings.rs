@@ -19,7 +19,7 @@ use crate::{
         mailing::{self, Counts, Mailing, MailingError, PauseKind},
         publication::{self, Publication},
     },
-    mail::compose::Composer,
+    mail::{compose::Composer, envelope},
 };
 
 use super::{Usage, composer, database, output, updates};
@@ -183,7 +183,7 @@ async fn preview(update: &str, out: Option<PathBuf>, json: bool) -> anyhow::Resu
 }
 
 async fn test(update: &str, to: &str, json: bool) -> anyhow::Result<()> {
-    let to = EmailAddress::parse(to).map_err(|error| Usage(format!("--to: {error}")))?;
+    let to = envelope::parse(to).map_err(|error| Usage(format!("--to: {error}")))?;
     let (_, composer) = configured()?;
     let mut transaction = database().await?.begin().await?;
     let publication = ready_publication(&mut transaction).await?;

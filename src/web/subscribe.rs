@@ -12,11 +12,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use url::Url;
 
-use crate::domain::{
-    address::{AddressError, EmailAddress},
-    consent::Shown,
-    locale::Locale,
-    publication, signup,
+use crate::{
+    domain::{address::AddressError, consent::Shown, locale::Locale, publication, signup},
+    mail::envelope,
 };
 
 use super::{
@@ -92,7 +90,7 @@ pub async fn submit(
     })?;
     let locale = Locale::from_tag(&sent.locale).unwrap_or(visitor.locale);
     let visitor = Visitor { locale, ..visitor };
-    let email = match EmailAddress::parse(&sent.email) {
+    let email = match envelope::parse(&sent.email) {
         Ok(email) => email,
         Err(error) => return mistake(&visitor, &headers, &sent, error),
     };

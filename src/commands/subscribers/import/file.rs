@@ -11,7 +11,8 @@ use csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 
 use crate::{
     commands::Usage,
-    domain::{address::EmailAddress, import::Row, locale::Locale},
+    domain::{import::Row, locale::Locale},
+    mail::envelope,
 };
 
 /// An open file, behind its header.
@@ -92,8 +93,7 @@ impl SubscriberFile {
     }
 
     fn row(&self, line: u64, default_locale: Locale, now: DateTime<Utc>) -> Result<Row, String> {
-        let email =
-            EmailAddress::parse(self.field(self.email)?).map_err(|error| format!("email: {error}"))?;
+        let email = envelope::parse(self.field(self.email)?).map_err(|error| format!("email: {error}"))?;
         let consented_at = time(self.field(self.consented_at)?)
             .filter(|at| *at <= now && at.year() >= 1900)
             .ok_or("consented_at must be a time in the past, such as 2025-03-01 or 2025-03-01T10:00:00Z")?;
