@@ -290,7 +290,7 @@ fn answered(result: Result<Response, SmtpError>) -> Result<Reply, Unanswered> {
                 let text = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
                 Ok(Reply { code: code.into(), text: one_line(text.lines()) })
             }
-            None => Err(Unanswered::Broken(one_line(error.to_string().lines()))),
+            None => Err(Unanswered::Broken(clean(&error))),
         },
     }
 }

@@ -11,9 +11,9 @@ const MINUTES: [i64; 6] = [1, 5, 30, 60, 120, 240];
 /// more of four hours make 95.6.
 pub const MOST_ATTEMPTS: i16 = 29;
 
-/// When a delivery that was put off is due again after its `attempt`th try (counted from 1); nothing when it is
-/// time to give up, after `most` tries. `random` is any number, for the jitter that keeps many from coming back at once: up to a tenth
-/// is added.
+/// When a delivery that was put off is due again after its `attempt`th try (counted from 1); nothing when it is time
+/// to give up, after `most` tries. `random` is any number, for the jitter that keeps many from coming back at once:
+/// up to a tenth is added.
 pub fn due_after(attempt: i16, most: i16, random: u32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     if attempt >= most {
         return None;

@@ -25,13 +25,11 @@ const PAUSE_AFTER: Duration = Duration::from_mins(1);
 
 /// The work that is nobody's: fan-out, mailings that begin or end, what dead workers left, pauses.
 pub async fn look_after(shared: &Shared) {
-    let mut recovered_at = Instant::now();
-    let mut first = true;
+    let mut recover_at = Instant::now();
     loop {
         let round = async {
-            if first || recovered_at.elapsed() >= RECOVER_EVERY {
-                first = false;
-                recovered_at = Instant::now();
+            if Instant::now() >= recover_at {
+                recover_at = Instant::now() + RECOVER_EVERY;
                 recover(shared).await?;
                 tidy_mailings(shared).await?;
             }
@@ -66,6 +64,7 @@ async fn recover(shared: &Shared) -> sqlx::Result<()> {
 async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
     let mut db = shared.pool.acquire().await?;
     mailing::skip_leftovers(&mut db, Utc::now()).await?;
+    shared.messages.keep_only(&mailing::sending(&mut db).await?);
     let any_waits = mailing::any_unreachable(&mut db).await?;
     drop(db);
     if any_waits && shared.gate.closed().is_none() {
@@ -84,7 +83,6 @@ async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
     for id in mailing::advance(&mut db, Utc::now()).await? {
         tracing::info!(mailing = %id, "the mailing is done");
     }
-    shared.messages.keep_only(&mailing::sending(&mut db).await?);
     drop(db);
     let mut transaction = shared.pool.begin().await?;
     let step = mailing::fan_out(&mut transaction, Utc::now()).await?;

@@ -12,30 +12,10 @@ use rundbrief::domain::{
 };
 
 use crate::harness::{
-    App, TestApp,
+    App,
     mail::Mail,
     smtp::{Action, Phase, behave},
 };
-
-/// Everything in the database, as text. What the clock moves by itself (leases) is left out.
-async fn whole_database(app: &TestApp) -> String {
-    let tables: Vec<String> = sqlx::query_scalar(
-        "select table_name::text from information_schema.tables
-         where table_schema = 'public' and table_type = 'BASE TABLE' and table_name not in ('workers', '_sqlx_migrations')
-         order by 1",
-    )
-    .fetch_all(&app.pool)
-    .await
-    .unwrap();
-    let mut dump = String::new();
-    for table in tables {
-        let query =
-            format!("select coalesce(string_agg(t::text, chr(10) order by t::text), '') from \"{table}\" t");
-        let rows: String = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(&app.pool).await.unwrap();
-        dump += &format!("{table}\n{rows}\n");
-    }
-    dump
-}
 
 /// Every path of ours that stands in a mail, in text, HTML and headers.
 fn paths(mail: &Mail) -> Vec<String> {
@@ -74,7 +54,7 @@ async fn invariant_1_get_and_head_change_nothing() {
         all.iter().any(|path| path.starts_with("/confirm/"))
             && all.iter().any(|path| path.starts_with("/unsubscribe/"))
     );
-    let before = whole_database(&app).await;
+    let before = app.whole_database().await;
     // A scanner opens everything, twice, in any order, under any name.
     for agent in ["Mozilla/5.0", "BarracudaSentinel (EE)", "Google-Safety", "curl/8"] {
         for path in all.iter().chain(all.iter().rev()) {
@@ -84,7 +64,7 @@ async fn invariant_1_get_and_head_change_nothing() {
             }
         }
     }
-    assert_eq!(whole_database(&app).await, before);
+    assert_eq!(app.whole_database().await, before);
     // And nothing was burnt: the link still does its work.
     assert_eq!(app.confirm(&confirmation.link("/confirm/")).await.heading(), "Sie sind angemeldet");
 }

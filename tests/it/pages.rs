@@ -8,10 +8,7 @@ use rundbrief::domain::{
     token::undo_token,
 };
 
-use crate::{
-    harness::{Answer, App, TestApp},
-    tokens::waiting,
-};
+use crate::harness::{Answer, App, TestApp};
 
 mod buttons;
 mod refusals;
@@ -29,7 +26,7 @@ async fn apply(app: &TestApp, content: &Content) -> Applied {
 
 /// A confirm link of a fresh signup.
 async fn confirm_link(app: &TestApp, email: &str) -> String {
-    format!("/confirm/{}", waiting(app, email).await.reveal())
+    format!("/confirm/{}", app.sign_up_unsent(email).await.reveal())
 }
 
 /// Status and heading: what a visitor sees first.

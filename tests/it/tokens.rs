@@ -9,8 +9,7 @@ use chrono::{Duration, Utc};
 use rundbrief::{
     config::SecretKeys,
     domain::{
-        ids::{SignupId, SubscriberId},
-        signup,
+        ids::SubscriberId,
         token::{ConfirmToken, LinkPurpose, opened_token, subscriber_token, undo_token},
     },
 };
@@ -20,35 +19,6 @@ use crate::harness::{Answer, App, TestApp};
 
 const UNKNOWN: (u16, &str) = (404, "Dieser Link passt nicht");
 const EXPIRED: (u16, &str) = (410, "Dieser Link ist abgelaufen");
-
-/// Signs up and gives the token that the confirmation mail would carry; nothing is sent.
-pub async fn waiting(app: &TestApp, email: &str) -> ConfirmToken {
-    assert_eq!(app.sign_up(email).await.status, 303);
-    let mut db = app.pool.acquire().await.unwrap();
-    let id: uuid::Uuid =
-        sqlx::query_scalar("select id from signups where email = $1 order by requested_at desc limit 1")
-            .bind(email)
-            .fetch_one(&mut *db)
-            .await
-            .unwrap();
-    let token = ConfirmToken::mint();
-    signup::keep_token(&mut db, SignupId(id), token.hash(), Utc::now()).await.unwrap();
-    token
-}
-
-/// Everything that a link could change, and everywhere a token could lie, as text; bytes are in hex.
-async fn stored(app: &TestApp) -> String {
-    sqlx::query_scalar(
-        "select string_agg(line, chr(10) order by line) from (
-             select s::text as line from signups s union all select t::text from confirm_tokens t
-             union all select p::text from subscribers p union all select c::text from consent_events c
-             union all select d::text from deliveries d union all select x::text from suppressions x
-         ) as lines",
-    )
-    .fetch_one(&app.pool)
-    .await
-    .unwrap()
-}
 
 /// Opens a link and presses every button that its page could have.
 async fn open_and_press(app: &TestApp, path: &str) -> Vec<Answer> {
@@ -144,7 +114,7 @@ fn mangled(token: &str) -> Vec<String> {
 async fn invariant_5_one_token_one_purpose() {
     let app = App::new().without_worker().start().await;
     let (keys, now) = (&app.config.secret_keys, Utc::now());
-    let confirm = waiting(&app, "maria@example.org").await;
+    let confirm = app.sign_up_unsent("maria@example.org").await;
     let id = app.subscriber("anna@example.org").await;
     let tokens = [
         ("/confirm/", confirm.reveal()),
@@ -153,11 +123,11 @@ async fn invariant_5_one_token_one_purpose() {
         ("manage", subscriber_token(keys, LinkPurpose::Manage, id)),
         ("opened", opened_token(keys, confirm.hash(), now)),
     ];
-    let before = stored(&app).await;
+    let before = app.whole_database().await;
     for route in ["/confirm/", "/unsubscribe/", "/resubscribe/"] {
         for (purpose, token) in tokens.iter().filter(|(purpose, _)| *purpose != route) {
             is_refused(&app, &format!("{route}{token}"), UNKNOWN).await;
-            assert_eq!(stored(&app).await, before, "{purpose} token at {route}");
+            assert_eq!(app.whole_database().await, before, "{purpose} token at {route}");
         }
     }
     // Each of them was good, in its own place.
@@ -171,16 +141,16 @@ async fn invariant_5_one_token_one_purpose() {
 #[tokio::test(flavor = "multi_thread")]
 async fn invariant_5_a_mangled_token_gets_a_clear_page_and_changes_nothing() {
     let app = App::new().without_worker().start().await;
-    let confirm = waiting(&app, "maria@example.org").await.reveal();
+    let confirm = app.sign_up_unsent("maria@example.org").await.reveal();
     let id = app.subscriber("anna@example.org").await;
     let unsubscribe = unsubscribe_token(&app.config.secret_keys, id);
     let undo = undo_token(&app.config.secret_keys, id, Utc::now());
-    let before = stored(&app).await;
+    let before = app.whole_database().await;
     for (route, token) in [("/confirm/", confirm), ("/unsubscribe/", unsubscribe), ("/resubscribe/", undo)] {
         for token in mangled(&token) {
             is_refused(&app, &format!("{route}{token}"), UNKNOWN).await;
         }
-        assert_eq!(stored(&app).await, before, "{route}");
+        assert_eq!(app.whole_database().await, before, "{route}");
     }
 }
 
@@ -197,26 +167,26 @@ async fn a_token_that_is_no_utf_8_is_a_link_that_does_not_fit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_without_a_token_or_with_a_path_in_it_leads_nowhere() {
     let app = App::new().without_worker().start().await;
-    let token = waiting(&app, "maria@example.org").await.reveal();
-    let before = stored(&app).await;
+    let token = app.sign_up_unsent("maria@example.org").await.reveal();
+    let before = app.whole_database().await;
     let rests = [String::new(), "../".into(), "../staff".into(), format!("{token}/"), format!("x/{token}")];
     for route in ["/confirm/", "/unsubscribe/", "/resubscribe/"] {
         for rest in &rests {
             is_refused(&app, &format!("{route}{rest}"), (404, "Diese Seite gibt es nicht")).await;
         }
     }
-    assert_eq!(stored(&app).await, before);
+    assert_eq!(app.whole_database().await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invariant_5_a_token_under_another_secret_key_is_not_ours() {
     let app = App::new().without_worker().start().await;
     let id = app.subscriber("anna@example.org").await;
-    let before = stored(&app).await;
+    let before = app.whole_database().await;
     let other = keys(&[8]);
     is_refused(&app, &format!("/unsubscribe/{}", unsubscribe_token(&other, id)), UNKNOWN).await;
     is_refused(&app, &format!("/resubscribe/{}", undo_token(&other, id, Utc::now())), UNKNOWN).await;
-    assert_eq!(stored(&app).await, before);
+    assert_eq!(app.whole_database().await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,19 +209,19 @@ async fn links_signed_with_the_old_key_work_after_a_rotation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_confirm_link_ends_with_its_signup() {
     let app = App::new().without_worker().start().await;
-    let path = format!("/confirm/{}", waiting(&app, "maria@example.org").await.reveal());
+    let path = format!("/confirm/{}", app.sign_up_unsent("maria@example.org").await.reveal());
     sqlx::query("update signups set expires_at = now() - interval '1 second'")
         .execute(&app.pool)
         .await
         .unwrap();
-    let before = stored(&app).await;
+    let before = app.whole_database().await;
     for answer in [app.get(&path).await, app.post(&path, "action=confirm").await] {
         assert_eq!((answer.status.as_u16(), answer.heading()), EXPIRED);
         assert!(answer.body.contains("<a class=\"button\" href=\"/?lang=de\">Neu anmelden</a>"));
     }
-    assert_eq!(stored(&app).await, before);
+    assert_eq!(app.whole_database().await, before);
     // The way on leads somewhere: a fresh link, which works.
-    let fresh = format!("/confirm/{}", waiting(&app, "maria@example.org").await.reveal());
+    let fresh = format!("/confirm/{}", app.sign_up_unsent("maria@example.org").await.reveal());
     assert_eq!(app.post(&fresh, "action=confirm").await.heading(), "Sie sind angemeldet");
 }
 
@@ -260,10 +230,10 @@ async fn an_undo_link_ends_after_its_hour() {
     let app = App::new().without_worker().start().await;
     let id = app.subscriber("anna@example.org").await;
     app.post(&app.unsubscribe_path(id), "").await;
-    let before = stored(&app).await;
+    let before = app.whole_database().await;
     let late = undo_token(&app.config.secret_keys, id, Utc::now() - Duration::minutes(61));
     is_refused(&app, &format!("/resubscribe/{late}"), EXPIRED).await;
-    assert_eq!(stored(&app).await, before);
+    assert_eq!(app.whole_database().await, before);
     let in_time = undo_token(&app.config.secret_keys, id, Utc::now() - Duration::minutes(59));
     assert_eq!(app.post(&format!("/resubscribe/{in_time}"), "").await.status, 200);
 }
@@ -300,7 +270,7 @@ async fn invariant_5_no_token_is_stored_only_the_sha_256_of_confirm_tokens() {
         .await
         .unwrap();
     assert_eq!(known, 1);
-    let all = stored(&app).await;
+    let all = app.whole_database().await;
     for token in [confirm.as_str(), unsubscribe.as_str(), undo] {
         // The last 16 bytes: of signed tokens, the signature; what stands before it is the subscriber's id.
         let bytes = URL_SAFE_NO_PAD.decode(token).unwrap();
@@ -320,7 +290,7 @@ async fn a_made_up_opening_is_left_out_of_the_record_and_does_not_stop_the_confi
         |_, _| "x".repeat(10_000),
     ];
     for (n, made_up) in made_up.iter().enumerate() {
-        let token = waiting(&app, &format!("p{n}@example.org")).await;
+        let token = app.sign_up_unsent(&format!("p{n}@example.org")).await;
         let form = format!("action=confirm&opened={}", made_up(&app.config.secret_keys, &token));
         let answer = app.post(&format!("/confirm/{}", token.reveal()), &form).await;
         assert_eq!(answer.heading(), "Sie sind angemeldet");
@@ -328,7 +298,7 @@ async fn a_made_up_opening_is_left_out_of_the_record_and_does_not_stop_the_confi
     assert_eq!(app.count("select count(*) from consent_events where kind = 'link_opened'").await, 0);
     assert_eq!(app.count("select count(*) from consent_events where kind = 'confirmed'").await, 5);
 
-    let honest = waiting(&app, "maria@example.org").await;
+    let honest = app.sign_up_unsent("maria@example.org").await;
     app.confirm(&format!("/confirm/{}", honest.reveal())).await;
     assert_eq!(app.count("select count(*) from consent_events where kind = 'link_opened'").await, 1);
 }
@@ -336,15 +306,15 @@ async fn a_made_up_opening_is_left_out_of_the_record_and_does_not_stop_the_confi
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_confirm_link_does_not_tell_somebody_who_left_that_they_are_subscribed() {
     let app = App::new().without_worker().start().await;
-    let path = format!("/confirm/{}", waiting(&app, "maria@example.org").await.reveal());
+    let path = format!("/confirm/{}", app.sign_up_unsent("maria@example.org").await.reveal());
     let confirmed = app.post(&path, "action=confirm").await;
     let (_, unsubscribe) = confirmed.body.split_once("href=\"/unsubscribe/").unwrap();
     let (unsubscribe, _) = unsubscribe.split_once('"').unwrap();
     app.post(&format!("/unsubscribe/{unsubscribe}"), "").await;
-    let before = stored(&app).await;
+    let before = app.whole_database().await;
     for answer in [app.get(&path).await, app.post(&path, "action=confirm").await] {
         assert!(!answer.status.is_server_error(), "{}", answer.body);
         assert_ne!(answer.heading(), "Sie sind angemeldet", "{}", answer.body);
     }
-    assert_eq!(stored(&app).await, before);
+    assert_eq!(app.whole_database().await, before);
 }

@@ -10,11 +10,12 @@ use rundbrief::{
     config::{Config, Source},
     domain::{
         address::EmailAddress,
-        ids::{MailingId, SubscriberId, UpdateId},
+        ids::{MailingId, SignupId, SubscriberId, UpdateId},
         locale::Locale,
         mailing::{self, Counts, Mailing, MailingState},
         publication::{self, Content},
-        subscriber,
+        signup, subscriber,
+        token::ConfirmToken,
         update::{self, UpdateFile},
     },
     mail::{compose::Composer, templates::Templates},
@@ -141,6 +142,44 @@ impl TestApp {
     pub async fn sign_up(&self, email: &str) -> Answer {
         let email: String = url::form_urlencoded::byte_serialize(email.as_bytes()).collect();
         self.post("/subscribe", &format!("email={email}&locale=de")).await
+    }
+
+    /// Sends the signup form and gives the token that the confirmation mail would carry; for services without a worker.
+    pub async fn sign_up_unsent(&self, email: &str) -> ConfirmToken {
+        assert_eq!(self.sign_up(email).await.status, 303);
+        let mut db = self.pool.acquire().await.unwrap();
+        let id: uuid::Uuid =
+            sqlx::query_scalar("select id from signups where email = $1 order by requested_at desc limit 1")
+                .bind(email)
+                .fetch_one(&mut *db)
+                .await
+                .unwrap();
+        let token = ConfirmToken::mint();
+        signup::keep_token(&mut db, SignupId(id), token.hash(), Utc::now()).await.unwrap();
+        token
+    }
+
+    /// Everything in the database, as text; bytes are in hex. What the clock moves by itself (leases) is left out.
+    pub async fn whole_database(&self) -> String {
+        let tables: Vec<String> = sqlx::query_scalar(
+            "select table_name::text from information_schema.tables
+             where table_schema = 'public' and table_type = 'BASE TABLE'
+               and table_name not in ('workers', '_sqlx_migrations')
+             order by 1",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        let mut dump = String::new();
+        for table in tables {
+            let query = format!(
+                "select coalesce(string_agg(t::text, chr(10) order by t::text), '') from \"{table}\" t"
+            );
+            let rows: String =
+                sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(&self.pool).await.unwrap();
+            dump += &format!("{table}\n{rows}\n");
+        }
+        dump
     }
 
     /// Opens the confirm page and presses "Ja, anmelden".
