@@ -130,10 +130,11 @@ fn load_env(file: Option<&std::path::Path>) -> Result<(), Usage> {
         Ok(()) => Ok(()),
         Err(error) if file.is_none() && error.not_found() => Ok(()),
         Err(dotenvy::Error::LineParse(line, _)) => {
-            let variable = line.split('=').next().unwrap_or_default().trim();
-            Err(Usage(format!(
-                "{name} cannot be read at {variable:?}: put its value in single quotes, on one line"
-            )))
+            // Only what is the name of a setting is shown: a line may be the rest of a broken value.
+            let is_name = |text: &&str| text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+            let variable = line.split_once('=').map(|(variable, _)| variable.trim()).filter(is_name);
+            let place = variable.map(|variable| format!(" at {variable}")).unwrap_or_default();
+            Err(Usage(format!("{name} cannot be read{place}: put each value in single quotes, on one line")))
         }
         Err(error) => Err(Usage(format!("{name} cannot be read: {error}"))),
     }

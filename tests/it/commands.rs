@@ -287,3 +287,18 @@ async fn several_may_migrate_one_database_at_once() {
     }
     assert_eq!(programs[0].run(&["updates", "list", "--json"]).await.done(), "[]\n");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_line_of_settings_is_told_without_what_it_holds() {
+    for (line, told) in [
+        ("SECRET_KEY=geheim def \"ghi", "at SECRET_KEY"),
+        ("geheim def \"ghi", "cannot be read: put"),
+        ("geheim=def ghi \"", "cannot be read: put"),
+    ] {
+        let program = Program::alone();
+        program.file("bad.env", format!("{line}\nDATABASE_URL=postgres://nobody@127.0.0.1:1/x\n"));
+        let ran = program.run(&["--env-file", "bad.env", "updates", "list"]).await;
+        let error = ran.refused(2);
+        assert!(error.contains(told) && !error.contains("geheim"), "{ran:?}");
+    }
+}
