@@ -54,6 +54,28 @@ pub fn pool(url: &str) -> Result<PgPool, DbError> {
         .connect_lazy_with(options))
 }
 
+/// One connection to the same database, for statements that run for every message and find their rows by key.
+///
+/// They are planned once and not anew each time, which would cost more than running them; and always by index, row by
+/// row, because a plan made while a table was small must also be right when a million rows have come.
+#[must_use]
+pub fn by_key(pool: &PgPool) -> PgPool {
+    let options = PgConnectOptions::clone(&pool.connect_options()).options([
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("jit", "off"),
+        // A transaction left open by a process that was put to sleep holds locks that others wait for.
+        ("idle_in_transaction_session_timeout", "15000"),
+    ]);
+    PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(3))
+        .test_before_acquire(false)
+        .connect_lazy_with(options)
+}
+
 /// Brings the schema up to date. Safe to run from several processes at once: they queue up behind an advisory
 /// lock, and the later ones find nothing left to do.
 ///

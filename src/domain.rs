@@ -4,6 +4,7 @@
 //! templates.
 
 pub mod address;
+pub mod batch;
 pub mod consent;
 pub mod delivery;
 pub mod erasure;

@@ -129,9 +129,13 @@ impl Mailings {
                 Ok(())
             }
             Mailings::Cancel { id } => {
-                let mut transaction = database().await?.begin().await?;
+                let pool = database().await?;
+                let mut transaction = pool.begin().await?;
                 mailing::cancel(&mut transaction, id, Utc::now()).await?;
                 transaction.commit().await?;
+                // Nothing starts any more; what waits is written down as skipped.
+                let mut db = pool.acquire().await?;
+                while mailing::skip_leftovers(&mut db, Utc::now()).await? {}
                 output::line("The mailing is cancelled. What had not been sent is skipped.");
                 Ok(())
             }

@@ -7,25 +7,25 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     delivery::{relay::Relay, sender::Shared},
-    domain::{delivery, mailing},
+    domain::{batch, mailing},
 };
 
-/// Copies of a mailing claimed at once.
+/// Copies of a mailing claimed at once, in whole batches.
 const CLAIM: i64 = 500;
 /// Confirmations, welcomes and tests claimed at once, and held at most twice over.
 const CLAIM_URGENT: usize = 100;
 /// How often the queue is looked at when nothing else calls.
 pub const POLL: Duration = Duration::from_millis(250);
 
-/// Copies claimed at once: under a slow rate ten seconds' worth, so that they do not grow old in the hand.
+/// Copies claimed at once: under a slow rate few, so that they do not grow old in the hand, and others have some too.
 fn claim(rate: u32) -> i64 {
-    if rate == 0 { CLAIM } else { CLAIM.min(i64::from(rate) * 10) }
+    if rate == 0 { CLAIM } else { CLAIM.min(i64::from(rate)) }
 }
 
-/// Copies in the hand below which more are claimed: under a slow rate five seconds' worth.
+/// Copies in the hand below which more are claimed: under a slow rate a second's worth.
 pub fn low_hand(rate: u32) -> usize {
     const LOW: usize = 200;
-    if rate == 0 { LOW } else { LOW.min(usize::try_from(rate).unwrap_or(LOW).saturating_mul(5)) }
+    if rate == 0 { LOW } else { LOW.min(usize::try_from(rate).unwrap_or(LOW)) }
 }
 
 /// The database failed while claims were being made or handed back: nobody knows which of them are ours. The run ends,
@@ -71,20 +71,20 @@ async fn fill(shared: &Shared, claim: i64) -> Result<bool, Uncertain> {
         }
     };
     let now = Utc::now();
+    batch::close(&mut db, shared.worker, &shared.hand.take_over(), now).await.map_err(Uncertain)?;
     let mut any = false;
     if shared.hand.urgent() < CLAIM_URGENT {
         let limit = i64::try_from(CLAIM_URGENT).unwrap_or(i64::MAX);
-        let urgent = delivery::claim_urgent(&mut db, shared.worker, limit, now).await.map_err(Uncertain)?;
-        any = !urgent.is_empty();
+        let urgent = batch::claim_urgent(&mut db, shared.worker, limit, now).await.map_err(Uncertain)?;
+        any = !urgent.batches.is_empty();
         shared.hand.put(urgent);
     }
     if !shared.hand.is_low() {
         return Ok(false);
     }
     for id in mailing::sending(&mut db).await.map_err(Uncertain)? {
-        let copies =
-            delivery::claim_mailing(&mut db, shared.worker, id, claim, now).await.map_err(Uncertain)?;
-        any |= !copies.is_empty();
+        let copies = batch::claim_mailing(&mut db, shared.worker, id, claim, now).await.map_err(Uncertain)?;
+        any |= !copies.batches.is_empty();
         shared.hand.put(copies);
         if !shared.hand.is_low() {
             break;
@@ -133,14 +133,15 @@ pub async fn resume_mailings(shared: &Shared) {
     }
 }
 
-/// Puts back what is in the hand, so that others, or a later try, can have it.
+/// Gives up what is in the hand, so that others, or a later try, can have it.
 pub async fn hand_back(shared: &Shared) -> Result<(), Uncertain> {
-    let held = shared.hand.take_all();
-    if held.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<i64> = held.iter().map(|delivery| delivery.id.0).collect();
-    let handed_back =
-        async { delivery::hand_back(&mut *shared.pool.acquire().await?, shared.worker, &ids).await };
-    handed_back.await.map_err(Uncertain)
+    shared.hand.lay_down();
+    let over = shared.hand.take_over();
+    let closed = async {
+        if over.is_empty() {
+            return Ok(());
+        }
+        batch::close(&mut *shared.pool.acquire().await?, shared.worker, &over, Utc::now()).await
+    };
+    closed.await.map_err(Uncertain)
 }

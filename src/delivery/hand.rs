@@ -1,13 +1,17 @@
-//! The hand: what a worker has claimed and not yet given to a sender.
+//! The hand: the batches a worker has claimed, and what of them no sender has yet.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::Notify;
 
-use crate::domain::delivery::{Claimed, DeliveryKind};
+use crate::domain::{
+    batch::Claims,
+    delivery::{Claimed, DeliveryKind},
+    ids::BatchId,
+};
 
 /// Claimed deliveries, urgent ones in front.
 pub struct Hand {
@@ -22,6 +26,25 @@ pub struct Hand {
 struct Cards {
     urgent: VecDeque<Claimed>,
     mailing: VecDeque<Claimed>,
+    /// How many deliveries of each batch are not settled: here, or with a sender.
+    open: HashMap<BatchId, usize>,
+    /// Batches with nothing left to settle, to be closed.
+    over: Vec<BatchId>,
+}
+
+impl Cards {
+    fn is_empty(&self) -> bool {
+        self.urgent.is_empty() && self.mailing.is_empty()
+    }
+
+    fn settled(&mut self, batch: BatchId) {
+        let Some(open) = self.open.get_mut(&batch) else { return };
+        *open -= 1;
+        if *open == 0 {
+            self.open.remove(&batch);
+            self.over.push(batch);
+        }
+    }
 }
 
 impl Hand {
@@ -31,16 +54,20 @@ impl Hand {
     }
 
     /// Takes in what was claimed.
-    pub fn put(&self, claimed: Vec<Claimed>) {
-        let count = claimed.len();
+    pub fn put(&self, claims: Claims) {
+        let count = claims.deliveries.len();
         {
             let mut cards = self.cards();
-            for delivery in claimed {
+            for delivery in claims.deliveries {
+                *cards.open.entry(delivery.batch).or_default() += 1;
                 match delivery.kind {
                     DeliveryKind::Mailing => cards.mailing.push_back(delivery),
                     _ => cards.urgent.push_back(delivery),
                 }
             }
+            let empty: Vec<BatchId> =
+                claims.batches.into_iter().filter(|batch| !cards.open.contains_key(batch)).collect();
+            cards.over.extend(empty);
         }
         for _ in 0..count.min(512) {
             self.filled.notify_one();
@@ -67,7 +94,7 @@ impl Hand {
             self.drained.notify_one();
         }
         // One wake-up may stand for several cards; it is passed on.
-        if !(cards.urgent.is_empty() && cards.mailing.is_empty()) {
+        if !cards.is_empty() {
             self.filled.notify_one();
         }
         next
@@ -99,11 +126,26 @@ impl Hand {
         self.cards().urgent.len()
     }
 
-    /// Everything, for handing it back.
-    pub fn take_all(&self) -> Vec<Claimed> {
+    /// A delivery of this batch needs nothing more of this worker: its outcome is written, or it was not to be sent.
+    pub fn settled(&self, batch: BatchId) {
         let mut cards = self.cards();
-        let Cards { urgent, mailing } = std::mem::take(&mut *cards);
-        urgent.into_iter().chain(mailing).collect()
+        cards.settled(batch);
+        if cards.is_empty() && !cards.over.is_empty() {
+            self.drained.notify_one();
+        }
+    }
+
+    /// The batches that are to be closed now.
+    pub fn take_over(&self) -> Vec<BatchId> {
+        std::mem::take(&mut self.cards().over)
+    }
+
+    /// Lays down everything that no sender has: its batches are to be closed as soon as the senders are done with them.
+    pub fn lay_down(&self) {
+        let mut cards = self.cards();
+        while let Some(delivery) = cards.urgent.pop_front().or_else(|| cards.mailing.pop_front()) {
+            cards.settled(delivery.batch);
+        }
     }
 
     fn cards(&self) -> MutexGuard<'_, Cards> {

@@ -1,24 +1,27 @@
 //! The recorder: puts the marks and outcomes of many senders into one commit.
 //!
 //! A commit waits for the disk, about as long for a hundred changes as for one. So senders do not commit
-//! themselves: they tell the recorder, which takes everything that has come together while it was busy, writes it
-//! in one transaction and answers all of them. The order a sender needs is kept, because each waits for its answer.
+//! themselves: they tell the recorder, which takes everything that has come together while it was busy, commits it
+//! in one go and answers all of them. The order a sender needs is kept, because each waits for its answer.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use chrono::Utc;
-use sqlx::PgPool;
+use sqlx::{Acquire, PgConnection, PgPool};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{sleep, timeout},
 };
 
-use crate::domain::{
-    consent,
-    delivery::{self, Mark, Outcome, Verdict},
-    ids::{SignupId, WorkerId},
-    signup,
-    token::ConfirmTokenHash,
+use crate::{
+    db,
+    domain::{
+        consent,
+        delivery::{self, Mark, Outcome, Settled, Verdict},
+        ids::{BatchId, DeliveryId, SignupId, WorkerId},
+        signup,
+        token::ConfirmTokenHash,
+    },
 };
 
 /// How a transmission ended, with what the consent record wants to know of it.
@@ -26,6 +29,8 @@ use crate::domain::{
 pub struct Finished {
     /// The outcome.
     pub outcome: Outcome,
+    /// The batch it was claimed with.
+    pub batch: BatchId,
     /// Confirmation mails: the signup, and the message's name.
     pub confirmation: Option<(SignupId, String)>,
 }
@@ -43,6 +48,13 @@ struct Entry {
     finished: Option<Finished>,
     intent: Option<Intent>,
     answer: oneshot::Sender<bool>,
+}
+
+impl Entry {
+    fn is_of_a_signup(&self) -> bool {
+        self.finished.as_ref().is_some_and(|finished| finished.confirmation.is_some())
+            || self.intent.is_some_and(|intent| intent.confirm_token.is_some())
+    }
 }
 
 /// Where senders put what has to be committed. Cheap to clone; the recorder ends when the last one is dropped.
@@ -67,18 +79,18 @@ impl RecorderHandle {
 }
 
 /// Starts a recorder for one worker.
-pub fn start(pool: PgPool, worker: WorkerId) -> (RecorderHandle, tokio::task::JoinHandle<()>) {
+pub fn start(pool: &PgPool, worker: WorkerId) -> (RecorderHandle, tokio::task::JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(BATCH);
-    let task = tokio::spawn(run(Arc::new(pool), worker, receiver));
+    let task = tokio::spawn(run(db::by_key(pool), worker, receiver));
     (RecorderHandle(sender), task)
 }
 
-async fn run(pool: Arc<PgPool>, worker: WorkerId, mut receiver: mpsc::Receiver<Entry>) {
+async fn run(pool: PgPool, worker: WorkerId, mut receiver: mpsc::Receiver<Entry>) {
     let mut batch = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut batch, BATCH).await > 0 {
-        let granted = commit_until_it_works(&pool, worker, &batch).await;
+        let marked = commit_until_it_works(&pool, worker, &batch).await;
         for entry in batch.drain(..) {
-            let granted = entry.intent.is_some_and(|intent| granted.contains(&intent.mark.id.0));
+            let granted = entry.intent.is_some_and(|intent| marked.binary_search(&intent.mark.id).is_ok());
             // A sender that is gone does not wait for the answer; its mark becomes `unknown` with its worker.
             let _ = entry.answer.send(granted);
         }
@@ -91,20 +103,21 @@ const COMMIT_WITHIN: Duration = Duration::from_secs(70);
 
 /// An outcome must not be lost because the database was away for a while, so this goes on until it is committed. All
 /// of it may be written twice without harm.
-async fn commit_until_it_works(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> Vec<i64> {
+async fn commit_until_it_works(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> Vec<DeliveryId> {
     let mut pause = Duration::from_millis(100);
     loop {
         let committed = timeout(COMMIT_WITHIN, commit(pool, worker, batch));
         match committed.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-            Ok(granted) => return granted,
+            Ok(marked) => return marked,
             Err(error) if is_refusal(&error) && batch.len() > 1 => {
                 tracing::error!(%error, entries = batch.len(), "the database refuses an outcome; trying them one by one");
-                let mut granted = Vec::new();
+                let mut marked = Vec::new();
                 for entry in batch {
                     let one = commit_until_it_works(pool, worker, std::slice::from_ref(entry));
-                    granted.extend(Box::pin(one).await);
+                    marked.extend(Box::pin(one).await);
                 }
-                return granted;
+                marked.sort_unstable();
+                return marked;
             }
             // One that can never be written must not hold up the others. Its delivery stays as it is until this
             // worker ends, and then becomes `unknown`.
@@ -127,44 +140,58 @@ fn is_refusal(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
-async fn commit(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> sqlx::Result<Vec<i64>> {
+/// Writes a batch; answers the ids of the deliveries that may be transmitted now, sorted.
+///
+/// What belongs to mailings alone is a statement or two, which commit by themselves: one round trip. Confirmations
+/// need more, and all of it at once.
+async fn commit(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> sqlx::Result<Vec<DeliveryId>> {
+    let mut db = pool.acquire().await?;
+    if batch.iter().any(Entry::is_of_a_signup) {
+        let mut transaction = db.begin().await?;
+        let marked = write(&mut transaction, worker, batch).await?;
+        transaction.commit().await?;
+        Ok(marked)
+    } else {
+        write(&mut db, worker, batch).await
+    }
+}
+
+async fn write(db: &mut PgConnection, worker: WorkerId, batch: &[Entry]) -> sqlx::Result<Vec<DeliveryId>> {
     let now = Utc::now();
-    let finished: Vec<&Finished> = batch.iter().filter_map(|entry| entry.finished.as_ref()).collect();
+    let finished = || batch.iter().filter_map(|entry| entry.finished.as_ref());
+    let outcomes: Vec<Outcome> = finished().map(|finished| finished.outcome.clone()).collect();
     // Whoever asked and is gone would not send what is marked for it.
     let mut intents: Vec<Intent> =
         batch.iter().filter(|entry| !entry.answer.is_closed()).filter_map(|entry| entry.intent).collect();
     // In one order everywhere, so that a mark and an unsubscribe never wait for each other in a circle.
     intents.sort_unstable_by_key(|intent| intent.mark.id);
-    let mut transaction = pool.begin().await?;
-    if !finished.is_empty() {
-        let outcomes: Vec<Outcome> = finished.iter().map(|finished| finished.outcome.clone()).collect();
-        let news = delivery::record_outcomes(&mut transaction, worker, &outcomes, now).await?;
-        for finished in finished {
-            let accepted =
-                finished.outcome.verdict == Verdict::Accepted && news.contains(&finished.outcome.id);
-            if let (Some((signup, message_id)), true) = (&finished.confirmation, accepted) {
-                let reply =
-                    (finished.outcome.smtp_code.unwrap_or_default(), finished.outcome.smtp_text.as_str());
-                consent::record_mail_accepted(&mut transaction, *signup, message_id, reply, now).await?;
-            }
+    let marks: Vec<Mark> = intents.iter().map(|intent| intent.mark).collect();
+
+    if outcomes.iter().any(|outcome| outcome.verdict.puts_off()) {
+        delivery::put_off(&mut *db, &outcomes).await?;
+    }
+    let Settled { recorded, mut marked } = delivery::settle(&mut *db, worker, &outcomes, &marks, now).await?;
+    marked.sort_unstable();
+    for finished in finished() {
+        let outcome = &finished.outcome;
+        if let (Some((signup, message_id)), Verdict::Accepted) = (&finished.confirmation, outcome.verdict)
+            && recorded.contains(&outcome.id)
+        {
+            let reply = (outcome.smtp_code.unwrap_or_default(), outcome.smtp_text.as_str());
+            consent::record_mail_accepted(&mut *db, *signup, message_id, reply, now).await?;
         }
     }
-    let mut granted = Vec::new();
-    if !intents.is_empty() {
-        let marks: Vec<Mark> = intents.iter().map(|intent| intent.mark).collect();
-        granted
-            .extend(delivery::mark(&mut transaction, worker, &marks, now).await?.into_iter().map(|id| id.0));
-        for intent in &intents {
-            if let (Some((signup, hash)), true) = (intent.confirm_token, granted.contains(&intent.mark.id.0))
-            {
-                signup::keep_token(&mut transaction, signup, hash, now).await?;
-            }
-        }
-        if granted.len() < marks.len() {
-            let refused: Vec<Mark> = marks.into_iter().filter(|mark| !granted.contains(&mark.id.0)).collect();
-            delivery::settle_unmarked(&mut transaction, worker, &refused, now).await?;
+    for intent in &intents {
+        if let Some((signup, hash)) = intent.confirm_token
+            && marked.binary_search(&intent.mark.id).is_ok()
+        {
+            signup::keep_token(&mut *db, signup, hash, now).await?;
         }
     }
-    transaction.commit().await?;
-    Ok(granted)
+    if marked.len() < marks.len() {
+        let refused: Vec<Mark> =
+            marks.into_iter().filter(|mark| marked.binary_search(&mark.id).is_err()).collect();
+        delivery::settle_unmarked(db, worker, &refused, now).await?;
+    }
+    Ok(marked)
 }

@@ -1,6 +1,10 @@
 //! One conversation with the relay (RFC 5321): open it, hand over messages, close it.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt::{Display, Write as _},
+    time::Duration,
+};
 
 use lettre::transport::smtp::{
     Error as SmtpError,
@@ -13,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::{
     config::{SmtpRelay, TlsMode},
-    delivery::wire::{Reads, Wire},
+    delivery::wire::{Patience, Reads, Wire},
     domain::address::EmailAddress,
 };
 
@@ -65,11 +69,37 @@ pub enum Transmission {
     Relay(RelayProblem),
 }
 
+/// How long the relay may take for each step, after RFC 5321 §4.5.3.2.
+#[derive(Debug, Clone, Copy)]
+struct Timeouts {
+    /// Greeting, EHLO, MAIL, RCPT: 5 minutes.
+    command: Duration,
+    /// DATA: 2 minutes.
+    data: Duration,
+    /// Until it takes more of the content: 3 minutes.
+    block: Duration,
+    /// The reply after the final dot: 10 minutes, because giving up early is what makes duplicates.
+    dot: Duration,
+}
+
+impl Timeouts {
+    /// The RFC's when `command` is 300 seconds, else in the same proportion.
+    fn new(command: Duration) -> Self {
+        Self { command, data: command * 2 / 5, block: command * 3 / 5, dot: command * 2 }
+    }
+
+    /// For a whole content of so many bytes and its reply, however often it goes on just in time.
+    fn content(&self, bytes: usize) -> Duration {
+        let blocks = u32::try_from(bytes / 16_384).unwrap_or(u32::MAX).saturating_add(1);
+        self.dot + self.block.saturating_mul(blocks)
+    }
+}
+
 /// An open conversation.
 pub struct Relay {
     smtp: AsyncSmtpConnection,
     reads: Reads,
-    reply_within: Duration,
+    timeouts: Timeouts,
     pipelining: bool,
     usable: bool,
     /// Whether a message has gone over this line before.
@@ -77,10 +107,12 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Connects, secures the line as configured, logs in. `hello` is our name in EHLO; `reply_within` is how long one
-    /// reply may take.
+    /// Connects, secures the line as configured, logs in. `hello` is our name in EHLO; `reply_within` is how long the
+    /// reply to a command may take, from which the other limits of RFC 5321 §4.5.3.2 follow.
     pub async fn open(relay: &SmtpRelay, hello: &str, reply_within: Duration) -> Result<Self, RelayProblem> {
-        let (wire, reads) = Wire::connect(relay).await.map_err(|error| unreachable(&error))?;
+        let timeouts = Timeouts::new(reply_within);
+        let patience = Patience { writing: timeouts.block, reading: timeouts.dot };
+        let (wire, reads) = Wire::connect(relay, patience).await.map_err(|error| unreachable(&error))?;
         let hello_name = hello_name(hello);
         let opening = AsyncSmtpConnection::connect_with_transport(Box::new(wire), &hello_name);
         let mut smtp = within(reply_within, opening).await?.map_err(|error| unreachable(&error))?;
@@ -105,7 +137,7 @@ impl Relay {
                 .await?
                 .map_err(|error| login_problem(&error))?;
         }
-        let mut relay = Self { smtp, reads, reply_within, pipelining: false, usable: true, used: false };
+        let mut relay = Self { smtp, reads, timeouts, pipelining: false, usable: true, used: false };
         relay.pipelining = relay.offers_pipelining(&hello_name).await?;
         Ok(relay)
     }
@@ -137,15 +169,22 @@ impl Relay {
         let (mail, rcpt, data) = if self.pipelining {
             // RFC 2920 §3.1: one write, then the three replies in order, each read whatever the one before said.
             let group = format!("{mail}{rcpt}DATA\r\n");
-            let mail = self.command(group).await;
-            let rcpt = if mail.is_ok() { self.reply().await } else { Err(Unanswered::NotAsked) };
-            let data = if rcpt.is_ok() { self.reply().await } else { Err(Unanswered::NotAsked) };
+            let mail = self.command(group, self.timeouts.command).await;
+            let rcpt = if mail.is_ok() {
+                self.reply(self.timeouts.command).await
+            } else {
+                Err(Unanswered::NotAsked)
+            };
+            let data =
+                if rcpt.is_ok() { self.reply(self.timeouts.data).await } else { Err(Unanswered::NotAsked) };
             (mail, rcpt, data)
         } else {
-            let mail = self.command(mail).await;
-            let rcpt = if is_ok(&mail) { self.command(rcpt).await } else { Err(Unanswered::NotAsked) };
+            let Timeouts { command, data, .. } = self.timeouts;
+            let mail = self.command(mail, command).await;
+            let rcpt =
+                if is_ok(&mail) { self.command(rcpt, command).await } else { Err(Unanswered::NotAsked) };
             let data =
-                if is_ok(&rcpt) { self.command("DATA\r\n".into()).await } else { Err(Unanswered::NotAsked) };
+                if is_ok(&rcpt) { self.command("DATA\r\n", data).await } else { Err(Unanswered::NotAsked) };
             (mail, rcpt, data)
         };
         match mail {
@@ -192,11 +231,10 @@ impl Relay {
     /// The message itself, from its first byte to the reply after the final dot.
     async fn content(&mut self, message: &[u8]) -> Transmission {
         let reads_before = self.reads.count();
-        // The client ends the content with CRLF, dot, CRLF; a CRLF of our own would make an empty line.
-        let message = message.strip_suffix(b"\r\n").unwrap_or(message);
-        // Writing may take as long as the answer, which may take twice as long as others (RFC 5321 §4.5.3.2.6).
-        let sending = timeout(self.reply_within * 3, self.smtp.message(message));
-        let sent = sending.await;
+        // Content and final dot in one write. lettre's own way takes two, and looks at every byte for a dot that would
+        // have to be doubled; no line of ours begins with one (see `mail::encoding`).
+        let content = Content(String::from_utf8_lossy(message));
+        let sent = timeout(self.timeouts.content(message.len()), self.smtp.command(content)).await;
         // A reply that cannot be understood is a reply: it may lie in the client's buffer since before the message.
         let odd_reply = matches!(&sent, Ok(Err(error)) if error.is_response());
         let problem = match sent.map(answered) {
@@ -236,7 +274,7 @@ impl Relay {
             // line that is closed cannot be misunderstood.
             Ok(reply) if reply.code == 354 => false,
             Ok(_) | Err(Unanswered::NotAsked) => {
-                matches!(self.command("RSET\r\n".into()).await, Ok(reply) if reply.code < 400)
+                matches!(self.command("RSET\r\n", self.timeouts.command).await, Ok(reply) if reply.code < 400)
             }
             Err(_) => false,
         };
@@ -246,23 +284,33 @@ impl Relay {
 
     async fn offers_pipelining(&mut self, hello: &ClientId) -> Result<bool, RelayProblem> {
         // lettre keeps only the extensions it knows, and PIPELINING is not one of them.
-        let asked = within(self.reply_within, self.smtp.command(format!("EHLO {hello}\r\n"))).await?;
+        let asked = within(self.timeouts.command, self.smtp.command(format!("EHLO {hello}\r\n"))).await?;
         let response = asked.map_err(|error| unreachable(&error))?;
         Ok(response.message().any(|keyword| keyword.trim().eq_ignore_ascii_case("PIPELINING")))
     }
 
-    async fn command(&mut self, line: String) -> Result<Reply, Unanswered> {
-        match timeout(self.reply_within, self.smtp.command(line)).await {
+    async fn command(&mut self, line: impl Display, limit: Duration) -> Result<Reply, Unanswered> {
+        match timeout(limit, self.smtp.command(line)).await {
             Ok(result) => answered(result),
             Err(_) => Err(Unanswered::Late),
         }
     }
 
-    async fn reply(&mut self) -> Result<Reply, Unanswered> {
-        match timeout(self.reply_within, self.smtp.read_response()).await {
+    async fn reply(&mut self, limit: Duration) -> Result<Reply, Unanswered> {
+        match timeout(limit, self.smtp.read_response()).await {
             Ok(result) => answered(result),
             Err(_) => Err(Unanswered::Late),
         }
+    }
+}
+
+/// A message as it goes on the wire, with the final dot.
+struct Content<'a>(Cow<'a, str>);
+
+impl Display for Content<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)?;
+        f.write_str(".\r\n")
     }
 }
 
@@ -307,7 +355,7 @@ fn one_line<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     text.chars().take(500).collect()
 }
 
-impl std::fmt::Display for Reply {
+impl Display for Reply {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.code, self.text)
     }
@@ -317,7 +365,7 @@ async fn within<T>(limit: Duration, step: impl Future<Output = T>) -> Result<T, 
     timeout(limit, step).await.map_err(|_| RelayProblem::Unreachable("no answer in time".into()))
 }
 
-fn unreachable(error: &impl std::fmt::Display) -> RelayProblem {
+fn unreachable(error: &impl Display) -> RelayProblem {
     RelayProblem::Unreachable(clean(error))
 }
 
@@ -330,7 +378,7 @@ fn login_problem(error: &SmtpError) -> RelayProblem {
 }
 
 /// An error's words as they may be kept and shown: the relay may have put anything in them.
-fn clean(error: &impl std::fmt::Display) -> String {
+fn clean(error: &impl Display) -> String {
     one_line(error.to_string().lines())
 }
 

@@ -89,8 +89,10 @@ impl Sender {
             }
             let mark = Mark { id: job.id, attempt: job.attempts + 1 };
             let intent = Intent { mark, confirm_token: message.confirm_token };
-            if self.recorder.settle(finished.take(), Some(intent)).await {
+            if self.record(&mut finished, Some(intent)).await {
                 finished = Some(self.transmit(&job, &message).await);
+            } else {
+                self.shared.hand.settled(job.batch);
             }
         }
         self.settle(&mut finished).await;
@@ -140,6 +142,8 @@ impl Sender {
             // The delivery stays claimed and comes around again.
             self.shared.hand.put_back(job.clone());
             sleep(Duration::from_secs(1)).await;
+        } else {
+            self.shared.hand.settled(job.batch);
         }
         None
     }
@@ -207,7 +211,7 @@ impl Sender {
         }
         let outcome = self.outcome(job, attempt, transmission);
         let confirmation = message.confirm_token.map(|(signup, _)| (signup, message.message_id.clone()));
-        Finished { outcome, confirmation }
+        Finished { outcome, batch: job.batch, confirmation }
     }
 
     fn outcome(&self, job: &Claimed, attempt: i16, transmission: Transmission) -> Outcome {
@@ -240,9 +244,19 @@ impl Sender {
         Outcome { id: job.id, attempt, verdict, smtp_code, smtp_text }
     }
 
+    /// Has how the last transmission ended recorded, and the next one marked; answers whether that may begin.
+    async fn record(&self, finished: &mut Option<Finished>, intent: Option<Intent>) -> bool {
+        let last = finished.as_ref().map(|finished| finished.batch);
+        let granted = self.recorder.settle(finished.take(), intent).await;
+        if let Some(batch) = last {
+            self.shared.hand.settled(batch);
+        }
+        granted
+    }
+
     async fn settle(&self, finished: &mut Option<Finished>) {
         if finished.is_some() {
-            self.recorder.settle(finished.take(), None).await;
+            self.record(finished, None).await;
         }
     }
 }

@@ -48,10 +48,12 @@ pub async fn look_after(shared: &Shared) {
 }
 
 async fn recover(shared: &Shared) -> sqlx::Result<()> {
-    let recovered = worker::recover(&mut *shared.pool.acquire().await?).await?;
+    let mut transaction = shared.pool.begin().await?;
+    let recovered = worker::recover(&mut transaction).await?;
+    transaction.commit().await?;
     if recovered != worker::Recovered::default() {
         tracing::warn!(
-            pending = recovered.pending,
+            batches = recovered.batches,
             unknown = recovered.unknown,
             "took over from a worker that died"
         );
@@ -63,7 +65,7 @@ async fn recover(shared: &Shared) -> sqlx::Result<()> {
 /// what comes back to the queue of a mailing that was cancelled meanwhile.
 async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
     let mut db = shared.pool.acquire().await?;
-    mailing::skip_leftovers(&mut db, Utc::now()).await?;
+    while mailing::skip_leftovers(&mut db, Utc::now()).await? {}
     shared.messages.keep_only(&mailing::sending(&mut db).await?);
     let any_waits = mailing::any_unreachable(&mut db).await?;
     drop(db);

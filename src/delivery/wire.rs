@@ -15,8 +15,8 @@ use std::{
 use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    time::timeout,
+    net::{TcpSocket, TcpStream, lookup_host},
+    time::{Sleep, sleep, timeout},
 };
 use tokio_rustls::{
     TlsConnector,
@@ -29,12 +29,29 @@ use crate::config::{SmtpRelay, TlsMode};
 /// How long a TCP connection and a TLS handshake may take each.
 const CONNECT: Duration = Duration::from_secs(30);
 
+/// Bytes that may wait in the kernel for the relay to take them (twice as many in fact, see `man 7 socket`). What is
+/// in there has left our hands, so a small number means that we know better how far a message came when the line
+/// breaks: only a message whose last bytes are in there can be one that nobody knows about.
+const SEND_BUFFER: u32 = 32 * 1024;
+
 /// A byte stream to the relay.
 #[derive(Debug)]
 pub struct Wire {
     stream: Stream,
     reads: Arc<AtomicU64>,
     peer: SocketAddr,
+    patience: Patience,
+    /// Runs while the stream stands still.
+    standstill: Option<Pin<Box<Sleep>>>,
+}
+
+/// How long the stream may stand still.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Until it takes more bytes.
+    pub writing: Duration,
+    /// Until it has bytes for us.
+    pub reading: Duration,
 }
 
 #[derive(Debug)]
@@ -60,8 +77,8 @@ impl Reads {
 
 impl Wire {
     /// Connects to the relay, with TLS from the first byte where `smtps://` says so.
-    pub async fn connect(relay: &SmtpRelay) -> io::Result<(Self, Reads)> {
-        let tcp = timed(TcpStream::connect((relay.host.as_str(), relay.port))).await?;
+    pub async fn connect(relay: &SmtpRelay, patience: Patience) -> io::Result<(Self, Reads)> {
+        let tcp = timed(tcp(relay)).await?;
         // A message is several small writes; Nagle's algorithm would hold each back for the answer to the last.
         tcp.set_nodelay(true)?;
         let peer = tcp.peer_addr()?;
@@ -70,8 +87,41 @@ impl Wire {
             TlsMode::Required | TlsMode::None => Stream::Plain(tcp),
         };
         let reads = Arc::new(AtomicU64::new(0));
-        Ok((Self { stream, reads: Arc::clone(&reads), peer }, Reads(reads)))
+        let wire = Self { stream, reads: Arc::clone(&reads), peer, patience, standstill: None };
+        Ok((wire, Reads(reads)))
     }
+
+    /// Passes on what became of a read or write, and ends the stream when it has stood still for too long.
+    fn within<T>(
+        &mut self,
+        limit: Duration,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.standstill = None;
+            return polled;
+        }
+        let standstill = self.standstill.get_or_insert_with(|| Box::pin(sleep(limit)));
+        standstill
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")))
+    }
+}
+
+/// Tries the relay's addresses one after the other.
+async fn tcp(relay: &SmtpRelay) -> io::Result<TcpStream> {
+    let mut failed = io::Error::other("the name has no address");
+    for address in lookup_host((relay.host.as_str(), relay.port)).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+        match socket.connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
 }
 
 async fn timed<T>(step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
@@ -103,26 +153,32 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
-        match &mut self.stream {
+        let polled = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
+        };
+        let limit = self.patience.reading;
+        self.within(limit, cx, polled)
     }
 }
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
+        let polled = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
+        };
+        let limit = self.patience.writing;
+        self.within(limit, cx, polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let polled = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
+        };
+        let limit = self.patience.writing;
+        self.within(limit, cx, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -120,7 +120,7 @@ impl Worker {
             messages: Messages::new(self.pool.clone(), self.composer.clone(), self.settings.keys.clone()),
             open: watch::Sender::new(0),
         });
-        let (recorder, mut recording) = recorder::start(self.pool.clone(), id);
+        let (recorder, mut recording) = recorder::start(&self.pool, id);
         // Senders stop when the worker is asked to, and also when it is fenced.
         let (stop_senders, senders_stop) = watch::channel(false);
         let mut senders = self.start_senders(&shared, &recorder, &senders_stop);
@@ -193,8 +193,9 @@ async fn keep_lease(pool: &PgPool, id: WorkerId) {
 
 async fn sign_off(shared: &Shared) -> sqlx::Result<()> {
     hand_back(shared).await.map_err(|Uncertain(error)| error)?;
-    let mut db = shared.pool.acquire().await?;
-    worker::sign_off(&mut db, shared.worker).await?;
+    let mut transaction = shared.pool.begin().await?;
+    worker::sign_off(&mut transaction, shared.worker).await?;
     // Anything still held is recovered at once rather than after the lease.
-    worker::recover(&mut db).await.map(drop)
+    worker::recover(&mut transaction).await?;
+    transaction.commit().await
 }

@@ -6,13 +6,13 @@
 //!    └── lease ran out ─┘        pending / claimed ──▶ skipped
 //! ```
 //!
-//! Here is the SQL of each arrow. Who walks them is the business of the `delivery` room.
+//! Here is the SQL of each arrow but the claim, which is the business of [`batch`](super::batch): a delivery is
+//! `claimed` when it is `pending` and its batch is claimed. Who walks the arrows is the business of the `delivery` room.
 
 mod queue;
 
 pub use queue::{
-    Claimed, Mark, Outcome, Verdict, claim_mailing, claim_urgent, hand_back, mark, put_off_claimed,
-    record_outcomes, settle_unmarked, skip_claimed,
+    Claimed, Mark, Outcome, Settled, Verdict, put_off, put_off_claimed, settle, settle_unmarked, skip_claimed,
 };
 
 use chrono::{DateTime, Utc};
@@ -44,10 +44,8 @@ pub enum DeliveryKind {
 #[sqlx(type_name = "delivery_state", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
-    /// Waits for a worker.
+    /// Waits for a worker, or is claimed and in its hand.
     Pending,
-    /// A worker has it in hand.
-    Claimed,
     /// It is being sent, or was when its worker died.
     Transmitting,
     /// The relay answered 250 after the final dot.
@@ -66,7 +64,6 @@ impl DeliveryState {
     pub fn name(self) -> &'static str {
         match self {
             DeliveryState::Pending => "pending",
-            DeliveryState::Claimed => "claimed",
             DeliveryState::Transmitting => "transmitting",
             DeliveryState::Accepted => "accepted",
             DeliveryState::Rejected => "rejected",
@@ -91,7 +88,8 @@ pub async fn enqueue_confirmation(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into deliveries (kind, signup_id, due_at) values ('confirmation', $1, $2)",
+        "with queued as (insert into batches (due_at, size) values ($2, 1) returning id)
+         insert into deliveries (kind, signup_id, due_at, batch_id) select 'confirmation', $1, $2, id from queued",
         signup.0,
         now
     )
@@ -110,7 +108,8 @@ pub async fn enqueue_welcome(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into deliveries (kind, subscriber_id, due_at) values ('welcome', $1, $2)",
+        "with queued as (insert into batches (due_at, size) values ($2, 1) returning id)
+         insert into deliveries (kind, subscriber_id, due_at, batch_id) select 'welcome', $1, $2, id from queued",
         subscriber.0,
         now
     )
@@ -130,7 +129,8 @@ pub async fn enqueue_test(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into deliveries (kind, update_id, address, due_at) values ('test', $1, $2, $3)",
+        "with queued as (insert into batches (due_at, size) values ($3, 1) returning id)
+         insert into deliveries (kind, update_id, address, due_at, batch_id) select 'test', $1, $2, $3, id from queued",
         update.0,
         to.as_str(),
         now
@@ -158,7 +158,7 @@ pub async fn skip_for_subscriber(
         "with waiting as (
              select id from deliveries
              -- Asked here, outside, so that it is asked again after waiting for a row's lock.
-             where state in ('pending', 'claimed')
+             where state = 'pending'
                and id in (
                    select w.id from deliveries w where w.kind = 'welcome' and w.subscriber_id = $1
                    union all
@@ -169,7 +169,7 @@ pub async fn skip_for_subscriber(
                )
              order by id for update
          )
-         update deliveries d set state = 'skipped', claimed_by = null, finished_at = $2
+         update deliveries d set state = 'skipped', finished_at = $2
          from waiting where d.id = waiting.id",
         id.0,
         now

@@ -69,6 +69,11 @@ uuid_id!(
 #[sqlx(transparent)]
 pub struct DeliveryId(pub i64);
 
+/// Names a [batch](super::batch) of deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct BatchId(pub i64);
+
 /// Names a [worker](super::worker): one run of one process. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
 #[sqlx(transparent)]

@@ -302,14 +302,16 @@ pub struct Counts {
 pub async fn counts(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Counts> {
     sqlx::query_as!(
         Counts,
-        r#"select count(*) filter (where state = 'pending') as "pending!",
-             count(*) filter (where state = 'claimed') as "claimed!",
+        r#"select count(*) filter (where state = 'pending' and b.id is null) as "pending!",
+             count(*) filter (where state = 'pending' and b.id is not null) as "claimed!",
              count(*) filter (where state = 'transmitting') as "transmitting!",
              count(*) filter (where state = 'accepted') as "accepted!",
              count(*) filter (where state = 'rejected') as "rejected!",
              count(*) filter (where state = 'unknown') as "unknown!",
              count(*) filter (where state = 'skipped') as "skipped!"
-           from deliveries where mailing_id = $1"#,
+           from deliveries d
+           left join batches b on b.id = d.batch_id and b.mailing_id = $1 and b.claimed_by is not null
+           where d.mailing_id = $1"#,
         id.0
     )
     .fetch_one(db)
@@ -330,9 +332,7 @@ pub async fn advance(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
     .await?;
     sqlx::query_scalar!(
         r#"update mailings m set state = 'done', finished_at = $1
-           where m.state = 'sending'
-             and not exists (select from deliveries d where d.mailing_id = m.id and d.state = 'pending')
-             and not exists (select from deliveries d where d.mailing_id = m.id and d.state in ('claimed', 'transmitting'))
+           where m.state = 'sending' and not exists (select from batches b where b.mailing_id = m.id)
            returning m.id as "id: MailingId""#,
         now
     )

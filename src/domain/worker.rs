@@ -1,6 +1,6 @@
 //! Workers: processes that send, and the leases that say they are alive.
 //!
-//! Everything a worker has claimed is its own as long as its row stands and its lease has not run out. The lease
+//! The batches a worker has claimed are its own as long as its row stands and its lease has not run out. The lease
 //! goes by the database's clock, so that machines need not agree on the time.
 
 use sqlx::PgConnection;
@@ -40,7 +40,7 @@ pub async fn heartbeat(db: &mut PgConnection, id: WorkerId) -> sqlx::Result<bool
     Ok(renewed.rows_affected() == 1)
 }
 
-/// Signs a worker off, after it has handed back what it held.
+/// Signs a worker off, after it has given up its batches.
 ///
 /// # Errors
 /// When the database fails.
@@ -52,38 +52,45 @@ pub async fn sign_off(db: &mut PgConnection, id: WorkerId) -> sqlx::Result<()> {
 /// What [`recover`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Recovered {
-    /// Deliveries that were claimed and never started; they wait again.
-    pub pending: i64,
+    /// Batches that wait again.
+    pub batches: u64,
     /// Deliveries that were in transmission; nobody knows whether the relay has them.
-    pub unknown: i64,
+    pub unknown: u64,
 }
 
-/// Takes over what dead workers held.
+/// Takes over what dead workers held. To be called in a transaction of its own.
 ///
-/// A row can only be held by a worker whose lease stands. The check asks for that, and not for an expired lease,
-/// so that a claim which slipped in just as its worker was removed is found too.
+/// First their rows are taken away: from here on nothing is given to them (the fence). Whoever was just committing a
+/// claim or a mark has a share in its row, so this waits for it, or leaves the worker to the next round where the wait
+/// might be long. What they held is read after that, so it is all there.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn recover(db: &mut PgConnection) -> sqlx::Result<Recovered> {
-    let recovered = sqlx::query!(
-        r#"with taken_over as (
-               update deliveries d
-               set state = case d.state when 'claimed' then 'pending' else 'unknown' end::delivery_state,
-                   finished_at = case d.state when 'claimed' then null else now() end,
-                   smtp_text = case d.state when 'claimed' then d.smtp_text
-                       else 'the worker stopped while this message was on its way' end,
-                   claimed_by = null
-               where d.state in ('claimed', 'transmitting')
-                 and not exists (select from workers w where w.id = d.claimed_by and w.lease_until > now())
-               returning d.state
-           )
-           select count(*) filter (where state = 'pending') as "pending!",
-                  count(*) filter (where state = 'unknown') as "unknown!"
-           from taken_over"#
+    sqlx::query!(
+        "delete from workers where id in (select id from workers where lease_until <= now() for update skip locked)"
     )
-    .fetch_one(&mut *db)
+    .execute(&mut *db)
     .await?;
-    sqlx::query!("delete from workers where lease_until < now() - interval '1 hour'").execute(db).await?;
-    Ok(Recovered { pending: recovered.pending, unknown: recovered.unknown })
+    let orphans = sqlx::query_scalar!(
+        "select id from batches b
+         where claimed_by is not null and not exists (select from workers w where w.id = b.claimed_by)
+         order by id for update skip locked"
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    if orphans.is_empty() {
+        return Ok(Recovered::default());
+    }
+    let unknown = sqlx::query!(
+        "update deliveries set state = 'unknown', finished_at = now(),
+             smtp_text = 'the worker stopped while this message was on its way'
+         where batch_id = any($1) and state = 'transmitting'",
+        &orphans
+    )
+    .execute(&mut *db)
+    .await?;
+    let batches =
+        sqlx::query!("update batches set claimed_by = null where id = any($1)", &orphans).execute(db).await?;
+    Ok(Recovered { batches: batches.rows_affected(), unknown: unknown.rows_affected() })
 }

@@ -11,6 +11,9 @@ const LINE: usize = 76;
 ///
 /// Every line is encoded by itself: what stands in one line never changes how another is written. That is what
 /// lets a mailing encode its common lines once and only the lines with marks for each recipient.
+///
+/// No line begins with a dot, so nothing has to be doubled on the wire (RFC 5321 §4.5.2), and no relay can get that
+/// wrong.
 pub fn quoted_printable_line(line: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let bytes = line.as_bytes();
@@ -30,6 +33,8 @@ pub fn quoted_printable_line(line: &str, out: &mut Vec<u8>) {
             out.extend_from_slice(b"=\r\n");
             column = 0;
         }
+        let literal = literal && !(byte == b'.' && column == 0);
+        let width = if literal { 1 } else { 3 };
         if literal {
             out.push(byte);
         } else {

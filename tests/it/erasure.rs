@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use chrono::Utc;
 use rundbrief::domain::{
     address::EmailAddress,
-    mailing::MailingState,
+    mailing::{self, MailingState},
     suppression::{self, SuppressionReason},
 };
 use serde_json::json;
@@ -150,11 +151,9 @@ async fn what_waits_for_an_erased_address_is_skipped_and_the_counts_add_up() {
     app.subscriber(ADDRESS).await;
     app.subscriber("anna@example.org").await;
     let mailing = app.trigger().await;
-    let fan_out = "insert into deliveries (kind, mailing_id, subscriber_id, due_at)
-                   select 'mailing', m.id, s.id, now() from mailings m, subscribers s";
-    sqlx::query(fan_out).execute(&app.pool).await.unwrap();
-    let sending = "update mailings set state = 'sending', fan_out_done_at = now()";
-    sqlx::query(sending).execute(&app.pool).await.unwrap();
+    let mut transaction = app.pool.begin().await.unwrap();
+    mailing::fan_out(&mut transaction, Utc::now()).await.unwrap();
+    transaction.commit().await.unwrap();
 
     let program = Program::beside(&app);
     program.run(&["subscribers", "erase", ADDRESS, "--yes"]).await.done();

@@ -170,7 +170,7 @@ async fn a_mail_that_was_put_off_comes_once_and_under_the_name_it_had() {
     let mailing = app.trigger().await;
     app.wait_for_count("select count(*) from deliveries where state = 'pending' and attempts = 1", 1).await;
     assert_eq!(app.relay.accepted_count(), 0);
-    sqlx::query("update deliveries set due_at = now()").execute(&app.pool).await.unwrap();
+    app.let_all_be_due().await;
     let mail = app.mail(1).await;
     app.wait_for_state(mailing, MailingState::Done).await;
     let (delivery, attempts): (i64, i16) =
@@ -191,7 +191,8 @@ async fn a_second_copy_of_a_mail_has_the_name_of_the_first() {
     let mut again = app.pool.begin().await.unwrap();
     for statement in [
         "update mailings set state = 'sending', finished_at = null",
-        "update deliveries set state = 'pending', finished_at = null, due_at = now()",
+        "with batch as (insert into batches (mailing_id, due_at, size) select mailing_id, now(), 1 from deliveries returning id)
+         update deliveries set state = 'pending', finished_at = null, batch_id = batch.id from batch",
     ] {
         sqlx::query(statement).execute(&mut *again).await.unwrap();
     }
@@ -207,7 +208,7 @@ async fn a_confirmation_that_was_put_off_keeps_its_name_and_gets_a_fresh_link_th
     let app = App::new().relay(once_at_the_dot(Action::Reply("451 4.3.0 not now"))).start().await;
     app.sign_up("maria@example.org").await;
     app.wait_for_count("select count(*) from deliveries where state = 'pending' and attempts = 1", 1).await;
-    sqlx::query("update deliveries set due_at = now()").execute(&app.pool).await.unwrap();
+    app.let_all_be_due().await;
     let mail = app.mail(1).await;
     app.wait_for_count("select count(*) from consent_events where kind = 'mail_accepted'", 1).await;
     let (delivery, signup): (i64, sqlx::types::Uuid) =

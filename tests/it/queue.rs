@@ -2,10 +2,11 @@
 
 use chrono::Utc;
 use rundbrief::domain::{
+    batch,
     delivery::{self, Mark, Outcome, Verdict},
     ids::{DeliveryId, WorkerId},
     mailing::{self, MailingState, PauseKind},
-    worker,
+    worker::{self, Recovered},
 };
 
 use crate::harness::{App, TestApp, process};
@@ -20,10 +21,19 @@ async fn claimed() -> (TestApp, WorkerId, Vec<Mark>) {
     transaction.commit().await.unwrap();
     let mut db = app.pool.acquire().await.unwrap();
     let worker = worker::sign_on(&mut db).await.unwrap();
-    let held = delivery::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap();
-    let marks =
-        held.iter().map(|delivery| Mark { id: delivery.id, attempt: delivery.attempts + 1 }).collect();
+    let held = batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap();
+    let marks = held
+        .deliveries
+        .iter()
+        .map(|delivery| Mark { id: delivery.id, attempt: delivery.attempts + 1 })
+        .collect();
     (app, worker, marks)
+}
+
+/// Marks; answers which may be transmitted.
+async fn mark(app: &TestApp, worker: WorkerId, marks: &[Mark]) -> Vec<DeliveryId> {
+    let mut db = app.pool.acquire().await.unwrap();
+    delivery::settle(&mut db, worker, &[], marks, Utc::now()).await.unwrap().marked
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,17 +49,13 @@ async fn a_mailing_resumed_between_a_refused_mark_and_its_settling_loses_nobody(
 async fn a_mark_whose_answer_was_lost_is_taken_back_when_it_is_refused_the_second_time() {
     let (app, worker, marks) = claimed().await;
     let mut db = app.pool.acquire().await.unwrap();
-    assert_eq!(delivery::mark(&mut db, worker, &marks, Utc::now()).await.unwrap().len(), 3);
-    assert_eq!(
-        delivery::mark(&mut db, worker, &marks, Utc::now()).await.unwrap().len(),
-        3,
-        "asking twice does no harm"
-    );
+    assert_eq!(mark(&app, worker, &marks).await.len(), 3);
+    assert_eq!(mark(&app, worker, &marks).await.len(), 3, "asking twice does no harm");
     sqlx::query("update subscribers set state = 'unsubscribed' where email = 's1@example.org'")
         .execute(&app.pool)
         .await
         .unwrap();
-    let granted = delivery::mark(&mut db, worker, &marks, Utc::now()).await.unwrap();
+    let granted = mark(&app, worker, &marks).await;
     let refused: Vec<Mark> = marks.into_iter().filter(|mark| !granted.contains(&mark.id)).collect();
     assert_eq!(refused.len(), 1);
     delivery::settle_unmarked(&mut db, worker, &refused, Utc::now()).await.unwrap();
@@ -67,18 +73,18 @@ async fn a_worker_whose_lease_has_run_out_marks_and_claims_nothing() {
         .await
         .unwrap();
     let mut db = app.pool.acquire().await.unwrap();
-    assert_eq!(delivery::mark(&mut db, worker, &marks, Utc::now()).await.unwrap(), Vec::<DeliveryId>::new());
+    assert_eq!(mark(&app, worker, &marks).await, Vec::<DeliveryId>::new());
     assert!(!worker::heartbeat(&mut db, worker).await.unwrap());
-    assert_eq!(worker::recover(&mut db).await.unwrap().pending, 3);
+    assert_eq!(worker::recover(&mut db).await.unwrap(), Recovered { batches: 1, unknown: 0 });
     let id = mailing::sending(&mut db).await.unwrap()[0];
-    assert!(delivery::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap().is_empty());
+    assert!(batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap().batches.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outcome_replaces_unknown_only_for_the_same_attempt() {
     let (app, worker, marks) = claimed().await;
     let mut db = app.pool.acquire().await.unwrap();
-    delivery::mark(&mut db, worker, &marks, Utc::now()).await.unwrap();
+    mark(&app, worker, &marks).await;
     sqlx::query("update workers set lease_until = now() - interval '1 second'")
         .execute(&app.pool)
         .await
@@ -92,8 +98,8 @@ async fn an_outcome_replaces_unknown_only_for_the_same_attempt() {
         smtp_text: "ok".into(),
     };
     let news = [outcome(&marks[0], 1), outcome(&marks[1], 2)];
-    let recorded = delivery::record_outcomes(&mut db, worker, &news, Utc::now()).await.unwrap();
-    assert_eq!(recorded, [marks[0].id]);
+    let settled = delivery::settle(&mut db, worker, &news, &[], Utc::now()).await.unwrap();
+    assert_eq!(settled.recorded, [marks[0].id]);
     assert_eq!(app.count("select count(*) from deliveries where state = 'unknown'").await, 2);
 }
 

@@ -1,4 +1,7 @@
-//! The arrows of a delivery's life, in SQL: claim, mark, record, hand back.
+//! The arrows of a delivery's life, in SQL: mark, outcome, skip. The claim is in [`crate::domain::batch`].
+//!
+//! These statements run for every message, some dozens of messages at a time, by keys. None of them changes a column
+//! that an index knows, so a change stays on the row's page (see `migrations/0006_batches.sql`).
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -6,7 +9,7 @@ use sqlx::PgConnection;
 use crate::domain::{
     address::EmailAddress,
     delivery::{DeliveryKind, DeliveryState},
-    ids::{DeliveryId, MailingId, SignupId, SubscriberId, UpdateId, WorkerId},
+    ids::{BatchId, DeliveryId, MailingId, SignupId, SubscriberId, UpdateId, WorkerId},
 };
 
 /// A delivery in a worker's hand.
@@ -14,6 +17,8 @@ use crate::domain::{
 pub struct Claimed {
     /// Its id.
     pub id: DeliveryId,
+    /// The batch it was claimed with.
+    pub batch: BatchId,
     /// What it is.
     pub kind: DeliveryKind,
     /// How often it was tried before.
@@ -30,85 +35,6 @@ pub struct Claimed {
     pub address: Option<EmailAddress>,
 }
 
-/// Claims up to `limit` confirmations, welcomes and tests that are due, oldest first.
-///
-/// Any number of workers may do this at once: `skip locked` gives each row to one of them. A worker whose lease
-/// has run out gets nothing.
-///
-/// # Errors
-/// When the database fails.
-pub async fn claim_urgent(
-    db: &mut PgConnection,
-    worker: WorkerId,
-    limit: i64,
-    now: DateTime<Utc>,
-) -> sqlx::Result<Vec<Claimed>> {
-    sqlx::query_as!(
-        Claimed,
-        r#"with due as (
-               select id from deliveries
-               where state = 'pending' and mailing_id is null and due_at <= $3
-                 and exists (select from workers where id = $1 and lease_until > now())
-               order by due_at, id limit $2
-               for update skip locked
-           ), claimed as (
-               update deliveries d set state = 'claimed', claimed_by = $1 from due where d.id = due.id
-               returning d.*
-           )
-           select c.id as "id!: DeliveryId", c.kind as "kind!: DeliveryKind", c.attempts as "attempts!",
-               c.mailing_id as "mailing: MailingId", c.subscriber_id as "subscriber: SubscriberId",
-               c.signup_id as "signup: SignupId", c.update_id as "update: UpdateId",
-               coalesce(c.address, g.email, s.email) as "address: EmailAddress"
-           from claimed c
-           left join signups g on g.id = c.signup_id
-           left join subscribers s on s.id = c.subscriber_id
-           order by c.id"#,
-        worker.0,
-        limit,
-        now
-    )
-    .fetch_all(db)
-    .await
-}
-
-/// Claims up to `limit` copies of one mailing that are due.
-///
-/// # Errors
-/// When the database fails.
-pub async fn claim_mailing(
-    db: &mut PgConnection,
-    worker: WorkerId,
-    mailing: MailingId,
-    limit: i64,
-    now: DateTime<Utc>,
-) -> sqlx::Result<Vec<Claimed>> {
-    sqlx::query_as!(
-        Claimed,
-        r#"with due as (
-               select id from deliveries
-               where state = 'pending' and mailing_id = $4 and due_at <= $3
-                 and exists (select from workers where id = $1 and lease_until > now())
-                 and exists (select from mailings where id = $4 and state = 'sending')
-               order by due_at, id limit $2
-               for update skip locked
-           ), claimed as (
-               update deliveries d set state = 'claimed', claimed_by = $1 from due where d.id = due.id
-               returning d.*
-           )
-           select c.id as "id!: DeliveryId", c.kind as "kind!: DeliveryKind", c.attempts as "attempts!",
-               c.mailing_id as "mailing: MailingId", c.subscriber_id as "subscriber: SubscriberId",
-               c.signup_id as "signup: SignupId", c.update_id as "update: UpdateId", s.email as "address: EmailAddress"
-           from claimed c left join subscribers s on s.id = c.subscriber_id
-           order by c.id"#,
-        worker.0,
-        limit,
-        now,
-        mailing.0
-    )
-    .fetch_all(db)
-    .await
-}
-
 /// A delivery about to be transmitted.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {
@@ -116,98 +42,6 @@ pub struct Mark {
     pub id: DeliveryId,
     /// Which attempt this will be, counted from 1.
     pub attempt: i16,
-}
-
-/// Marks claimed deliveries as `transmitting`, if they may still be sent; answers which of them may.
-///
-/// The last look at the subscription happens here, in the same statement that makes the change: a subscriber who
-/// has left, a signup that has ended and a mailing that is paused or cancelled are not marked. Nor is anything
-/// marked for a worker whose lease has run out: what it held may be in other hands already.
-///
-/// Marking the same attempt twice does no harm, so a caller that lost its connection at the commit asks again.
-///
-/// # Errors
-/// When the database fails.
-pub async fn mark(
-    db: &mut PgConnection,
-    worker: WorkerId,
-    marks: &[Mark],
-    now: DateTime<Utc>,
-) -> sqlx::Result<Vec<DeliveryId>> {
-    let ids: Vec<i64> = marks.iter().map(|mark| mark.id.0).collect();
-    let attempts: Vec<i16> = marks.iter().map(|mark| mark.attempt).collect();
-    sqlx::query_scalar!(
-        r#"update deliveries d set state = 'transmitting', attempts = wanted.attempt
-           from unnest($2::bigint[], $4::smallint[]) as wanted (id, attempt)
-           where d.id = wanted.id and d.claimed_by = $1
-             and (d.state = 'claimed' or (d.state = 'transmitting' and d.attempts = wanted.attempt))
-             and exists (select from workers w where w.id = $1 and w.lease_until > now())
-             and case d.kind
-                 when 'mailing' then
-                     exists (select from subscribers s where s.id = d.subscriber_id and s.state = 'active')
-                     and exists (select from mailings m where m.id = d.mailing_id and m.state = 'sending')
-                 when 'welcome' then
-                     exists (select from subscribers s where s.id = d.subscriber_id and s.state = 'active')
-                 when 'confirmation' then
-                     exists (select from signups g where g.id = d.signup_id and g.state = 'waiting' and g.expires_at > $3)
-                 else true
-             end
-           returning d.id as "id: DeliveryId""#,
-        worker.0,
-        &ids,
-        now,
-        &attempts
-    )
-    .fetch_all(db)
-    .await
-}
-
-/// Decides about deliveries that were not marked: who has left and what is cancelled is skipped, everything else waits
-/// again.
-///
-/// This statement sees later changes than the mark did, so it skips only for a reason that it sees itself: a mailing
-/// that was paused at the mark and goes on by now loses nobody. A delivery that an earlier, unanswered commit had
-/// marked after all has not been sent, because its sender still waits; its try is taken back.
-///
-/// # Errors
-/// When the database fails.
-pub async fn settle_unmarked(
-    db: &mut PgConnection,
-    worker: WorkerId,
-    marks: &[Mark],
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    let ids: Vec<i64> = marks.iter().map(|mark| mark.id.0).collect();
-    let attempts: Vec<i16> = marks.iter().map(|mark| mark.attempt).collect();
-    sqlx::query!(
-        "update deliveries d
-         set state = verdict.state, claimed_by = null,
-             attempts = case d.state when 'transmitting' then d.attempts - 1 else d.attempts end,
-             finished_at = case verdict.state when 'skipped' then $3::timestamptz end
-         from (
-             select c.id, wanted.attempt,
-                 case when c.kind = 'mailing' and m.state in ('cancelled', 'done') then 'skipped'
-                      when c.kind in ('mailing', 'welcome') and not exists
-                          (select from subscribers s where s.id = c.subscriber_id and s.state = 'active') then 'skipped'
-                      when c.kind = 'confirmation' and not exists
-                          (select from signups g where g.id = c.signup_id and g.state = 'waiting' and g.expires_at > $3)
-                          then 'skipped'
-                      else 'pending' end::delivery_state as state
-             from unnest($2::bigint[], $4::smallint[]) as wanted (id, attempt)
-             join deliveries c on c.id = wanted.id
-             left join mailings m on m.id = c.mailing_id
-         ) verdict
-         where d.id = verdict.id and d.claimed_by = $1
-           and (d.state = 'claimed' or (d.state = 'transmitting' and d.attempts = verdict.attempt))
-           and exists (select from workers w where w.id = $1 and w.lease_until > now())",
-        worker.0,
-        &ids,
-        now,
-        &attempts
-    )
-    .execute(db)
-    .await?;
-    Ok(())
 }
 
 /// What became of one transmission.
@@ -241,81 +75,241 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    fn state(self) -> DeliveryState {
+    /// The state in which a delivery ends with this; nothing when it goes on.
+    fn end(self) -> Option<DeliveryState> {
         match self {
-            Verdict::Accepted => DeliveryState::Accepted,
-            Verdict::Rejected => DeliveryState::Rejected,
-            Verdict::Unknown => DeliveryState::Unknown,
-            Verdict::Later(_) | Verdict::Untried => DeliveryState::Pending,
+            Verdict::Accepted => Some(DeliveryState::Accepted),
+            Verdict::Rejected => Some(DeliveryState::Rejected),
+            Verdict::Unknown => Some(DeliveryState::Unknown),
+            Verdict::Later(_) | Verdict::Untried => None,
         }
+    }
+
+    /// Whether the delivery goes on after this.
+    #[must_use]
+    pub fn puts_off(self) -> bool {
+        self.end().is_none()
     }
 }
 
-/// Records how transmissions ended, all of them in one statement; answers which of them were news. Recording the
-/// same outcome twice does no harm.
+/// What [`settle`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Outcomes that were news.
+    pub recorded: Vec<DeliveryId>,
+    /// Deliveries that may be transmitted now.
+    pub marked: Vec<DeliveryId>,
+}
+
+/// Records how transmissions ended, and marks other deliveries as `transmitting` if they may still be sent: both in one
+/// statement, which a connection that has no transaction open commits by itself.
 ///
-/// An outcome also replaces `unknown`: a worker that was taken for dead and comes back with the relay's answer
-/// knows better than we did. The number of the attempt makes sure that it speaks of the same transmission.
+/// **Marks.** The last look at the subscription happens here, in the statement that makes the change: a subscriber who
+/// has left, a signup that has ended and a mailing that is paused or cancelled are not marked. Nor is anything marked
+/// for a worker whose lease has run out, or of a batch that is not its own: that may be in other hands already. The
+/// lock on the worker's row makes whoever takes over wait for this commit.
+///
+/// **Outcomes.** An outcome also replaces `unknown`: a worker that was taken for dead and comes back with the relay's
+/// answer knows better than we did. The number of the attempt makes sure that it speaks of the same transmission.
+/// Outcomes that put a delivery off are written by [`put_off`], before this.
+///
+/// Doing the same twice does no harm, so a caller that lost its connection at the commit asks again.
+///
+/// With a million recipients (`explain (analyze)`, 32 outcomes and 32 marks), whatever the size of the tables:
+///
+/// ```text
+/// Update on deliveries                       HOT
+///   Index Scan using deliveries_pkey         actual rows=1 loops=32
+/// Update on deliveries                       HOT
+///   Index Scan using deliveries_pkey         actual rows=1 loops=32
+///     Index Scan using batches_pkey          actual rows=1 loops=32
+///     Index Scan using subscribers_pkey      actual rows=1 loops=32
+/// ```
 ///
 /// # Errors
 /// When the database fails.
-pub async fn record_outcomes(
+pub async fn settle(
     db: &mut PgConnection,
     worker: WorkerId,
     outcomes: &[Outcome],
+    marks: &[Mark],
     now: DateTime<Utc>,
-) -> sqlx::Result<Vec<DeliveryId>> {
-    let ids: Vec<i64> = outcomes.iter().map(|outcome| outcome.id.0).collect();
-    let attempts: Vec<i16> = outcomes.iter().map(|outcome| outcome.attempt).collect();
-    let states: Vec<String> =
-        outcomes.iter().map(|outcome| outcome.verdict.state().name().to_owned()).collect();
-    let due: Vec<Option<DateTime<Utc>>> = outcomes
-        .iter()
-        .map(|outcome| match outcome.verdict {
-            Verdict::Later(at) => Some(at),
-            Verdict::Untried => Some(now),
-            _ => None,
-        })
-        .collect();
-    let untried: Vec<bool> = outcomes.iter().map(|outcome| outcome.verdict == Verdict::Untried).collect();
-    let codes: Vec<Option<i16>> = outcomes.iter().map(|outcome| outcome.smtp_code).collect();
-    let texts: Vec<String> = outcomes.iter().map(|outcome| outcome.smtp_text.clone()).collect();
-    sqlx::query_scalar!(
-        r#"update deliveries d
-         set state = o.state::delivery_state, claimed_by = null, due_at = coalesce(o.due_at, d.due_at),
-             finished_at = case when o.due_at is null then $7::timestamptz end,
-             attempts = d.attempts - o.untried::int::smallint, smtp_code = o.smtp_code,
-             -- A reply may quote the address; of somebody who was erased meanwhile nothing is written down.
-             smtp_text = case when d.kind <> 'mailing' or d.subscriber_id is not null then o.smtp_text end
-         from unnest($1::bigint[], $2::smallint[], $3::text[], $4::timestamptz[], $5::smallint[], $6::text[], $8::bool[])
-             as o (id, attempt, state, due_at, smtp_code, smtp_text, untried)
-         where d.id = o.id and d.attempts = o.attempt
-           and ((d.state = 'transmitting' and d.claimed_by = $9) or (d.state = 'unknown' and o.state <> 'unknown' and o.due_at is null))
-         returning d.id as "id: DeliveryId""#,
+) -> sqlx::Result<Settled> {
+    let ended: Vec<(&Outcome, DeliveryState)> =
+        outcomes.iter().filter_map(|outcome| Some((outcome, outcome.verdict.end()?))).collect();
+    let ids: Vec<i64> = ended.iter().map(|(outcome, _)| outcome.id.0).collect();
+    let attempts: Vec<i16> = ended.iter().map(|(outcome, _)| outcome.attempt).collect();
+    let states: Vec<String> = ended.iter().map(|(_, state)| state.name().to_owned()).collect();
+    let codes: Vec<Option<i16>> = ended.iter().map(|(outcome, _)| outcome.smtp_code).collect();
+    let texts: Vec<String> = ended.iter().map(|(outcome, _)| outcome.smtp_text.clone()).collect();
+    let (wanted, wanted_attempts) = columns(marks);
+    let rows = sqlx::query!(
+        r#"with recorded as (
+               update deliveries d
+               set state = o.state::delivery_state, finished_at = $8, smtp_code = o.smtp_code,
+                   -- A reply may quote the address; of somebody who was erased meanwhile nothing is written down.
+                   smtp_text = case when d.kind <> 'mailing' or d.subscriber_id is not null then o.smtp_text end
+               from unnest($3::bigint[], $4::smallint[], $5::text[], $6::smallint[], $7::text[])
+                   as o (id, attempt, state, smtp_code, smtp_text)
+               where d.id = o.id and d.attempts = o.attempt
+                 and (d.state = 'transmitting' or (d.state = 'unknown' and o.state <> 'unknown'))
+               returning d.id
+           ), me as (
+               select id from workers where id = $9 and lease_until > now() for key share
+           ), marked as (
+               update deliveries d set state = 'transmitting', attempts = wanted.attempt
+               from unnest($1::bigint[], $2::smallint[]) as wanted (id, attempt)
+               where d.id = wanted.id
+                 and ((d.state = 'pending' and d.attempts = wanted.attempt - 1)
+                      or (d.state = 'transmitting' and d.attempts = wanted.attempt))
+                 and exists (select from me)
+                 and exists (select from batches b where b.id = d.batch_id and b.claimed_by = $9)
+                 and case d.kind
+                     when 'mailing' then
+                         exists (select from subscribers s where s.id = d.subscriber_id and s.state = 'active')
+                         and d.mailing_id = any (array(select m.id from mailings m where m.state = 'sending'))
+                     when 'welcome' then
+                         exists (select from subscribers s where s.id = d.subscriber_id and s.state = 'active')
+                     when 'confirmation' then
+                         exists (select from signups g where g.id = d.signup_id and g.state = 'waiting' and g.expires_at > $8)
+                     else true
+                 end
+               returning d.id
+           )
+           select id as "id!: DeliveryId", false as "marked!" from recorded
+           union all select id, true from marked"#,
+        &wanted,
+        &wanted_attempts,
         &ids,
         &attempts,
         &states,
-        &due as &[Option<DateTime<Utc>>],
         &codes as &[Option<i16>],
         &texts,
         now,
-        &untried,
         worker.0
     )
     .fetch_all(db)
-    .await
+    .await?;
+    let mut settled = Settled::default();
+    for row in rows {
+        if row.marked { settled.marked.push(row.id) } else { settled.recorded.push(row.id) }
+    }
+    Ok(settled)
 }
 
-/// Puts claimed deliveries back, untouched: the worker stops, or the relay cannot be reached.
+/// Puts back what the relay did not take this time: with [`Verdict::Later`] into a batch of its own, due at that time;
+/// with [`Verdict::Untried`] as if nothing had been, in the batch it is in. Other outcomes are left to [`settle`].
 ///
 /// # Errors
 /// When the database fails.
-pub async fn hand_back(db: &mut PgConnection, worker: WorkerId, ids: &[i64]) -> sqlx::Result<()> {
+pub async fn put_off(db: &mut PgConnection, outcomes: &[Outcome]) -> sqlx::Result<()> {
+    let later: Vec<(&Outcome, DateTime<Utc>)> = outcomes
+        .iter()
+        .filter_map(|outcome| match outcome.verdict {
+            Verdict::Later(at) => Some((outcome, at)),
+            _ => None,
+        })
+        .collect();
+    if !later.is_empty() {
+        let ids: Vec<i64> = later.iter().map(|(outcome, _)| outcome.id.0).collect();
+        let attempts: Vec<i16> = later.iter().map(|(outcome, _)| outcome.attempt).collect();
+        let due: Vec<DateTime<Utc>> = later.iter().map(|(_, at)| *at).collect();
+        let codes: Vec<Option<i16>> = later.iter().map(|(outcome, _)| outcome.smtp_code).collect();
+        let texts: Vec<String> = later.iter().map(|(outcome, _)| outcome.smtp_text.clone()).collect();
+        sqlx::query!(
+            "with later as materialized (
+                 select d.id, d.mailing_id, o.due_at, o.smtp_code, o.smtp_text,
+                     nextval(pg_get_serial_sequence('batches', 'id')) as batch
+                 from unnest($1::bigint[], $2::smallint[], $3::timestamptz[], $4::smallint[], $5::text[])
+                     as o (id, attempt, due_at, smtp_code, smtp_text)
+                 join deliveries d on d.id = o.id and d.attempts = o.attempt and d.state = 'transmitting'
+             ), queued as (
+                 insert into batches (id, mailing_id, due_at, size) overriding system value
+                 select batch, mailing_id, due_at, 1 from later
+             )
+             update deliveries d
+             set state = 'pending', due_at = l.due_at, batch_id = l.batch, smtp_code = l.smtp_code,
+                 smtp_text = case when d.kind <> 'mailing' or d.subscriber_id is not null then l.smtp_text end
+             from later l where d.id = l.id and d.state = 'transmitting'",
+            &ids,
+            &attempts,
+            &due,
+            &codes as &[Option<i16>],
+            &texts
+        )
+        .execute(&mut *db)
+        .await?;
+    }
+    let untried: Vec<&Outcome> =
+        outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Untried).collect();
+    if !untried.is_empty() {
+        let ids: Vec<i64> = untried.iter().map(|outcome| outcome.id.0).collect();
+        let attempts: Vec<i16> = untried.iter().map(|outcome| outcome.attempt).collect();
+        let codes: Vec<Option<i16>> = untried.iter().map(|outcome| outcome.smtp_code).collect();
+        let texts: Vec<String> = untried.iter().map(|outcome| outcome.smtp_text.clone()).collect();
+        sqlx::query!(
+            "update deliveries d
+             set state = 'pending', attempts = d.attempts - 1, smtp_code = o.smtp_code,
+                 smtp_text = case when d.kind <> 'mailing' or d.subscriber_id is not null then o.smtp_text end
+             from unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::text[]) as o (id, attempt, smtp_code, smtp_text)
+             where d.id = o.id and d.attempts = o.attempt and d.state = 'transmitting'",
+            &ids,
+            &attempts,
+            &codes as &[Option<i16>],
+            &texts
+        )
+        .execute(db)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Decides about deliveries that were not marked: who has left and what is cancelled is skipped, everything else stays
+/// as it was, in its batch.
+///
+/// This statement sees later changes than the mark did, so it skips only for a reason that it sees itself: a mailing
+/// that was paused at the mark and goes on by now loses nobody. A delivery that an earlier, unanswered commit had
+/// marked after all has not been sent, because its sender still waits; its try is taken back.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settle_unmarked(
+    db: &mut PgConnection,
+    worker: WorkerId,
+    marks: &[Mark],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let (ids, attempts) = columns(marks);
     sqlx::query!(
-        "update deliveries set state = 'pending', claimed_by = null
-         where id = any($2) and state = 'claimed' and claimed_by = $1",
+        "with me as (
+             select id from workers where id = $1 and lease_until > now() for key share
+         )
+         update deliveries d
+         set state = verdict.state,
+             attempts = case d.state when 'transmitting' then d.attempts - 1 else d.attempts end,
+             finished_at = case verdict.state when 'skipped' then $3::timestamptz end
+         from (
+             select c.id, wanted.attempt,
+                 case when c.kind = 'mailing' and m.state in ('cancelled', 'done') then 'skipped'
+                      when c.kind in ('mailing', 'welcome') and not exists
+                          (select from subscribers s where s.id = c.subscriber_id and s.state = 'active') then 'skipped'
+                      when c.kind = 'confirmation' and not exists
+                          (select from signups g where g.id = c.signup_id and g.state = 'waiting' and g.expires_at > $3)
+                          then 'skipped'
+                      else 'pending' end::delivery_state as state
+             from unnest($2::bigint[], $4::smallint[]) as wanted (id, attempt)
+             join deliveries c on c.id = wanted.id
+             left join mailings m on m.id = c.mailing_id
+         ) verdict
+         where d.id = verdict.id
+           and (d.state = 'pending' or (d.state = 'transmitting' and d.attempts = verdict.attempt))
+           and d.state <> verdict.state
+           and exists (select from me)
+           and exists (select from batches b where b.id = d.batch_id and b.claimed_by = $1)",
         worker.0,
-        ids
+        &ids,
+        now,
+        &attempts
     )
     .execute(db)
     .await?;
@@ -334,8 +328,9 @@ pub async fn skip_claimed(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update deliveries set state = 'skipped', claimed_by = null, finished_at = $4, smtp_text = $3
-         where id = $2 and state = 'claimed' and claimed_by = $1",
+        "update deliveries d set state = 'skipped', finished_at = $4, smtp_text = $3
+         where id = $2 and state = 'pending'
+           and exists (select from batches b where b.id = d.batch_id and b.claimed_by = $1)",
         worker.0,
         id.0,
         reason,
@@ -358,8 +353,16 @@ pub async fn put_off_claimed(
     until: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update deliveries set state = 'pending', claimed_by = null, due_at = $4, smtp_text = $3
-         where id = $2 and state = 'claimed' and claimed_by = $1",
+        "with mine as materialized (
+             select d.id, d.mailing_id, nextval(pg_get_serial_sequence('batches', 'id')) as batch
+             from deliveries d join batches b on b.id = d.batch_id and b.claimed_by = $1
+             where d.id = $2 and d.state = 'pending'
+         ), queued as (
+             insert into batches (id, mailing_id, due_at, size) overriding system value
+             select batch, mailing_id, $4, 1 from mine
+         )
+         update deliveries d set due_at = $4, batch_id = mine.batch, smtp_text = $3
+         from mine where d.id = mine.id and d.state = 'pending'",
         worker.0,
         id.0,
         reason,
@@ -368,4 +371,9 @@ pub async fn put_off_claimed(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Marks as the two arrays that a statement takes.
+fn columns(marks: &[Mark]) -> (Vec<i64>, Vec<i16>) {
+    (marks.iter().map(|mark| mark.id.0).collect(), marks.iter().map(|mark| mark.attempt).collect())
 }

@@ -79,24 +79,32 @@ pub async fn any_unreachable(db: &mut PgConnection) -> sqlx::Result<bool> {
     .await
 }
 
-/// Skips what came back to the queue of a cancelled mailing: from a worker that died, or for a later try.
+/// Skips what waits of cancelled mailings, up to fifty batches of it; answers whether there may be more. Besides what
+/// waits at the moment of cancelling, that is what comes back later: from a worker that died, or for another try.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn skip_leftovers(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
-    // Nothing comes back after four days of tries, so older mailings need no look.
-    sqlx::query!(
-        "update deliveries set state = 'skipped', finished_at = $1
-         where state = 'pending'
-           and mailing_id in (select id from mailings where state = 'cancelled' and finished_at > $1::timestamptz - interval '5 days')",
+pub async fn skip_leftovers(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let gone = sqlx::query_scalar!(
+        r#"with gone as (
+               delete from batches where id in (
+                   select b.id from mailings m join batches b on b.mailing_id = m.id and b.claimed_by is null
+                   where m.state = 'cancelled' order by b.id limit 50 for update of b skip locked)
+               returning id
+           ), skipped as (
+               update deliveries d set state = 'skipped', finished_at = $1
+               from gone where d.batch_id = gone.id and d.state = 'pending'
+           )
+           select count(*) as "count!" from gone"#,
         now
     )
-    .execute(db)
+    .fetch_one(db)
     .await?;
-    Ok(())
+    Ok(gone > 0)
 }
 
-/// Calls a mailing off. What is in transmission ends, everything that waits is skipped.
+/// Calls a mailing off: nothing of it starts any more. What is in transmission ends; what waits is skipped by
+/// [`skip_leftovers`], by whoever calls that, and by every worker.
 ///
 /// # Errors
 /// [`MailingError::WrongState`] when it is done or cancelled already.
@@ -110,14 +118,6 @@ pub async fn cancel(db: &mut PgConnection, id: MailingId, now: DateTime<Utc>) ->
     .execute(&mut *db)
     .await?;
     explain(db, id, changed.rows_affected(), "cancelled").await?;
-    // Claimed rows are skipped by their worker, when it comes to mark them.
-    sqlx::query!(
-        "update deliveries set state = 'skipped', finished_at = $2 where mailing_id = $1 and state = 'pending'",
-        id.0,
-        now
-    )
-    .execute(&mut *db)
-    .await?;
     // Cancelled in the middle of its fan-out, a mailing's audience is whom it got to.
     sqlx::query!(
         "update mailings set audience = (select count(*) from deliveries where mailing_id = $1)

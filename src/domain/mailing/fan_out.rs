@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::domain::{delivery::FAN_OUT_LOCK, ids::MailingId};
+use crate::domain::{batch, delivery::FAN_OUT_LOCK, ids::MailingId};
 
 /// Recipients a transaction. Large enough to be fast, small enough that an unsubscribe never waits long behind it.
 const CHUNK: i64 = 5_000;
@@ -46,23 +46,30 @@ pub async fn fan_out(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
     .await?;
     let Some(mailing) = mailing else { return Ok(FanOut::Nothing) };
     let chunk = sqlx::query!(
-        r#"with chunk as (
-               select id, state from subscribers
+        r#"with chunk as materialized (
+               select id, state, (row_number() over (order by id) - 1) / $6 as part from subscribers
                where ($2::uuid is null or id > $2) and confirmed_at <= $3
                  and (state = 'active' or state_changed_at > $3)
                order by id limit $4
+           ), parts as materialized (
+               select part, count(*) as size, nextval(pg_get_serial_sequence('batches', 'id')) as batch
+               from chunk group by part order by part
+           ), queued as (
+               insert into batches (id, mailing_id, due_at, size) overriding system value
+               select batch, $1, $3, size from parts
            ), written as (
-               insert into deliveries (kind, mailing_id, subscriber_id, state, due_at, finished_at)
+               insert into deliveries (kind, mailing_id, subscriber_id, state, due_at, finished_at, batch_id)
                select 'mailing', $1, id, case state when 'active' then 'pending' else 'skipped' end::delivery_state,
-                   $3, case when state <> 'active' then $5::timestamptz end
-               from chunk order by id
+                   $3, case when state <> 'active' then $5::timestamptz end, batch
+               from chunk join parts using (part) order by id
            )
            select count(*) as "count!", (array_agg(id order by id desc))[1] as last from chunk"#,
         mailing.id.0,
         mailing.fan_out_cursor,
         mailing.triggered_at,
         CHUNK,
-        now
+        now,
+        batch::SIZE
     )
     .fetch_one(&mut *db)
     .await?;

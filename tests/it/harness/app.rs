@@ -222,8 +222,13 @@ impl TestApp {
 
     /// Brings in an update.
     pub async fn update(&self, title: &str) -> UpdateId {
+        self.update_with_body(title, "Ein *Absatz*.").await
+    }
+
+    /// Brings in an update with this text.
+    pub async fn update_with_body(&self, title: &str, body: &str) -> UpdateId {
         let file = format!(
-            "---\ntitle: \"{title}\"\nteaser: Ein Satz vorweg.\nlink: https://www.example.org/a\n---\n\nEin *Absatz*.\n"
+            "---\ntitle: \"{title}\"\nteaser: Ein Satz vorweg.\nlink: https://www.example.org/a\n---\n\n{body}\n"
         );
         let mut transaction = self.pool.begin().await.unwrap();
         let parsed = UpdateFile::parse(&file, Locale::De).unwrap();
@@ -234,7 +239,11 @@ impl TestApp {
 
     /// Triggers a mailing of a fresh update to everybody.
     pub async fn trigger(&self) -> MailingId {
-        let update = self.update("Neues aus der Werkstatt").await;
+        self.trigger_update(self.update("Neues aus der Werkstatt").await).await
+    }
+
+    /// Triggers a mailing of this update to everybody.
+    pub async fn trigger_update(&self, update: UpdateId) -> MailingId {
         let mut transaction = self.pool.begin().await.unwrap();
         let publication = publication::current(&mut transaction).await.unwrap().unwrap();
         let update = update::find(&mut transaction, &update.to_string()).await.unwrap().unwrap();
@@ -281,6 +290,14 @@ impl TestApp {
             sleep(Duration::from_millis(50)).await;
         }
         panic!("{query} gave {count} and not {n}");
+    }
+
+    /// Lets everything that waits for another try be due now.
+    pub async fn let_all_be_due(&self) {
+        sqlx::query("update batches set due_at = now() where claimed_by is null")
+            .execute(&self.pool)
+            .await
+            .unwrap();
     }
 
     /// What a query counts.

@@ -19,9 +19,11 @@ mod line;
 
 /// Where the behaviour is asked, each time just before the server would say yes.
 ///
-/// At `Body` (it is coming in) `Cut` reads a part of it, `Delay` and `Silence` come before the
-/// reading, `Reply` and `Trickle` act as at `Dot`. At `Dot` (the final dot has come) all but a
-/// `Reply` other than 2xx takes the mail at once: after `Cut` and during `Delay` the server has it.
+/// At `Body` (it is coming in) `Cut` reads its first kilobyte and closes the line, `Delay` and
+/// `Silence` come before the reading, all others act as at `Dot`. What the server does not read,
+/// the system takes in for it: see [`ROOM`] for how large a mail must be to be cut for certain.
+/// At `Dot` (the final dot has come) all but a `Reply` other than 2xx takes the mail at once: after
+/// `Cut` and during `Delay` the server has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[rustfmt::skip]
 pub enum Phase { Connect, Ehlo, Auth, Mail, Rcpt, Data, Body, Dot, Quit }
@@ -41,6 +43,8 @@ pub enum Action {
     Silence,
     /// Gives the usual reply, one byte per this long.
     Trickle(Duration),
+    /// Gives this, without a CRLF, and closes the line.
+    Torn(&'static str),
 }
 
 /// What [`Behaviour::decide`] holds.
@@ -57,6 +61,8 @@ pub struct Behaviour {
     pub max_connections: usize,
     /// Answers DATA with 354 even if no recipient was accepted (RFC 2920, 3.1), the dot with 554.
     pub data_anyway: bool,
+    /// How many mails' text the log keeps; of the others [`Accepted::data`] is empty.
+    pub texts_kept: usize,
     /// Gets the recipient at `Rcpt`, the first accepted one at `Data`, `Body` and `Dot`, else `""`.
     pub decide: Arc<Decide>,
 }
@@ -68,6 +74,7 @@ pub fn behave(decide: impl Fn(Phase, &str) -> Action + Send + Sync + 'static) ->
         credentials: None,
         max_connections: usize::MAX,
         data_anyway: false,
+        texts_kept: usize::MAX,
         decide: Arc::new(decide),
     }
 }
@@ -90,8 +97,10 @@ pub struct Accepted {
 /// The lines that the server has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Connections {
-    /// In total, without those turned away for [`Behaviour::max_connections`].
+    /// In total, without those turned away.
     pub opened: usize,
+    /// Turned away for [`Behaviour::max_connections`], in total.
+    pub refused: usize,
     /// Open now; a line counts as closed from QUIT on.
     pub open: usize,
     /// Most at once.
@@ -147,9 +156,11 @@ impl SmtpServer {
         self.addr
     }
 
-    /// The address for the service's settings.
+    /// The address for the service's settings, with the login that the relay wants now.
     pub fn url(&self) -> String {
-        format!("smtp://{}?tls=none", self.addr)
+        let behaviour = lock(&self.shared.behaviour).clone();
+        let login = behaviour.credentials.as_ref().map(|(user, password)| format!("{user}:{password}@"));
+        format!("smtp://{}{}?tls=none", login.unwrap_or_default(), self.addr)
     }
 
     /// The mails it took, in order.
@@ -214,16 +225,28 @@ impl SmtpServer {
 
 impl Shared {
     /// Logs a mail and gives its place in the log.
-    fn take(&self, mail: Accepted) -> usize {
+    fn take(&self, mut mail: Accepted) -> usize {
+        let texts_kept = lock(&self.behaviour).texts_kept;
         let mut log = lock(&self.log);
+        if log.len() >= texts_kept {
+            mail.data = Vec::new();
+        }
         log.push(mail);
         self.count.send_modify(|count| *count += 1);
         log.len() - 1
     }
 }
 
+/// Bytes that a line's system buffer is asked to hold before the server reads them.
+///
+/// Linux doubles this and would let it grow to megabytes otherwise. With a client that keeps its own
+/// side to 64 KB, less than 200 KB are on their way when the server stops reading: of a larger mail
+/// the end is with the client then.
+const ROOM: u32 = 16 * 1024;
+
 fn bind(addr: SocketAddr) -> TcpSocket {
     let socket = TcpSocket::new_v4().expect("the relay's socket");
+    socket.set_recv_buffer_size(ROOM).expect("SO_RCVBUF");
     socket.set_reuseaddr(true).expect("SO_REUSEADDR");
     socket.bind(addr).expect("the relay's port is free");
     socket

@@ -34,10 +34,14 @@ impl Line {
     pub(super) fn open(stream: TcpStream, shared: &Arc<Shared>) -> Self {
         let open = Arc::strong_count(&shared.open);
         let fits = open <= lock(&shared.behaviour).max_connections;
-        if fits {
+        {
             let mut connections = lock(&shared.connections);
-            connections.opened += 1;
-            connections.most = connections.most.max(open);
+            if fits {
+                connections.opened += 1;
+                connections.most = connections.most.max(open);
+            } else {
+                connections.refused += 1;
+            }
         }
         let _ = stream.set_nodelay(true);
         Self {
@@ -167,8 +171,9 @@ impl Line {
             return Ok(());
         }
         let mut action = self.decide(Phase::Body, &first);
-        if action == Action::Cut {
-            self.input.fill_buf().await?;
+        // Past `input`, which would take in more than it is asked for.
+        if action == Action::Cut && self.input.get_mut().read(&mut [0; 1024]).await? == 0 {
+            return Err(over());
         }
         self.hold(action).await?;
         let data = self.body().await?;
@@ -228,6 +233,10 @@ impl Line {
     async fn perform(&mut self, action: Action, usual: &str) -> io::Result<bool> {
         self.hold(action).await?;
         let reply = if let Action::Reply(own) = action { own } else { usual };
+        if let Action::Torn(part) = action {
+            self.input.get_mut().write_all(part.as_bytes()).await?;
+            return Err(over());
+        }
         if let Action::Trickle(pause) = action {
             for byte in format!("{usual}\r\n").bytes() {
                 sleep(pause).await;
