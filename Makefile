@@ -11,7 +11,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .PHONY: help
 help: ## list every target (this text)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
 setup: ## check for what is needed to build and run, install what is missing
@@ -26,6 +26,21 @@ demo: ## try everything on this machine, without configuration (more options: AR
 test: ## run every test (only some: ARGS=part_of_a_name)
 	@scripts/setup test
 	cargo test --locked $(ARGS)
+
+.PHONY: test-faults
+test-faults: ## the fault tests of sending at their full size: 8,000 recipients each (about ten minutes)
+	@scripts/setup test
+	RUNDBRIEF_FAULT_RECIPIENTS=8000 cargo test --locked --test it faults:: -- --test-threads 2
+
+.PHONY: bench
+bench: ## measure how fast mailings are sent, beside what SMTP alone could do (more options: ARGS="--help")
+	@scripts/setup run
+	cargo bench --locked --bench sending -- speed $(ARGS)
+
+.PHONY: bench-scale
+bench-scale: ## send to ten thousand, a hundred thousand and a million (more options: ARGS="--help")
+	@scripts/setup run
+	cargo bench --locked --bench sending -- scale $(ARGS)
 
 .PHONY: lint-tools
 lint-tools: ## install the tools that the checks need

@@ -14,6 +14,7 @@
 //! between leaves a `claimed` row, which is safe to try again, or a `transmitting` one, which becomes `unknown` and
 //! is not tried again by itself.
 
+mod bare_codes;
 mod dispatch;
 mod gate;
 mod hand;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Utc};
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -16,7 +16,7 @@ use crate::{
         address::EmailAddress,
         delivery,
         ids::MailingId,
-        mailing::{self, Counts, Mailing, MailingError, PauseKind},
+        mailing::{self, Counts, Failure, Mailing, MailingError, PauseKind},
         publication::{self, Publication},
     },
     mail::{compose::Composer, envelope},
@@ -96,11 +96,34 @@ pub enum Mailings {
         /// Id of the mailing.
         id: MailingId,
     },
+    /// Send again what the relay refused, or what nobody knows of. Shows what will happen and asks first.
+    Retry {
+        /// Id of the mailing.
+        id: MailingId,
+        /// Which deliveries.
+        #[arg(long, value_name = "STATE")]
+        state: RetryState,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// Print one JSON value.
+        #[arg(long)]
+        json: bool,
+    },
     /// Call a mailing off; what has not been sent is skipped.
     Cancel {
         /// Id of the mailing.
         id: MailingId,
     },
+}
+
+/// What may be sent again.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum RetryState {
+    /// The relay refused it for good.
+    Rejected,
+    /// The line broke before the relay's answer came. Who got it all the same gets it twice.
+    Unknown,
 }
 
 impl Mailings {
@@ -128,6 +151,7 @@ impl Mailings {
                 output::line("The mailing goes on.");
                 Ok(())
             }
+            Mailings::Retry { id, state, yes, json } => retry(id, state, yes, json).await,
             Mailings::Cancel { id } => {
                 let pool = database().await?;
                 let mut transaction = pool.begin().await?;
@@ -288,15 +312,54 @@ async fn list(json: bool) -> anyhow::Result<()> {
 }
 
 async fn status(id: MailingId, json: bool) -> anyhow::Result<()> {
-    let (mailing, counts) = look(&mut *database().await?.acquire().await?, id).await?;
+    let mut db = database().await?.acquire().await?;
+    let (mailing, counts) = look(&mut db, id).await?;
+    let failures = mailing::failures(&mut db, id).await?;
     if json {
-        return output::json(&status_json(&mailing, &counts)?);
+        return output::json(&status_json(&mailing, &counts, &failures)?);
     }
     output::line(&format!("{}  “{}”", word(&mailing), mailing.subject));
     if let (Some(reason), Some(since)) = (&mailing.pause_reason, mailing.paused_at) {
         output::line(&format!("since {}: {reason}", since.to_rfc3339()));
     }
     output::line(&watch::summary(&mailing, &counts, None));
+    for line in watch::failures(&failures) {
+        output::line(&line);
+    }
+    Ok(())
+}
+
+async fn retry(id: MailingId, state: RetryState, yes: bool, json: bool) -> anyhow::Result<()> {
+    let pool = database().await?;
+    let (_, counts) = look(&mut *pool.acquire().await?, id).await?;
+    let (what, count) = match state {
+        RetryState::Rejected => (mailing::Retry::Rejected, counts.rejected),
+        RetryState::Unknown => (mailing::Retry::Unknown, counts.unknown),
+    };
+    if !yes && count > 0 {
+        output::remark(match state {
+            RetryState::Rejected => "The relay refused these for good; it may do so again.",
+            RetryState::Unknown => {
+                "Nobody knows whether these arrived. Who has the mail already gets it a second time."
+            }
+        });
+        if !output::can_ask() {
+            return Err(
+                Usage("nobody is there to be asked; say --yes to send again without asking".into()).into()
+            );
+        }
+        if !output::ask(&format!("Send it again to {count} people?")) {
+            output::remark("Nothing was changed.");
+            return Ok(());
+        }
+    }
+    let mut transaction = pool.begin().await?;
+    let again = mailing::retry(&mut transaction, id, what, Utc::now()).await?;
+    transaction.commit().await?;
+    if json {
+        return output::json(&json!({ "id": id, "retried": again }));
+    }
+    output::line(&format!("{again} deliveries wait again; the running service sends them."));
     Ok(())
 }
 
@@ -307,11 +370,12 @@ async fn look(db: &mut PgConnection, id: MailingId) -> anyhow::Result<(Mailing, 
     Ok((mailing, counts))
 }
 
-/// The mailing with its counts beside the other fields, as `status --json` promises.
-fn status_json(mailing: &Mailing, counts: &Counts) -> anyhow::Result<Value> {
+/// The mailing with its counts beside the other fields, as `status --json` promises, and what went wrong.
+fn status_json(mailing: &Mailing, counts: &Counts, failures: &[Failure]) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(mailing)?;
     if let (Value::Object(fields), Value::Object(counts)) = (&mut value, serde_json::to_value(counts)?) {
         fields.extend(counts);
+        fields.insert("failures".into(), serde_json::to_value(failures)?);
     }
     Ok(value)
 }

@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     delivery::{relay::Relay, sender::Shared},
-    domain::{batch, mailing},
+    domain::{address::EmailAddress, batch, mailing},
 };
 
 /// Copies of a mailing claimed at once, in whole batches.
@@ -102,24 +102,32 @@ async fn wait_for_relay(shared: &Shared, try_again: std::time::Instant) -> Resul
         // A connection that is open says more than another one that might be one too many.
         shared.gate.reached();
     }
-    if shared.gate.closed().is_some() {
-        try_relay(shared).await;
+    if let Some(closed) = shared.gate.closed() {
+        try_relay(shared, closed.sender.as_ref()).await;
     }
     Ok(())
 }
 
-/// Opens a connection that sends nothing. If that works, the gate opens and mailings go on that had paused because the
-/// relay could not be reached.
-pub async fn try_relay(shared: &Shared) {
+/// Opens a connection that sends nothing, and asks about the sender that the relay had not taken. If that works, the
+/// gate opens and mailings go on that had paused because the relay could not be reached.
+pub async fn try_relay(shared: &Shared, sender: Option<&EmailAddress>) {
     // A relay that takes longer than this for its greeting is no relay to go back to yet.
     let patience = shared.reply_within.min(Duration::from_secs(15));
-    match Relay::open(&shared.smtp, &shared.hello, patience).await {
-        Ok(relay) => {
-            relay.quit().await;
+    let usable = async {
+        let mut relay = Relay::open(&shared.smtp, &shared.hello, patience).await?;
+        let taken = match sender {
+            Some(sender) => relay.takes_sender(sender).await,
+            None => Ok(()),
+        };
+        relay.quit().await;
+        taken
+    };
+    match usable.await {
+        Ok(()) => {
             shared.gate.open();
             resume_mailings(shared).await;
         }
-        Err(problem) => shared.gate.close(problem),
+        Err(problem) => shared.gate.close(problem, None),
     }
 }
 

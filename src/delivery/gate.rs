@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use crate::{
     delivery::{relay::RelayProblem, retry::relay_pause},
-    domain::ids::MailingId,
+    domain::{address::EmailAddress, ids::MailingId},
+    telemetry::mask_addresses,
 };
 
 /// One worker's view of the relay, shared by its senders.
@@ -23,16 +24,20 @@ pub struct Gate {
 struct State {
     /// Trouble in a row; only an accepted or refused message ends the row, a mere connection does not.
     failures: u32,
+    /// When that row began.
+    since: Option<Instant>,
     closed: Option<Closed>,
 }
 
 /// Why and since when the gate is closed.
 #[derive(Debug, Clone)]
 pub struct Closed {
-    /// Since when the relay cannot be used.
-    since: Instant,
+    /// When it was last found unusable.
+    pub at: Instant,
     /// When to try it again.
     pub try_again: Instant,
+    /// The sender that the relay did not take. It is asked about that before messages are.
+    pub sender: Option<EmailAddress>,
     /// The latest trouble.
     problem: RelayProblem,
     /// The mailings that were paused for it. Somebody may have let them go on since, staff or a worker that reaches the
@@ -46,23 +51,26 @@ impl Gate {
         Self { open: watch::Sender::new(true), state: Mutex::default() }
     }
 
-    /// Closes the gate, or keeps it closed for longer.
-    pub fn close(&self, problem: RelayProblem) {
+    /// Closes the gate, or keeps it closed for longer. `sender` is the address at which the relay refused to go on.
+    pub fn close(&self, problem: RelayProblem, sender: Option<&EmailAddress>) {
         let now = Instant::now();
         let mut state = self.state();
         // Several senders run into the same trouble at the same time: that is one failure.
         let waiting = state.closed.as_ref().is_some_and(|closed| closed.try_again > now);
         if !waiting {
             state.failures = state.failures.saturating_add(1);
+            let problem = mask_addresses(&problem.to_string());
+            tracing::warn!(problem, "the relay cannot be used; trying again by and by");
         }
+        state.since.get_or_insert(now);
         let before = state.closed.take();
-        let since = before.as_ref().map_or(now, |closed| closed.since);
+        let sender = sender.cloned().or_else(|| before.as_ref()?.sender.clone());
         let told = match (&problem, before) {
             (RelayProblem::Unreachable(_), Some(closed)) => closed.told,
             _ => HashSet::new(),
         };
         let pause: Duration = relay_pause(state.failures);
-        state.closed = Some(Closed { since, try_again: now + pause, problem, told });
+        state.closed = Some(Closed { at: now, try_again: now + pause, sender, problem, told });
         drop(state);
         self.open.send_replace(false);
     }
@@ -75,7 +83,7 @@ impl Gate {
 
     /// Somebody has a connection: if the gate was closed for want of one, it opens.
     pub fn reached(&self) {
-        if matches!(self.closed(), Some(Closed { problem: RelayProblem::Unreachable(_), .. })) {
+        if matches!(self.closed(), Some(Closed { problem: RelayProblem::Unreachable(_), sender: None, .. })) {
             self.open();
         }
     }
@@ -85,6 +93,7 @@ impl Gate {
         let mut state = self.state();
         if state.closed.is_none() {
             state.failures = 0;
+            state.since = None;
         }
     }
 
@@ -94,7 +103,7 @@ impl Gate {
         let state = self.state();
         let closed = state.closed.as_ref().filter(|closed| !closed.told.contains(&mailing))?;
         let pauses = match closed.problem {
-            RelayProblem::Unreachable(_) => closed.since.elapsed() >= patience,
+            RelayProblem::Unreachable(_) => state.since.is_some_and(|since| since.elapsed() >= patience),
             RelayProblem::Login(_) | RelayProblem::Sender(_) => true,
         };
         pauses.then(|| closed.problem.clone())

@@ -147,6 +147,18 @@ impl Relay {
         self.usable
     }
 
+    /// Asks whether the relay takes mail from this sender; nothing is sent.
+    pub async fn takes_sender(&mut self, from: &EmailAddress) -> Result<(), RelayProblem> {
+        let asked = self.command(format!("MAIL FROM:<{}>\r\n", from.as_str()), self.timeouts.command).await;
+        match asked {
+            Ok(reply) if reply.code < 400 => {}
+            Ok(reply) => return Err(sender_problem(&reply)),
+            Err(unanswered) => return Err(unreachable(&unanswered)),
+        }
+        let _ = self.command("RSET\r\n", self.timeouts.command).await;
+        Ok(())
+    }
+
     /// Hands over one message. After anything but a clean end the line is closed and [`Relay::is_usable`] is false.
     pub async fn transmit(&mut self, from: &EmailAddress, to: &EmailAddress, message: &[u8]) -> Transmission {
         self.usable = false;

@@ -21,6 +21,7 @@ use crate::{
         throttle::Throttle,
     },
     domain::{
+        address::EmailAddress,
         delivery::{self, Claimed, DeliveryKind, Mark, Outcome, Verdict},
         ids::WorkerId,
     },
@@ -184,7 +185,7 @@ impl Sender {
                     );
                     Err(relay_pause(self.failures))
                 } else {
-                    self.shared.gate.close(problem);
+                    self.shared.gate.close(problem, None);
                     Err(Duration::ZERO)
                 }
             }
@@ -209,12 +210,18 @@ impl Sender {
         if !self.relay.as_ref().is_some_and(Relay::is_usable) {
             self.disconnect().await;
         }
-        let outcome = self.outcome(job, attempt, transmission);
+        let outcome = self.outcome(job, attempt, &message.from, transmission);
         let confirmation = message.confirm_token.map(|(signup, _)| (signup, message.message_id.clone()));
         Finished { outcome, batch: job.batch, confirmation }
     }
 
-    fn outcome(&self, job: &Claimed, attempt: i16, transmission: Transmission) -> Outcome {
+    fn outcome(
+        &self,
+        job: &Claimed,
+        attempt: i16,
+        from: &EmailAddress,
+        transmission: Transmission,
+    ) -> Outcome {
         let gate = &self.shared.gate;
         let answered = |reply: Reply| (i16::try_from(reply.code).ok(), reply.text);
         let (verdict, (smtp_code, smtp_text)) = match transmission {
@@ -236,7 +243,7 @@ impl Sender {
             Transmission::Relay(problem) => {
                 // Says nothing about this recipient: it waits, due at once, behind the gate.
                 let text = problem.to_string();
-                gate.close(problem);
+                gate.close(problem, Some(from));
                 (Verdict::Untried, (None, text))
             }
         };
@@ -281,7 +288,7 @@ fn later(
 }
 
 fn log(job: &Claimed, verdict: Verdict, code: Option<i16>, text: &str) {
-    let to = job.address.as_ref().map(crate::domain::address::EmailAddress::masked).unwrap_or_default();
+    let to = job.address.as_ref().map(EmailAddress::masked).unwrap_or_default();
     // Relays like to quote the address they refuse.
     let text = mask_addresses(text);
     let (id, kind) = (job.id.0, job.kind);

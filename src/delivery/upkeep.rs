@@ -12,6 +12,7 @@ use crate::{
         sender::Shared,
     },
     domain::{
+        ids::MailingId,
         mailing::{self, FanOut, MailingError, PauseKind},
         worker,
     },
@@ -73,7 +74,7 @@ async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
         if *shared.open.borrow() > 0 {
             resume_mailings(shared).await;
         } else {
-            try_relay(shared).await;
+            try_relay(shared, None).await;
         }
     }
     Ok(())
@@ -95,13 +96,28 @@ async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
     Ok(step != FanOut::Nothing)
 }
 
+/// Staff may have let a mailing go on because they mended what the relay refused. That is not undone for a refusal
+/// from before: the relay is asked again.
+async fn ask_again(shared: &Shared, sending: &[MailingId]) {
+    let Some(closed) = shared.gate.closed() else { return };
+    let refused = |id| {
+        let problem = shared.gate.reason_to_pause(id, PAUSE_AFTER);
+        problem.is_some_and(|problem| !matches!(problem, RelayProblem::Unreachable(_)))
+    };
+    if closed.at.elapsed() > Duration::from_secs(1) && sending.iter().any(|id| refused(*id)) {
+        try_relay(shared, closed.sender.as_ref()).await;
+    }
+}
+
 /// Pauses the mailings under way when the relay refuses us, or has been away for a minute.
 async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
     if shared.gate.closed().is_none() {
         return Ok(());
     }
     let mut db = shared.pool.acquire().await?;
-    for id in mailing::sending(&mut db).await? {
+    let sending = mailing::sending(&mut db).await?;
+    ask_again(shared, &sending).await;
+    for id in sending {
         let Some(problem) = shared.gate.reason_to_pause(id, PAUSE_AFTER) else { continue };
         let kind = match problem {
             RelayProblem::Unreachable(_) => PauseKind::Unreachable,

@@ -24,7 +24,10 @@ use tokio_rustls::{
     rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
 };
 
-use crate::config::{SmtpRelay, TlsMode};
+use crate::{
+    config::{SmtpRelay, TlsMode},
+    delivery::bare_codes::BareCodes,
+};
 
 /// How long a TCP connection and a TLS handshake may take each.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -32,7 +35,8 @@ const CONNECT: Duration = Duration::from_secs(30);
 /// Bytes that may wait in the kernel for the relay to take them (twice as many in fact, see `man 7 socket`). What is
 /// in there has left our hands, so a small number means that we know better how far a message came when the line
 /// breaks: only a message whose last bytes are in there can be one that nobody knows about.
-const SEND_BUFFER: u32 = 32 * 1024;
+/// Smaller ones stall large messages to a relay on the same machine.
+const SEND_BUFFER: u32 = 64 * 1024;
 
 /// A byte stream to the relay.
 #[derive(Debug)]
@@ -43,6 +47,10 @@ pub struct Wire {
     patience: Patience,
     /// Runs while the stream stands still.
     standstill: Option<Pin<Box<Sleep>>>,
+    /// Mends replies, where what we read are replies and not lettre's own TLS.
+    bare_codes: Option<BareCodes>,
+    /// Mended bytes that nobody had room for yet.
+    mended: Vec<u8>,
 }
 
 /// How long the stream may stand still.
@@ -87,8 +95,24 @@ impl Wire {
             TlsMode::Required | TlsMode::None => Stream::Plain(tcp),
         };
         let reads = Arc::new(AtomicU64::new(0));
-        let wire = Self { stream, reads: Arc::clone(&reads), peer, patience, standstill: None };
+        let bare_codes = (relay.tls != TlsMode::Required).then(BareCodes::default);
+        let wire = Self {
+            stream,
+            reads: Arc::clone(&reads),
+            peer,
+            patience,
+            standstill: None,
+            bare_codes,
+            mended: Vec::new(),
+        };
         Ok((wire, Reads(reads)))
+    }
+
+    /// Passes on mended bytes, as many as there is room for.
+    fn pass_on(&mut self, buf: &mut ReadBuf<'_>) {
+        let room = buf.remaining().min(self.mended.len());
+        buf.put_slice(&self.mended[..room]);
+        self.mended.drain(..room);
     }
 
     /// Passes on what became of a read or write, and ends the stream when it has stood still for too long.
@@ -153,10 +177,21 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        if !self.mended.is_empty() {
+            self.pass_on(buf);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
         let polled = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         };
+        let mended = self.bare_codes.as_mut().and_then(|codes| codes.mended(&buf.filled()[before..]));
+        if let Some(mended) = mended {
+            buf.set_filled(before);
+            self.mended = mended;
+            self.pass_on(buf);
+        }
         let limit = self.patience.reading;
         self.within(limit, cx, polled)
     }

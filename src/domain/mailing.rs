@@ -1,15 +1,17 @@
 //! Mailings: one send of one update to everybody who had confirmed when it was triggered.
 //!
 //! ```text
-//! (trigger) ─▶ scheduled ─▶ preparing ─▶ sending ─▶ done
-//!                              └──── paused ◀──┘        (cancelled from anywhere before done)
+//! (trigger) ─▶ scheduled ─▶ preparing ─▶ sending ─▶ done   (retry: done ─▶ sending)
+//!                              └──── paused ◀──┘             (cancelled from anywhere before done)
 //! ```
 
 mod control;
 mod fan_out;
+mod results;
 
 pub use control::{any_unreachable, cancel, pause, resume, resume_unreachable, skip_leftovers};
 pub use fan_out::{FanOut, fan_out};
+pub use results::{Counts, Failure, Retry, counts, failures, retry};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -115,6 +117,9 @@ pub enum MailingError {
         /// What was asked for.
         wanted: &'static str,
     },
+    /// Nothing of the mailing is in that state.
+    #[error("no delivery of this mailing is {0}; there is nothing to try again")]
+    NothingToRetry(&'static str),
     /// No such mailing.
     #[error("there is no mailing with this id; see: rundbrief mailings list")]
     Unknown,
@@ -273,48 +278,6 @@ pub async fn sending(db: &mut PgConnection) -> sqlx::Result<Vec<MailingId>> {
         r#"select id as "id: MailingId" from mailings where state = 'sending' order by triggered_at"#
     )
     .fetch_all(db)
-    .await
-}
-
-/// How many deliveries of a mailing are in each state. They add up to its audience once it is sending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Counts {
-    /// Waiting.
-    pub pending: i64,
-    /// In a worker's hand.
-    pub claimed: i64,
-    /// On the wire.
-    pub transmitting: i64,
-    /// Taken by the relay.
-    pub accepted: i64,
-    /// Refused by the relay, for good.
-    pub rejected: i64,
-    /// Nobody knows.
-    pub unknown: i64,
-    /// Not sent on purpose.
-    pub skipped: i64,
-}
-
-/// Counts the deliveries of a mailing.
-///
-/// # Errors
-/// When the database fails.
-pub async fn counts(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Counts> {
-    sqlx::query_as!(
-        Counts,
-        r#"select count(*) filter (where state = 'pending' and b.id is null) as "pending!",
-             count(*) filter (where state = 'pending' and b.id is not null) as "claimed!",
-             count(*) filter (where state = 'transmitting') as "transmitting!",
-             count(*) filter (where state = 'accepted') as "accepted!",
-             count(*) filter (where state = 'rejected') as "rejected!",
-             count(*) filter (where state = 'unknown') as "unknown!",
-             count(*) filter (where state = 'skipped') as "skipped!"
-           from deliveries d
-           left join batches b on b.id = d.batch_id and b.mailing_id = $1 and b.claimed_by is not null
-           where d.mailing_id = $1"#,
-        id.0
-    )
-    .fetch_one(db)
     .await
 }
 

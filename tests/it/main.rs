@@ -24,6 +24,7 @@ mod consent_import;
 mod deaths;
 mod delivery;
 mod erasure;
+mod faults;
 mod invariants;
 mod journey;
 mod mail_templates;

@@ -57,10 +57,13 @@ impl Process {
         http::send(address, Method::POST, path, &headers, form.to_owned()).await
     }
 
-    /// Kills it as the system does when memory runs out: at once, with no chance to tidy up.
-    pub async fn kill_9(self) {
+    /// Kills it as the system does when memory runs out: at once, with no chance to tidy up. Answers everything it had
+    /// logged.
+    pub async fn kill_9(self) -> String {
         self.running.signal("KILL");
-        assert_eq!(self.running.ended().await.code, None, "a signal ended it");
+        let ran = self.running.ended().await;
+        assert_eq!(ran.code, None, "a signal ended it");
+        ran.stderr
     }
 
     /// Sends it a signal by its short name, such as `STOP`.

@@ -1,0 +1,169 @@
+//! How a mailing goes: counts, what went wrong and why, and trying that again.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::domain::{
+    batch,
+    delivery::DeliveryState,
+    ids::MailingId,
+    mailing::{MailingError, by_id},
+};
+
+/// How many deliveries of a mailing are in each state. They add up to its audience once it is sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Counts {
+    /// Waiting.
+    pub pending: i64,
+    /// In a worker's hand.
+    pub claimed: i64,
+    /// On the wire.
+    pub transmitting: i64,
+    /// Taken by the relay.
+    pub accepted: i64,
+    /// Refused by the relay, for good.
+    pub rejected: i64,
+    /// Nobody knows.
+    pub unknown: i64,
+    /// Not sent on purpose.
+    pub skipped: i64,
+    /// How many of those waiting were tried before and wait for their next try.
+    #[serde(skip)]
+    pub put_off: i64,
+}
+
+/// Counts the deliveries of a mailing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn counts(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Counts> {
+    sqlx::query_as!(
+        Counts,
+        r#"select count(*) filter (where state = 'pending' and b.id is null) as "pending!",
+             count(*) filter (where state = 'pending' and b.id is not null) as "claimed!",
+             count(*) filter (where state = 'transmitting') as "transmitting!",
+             count(*) filter (where state = 'accepted') as "accepted!",
+             count(*) filter (where state = 'rejected') as "rejected!",
+             count(*) filter (where state = 'unknown') as "unknown!",
+             count(*) filter (where state = 'skipped') as "skipped!",
+             count(*) filter (where state = 'pending' and attempts > 0) as "put_off!"
+           from deliveries d
+           left join batches b on b.id = d.batch_id and b.mailing_id = $1 and b.claimed_by is not null
+           where d.mailing_id = $1"#,
+        id.0
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Deliveries that did not go through, or not yet, for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// `rejected`, `unknown`, or `pending` for those that wait for another try.
+    pub state: DeliveryState,
+    /// The relay's reply code, if there was a reply.
+    pub smtp_code: Option<i16>,
+    /// The relay's words, or what happened on the line. Addresses in it are left out.
+    pub reply: String,
+    /// How many.
+    pub count: i64,
+}
+
+/// What went wrong in a mailing, grouped by what the relay said, the most frequent first; twenty groups at most.
+///
+/// # Errors
+/// When the database fails.
+pub async fn failures(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Vec<Failure>> {
+    sqlx::query_as!(
+        Failure,
+        r#"select state as "state!: DeliveryState", smtp_code,
+             -- Relays quote the address, each a different one: with it every group would be of one.
+             regexp_replace(coalesce(smtp_text, ''), '[^\s<>]+@[^\s<>]+', '…', 'g') as "reply!", count(*) as "count!"
+           from deliveries
+           where mailing_id = $1
+             and (state in ('rejected', 'unknown') or (state = 'pending' and smtp_text is not null))
+           group by 1, 2, 3 order by 4 desc, 1, 2, 3 limit 20"#,
+        id.0
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What may be tried again, by a person's decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// What the relay refused.
+    Rejected,
+    /// What nobody knows of. Who did get it gets it twice.
+    Unknown,
+}
+
+impl Retry {
+    fn state(self) -> DeliveryState {
+        match self {
+            Retry::Rejected => DeliveryState::Rejected,
+            Retry::Unknown => DeliveryState::Unknown,
+        }
+    }
+}
+
+/// Deliveries put back in one statement.
+const CHUNK: i64 = 5_000;
+
+/// Puts a mailing's rejected or unknown deliveries back into the queue; answers how many. To be called in a
+/// transaction. A mailing that was done is sending again. Who has left meanwhile is skipped when its turn comes.
+///
+/// # Errors
+/// [`MailingError::NothingToRetry`]; [`MailingError::WrongState`] when it is not sent yet, or cancelled.
+pub async fn retry(
+    db: &mut PgConnection,
+    id: MailingId,
+    what: Retry,
+    now: DateTime<Utc>,
+) -> Result<u64, MailingError> {
+    let changed = sqlx::query!(
+        "update mailings set state = case state when 'done' then 'sending' else state end, finished_at = null
+         where id = $1 and state in ('sending', 'paused', 'done') and fan_out_done_at is not null",
+        id.0
+    )
+    .execute(&mut *db)
+    .await?;
+    if changed.rows_affected() == 0 {
+        let mailing = by_id(db, id).await?.ok_or(MailingError::Unknown)?;
+        return Err(MailingError::WrongState { state: mailing.state, wanted: "tried again" });
+    }
+    let mut put_back = 0;
+    loop {
+        let chunk = sqlx::query!(
+            "with again as materialized (
+                 select id, (row_number() over (order by id) - 1) / $4 as part from (
+                     select id from deliveries where mailing_id = $1 and state = $2::delivery_state
+                       -- Of somebody who was erased there is nobody left to send to.
+                       and subscriber_id is not null
+                     order by id limit $5 for update) chosen
+             ), parts as materialized (
+                 select part, count(*) as size, nextval(pg_get_serial_sequence('batches', 'id')) as batch
+                 from again group by part order by part
+             ), queued as (
+                 insert into batches (id, mailing_id, due_at, size) overriding system value
+                 select batch, $1, $3, size from parts
+             )
+             update deliveries d set state = 'pending', finished_at = null, due_at = $3, batch_id = parts.batch
+             from again join parts using (part) where d.id = again.id",
+            id.0,
+            what.state() as DeliveryState,
+            now,
+            batch::SIZE,
+            CHUNK
+        )
+        .execute(&mut *db)
+        .await?
+        .rows_affected();
+        if chunk == 0 {
+            break;
+        }
+        put_back += chunk;
+    }
+    if put_back == 0 { Err(MailingError::NothingToRetry(what.state().name())) } else { Ok(put_back) }
+}

@@ -1,0 +1,46 @@
+//! Deaths and restarts at random moments, many of them. The relay's own log is the judge, not our tables.
+//!
+//! The large versions take minutes: `make test-chaos` runs them and prints their table. The small ones stand beside
+//! them, or in `deaths`, and run with all the other tests. `CHAOS_SEED=…` throws the dice of an earlier run again; how
+//! the processes race is not theirs to say.
+
+mod deaths;
+mod dice;
+mod several;
+mod trial;
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use crate::harness::{
+    TestApp,
+    smtp::{Action, Behaviour, Phase, behave},
+};
+
+pub use self::{
+    dice::Dice,
+    trial::{report, thousands},
+};
+
+/// How long nothing may move: longer than a lease and the search for what it leaves behind.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A relay that thinks about each message for so long before it says yes: then a mailing lasts, and a death finds
+/// messages on every connection that the relay has and the worker does not know of.
+fn slow(millis: u64) -> Behaviour {
+    let pause = Action::Delay(Duration::from_millis(millis));
+    let decide = behave(move |phase, _| if phase == Phase::Dot { pause } else { Action::Go });
+    Behaviour { texts_kept: 0, ..decide }
+}
+
+/// Waits until the relay has taken more than `n` mails.
+async fn more_than(app: &TestApp, n: usize) {
+    let came = async {
+        while app.relay.accepted_count() <= n {
+            sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let in_time = timeout(PATIENCE, came).await.is_ok();
+    assert!(in_time, "more than {n} mails were expected, {} came", app.relay.accepted_count());
+}
