@@ -71,7 +71,8 @@ async fn fill(shared: &Shared, claim: i64) -> Result<bool, Uncertain> {
         }
     };
     let now = Utc::now();
-    batch::close(&mut db, shared.worker, &shared.hand.take_over(), now).await.map_err(Uncertain)?;
+    let over = shared.hand.take_over();
+    batch::close(&mut db, shared.worker, &over, now).await.map_err(Uncertain)?;
     let mut any = false;
     if shared.hand.urgent() < CLAIM_URGENT {
         let limit = i64::try_from(CLAIM_URGENT).unwrap_or(i64::MAX);
@@ -89,6 +90,9 @@ async fn fill(shared: &Shared, claim: i64) -> Result<bool, Uncertain> {
         if !shared.hand.is_low() {
             break;
         }
+    }
+    if !over.is_empty() && !any {
+        shared.closed.notify_one();
     }
     // With a full hand of urgent ones there is nothing more to fetch for now.
     Ok(any && shared.hand.urgent() < CLAIM_URGENT)

@@ -86,6 +86,21 @@ impl Hand {
         self.filled.notify_one();
     }
 
+    /// An urgent one in exchange for this copy of a mailing, if there is one by now.
+    pub fn exchange(&self, delivery: Claimed) -> Claimed {
+        if delivery.kind != DeliveryKind::Mailing {
+            return delivery;
+        }
+        let mut cards = self.cards();
+        match cards.urgent.pop_front() {
+            Some(urgent) => {
+                cards.mailing.push_front(delivery);
+                urgent
+            }
+            None => delivery,
+        }
+    }
+
     /// The next one, if there is one; confirmations and tests before mailings.
     pub fn take(&self) -> Option<Claimed> {
         let mut cards = self.cards();
@@ -111,7 +126,12 @@ impl Hand {
         }
     }
 
-    /// Waits until there is room for more of a mailing.
+    /// Tells the dispatcher that there is something to fetch.
+    pub fn ask_for_more(&self) {
+        self.drained.notify_one();
+    }
+
+    /// Waits until there is room for more of a mailing, or batches to close, or something new to fetch.
     pub async fn low(&self) {
         self.drained.notified().await;
     }

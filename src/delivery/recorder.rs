@@ -10,6 +10,7 @@ use chrono::Utc;
 use sqlx::{Acquire, PgConnection, PgPool};
 use tokio::{
     sync::{mpsc, oneshot},
+    task::yield_now,
     time::{sleep, timeout},
 };
 
@@ -63,6 +64,8 @@ pub struct RecorderHandle(mpsc::Sender<Entry>);
 
 /// Entries a commit, at most.
 const BATCH: usize = 1_000;
+/// How often the senders are let through before a commit.
+const GATHER: usize = 4;
 
 impl RecorderHandle {
     /// Commits an outcome and the mark of the next delivery, both at once. Answers, after the commit, whether the
@@ -87,7 +90,7 @@ pub fn start(pool: &PgPool, worker: WorkerId) -> (RecorderHandle, tokio::task::J
 
 async fn run(pool: PgPool, worker: WorkerId, mut receiver: mpsc::Receiver<Entry>) {
     let mut batch = Vec::with_capacity(BATCH);
-    while receiver.recv_many(&mut batch, BATCH).await > 0 {
+    while take(&mut receiver, &mut batch).await {
         let marked = commit_until_it_works(&pool, worker, &batch).await;
         for entry in batch.drain(..) {
             let granted = entry.intent.is_some_and(|intent| marked.binary_search(&intent.mark.id).is_ok());
@@ -95,6 +98,25 @@ async fn run(pool: PgPool, worker: WorkerId, mut receiver: mpsc::Receiver<Entry>
             let _ = entry.answer.send(granted);
         }
     }
+}
+
+/// Takes the next entries; answers false when there will be none.
+///
+/// Those whose reply is here already are let through first, to come along: the larger the commit, the less it costs
+/// each of them. Nobody is waited for.
+async fn take(receiver: &mut mpsc::Receiver<Entry>, batch: &mut Vec<Entry>) -> bool {
+    if receiver.recv_many(batch, BATCH).await == 0 {
+        return false;
+    }
+    for _ in 0..GATHER {
+        yield_now().await;
+        while batch.len() < BATCH
+            && let Ok(entry) = receiver.try_recv()
+        {
+            batch.push(entry);
+        }
+    }
+    true
 }
 
 /// How long a commit may take. A database that vanished without a word would otherwise be waited for for ever, while
@@ -168,7 +190,7 @@ async fn write(db: &mut PgConnection, worker: WorkerId, batch: &[Entry]) -> sqlx
     let marks: Vec<Mark> = intents.iter().map(|intent| intent.mark).collect();
 
     if outcomes.iter().any(|outcome| outcome.verdict.puts_off()) {
-        delivery::put_off(&mut *db, &outcomes).await?;
+        delivery::put_off(&mut *db, worker, &outcomes).await?;
     }
     let Settled { recorded, mut marked } = delivery::settle(&mut *db, worker, &outcomes, &marks, now).await?;
     marked.sort_unstable();

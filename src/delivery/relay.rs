@@ -245,7 +245,11 @@ impl Relay {
         let reads_before = self.reads.count();
         // Content and final dot in one write. lettre's own way takes two, and looks at every byte for a dot that would
         // have to be doubled; no line of ours begins with one (see `mail::encoding`).
-        let content = Content(String::from_utf8_lossy(message));
+        let content = Content(str::from_utf8(message).map_or_else(
+            // Never: our mails are pure ASCII.
+            |_| String::from_utf8_lossy(message),
+            Cow::Borrowed,
+        ));
         let sent = timeout(self.timeouts.content(message.len()), self.smtp.command(content)).await;
         // A reply that cannot be understood is a reply: it may lie in the client's buffer since before the message.
         let odd_reply = matches!(&sent, Ok(Err(error)) if error.is_response());

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::Utc;
 use sqlx::PgPool;
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     time::{sleep, timeout},
 };
 
@@ -47,6 +47,8 @@ pub struct Shared {
     pub messages: Messages,
     /// Connections that are open now.
     pub open: watch::Sender<usize>,
+    /// Told when the last batches were closed and there was nothing more to claim: a mailing may be done.
+    pub closed: Notify,
 }
 
 /// One of a worker's senders.
@@ -70,8 +72,7 @@ impl Sender {
         // happens on this connection.
         let mut finished: Option<Finished> = None;
         loop {
-            let Some(job) = self.next_job(&mut finished).await else { break };
-            let Some(message) = self.prepare(&job, &mut finished).await else { continue };
+            let Some(mut job) = self.next_job(&mut finished).await else { break };
             if let Err(pause) = self.connect(&mut finished).await {
                 // First back into the hand, where others find it, then away.
                 self.shared.hand.put_back(job);
@@ -87,7 +88,10 @@ impl Sender {
                         continue;
                     }
                 }
+                // The wait may have been long; what is urgent by now has it.
+                job = self.shared.hand.exchange(job);
             }
+            let Some(message) = self.prepare(&job, &mut finished).await else { continue };
             let mark = Mark { id: job.id, attempt: job.attempts + 1 };
             let intent = Intent { mark, confirm_token: message.confirm_token };
             if self.record(&mut finished, Some(intent)).await {
@@ -288,19 +292,36 @@ fn later(
 }
 
 fn log(job: &Claimed, verdict: Verdict, code: Option<i16>, text: &str) {
-    let to = job.address.as_ref().map(EmailAddress::masked).unwrap_or_default();
+    // Masking costs something, and most messages are accepted and not logged.
+    let to = || job.address.as_ref().map(EmailAddress::masked).unwrap_or_default();
     // Relays like to quote the address they refuse.
-    let text = mask_addresses(text);
+    let text = || mask_addresses(text);
     let (id, kind) = (job.id.0, job.kind);
     match verdict {
-        Verdict::Accepted => tracing::debug!(delivery = id, ?kind, to, "accepted by the relay"),
-        Verdict::Rejected => tracing::warn!(delivery = id, ?kind, to, code, text, "rejected by the relay"),
-        Verdict::Unknown => {
-            tracing::warn!(delivery = id, ?kind, to, text, "nobody knows whether the relay has it");
+        Verdict::Accepted => tracing::debug!(delivery = id, ?kind, to = to(), "accepted by the relay"),
+        Verdict::Rejected => {
+            tracing::warn!(delivery = id, ?kind, to = to(), code, text = text(), "rejected by the relay");
         }
-        Verdict::Later(due) => tracing::info!(delivery = id, ?kind, to, code, text, %due, "put off"),
+        Verdict::Unknown => {
+            tracing::warn!(
+                delivery = id,
+                ?kind,
+                to = to(),
+                text = text(),
+                "nobody knows whether the relay has it"
+            );
+        }
+        Verdict::Later(due) => {
+            tracing::info!(delivery = id, ?kind, to = to(), code, text = text(), %due, "put off");
+        }
         Verdict::Untried => {
-            tracing::info!(delivery = id, ?kind, to, text, "the relay does not take it at the moment");
+            tracing::info!(
+                delivery = id,
+                ?kind,
+                to = to(),
+                text = text(),
+                "the relay does not take it at the moment"
+            );
         }
     }
 }

@@ -57,16 +57,16 @@ impl Throttle {
             }
         }
         let at = slots.next.unwrap_or_else(Instant::now);
+        // Waiting with the lock held: the others take no more from the common budget before this slot has come.
+        sleep_until(at).await;
         slots.left -= 1;
         slots.next = Some(at + Duration::from_secs(1) / self.rate);
-        drop(slots);
-        sleep_until(at).await;
     }
 
-    /// Takes the next slots of the common budget: a quarter of a second's worth, at least one. Answers when the
-    /// first of them begins.
+    /// Takes the next slots of the common budget: a twentieth of a second's worth, at least one. Little, because what a
+    /// killed worker had taken is lost to the others. Answers when the first of them begins.
     async fn reserve(&self) -> sqlx::Result<(Instant, u32)> {
-        let count = (self.rate / 4).max(1);
+        let count = (self.rate / 20).max(1);
         let worth = Duration::from_secs(count.into()) / self.rate;
         let wait = send_budget::take(&mut *self.pool.acquire().await?, worth).await?;
         Ok((Instant::now() + wait, count))

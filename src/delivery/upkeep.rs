@@ -39,7 +39,7 @@ pub async fn look_after(shared: &Shared) {
         };
         match timeout(LOOK_WITHIN, round).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(true) => {}
-            Ok(false) => sleep(POLL).await,
+            Ok(false) => drop(timeout(POLL, shared.closed.notified()).await),
             Err(error) => {
                 tracing::error!(%error, "the queue cannot be looked after; trying again");
                 sleep(Duration::from_secs(1)).await;
@@ -92,6 +92,7 @@ async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
     transaction.commit().await?;
     if let FanOut::Complete(id) = step {
         tracing::info!(mailing = %id, "the mailing's audience is complete; sending");
+        shared.hand.ask_for_more();
     }
     Ok(step != FanOut::Nothing)
 }

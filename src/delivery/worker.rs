@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 use tokio::{
-    sync::watch,
+    sync::{Notify, watch},
     task::JoinSet,
     time::{interval, sleep, timeout},
 };
@@ -119,6 +119,7 @@ impl Worker {
             throttle: Throttle::new(self.pool.clone(), self.settings.rate),
             messages: Messages::new(self.pool.clone(), self.composer.clone(), self.settings.keys.clone()),
             open: watch::Sender::new(0),
+            closed: Notify::new(),
         });
         let (recorder, mut recording) = recorder::start(&self.pool, id);
         // Senders stop when the worker is asked to, and also when it is fenced.

@@ -30,8 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// messages on every connection that the relay has and the worker does not know of.
 fn slow(millis: u64) -> Behaviour {
     let pause = Action::Delay(Duration::from_millis(millis));
-    let decide = behave(move |phase, _| if phase == Phase::Dot { pause } else { Action::Go });
-    Behaviour { texts_kept: 0, ..decide }
+    let relay = behave(move |phase, _| if phase == Phase::Dot { pause } else { Action::Go });
+    Behaviour { texts_kept: 0, ..relay }
 }
 
 /// Waits until the relay has taken more than `n` mails.

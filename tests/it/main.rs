@@ -16,6 +16,7 @@ mod harness;
 
 mod addresses;
 mod architecture;
+mod chaos;
 mod commands;
 mod commands_demo;
 mod commands_mailings;
@@ -30,6 +31,7 @@ mod journey;
 mod mail_templates;
 mod mails;
 mod mails_on_the_wire;
+mod overtaking;
 mod pages;
 mod queue;
 mod tls;

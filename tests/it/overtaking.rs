@@ -96,8 +96,8 @@ impl Rush {
 /// A relay that takes its time for each recipient, and none for the final dot: what has come there, it has.
 fn slow(pause: Duration) -> Behaviour {
     let pause = Action::Delay(pause);
-    let decide = behave(move |phase, _| if phase == Phase::Rcpt { pause } else { Action::Go });
-    Behaviour { texts_kept: 0, ..decide }
+    let relay = behave(move |phase, _| if phase == Phase::Rcpt { pause } else { Action::Go });
+    Behaviour { texts_kept: 0, ..relay }
 }
 
 /// What so many of a hundred stay within.
@@ -182,7 +182,7 @@ impl Front {
     /// A relay that takes its time for each recipient and notes when they were named.
     fn relay(self: &Arc<Self>) -> Behaviour {
         let front = Arc::clone(self);
-        let decide = behave(move |phase, to| {
+        let relay = behave(move |phase, to| {
             if phase != Phase::Rcpt {
                 return Action::Go;
             }
@@ -193,7 +193,7 @@ impl Front {
             }
             Action::Delay(Duration::from_millis(15))
         });
-        Behaviour { texts_kept: 0, ..decide }
+        Behaviour { texts_kept: 0, ..relay }
     }
 }
 

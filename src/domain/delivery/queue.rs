@@ -121,8 +121,8 @@ pub struct Settled {
 /// Update on deliveries                       HOT
 ///   Index Scan using deliveries_pkey         actual rows=1 loops=32
 /// Update on deliveries                       HOT
+///   Index Scan using batches_claimed         actual rows=6
 ///   Index Scan using deliveries_pkey         actual rows=1 loops=32
-///     Index Scan using batches_pkey          actual rows=1 loops=32
 ///     Index Scan using subscribers_pkey      actual rows=1 loops=32
 /// ```
 ///
@@ -163,7 +163,8 @@ pub async fn settle(
                  and ((d.state = 'pending' and d.attempts = wanted.attempt - 1)
                       or (d.state = 'transmitting' and d.attempts = wanted.attempt))
                  and exists (select from me)
-                 and exists (select from batches b where b.id = d.batch_id and b.claimed_by = $9)
+                 -- As arrays: both are asked once, and not for every row.
+                 and d.batch_id = any (array(select b.id from batches b where b.claimed_by = $9))
                  and case d.kind
                      when 'mailing' then
                          exists (select from subscribers s where s.id = d.subscriber_id and s.state = 'active')
@@ -200,9 +201,12 @@ pub async fn settle(
 /// Puts back what the relay did not take this time: with [`Verdict::Later`] into a batch of its own, due at that time;
 /// with [`Verdict::Untried`] as if nothing had been, in the batch it is in. Other outcomes are left to [`settle`].
 ///
+/// Only in batches that are the worker's own: after a lost commit and a lost lease the same attempt of the same
+/// delivery may be another worker's.
+///
 /// # Errors
 /// When the database fails.
-pub async fn put_off(db: &mut PgConnection, outcomes: &[Outcome]) -> sqlx::Result<()> {
+pub async fn put_off(db: &mut PgConnection, worker: WorkerId, outcomes: &[Outcome]) -> sqlx::Result<()> {
     let later: Vec<(&Outcome, DateTime<Utc>)> = outcomes
         .iter()
         .filter_map(|outcome| match outcome.verdict {
@@ -223,6 +227,7 @@ pub async fn put_off(db: &mut PgConnection, outcomes: &[Outcome]) -> sqlx::Resul
                  from unnest($1::bigint[], $2::smallint[], $3::timestamptz[], $4::smallint[], $5::text[])
                      as o (id, attempt, due_at, smtp_code, smtp_text)
                  join deliveries d on d.id = o.id and d.attempts = o.attempt and d.state = 'transmitting'
+                 join batches b on b.id = d.batch_id and b.claimed_by = $6
              ), queued as (
                  insert into batches (id, mailing_id, due_at, size) overriding system value
                  select batch, mailing_id, due_at, 1 from later
@@ -235,7 +240,8 @@ pub async fn put_off(db: &mut PgConnection, outcomes: &[Outcome]) -> sqlx::Resul
             &attempts,
             &due,
             &codes as &[Option<i16>],
-            &texts
+            &texts,
+            worker.0
         )
         .execute(&mut *db)
         .await?;
@@ -252,11 +258,13 @@ pub async fn put_off(db: &mut PgConnection, outcomes: &[Outcome]) -> sqlx::Resul
              set state = 'pending', attempts = d.attempts - 1, smtp_code = o.smtp_code,
                  smtp_text = case when d.kind <> 'mailing' or d.subscriber_id is not null then o.smtp_text end
              from unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::text[]) as o (id, attempt, smtp_code, smtp_text)
-             where d.id = o.id and d.attempts = o.attempt and d.state = 'transmitting'",
+             where d.id = o.id and d.attempts = o.attempt and d.state = 'transmitting'
+               and exists (select from batches b where b.id = d.batch_id and b.claimed_by = $5)",
             &ids,
             &attempts,
             &codes as &[Option<i16>],
-            &texts
+            &texts,
+            worker.0
         )
         .execute(db)
         .await?;

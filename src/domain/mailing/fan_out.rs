@@ -37,7 +37,13 @@ pub async fn fan_out(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
         return Ok(FanOut::Nothing);
     }
     // Before the first look at subscribers: whoever unsubscribed before has committed, whoever comes later waits.
-    sqlx::query!("select pg_advisory_xact_lock($1)", FAN_OUT_LOCK).execute(&mut *db).await?;
+    // A worker that is put to sleep in here must not keep them waiting for long.
+    sqlx::query!(
+        "select pg_advisory_xact_lock($1), set_config('idle_in_transaction_session_timeout', '5s', true)",
+        FAN_OUT_LOCK
+    )
+    .fetch_one(&mut *db)
+    .await?;
     let mailing = sqlx::query!(
         r#"select id as "id: MailingId", triggered_at, fan_out_cursor from mailings
            where state = 'preparing' order by triggered_at limit 1 for update skip locked"#

@@ -208,7 +208,7 @@ fn the_least_and_the_most_are_found_wherever_they_lie() {
     let second = Duration::from_secs(1);
     let even: Vec<u64> = (0..50).map(|n| n * 100).collect();
     assert_eq!(least_and_most(&at(&even), Duration::ZERO, second), (9, 10));
-    let hole = [0, 100, 200, 1_900, 1_950, 1_960, 3_000, 4_000];
+    let hole: [u64; 8] = [0, 100, 200, 1_900, 1_950, 1_960, 3_000, 4_000];
     assert_eq!(least_and_most(&at(&hole), Duration::ZERO, second), (0, 3));
     assert_eq!(least_and_most(&at(&hole), second * 2, second), (0, 1));
 }
@@ -227,11 +227,11 @@ async fn a_second_worker_raises_the_rate_when_the_relay_is_slow_for_longer() {
 /// A relay that takes 20 ms for every reply that a message needs.
 fn twenty_millis_a_reply() -> Behaviour {
     let pause = Action::Delay(Duration::from_millis(20));
-    let decide = behave(move |phase, _| match phase {
+    let relay = behave(move |phase, _| match phase {
         Phase::Mail | Phase::Rcpt | Phase::Data | Phase::Dot => pause,
         _ => Action::Go,
     });
-    Behaviour { texts_kept: 0, ..decide }
+    Behaviour { texts_kept: 0, ..relay }
 }
 
 /// Measures for so long with one worker, then with two.
