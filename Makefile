@@ -32,6 +32,18 @@ test-faults: ## the fault tests of sending at their full size: 8,000 recipients 
 	@scripts/setup test
 	RUNDBRIEF_FAULT_RECIPIENTS=8000 cargo test --locked --test it faults:: -- --test-threads 2
 
+.PHONY: test-chaos
+test-chaos: ## kill workers and the database at random, again and again, and print the table (about a quarter of an hour)
+	@scripts/setup test
+	@mkdir -p target
+	set -o pipefail; cargo test --locked --release --test it -- chaos:: overtaking:: --ignored --nocapture --test-threads=1 | tee target/chaos.log
+	@echo
+	@echo "| what | deaths | accepted | rejected | unknown | skipped | delivered by the relay's log | twice | seconds |"
+	@echo '|---|---|---|---|---|---|---|---|---|'
+	@grep '^| ' target/chaos.log
+	@echo
+	@grep '^\* ' target/chaos.log
+
 .PHONY: bench
 bench: ## measure how fast mailings are sent, beside what SMTP alone could do (more options: ARGS="--help")
 	@scripts/setup run

@@ -1,5 +1,7 @@
-//! The floor: what SMTP alone costs here. The same client library and the same bytes as the service, pipelined as it
-//! does it, from memory and without a database. Nothing of the service's code is in it.
+//! The floor: what SMTP alone costs here. The same client library and the same bytes as the service, from memory and
+//! without a database. Nothing of the service's code is in it.
+//!
+//! There are two: with pipelining, as the service does it, and with lettre's own `send`, a command at a time.
 
 use std::{
     env, fs,
@@ -9,21 +11,40 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use lettre::transport::smtp::{Error as SmtpError, client::AsyncSmtpConnection, extension::ClientId};
+use clap::ValueEnum;
+use lettre::{
+    address::Envelope,
+    transport::smtp::{client::AsyncSmtpConnection, extension::ClientId},
+};
 use tokio::{net::TcpStream, process::Command, runtime::Runtime, task::JoinSet};
 
 use crate::sink::Sink;
 
+/// How the floor hands over a message.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Way {
+    /// MAIL, RCPT and DATA in one write, then the message.
+    Pipelined,
+    /// As lettre's `send` does it: each command after the reply to the last.
+    Plain,
+}
+
+const FROM: &str = "newsletter@lok-lausitz.example";
+const TO: &str = "s12345@example.org";
+
 /// What comes before each message; three replies answer it (RFC 2920 §3.1).
-const ENVELOPE: &str =
-    "MAIL FROM:<newsletter@lok-lausitz.example>\r\nRCPT TO:<s12345@example.org>\r\nDATA\r\n";
+fn envelope_commands() -> String {
+    format!("MAIL FROM:<{FROM}>\r\nRCPT TO:<{TO}>\r\nDATA\r\n")
+}
 
 /// Sends the message in this file `mails` times to a sink of its own, in a process of its own; answers how long that
 /// took, with all connections open at the beginning.
-pub async fn measure(message: &Path, mails: u32, connections: u32) -> anyhow::Result<Duration> {
+pub async fn measure(way: Way, message: &Path, mails: u32, connections: u32) -> anyhow::Result<Duration> {
     let sink = Sink::start(mails).await?;
     let output = Command::new(env::current_exe()?)
-        .args(["floor", &sink.port.to_string(), &connections.to_string(), &mails.to_string()])
+        .arg("floor")
+        .arg(if matches!(way, Way::Plain) { "plain" } else { "pipelined" })
+        .args([sink.port.to_string(), connections.to_string(), mails.to_string()])
         .arg(message)
         .kill_on_drop(true)
         .output()
@@ -37,7 +58,7 @@ pub async fn measure(message: &Path, mails: u32, connections: u32) -> anyhow::Re
 }
 
 /// The floor itself: sends, then prints how many mails in how many seconds.
-pub fn send(port: u16, connections: u32, mails: u32, message: &Path) -> anyhow::Result<()> {
+pub fn send(way: Way, port: u16, connections: u32, mails: u32, message: &Path) -> anyhow::Result<()> {
     // The client ends the message with CRLF, dot, CRLF; a CRLF of its own would make an empty line.
     let mut message = fs::read(message)?;
     message.truncate(message.trim_ascii_end().len());
@@ -55,7 +76,7 @@ pub fn send(port: u16, connections: u32, mails: u32, message: &Path) -> anyhow::
         let mut sending = JoinSet::new();
         for (number, smtp) in (0..connections).zip(open) {
             let share = mails / connections + u32::from(number < mails % connections);
-            sending.spawn(send_over(smtp, share, Arc::clone(&message)));
+            sending.spawn(send_over(way, smtp, share, Arc::clone(&message)));
         }
         while let Some(sent) = sending.join_next().await {
             sent??;
@@ -66,12 +87,24 @@ pub fn send(port: u16, connections: u32, mails: u32, message: &Path) -> anyhow::
 }
 
 /// One connection's share.
-async fn send_over(mut smtp: AsyncSmtpConnection, mails: u32, message: Arc<[u8]>) -> Result<(), SmtpError> {
+async fn send_over(
+    way: Way,
+    mut smtp: AsyncSmtpConnection,
+    mails: u32,
+    message: Arc<[u8]>,
+) -> anyhow::Result<()> {
+    let envelope = Envelope::new(Some(FROM.parse()?), vec![TO.parse()?])?;
+    let commands = envelope_commands();
     for _ in 0..mails {
-        smtp.command(ENVELOPE).await?;
-        smtp.read_response().await?;
-        smtp.read_response().await?;
-        smtp.message(&message).await?;
+        match way {
+            Way::Pipelined => {
+                smtp.command(&commands).await?;
+                smtp.read_response().await?;
+                smtp.read_response().await?;
+                smtp.message(&message).await?;
+            }
+            Way::Plain => drop(smtp.send(&envelope, &message).await?),
+        }
     }
     Ok(())
 }

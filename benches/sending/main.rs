@@ -37,7 +37,7 @@ use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 use tokio::{runtime::Runtime, signal::ctrl_c};
 
-use crate::{scale::Scale, server::Server, speed::Speed};
+use crate::{floor::Way, scale::Scale, server::Server, speed::Speed};
 
 /// How fast the service hands over a mailing. Without a word on what to measure: its speed.
 #[derive(Parser)]
@@ -63,6 +63,8 @@ enum Role {
     /// A client that sends one message again and again, without a database.
     #[command(hide = true)]
     Floor {
+        /// How it hands over a message.
+        way: Way,
         /// The sink's port on 127.0.0.1.
         port: u16,
         /// Open connections.
@@ -89,7 +91,9 @@ fn main() -> anyhow::Result<()> {
     match arguments.role.unwrap_or(Role::Bench(Bench::Speed(arguments.speed))) {
         Role::Bench(bench) => Runtime::new()?.block_on(measure(bench)),
         Role::Sink { expected } => sink::serve(expected),
-        Role::Floor { port, connections, mails, message } => floor::send(port, connections, mails, &message),
+        Role::Floor { way, port, connections, mails, message } => {
+            floor::send(way, port, connections, mails, &message)
+        }
     }
 }
 

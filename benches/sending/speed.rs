@@ -5,7 +5,7 @@ use std::{fs, str::FromStr, time::Duration};
 use clap::Args;
 
 use crate::{
-    floor,
+    floor::{self, Way},
     measure::per_second,
     newsletter::Newsletter,
     pipeline::{self, Sent},
@@ -62,8 +62,10 @@ struct Run {
     /// Real size of the mail in bytes.
     bytes: usize,
     recipients: u32,
-    /// How long SMTP alone took.
+    /// How long SMTP alone took, pipelined.
     floor: Duration,
+    /// How long it took with lettre's own `send`.
+    plain: Duration,
     sent: Sent,
 }
 
@@ -75,8 +77,10 @@ impl Speed {
             "connections",
             "mails/s",
             "with trigger and fan-out",
-            "floor, mails/s",
+            "pipelined floor",
             "ratio",
+            "lettre's send",
+            "ratio to that",
             "worker, µs/mail",
             "Postgres, µs/mail",
             "sink, µs/mail",
@@ -101,22 +105,23 @@ impl Speed {
         let mut newsletter = Newsletter::prepare(server, recipients, case.kilobytes).await?;
         let file = server.dir().join("message.eml");
         fs::write(&file, &newsletter.message)?;
-        let floor = floor::measure(&file, recipients, case.connections).await?;
+        let floor = floor::measure(Way::Pipelined, &file, recipients, case.connections).await?;
+        let plain = floor::measure(Way::Plain, &file, recipients, case.connections).await?;
         let sent = pipeline::send(server, &mut newsletter, case.connections).await?;
         let bytes = newsletter.message.len();
         newsletter.discard(server).await?;
-        Ok(Run { case, bytes, recipients, floor, sent })
+        Ok(Run { case, bytes, recipients, floor, plain, sent })
     }
 }
 
 impl Run {
-    fn floor_rate(&self) -> f64 {
-        per_second(self.recipients, self.floor)
+    /// What part of the pipelined floor's speed the service reaches.
+    fn ratio(&self) -> f64 {
+        self.sent.rate() / per_second(self.recipients, self.floor)
     }
 
-    /// What part of the floor's speed the service reaches.
-    fn ratio(&self) -> f64 {
-        self.sent.rate() / self.floor_rate()
+    fn ratio_to_plain(&self) -> f64 {
+        self.sent.rate() / per_second(self.recipients, self.plain)
     }
 
     fn cells(&self) -> Vec<String> {
@@ -126,8 +131,10 @@ impl Run {
             self.case.connections.to_string(),
             whole(self.sent.rate()),
             whole(self.sent.rate_of_all()),
-            whole(self.floor_rate()),
+            whole(per_second(self.recipients, self.floor)),
             format!("{:.2}", self.ratio()),
+            whole(per_second(self.recipients, self.plain)),
+            format!("{:.2}", self.ratio_to_plain()),
             micros(self.sent.used.worker),
             micros(self.sent.used.postgres),
             micros(self.sent.used.sink),

@@ -1,12 +1,13 @@
 //! `mailings`: sending an update to everybody, and knowing how it goes.
 
+mod retry;
 mod watch;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Utc};
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -102,7 +103,7 @@ pub enum Mailings {
         id: MailingId,
         /// Which deliveries.
         #[arg(long, value_name = "STATE")]
-        state: RetryState,
+        state: retry::RetryState,
         /// Do not ask.
         #[arg(long)]
         yes: bool,
@@ -115,15 +116,6 @@ pub enum Mailings {
         /// Id of the mailing.
         id: MailingId,
     },
-}
-
-/// What may be sent again.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum RetryState {
-    /// The relay refused it for good.
-    Rejected,
-    /// The line broke before the relay's answer came. Who got it all the same gets it twice.
-    Unknown,
 }
 
 impl Mailings {
@@ -151,7 +143,7 @@ impl Mailings {
                 output::line("The mailing goes on.");
                 Ok(())
             }
-            Mailings::Retry { id, state, yes, json } => retry(id, state, yes, json).await,
+            Mailings::Retry { id, state, yes, json } => retry::retry(id, state, yes, json).await,
             Mailings::Cancel { id } => {
                 let pool = database().await?;
                 let mut transaction = pool.begin().await?;
@@ -326,40 +318,6 @@ async fn status(id: MailingId, json: bool) -> anyhow::Result<()> {
     for line in watch::failures(&failures) {
         output::line(&line);
     }
-    Ok(())
-}
-
-async fn retry(id: MailingId, state: RetryState, yes: bool, json: bool) -> anyhow::Result<()> {
-    let pool = database().await?;
-    let (_, counts) = look(&mut *pool.acquire().await?, id).await?;
-    let (what, count) = match state {
-        RetryState::Rejected => (mailing::Retry::Rejected, counts.rejected),
-        RetryState::Unknown => (mailing::Retry::Unknown, counts.unknown),
-    };
-    if !yes && count > 0 {
-        output::remark(match state {
-            RetryState::Rejected => "The relay refused these for good; it may do so again.",
-            RetryState::Unknown => {
-                "Nobody knows whether these arrived. Who has the mail already gets it a second time."
-            }
-        });
-        if !output::can_ask() {
-            return Err(
-                Usage("nobody is there to be asked; say --yes to send again without asking".into()).into()
-            );
-        }
-        if !output::ask(&format!("Send it again to {count} people?")) {
-            output::remark("Nothing was changed.");
-            return Ok(());
-        }
-    }
-    let mut transaction = pool.begin().await?;
-    let again = mailing::retry(&mut transaction, id, what, Utc::now()).await?;
-    transaction.commit().await?;
-    if json {
-        return output::json(&json!({ "id": id, "retried": again }));
-    }
-    output::line(&format!("{again} deliveries wait again; the running service sends them."));
     Ok(())
 }
 

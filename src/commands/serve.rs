@@ -7,7 +7,7 @@ use axum::Router;
 use chrono::{TimeDelta, Utc};
 use clap::Args;
 use sqlx::PgPool;
-use tokio::{net::TcpListener, sync::watch, time::timeout};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     config::Config,
@@ -93,7 +93,10 @@ impl Service {
     ) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, with_worker, "listening");
         let forgetting = tokio::spawn(forget_ips(self.pool.clone(), self.keep_ip_days));
-        let working = with_worker.then(|| tokio::spawn(self.worker.run(stop.clone())));
+        let mut working = JoinSet::new();
+        if with_worker {
+            working.spawn(self.worker.run(stop.clone()));
+        }
         let stopped = {
             let mut stop = stop.clone();
             async move { drop(stop.wait_for(|stop| *stop).await) }
@@ -103,6 +106,8 @@ impl Service {
         let mut serving = tokio::spawn(serving.into_future());
         tokio::select! {
             ended = &mut serving => ended??,
+            // A service that does not send must not look alive; whoever runs it starts it again.
+            Some(Err(died)) = working.join_next() => return Err(died).context("the worker died"),
             () = async { drop(stop.wait_for(|stop| *stop).await) } => {
                 tracing::info!("stopping");
                 // Requests that are being answered get a moment; idle connections are closed at once.
@@ -111,8 +116,8 @@ impl Service {
                 }
             }
         }
-        if let Some(working) = working {
-            working.await.context("the worker died")?;
+        while let Some(ended) = working.join_next().await {
+            ended.context("the worker died")?;
         }
         forgetting.abort();
         tracing::info!("stopped");

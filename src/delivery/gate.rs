@@ -132,3 +132,63 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    /// As when the relay takes the connection and turns the first MAIL away.
+    fn turned_away(gate: &Gate) {
+        let sender = EmailAddress::parse("brief@example.org").unwrap();
+        gate.close(RelayProblem::Unreachable("451 4.3.2 not now".into()), Some(&sender));
+    }
+
+    /// Lets the trouble have begun a minute earlier.
+    fn let_a_minute_pass(gate: &Gate) {
+        let mut state = gate.state();
+        state.since = state.since.and_then(|since| since.checked_sub(MINUTE));
+    }
+
+    #[test]
+    fn connections_that_carry_no_message_do_not_end_the_trouble() {
+        let (gate, mailing) = (Gate::new(), MailingId::new());
+        turned_away(&gate);
+        assert!(gate.reason_to_pause(mailing, Duration::ZERO).is_some());
+        assert!(gate.reason_to_pause(mailing, MINUTE).is_none(), "it has just begun");
+        let_a_minute_pass(&gate);
+        // The relay is asked again, takes the connection, and turns the next MAIL away as well.
+        gate.open();
+        assert!(
+            gate.reason_to_pause(mailing, Duration::ZERO).is_none(),
+            "nothing pauses behind an open gate"
+        );
+        turned_away(&gate);
+        assert!(gate.reason_to_pause(mailing, MINUTE).is_some());
+    }
+
+    #[test]
+    fn a_message_with_an_answer_ends_the_trouble() {
+        let (gate, mailing) = (Gate::new(), MailingId::new());
+        turned_away(&gate);
+        let_a_minute_pass(&gate);
+        gate.open();
+        gate.works();
+        turned_away(&gate);
+        assert!(gate.reason_to_pause(mailing, Duration::ZERO).is_some());
+        assert!(gate.reason_to_pause(mailing, MINUTE).is_none(), "this trouble is a new one");
+    }
+
+    #[test]
+    fn a_mere_connection_opens_a_gate_that_was_closed_for_want_of_one_and_no_other() {
+        let gate = Gate::new();
+        turned_away(&gate);
+        gate.reached();
+        assert!(gate.closed().is_some());
+        gate.open();
+        gate.close(RelayProblem::Unreachable("nobody answers".into()), None);
+        gate.reached();
+        assert!(gate.closed().is_none());
+    }
+}

@@ -65,7 +65,7 @@ pub struct RecorderHandle(mpsc::Sender<Entry>);
 /// Entries a commit, at most.
 const BATCH: usize = 1_000;
 /// How often the senders are let through before a commit.
-const GATHER: usize = 4;
+const GATHER: usize = 16;
 
 impl RecorderHandle {
     /// Commits an outcome and the mark of the next delivery, both at once. Answers, after the commit, whether the

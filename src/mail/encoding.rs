@@ -121,6 +121,18 @@ mod tests {
     }
 
     #[test]
+    fn a_dot_at_the_beginning_of_a_line_or_behind_a_soft_break_is_written_as_hex() {
+        assert_eq!(encoded("."), "=2E\r\n");
+        assert_eq!(encoded("..a."), "=2E.a.\r\n");
+        let x = "x".repeat(75);
+        assert_eq!(encoded(&format!("{x}.a")), format!("{x}=\r\n=2Ea\r\n"));
+        assert_eq!(encoded(&format!("{x}.")), format!("{x}.\r\n"), "nothing is broken here");
+        let dots = encoded(&".".repeat(500));
+        assert!(dots.split("\r\n").all(|line| !line.starts_with('.') && line.len() <= 76), "{dots}");
+        assert_eq!(dots.replace("=\r\n", "").replace("=2E", "."), format!("{}\r\n", ".".repeat(500)));
+    }
+
+    #[test]
     fn a_long_subject_is_folded_into_words_of_75_that_keep_characters_whole() {
         let subject =
             "Erfahrungsaustausch für Modellprojekte – „Förderung sozialer Innovationen“ im Überblick 🌍🌍🌍";

@@ -232,17 +232,137 @@ mod tests {
         content
     }
 
-    fn built(text: &str, token: &str) -> Vec<u8> {
+    fn frame(text: &str) -> Frame {
         let url = PublicUrl::parse("https://brief.example.org").unwrap();
-        let frame = Frame::new(MailKind::Update, &rendered(text), &publication(), &url).unwrap();
-        let to = EmailAddress::parse("maria@example.org").unwrap();
+        Frame::new(MailKind::Update, &rendered(text), &publication(), &url).unwrap()
+    }
+
+    fn filled(frame: &Frame, to: &EmailAddress, token: &str) -> Vec<u8> {
         let date = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-        frame.for_recipient(&Recipient {
-            to: &to,
-            unsubscribe_token: Some(token),
-            message_id: "<1@example.org>",
-            date,
-        })
+        let message_id = "<1@example.org>";
+        frame.for_recipient(&Recipient { to, unsubscribe_token: Some(token), message_id, date })
+    }
+
+    fn built(text: &str, token: &str) -> Vec<u8> {
+        filled(&frame(text), &EmailAddress::parse("maria@example.org").unwrap(), token)
+    }
+
+    /// Chance with a seed, so that what went wrong can be repeated (xorshift64).
+    struct Chance(u64);
+
+    impl Chance {
+        fn of(seed: u64) -> Self {
+            // An odd factor keeps a seed that is not zero from becoming zero, where xorshift would stay.
+            Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        }
+
+        /// A number from 0 to `n` - 1.
+        fn below(&mut self, n: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            usize::try_from((self.0 >> 11) % u64::try_from(n).unwrap()).unwrap()
+        }
+
+        fn one_in(&mut self, n: usize) -> bool {
+            self.below(n) == 0
+        }
+
+        fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+            from[self.below(from.len())]
+        }
+
+        /// So many letters of an alphabet in ASCII.
+        fn word(&mut self, alphabet: &str, length: usize) -> String {
+            (0..length).map(|_| char::from(alphabet.as_bytes()[self.below(alphabet.len())])).collect()
+        }
+
+        /// 43 letters of base64url, as every token of a subscriber has them.
+        fn token(&mut self) -> String {
+            self.word("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", 43)
+        }
+
+        fn address(&mut self) -> EmailAddress {
+            const ATEXT: &str = "ABCXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+/=?^_`{|}~-";
+            const LABEL: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
+            let mut address = String::new();
+            for at in 0..=self.below(3) {
+                let length = 1 + self.below(20);
+                address += if at > 0 { "." } else { "" };
+                address += &self.word(ATEXT, length);
+            }
+            address.push('@');
+            for _ in 0..=self.below(3) {
+                let length = 1 + self.below(20);
+                address += if self.one_in(4) { "ü" } else { "" };
+                address += &self.word(LABEL, length);
+                address.push('.');
+            }
+            address += self.pick(&["org", "de", "example"]);
+            EmailAddress::parse(&address).unwrap_or_else(|error| panic!("{address}: {error}"))
+        }
+
+        /// A text with marks at any place, as staff might write it, and worse.
+        fn content(&mut self) -> String {
+            const PIECES: [&str; 24] = [
+                "Wort",
+                "und",
+                " ",
+                "  ",
+                "\t",
+                ".",
+                "..",
+                ". ",
+                "=",
+                "=3D",
+                "=\t",
+                "für",
+                "Übung",
+                "ß",
+                "„Zitat“",
+                " – ",
+                "🌍",
+                "👩\u{200d}🔧",
+                "\u{a0}",
+                "<a href=\"https://brief.example.org/unsubscribe/",
+                "\">",
+                "https://www.example.org/ein/langer/weg?mit=wert&und=noch",
+                "-- ",
+                "--=_rundbrief_",
+            ];
+            let mut text = String::new();
+            for _ in 0..=self.below(12) {
+                if self.one_in(4) {
+                    text += self.pick(&[".", "..", ". ", ".\t"]);
+                }
+                for _ in 0..self.below(10) {
+                    let piece = if self.one_in(5) { UNSUBSCRIBE } else { self.pick(&PIECES) };
+                    let times = if self.one_in(8) { 1 + self.below(80) } else { 1 };
+                    text += &piece.repeat(times);
+                }
+                if self.one_in(4) {
+                    text += self.pick(&[" ", "   ", "\t", " \t "]);
+                }
+                text.push('\n');
+            }
+            text + UNSUBSCRIBE
+        }
+    }
+
+    /// What holds for every message, whatever is in it.
+    fn assert_well_formed(message: &[u8], seed: u64) {
+        let message = str::from_utf8(message).unwrap();
+        assert!(message.is_ascii(), "seed {seed}");
+        assert!(message.ends_with("\r\n"), "seed {seed}");
+        assert!(!message.replace("\r\n", "").contains(['\r', '\n']), "seed {seed}: a line without CRLF");
+        let (head, body) = message.split_once("\r\n\r\n").unwrap();
+        // A long address and a link can be neither broken nor folded; 998 is what no line may exceed.
+        let is_whole = |line: &str| line.starts_with("To: <") || line.starts_with("List-Unsubscribe: <");
+        let head = head.split("\r\n").map(|line| (line, if is_whole(line) { 998 } else { 78 }));
+        for (line, longest) in head.chain(body.split("\r\n").map(|line| (line, 78))) {
+            assert!(line.len() <= longest, "seed {seed}: {line:?} is too long");
+            assert!(!line.starts_with('.'), "seed {seed}: {line:?} would need another dot on the wire");
+        }
     }
 
     #[test]
@@ -259,6 +379,22 @@ mod tests {
             let marked = format!("Vorher\n{around}{UNSUBSCRIBE}{around}\nNachher {around}\n");
             let plain = marked.replace(UNSUBSCRIBE, &token);
             assert!(built(&marked, &token) == built(&plain, &token), "around {around:?}");
+        }
+    }
+
+    #[test]
+    fn for_any_address_token_and_content_a_spliced_mail_equals_the_plainly_built_one() {
+        for seed in 1..=1_000 {
+            let mut chance = Chance::of(seed);
+            let content = chance.content();
+            let spliced = frame(&content);
+            for _ in 0..3 {
+                let (to, token) = (chance.address(), chance.token());
+                let message = filled(&spliced, &to, &token);
+                let plain = filled(&frame(&content.replace(UNSUBSCRIBE, &token)), &to, &token);
+                assert!(message == plain, "seed {seed}: {content:?}");
+                assert_well_formed(&message, seed);
+            }
         }
     }
 

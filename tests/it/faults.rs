@@ -234,7 +234,12 @@ impl Run {
         assert!(waiting > 0);
         assert_eq!(
             counts,
-            Counts { accepted: self.everybody() - waiting, pending: waiting, ..Counts::default() }
+            Counts {
+                accepted: self.everybody() - waiting,
+                pending: waiting,
+                put_off: waiting,
+                ..Counts::default()
+            }
         );
         self.assert_put_off(chosen, code, words).await;
         self.assert_delivered_to(|n| !chosen(n));

@@ -1,0 +1,56 @@
+//! Sending again what did not go through, by a person's decision.
+
+use chrono::Utc;
+use clap::ValueEnum;
+use serde_json::json;
+
+use crate::{
+    commands::{Usage, database, output},
+    domain::{ids::MailingId, mailing},
+};
+
+use super::look;
+
+/// What may be sent again.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum RetryState {
+    /// The relay refused it for good.
+    Rejected,
+    /// The line broke before the relay's answer came. Who got it all the same gets it twice.
+    Unknown,
+}
+
+/// Shows what will happen, asks, and puts the deliveries back into the queue.
+pub async fn retry(id: MailingId, state: RetryState, yes: bool, json: bool) -> anyhow::Result<()> {
+    let pool = database().await?;
+    let (_, counts) = look(&mut *pool.acquire().await?, id).await?;
+    let (what, count) = match state {
+        RetryState::Rejected => (mailing::Retry::Rejected, counts.rejected),
+        RetryState::Unknown => (mailing::Retry::Unknown, counts.unknown),
+    };
+    if !yes && count > 0 {
+        output::remark(match state {
+            RetryState::Rejected => "The relay refused these for good; it may do so again.",
+            RetryState::Unknown => {
+                "Nobody knows whether these arrived. Who has the mail already gets it a second time."
+            }
+        });
+        if !output::can_ask() {
+            return Err(
+                Usage("nobody is there to be asked; say --yes to send again without asking".into()).into()
+            );
+        }
+        if !output::ask(&format!("Send it again to {count} people?")) {
+            output::remark("Nothing was changed.");
+            return Ok(());
+        }
+    }
+    let mut transaction = pool.begin().await?;
+    let again = mailing::retry(&mut transaction, id, what, Utc::now()).await?;
+    transaction.commit().await?;
+    if json {
+        return output::json(&json!({ "id": id, "retried": again }));
+    }
+    output::line(&format!("{again} deliveries wait again; the running service sends them."));
+    Ok(())
+}
