@@ -5,6 +5,12 @@
 -- `batches` for a hundred mails, no index of `deliveries` knows the state, and half of each page is left free, so the
 -- mark and the outcome stay on their page and touch no index at all (heap-only tuples).
 
+do $$ begin
+    if exists (select from workers where lease_until > now()) then
+        raise exception 'a worker is running: stop all of them and start again (after a crash: wait half a minute)';
+    end if;
+end $$;
+
 create table batches (
     id         bigint generated always as identity primary key,
     -- Null for confirmations, welcomes and tests, which go before all mailings.
@@ -58,9 +64,9 @@ drop index deliveries_urgent;
 drop index deliveries_held;
 alter table deliveries drop column claimed_by;
 
--- Check constraints are parsed anew by every statement that writes, and foreign keys asked for every row of a fan-out:
--- a tenth of what a mail costs, to find what the few statements that insert here cannot get wrong. No mailing and no
--- update is ever deleted.
+-- A check constraint is parsed anew by every statement that writes, a foreign key is asked for every row of a fan-out:
+-- that cost a third of the fan-out, to find what the few statements that insert here cannot get wrong. No mailing and
+-- no update is ever deleted.
 alter table deliveries drop constraint deliveries_check;
 alter table deliveries drop constraint deliveries_mailing_id_fkey;
 alter table deliveries drop constraint deliveries_update_id_fkey;

@@ -34,7 +34,8 @@ pub struct Config {
     pub smtp_connections: usize,
     /// Messages a second over all workers together; 0 is unlimited (`SEND_RATE`).
     pub send_rate: u32,
-    /// How long one SMTP reply may take (`SMTP_TIMEOUT`, seconds, default 300 as in RFC 5321 §4.5.3.2).
+    /// How long the relay may take to answer a command; the limits for the other steps follow from it
+    /// (`SMTP_TIMEOUT`, seconds, default 300 as in RFC 5321 §4.5.3.2).
     pub smtp_timeout: Duration,
     /// Networks whose forwarding headers are believed (`TRUSTED_PROXIES`).
     pub trusted_proxies: Vec<IpNet>,

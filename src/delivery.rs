@@ -11,8 +11,8 @@
 //!
 //! Why nothing is lost or sent twice: a delivery is marked `transmitting`, and that is committed, before its
 //! message goes out; its outcome is committed before the same connection takes another. Whatever is killed in
-//! between leaves a `claimed` row, which is safe to try again, or a `transmitting` one, which becomes `unknown` and
-//! is not tried again by itself.
+//! between leaves a `pending` row in a batch that nobody has any more, which is safe to try again, or a `transmitting`
+//! one, which becomes `unknown` and is not tried again by itself.
 
 mod bare_codes;
 mod dispatch;

@@ -11,7 +11,7 @@
 //! config → db → domain → mail → { delivery | web } → commands
 //! ```
 //!
-//! `delivery` and `web` never see each other: they meet in the `deliveries` table alone. The test
+//! `delivery` and `web` never see each other: they meet in the tables of the queue alone. The test
 //! `rooms_import_only_from_their_left` reads the `use crate::` lines and fails when one breaks the rule.
 //! [`telemetry`] stands beside [`config`]: every room may log.
 //!

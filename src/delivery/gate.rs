@@ -66,7 +66,10 @@ impl Gate {
         let before = state.closed.take();
         let sender = sender.cloned().or_else(|| before.as_ref()?.sender.clone());
         let told = match (&problem, before) {
-            (RelayProblem::Unreachable(_), Some(closed)) => closed.told,
+            (
+                RelayProblem::Unreachable(_),
+                Some(closed @ Closed { problem: RelayProblem::Unreachable(_), .. }),
+            ) => closed.told,
             _ => HashSet::new(),
         };
         let pause: Duration = relay_pause(state.failures);

@@ -141,8 +141,8 @@ async fn commit_until_it_works(pool: &PgPool, worker: WorkerId, batch: &[Entry])
                 marked.sort_unstable();
                 return marked;
             }
-            // One that can never be written must not hold up the others. Its delivery stays as it is until this
-            // worker ends, and then becomes `unknown`.
+            // One that can never be written must not hold up the others. Its delivery becomes `unknown` when its batch
+            // is closed.
             Err(error) if is_refusal(&error) => {
                 tracing::error!(%error, "an outcome could not be recorded");
                 return Vec::new();

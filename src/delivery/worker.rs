@@ -34,7 +34,7 @@ pub struct Settings {
     pub connections: usize,
     /// Messages a second over all workers together; 0 is unlimited.
     pub rate: u32,
-    /// How long one reply of the relay may take.
+    /// How long the relay may take to answer a command.
     pub reply_within: Duration,
     /// Our name in EHLO.
     pub hello: String,

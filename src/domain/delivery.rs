@@ -73,10 +73,25 @@ impl DeliveryState {
     }
 }
 
-/// Serialises fan-out against unsubscribing: while a chunk of a mailing is being queued (exclusive), nobody
+/// Serialises fan-out against unsubscribing: while a chunk of a mailing is being queued or put back (exclusive), nobody
 /// unsubscribes (shared), and the other way round. Without it an unsubscribe could miss a delivery that another
 /// transaction has written but not yet committed.
-pub(in crate::domain) const FAN_OUT_LOCK: i64 = 0x5255_4E44_0001;
+const FAN_OUT_LOCK: i64 = 0x5255_4E44_0001;
+
+/// Takes the fan-out's side of that lock, until the end of the transaction.
+///
+/// # Errors
+/// When the database fails.
+pub(in crate::domain) async fn lock_out_unsubscribes(db: &mut PgConnection) -> sqlx::Result<()> {
+    // A worker that is put to sleep in here must not keep visitors waiting for long.
+    sqlx::query!(
+        "select pg_advisory_xact_lock($1), set_config('idle_in_transaction_session_timeout', '5s', true)",
+        FAN_OUT_LOCK
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(())
+}
 
 /// Queues the mail that answers a signup.
 ///

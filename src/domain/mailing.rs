@@ -15,7 +15,7 @@ pub use results::{Counts, Failure, Retry, counts, failures, retry};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use crate::domain::{
     ids::{MailingId, UpdateId},
@@ -118,7 +118,7 @@ pub enum MailingError {
         wanted: &'static str,
     },
     /// Nothing of the mailing is in that state.
-    #[error("no delivery of this mailing is {0}; there is nothing to try again")]
+    #[error("nothing of this mailing that is {0} can be sent again; there is nothing to try again")]
     NothingToRetry(&'static str),
     /// No such mailing.
     #[error("there is no mailing with this id; see: rundbrief mailings list")]
@@ -293,12 +293,25 @@ pub async fn advance(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
     )
     .execute(&mut *db)
     .await?;
-    sqlx::query_scalar!(
-        r#"update mailings m set state = 'done', finished_at = $1
-           where m.state = 'sending' and not exists (select from batches b where b.mailing_id = m.id)
-           returning m.id as "id: MailingId""#,
-        now
+    let mut transaction = db.begin().await?;
+    // Locked first and looked at again in a second statement: whoever was just putting deliveries back held the row,
+    // and what it put there is not in the first one's sight.
+    let over: Vec<uuid::Uuid> = sqlx::query_scalar!(
+        "select id from mailings m
+         where state = 'sending' and not exists (select from batches b where b.mailing_id = m.id)
+         for update skip locked"
     )
-    .fetch_all(db)
-    .await
+    .fetch_all(&mut *transaction)
+    .await?;
+    let done = sqlx::query_scalar!(
+        r#"update mailings m set state = 'done', finished_at = $1
+           where id = any($2) and not exists (select from batches b where b.mailing_id = m.id)
+           returning id as "id: MailingId""#,
+        now,
+        &over
+    )
+    .fetch_all(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(done)
 }

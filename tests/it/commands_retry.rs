@@ -24,8 +24,7 @@ const FIVE: [&str; 5] =
 const TWO: [&str; 2] = ["s7@example.org", "s13@example.org"];
 
 /// Everybody was tried once, and nothing is on its way any more.
-const TRIED: &str =
-    "select count(*) from deliveries where attempts = 1 and state in ('accepted', 'rejected', 'unknown', 'pending')";
+const TRIED: &str = "select count(*) from deliveries where attempts = 1 and state in ('accepted', 'rejected', 'unknown', 'pending')";
 
 fn well() -> Behaviour {
     behave(|_, _| Action::Go)
@@ -245,9 +244,7 @@ async fn a_status_gives_each_reason_once_with_its_count_and_nobodys_address() {
     let program = Program::beside(&app);
     let id = id.to_string();
     let status = program.run(&["mailings", "status", &id, "--json"]).await.json();
-    let group = |state: &str, code: i16, reply: &str, count: i64| {
-        json!({ "state": state, "smtp_code": code, "reply": reply, "count": count })
-    };
+    let group = |state: &str, code: i16, reply: &str, count: i64| json!({ "state": state, "smtp_code": code, "reply": reply, "count": count });
     let groups = json!([
         group("rejected", 550, "5.1.1 <…>: no such user", 5),
         group("rejected", 552, "5.2.2 … is over quota", 2),

@@ -5,7 +5,7 @@ use rundbrief::domain::{
     batch,
     delivery::{self, Mark, Outcome, Verdict},
     ids::{DeliveryId, WorkerId},
-    mailing::{self, MailingState, PauseKind},
+    mailing::{self, MailingState, PauseKind, Retry},
     worker::{self, Recovered},
 };
 
@@ -141,4 +141,22 @@ async fn an_unsubscribe_finds_what_waits_by_index() {
         .unwrap();
     let plan = plan.join("\n");
     assert!(!plan.contains("Seq Scan on deliveries"), "{plan}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailing_that_is_tried_again_in_its_last_moment_is_not_done() {
+    let (app, _, _) = claimed().await;
+    let id = mailing::sending(&mut app.pool.acquire().await.unwrap()).await.unwrap()[0];
+    let all_rejected = "update deliveries set state = 'rejected', finished_at = now(); delete from batches";
+    sqlx::raw_sql(all_rejected).execute(&app.pool).await.unwrap();
+    let mut retrying = app.pool.begin().await.unwrap();
+    assert_eq!(mailing::retry(&mut retrying, id, Retry::Rejected, Utc::now()).await.unwrap(), 3);
+    let pool = app.pool.clone();
+    let advancing = tokio::spawn(async move {
+        mailing::advance(&mut pool.acquire().await.unwrap(), Utc::now()).await.unwrap()
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    retrying.commit().await.unwrap();
+    assert!(advancing.await.unwrap().is_empty());
+    assert_eq!(app.status(id).await.0.state, MailingState::Sending);
 }

@@ -6,7 +6,10 @@ use serde_json::json;
 
 use crate::{
     commands::{Usage, database, output},
-    domain::{ids::MailingId, mailing},
+    domain::{
+        ids::MailingId,
+        mailing::{self, MailingError},
+    },
 };
 
 use super::look;
@@ -45,9 +48,20 @@ pub async fn retry(id: MailingId, state: RetryState, yes: bool, json: bool) -> a
             return Ok(());
         }
     }
-    let mut transaction = pool.begin().await?;
-    let again = mailing::retry(&mut transaction, id, what, Utc::now()).await?;
-    transaction.commit().await?;
+    let mut again = 0;
+    loop {
+        let mut transaction = pool.begin().await?;
+        let chunk = mailing::retry(&mut transaction, id, what, Utc::now()).await?;
+        transaction.commit().await?;
+        again += chunk;
+        if chunk == 0 {
+            break;
+        }
+    }
+    if again == 0 {
+        let state = if matches!(state, RetryState::Rejected) { "rejected" } else { "unknown" };
+        return Err(MailingError::NothingToRetry(state).into());
+    }
     if json {
         return output::json(&json!({ "id": id, "retried": again }));
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::domain::{batch, delivery::FAN_OUT_LOCK, ids::MailingId};
+use crate::domain::{batch, delivery, ids::MailingId};
 
 /// Recipients a transaction. Large enough to be fast, small enough that an unsubscribe never waits long behind it.
 const CHUNK: i64 = 5_000;
@@ -37,13 +37,7 @@ pub async fn fan_out(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
         return Ok(FanOut::Nothing);
     }
     // Before the first look at subscribers: whoever unsubscribed before has committed, whoever comes later waits.
-    // A worker that is put to sleep in here must not keep them waiting for long.
-    sqlx::query!(
-        "select pg_advisory_xact_lock($1), set_config('idle_in_transaction_session_timeout', '5s', true)",
-        FAN_OUT_LOCK
-    )
-    .fetch_one(&mut *db)
-    .await?;
+    delivery::lock_out_unsubscribes(&mut *db).await?;
     let mailing = sqlx::query!(
         r#"select id as "id: MailingId", triggered_at, fan_out_cursor from mailings
            where state = 'preparing' order by triggered_at limit 1 for update skip locked"#

@@ -5,10 +5,10 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::domain::{
-    batch,
+    batch, delivery,
     delivery::DeliveryState,
     ids::MailingId,
-    mailing::{MailingError, by_id},
+    mailing::{MailingError, MailingState, by_id},
 };
 
 /// How many deliveries of a mailing are in each state. They add up to its audience once it is sending.
@@ -47,7 +47,7 @@ pub async fn counts(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Counts
              count(*) filter (where state = 'rejected') as "rejected!",
              count(*) filter (where state = 'unknown') as "unknown!",
              count(*) filter (where state = 'skipped') as "skipped!",
-             count(*) filter (where state = 'pending' and attempts > 0) as "put_off!"
+             count(*) filter (where state = 'pending' and attempts > 0 and d.due_at > now()) as "put_off!"
            from deliveries d
            left join batches b on b.id = d.batch_id and b.mailing_id = $1 and b.claimed_by is not null
            where d.mailing_id = $1"#,
@@ -64,7 +64,7 @@ pub struct Failure {
     pub state: DeliveryState,
     /// The relay's reply code, if there was a reply.
     pub smtp_code: Option<i16>,
-    /// The relay's words, or what happened on the line. Addresses in it are left out.
+    /// The relay's words, or what happened on the line, without addresses, links and queue ids.
     pub reply: String,
     /// How many.
     pub count: i64,
@@ -78,8 +78,10 @@ pub async fn failures(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Vec<
     sqlx::query_as!(
         Failure,
         r#"select state as "state!: DeliveryState", smtp_code,
-             -- Relays quote the address, each a different one: with it every group would be of one.
-             regexp_replace(coalesce(smtp_text, ''), '[^\s<>]+@[^\s<>]+', '…', 'g') as "reply!", count(*) as "count!"
+             -- Addresses, links and queue ids are different in each reply: with them every group would be of one.
+             regexp_replace(coalesce(smtp_text, ''), '[^\s<>]+@[^\s<>]+|https?://\S+|\m(?=\w*\d)\w{8,}\M', '…', 'g')
+                 as "reply!",
+             count(*) as "count!"
            from deliveries
            where mailing_id = $1
              and (state in ('rejected', 'unknown') or (state = 'pending' and smtp_text is not null))
@@ -108,62 +110,60 @@ impl Retry {
     }
 }
 
-/// Deliveries put back in one statement.
+/// Deliveries put back at once.
 const CHUNK: i64 = 5_000;
 
-/// Puts a mailing's rejected or unknown deliveries back into the queue; answers how many. To be called in a
-/// transaction. A mailing that was done is sending again. Who has left meanwhile is skipped when its turn comes.
+/// Puts up to 5,000 of a mailing's rejected or unknown deliveries back into the queue; answers how many, 0 when there
+/// are none left. To be called in a transaction of its own, again and again. A mailing that was done is sending again.
+/// Who has left meanwhile is skipped when its turn comes.
 ///
 /// # Errors
-/// [`MailingError::NothingToRetry`]; [`MailingError::WrongState`] when it is not sent yet, or cancelled.
+/// [`MailingError::WrongState`] when it is not sent yet, or cancelled.
 pub async fn retry(
     db: &mut PgConnection,
     id: MailingId,
     what: Retry,
     now: DateTime<Utc>,
 ) -> Result<u64, MailingError> {
-    let changed = sqlx::query!(
-        "update mailings set state = case state when 'done' then 'sending' else state end, finished_at = null
-         where id = $1 and state in ('sending', 'paused', 'done') and fan_out_done_at is not null",
-        id.0
-    )
-    .execute(&mut *db)
-    .await?;
-    if changed.rows_affected() == 0 {
-        let mailing = by_id(db, id).await?.ok_or(MailingError::Unknown)?;
+    // As in the fan-out: an unsubscribe must not miss what is put back here and not yet committed.
+    delivery::lock_out_unsubscribes(&mut *db).await?;
+    sqlx::query!("select id from mailings where id = $1 for update", id.0).fetch_optional(&mut *db).await?;
+    let mailing = by_id(&mut *db, id).await?.ok_or(MailingError::Unknown)?;
+    if !matches!(mailing.state, MailingState::Sending | MailingState::Paused | MailingState::Done) {
         return Err(MailingError::WrongState { state: mailing.state, wanted: "tried again" });
     }
-    let mut put_back = 0;
-    loop {
-        let chunk = sqlx::query!(
-            "with again as materialized (
-                 select id, (row_number() over (order by id) - 1) / $4 as part from (
-                     select id from deliveries where mailing_id = $1 and state = $2::delivery_state
-                       -- Of somebody who was erased there is nobody left to send to.
-                       and subscriber_id is not null
-                     order by id limit $5 for update) chosen
-             ), parts as materialized (
-                 select part, count(*) as size, nextval(pg_get_serial_sequence('batches', 'id')) as batch
-                 from again group by part order by part
-             ), queued as (
-                 insert into batches (id, mailing_id, due_at, size) overriding system value
-                 select batch, $1, $3, size from parts
-             )
-             update deliveries d set state = 'pending', finished_at = null, due_at = $3, batch_id = parts.batch
-             from again join parts using (part) where d.id = again.id",
-            id.0,
-            what.state() as DeliveryState,
-            now,
-            batch::SIZE,
-            CHUNK
+    let put_back = sqlx::query!(
+        "with again as materialized (
+             select id, (row_number() over (order by id) - 1) / $4 as part from (
+                 select id from deliveries where mailing_id = $1 and state = $2::delivery_state
+                   -- Of somebody who was erased there is nobody left to send to.
+                   and subscriber_id is not null
+                 order by id limit $5 for update) chosen
+         ), parts as materialized (
+             select part, count(*) as size, nextval(pg_get_serial_sequence('batches', 'id')) as batch
+             from again group by part order by part
+         ), queued as (
+             insert into batches (id, mailing_id, due_at, size) overriding system value
+             select batch, $1, $3, size from parts
+         )
+         update deliveries d set state = 'pending', finished_at = null, due_at = $3, batch_id = parts.batch
+         from again join parts using (part) where d.id = again.id",
+        id.0,
+        what.state() as DeliveryState,
+        now,
+        batch::SIZE,
+        CHUNK
+    )
+    .execute(&mut *db)
+    .await?
+    .rows_affected();
+    if put_back > 0 {
+        sqlx::query!(
+            "update mailings set state = 'sending', finished_at = null where id = $1 and state = 'done'",
+            id.0
         )
-        .execute(&mut *db)
-        .await?
-        .rows_affected();
-        if chunk == 0 {
-            break;
-        }
-        put_back += chunk;
+        .execute(db)
+        .await?;
     }
-    if put_back == 0 { Err(MailingError::NothingToRetry(what.state().name())) } else { Ok(put_back) }
+    Ok(put_back)
 }
