@@ -32,8 +32,6 @@ struct State {
 /// Why and since when the gate is closed.
 #[derive(Debug, Clone)]
 pub struct Closed {
-    /// When it was last found unusable.
-    pub at: Instant,
     /// When to try it again.
     pub try_again: Instant,
     /// The sender that the relay did not take. It is asked about that before messages are.
@@ -73,7 +71,7 @@ impl Gate {
             _ => HashSet::new(),
         };
         let pause: Duration = relay_pause(state.failures);
-        state.closed = Some(Closed { at: now, try_again: now + pause, sender, problem, told });
+        state.closed = Some(Closed { try_again: now + pause, sender, problem, told });
         drop(state);
         self.open.send_replace(false);
     }

@@ -97,15 +97,15 @@ async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
     Ok(step != FanOut::Nothing)
 }
 
-/// Staff may have let a mailing go on because they mended what the relay refused. That is not undone for a refusal
-/// from before: the relay is asked again.
+/// Staff may have let one of these mailings go on because they mended what the relay refused. That is not undone for a
+/// refusal from before: the relay is asked again.
 async fn ask_again(shared: &Shared, sending: &[MailingId]) {
     let Some(closed) = shared.gate.closed() else { return };
     let refused = |id| {
         let problem = shared.gate.reason_to_pause(id, PAUSE_AFTER);
         problem.is_some_and(|problem| !matches!(problem, RelayProblem::Unreachable(_)))
     };
-    if closed.at.elapsed() > Duration::from_secs(1) && sending.iter().any(|id| refused(*id)) {
+    if sending.iter().any(|id| refused(*id)) {
         try_relay(shared, closed.sender.as_ref()).await;
     }
 }

@@ -155,7 +155,9 @@ async fn where_there_is_nothing_to_try_again_that_is_said_and_nothing_is_changed
     assert_eq!(counts, Counts { accepted: 20, ..Counts::default() });
     let before = app.whole_database().await;
     for state in ["rejected", "unknown"] {
-        let told = format!("no delivery of this mailing is {state}; there is nothing to try again");
+        let told = format!(
+            "nothing of this mailing that is {state} can be sent again; there is nothing to try again"
+        );
         // Nobody has to be asked about nothing.
         for options in [vec!["--state", state], vec!["--state", state, "--yes"]] {
             let ran = retry(&program, id, &options).await;
