@@ -28,12 +28,12 @@ test: ## run every test (only some: ARGS=part_of_a_name)
 	cargo test --locked $(ARGS)
 
 .PHONY: test-faults
-test-faults: ## the fault tests of sending at their full size: 8,000 recipients each (about ten minutes)
+test-faults: ## the fault tests of sending at their full size: 8,000 recipients each (some minutes)
 	@scripts/setup test
 	RUNDBRIEF_FAULT_RECIPIENTS=8000 cargo test --locked --test it faults:: -- --test-threads 2
 
 .PHONY: test-chaos
-test-chaos: ## kill workers and the database at random, again and again, and print the table (about a quarter of an hour)
+test-chaos: ## kill workers and the database at random, again and again, and print the table (about ten minutes)
 	@scripts/setup test
 	@mkdir -p target
 	set -o pipefail; cargo test --locked --release --test it -- chaos:: overtaking:: --ignored --nocapture --test-threads=1 | tee target/chaos.log
