@@ -24,9 +24,10 @@ create table batches (
 
 create index batches_due on batches (mailing_id, due_at, id) where claimed_by is null;
 create index batches_urgent on batches (due_at, id) where claimed_by is null and mailing_id is null;
+create index batches_of_mailing on batches (mailing_id);
 create index batches_claimed on batches (claimed_by) where claimed_by is not null;
 
--- A few hundred rows that change all the time: vacuum by number of changes, not by share.
+-- Ten thousand rows for a mailing to a million, which come and go all the time: vacuum by number of changes, not by share.
 alter table batches set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
                          autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000);
 

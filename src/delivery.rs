@@ -14,13 +14,13 @@
 //! between leaves a `pending` row in a batch that nobody has any more, which is safe to try again, or a `transmitting`
 //! one, which becomes `unknown` and is not tried again by itself.
 
-mod bare_codes;
 mod dispatch;
 mod gate;
 mod hand;
 mod messages;
 mod recorder;
 mod relay;
+mod replies;
 mod retry;
 mod sender;
 mod throttle;

@@ -101,7 +101,9 @@ async fn fill(shared: &Shared, claim: i64) -> Result<bool, Uncertain> {
 /// Waits for the relay's next chance, then tries it with a connection that sends nothing.
 async fn wait_for_relay(shared: &Shared, try_again: std::time::Instant) -> Result<(), Uncertain> {
     hand_back(shared).await?;
-    sleep(try_again.saturating_duration_since(std::time::Instant::now())).await;
+    let pause = try_again.saturating_duration_since(std::time::Instant::now());
+    // Somebody else may find the relay usable before.
+    let _ = timeout(pause, shared.gate.passable()).await;
     if *shared.open.borrow() > 0 {
         // A connection that is open says more than another one that might be one too many.
         shared.gate.reached();
@@ -131,7 +133,7 @@ pub async fn try_relay(shared: &Shared, sender: Option<&EmailAddress>) {
             shared.gate.open();
             resume_mailings(shared).await;
         }
-        Err(problem) => shared.gate.close(problem, None),
+        Err(problem) => shared.gate.keep_closed(problem),
     }
 }
 

@@ -32,6 +32,8 @@ struct State {
 /// Why and since when the gate is closed.
 #[derive(Debug, Clone)]
 pub struct Closed {
+    /// When a sender last ran into it; nothing when it was a probe.
+    ran_into: Option<Instant>,
     /// When to try it again.
     pub try_again: Instant,
     /// The sender that the relay did not take. It is asked about that before messages are.
@@ -51,6 +53,15 @@ impl Gate {
 
     /// Closes the gate, or keeps it closed for longer. `sender` is the address at which the relay refused to go on.
     pub fn close(&self, problem: RelayProblem, sender: Option<&EmailAddress>) {
+        self.shut(problem, sender, Some(Instant::now()));
+    }
+
+    /// Keeps the gate closed: a probe has shown that the relay cannot be used yet.
+    pub fn keep_closed(&self, problem: RelayProblem) {
+        self.shut(problem, None, None);
+    }
+
+    fn shut(&self, problem: RelayProblem, sender: Option<&EmailAddress>, ran_into: Option<Instant>) {
         let now = Instant::now();
         let mut state = self.state();
         // Several senders run into the same trouble at the same time: that is one failure.
@@ -71,7 +82,7 @@ impl Gate {
             _ => HashSet::new(),
         };
         let pause: Duration = relay_pause(state.failures);
-        state.closed = Some(Closed { try_again: now + pause, sender, problem, told });
+        state.closed = Some(Closed { ran_into, try_again: now + pause, sender, problem, told });
         drop(state);
         self.open.send_replace(false);
     }
@@ -115,6 +126,13 @@ impl Gate {
         if let Some(closed) = &mut self.state().closed {
             closed.told.insert(mailing);
         }
+    }
+
+    /// Whether a sender ran into it a moment ago: that is fresher than anything a probe could find.
+    pub fn is_fresh(&self) -> bool {
+        let state = self.state();
+        let ran_into = state.closed.as_ref().and_then(|closed| closed.ran_into);
+        ran_into.is_some_and(|at| at.elapsed() < Duration::from_secs(1))
     }
 
     /// Why the gate is closed, if it is.

@@ -84,14 +84,21 @@ impl RecorderHandle {
 /// Starts a recorder for one worker.
 pub fn start(pool: &PgPool, worker: WorkerId) -> (RecorderHandle, tokio::task::JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(BATCH);
-    let task = tokio::spawn(run(db::by_key(pool), worker, receiver));
+    let task = tokio::spawn(run(pool.clone(), worker, receiver));
     (RecorderHandle(sender), task)
 }
 
-async fn run(pool: PgPool, worker: WorkerId, mut receiver: mpsc::Receiver<Entry>) {
+async fn run(base: PgPool, worker: WorkerId, mut receiver: mpsc::Receiver<Entry>) {
+    let mut pool = db::by_key(&base);
     let mut batch = Vec::with_capacity(BATCH);
     while take(&mut receiver, &mut batch).await {
-        let marked = commit_until_it_works(&pool, worker, &batch).await;
+        let marked = loop {
+            match try_to_commit(&pool, worker, &batch).await {
+                Some(marked) => break marked,
+                // A connection that hangs would be waited for in the pool too.
+                None => pool = db::by_key(&base),
+            }
+        };
         for entry in batch.drain(..) {
             let granted = entry.intent.is_some_and(|intent| marked.binary_search(&intent.mark.id).is_ok());
             // A sender that is gone does not wait for the answer; its mark becomes `unknown` with its worker.
@@ -123,35 +130,35 @@ async fn take(receiver: &mut mpsc::Receiver<Entry>, batch: &mut Vec<Entry>) -> b
 /// the lease lives on over another connection.
 const COMMIT_WITHIN: Duration = Duration::from_secs(70);
 
-/// An outcome must not be lost because the database was away for a while, so this goes on until it is committed. All
-/// of it may be written twice without harm.
-async fn commit_until_it_works(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> Vec<DeliveryId> {
-    let mut pause = Duration::from_millis(100);
-    loop {
-        let committed = timeout(COMMIT_WITHIN, commit(pool, worker, batch));
-        match committed.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-            Ok(marked) => return marked,
-            Err(error) if is_refusal(&error) && batch.len() > 1 => {
-                tracing::error!(%error, entries = batch.len(), "the database refuses an outcome; trying them one by one");
-                let mut marked = Vec::new();
-                for entry in batch {
-                    let one = commit_until_it_works(pool, worker, std::slice::from_ref(entry));
-                    marked.extend(Box::pin(one).await);
-                }
-                marked.sort_unstable();
-                return marked;
+/// How long to wait before a commit is tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(500);
+
+/// Commits these, or says that the database is away, after a moment's wait. An outcome must not be lost for that, so
+/// whoever calls this goes on until it is committed. All of it may be written twice without harm.
+async fn try_to_commit(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> Option<Vec<DeliveryId>> {
+    let committed = timeout(COMMIT_WITHIN, commit(pool, worker, batch));
+    match committed.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+        Ok(marked) => Some(marked),
+        Err(error) if is_refusal(&error) && batch.len() > 1 => {
+            tracing::error!(%error, entries = batch.len(), "the database refuses an outcome; trying them one by one");
+            let mut marked = Vec::new();
+            for entry in batch {
+                let one = try_to_commit(pool, worker, std::slice::from_ref(entry));
+                marked.extend(Box::pin(one).await?);
             }
-            // One that can never be written must not hold up the others. Its delivery becomes `unknown` when its batch
-            // is closed.
-            Err(error) if is_refusal(&error) => {
-                tracing::error!(%error, "an outcome could not be recorded");
-                return Vec::new();
-            }
-            Err(error) => {
-                tracing::error!(%error, entries = batch.len(), "outcomes cannot be recorded at the moment; trying again");
-                sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(5));
-            }
+            marked.sort_unstable();
+            Some(marked)
+        }
+        // One that can never be written must not hold up the others. Its delivery becomes `unknown` when its batch is
+        // closed.
+        Err(error) if is_refusal(&error) => {
+            tracing::error!(%error, "an outcome could not be recorded");
+            Some(Vec::new())
+        }
+        Err(error) => {
+            tracing::error!(%error, entries = batch.len(), "outcomes cannot be recorded at the moment; trying again");
+            sleep(TRY_AGAIN).await;
+            None
         }
     }
 }

@@ -162,12 +162,9 @@ impl Relay {
     /// Hands over one message. After anything but a clean end the line is closed and [`Relay::is_usable`] is false.
     pub async fn transmit(&mut self, from: &EmailAddress, to: &EmailAddress, message: &[u8]) -> Transmission {
         self.usable = false;
-        let transmission = self.transaction(from, to, message).await;
-        if !self.usable {
-            // Dropping the stream closes it; a QUIT might hang where the message did.
-            let _ = timeout(Duration::from_millis(100), self.smtp.abort()).await;
-        }
-        transmission
+        // Of a line that is not usable any more nothing is said, not even QUIT: with TLS, that would push out what is
+        // left of a message that counts as not sent. It is dropped.
+        self.transaction(from, to, message).await
     }
 
     /// Says goodbye.
@@ -182,13 +179,11 @@ impl Relay {
             // RFC 2920 §3.1: one write, then the three replies in order, each read whatever the one before said.
             let group = format!("{mail}{rcpt}DATA\r\n");
             let mail = self.command(group, self.timeouts.command).await;
-            let rcpt = if mail.is_ok() {
-                self.reply(self.timeouts.command).await
-            } else {
-                Err(Unanswered::NotAsked)
-            };
+            let rcpt =
+                if mail.is_ok() { self.reply(self.timeouts.command).await } else { Err(Unanswered::Late) };
+            // A reply that did not come may still come, and be taken for the next one's.
             let data =
-                if rcpt.is_ok() { self.reply(self.timeouts.data).await } else { Err(Unanswered::NotAsked) };
+                if rcpt.is_ok() { self.reply(self.timeouts.data).await } else { Err(Unanswered::Late) };
             (mail, rcpt, data)
         } else {
             let Timeouts { command, data, .. } = self.timeouts;
@@ -254,6 +249,10 @@ impl Relay {
         // A reply that cannot be understood is a reply: it may lie in the client's buffer since before the message.
         let odd_reply = matches!(&sent, Ok(Err(error)) if error.is_response());
         let problem = match sent.map(answered) {
+            // It was there before the message: the answer to something else.
+            Ok(Ok(reply)) if self.reads.count() == reads_before => {
+                return Transmission::BrokenAfter(format!("an answer out of turn: {reply}"));
+            }
             Ok(Ok(reply)) if (200..300).contains(&reply.code) => {
                 self.usable = true;
                 self.used = true;
@@ -290,7 +289,7 @@ impl Relay {
             // line that is closed cannot be misunderstood.
             Ok(reply) if reply.code == 354 => false,
             Ok(_) | Err(Unanswered::NotAsked) => {
-                matches!(self.command("RSET\r\n", self.timeouts.command).await, Ok(reply) if reply.code < 400)
+                matches!(self.command("RSET\r\n", self.timeouts.command).await, Ok(reply) if reply.code == 250)
             }
             Err(_) => false,
         };

@@ -121,6 +121,8 @@ impl Sender {
             tokio::select! {
                 () = stopped(&mut stopping) => return None,
                 waited = timeout(IDLE, async { shared.gate.passable().await; shared.hand.next().await }) => match waited {
+                    // The gate may have closed while we waited.
+                    Ok(job) if shared.gate.closed().is_some() => shared.hand.put_back(job),
                     Ok(job) => return Some(job),
                     Err(_) => self.disconnect().await,
                 },

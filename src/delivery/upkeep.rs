@@ -105,7 +105,8 @@ async fn ask_again(shared: &Shared, sending: &[MailingId]) {
         let problem = shared.gate.reason_to_pause(id, PAUSE_AFTER);
         problem.is_some_and(|problem| !matches!(problem, RelayProblem::Unreachable(_)))
     };
-    if sending.iter().any(|id| refused(*id)) {
+    // A refusal of one of their messages counts; a mere connection might find nothing wrong.
+    if !shared.gate.is_fresh() && sending.iter().any(|id| refused(*id)) {
         try_relay(shared, closed.sender.as_ref()).await;
     }
 }

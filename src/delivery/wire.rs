@@ -26,7 +26,7 @@ use tokio_rustls::{
 
 use crate::{
     config::{SmtpRelay, TlsMode},
-    delivery::bare_codes::BareCodes,
+    delivery::replies::Replies,
 };
 
 /// How long a TCP connection and a TLS handshake may take each.
@@ -48,7 +48,7 @@ pub struct Wire {
     /// Runs while the stream stands still.
     standstill: Option<Pin<Box<Sleep>>>,
     /// Mends replies, where what we read are replies and not lettre's own TLS.
-    bare_codes: Option<BareCodes>,
+    replies: Option<Replies>,
     /// Mended bytes that nobody had room for yet.
     mended: Vec<u8>,
 }
@@ -86,7 +86,7 @@ impl Reads {
 impl Wire {
     /// Connects to the relay, with TLS from the first byte where `smtps://` says so.
     pub async fn connect(relay: &SmtpRelay, patience: Patience) -> io::Result<(Self, Reads)> {
-        let tcp = timed(tcp(relay)).await?;
+        let tcp = tcp(relay).await?;
         // A message is several small writes; Nagle's algorithm would hold each back for the answer to the last.
         tcp.set_nodelay(true)?;
         let peer = tcp.peer_addr()?;
@@ -95,14 +95,14 @@ impl Wire {
             TlsMode::Required | TlsMode::None => Stream::Plain(tcp),
         };
         let reads = Arc::new(AtomicU64::new(0));
-        let bare_codes = (relay.tls != TlsMode::Required).then(BareCodes::default);
+        let replies = (relay.tls != TlsMode::Required).then(Replies::default);
         let wire = Self {
             stream,
             reads: Arc::clone(&reads),
             peer,
             patience,
             standstill: None,
-            bare_codes,
+            replies,
             mended: Vec::new(),
         };
         Ok((wire, Reads(reads)))
@@ -134,13 +134,13 @@ impl Wire {
     }
 }
 
-/// Tries the relay's addresses one after the other.
+/// Tries the relay's addresses one after the other, each for its time: the first may lead nowhere.
 async fn tcp(relay: &SmtpRelay) -> io::Result<TcpStream> {
     let mut failed = io::Error::other("the name has no address");
-    for address in lookup_host((relay.host.as_str(), relay.port)).await? {
+    for address in timed(lookup_host((relay.host.as_str(), relay.port))).await? {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_send_buffer_size(SEND_BUFFER)?;
-        match socket.connect(address).await {
+        match timed(socket.connect(address)).await {
             Ok(stream) => return Ok(stream),
             Err(error) => failed = error,
         }
@@ -186,7 +186,7 @@ impl AsyncRead for Wire {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         };
-        let mended = self.bare_codes.as_mut().and_then(|codes| codes.mended(&buf.filled()[before..]));
+        let mended = self.replies.as_mut().and_then(|replies| replies.mended(&buf.filled()[before..]));
         if let Some(mended) = mended {
             buf.set_filled(before);
             self.mended = mended;

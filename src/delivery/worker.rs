@@ -140,9 +140,14 @@ impl Worker {
         stop_senders.send_replace(true);
         let all_ended = async { while senders.join_next().await.is_some() {} };
         if timeout(STOP_WITHIN, all_ended).await.is_err() {
-            tracing::warn!(worker = id.0, "some messages were still on their way; they become unknown");
-            senders.abort_all();
-            while senders.join_next().await.is_some() {}
+            tracing::warn!(worker = id.0, "some messages are still on their way; they become unknown");
+            if matches!(ended, Ended::Stopped) {
+                senders.abort_all();
+                while senders.join_next().await.is_some() {}
+            } else {
+                // The process goes on, so they may end by themselves; what the relay says then replaces `unknown`.
+                senders.detach_all();
+            }
         }
         // With the last sender the recorder's last handle is gone; it ends after its last commit.
         let recorded = recording.is_finished() || timeout(Duration::from_secs(1), recording).await.is_ok();

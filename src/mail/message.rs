@@ -113,7 +113,13 @@ impl Frame {
         body.fixed(&format!("--{boundary}--\r\n"));
         let links = ListLinks {
             unsubscribe_prefix: (kind != MailKind::Confirmation).then(|| public_url.join("/unsubscribe/")),
-            mailto: publication.sender.unsubscribe_mailto.clone(),
+            // Parsed, so that its domain is in A-labels.
+            mailto: publication
+                .sender
+                .unsubscribe_mailto
+                .as_deref()
+                .and_then(|text| EmailAddress::parse(text).ok())
+                .map(|address| address.as_str().to_owned()),
         };
         Ok(Self { sender, headers, body: body.0, links })
     }

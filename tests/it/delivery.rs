@@ -421,3 +421,18 @@ async fn a_slow_rate_claims_little_ahead() {
     let held = app.count("select count(*) from batches where claimed_by is not null").await;
     assert_eq!(held, 1, "batches held at one message a second");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_wants_a_login_only_at_rcpt_pauses_the_mailing_and_counts_no_try() {
+    let wants_login = Action::Reply("530 5.7.0 authentication required");
+    let relay = behave(move |phase, _| if phase == Phase::Rcpt { wants_login } else { Action::Go });
+    let app = App::new().relay(relay).start().await;
+    app.subscribers(50).await;
+    let id = app.trigger().await;
+    app.wait_for_state(id, MailingState::Paused).await;
+    let (mailing, counts) = app.status(id).await;
+    assert_eq!(mailing.pause_kind, Some(PauseKind::Login));
+    assert!(mailing.pause_reason.unwrap().contains("authentication required"));
+    assert_eq!((counts.rejected, counts.unknown), (0, 0));
+    app.wait_for_count("select count(*) from deliveries where attempts > 0", 0).await;
+}

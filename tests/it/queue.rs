@@ -150,7 +150,13 @@ async fn a_mailing_that_is_tried_again_in_its_last_moment_is_not_done() {
     let all_rejected = "update deliveries set state = 'rejected', finished_at = now(); delete from batches";
     sqlx::raw_sql(all_rejected).execute(&app.pool).await.unwrap();
     let mut retrying = app.pool.begin().await.unwrap();
-    assert_eq!(mailing::retry(&mut retrying, id, Retry::Rejected, Utc::now()).await.unwrap(), 3);
+    let put_back = mailing::retry(&mut retrying, id, Retry::Rejected, None, Utc::now()).await.unwrap();
+    assert_eq!(put_back.count, 3);
+    // What is refused again meanwhile is not put back by the same command.
+    sqlx::query("update deliveries set state = 'rejected'").execute(&mut *retrying).await.unwrap();
+    let next = mailing::retry(&mut retrying, id, Retry::Rejected, put_back.last, Utc::now()).await.unwrap();
+    assert_eq!(next.count, 0);
+    sqlx::query("update deliveries set state = 'pending'").execute(&mut *retrying).await.unwrap();
     let pool = app.pool.clone();
     let advancing = tokio::spawn(async move {
         mailing::advance(&mut pool.acquire().await.unwrap(), Utc::now()).await.unwrap()

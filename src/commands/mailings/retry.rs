@@ -48,13 +48,14 @@ pub async fn retry(id: MailingId, state: RetryState, yes: bool, json: bool) -> a
             return Ok(());
         }
     }
-    let mut again = 0;
+    let (mut again, mut after) = (0, None);
     loop {
         let mut transaction = pool.begin().await?;
-        let chunk = mailing::retry(&mut transaction, id, what, Utc::now()).await?;
+        let chunk = mailing::retry(&mut transaction, id, what, after, Utc::now()).await?;
         transaction.commit().await?;
-        again += chunk;
-        if chunk == 0 {
+        again += chunk.count;
+        after = chunk.last;
+        if after.is_none() {
             break;
         }
     }

@@ -228,14 +228,15 @@ pub async fn put_off(db: &mut PgConnection, worker: WorkerId, outcomes: &[Outcom
                      as o (id, attempt, due_at, smtp_code, smtp_text)
                  join deliveries d on d.id = o.id and d.attempts = o.attempt and d.state = 'transmitting'
                  join batches b on b.id = d.batch_id and b.claimed_by = $6
-             ), queued as (
-                 insert into batches (id, mailing_id, due_at, size) overriding system value
-                 select batch, mailing_id, due_at, 1 from later
+             ), moved as (
+                 update deliveries d
+                 set state = 'pending', due_at = l.due_at, batch_id = l.batch, smtp_code = l.smtp_code,
+                     smtp_text = case when d.kind <> 'mailing' or d.subscriber_id is not null then l.smtp_text end
+                 from later l where d.id = l.id and d.state = 'transmitting'
+                 returning d.batch_id, d.mailing_id, d.due_at
              )
-             update deliveries d
-             set state = 'pending', due_at = l.due_at, batch_id = l.batch, smtp_code = l.smtp_code,
-                 smtp_text = case when d.kind <> 'mailing' or d.subscriber_id is not null then l.smtp_text end
-             from later l where d.id = l.id and d.state = 'transmitting'",
+             insert into batches (id, mailing_id, due_at, size) overriding system value
+             select batch_id, mailing_id, due_at, 1 from moved",
             &ids,
             &attempts,
             &due,
@@ -365,12 +366,13 @@ pub async fn put_off_claimed(
              select d.id, d.mailing_id, nextval(pg_get_serial_sequence('batches', 'id')) as batch
              from deliveries d join batches b on b.id = d.batch_id and b.claimed_by = $1
              where d.id = $2 and d.state = 'pending'
-         ), queued as (
-             insert into batches (id, mailing_id, due_at, size) overriding system value
-             select batch, mailing_id, $4, 1 from mine
+         ), moved as (
+             update deliveries d set due_at = $4, batch_id = mine.batch, smtp_text = $3
+             from mine where d.id = mine.id and d.state = 'pending'
+             returning d.batch_id, d.mailing_id, d.due_at
          )
-         update deliveries d set due_at = $4, batch_id = mine.batch, smtp_text = $3
-         from mine where d.id = mine.id and d.state = 'pending'",
+         insert into batches (id, mailing_id, due_at, size) overriding system value
+         select batch_id, mailing_id, due_at, 1 from moved",
         worker.0,
         id.0,
         reason,

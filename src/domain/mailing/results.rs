@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use crate::domain::{
     batch, delivery,
     delivery::DeliveryState,
-    ids::MailingId,
+    ids::{DeliveryId, MailingId},
     mailing::{MailingError, MailingState, by_id},
 };
 
@@ -113,9 +113,19 @@ impl Retry {
 /// Deliveries put back at once.
 const CHUNK: i64 = 5_000;
 
-/// Puts up to 5,000 of a mailing's rejected or unknown deliveries back into the queue; answers how many, 0 when there
-/// are none left. To be called in a transaction of its own, again and again. A mailing that was done is sending again.
-/// Who has left meanwhile is skipped when its turn comes.
+/// What one step of [`retry`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PutBack {
+    /// How many wait again.
+    pub count: i64,
+    /// The last of them, for the next step; nothing when there were none.
+    pub last: Option<DeliveryId>,
+}
+
+/// Puts up to 5,000 of a mailing's rejected or unknown deliveries back into the queue, those behind `after`. To be
+/// called in a transaction of its own, again and again until it finds none. Going on behind the last one, it meets no
+/// delivery twice that was refused again meanwhile. A mailing that was done is sending again. Who has left meanwhile is
+/// skipped when its turn comes.
 ///
 /// # Errors
 /// [`MailingError::WrongState`] when it is not sent yet, or cancelled.
@@ -123,8 +133,9 @@ pub async fn retry(
     db: &mut PgConnection,
     id: MailingId,
     what: Retry,
+    after: Option<DeliveryId>,
     now: DateTime<Utc>,
-) -> Result<u64, MailingError> {
+) -> Result<PutBack, MailingError> {
     // As in the fan-out: an unsubscribe must not miss what is put back here and not yet committed.
     delivery::lock_out_unsubscribes(&mut *db).await?;
     sqlx::query!("select id from mailings where id = $1 for update", id.0).fetch_optional(&mut *db).await?;
@@ -132,10 +143,12 @@ pub async fn retry(
     if !matches!(mailing.state, MailingState::Sending | MailingState::Paused | MailingState::Done) {
         return Err(MailingError::WrongState { state: mailing.state, wanted: "tried again" });
     }
-    let put_back = sqlx::query!(
-        "with again as materialized (
+    let put_back = sqlx::query_as!(
+        PutBack,
+        r#"with again as materialized (
              select id, (row_number() over (order by id) - 1) / $4 as part from (
-                 select id from deliveries where mailing_id = $1 and state = $2::delivery_state
+                 select id from deliveries
+                 where mailing_id = $1 and state = $2::delivery_state and id > coalesce($6::bigint, 0)
                    -- Of somebody who was erased there is nobody left to send to.
                    and subscriber_id is not null
                  order by id limit $5 for update) chosen
@@ -145,19 +158,21 @@ pub async fn retry(
          ), queued as (
              insert into batches (id, mailing_id, due_at, size) overriding system value
              select batch, $1, $3, size from parts
+         ), put_back as (
+             update deliveries d set state = 'pending', finished_at = null, due_at = $3, batch_id = parts.batch
+             from again join parts using (part) where d.id = again.id
          )
-         update deliveries d set state = 'pending', finished_at = null, due_at = $3, batch_id = parts.batch
-         from again join parts using (part) where d.id = again.id",
+         select count(*) as "count!", max(id) as "last: DeliveryId" from again"#,
         id.0,
         what.state() as DeliveryState,
         now,
         batch::SIZE,
-        CHUNK
+        CHUNK,
+        after.map(|id| id.0)
     )
-    .execute(&mut *db)
-    .await?
-    .rows_affected();
-    if put_back > 0 {
+    .fetch_one(&mut *db)
+    .await?;
+    if put_back.count > 0 {
         sqlx::query!(
             "update mailings set state = 'sending', finished_at = null where id = $1 and state = 'done'",
             id.0

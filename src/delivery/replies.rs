@@ -1,12 +1,13 @@
-//! Replies that are a code and nothing else.
+//! Replies that lettre would not read, mended on the way to it.
 //!
-//! RFC 5321 §4.2 lets a relay leave out the text, and even the space before it, and asks clients to accept that. lettre
-//! does not; taken at its word, a relay that answers `250` to a message would make every delivery `unknown`. So the
-//! space is put in on the way, before lettre reads it.
+//! RFC 5321 §4.2 lets a relay leave out the text of a reply, and even the space before it, and asks clients to accept
+//! that. lettre does not, nor does it accept a text that is not UTF-8. Taken at its word, a relay that answers `250`
+//! alone, or with an umlaut in an old encoding, would make every delivery `unknown`. So the space is put in, and bytes
+//! that are not ASCII become question marks.
 
 /// Watches a relay's bytes go by.
 #[derive(Debug, Default)]
-pub struct BareCodes {
+pub struct Replies {
     /// Where in the current line we are.
     line: Line,
 }
@@ -22,16 +23,19 @@ enum Line {
     Other,
 }
 
-impl BareCodes {
-    /// The bytes with the missing spaces put in; nothing when none is missing.
+impl Replies {
+    /// The bytes, mended; nothing when they are right as they are.
     pub fn mended(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let mut mended: Option<Vec<u8>> = None;
         for (at, &byte) in bytes.iter().enumerate() {
             if matches!(byte, b'\r' | b'\n') && self.line == Line::Digits(3) {
                 mended.get_or_insert_with(|| bytes[..at].to_vec()).push(b' ');
             }
+            if !byte.is_ascii() {
+                mended.get_or_insert_with(|| bytes[..at].to_vec());
+            }
             if let Some(mended) = &mut mended {
-                mended.push(byte);
+                mended.push(if byte.is_ascii() { byte } else { b'?' });
             }
             self.line = match (self.line, byte) {
                 (_, b'\n') => Line::Begins,
@@ -49,11 +53,11 @@ mod tests {
     use super::*;
 
     fn mended(pieces: &[&str]) -> String {
-        let mut codes = BareCodes::default();
+        let mut replies = Replies::default();
         pieces
             .iter()
             .map(|piece| {
-                let bytes = codes.mended(piece.as_bytes()).unwrap_or_else(|| piece.as_bytes().to_vec());
+                let bytes = replies.mended(piece.as_bytes()).unwrap_or_else(|| piece.as_bytes().to_vec());
                 String::from_utf8(bytes).unwrap()
             })
             .collect()
@@ -64,6 +68,12 @@ mod tests {
         assert_eq!(mended(&["250\r\n"]), "250 \r\n");
         assert_eq!(mended(&["2", "5", "0", "\r", "\n", "354\n"]), "250 \r\n354 \n");
         assert_eq!(mended(&["250-a\r\n250\r\n", "550 no\r\n"]), "250-a\r\n250 \r\n550 no\r\n");
+    }
+
+    #[test]
+    fn a_text_in_an_old_encoding_is_no_reason_not_to_read_the_code() {
+        let mut replies = Replies::default();
+        assert_eq!(replies.mended(b"250 \xfcbernommen\r\n").unwrap(), b"250 ?bernommen\r\n");
     }
 
     #[test]
@@ -78,7 +88,7 @@ mod tests {
             "250 250\r\n",
         ] {
             assert_eq!(mended(&[text]), text);
-            assert_eq!(BareCodes::default().mended(text.as_bytes()), None, "nothing is copied");
+            assert_eq!(Replies::default().mended(text.as_bytes()), None, "nothing is copied");
         }
     }
 }
