@@ -165,14 +165,15 @@ pub async fn settle(
                  and exists (select from me)
                  -- As arrays: both are asked once, and not for every row.
                  and d.batch_id = any (array(select b.id from batches b where b.claimed_by = $9))
+                 -- As values and not with `exists`, which might be answered by reading all of them into a hash table.
                  and case d.kind
                      when 'mailing' then
-                         exists (select from subscribers s where s.id = d.subscriber_id and s.state = 'active')
+                         (select s.state = 'active' from subscribers s where s.id = d.subscriber_id)
                          and d.mailing_id = any (array(select m.id from mailings m where m.state = 'sending'))
                      when 'welcome' then
-                         exists (select from subscribers s where s.id = d.subscriber_id and s.state = 'active')
+                         (select s.state = 'active' from subscribers s where s.id = d.subscriber_id)
                      when 'confirmation' then
-                         exists (select from signups g where g.id = d.signup_id and g.state = 'waiting' and g.expires_at > $8)
+                         (select g.state = 'waiting' and g.expires_at > $8 from signups g where g.id = d.signup_id)
                      else true
                  end
                returning d.id
