@@ -260,10 +260,7 @@ async fn trigger(
                 publication.content.written_time(at, publication.content.locale)
             ));
         }
-        if !output::can_ask() {
-            return Err(Usage("nobody is there to be asked; say --yes to send without asking".into()).into());
-        }
-        if !output::ask(&format!("Send it to {audience} people?")) {
+        if !output::confirm(&format!("Send it to {audience} people?"), "send")? {
             output::remark("Nothing was sent.");
             return Ok(());
         }

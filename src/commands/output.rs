@@ -6,6 +6,8 @@ use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 
 use serde::Serialize;
 
+use super::Usage;
+
 /// A line of result.
 pub fn line(text: &str) {
     let _ = writeln!(stdout(), "{text}");
@@ -37,18 +39,18 @@ pub fn progress(text: &str) {
     let _ = out.flush();
 }
 
-/// Whether somebody sits at standard input who could be asked.
-#[must_use]
-pub fn can_ask() -> bool {
-    stdin().is_terminal()
-}
-
-/// Asks a question that is answered with yes or no; anything but a clear yes is no.
-#[must_use]
-pub fn ask(question: &str) -> bool {
+/// Asks a question that is answered with yes or no; anything but a clear yes is no. `unasked` is what `--yes` does
+/// without asking, such as `send`.
+///
+/// # Errors
+/// [`Usage`] when nobody sits at standard input who could be asked.
+pub fn confirm(question: &str, unasked: &str) -> Result<bool, Usage> {
+    if !stdin().is_terminal() {
+        return Err(Usage(format!("nobody is there to be asked; say --yes to {unasked} without asking")));
+    }
     let _ = write!(stderr(), "{question} [yes/no] ");
     let _ = stderr().flush();
     let mut answer = String::new();
     let read = stdin().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "j" | "ja")
+    Ok(read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "j" | "ja"))
 }

@@ -75,14 +75,10 @@ fn parsed(address: &str) -> Result<EmailAddress, Usage> {
 
 async fn erase(address: &EmailAddress, yes: bool, json: bool) -> anyhow::Result<()> {
     let keys = config::secret_keys(&Source::environment())?;
-    if !yes {
-        if !output::can_ask() {
-            return Err(Usage("nobody is there to be asked; say --yes to erase without asking".into()).into());
-        }
-        if !output::ask(&format!("Remove {} and everything recorded of it, for good?", address.as_str())) {
-            output::remark("Nothing was removed.");
-            return Ok(());
-        }
+    let question = format!("Remove {} and everything recorded of it, for good?", address.as_str());
+    if !yes && !output::confirm(&question, "erase")? {
+        output::remark("Nothing was removed.");
+        return Ok(());
     }
     let mut transaction = database().await?.begin().await?;
     let erased =

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use crate::harness::{
-    TestApp,
+    App, TestApp,
     smtp::{Action, Behaviour, Phase, behave},
 };
 
@@ -32,6 +32,12 @@ fn slow(millis: u64) -> Behaviour {
     let pause = Action::Delay(Duration::from_millis(millis));
     let relay = behave(move |phase, _| if phase == Phase::Dot { pause } else { Action::Go });
     Behaviour { texts_kept: 0, ..relay }
+}
+
+/// A service with this relay, whose workers the test starts itself, with so many connections each.
+async fn without_worker(relay: Behaviour, connections: usize) -> TestApp {
+    let connections = connections.to_string();
+    App::new().relay(relay).setting("SMTP_CONNECTIONS", &connections).without_worker().start().await
 }
 
 /// Waits until the relay has taken more than `n` mails.

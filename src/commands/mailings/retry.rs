@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::{
-    commands::{Usage, database, output},
+    commands::{database, output},
     domain::{
         ids::MailingId,
         mailing::{self, MailingError},
@@ -38,12 +38,7 @@ pub async fn retry(id: MailingId, state: RetryState, yes: bool, json: bool) -> a
                 "Nobody knows whether these arrived. Who has the mail already gets it a second time."
             }
         });
-        if !output::can_ask() {
-            return Err(
-                Usage("nobody is there to be asked; say --yes to send again without asking".into()).into()
-            );
-        }
-        if !output::ask(&format!("Send it again to {count} people?")) {
+        if !output::confirm(&format!("Send it again to {count} people?"), "send again")? {
             output::remark("Nothing was changed.");
             return Ok(());
         }
@@ -60,8 +55,7 @@ pub async fn retry(id: MailingId, state: RetryState, yes: bool, json: bool) -> a
         }
     }
     if again == 0 {
-        let state = if matches!(state, RetryState::Rejected) { "rejected" } else { "unknown" };
-        return Err(MailingError::NothingToRetry(state).into());
+        return Err(MailingError::NothingToRetry(what.state().name()).into());
     }
     if json {
         return output::json(&json!({ "id": id, "retried": again }));

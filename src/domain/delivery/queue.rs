@@ -137,11 +137,8 @@ pub async fn settle(
 ) -> sqlx::Result<Settled> {
     let ended: Vec<(&Outcome, DeliveryState)> =
         outcomes.iter().filter_map(|outcome| Some((outcome, outcome.verdict.end()?))).collect();
-    let ids: Vec<i64> = ended.iter().map(|(outcome, _)| outcome.id.0).collect();
-    let attempts: Vec<i16> = ended.iter().map(|(outcome, _)| outcome.attempt).collect();
     let states: Vec<String> = ended.iter().map(|(_, state)| state.name().to_owned()).collect();
-    let codes: Vec<Option<i16>> = ended.iter().map(|(outcome, _)| outcome.smtp_code).collect();
-    let texts: Vec<String> = ended.iter().map(|(outcome, _)| outcome.smtp_text.clone()).collect();
+    let Columns { ids, attempts, codes, texts } = Columns::of(ended.iter().map(|(outcome, _)| *outcome));
     let (wanted, wanted_attempts) = columns(marks);
     let rows = sqlx::query!(
         r#"with recorded as (
@@ -216,11 +213,8 @@ pub async fn put_off(db: &mut PgConnection, worker: WorkerId, outcomes: &[Outcom
         })
         .collect();
     if !later.is_empty() {
-        let ids: Vec<i64> = later.iter().map(|(outcome, _)| outcome.id.0).collect();
-        let attempts: Vec<i16> = later.iter().map(|(outcome, _)| outcome.attempt).collect();
         let due: Vec<DateTime<Utc>> = later.iter().map(|(_, at)| *at).collect();
-        let codes: Vec<Option<i16>> = later.iter().map(|(outcome, _)| outcome.smtp_code).collect();
-        let texts: Vec<String> = later.iter().map(|(outcome, _)| outcome.smtp_text.clone()).collect();
+        let Columns { ids, attempts, codes, texts } = Columns::of(later.iter().map(|(outcome, _)| *outcome));
         sqlx::query!(
             "with later as materialized (
                  select d.id, d.mailing_id, o.due_at, o.smtp_code, o.smtp_text,
@@ -251,10 +245,7 @@ pub async fn put_off(db: &mut PgConnection, worker: WorkerId, outcomes: &[Outcom
     let untried: Vec<&Outcome> =
         outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Untried).collect();
     if !untried.is_empty() {
-        let ids: Vec<i64> = untried.iter().map(|outcome| outcome.id.0).collect();
-        let attempts: Vec<i16> = untried.iter().map(|outcome| outcome.attempt).collect();
-        let codes: Vec<Option<i16>> = untried.iter().map(|outcome| outcome.smtp_code).collect();
-        let texts: Vec<String> = untried.iter().map(|outcome| outcome.smtp_text.clone()).collect();
+        let Columns { ids, attempts, codes, texts } = Columns::of(untried.into_iter());
         sqlx::query!(
             "update deliveries d
              set state = 'pending', attempts = d.attempts - 1, smtp_code = o.smtp_code,
@@ -382,6 +373,28 @@ pub async fn put_off_claimed(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Outcomes as the arrays that a statement takes.
+#[derive(Default)]
+struct Columns {
+    ids: Vec<i64>,
+    attempts: Vec<i16>,
+    codes: Vec<Option<i16>>,
+    texts: Vec<String>,
+}
+
+impl Columns {
+    fn of<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
+        let mut columns = Self::default();
+        for outcome in outcomes {
+            columns.ids.push(outcome.id.0);
+            columns.attempts.push(outcome.attempt);
+            columns.codes.push(outcome.smtp_code);
+            columns.texts.push(outcome.smtp_text.clone());
+        }
+        columns
+    }
 }
 
 /// Marks as the two arrays that a statement takes.

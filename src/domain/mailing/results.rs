@@ -102,7 +102,9 @@ pub enum Retry {
 }
 
 impl Retry {
-    fn state(self) -> DeliveryState {
+    /// The state these deliveries are in.
+    #[must_use]
+    pub fn state(self) -> DeliveryState {
         match self {
             Retry::Rejected => DeliveryState::Rejected,
             Retry::Unknown => DeliveryState::Unknown,

@@ -9,7 +9,7 @@ use std::{
 use rundbrief::commands::demo::postgres::Cluster;
 use tokio::{process::Command, time::sleep};
 
-use super::{Dice, more_than, slow, thousands, trial::Trial};
+use super::{Dice, more_than, slow, thousands, trial::Trial, without_worker};
 use crate::harness::{App, TestApp, database::scratch, process};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,12 +18,7 @@ async fn invariant_2_a_hundred_workers_killed_at_random_moments_lose_nobody_and_
     const DEATHS: usize = 100;
     const CONNECTIONS: usize = 8;
     let mut dice = Dice::new();
-    let app = App::new()
-        .relay(slow(8))
-        .setting("SMTP_CONNECTIONS", &CONNECTIONS.to_string())
-        .without_worker()
-        .start()
-        .await;
+    let app = without_worker(slow(8), CONNECTIONS).await;
     let trial = Trial::begin(&app, 20_000).await;
     for _ in 0..DEATHS {
         let before = app.relay.accepted_count();
@@ -89,12 +84,7 @@ async fn invariant_2_postgres_stopped_at_once_twenty_times_loses_nobody_and_doub
 #[ignore = "takes minutes; make test-chaos"]
 async fn invariant_2_a_worker_asleep_past_its_lease_sends_nothing_that_another_took() {
     const CONNECTIONS: usize = 4;
-    let app = App::new()
-        .relay(slow(10))
-        .setting("SMTP_CONNECTIONS", &CONNECTIONS.to_string())
-        .without_worker()
-        .start()
-        .await;
+    let app = without_worker(slow(10), CONNECTIONS).await;
     let trial = Trial::begin(&app, 20_000).await;
     let sleeper = process::worker(&app, &[]);
     more_than(&app, 500).await;
@@ -125,7 +115,7 @@ async fn ten_workers_ended_in_full_flight_leave_nothing_unknown() {
 /// Ends so many workers in the middle of one mailing, one after the other; another one ends the mailing.
 async fn end_in_full_flight(audience: usize, ends: usize) {
     let mut dice = Dice::new();
-    let app = App::new().relay(slow(8)).setting("SMTP_CONNECTIONS", "4").without_worker().start().await;
+    let app = without_worker(slow(8), 4).await;
     let trial = Trial::begin(&app, audience).await;
     for _ in 0..ends {
         let before = app.relay.accepted_count();

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::{sleep, timeout};
 
-use super::{Dice, PATIENCE, more_than, report, slow, thousands, trial::Trial};
+use super::{Dice, PATIENCE, more_than, report, slow, thousands, trial::Trial, without_worker};
 use crate::harness::{
     App, TestApp,
     process::{self, Process},
@@ -95,12 +95,7 @@ async fn cut_leases_short(app: &TestApp, log: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn invariant_2_three_workers_killed_and_restarted_at_random_lose_nobody_and_double_nobody() {
     const CONNECTIONS: usize = 2;
-    let app = App::new()
-        .relay(slow(8))
-        .setting("SMTP_CONNECTIONS", &CONNECTIONS.to_string())
-        .without_worker()
-        .start()
-        .await;
+    let app = without_worker(slow(8), CONNECTIONS).await;
     let trial = Trial::begin(&app, 2_000).await;
     let mut fleet = Fleet::start(&app, 3, 0).await;
     let deaths = fleet.disturb(1_200, &(100..=400), Leases::CutShort).await;
@@ -113,12 +108,7 @@ async fn invariant_2_three_workers_killed_and_restarted_at_random_lose_nobody_an
 #[ignore = "takes minutes; make test-chaos"]
 async fn invariant_2_six_processes_killed_and_restarted_at_random_share_fifty_thousand() {
     const CONNECTIONS: usize = 4;
-    let app = App::new()
-        .relay(slow(25))
-        .setting("SMTP_CONNECTIONS", &CONNECTIONS.to_string())
-        .without_worker()
-        .start()
-        .await;
+    let app = without_worker(slow(25), CONNECTIONS).await;
     let trial = Trial::begin(&app, 50_000).await;
     let mut fleet = Fleet::start(&app, 4, 2).await;
     let deaths = fleet.disturb(25_000, &(500..=2_500), Leases::RunOut).await;
@@ -237,12 +227,7 @@ fn twenty_millis_a_reply() -> Behaviour {
 /// Measures for so long with one worker, then with two.
 async fn raise_the_rate(audience: usize, length: Duration) {
     const CONNECTIONS: usize = 4;
-    let app = App::new()
-        .relay(twenty_millis_a_reply())
-        .setting("SMTP_CONNECTIONS", &CONNECTIONS.to_string())
-        .without_worker()
-        .start()
-        .await;
+    let app = without_worker(twenty_millis_a_reply(), CONNECTIONS).await;
     app.subscribers(audience).await;
     app.trigger().await;
     let _first = process::worker(&app, &[]);
