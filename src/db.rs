@@ -54,7 +54,8 @@ pub fn pool(url: &str) -> Result<PgPool, DbError> {
         .connect_lazy_with(options))
 }
 
-/// One connection to the same database, for statements that run for every message and find their rows by key.
+/// One connection to the same database, for statements that run for every message, or every hundred of them, and find
+/// their rows by key.
 ///
 /// They are planned once and not anew each time, which would cost more than running them; and always by index, row by
 /// row, because a plan made while a table was small must also be right when a million rows have come.
@@ -65,6 +66,8 @@ pub fn by_key(pool: &PgPool) -> PgPool {
         ("enable_seqscan", "off"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
+        ("enable_bitmapscan", "off"),
+        ("enable_material", "off"),
         ("jit", "off"),
         // A transaction left open by a process that was put to sleep holds locks that others wait for.
         ("idle_in_transaction_session_timeout", "15000"),

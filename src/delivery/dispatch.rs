@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use chrono::Utc;
+use sqlx::PgPool;
 use tokio::time::{sleep, timeout};
 
 use crate::{
+    db,
     delivery::{relay::Relay, sender::Shared},
     domain::{address::EmailAddress, batch, mailing},
 };
@@ -38,6 +40,8 @@ pub const LOOK_WITHIN: Duration = Duration::from_secs(70);
 /// Keeps the hand filled while the relay can be used; returns when it is uncertain what this worker has claimed.
 pub async fn dispatch(shared: &Shared, rate: u32) {
     let claim = claim(rate);
+    // A claim finds its rows by key, and must do so however the tables have grown since somebody counted them.
+    let pool = db::by_key(&shared.pool);
     let uncertain = loop {
         if let Some(closed) = shared.gate.closed() {
             match wait_for_relay(shared, closed.try_again).await {
@@ -45,7 +49,7 @@ pub async fn dispatch(shared: &Shared, rate: u32) {
                 Err(uncertain) => break uncertain,
             }
         }
-        match timeout(LOOK_WITHIN, fill(shared, claim))
+        match timeout(LOOK_WITHIN, fill(shared, &pool, claim))
             .await
             .unwrap_or(Err(Uncertain(sqlx::Error::PoolTimedOut)))
         {
@@ -60,9 +64,9 @@ pub async fn dispatch(shared: &Shared, rate: u32) {
 }
 
 /// Claims what is due, as much as the hand needs; answers whether there may be more.
-async fn fill(shared: &Shared, claim: i64) -> Result<bool, Uncertain> {
+async fn fill(shared: &Shared, pool: &PgPool, claim: i64) -> Result<bool, Uncertain> {
     // Nothing is uncertain before the first claim.
-    let mut db = match shared.pool.acquire().await {
+    let mut db = match pool.acquire().await {
         Ok(db) => db,
         Err(error) => {
             tracing::error!(%error, "the queue cannot be read; trying again");

@@ -14,7 +14,7 @@ use crate::{
     domain::{
         address::EmailAddress,
         delivery::{Claimed, DeliveryKind},
-        ids::{MailingId, SignupId},
+        ids::MailingId,
         mailing, publication,
         publication::Publication,
         signup, subscriber,
@@ -50,7 +50,7 @@ pub struct Message {
     /// Its Message-ID.
     pub message_id: String,
     /// The token a confirmation mail carries; its hash has to be kept before the mail leaves.
-    pub confirm_token: Option<(SignupId, ConfirmTokenHash)>,
+    pub confirm_token: Option<ConfirmTokenHash>,
 }
 
 /// Why there is no message.
@@ -142,7 +142,7 @@ impl Messages {
         let token = ConfirmToken::mint();
         let frame = self.composer.confirmation(&publication, &signup, &token)?;
         let message = self.message(delivery, &frame, &signup.email, id.0, None, now);
-        Ok(Message { confirm_token: Some((id, token.hash())), ..message })
+        Ok(Message { confirm_token: Some(token.hash()), ..message })
     }
 
     async fn welcome(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use sqlx::{Acquire, PgConnection, PgPool};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -18,7 +18,7 @@ use crate::{
     db,
     domain::{
         consent,
-        delivery::{self, Mark, Outcome, Settled, Verdict},
+        delivery::{self, Mark, Marks, Outcome, Settled, Verdict},
         ids::{BatchId, DeliveryId, SignupId, WorkerId},
         signup,
         token::ConfirmTokenHash,
@@ -41,8 +41,10 @@ pub struct Finished {
 pub struct Intent {
     /// Which delivery it will transmit.
     pub mark: Mark,
+    /// Mails that answer a signup: which one. It has to be waiting still.
+    pub signup: Option<SignupId>,
     /// Confirmation mails: the token whose hash has to be there before its link is.
-    pub confirm_token: Option<(SignupId, ConfirmTokenHash)>,
+    pub confirm_token: Option<ConfirmTokenHash>,
 }
 
 struct Entry {
@@ -54,7 +56,7 @@ struct Entry {
 impl Entry {
     fn is_of_a_signup(&self) -> bool {
         self.finished.as_ref().is_some_and(|finished| finished.confirmation.is_some())
-            || self.intent.is_some_and(|intent| intent.confirm_token.is_some())
+            || self.intent.is_some_and(|intent| intent.signup.is_some())
     }
 }
 
@@ -90,17 +92,18 @@ pub fn start(pool: &PgPool, worker: WorkerId) -> (RecorderHandle, tokio::task::J
 
 async fn run(base: PgPool, worker: WorkerId, mut receiver: mpsc::Receiver<Entry>) {
     let mut pool = db::by_key(&base);
+    let mut on_the_way: Vec<Mark> = Vec::new();
     let mut batch = Vec::with_capacity(BATCH);
     while take(&mut receiver, &mut batch).await {
-        let marked = loop {
-            match try_to_commit(&pool, worker, &batch).await {
-                Some(marked) => break marked,
+        loop {
+            match try_to_commit(&pool, worker, &batch, &mut on_the_way).await {
+                Some(()) => break,
                 // A connection that hangs would be waited for in the pool too.
                 None => pool = db::by_key(&base),
             }
-        };
+        }
         for entry in batch.drain(..) {
-            let granted = entry.intent.is_some_and(|intent| marked.binary_search(&intent.mark.id).is_ok());
+            let granted = entry.intent.is_some_and(|intent| on_the_way.contains(&intent.mark));
             // A sender that is gone does not wait for the answer; its mark becomes `unknown` with its worker.
             let _ = entry.answer.send(granted);
         }
@@ -135,25 +138,32 @@ const TRY_AGAIN: Duration = Duration::from_millis(500);
 
 /// Commits these, or says that the database is away, after a moment's wait. An outcome must not be lost for that, so
 /// whoever calls this goes on until it is committed. All of it may be written twice without harm.
-async fn try_to_commit(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> Option<Vec<DeliveryId>> {
-    let committed = timeout(COMMIT_WITHIN, commit(pool, worker, batch));
+///
+/// `on_the_way` is what stands in the rows of this worker's batches; it follows each commit.
+async fn try_to_commit(
+    pool: &PgPool,
+    worker: WorkerId,
+    batch: &[Entry],
+    on_the_way: &mut Vec<Mark>,
+) -> Option<()> {
+    let committed = timeout(COMMIT_WITHIN, commit(pool, worker, batch, on_the_way));
     match committed.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-        Ok(marked) => Some(marked),
+        Ok(now_on_the_way) => {
+            *on_the_way = now_on_the_way;
+            Some(())
+        }
         Err(error) if is_refusal(&error) && batch.len() > 1 => {
             tracing::error!(%error, entries = batch.len(), "the database refuses an outcome; trying them one by one");
-            let mut marked = Vec::new();
             for entry in batch {
-                let one = try_to_commit(pool, worker, std::slice::from_ref(entry));
-                marked.extend(Box::pin(one).await?);
+                Box::pin(try_to_commit(pool, worker, std::slice::from_ref(entry), on_the_way)).await?;
             }
-            marked.sort_unstable();
-            Some(marked)
+            Some(())
         }
         // One that can never be written must not hold up the others. Its delivery becomes `unknown` when its batch is
         // closed.
         Err(error) if is_refusal(&error) => {
             tracing::error!(%error, "an outcome could not be recorded");
-            Some(Vec::new())
+            Some(())
         }
         Err(error) => {
             tracing::error!(%error, entries = batch.len(), "outcomes cannot be recorded at the moment; trying again");
@@ -169,38 +179,44 @@ fn is_refusal(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
-/// Writes a batch; answers the ids of the deliveries that may be transmitted now, sorted.
+/// Writes a batch; answers what is on its way afterwards.
 ///
 /// What belongs to mailings alone is a statement or two, which commit by themselves: one round trip. Confirmations
 /// need more, and all of it at once.
-async fn commit(pool: &PgPool, worker: WorkerId, batch: &[Entry]) -> sqlx::Result<Vec<DeliveryId>> {
+async fn commit(
+    pool: &PgPool,
+    worker: WorkerId,
+    batch: &[Entry],
+    on_the_way: &[Mark],
+) -> sqlx::Result<Vec<Mark>> {
     let mut db = pool.acquire().await?;
     if batch.iter().any(Entry::is_of_a_signup) {
         let mut transaction = db.begin().await?;
-        let marked = write(&mut transaction, worker, batch).await?;
+        let on_the_way = write(&mut transaction, worker, batch, on_the_way).await?;
         transaction.commit().await?;
-        Ok(marked)
+        Ok(on_the_way)
     } else {
-        write(&mut db, worker, batch).await
+        write(&mut db, worker, batch, on_the_way).await
     }
 }
 
-async fn write(db: &mut PgConnection, worker: WorkerId, batch: &[Entry]) -> sqlx::Result<Vec<DeliveryId>> {
+async fn write(
+    db: &mut PgConnection,
+    worker: WorkerId,
+    batch: &[Entry],
+    on_the_way: &[Mark],
+) -> sqlx::Result<Vec<Mark>> {
     let now = Utc::now();
     let finished = || batch.iter().filter_map(|entry| entry.finished.as_ref());
     let outcomes: Vec<Outcome> = finished().map(|finished| finished.outcome.clone()).collect();
-    // Whoever asked and is gone would not send what is marked for it.
-    let mut intents: Vec<Intent> =
-        batch.iter().filter(|entry| !entry.answer.is_closed()).filter_map(|entry| entry.intent).collect();
-    // In one order everywhere, so that a mark and an unsubscribe never wait for each other in a circle.
-    intents.sort_unstable_by_key(|intent| intent.mark.id);
-    let marks: Vec<Mark> = intents.iter().map(|intent| intent.mark).collect();
+    let intents = still_wanted(db, batch, now).await?;
+    let marks = marks(on_the_way, finished(), &intents);
 
     if outcomes.iter().any(|outcome| outcome.verdict.puts_off()) {
         delivery::put_off(&mut *db, worker, &outcomes).await?;
     }
-    let Settled { recorded, mut marked } = delivery::settle(&mut *db, worker, &outcomes, &marks, now).await?;
-    marked.sort_unstable();
+    let Settled { recorded, transmitting } =
+        delivery::settle(&mut *db, worker, &outcomes, &marks, now).await?;
     for finished in finished() {
         let outcome = &finished.outcome;
         if let (Some((signup, message_id)), Verdict::Accepted) = (&finished.confirmation, outcome.verdict)
@@ -210,17 +226,54 @@ async fn write(db: &mut PgConnection, worker: WorkerId, batch: &[Entry]) -> sqlx
             consent::record_mail_accepted(&mut *db, *signup, message_id, reply, now).await?;
         }
     }
+    let granted = |mark: &Mark| transmitting.contains(&mark.id);
     for intent in &intents {
-        if let Some((signup, hash)) = intent.confirm_token
-            && marked.binary_search(&intent.mark.id).is_ok()
+        if let (Some(signup), Some(hash)) = (intent.signup, intent.confirm_token)
+            && granted(&intent.mark)
         {
             signup::keep_token(&mut *db, signup, hash, now).await?;
         }
     }
-    if marked.len() < marks.len() {
-        let refused: Vec<Mark> =
-            marks.into_iter().filter(|mark| marked.binary_search(&mark.id).is_err()).collect();
+    let asked = batch.iter().filter_map(|entry| entry.intent);
+    let refused: Vec<DeliveryId> =
+        asked.filter(|intent| !granted(&intent.mark)).map(|intent| intent.mark.id).collect();
+    if !refused.is_empty() {
         delivery::settle_unmarked(db, worker, &refused, now).await?;
     }
-    Ok(marked)
+    let Marks { batches, kept, wanted } = marks;
+    let elsewhere = on_the_way.iter().filter(|mark| !batches.contains(&mark.batch)).copied();
+    Ok(elsewhere.chain(kept.into_iter().chain(wanted).filter(granted)).collect())
+}
+
+/// The intents of those who still wait for an answer, without those whose signup has ended.
+async fn still_wanted(
+    db: &mut PgConnection,
+    batch: &[Entry],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Intent>> {
+    // Whoever asked and is gone would not send what is marked for it.
+    let asked = batch.iter().filter(|entry| !entry.answer.is_closed());
+    let mut intents: Vec<Intent> = asked.filter_map(|entry| entry.intent).collect();
+    let signups: Vec<SignupId> = intents.iter().filter_map(|intent| intent.signup).collect();
+    if !signups.is_empty() {
+        let waiting = signup::still_waiting(db, &signups, now).await?;
+        intents.retain(|intent| intent.signup.is_none_or(|signup| waiting.contains(&signup)));
+    }
+    Ok(intents)
+}
+
+/// What is to stand in the batches of what has ended and of what goes next.
+fn marks<'a>(
+    on_the_way: &[Mark],
+    finished: impl Iterator<Item = &'a Finished>,
+    intents: &[Intent],
+) -> Marks {
+    let ended: Vec<Mark> =
+        finished.map(|finished| Mark { id: finished.outcome.id, batch: finished.batch }).collect();
+    let wanted: Vec<Mark> = intents.iter().map(|intent| intent.mark).collect();
+    let mut batches: Vec<BatchId> = ended.iter().chain(&wanted).map(|mark| mark.batch).collect();
+    batches.sort_unstable();
+    batches.dedup();
+    let kept = on_the_way.iter().filter(|mark| batches.contains(&mark.batch) && !ended.contains(mark));
+    Marks { kept: kept.copied().collect(), batches, wanted }
 }

@@ -92,8 +92,8 @@ impl Sender {
                 job = self.shared.hand.exchange(job);
             }
             let Some(message) = self.prepare(&job, &mut finished).await else { continue };
-            let mark = Mark { id: job.id, attempt: job.attempts + 1 };
-            let intent = Intent { mark, confirm_token: message.confirm_token };
+            let mark = Mark { id: job.id, batch: job.batch };
+            let intent = Intent { mark, signup: job.signup, confirm_token: message.confirm_token };
             if self.record(&mut finished, Some(intent)).await {
                 finished = Some(self.transmit(&job, &message).await);
             } else {
@@ -217,7 +217,8 @@ impl Sender {
             self.disconnect().await;
         }
         let outcome = self.outcome(job, attempt, &message.from, transmission);
-        let confirmation = message.confirm_token.map(|(signup, _)| (signup, message.message_id.clone()));
+        let confirmation =
+            message.confirm_token.and(job.signup).map(|signup| (signup, message.message_id.clone()));
         Finished { outcome, batch: job.batch, confirmation }
     }
 

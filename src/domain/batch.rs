@@ -9,9 +9,12 @@
 //! A batch holds up to [`SIZE`] copies of a mailing, or one delivery of any other kind, or one that was put off. Its
 //! deliveries are its worker's alone as long as the batch is: claiming costs one small row and not one a message.
 //!
-//! Every statement here that gives a worker something takes a share in the worker's own row (`for key share`). Taking
-//! that row away therefore waits for what is just being committed, and nothing is given to its worker afterwards:
-//! that is the fence (see [`super::worker::recover`]).
+//! Its row also says which of its deliveries are on their way (`transmitting`), and which were taken out of the
+//! worker's hand because somebody has left (`withdrawn`). Marking, leaving and taking over from a dead worker all lock
+//! this one row, so they come one after the other: that is the fence.
+//!
+//! A claim takes a share in the worker's own row (`for key share`). Taking that row away therefore waits for what is
+//! just being claimed, and nothing can be claimed for its worker afterwards (see [`super::worker::recover`]).
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -46,30 +49,7 @@ struct Row {
     signup: Option<SignupId>,
     update: Option<UpdateId>,
     address: Option<EmailAddress>,
-}
-
-impl FromIterator<Row> for Claims {
-    fn from_iter<T: IntoIterator<Item = Row>>(rows: T) -> Self {
-        let mut claims = Claims::default();
-        for row in rows {
-            if claims.batches.last() != Some(&row.batch) {
-                claims.batches.push(row.batch);
-            }
-            let (Some(id), Some(kind), Some(attempts)) = (row.id, row.kind, row.attempts) else { continue };
-            claims.deliveries.push(Claimed {
-                id,
-                batch: row.batch,
-                kind,
-                attempts,
-                mailing: row.mailing,
-                subscriber: row.subscriber,
-                signup: row.signup,
-                update: row.update,
-                address: row.address,
-            });
-        }
-        claims
-    }
+    has_left: bool,
 }
 
 /// Claims up to `limit` confirmations, welcomes and tests that are due, oldest first.
@@ -78,41 +58,30 @@ impl FromIterator<Row> for Claims {
 /// run out gets nothing.
 ///
 /// # Errors
-/// When the database fails.
+/// When the database fails. Something may be claimed then all the same.
 pub async fn claim_urgent(
     db: &mut PgConnection,
     worker: WorkerId,
     limit: i64,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Claims> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"with me as (
-               select id from workers where id = $1 and lease_until > now() for key share
-           ), due as (
-               select id from batches
-               where claimed_by is null and mailing_id is null and due_at <= $3 and exists (select from me)
-               order by due_at, id limit $2
-               for update skip locked
-           ), claimed as (
-               update batches b set claimed_by = $1 from due where b.id = due.id returning b.id
-           )
-           select c.id as "batch!: BatchId", d.id as "id?: DeliveryId", d.kind as "kind?: DeliveryKind",
-               d.attempts as "attempts?", d.mailing_id as "mailing: MailingId",
-               d.subscriber_id as "subscriber: SubscriberId", d.signup_id as "signup: SignupId",
-               d.update_id as "update: UpdateId", coalesce(d.address, g.email, s.email) as "address: EmailAddress"
-           from claimed c
-           left join deliveries d on d.batch_id = c.id and d.state = 'pending'
-           left join signups g on g.id = d.signup_id
-           left join subscribers s on s.id = d.subscriber_id
-           order by c.id, d.id"#,
+    let batches = sqlx::query_scalar!(
+        "with me as (
+             select id from workers where id = $1 and lease_until > now() for key share
+         ), due as (
+             select id from batches
+             where claimed_by is null and mailing_id is null and due_at <= $3 and exists (select from me)
+             order by due_at, id limit $2
+             for update skip locked
+         )
+         update batches b set claimed_by = $1 from due where b.id = due.id returning b.id",
         worker.0,
         limit,
         now
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
-    Ok(rows.into_iter().collect())
+    take_stock(db, &batches, now).await
 }
 
 /// Claims batches of one mailing that are due, oldest first, until they hold `limit` deliveries or more.
@@ -127,7 +96,7 @@ pub async fn claim_urgent(
 /// ```
 ///
 /// # Errors
-/// When the database fails.
+/// When the database fails. Something may be claimed then all the same.
 pub async fn claim_mailing(
     db: &mut PgConnection,
     worker: WorkerId,
@@ -135,44 +104,93 @@ pub async fn claim_mailing(
     limit: i64,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Claims> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"with me as (
-               select id from workers where id = $1 and lease_until > now() for key share
-           ), due as (
-               select id, size from batches
-               where claimed_by is null and mailing_id = $4 and due_at <= $3 and exists (select from me)
-                 and exists (select from mailings where id = $4 and state = 'sending')
-               order by due_at, id limit 100
-               for update skip locked
-           ), enough as (
-               select id from (select id, sum(size) over (order by id) - size as before from due) counted
-               where before < $2
-           ), claimed as (
-               update batches b set claimed_by = $1 from enough where b.id = enough.id returning b.id
-           )
-           select c.id as "batch!: BatchId", d.id as "id?: DeliveryId", d.kind as "kind?: DeliveryKind",
-               d.attempts as "attempts?", d.mailing_id as "mailing: MailingId",
-               d.subscriber_id as "subscriber: SubscriberId", d.signup_id as "signup: SignupId",
-               d.update_id as "update: UpdateId", s.email as "address?: EmailAddress"
-           from claimed c
-           left join deliveries d on d.batch_id = c.id and d.state = 'pending'
-           left join subscribers s on s.id = d.subscriber_id
-           order by c.id, d.id"#,
+    let batches = sqlx::query_scalar!(
+        "with me as (
+             select id from workers where id = $1 and lease_until > now() for key share
+         ), due as (
+             select id, size from batches
+             where claimed_by is null and mailing_id = $4 and due_at <= $3 and exists (select from me)
+               and exists (select from mailings where id = $4 and state = 'sending')
+             order by due_at, id limit 100
+             for update skip locked
+         ), enough as (
+             select id from (select id, sum(size) over (order by id) - size as before from due) counted
+             where before < $2
+         )
+         update batches b set claimed_by = $1 from enough where b.id = enough.id returning b.id",
         worker.0,
         limit,
         now,
         mailing.0
     )
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
-    Ok(rows.into_iter().collect())
+    take_stock(db, &batches, now).await
+}
+
+/// What is still to be sent of batches that were just claimed. Skips the copies of those who have left before.
+///
+/// A statement of its own, after the claim is committed: whoever left before that is seen here, whoever leaves from
+/// here on finds the batch claimed and tells its worker ([`delivery::skip_for_subscriber`]).
+async fn take_stock(db: &mut PgConnection, batches: &[i64], now: DateTime<Utc>) -> sqlx::Result<Claims> {
+    if batches.is_empty() {
+        return Ok(Claims::default());
+    }
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select b.id as "batch!: BatchId", d.id as "id?: DeliveryId", d.kind as "kind?: DeliveryKind",
+               d.attempts as "attempts?", d.mailing_id as "mailing: MailingId",
+               d.subscriber_id as "subscriber: SubscriberId", d.signup_id as "signup: SignupId",
+               d.update_id as "update: UpdateId", coalesce(d.address, g.email, s.email) as "address: EmailAddress",
+               coalesce(s.state <> 'active', false) as "has_left!"
+           from unnest($1::bigint[]) as b (id)
+           left join deliveries d on d.batch_id = b.id and d.state = 'pending'
+           left join signups g on g.id = d.signup_id
+           left join subscribers s on s.id = d.subscriber_id
+           order by b.id, d.id"#,
+        batches
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let mut claims = Claims::default();
+    let mut left = Vec::new();
+    for row in rows {
+        if claims.batches.last() != Some(&row.batch) {
+            claims.batches.push(row.batch);
+        }
+        let (Some(id), Some(kind), Some(attempts)) = (row.id, row.kind, row.attempts) else { continue };
+        if row.has_left {
+            left.push(id.0);
+            continue;
+        }
+        claims.deliveries.push(Claimed {
+            id,
+            batch: row.batch,
+            kind,
+            attempts,
+            mailing: row.mailing,
+            subscriber: row.subscriber,
+            signup: row.signup,
+            update: row.update,
+            address: row.address,
+        });
+    }
+    if !left.is_empty() {
+        sqlx::query!(
+            "update deliveries set state = 'skipped', finished_at = $2 where id = any($1) and state = 'pending'",
+            &left,
+            now
+        )
+        .execute(db)
+        .await?;
+    }
+    Ok(claims)
 }
 
 /// Ends a worker's claim on batches none of whose deliveries it still has in its hand or on the wire: those with
 /// something left to send wait again, for anybody; the others are gone.
 ///
-/// A delivery that is still `transmitting` here has an outcome that could not be written; nobody knows it any more.
+/// A delivery that still counts as on its way here has an outcome that could not be written; nobody knows it any more.
 ///
 /// # Errors
 /// When the database fails.
@@ -188,17 +206,20 @@ pub async fn close(
     let ids: Vec<i64> = batches.iter().map(|batch| batch.0).collect();
     sqlx::query!(
         "with mine as (
-             select id from batches where id = any($2) and claimed_by = $1 for update
-         ), open as (
-             select distinct d.batch_id from mine join deliveries d on d.batch_id = mine.id and d.state = 'pending'
+             select id, transmitting from batches where id = any($2) and claimed_by = $1 for update
          ), lost as (
-             update deliveries d set state = 'unknown', finished_at = $3, smtp_text = 'its outcome could not be recorded'
-             from mine where d.batch_id = mine.id and d.state = 'transmitting'
+             update deliveries d set state = 'unknown', attempts = d.attempts + 1, finished_at = $3,
+                 smtp_text = 'its outcome could not be recorded'
+             from mine where d.batch_id = mine.id and d.state = 'pending' and d.id = any(mine.transmitting)
+         ), open as (
+             select distinct d.batch_id from mine
+             join deliveries d on d.batch_id = mine.id and d.state = 'pending' and d.id <> all(mine.transmitting)
          ), gone as (
              delete from batches b using mine
              where b.id = mine.id and not exists (select from open where open.batch_id = b.id)
          )
-         update batches b set claimed_by = null from open where b.id = open.batch_id",
+         update batches b set claimed_by = null, transmitting = '{}', withdrawn = '{}'
+         from open where b.id = open.batch_id",
         worker.0,
         &ids,
         now

@@ -6,13 +6,14 @@
 //!    └── lease ran out ─┘        pending / claimed ──▶ skipped
 //! ```
 //!
-//! Here is the SQL of each arrow but the claim, which is the business of [`batch`](super::batch): a delivery is
-//! `claimed` when it is `pending` and its batch is claimed. Who walks the arrows is the business of the `delivery` room.
+//! Here is the SQL of each arrow but the claim, which is the business of [`batch`](super::batch). A delivery that has
+//! not ended is `pending` in its row; that it is claimed or transmitting stands in the row of its batch. Who walks the
+//! arrows is the business of the `delivery` room.
 
 mod queue;
 
 pub use queue::{
-    Claimed, Mark, Outcome, Settled, Verdict, put_off, put_off_claimed, settle, settle_unmarked, skip_claimed,
+    Claimed, Mark, Marks, Outcome, Settled, Verdict, put_off, put_off_claimed, settle, settle_unmarked, skip_claimed,
 };
 
 use chrono::{DateTime, Utc};
@@ -44,10 +45,8 @@ pub enum DeliveryKind {
 #[sqlx(type_name = "delivery_state", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
-    /// Waits for a worker, or is claimed and in its hand.
+    /// Has not ended: it waits for a worker, is in a worker's hand, or on its way.
     Pending,
-    /// It is being sent, or was when its worker died.
-    Transmitting,
     /// The relay answered 250 after the final dot.
     Accepted,
     /// The relay refused it for good, because of this address.
@@ -64,7 +63,6 @@ impl DeliveryState {
     pub fn name(self) -> &'static str {
         match self {
             DeliveryState::Pending => "pending",
-            DeliveryState::Transmitting => "transmitting",
             DeliveryState::Accepted => "accepted",
             DeliveryState::Rejected => "rejected",
             DeliveryState::Unknown => "unknown",
@@ -155,10 +153,12 @@ pub async fn enqueue_test(
     Ok(())
 }
 
-/// Skips everything that waits for a subscriber who is leaving, also in mailings under way.
+/// Skips everything that waits for a subscriber who is leaving, also in mailings under way. What is on its way by now
+/// has begun, and goes out.
 ///
-/// The row locks taken here are what makes "answered" mean "nothing starts after this": a mark of the same
-/// delivery either came before, and is waited for, or comes after, and finds it skipped.
+/// The locks taken here on the rows of batches are what makes "answered" mean "nothing starts after this": a mark in the
+/// same batch either came before, and is waited for, or comes after, and finds the delivery withdrawn. So this is best
+/// the last thing before the commit.
 ///
 /// # Errors
 /// When the database fails.
@@ -168,30 +168,70 @@ pub async fn skip_for_subscriber(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!("select pg_advisory_xact_lock_shared($1)", FAN_OUT_LOCK).execute(&mut *db).await?;
-    // Locked in the order of their ids, as marks are, so that the two never wait for each other in a circle.
+    let mut locked: Vec<i64> = Vec::new();
+    // Twice at most in practice: what was put off while we waited for its batch has another one now.
+    let waiting = loop {
+        let waiting = waiting_for_subscriber(db, id).await?;
+        let unlocked = |batch: &i64| !locked.contains(batch);
+        let batches: Vec<i64> = waiting.iter().filter_map(|row| row.batch_id).filter(unlocked).collect();
+        if batches.is_empty() {
+            break waiting;
+        }
+        // In the order of their ids, as everywhere, so that no two wait for each other in a circle. Whoever is put to
+        // sleep in here must not hold up a worker for long.
+        sqlx::query!(
+            "with mine as (select id from batches where id = any($1) order by id for update)
+             select count(*), set_config('idle_in_transaction_session_timeout', '5s', true) from mine",
+            &batches
+        )
+        .fetch_one(&mut *db)
+        .await?;
+        locked.extend(batches);
+    };
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = waiting.iter().map(|row| row.id).collect();
     sqlx::query!(
-        "with waiting as (
-             select id from deliveries
-             -- Asked here, outside, so that it is asked again after waiting for a row's lock.
-             where state = 'pending'
-               and id in (
-                   select w.id from deliveries w where w.kind = 'welcome' and w.subscriber_id = $1
-                   union all
-                   -- By way of the mailings under way, so that the index on (mailing_id, subscriber_id) serves.
-                   select c.id from mailings m
-                   join deliveries c on c.mailing_id = m.id and c.kind = 'mailing' and c.subscriber_id = $1
-                   where m.state not in ('done', 'cancelled')
-               )
-             order by id for update
+        "with gone as (
+             update deliveries d set state = 'skipped', finished_at = $2
+             where d.id = any($1) and d.state = 'pending'
+               and not exists (select from batches b where b.id = d.batch_id and d.id = any(b.transmitting))
+             returning d.id, d.batch_id
          )
-         update deliveries d set state = 'skipped', finished_at = $2
-         from waiting where d.id = waiting.id",
-        id.0,
+         update batches b set withdrawn = b.withdrawn || gone.id from gone
+         where b.id = gone.batch_id and b.claimed_by is not null",
+        &ids,
         now
     )
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// A delivery that has not ended, and its batch.
+struct Waiting {
+    id: i64,
+    batch_id: Option<i64>,
+}
+
+async fn waiting_for_subscriber(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Vec<Waiting>> {
+    sqlx::query_as!(
+        Waiting,
+        "select id, batch_id from deliveries
+         where state = 'pending'
+           and id in (
+               select w.id from deliveries w where w.kind = 'welcome' and w.subscriber_id = $1
+               union all
+               -- By way of the mailings under way, so that the index on (mailing_id, subscriber_id) serves.
+               select c.id from mailings m
+               join deliveries c on c.mailing_id = m.id and c.kind = 'mailing' and c.subscriber_id = $1
+               where m.state not in ('done', 'cancelled')
+           )",
+        id.0
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// Takes the person out of past deliveries; the counts stay.

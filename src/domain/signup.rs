@@ -290,6 +290,27 @@ async fn shown_at(db: &mut PgConnection, signup: &Signup) -> sqlx::Result<Option
     }))
 }
 
+/// Which of these signups still wait for their confirmation. They stay as they are until the transaction ends, so that
+/// a mail which is marked in it does not start after somebody declined, or had everything erased.
+///
+/// # Errors
+/// When the database fails.
+pub async fn still_waiting(
+    db: &mut PgConnection,
+    ids: &[SignupId],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<SignupId>> {
+    let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_scalar!(
+        r#"select id as "id: SignupId" from signups
+           where id = any($1) and state = 'waiting' and expires_at > $2 order by id for share"#,
+        &ids,
+        now
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Keeps the hash of a token that a confirmation mail is about to carry. Keeping it twice does no harm.
 ///
 /// # Errors

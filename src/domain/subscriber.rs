@@ -153,13 +153,14 @@ pub async fn unsubscribe(
     if subscriber.state != SubscriberState::Active {
         return Ok(Unsubscribed::Before);
     }
-    delivery::skip_for_subscriber(db, id, now).await?;
     set_state(db, id, SubscriberState::Unsubscribed, now).await?;
     let event = NewEvent {
         subscriber: Some(id),
         ..NewEvent::new(ConsentKind::Withdrawn, method, &subscriber.email, now)
     };
     consent::record(db, &event).await?;
+    // Last, because it holds up the worker that is just sending to its neighbours.
+    delivery::skip_for_subscriber(db, id, now).await?;
     Ok(Unsubscribed::Now)
 }
 

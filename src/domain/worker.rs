@@ -60,9 +60,9 @@ pub struct Recovered {
 
 /// Takes over what dead workers held. To be called in a transaction of its own.
 ///
-/// First their rows are taken away: from here on nothing is given to them (the fence). Whoever was just committing a
-/// claim or a mark has a share in its row, so this waits for it, or leaves the worker to the next round where the wait
-/// might be long. What they held is read after that, so it is all there.
+/// First their rows are taken away: from here on they claim nothing. Then their batches are locked, which waits for
+/// nobody: where a mark is just being committed, or somebody is leaving, the batch is left to the next round. What was
+/// on its way is read after that, so it is all there, and nothing more of these batches is marked for them.
 ///
 /// # Errors
 /// When the database fails.
@@ -83,14 +83,19 @@ pub async fn recover(db: &mut PgConnection) -> sqlx::Result<Recovered> {
         return Ok(Recovered::default());
     }
     let unknown = sqlx::query!(
-        "update deliveries set state = 'unknown', finished_at = now(),
+        "update deliveries d set state = 'unknown', attempts = d.attempts + 1, finished_at = now(),
              smtp_text = 'the worker stopped while this message was on its way'
-         where batch_id = any($1) and state = 'transmitting'",
+         from batches b
+         where b.id = any($1) and d.batch_id = b.id and d.state = 'pending' and d.id = any(b.transmitting)",
         &orphans
     )
     .execute(&mut *db)
     .await?;
-    let batches =
-        sqlx::query!("update batches set claimed_by = null where id = any($1)", &orphans).execute(db).await?;
+    let batches = sqlx::query!(
+        "update batches set claimed_by = null, transmitting = '{}', withdrawn = '{}' where id = any($1)",
+        &orphans
+    )
+    .execute(db)
+    .await?;
     Ok(Recovered { batches: batches.rows_affected(), unknown: unknown.rows_affected() })
 }

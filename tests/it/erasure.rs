@@ -12,7 +12,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::harness::{
-    App, TestApp,
+    App, ON_THEIR_WAY, TestApp,
     program::Program,
     smtp::{Action, Phase, behave},
 };
@@ -173,7 +173,7 @@ async fn a_mail_that_is_on_its_way_during_the_erasure_leaves_nothing_behind_eith
     let app = App::new().relay(relay).start().await;
     app.subscriber(ADDRESS).await;
     let mailing = app.trigger().await;
-    app.wait_for_count("select count(*) from deliveries where state = 'transmitting'", 1).await;
+    app.wait_for_count(ON_THEIR_WAY, 1).await;
     let program = Program::beside(&app);
     program.run(&["subscribers", "erase", ADDRESS, "--yes"]).await.done();
     assert_eq!(app.status(mailing).await.1.transmitting, 1, "the erasure came while it was on its way");

@@ -9,5 +9,5 @@ pub mod program;
 pub mod smtp;
 pub mod tls;
 
-pub use app::{App, TestApp};
+pub use app::{App, ON_THEIR_WAY, TestApp, has_begun};
 pub use http::Answer;

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::{
     chaos::{Dice, report, thousands},
     harness::{
-        App, http,
+        App, has_begun, http,
         smtp::{Action, Behaviour, Phase, behave},
     },
 };
@@ -225,15 +225,7 @@ impl Leaver {
             http::send(address, Method::POST, &self.path, &headers, "List-Unsubscribe=One-Click").await;
         let answered = Instant::now();
         assert_eq!(answer.status, 200, "{}", answer.body);
-        let had_begun: bool = sqlx::query_scalar(
-            "select exists (select from deliveries
-                            where mailing_id = $1 and subscriber_id = $2 and state in ('transmitting', 'accepted'))",
-        )
-        .bind(mailing.0)
-        .bind(self.id.0)
-        .fetch_one(pool)
-        .await
-        .unwrap();
+        let had_begun = has_begun(pool, mailing, self.id).await;
         Left { position: self.position, answered, had_begun }
     }
 }

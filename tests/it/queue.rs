@@ -1,13 +1,18 @@
 //! The arrows of a delivery's life, one at a time, where two of them meet.
 
+use std::time::Duration;
+
 use chrono::Utc;
 use rundbrief::domain::{
     batch,
-    delivery::{self, Mark, Outcome, Verdict},
-    ids::{DeliveryId, WorkerId},
+    consent::ConsentMethod,
+    delivery::{self, Mark, Marks, Outcome, Verdict},
+    ids::{DeliveryId, SubscriberId, WorkerId},
     mailing::{self, MailingState, PauseKind, Retry},
+    subscriber,
     worker::{self, Recovered},
 };
+use tokio::time::sleep;
 
 use crate::harness::{App, TestApp, process};
 
@@ -22,18 +27,26 @@ async fn claimed() -> (TestApp, WorkerId, Vec<Mark>) {
     let mut db = app.pool.acquire().await.unwrap();
     let worker = worker::sign_on(&mut db).await.unwrap();
     let held = batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap();
-    let marks = held
-        .deliveries
-        .iter()
-        .map(|delivery| Mark { id: delivery.id, attempt: delivery.attempts + 1 })
-        .collect();
+    let marks =
+        held.deliveries.iter().map(|delivery| Mark { id: delivery.id, batch: delivery.batch }).collect();
     (app, worker, marks)
 }
 
 /// Marks; answers which may be transmitted.
-async fn mark(app: &TestApp, worker: WorkerId, marks: &[Mark]) -> Vec<DeliveryId> {
+async fn mark(app: &TestApp, worker: WorkerId, wanted: &[Mark]) -> Vec<DeliveryId> {
     let mut db = app.pool.acquire().await.unwrap();
-    delivery::settle(&mut db, worker, &[], marks, Utc::now()).await.unwrap().marked
+    let marks = Marks { batches: vec![wanted[0].batch], kept: Vec::new(), wanted: wanted.to_vec() };
+    delivery::settle(&mut db, worker, &[], &marks, Utc::now()).await.unwrap().transmitting
+}
+
+fn ids(marks: &[Mark]) -> Vec<DeliveryId> {
+    marks.iter().map(|mark| mark.id).collect()
+}
+
+/// Whose delivery this is.
+async fn subscriber_of(app: &TestApp, id: DeliveryId) -> SubscriberId {
+    let subscriber = sqlx::query_scalar("select subscriber_id from deliveries where id = $1");
+    SubscriberId(subscriber.bind(id.0).fetch_one(&app.pool).await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,43 +54,140 @@ async fn a_mailing_resumed_between_a_refused_mark_and_its_settling_loses_nobody(
     let (app, worker, marks) = claimed().await;
     let mut db = app.pool.acquire().await.unwrap();
     // The mark saw the mailing paused; by now it goes on.
-    delivery::settle_unmarked(&mut db, worker, &marks, Utc::now()).await.unwrap();
+    delivery::settle_unmarked(&mut db, worker, &ids(&marks), Utc::now()).await.unwrap();
     assert_eq!(app.count("select count(*) from deliveries where state = 'pending'").await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mark_whose_answer_was_lost_is_taken_back_when_it_is_refused_the_second_time() {
     let (app, worker, marks) = claimed().await;
-    let mut db = app.pool.acquire().await.unwrap();
     assert_eq!(mark(&app, worker, &marks).await.len(), 3);
     assert_eq!(mark(&app, worker, &marks).await.len(), 3, "asking twice does no harm");
-    sqlx::query("update subscribers set state = 'unsubscribed' where email = 's1@example.org'")
-        .execute(&app.pool)
-        .await
-        .unwrap();
-    let granted = mark(&app, worker, &marks).await;
-    let refused: Vec<Mark> = marks.into_iter().filter(|mark| !granted.contains(&mark.id)).collect();
-    assert_eq!(refused.len(), 1);
-    delivery::settle_unmarked(&mut db, worker, &refused, Utc::now()).await.unwrap();
-    assert_eq!(
-        app.count("select count(*) from deliveries where state = 'skipped' and attempts = 0").await,
-        1
-    );
+    let mut db = app.pool.acquire().await.unwrap();
+    let id = mailing::sending(&mut db).await.unwrap()[0];
+    mailing::pause(&mut db, id, PauseKind::Staff, "paused by staff", Utc::now()).await.unwrap();
+    assert_eq!(mark(&app, worker, &marks).await, []);
+    delivery::settle_unmarked(&mut db, worker, &ids(&marks), Utc::now()).await.unwrap();
+    let counts = app.status(id).await.1;
+    assert_eq!((counts.claimed, counts.transmitting, counts.skipped), (3, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_whose_lease_has_run_out_marks_and_claims_nothing() {
+async fn invariant_3_a_mark_that_waits_for_somebody_who_is_leaving_finds_them_gone() {
     let (app, worker, marks) = claimed().await;
+    let who = subscriber_of(&app, marks[1].id).await;
+    let mut leaving = app.pool.begin().await.unwrap();
+    subscriber::unsubscribe(&mut leaving, who, ConsentMethod::Button, Utc::now()).await.unwrap();
+    // The mark begins before the unsubscribe is committed, so what it sees is older; it has to wait and look again.
+    let marking = {
+        let (app, marks) = (app.pool.clone(), marks.clone());
+        tokio::spawn(async move {
+            let marks = Marks { batches: vec![marks[0].batch], kept: Vec::new(), wanted: marks };
+            let mut db = app.acquire().await.unwrap();
+            delivery::settle(&mut db, worker, &[], &marks, Utc::now()).await.unwrap().transmitting
+        })
+    };
+    sleep(Duration::from_millis(300)).await;
+    assert!(!marking.is_finished(), "the mark does not wait");
+    leaving.commit().await.unwrap();
+    assert_eq!(marking.await.unwrap(), [marks[0].id, marks[2].id]);
+    assert_eq!(app.count("select count(*) from deliveries where state = 'skipped'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_3_a_claim_at_the_moment_of_leaving_holds_nothing_of_who_has_left() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(3).await;
+    let id = app.trigger().await;
+    let mut transaction = app.pool.begin().await.unwrap();
+    mailing::fan_out(&mut transaction, Utc::now()).await.unwrap();
+    transaction.commit().await.unwrap();
+    let who = SubscriberId(
+        sqlx::query_scalar("select id from subscribers limit 1").fetch_one(&app.pool).await.unwrap(),
+    );
+    let mut leaving = app.pool.begin().await.unwrap();
+    subscriber::unsubscribe(&mut leaving, who, ConsentMethod::Button, Utc::now()).await.unwrap();
+    let mut db = app.pool.acquire().await.unwrap();
+    let worker = worker::sign_on(&mut db).await.unwrap();
+    // While somebody is leaving, their batch is nobody's to claim; nor does a claim wait.
+    let held = batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap();
+    assert!(held.batches.is_empty());
+    leaving.commit().await.unwrap();
+    let held = batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap();
+    assert_eq!(held.deliveries.len(), 2);
+    assert!(held.deliveries.iter().all(|delivery| delivery.subscriber != Some(who)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_on_its_way_when_somebody_leaves_goes_out_and_is_recorded() {
+    let (app, worker, marks) = claimed().await;
+    assert_eq!(mark(&app, worker, &marks[..1]).await, ids(&marks[..1]));
+    let who = subscriber_of(&app, marks[0].id).await;
+    let mut leaving = app.pool.begin().await.unwrap();
+    subscriber::unsubscribe(&mut leaving, who, ConsentMethod::Button, Utc::now()).await.unwrap();
+    leaving.commit().await.unwrap();
+    let mut db = app.pool.acquire().await.unwrap();
+    let none = Marks { batches: vec![marks[0].batch], ..Marks::default() };
+    let settled =
+        delivery::settle(&mut db, worker, &[accepted(&marks[0], 1)], &none, Utc::now()).await.unwrap();
+    assert_eq!((settled.recorded, settled.transmitting), (vec![marks[0].id], vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_put_off_while_somebody_left_is_skipped_when_its_turn_comes() {
+    let (app, worker, marks) = claimed().await;
+    mark(&app, worker, &marks[..1]).await;
+    let who = subscriber_of(&app, marks[0].id).await;
+    let mut leaving = app.pool.begin().await.unwrap();
+    subscriber::unsubscribe(&mut leaving, who, ConsentMethod::Button, Utc::now()).await.unwrap();
+    leaving.commit().await.unwrap();
+    let mut db = app.pool.acquire().await.unwrap();
+    let later = Outcome { verdict: Verdict::Later(Utc::now()), ..accepted(&marks[0], 1) };
+    delivery::put_off(&mut db, worker, &[later]).await.unwrap();
+    let id = mailing::sending(&mut db).await.unwrap()[0];
+    let held = batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap();
+    assert_eq!((held.batches.len(), held.deliveries.len()), (1, 0));
+    assert_eq!(app.count("select count(*) from deliveries where state = 'skipped' and attempts = 1").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_was_taken_for_dead_marks_and_claims_nothing() {
+    let (app, worker, marks) = claimed().await;
+    let mut db = app.pool.acquire().await.unwrap();
+    take_for_dead(&app).await;
+    assert!(!worker::heartbeat(&mut db, worker).await.unwrap());
+    let id = mailing::sending(&mut db).await.unwrap()[0];
+    assert!(batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap().batches.is_empty());
+    assert_eq!(worker::recover(&mut db).await.unwrap(), Recovered { batches: 1, unknown: 0 });
+    assert_eq!(mark(&app, worker, &marks).await, []);
+    assert!(batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap().batches.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn taking_over_leaves_a_batch_alone_whose_marks_are_just_being_committed() {
+    let (app, worker, marks) = claimed().await;
+    let mut marking = app.pool.begin().await.unwrap();
+    let wanted = Marks { batches: vec![marks[0].batch], kept: Vec::new(), wanted: marks.clone() };
+    delivery::settle(&mut marking, worker, &[], &wanted, Utc::now()).await.unwrap();
+    take_for_dead(&app).await;
+    let mut db = app.pool.acquire().await.unwrap();
+    assert_eq!(worker::recover(&mut db).await.unwrap(), Recovered::default());
+    marking.commit().await.unwrap();
+    assert_eq!(worker::recover(&mut db).await.unwrap(), Recovered { batches: 1, unknown: 3 });
+    assert_eq!(mark(&app, worker, &marks).await, []);
+}
+
+/// Lets all leases run out.
+async fn take_for_dead(app: &TestApp) {
     sqlx::query("update workers set lease_until = now() - interval '1 second'")
         .execute(&app.pool)
         .await
         .unwrap();
-    let mut db = app.pool.acquire().await.unwrap();
-    assert_eq!(mark(&app, worker, &marks).await, Vec::<DeliveryId>::new());
-    assert!(!worker::heartbeat(&mut db, worker).await.unwrap());
-    assert_eq!(worker::recover(&mut db).await.unwrap(), Recovered { batches: 1, unknown: 0 });
-    let id = mailing::sending(&mut db).await.unwrap()[0];
-    assert!(batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap().batches.is_empty());
+}
+
+fn accepted(mark: &Mark, attempt: i16) -> Outcome {
+    let verdict = Verdict::Accepted;
+    Outcome { id: mark.id, attempt, verdict, smtp_code: Some(250), smtp_text: "ok".into() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,20 +195,10 @@ async fn an_outcome_replaces_unknown_only_for_the_same_attempt() {
     let (app, worker, marks) = claimed().await;
     let mut db = app.pool.acquire().await.unwrap();
     mark(&app, worker, &marks).await;
-    sqlx::query("update workers set lease_until = now() - interval '1 second'")
-        .execute(&app.pool)
-        .await
-        .unwrap();
+    take_for_dead(&app).await;
     assert_eq!(worker::recover(&mut db).await.unwrap().unknown, 3);
-    let outcome = |mark: &Mark, attempt| Outcome {
-        id: mark.id,
-        attempt,
-        verdict: Verdict::Accepted,
-        smtp_code: Some(250),
-        smtp_text: "ok".into(),
-    };
-    let news = [outcome(&marks[0], 1), outcome(&marks[1], 2)];
-    let settled = delivery::settle(&mut db, worker, &news, &[], Utc::now()).await.unwrap();
+    let news = [accepted(&marks[0], 1), accepted(&marks[1], 2)];
+    let settled = delivery::settle(&mut db, worker, &news, &Marks::default(), Utc::now()).await.unwrap();
     assert_eq!(settled.recorded, [marks[0].id]);
     assert_eq!(app.count("select count(*) from deliveries where state = 'unknown'").await, 2);
 }
@@ -114,7 +214,7 @@ async fn staff_can_hold_a_mailing_that_paused_itself() {
     assert_eq!(mailing::resume_unreachable(&mut db).await.unwrap(), 0);
     // Nor does a worker that reaches the relay let it go on.
     let worker = process::worker(&app, &[]);
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    sleep(Duration::from_secs(2)).await;
     assert_eq!(app.status(id).await.0.state, MailingState::Paused);
     worker.end().await;
 }
@@ -132,9 +232,9 @@ async fn an_unsubscribe_finds_what_waits_by_index() {
     .unwrap();
     sqlx::query("analyze").execute(&app.pool).await.unwrap();
     let query = include_str!("../../src/domain/delivery.rs");
-    let begin = query.find("with waiting as (").unwrap();
-    let end = begin + query[begin..].find("order by id for update").unwrap();
-    let select = query[begin + "with waiting as (".len()..end].replace("$1", "gen_random_uuid()");
+    let begin = query.find("select id, batch_id from deliveries").unwrap();
+    let end = begin + query[begin..].find('"').unwrap();
+    let select = query[begin..end].replace("$1", "gen_random_uuid()");
     let plan: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("explain {select}")))
         .fetch_all(&app.pool)
         .await
@@ -161,7 +261,7 @@ async fn a_mailing_that_is_tried_again_in_its_last_moment_is_not_done() {
     let advancing = tokio::spawn(async move {
         mailing::advance(&mut pool.acquire().await.unwrap(), Utc::now()).await.unwrap()
     });
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    sleep(Duration::from_millis(300)).await;
     retrying.commit().await.unwrap();
     assert!(advancing.await.unwrap().is_empty());
     assert_eq!(app.status(id).await.0.state, MailingState::Sending);

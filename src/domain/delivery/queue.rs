@@ -1,7 +1,8 @@
 //! The arrows of a delivery's life, in SQL: mark, outcome, skip. The claim is in [`crate::domain::batch`].
 //!
-//! These statements run for every message, some dozens of messages at a time, by keys. None of them changes a column
-//! that an index knows, so a change stays on the row's page (see `migrations/0006_batches.sql`).
+//! These statements run for every message, some dozens of messages at a time, by keys. A mark is an entry in its
+//! batch's row, an outcome a change of the delivery's own, and neither changes a column that an index knows, so both
+//! stay on their row's page (see `migrations/0006_batches.sql` and `migrations/0007_marks_in_batches.sql`).
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -35,13 +36,24 @@ pub struct Claimed {
     pub address: Option<EmailAddress>,
 }
 
-/// A delivery about to be transmitted.
-#[derive(Debug, Clone, Copy)]
+/// A delivery on its way, or about to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     /// Which delivery.
     pub id: DeliveryId,
-    /// Which attempt this will be, counted from 1.
-    pub attempt: i16,
+    /// The batch it was claimed with.
+    pub batch: BatchId,
+}
+
+/// What is to stand in the rows of some batches.
+#[derive(Debug, Clone, Default)]
+pub struct Marks {
+    /// These batches, and no others.
+    pub batches: Vec<BatchId>,
+    /// What is on its way already and has no outcome yet.
+    pub kept: Vec<Mark>,
+    /// What is to go next, if it still may.
+    pub wanted: Vec<Mark>,
 }
 
 /// What became of one transmission.
@@ -97,17 +109,18 @@ impl Verdict {
 pub struct Settled {
     /// Outcomes that were news.
     pub recorded: Vec<DeliveryId>,
-    /// Deliveries that may be transmitted now.
-    pub marked: Vec<DeliveryId>,
+    /// What is on its way now by the rows of the batches: what was kept, and what was granted of what was wanted.
+    pub transmitting: Vec<DeliveryId>,
 }
 
-/// Records how transmissions ended, and marks other deliveries as `transmitting` if they may still be sent: both in one
+/// Records how transmissions ended, and marks other deliveries as on their way if they may still be sent: both in one
 /// statement, which a connection that has no transaction open commits by itself.
 ///
-/// **Marks.** The last look at the subscription happens here, in the statement that makes the change: a subscriber who
-/// has left, a signup that has ended and a mailing that is paused or cancelled are not marked. Nor is anything marked
-/// for a worker whose lease has run out, or of a batch that is not its own: that may be in other hands already. The
-/// lock on the worker's row makes whoever takes over wait for this commit.
+/// **Marks.** All marks of a batch are one array in its row, so this is one small write for all messages of a batch.
+/// Here is also the last look: what was withdrawn from the batch and copies of a mailing that is paused or cancelled
+/// are not marked, nor is anything in a batch that is not the worker's own. Whoever leaves, and whoever takes over from
+/// a dead worker, locks the same row. So this waits for them and goes by what they have written: Postgres evaluates
+/// the assignment anew on the row's latest version.
 ///
 /// **Outcomes.** An outcome also replaces `unknown`: a worker that was taken for dead and comes back with the relay's
 /// answer knows better than we did. The number of the attempt makes sure that it speaks of the same transmission.
@@ -120,10 +133,9 @@ pub struct Settled {
 /// ```text
 /// Update on deliveries                       HOT
 ///   Index Scan using deliveries_pkey         actual rows=1 loops=32
-/// Update on deliveries                       HOT
-///   Index Scan using batches_claimed         actual rows=6
-///   Index Scan using deliveries_pkey         actual rows=1 loops=32
-///     Index Scan using subscribers_pkey      actual rows=1 loops=32
+/// Update on batches                          HOT
+///   Index Scan using batches_pkey            actual rows=2
+///     Index Scan using mailings_pkey         actual rows=1 loops=2
 /// ```
 ///
 /// # Errors
@@ -132,66 +144,62 @@ pub async fn settle(
     db: &mut PgConnection,
     worker: WorkerId,
     outcomes: &[Outcome],
-    marks: &[Mark],
+    marks: &Marks,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Settled> {
     let ended: Vec<(&Outcome, DeliveryState)> =
         outcomes.iter().filter_map(|outcome| Some((outcome, outcome.verdict.end()?))).collect();
     let states: Vec<String> = ended.iter().map(|(_, state)| state.name().to_owned()).collect();
     let Columns { ids, attempts, codes, texts } = Columns::of(ended.iter().map(|(outcome, _)| *outcome));
-    let (wanted, wanted_attempts) = columns(marks);
+    let batches: Vec<i64> = marks.batches.iter().map(|batch| batch.0).collect();
+    let all = || marks.kept.iter().chain(&marks.wanted);
+    let marked: Vec<i64> = all().map(|mark| mark.id.0).collect();
+    let in_batch: Vec<i64> = all().map(|mark| mark.batch.0).collect();
+    let kept = i64::try_from(marks.kept.len()).unwrap_or(i64::MAX);
     let rows = sqlx::query!(
         r#"with recorded as (
                update deliveries d
-               set state = o.state::delivery_state, finished_at = $8, smtp_code = o.smtp_code,
+               set state = o.state::delivery_state, attempts = o.attempt, finished_at = $5, smtp_code = o.smtp_code,
                    -- A reply may quote the address; of somebody who was erased meanwhile nothing is written down.
                    smtp_text = case when d.kind <> 'mailing' or d.subscriber_id is not null then o.smtp_text end
-               from unnest($3::bigint[], $4::smallint[], $5::text[], $6::smallint[], $7::text[])
+               from unnest($6::bigint[], $7::smallint[], $8::text[], $9::smallint[], $10::text[])
                    as o (id, attempt, state, smtp_code, smtp_text)
-               where d.id = o.id and d.attempts = o.attempt
-                 and (d.state = 'transmitting' or (d.state = 'unknown' and o.state <> 'unknown'))
+               where d.id = o.id
+                 and ((d.state = 'pending' and d.attempts = o.attempt - 1)
+                      or (d.state = 'unknown' and d.attempts = o.attempt and o.state <> 'unknown'))
                returning d.id
-           ), me as (
-               select id from workers where id = $9 and lease_until > now() for key share
            ), marked as (
-               update deliveries d set state = 'transmitting', attempts = wanted.attempt
-               from unnest($1::bigint[], $2::smallint[]) as wanted (id, attempt)
-               where d.id = wanted.id
-                 and ((d.state = 'pending' and d.attempts = wanted.attempt - 1)
-                      or (d.state = 'transmitting' and d.attempts = wanted.attempt))
-                 and exists (select from me)
-                 -- As arrays: both are asked once, and not for every row.
-                 and d.batch_id = any (array(select b.id from batches b where b.claimed_by = $9))
-                 -- As values and not with `exists`, which might be answered by reading all of them into a hash table.
-                 and case d.kind
-                     when 'mailing' then
-                         (select s.state = 'active' from subscribers s where s.id = d.subscriber_id)
-                         and d.mailing_id = any (array(select m.id from mailings m where m.state = 'sending'))
-                     when 'welcome' then
-                         (select s.state = 'active' from subscribers s where s.id = d.subscriber_id)
-                     when 'confirmation' then
-                         (select g.state = 'waiting' and g.expires_at > $8 from signups g where g.id = d.signup_id)
-                     else true
-                 end
-               returning d.id
+               update batches b
+               set transmitting = array(
+                       select m.id from unnest($2::bigint[], $3::bigint[]) with ordinality as m (id, batch, place)
+                       where m.batch = b.id
+                         -- Behind those that are kept come those that are wanted.
+                         and (m.place <= $4
+                              or (m.id <> all(b.withdrawn)
+                                  and (b.mailing_id is null
+                                       or (select n.state = 'sending' from mailings n where n.id = b.mailing_id)))))
+               where b.id = any($1::bigint[]) and b.claimed_by = $11
+               returning b.transmitting
            )
            select id as "id!: DeliveryId", false as "marked!" from recorded
-           union all select id, true from marked"#,
-        &wanted,
-        &wanted_attempts,
+           union all select unnest(transmitting), true from marked"#,
+        &batches,
+        &marked,
+        &in_batch,
+        kept,
+        now,
         &ids,
         &attempts,
         &states,
         &codes as &[Option<i16>],
         &texts,
-        now,
         worker.0
     )
     .fetch_all(db)
     .await?;
     let mut settled = Settled::default();
     for row in rows {
-        if row.marked { settled.marked.push(row.id) } else { settled.recorded.push(row.id) }
+        if row.marked { settled.transmitting.push(row.id) } else { settled.recorded.push(row.id) }
     }
     Ok(settled)
 }
@@ -217,17 +225,17 @@ pub async fn put_off(db: &mut PgConnection, worker: WorkerId, outcomes: &[Outcom
         let Columns { ids, attempts, codes, texts } = Columns::of(later.iter().map(|(outcome, _)| *outcome));
         sqlx::query!(
             "with later as materialized (
-                 select d.id, d.mailing_id, o.due_at, o.smtp_code, o.smtp_text,
+                 select d.id, d.mailing_id, o.attempt, o.due_at, o.smtp_code, o.smtp_text,
                      nextval(pg_get_serial_sequence('batches', 'id')) as batch
                  from unnest($1::bigint[], $2::smallint[], $3::timestamptz[], $4::smallint[], $5::text[])
                      as o (id, attempt, due_at, smtp_code, smtp_text)
-                 join deliveries d on d.id = o.id and d.attempts = o.attempt and d.state = 'transmitting'
+                 join deliveries d on d.id = o.id and d.attempts = o.attempt - 1 and d.state = 'pending'
                  join batches b on b.id = d.batch_id and b.claimed_by = $6
              ), moved as (
                  update deliveries d
-                 set state = 'pending', due_at = l.due_at, batch_id = l.batch, smtp_code = l.smtp_code,
+                 set attempts = l.attempt, due_at = l.due_at, batch_id = l.batch, smtp_code = l.smtp_code,
                      smtp_text = case when d.kind <> 'mailing' or d.subscriber_id is not null then l.smtp_text end
-                 from later l where d.id = l.id and d.state = 'transmitting'
+                 from later l where d.id = l.id and d.state = 'pending'
                  returning d.batch_id, d.mailing_id, d.due_at
              )
              insert into batches (id, mailing_id, due_at, size) overriding system value
@@ -248,10 +256,10 @@ pub async fn put_off(db: &mut PgConnection, worker: WorkerId, outcomes: &[Outcom
         let Columns { ids, attempts, codes, texts } = Columns::of(untried.into_iter());
         sqlx::query!(
             "update deliveries d
-             set state = 'pending', attempts = d.attempts - 1, smtp_code = o.smtp_code,
+             set smtp_code = o.smtp_code,
                  smtp_text = case when d.kind <> 'mailing' or d.subscriber_id is not null then o.smtp_text end
              from unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::text[]) as o (id, attempt, smtp_code, smtp_text)
-             where d.id = o.id and d.attempts = o.attempt and d.state = 'transmitting'
+             where d.id = o.id and d.attempts = o.attempt - 1 and d.state = 'pending'
                and exists (select from batches b where b.id = d.batch_id and b.claimed_by = $5)",
             &ids,
             &attempts,
@@ -265,52 +273,36 @@ pub async fn put_off(db: &mut PgConnection, worker: WorkerId, outcomes: &[Outcom
     Ok(())
 }
 
-/// Decides about deliveries that were not marked: who has left and what is cancelled is skipped, everything else stays
-/// as it was, in its batch.
+/// Decides about deliveries that were not marked: what is cancelled and what has lost its signup is skipped, everything
+/// else stays as it was, in its batch. Who has left is skipped already.
 ///
 /// This statement sees later changes than the mark did, so it skips only for a reason that it sees itself: a mailing
-/// that was paused at the mark and goes on by now loses nobody. A delivery that an earlier, unanswered commit had
-/// marked after all has not been sent, because its sender still waits; its try is taken back.
+/// that was paused at the mark and goes on by now loses nobody.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn settle_unmarked(
     db: &mut PgConnection,
     worker: WorkerId,
-    marks: &[Mark],
+    refused: &[DeliveryId],
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    let (ids, attempts) = columns(marks);
+    let ids: Vec<i64> = refused.iter().map(|id| id.0).collect();
     sqlx::query!(
-        "with me as (
-             select id from workers where id = $1 and lease_until > now() for key share
-         )
-         update deliveries d
-         set state = verdict.state,
-             attempts = case d.state when 'transmitting' then d.attempts - 1 else d.attempts end,
-             finished_at = case verdict.state when 'skipped' then $3::timestamptz end
-         from (
-             select c.id, wanted.attempt,
-                 case when c.kind = 'mailing' and m.state in ('cancelled', 'done') then 'skipped'
-                      when c.kind in ('mailing', 'welcome') and not exists
-                          (select from subscribers s where s.id = c.subscriber_id and s.state = 'active') then 'skipped'
-                      when c.kind = 'confirmation' and not exists
-                          (select from signups g where g.id = c.signup_id and g.state = 'waiting' and g.expires_at > $3)
-                          then 'skipped'
-                      else 'pending' end::delivery_state as state
-             from unnest($2::bigint[], $4::smallint[]) as wanted (id, attempt)
-             join deliveries c on c.id = wanted.id
-             left join mailings m on m.id = c.mailing_id
-         ) verdict
-         where d.id = verdict.id
-           and (d.state = 'pending' or (d.state = 'transmitting' and d.attempts = verdict.attempt))
-           and d.state <> verdict.state
-           and exists (select from me)
+        "update deliveries d set state = 'skipped', finished_at = $3
+         where d.id = any($2) and d.state = 'pending'
+           and case d.kind
+               when 'mailing' then
+                   (select m.state in ('cancelled', 'done') from mailings m where m.id = d.mailing_id)
+               when 'confirmation' then
+                   (select g.state = 'waiting' and g.expires_at > $3 from signups g where g.id = d.signup_id)
+                       is distinct from true
+               else false
+           end
            and exists (select from batches b where b.id = d.batch_id and b.claimed_by = $1)",
         worker.0,
         &ids,
-        now,
-        &attempts
+        now
     )
     .execute(db)
     .await?;
@@ -395,9 +387,4 @@ impl Columns {
         }
         columns
     }
-}
-
-/// Marks as the two arrays that a statement takes.
-fn columns(marks: &[Mark]) -> (Vec<i64>, Vec<i16>) {
-    (marks.iter().map(|mark| mark.id.0).collect(), marks.iter().map(|mark| mark.attempt).collect())
 }

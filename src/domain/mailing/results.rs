@@ -41,8 +41,8 @@ pub async fn counts(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Counts
     sqlx::query_as!(
         Counts,
         r#"select count(*) filter (where state = 'pending' and b.id is null) as "pending!",
-             count(*) filter (where state = 'pending' and b.id is not null) as "claimed!",
-             count(*) filter (where state = 'transmitting') as "transmitting!",
+             count(*) filter (where state = 'pending' and d.id <> all(b.transmitting)) as "claimed!",
+             count(*) filter (where state = 'pending' and d.id = any(b.transmitting)) as "transmitting!",
              count(*) filter (where state = 'accepted') as "accepted!",
              count(*) filter (where state = 'rejected') as "rejected!",
              count(*) filter (where state = 'unknown') as "unknown!",

@@ -127,7 +127,7 @@ async fn end_in_full_flight(audience: usize, ends: usize) {
         assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?}", asked.elapsed());
         // It gave back what it held, and nobody has to wait for its lease.
         assert_eq!(app.count("select count(*) from batches where claimed_by is not null").await, 0);
-        assert_eq!(app.count("select count(*) from deliveries where state = 'transmitting'").await, 0);
+        assert_eq!(app.on_their_way().await, 0);
         assert_eq!(app.count("select count(*) from workers").await, 0);
     }
     trial.still_runs().await;

@@ -305,6 +305,11 @@ impl TestApp {
         sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
     }
 
+    /// How many messages are on their way by the database.
+    pub async fn on_their_way(&self) -> i64 {
+        self.count(ON_THEIR_WAY).await
+    }
+
     /// Stops the service as SIGTERM would, and waits for its end.
     pub async fn stop(&mut self) {
         self.stop.send_replace(true);
@@ -312,4 +317,21 @@ impl TestApp {
             running.await.unwrap().unwrap();
         }
     }
+}
+
+/// Counts the messages that are on their way.
+pub const ON_THEIR_WAY: &str = "select coalesce(sum(cardinality(transmitting)), 0)::bigint from batches";
+
+/// Whether somebody's copy of a mailing is on its way, or was accepted.
+pub async fn has_begun(pool: &PgPool, mailing: MailingId, subscriber: SubscriberId) -> bool {
+    sqlx::query_scalar(
+        "select exists (select from deliveries d left join batches b on b.id = d.batch_id
+                        where d.mailing_id = $1 and d.subscriber_id = $2
+                          and (d.state = 'accepted' or d.id = any(b.transmitting)))",
+    )
+    .bind(mailing.0)
+    .bind(subscriber.0)
+    .fetch_one(pool)
+    .await
+    .unwrap()
 }
