@@ -3,10 +3,11 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Connection, PgPool,
+    ConnectOptions, Connection, PgConnection, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::time::timeout;
 
 /// The migrations of `migrations/`, built into the binary; forward only.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -24,6 +25,8 @@ pub enum DbError {
 
 /// How many connections a pool opens at most.
 const POOL_SIZE: u32 = 20;
+/// How long to wait for a connection.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A pool for the database at `url`; connects at once, so a wrong address shows now and not with the first visitor.
 ///
@@ -48,10 +51,7 @@ pub fn pool(url: &str) -> Result<PgPool, DbError> {
         .application_name("rundbrief")
         // A statement that hangs must not hang a visitor or a worker with it.
         .options([("statement_timeout", "60000"), ("idle_in_transaction_session_timeout", "60000")]);
-    Ok(PgPoolOptions::new()
-        .max_connections(POOL_SIZE)
-        .acquire_timeout(Duration::from_secs(3))
-        .connect_lazy_with(options))
+    Ok(PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(PATIENCE).connect_lazy_with(options))
 }
 
 /// One connection to the same database, for statements that run for every message, or every hundred of them, and find
@@ -59,8 +59,12 @@ pub fn pool(url: &str) -> Result<PgPool, DbError> {
 ///
 /// They are planned once and not anew each time, which would cost more than running them; and always by index, row by
 /// row, because a plan made while a table was small must also be right when a million rows have come.
-#[must_use]
-pub fn by_key(pool: &PgPool) -> PgPool {
+///
+/// It is outside the pool, which would ask each connection that comes back whether it is still there: a round trip.
+///
+/// # Errors
+/// When nobody answers within three seconds.
+pub async fn connect_by_key(pool: &PgPool) -> sqlx::Result<PgConnection> {
     let options = PgConnectOptions::clone(&pool.connect_options()).options([
         ("plan_cache_mode", "force_generic_plan"),
         ("enable_seqscan", "off"),
@@ -72,11 +76,7 @@ pub fn by_key(pool: &PgPool) -> PgPool {
         // A transaction left open by a process that was put to sleep holds locks that others wait for.
         ("idle_in_transaction_session_timeout", "15000"),
     ]);
-    PgPoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(Duration::from_secs(3))
-        .test_before_acquire(false)
-        .connect_lazy_with(options)
+    timeout(PATIENCE, options.connect()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// Brings the schema up to date. Safe to run from several processes at once: they queue up behind an advisory

@@ -46,8 +46,8 @@ impl Serve {
 pub async fn worker() -> anyhow::Result<()> {
     let config = Config::from_env()?;
     let service = Service::prepare(&config).await?;
-    service.worker.run(stop_on_signal()).await;
-    Ok(())
+    // Among the runtime's own threads, and not on this one: what wakes it then needs no other thread.
+    tokio::spawn(service.worker.run(stop_on_signal())).await.context("the worker died")
 }
 
 /// A service that is ready to run.

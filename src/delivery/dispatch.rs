@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use sqlx::PgPool;
+use sqlx::PgConnection;
 use tokio::time::{sleep, timeout};
 
 use crate::{
@@ -41,7 +41,7 @@ pub const LOOK_WITHIN: Duration = Duration::from_secs(70);
 pub async fn dispatch(shared: &Shared, rate: u32) {
     let claim = claim(rate);
     // A claim finds its rows by key, and must do so however the tables have grown since somebody counted them.
-    let pool = db::by_key(&shared.pool);
+    let mut db = None;
     let uncertain = loop {
         if let Some(closed) = shared.gate.closed() {
             match wait_for_relay(shared, closed.try_again).await {
@@ -49,7 +49,7 @@ pub async fn dispatch(shared: &Shared, rate: u32) {
                 Err(uncertain) => break uncertain,
             }
         }
-        match timeout(LOOK_WITHIN, fill(shared, &pool, claim))
+        match timeout(LOOK_WITHIN, fill(shared, &mut db, claim))
             .await
             .unwrap_or(Err(Uncertain(sqlx::Error::PoolTimedOut)))
         {
@@ -64,31 +64,35 @@ pub async fn dispatch(shared: &Shared, rate: u32) {
 }
 
 /// Claims what is due, as much as the hand needs; answers whether there may be more.
-async fn fill(shared: &Shared, pool: &PgPool, claim: i64) -> Result<bool, Uncertain> {
+async fn fill(shared: &Shared, db: &mut Option<PgConnection>, claim: i64) -> Result<bool, Uncertain> {
     // Nothing is uncertain before the first claim.
-    let mut db = match pool.acquire().await {
-        Ok(db) => db,
-        Err(error) => {
-            tracing::error!(%error, "the queue cannot be read; trying again");
-            sleep(Duration::from_secs(1)).await;
-            return Ok(false);
-        }
+    let db = match db {
+        Some(db) => db,
+        none => match db::connect_by_key(&shared.pool).await {
+            Ok(connected) => none.insert(connected),
+            Err(error) => {
+                tracing::error!(%error, "the queue cannot be read; trying again");
+                sleep(Duration::from_secs(1)).await;
+                return Ok(false);
+            }
+        },
     };
     let now = Utc::now();
     let over = shared.hand.take_over();
-    batch::close(&mut db, shared.worker, &over, now).await.map_err(Uncertain)?;
+    batch::close(&mut *db, shared.worker, &over, now).await.map_err(Uncertain)?;
     let mut any = false;
     if shared.hand.urgent() < CLAIM_URGENT {
         let limit = i64::try_from(CLAIM_URGENT).unwrap_or(i64::MAX);
-        let urgent = batch::claim_urgent(&mut db, shared.worker, limit, now).await.map_err(Uncertain)?;
+        let urgent = batch::claim_urgent(&mut *db, shared.worker, limit, now).await.map_err(Uncertain)?;
         any = !urgent.batches.is_empty();
         shared.hand.put(urgent);
     }
     if !shared.hand.is_low() {
         return Ok(false);
     }
-    for id in mailing::sending(&mut db).await.map_err(Uncertain)? {
-        let copies = batch::claim_mailing(&mut db, shared.worker, id, claim, now).await.map_err(Uncertain)?;
+    for id in mailing::sending(&mut *db).await.map_err(Uncertain)? {
+        let copies =
+            batch::claim_mailing(&mut *db, shared.worker, id, claim, now).await.map_err(Uncertain)?;
         any |= !copies.batches.is_empty();
         shared.hand.put(copies);
         if !shared.hand.is_low() {

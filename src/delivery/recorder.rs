@@ -7,10 +7,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{Acquire, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::{
     sync::{mpsc, oneshot},
-    task::yield_now,
     time::{sleep, timeout},
 };
 
@@ -66,8 +65,6 @@ pub struct RecorderHandle(mpsc::Sender<Entry>);
 
 /// Entries a commit, at most.
 const BATCH: usize = 1_000;
-/// How often the senders are let through before a commit.
-const GATHER: usize = 16;
 
 impl RecorderHandle {
     /// Commits an outcome and the mark of the next delivery, both at once. Answers, after the commit, whether the
@@ -86,47 +83,80 @@ impl RecorderHandle {
 /// Starts a recorder for one worker.
 pub fn start(pool: &PgPool, worker: WorkerId) -> (RecorderHandle, tokio::task::JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(BATCH);
-    let task = tokio::spawn(run(pool.clone(), worker, receiver));
-    (RecorderHandle(sender), task)
+    let recorder = Recorder { pool: pool.clone(), worker, db: None, on_the_way: Vec::new() };
+    (RecorderHandle(sender), tokio::spawn(recorder.run(receiver)))
 }
 
-async fn run(base: PgPool, worker: WorkerId, mut receiver: mpsc::Receiver<Entry>) {
-    let mut pool = db::by_key(&base);
-    let mut on_the_way: Vec<Mark> = Vec::new();
-    let mut batch = Vec::with_capacity(BATCH);
-    while take(&mut receiver, &mut batch).await {
-        loop {
-            match try_to_commit(&pool, worker, &batch, &mut on_the_way).await {
-                Some(()) => break,
-                // A connection that hangs would be waited for in the pool too.
-                None => pool = db::by_key(&base),
+struct Recorder {
+    pool: PgPool,
+    worker: WorkerId,
+    /// Its connection; another one after trouble.
+    db: Option<PgConnection>,
+    /// What stands in the rows of this worker's batches, as of the last commit.
+    on_the_way: Vec<Mark>,
+}
+
+impl Recorder {
+    async fn run(mut self, mut receiver: mpsc::Receiver<Entry>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        // Nobody is waited for: whoever is not here yet comes along next time, and until then the others are sending.
+        while receiver.recv_many(&mut batch, BATCH).await > 0 {
+            // An outcome must not be lost because the database is away for a moment. All of it may be written twice
+            // without harm.
+            while !self.try_to_commit(&batch).await {}
+            for entry in batch.drain(..) {
+                let granted = entry.intent.is_some_and(|intent| self.on_the_way.contains(&intent.mark));
+                // A sender that is gone does not wait for the answer; its mark becomes `unknown` with its worker.
+                let _ = entry.answer.send(granted);
             }
         }
-        for entry in batch.drain(..) {
-            let granted = entry.intent.is_some_and(|intent| on_the_way.contains(&intent.mark));
-            // A sender that is gone does not wait for the answer; its mark becomes `unknown` with its worker.
-            let _ = entry.answer.send(granted);
-        }
     }
-}
 
-/// Takes the next entries; answers false when there will be none.
-///
-/// Those whose reply is here already are let through first, to come along: the larger the commit, the less it costs
-/// each of them. Nobody is waited for.
-async fn take(receiver: &mut mpsc::Receiver<Entry>, batch: &mut Vec<Entry>) -> bool {
-    if receiver.recv_many(batch, BATCH).await == 0 {
-        return false;
-    }
-    for _ in 0..GATHER {
-        yield_now().await;
-        while batch.len() < BATCH
-            && let Ok(entry) = receiver.try_recv()
-        {
-            batch.push(entry);
+    /// Commits these; answers false, after a moment's wait, when the database is away.
+    async fn try_to_commit(&mut self, batch: &[Entry]) -> bool {
+        match timeout(COMMIT_WITHIN, self.commit(batch)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+            Ok(()) => true,
+            Err(error) if is_refusal(&error) && batch.len() > 1 => {
+                tracing::error!(%error, entries = batch.len(), "the database refuses an outcome; trying them one by one");
+                for entry in batch {
+                    if !Box::pin(self.try_to_commit(std::slice::from_ref(entry))).await {
+                        return false;
+                    }
+                }
+                true
+            }
+            // One that can never be written must not hold up the others. Its delivery becomes `unknown` when its batch
+            // is closed.
+            Err(error) if is_refusal(&error) => {
+                tracing::error!(%error, "an outcome could not be recorded");
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, entries = batch.len(), "outcomes cannot be recorded at the moment; trying again");
+                self.db = None;
+                sleep(TRY_AGAIN).await;
+                false
+            }
         }
     }
-    true
+
+    /// What belongs to mailings alone is a statement or two, which commit by themselves: one round trip. Confirmations
+    /// need more, and all of it at once.
+    async fn commit(&mut self, batch: &[Entry]) -> sqlx::Result<()> {
+        let db = match &mut self.db {
+            Some(db) => db,
+            none => none.insert(db::connect_by_key(&self.pool).await?),
+        };
+        self.on_the_way = if batch.iter().any(Entry::is_of_a_signup) {
+            let mut transaction = db.begin().await?;
+            let on_the_way = write(&mut transaction, self.worker, batch, &self.on_the_way).await?;
+            transaction.commit().await?;
+            on_the_way
+        } else {
+            write(db, self.worker, batch, &self.on_the_way).await?
+        };
+        Ok(())
+    }
 }
 
 /// How long a commit may take. A database that vanished without a word would otherwise be waited for for ever, while
@@ -136,43 +166,6 @@ const COMMIT_WITHIN: Duration = Duration::from_secs(70);
 /// How long to wait before a commit is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
-/// Commits these, or says that the database is away, after a moment's wait. An outcome must not be lost for that, so
-/// whoever calls this goes on until it is committed. All of it may be written twice without harm.
-///
-/// `on_the_way` is what stands in the rows of this worker's batches; it follows each commit.
-async fn try_to_commit(
-    pool: &PgPool,
-    worker: WorkerId,
-    batch: &[Entry],
-    on_the_way: &mut Vec<Mark>,
-) -> Option<()> {
-    let committed = timeout(COMMIT_WITHIN, commit(pool, worker, batch, on_the_way));
-    match committed.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-        Ok(now_on_the_way) => {
-            *on_the_way = now_on_the_way;
-            Some(())
-        }
-        Err(error) if is_refusal(&error) && batch.len() > 1 => {
-            tracing::error!(%error, entries = batch.len(), "the database refuses an outcome; trying them one by one");
-            for entry in batch {
-                Box::pin(try_to_commit(pool, worker, std::slice::from_ref(entry), on_the_way)).await?;
-            }
-            Some(())
-        }
-        // One that can never be written must not hold up the others. Its delivery becomes `unknown` when its batch is
-        // closed.
-        Err(error) if is_refusal(&error) => {
-            tracing::error!(%error, "an outcome could not be recorded");
-            Some(())
-        }
-        Err(error) => {
-            tracing::error!(%error, entries = batch.len(), "outcomes cannot be recorded at the moment; trying again");
-            sleep(TRY_AGAIN).await;
-            None
-        }
-    }
-}
-
 /// Whether the database is there and will never take this: bad data (class 22) or a broken constraint (class 23).
 fn is_refusal(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
@@ -180,26 +173,6 @@ fn is_refusal(error: &sqlx::Error) -> bool {
 }
 
 /// Writes a batch; answers what is on its way afterwards.
-///
-/// What belongs to mailings alone is a statement or two, which commit by themselves: one round trip. Confirmations
-/// need more, and all of it at once.
-async fn commit(
-    pool: &PgPool,
-    worker: WorkerId,
-    batch: &[Entry],
-    on_the_way: &[Mark],
-) -> sqlx::Result<Vec<Mark>> {
-    let mut db = pool.acquire().await?;
-    if batch.iter().any(Entry::is_of_a_signup) {
-        let mut transaction = db.begin().await?;
-        let on_the_way = write(&mut transaction, worker, batch, on_the_way).await?;
-        transaction.commit().await?;
-        Ok(on_the_way)
-    } else {
-        write(&mut db, worker, batch, on_the_way).await
-    }
-}
-
 async fn write(
     db: &mut PgConnection,
     worker: WorkerId,
@@ -263,11 +236,7 @@ async fn still_wanted(
 }
 
 /// What is to stand in the batches of what has ended and of what goes next.
-fn marks<'a>(
-    on_the_way: &[Mark],
-    finished: impl Iterator<Item = &'a Finished>,
-    intents: &[Intent],
-) -> Marks {
+fn marks<'a>(on_the_way: &[Mark], finished: impl Iterator<Item = &'a Finished>, intents: &[Intent]) -> Marks {
     let ended: Vec<Mark> =
         finished.map(|finished| Mark { id: finished.outcome.id, batch: finished.batch }).collect();
     let wanted: Vec<Mark> = intents.iter().map(|intent| intent.mark).collect();

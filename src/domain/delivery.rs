@@ -13,7 +13,8 @@
 mod queue;
 
 pub use queue::{
-    Claimed, Mark, Marks, Outcome, Settled, Verdict, put_off, put_off_claimed, settle, settle_unmarked, skip_claimed,
+    Claimed, Mark, Marks, Outcome, Settled, Verdict, put_off, put_off_claimed, settle, settle_unmarked,
+    skip_claimed,
 };
 
 use chrono::{DateTime, Utc};

@@ -147,7 +147,10 @@ async fn what_was_put_off_while_somebody_left_is_skipped_when_its_turn_comes() {
     let id = mailing::sending(&mut db).await.unwrap()[0];
     let held = batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap();
     assert_eq!((held.batches.len(), held.deliveries.len()), (1, 0));
-    assert_eq!(app.count("select count(*) from deliveries where state = 'skipped' and attempts = 1").await, 1);
+    assert_eq!(
+        app.count("select count(*) from deliveries where state = 'skipped' and attempts = 1").await,
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
