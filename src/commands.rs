@@ -8,6 +8,7 @@ pub mod output;
 mod mailings;
 mod publication;
 mod serve;
+mod signups;
 mod subscribers;
 mod updates;
 
@@ -56,6 +57,9 @@ enum Command {
     /// Sending an update to everybody.
     #[command(subcommand)]
     Mailings(mailings::Mailings),
+    /// Who asks to be subscribed, and waves of them.
+    #[command(subcommand)]
+    Signups(signups::Signups),
     /// The people on the list.
     #[command(subcommand)]
     Subscribers(subscribers::Subscribers),
@@ -109,6 +113,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Publication(publication) => publication.run().await,
         Command::Updates(updates) => updates.run().await,
         Command::Mailings(mailings) => mailings.run().await,
+        Command::Signups(signups) => signups.run().await,
         Command::Subscribers(subscribers) => subscribers.run().await,
     }
 }

@@ -5,6 +5,7 @@
 //! it needs: [`Config`] is made of parts that are also read alone ([`database_url`], [`secret_keys`]).
 
 mod secret;
+mod signup_limits;
 mod smtp_relay;
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
@@ -14,6 +15,7 @@ use url::Url;
 
 pub use self::{
     secret::{SecretKeys, SecretKeysError},
+    signup_limits::SignupLimits,
     smtp_relay::{Credentials, SmtpRelay, SmtpRelayError, TlsMode},
 };
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Days to keep a visitor's IP address with the consent record; 0 never records it (`KEEP_IP_DAYS`).
     pub keep_ip_days: u16,
+    /// How many mails signups may cause (`SIGNUPS_…`, `CONFIRMATION…`).
+    pub signup_limits: SignupLimits,
     /// Folder whose files replace built-in mail templates (`EMAIL_TEMPLATES_DIR`).
     pub email_templates_dir: Option<PathBuf>,
 }
@@ -153,6 +157,7 @@ impl Config {
         let send_rate = optional(source, &mut problems, "SEND_RATE", |text| number(text, 0, 1_000_000));
         let smtp_timeout = optional(source, &mut problems, "SMTP_TIMEOUT", |text| number(text, 1, 3600));
         let keep_ip_days = optional(source, &mut problems, "KEEP_IP_DAYS", |text| number(text, 0, 3650));
+        let signup_limits = SignupLimits::read(source, &mut problems);
         let trusted_proxies = optional(source, &mut problems, "TRUSTED_PROXIES", parse_networks);
         let email_templates_dir = optional(source, &mut problems, "EMAIL_TEMPLATES_DIR", |text| {
             let dir = PathBuf::from(text);
@@ -185,6 +190,7 @@ impl Config {
             smtp_timeout: Duration::from_secs(smtp_timeout.unwrap_or(300)),
             trusted_proxies: trusted_proxies.unwrap_or_default(),
             keep_ip_days: keep_ip_days.unwrap_or(0),
+            signup_limits,
             email_templates_dir,
         })
     }

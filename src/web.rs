@@ -14,6 +14,7 @@
 //! GET and HEAD change nothing (invariant 1).
 
 mod assets;
+mod busy;
 mod client;
 mod confirm;
 mod headers;
@@ -21,6 +22,7 @@ mod health;
 mod link;
 mod pages;
 mod problem;
+mod server;
 mod subscribe;
 mod unsubscribe;
 mod visitor;
@@ -30,11 +32,15 @@ use std::{sync::Arc, time::Duration};
 use axum::{Router, http::StatusCode, middleware, routing};
 use ipnet::IpNet;
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 
 use crate::config::{Config, PublicUrl, SecretKeys};
 
-pub use self::pages::{PageError, Pages};
+pub use self::{
+    pages::{PageError, Pages},
+    server::serve,
+};
 
 /// Bytes a public form may have.
 const FORM_LIMIT: usize = 16 * 1024;
@@ -60,6 +66,8 @@ pub struct Inner {
     pub keeps_ip: bool,
     /// Proxies whose word about the visitor's address is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// Room for requests that are being answered.
+    pub places: Semaphore,
 }
 
 impl std::ops::Deref for AppState {
@@ -83,6 +91,7 @@ impl AppState {
             pages: Pages::load()?,
             keeps_ip: config.keep_ip_days > 0,
             trusted_proxies: config.trusted_proxies.clone(),
+            places: Semaphore::new(busy::REQUESTS),
         })))
     }
 }
@@ -99,10 +108,12 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
         // No limit that would answer before the handler: whatever comes with it, an unsubscribe counts.
         .route("/unsubscribe/{token}", routing::get(unsubscribe::ask).post(unsubscribe::leave))
         .route("/resubscribe/{token}", routing::post(unsubscribe::undo))
-        .route("/health/live", routing::get(health::live))
-        .route("/health/ready", routing::get(health::ready))
         .route("/assets/{file}", routing::get(assets::asset))
         .merge(more)
+        .layer(middleware::from_fn_with_state(state.clone(), busy::turn_away))
+        // A service that has much to do is not down.
+        .route("/health/live", routing::get(health::live))
+        .route("/health/ready", routing::get(health::ready))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_WITHIN))
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(middleware::from_fn_with_state(state.clone(), problem::pages))

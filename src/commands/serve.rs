@@ -1,19 +1,20 @@
 //! `serve` and `worker`: the service itself.
 
-use std::{net::SocketAddr, time::Duration};
+mod forgetting;
+
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use chrono::{TimeDelta, Utc};
 use clap::Args;
 use sqlx::PgPool;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
-    config::Config,
+    config::{Config, SecretKeys},
     db,
     delivery::{Settings, Worker},
-    domain::{consent, publication},
+    domain::publication,
     web,
 };
 
@@ -55,6 +56,7 @@ pub struct Service {
     /// Its database, migrated.
     pub pool: PgPool,
     worker: Worker,
+    keys: SecretKeys,
     keep_ip_days: u16,
 }
 
@@ -68,7 +70,7 @@ impl Service {
         let pool = db::connect(&config.database_url).await?;
         db::migrate(&pool).await?;
         let worker = Worker::new(pool.clone(), composer, Settings::from(config));
-        Ok(Self { pool, worker, keep_ip_days: config.keep_ip_days })
+        Ok(Self { pool, worker, keys: config.secret_keys.clone(), keep_ip_days: config.keep_ip_days })
     }
 
     /// The public routes and those in `more`.
@@ -92,20 +94,14 @@ impl Service {
         mut stop: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, with_worker, "listening");
-        let forgetting = tokio::spawn(forget_ips(self.pool.clone(), self.keep_ip_days));
+        let forgetting = tokio::spawn(forgetting::run(self.pool.clone(), self.keys, self.keep_ip_days));
         let mut working = JoinSet::new();
         if with_worker {
             working.spawn(self.worker.run(stop.clone()));
         }
-        let stopped = {
-            let mut stop = stop.clone();
-            async move { drop(stop.wait_for(|stop| *stop).await) }
-        };
-        let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(stopped);
-        let mut serving = tokio::spawn(serving.into_future());
+        let mut serving = tokio::spawn(web::serve(listener, router, stop.clone()));
         tokio::select! {
-            ended = &mut serving => ended??,
+            ended = &mut serving => ended.context("the web server died")?,
             // A service that does not send must not look alive; whoever runs it starts it again.
             Some(Err(died)) = working.join_next() => return Err(died).context("the worker died"),
             () = async { drop(stop.wait_for(|stop| *stop).await) } => {
@@ -137,23 +133,6 @@ impl Service {
             }
             Ok(Some(_)) => {}
             Err(error) => tracing::warn!(%error, "the publication cannot be read"),
-        }
-    }
-}
-
-/// Every hour: forgets IP addresses that are older than the operator keeps them.
-async fn forget_ips(pool: PgPool, keep_days: u16) {
-    let mut hourly = tokio::time::interval(Duration::from_hours(1));
-    loop {
-        hourly.tick().await;
-        let before = Utc::now() - TimeDelta::days(i64::from(keep_days));
-        let forgotten = async { consent::forget_client_ips(&mut *pool.acquire().await?, before).await }.await;
-        match forgotten {
-            Ok(0) => {}
-            Ok(forgotten) => tracing::info!(forgotten, "IP addresses forgotten; their time was over"),
-            Err(error) => {
-                tracing::warn!(%error, "IP addresses could not be forgotten; trying again in an hour");
-            }
         }
     }
 }

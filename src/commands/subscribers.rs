@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod proof;
 mod show;
 
 use std::path::PathBuf;
@@ -39,6 +40,20 @@ pub enum Subscribers {
     Show {
         /// The address.
         address: String,
+        #[arg(
+            long,
+            value_name = "FILE",
+            help = "Write the consent proof to this file instead: a page to print (.html), or JSON (.json)"
+        )]
+        proof: Option<PathBuf>,
+        /// Print one JSON value.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check whether a consent proof is as it was written: exit code 0 when it is, 1 when something was changed.
+    VerifyProof {
+        #[arg(help = "What `subscribers show --proof` wrote, as page or as JSON")]
+        file: PathBuf,
         /// Print one JSON value.
         #[arg(long)]
         json: bool,
@@ -63,7 +78,10 @@ impl Subscribers {
         match self {
             Subscribers::Import { file, json } => import::run(&file, json).await,
             Subscribers::Export { out } => export::run(out.as_deref()).await,
-            Subscribers::Show { address, json } => show::run(&parsed(&address)?, json).await,
+            Subscribers::Show { address, proof, json } => {
+                show::run(&parsed(&address)?, json, proof.as_deref()).await
+            }
+            Subscribers::VerifyProof { file, json } => proof::verify(&file, json),
             Subscribers::Erase { address, yes, json } => erase(&parsed(&address)?, yes, json).await,
         }
     }

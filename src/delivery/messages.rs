@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
@@ -10,14 +11,18 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::{
-    config::SecretKeys,
+    config::{SecretKeys, SignupLimits},
     domain::{
         address::EmailAddress,
         delivery::{Claimed, DeliveryKind},
         ids::MailingId,
         mailing, publication,
         publication::Publication,
-        signup, subscriber,
+        signup::{
+            self,
+            limits::{self, Verdict},
+        },
+        subscriber,
         subscriber::SubscriberState,
         suppression,
         suppression::SuppressionReason,
@@ -35,8 +40,14 @@ pub struct Messages {
     pool: PgPool,
     composer: Composer,
     keys: SecretKeys,
+    limits: SignupLimits,
     frames: Mutex<HashMap<MailingId, Arc<Frame>>>,
+    /// When the operator was last told of a wave of signups.
+    told_of_wave: Mutex<Option<Instant>>,
 }
+
+/// How often the operator is told that a wave of signups goes on.
+const TELL_AGAIN: Duration = Duration::from_mins(10);
 
 /// A message ready to go.
 #[expect(clippy::struct_field_names, reason = "Message-ID is the header's name")]
@@ -62,6 +73,9 @@ pub enum NoMessage {
     /// It cannot be made at the moment. Put it off; the operator is told.
     #[error("{0}")]
     NotYet(String),
+    /// It waits until staff decide, or until this moment, when it is over by itself.
+    #[error("{}", limits::HELD)]
+    Held(DateTime<Utc>),
     /// The database failed. Try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -75,8 +89,9 @@ impl From<ComposeError> for NoMessage {
 
 impl Messages {
     /// A maker of messages.
-    pub fn new(pool: PgPool, composer: Composer, keys: SecretKeys) -> Self {
-        Self { pool, composer, keys, frames: Mutex::default() }
+    pub fn new(pool: PgPool, composer: Composer, keys: SecretKeys, limits: SignupLimits) -> Self {
+        let (frames, told_of_wave) = (Mutex::default(), Mutex::default());
+        Self { pool, composer, keys, limits, frames, told_of_wave }
     }
 
     /// The message of a delivery, as of now.
@@ -127,10 +142,21 @@ impl Messages {
         let id = delivery.signup.ok_or(NoMessage::NotWanted("the signup was erased"))?;
         let signup =
             signup::by_id(&mut db, id).await?.ok_or(NoMessage::NotWanted("the signup was erased"))?;
+        if now >= signup.expires_at {
+            return Err(NoMessage::NotWanted("the signup's time is over"));
+        }
         let normalized = signup.email.normalized();
         let suppressed = suppression::find(&mut db, &self.keys, &normalized).await?;
         if suppressed.is_some_and(SuppressionReason::forbids_signup) {
             return Err(NoMessage::NotWanted("the address is suppressed"));
+        }
+        match limits::check(&mut db, &self.limits, &signup, delivery.id).await? {
+            Verdict::Go => {}
+            Verdict::Enough(why) => return Err(NoMessage::NotWanted(why)),
+            Verdict::Wave => {
+                self.tell_of_wave();
+                return Err(NoMessage::Held(signup.expires_at));
+            }
         }
         let publication = current_publication(&mut db).await?;
         let known = subscriber::by_address(&mut db, &normalized).await?;
@@ -143,6 +169,18 @@ impl Messages {
         let frame = self.composer.confirmation(&publication, &signup, &token)?;
         let message = self.message(delivery, &frame, &signup.email, id.0, None, now);
         Ok(Message { confirm_token: Some(token.hash()), ..message })
+    }
+
+    /// Tells the operator that signups are held; not again for each of them.
+    fn tell_of_wave(&self) {
+        let mut told = self.told_of_wave.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| told.elapsed() > TELL_AGAIN) {
+            *told = Some(Instant::now());
+            tracing::error!(
+                an_hour = self.limits.in_all,
+                "a wave of signups: their mails wait for you; see: rundbrief signups status"
+            );
+        }
     }
 
     async fn welcome(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {

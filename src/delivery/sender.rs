@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tokio::{
     sync::{Notify, watch},
@@ -141,8 +141,9 @@ impl Sender {
             NoMessage::NotWanted(reason) => self.skip(job, reason).await,
             NoMessage::NotYet(reason) => {
                 tracing::error!(delivery = job.id.0, %reason, "a message cannot be made; it waits");
-                self.put_off(job, reason).await
+                self.put_off(job, reason, Utc::now() + NOT_YET).await
             }
+            NoMessage::Held(until) => self.put_off(job, &problem.to_string(), *until).await,
             NoMessage::Database(_) => Ok(()),
         };
         if settled.is_err() || matches!(problem, NoMessage::Database(_)) {
@@ -160,9 +161,9 @@ impl Sender {
         delivery::skip_claimed(&mut db, self.shared.worker, job.id, reason, Utc::now()).await
     }
 
-    async fn put_off(&self, job: &Claimed, reason: &str) -> sqlx::Result<()> {
+    async fn put_off(&self, job: &Claimed, reason: &str, until: DateTime<Utc>) -> sqlx::Result<()> {
         let mut db = self.shared.pool.acquire().await?;
-        delivery::put_off_claimed(&mut db, self.shared.worker, job.id, reason, Utc::now() + NOT_YET).await
+        delivery::put_off_claimed(&mut db, self.shared.worker, job.id, reason, until).await
     }
 
     /// Opens a connection, unless there is one. When that fails: how long this sender should stay away.

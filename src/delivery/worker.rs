@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    config::{Config, SecretKeys, SmtpRelay},
+    config::{Config, SecretKeys, SignupLimits, SmtpRelay},
     delivery::{
         dispatch::{Uncertain, dispatch, hand_back, low_hand},
         gate::Gate,
@@ -40,6 +40,8 @@ pub struct Settings {
     pub hello: String,
     /// Keys that recognise suppressed addresses.
     pub keys: SecretKeys,
+    /// How many mails signups may cause.
+    pub signup_limits: SignupLimits,
 }
 
 impl From<&Config> for Settings {
@@ -51,6 +53,7 @@ impl From<&Config> for Settings {
             reply_within: config.smtp_timeout,
             hello: config.public_url.host().to_owned(),
             keys: config.secret_keys.clone(),
+            signup_limits: config.signup_limits,
         }
     }
 }
@@ -117,7 +120,12 @@ impl Worker {
             hand: Hand::new(low_hand(self.settings.rate)),
             gate: Gate::new(),
             throttle: Throttle::new(self.pool.clone(), self.settings.rate),
-            messages: Messages::new(self.pool.clone(), self.composer.clone(), self.settings.keys.clone()),
+            messages: Messages::new(
+                self.pool.clone(),
+                self.composer.clone(),
+                self.settings.keys.clone(),
+                self.settings.signup_limits,
+            ),
             open: watch::Sender::new(0),
             closed: Notify::new(),
         });

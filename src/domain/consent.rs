@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use crate::domain::{
@@ -15,7 +15,7 @@ use crate::domain::{
 };
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, Deserialize)]
 #[sqlx(type_name = "consent_kind", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum ConsentKind {
@@ -36,7 +36,7 @@ pub enum ConsentKind {
 }
 
 /// By which way it happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, Deserialize)]
 #[sqlx(type_name = "consent_method", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum ConsentMethod {
@@ -56,6 +56,8 @@ pub enum ConsentMethod {
     Import,
     /// The operator, by command.
     Staff,
+    /// Nobody: its time was over.
+    Retention,
 }
 
 /// One event to be recorded. Only `kind`, `method` and the address are always known.
@@ -203,6 +205,15 @@ pub async fn erase(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::
     Ok(removed.unwrap_or(0))
 }
 
+/// Removes every event of these signups, which nobody confirmed; answers how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_signups(db: &mut PgConnection, signups: &[uuid::Uuid]) -> sqlx::Result<i64> {
+    let removed = sqlx::query_scalar!("select forget_signup_events($1)", signups).fetch_one(db).await?;
+    Ok(removed.unwrap_or(0))
+}
+
 /// Forgets IP addresses recorded before a moment; answers how many.
 ///
 /// # Errors
@@ -214,7 +225,8 @@ pub async fn forget_client_ips(db: &mut PgConnection, recorded_before: DateTime<
 }
 
 /// One event as it was recorded, for the consent proof.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ConsentEvent {
     /// When it happened.
     pub at: DateTime<Utc>,

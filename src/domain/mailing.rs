@@ -11,7 +11,7 @@ mod results;
 
 pub use control::{any_unreachable, cancel, pause, resume, resume_unreachable, skip_leftovers};
 pub use fan_out::{FanOut, fan_out};
-pub use results::{Counts, Failure, PutBack, Retry, counts, failures, retry};
+pub use results::{Counts, Failure, PutBack, Retry, counts, failures, keep_counts, retry};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

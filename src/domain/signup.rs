@@ -1,5 +1,7 @@
 //! Signups: a visitor's request, waiting for the owner of the address to confirm it.
 
+pub mod limits;
+
 use std::net::IpAddr;
 
 use chrono::{DateTime, Duration, Utc};
@@ -19,6 +21,8 @@ use crate::{
         token::ConfirmTokenHash,
     },
 };
+
+use self::limits::Place;
 
 /// How long a confirmation link works.
 pub const SIGNUP_LIVES: Duration = Duration::days(7);
@@ -49,6 +53,8 @@ pub struct Request<'a> {
     pub form_page: &'a str,
     /// The visitor's IP address, when the operator keeps it.
     pub client_ip: Option<IpAddr>,
+    /// Where the form came from, when that can be told.
+    pub place: Option<Place>,
 }
 
 /// A signup as the confirm page and the confirmation mail need it.
@@ -88,8 +94,9 @@ pub async fn request(
     let id = SignupId::new();
     let normalized = request.email.normalized();
     sqlx::query!(
-        "insert into signups (id, email, email_normalized, locale, publication_version, form_page, requested_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "insert into signups (id, email, email_normalized, locale, publication_version, form_page, requested_at, expires_at,
+             client_hmac, range_hmac)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         id.0,
         request.email.as_str(),
         normalized.as_str(),
@@ -97,7 +104,9 @@ pub async fn request(
         request.shown.version,
         request.form_page,
         now,
-        now + SIGNUP_LIVES
+        now + SIGNUP_LIVES,
+        request.place.as_ref().map(|place| place.client.as_slice()),
+        request.place.as_ref().map(|place| place.range.as_slice())
     )
     .execute(&mut *db)
     .await?;

@@ -1,6 +1,9 @@
 //! The visitor's IP address, as far as it can be believed.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Once,
+};
 
 use axum::{
     extract::ConnectInfo,
@@ -8,38 +11,83 @@ use axum::{
 };
 use ipnet::IpNet;
 
-/// The address of the connection, or, behind trusted proxies, the last address in `X-Forwarded-For` that is not one of
-/// theirs. What stands further left in that header was written by the visitor.
-pub fn address(extensions: &Extensions, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
-    let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    let mut address = peer.ip().to_canonical();
-    let forwarded: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .collect();
-    for hop in forwarded.iter().rev() {
-        if !is_trusted(&address) {
-            break;
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// The address of the connection, or, behind trusted proxies, the last address in `X-Forwarded-For` that is not one
+    /// of theirs. What stands further left in that header was written by the visitor.
+    pub address: IpAddr,
+    /// A proxy that is not trusted seems to hand visitors on: the address is its own.
+    is_of_proxy: bool,
+}
+
+impl Client {
+    /// The client of a request; nothing when the connection has no address.
+    pub fn of(extensions: &Extensions, headers: &HeaderMap, trusted: &[IpNet]) -> Option<Self> {
+        let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+        let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+        let mut address = peer.ip().to_canonical();
+        let forwarded: Vec<&str> = headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .collect();
+        for hop in forwarded.iter().rev() {
+            if !is_trusted(&address) {
+                break;
+            }
+            let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+            address = hop.to_canonical();
         }
-        let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
-        address = hop.to_canonical();
+        let is_of_proxy = !forwarded.is_empty() && !is_trusted(&address) && is_near(address);
+        Some(Self { address, is_of_proxy })
     }
-    Some(address)
+
+    /// The address to count signups by, if it tells visitors apart.
+    ///
+    /// All visitors behind a proxy that `TRUSTED_PROXIES` does not name would look like one, and most of them would get
+    /// no mail. So nobody is counted then, and the operator is told, once.
+    pub fn to_count(self) -> Option<IpAddr> {
+        static TOLD: Once = Once::new();
+        if self.is_of_proxy {
+            TOLD.call_once(|| {
+                tracing::warn!(
+                    proxy = %self.address,
+                    "TRUSTED_PROXIES does not name the proxy in front; limits on signups from one network are off"
+                );
+            });
+        }
+        Some(self.address).filter(|address| !self.is_of_proxy && !address.is_loopback())
+    }
+}
+
+/// On this machine, or in a private network, where proxies are.
+fn is_near(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seen(peer: &str, forwarded: &str) -> String {
+    fn client(peer: &str, forwarded: Option<&str>) -> Client {
         let mut extensions = Extensions::new();
         extensions.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 1)));
         let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", forwarded.parse().unwrap());
-        address(&extensions, &headers, &["10.0.0.0/8".parse().unwrap()]).unwrap().to_string()
+        if let Some(forwarded) = forwarded {
+            headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+        }
+        Client::of(&extensions, &headers, &["10.0.0.0/8".parse().unwrap()]).unwrap()
+    }
+
+    fn seen(peer: &str, forwarded: &str) -> String {
+        client(peer, Some(forwarded)).address.to_string()
     }
 
     #[test]
@@ -48,5 +96,18 @@ mod tests {
         assert_eq!(seen("10.0.0.1", "198.51.100.1"), "198.51.100.1");
         assert_eq!(seen("10.0.0.1", "1.2.3.4, 198.51.100.1, 10.0.0.2"), "198.51.100.1");
         assert_eq!(seen("10.0.0.1", "nonsense"), "10.0.0.1");
+    }
+
+    #[test]
+    fn visitors_are_counted_only_where_they_can_be_told_apart() {
+        assert!(client("203.0.113.9", None).to_count().is_some());
+        assert!(
+            client("203.0.113.9", Some("198.51.100.1")).to_count().is_some(),
+            "a header anybody can send"
+        );
+        assert!(client("10.0.0.1", Some("198.51.100.1")).to_count().is_some());
+        assert_eq!(client("127.0.0.1", None).to_count(), None);
+        assert_eq!(client("127.0.0.1", Some("198.51.100.1")).to_count(), None, "a proxy nobody named");
+        assert_eq!(client("172.17.0.1", Some("198.51.100.1")).to_count(), None, "a proxy nobody named");
     }
 }

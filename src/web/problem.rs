@@ -40,6 +40,8 @@ pub enum Problem {
     BadRequest,
     /// The database is away, or the publication is not set up.
     Unavailable,
+    /// Too many requests at once.
+    Busy,
     /// It took too long.
     Timeout,
     /// Our mistake; the reference stands in the log.
@@ -64,7 +66,7 @@ impl Problem {
             Problem::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Problem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Problem::BadRequest => StatusCode::BAD_REQUEST,
-            Problem::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Problem::Unavailable | Problem::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Problem::Timeout => StatusCode::REQUEST_TIMEOUT,
             Problem::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -82,6 +84,7 @@ impl Problem {
             Problem::TooLarge => "too_large",
             Problem::BadRequest => "bad_request",
             Problem::Unavailable => "unavailable",
+            Problem::Busy => "busy",
             Problem::Timeout => "timeout",
             Problem::Internal { .. } => "internal",
         }
@@ -158,14 +161,16 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
     let locale = visitor::asked_for(uri.query(), &asked);
     // While the database is away, asking it for the publication would only take longer.
     let publication = match problem {
-        Problem::Unavailable | Problem::Internal { .. } | Problem::Timeout => None,
+        Problem::Unavailable | Problem::Busy | Problem::Internal { .. } | Problem::Timeout => None,
         _ => visitor::publication(&state).await.unwrap_or_default(),
     };
     let locale = locale.unwrap_or_else(|| publication.as_ref().map(|p| p.content.locale).unwrap_or_default());
     let text = |key: &str| state.pages.text(locale, &format!("problem.{}", problem.key()), key).to_owned();
     let way_on = match problem {
         // The page with the button is the way to try again, also after a POST.
-        Problem::Unavailable | Problem::Timeout if method == Method::GET || headers::holds_token(&uri) => {
+        Problem::Unavailable | Problem::Busy | Problem::Timeout
+            if method == Method::GET || headers::holds_token(&uri) =>
+        {
             uri.path().to_owned()
         }
         _ => format!("/?lang={locale}"),
@@ -201,10 +206,11 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
             }
         }
     };
-    if status == StatusCode::METHOD_NOT_ALLOWED
-        && let Some(allowed) = response.headers().get(header::ALLOW)
-    {
-        answer.headers_mut().insert(header::ALLOW, allowed.clone());
+    // What goes with the status, and not with the body.
+    for name in [header::ALLOW, header::RETRY_AFTER] {
+        if let Some(value) = response.headers().get(&name) {
+            answer.headers_mut().insert(name, value.clone());
+        }
     }
     answer
 }

@@ -13,12 +13,19 @@ use sqlx::PgConnection;
 use url::Url;
 
 use crate::{
-    domain::{address::AddressError, consent::Shown, locale::Locale, publication, signup},
+    domain::{
+        address::AddressError,
+        consent::Shown,
+        locale::Locale,
+        publication,
+        signup::{self, limits::Place},
+    },
     mail::envelope,
 };
 
 use super::{
-    AppState, client,
+    AppState,
+    client::Client,
     problem::{self, Problem},
     visitor::Visitor,
 };
@@ -78,10 +85,7 @@ pub async fn submit(
 ) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
     let headers = request.headers().clone();
-    let client_ip = state
-        .keeps_ip
-        .then(|| client::address(request.extensions(), &headers, &state.trusted_proxies))
-        .flatten();
+    let client = Client::of(request.extensions(), &headers, &state.trusted_proxies);
     let Form(sent) = Form::<Sent>::from_request(request, &()).await.map_err(|rejection| {
         match rejection.into_response().status() {
             StatusCode::PAYLOAD_TOO_LARGE => Problem::TooLarge,
@@ -98,7 +102,10 @@ pub async fn submit(
         let form_page = form_page(&state, &sent, &headers);
         let mut transaction = state.pool.begin().await?;
         let shown = shown(&mut transaction, &visitor, &sent).await?;
-        let request = signup::Request { email: &email, locale, shown, form_page: &form_page, client_ip };
+        let client_ip = client.filter(|_| state.keeps_ip).map(|client| client.address);
+        let place = client.and_then(Client::to_count).map(|address| Place::of(&state.keys, address));
+        let request =
+            signup::Request { email: &email, locale, shown, form_page: &form_page, client_ip, place };
         signup::request(&mut transaction, &request, Utc::now()).await?;
         transaction.commit().await?;
     } else {

@@ -323,7 +323,7 @@ async fn an_address_that_is_taken_is_stored_as_typed_and_as_identity() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_spellings_of_one_address_become_one_subscriber() {
-    let app = App::new().start().await;
+    let app = App::new().setting("CONFIRMATION_REPEAT_MINUTES", "0").start().await;
     app.sign_up("maria@straße.example").await;
     app.sign_up("MARIA@XN--STRAE-OQA.EXAMPLE").await;
     app.relay.wait_for(2).await;

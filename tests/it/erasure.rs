@@ -81,7 +81,8 @@ async fn after_an_erasure_nothing_names_the_address_and_the_counts_of_past_maili
             _ => Action::Go,
         }
     });
-    let app = App::new().relay(relay).setting("KEEP_IP_DAYS", "7").start().await;
+    let settings = App::new().setting("KEEP_IP_DAYS", "7").setting("CONFIRMATION_REPEAT_MINUTES", "0");
+    let app = settings.relay(relay).start().await;
     app.subscriber("anna@example.org").await;
     let program = Program::beside(&app);
     full_history(&app, &program).await;

@@ -1,5 +1,7 @@
 //! `subscribers show`: everything recorded of an address.
 
+use std::path::Path;
+
 use anyhow::bail;
 use serde::Serialize;
 
@@ -9,11 +11,13 @@ use crate::{
     domain::{
         address::EmailAddress,
         consent::{self, ConsentEvent},
-        delivery, signup,
+        delivery, publication, signup,
         subscriber::{self, Subscriber},
         suppression::{self, SuppressionReason},
     },
 };
+
+use super::proof;
 
 /// The whole record.
 #[derive(Serialize)]
@@ -26,8 +30,8 @@ struct Record {
     consent_events: Vec<ConsentEvent>,
 }
 
-/// Shows an address.
-pub async fn run(address: &EmailAddress, json: bool) -> anyhow::Result<()> {
+/// Shows an address, or writes its consent proof to a file.
+pub async fn run(address: &EmailAddress, json: bool, proof_file: Option<&Path>) -> anyhow::Result<()> {
     let keys = config::secret_keys(&Source::environment())?;
     let mut db = database().await?.acquire().await?;
     let normalized = address.normalized();
@@ -43,6 +47,11 @@ pub async fn run(address: &EmailAddress, json: bool) -> anyhow::Result<()> {
         record.subscriber.is_none() && record.signups.is_empty() && record.consent_events.is_empty();
     if nothing && record.suppressed.is_none() {
         bail!("nothing is recorded of {}", address.as_str());
+    }
+    if let Some(file) = proof_file {
+        let state = record.subscriber.as_ref().map(|subscriber| word(&subscriber.state));
+        let publication = publication::current(&mut db).await?;
+        return proof::write(file, &keys, address, state, record.consent_events, publication.as_ref(), json);
     }
     if json {
         return output::json(&record);

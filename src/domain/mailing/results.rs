@@ -1,8 +1,8 @@
 //! How a mailing goes: counts, what went wrong and why, and trying that again.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use sqlx::PgConnection;
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, types::Json};
 
 use crate::domain::{
     batch, delivery,
@@ -12,7 +12,7 @@ use crate::domain::{
 };
 
 /// How many deliveries of a mailing are in each state. They add up to its audience once it is sending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Waiting.
     pub pending: i64,
@@ -29,15 +29,44 @@ pub struct Counts {
     /// Not sent on purpose.
     pub skipped: i64,
     /// How many of those waiting were tried before and wait for their next try.
-    #[serde(skip)]
+    #[serde(skip, default)]
     pub put_off: i64,
 }
 
-/// Counts the deliveries of a mailing.
+/// Counts the deliveries of a mailing; of one whose deliveries are not kept any more, what was counted then.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn counts(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Counts> {
+    let kept = sqlx::query_scalar!(
+        r#"select kept_counts as "kept: Json<Counts>" from mailings where id = $1"#,
+        id.0
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    match kept.flatten() {
+        Some(Json(kept)) => Ok(kept),
+        None => count(db, id).await,
+    }
+}
+
+/// Keeps the counts of a mailing that has ended, because its deliveries go. Those that are kept stay as they are.
+///
+/// # Errors
+/// When the database fails.
+pub async fn keep_counts(db: &mut PgConnection, id: MailingId) -> sqlx::Result<()> {
+    let counts = counts(db, id).await?;
+    sqlx::query!(
+        "update mailings set kept_counts = $2 where id = $1 and kept_counts is null",
+        id.0,
+        Json(counts) as Json<Counts>
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn count(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Counts> {
     sqlx::query_as!(
         Counts,
         r#"select count(*) filter (where state = 'pending' and b.id is null) as "pending!",

@@ -1,0 +1,55 @@
+//! Forgetting: what is kept only for a time goes, hour by hour, while the service runs.
+
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio::time::interval;
+
+use crate::{
+    config::SecretKeys,
+    domain::{consent, retention, signup},
+};
+
+/// Forgets what is to be forgotten, every hour, for as long as the service runs. Where several do it at once, each finds
+/// what the others have left.
+pub async fn run(pool: PgPool, keys: SecretKeys, keep_ip_days: u16) {
+    let mut hourly = interval(Duration::from_hours(1));
+    for hour in 0_u64.. {
+        hourly.tick().await;
+        let forgotten =
+            async { round(&mut *pool.acquire().await?, &keys, keep_ip_days, hour % 24 == 0).await };
+        if let Err(error) = forgotten.await {
+            tracing::warn!(%error, "what is to be forgotten could not be; trying again in an hour");
+        }
+    }
+}
+
+async fn round(
+    db: &mut PgConnection,
+    keys: &SecretKeys,
+    keep_ip_days: u16,
+    is_daily: bool,
+) -> sqlx::Result<()> {
+    let now = Utc::now();
+    let ips = consent::forget_client_ips(db, now - TimeDelta::days(keep_ip_days.into())).await?;
+    if ips > 0 {
+        tracing::info!(ips, "IP addresses forgotten; their time was over");
+    }
+    signup::limits::forget_places(db, now).await?;
+    loop {
+        let mut transaction = db.begin().await?;
+        let signups = retention::expired_signups(&mut transaction, now).await?;
+        let subscribers = retention::withdrawn_proofs(&mut transaction, keys, now).await?;
+        let copies = if is_daily { retention::old_mailings(&mut transaction, now).await? } else { 0 };
+        transaction.commit().await?;
+        if signups + subscribers + copies == 0 {
+            break;
+        }
+        tracing::info!(signups, subscribers, copies, "forgotten; their time was over");
+    }
+    if is_daily {
+        retention::old_mails(db, now).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Retention: what is kept only for a time, and goes by itself (Art. 5(1)(e) DSGVO).
+//!
+//! | what | how long |
+//! |---|---|
+//! | signups nobody confirmed, with their events and mails | until they expire, seven days after the request |
+//! | the proof of a consent | until the end of the third year after it was withdrawn (§§ 195, 199 BGB), then erased |
+//! | who got a mailing and how that ended; other mails | 90 days after its end; the counts stay |
+//! | where a signup came from | two hours, see [`limits`](super::signup::limits) |
+//! | IP addresses | as the operator set it, see [`consent`] |
+//!
+//! Each function does a bounded piece of work in its caller's transaction and answers how much it did; it is called
+//! again until there is nothing left. So nothing else has to wait for it, and a death in between costs nothing.
+
+use chrono::{DateTime, Duration, Utc};
+use sqlx::PgConnection;
+
+use crate::{
+    config::SecretKeys,
+    domain::{
+        address::EmailAddress,
+        consent::{self, ConsentMethod},
+        erasure,
+        ids::{MailingId, SignupId},
+        mailing,
+    },
+};
+
+/// How long it is known to whom a mailing went.
+const DETAILS_LIVE: Duration = Duration::days(90);
+
+/// Signups removed at once.
+const SIGNUPS: i64 = 500;
+/// Proofs erased at once.
+const PROOFS: i64 = 50;
+/// Deliveries removed at once.
+const DELIVERIES: i64 = 10_000;
+
+/// Removes signups that nobody confirmed and whose time is over, with their events, tokens and mails.
+///
+/// # Errors
+/// When the database fails.
+pub async fn expired_signups(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let over: Vec<SignupId> = sqlx::query_scalar!(
+        r#"select id as "id: SignupId" from signups s
+           where state <> 'confirmed' and expires_at <= $1
+             -- What is still in the queue is skipped there first.
+             and not exists (select from deliveries d where d.signup_id = s.id and d.state = 'pending')
+           order by expires_at limit $2 for update skip locked"#,
+        now,
+        SIGNUPS
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let ids: Vec<uuid::Uuid> = over.iter().map(|id| id.0).collect();
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    consent::forget_signups(db, &ids).await?;
+    sqlx::query!("delete from deliveries where signup_id = any($1)", &ids).execute(&mut *db).await?;
+    let removed = sqlx::query!("delete from signups where id = any($1)", &ids).execute(db).await?;
+    Ok(removed.rows_affected())
+}
+
+/// Erases the addresses of those who left so long ago that nobody can ask for the proof any more.
+///
+/// # Errors
+/// When the database fails.
+pub async fn withdrawn_proofs(
+    db: &mut PgConnection,
+    keys: &SecretKeys,
+    now: DateTime<Utc>,
+) -> sqlx::Result<u64> {
+    let over: Vec<EmailAddress> = sqlx::query_scalar!(
+        r#"select email as "email: EmailAddress" from subscribers
+           where state <> 'active'
+             and state_changed_at < date_trunc('year', $1::timestamptz, 'UTC') - interval '3 years'
+           order by state_changed_at limit $2 for update skip locked"#,
+        now,
+        PROOFS
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let mut erased = 0;
+    for address in over {
+        erasure::erase(db, keys, &address.normalized(), ConsentMethod::Retention, now).await?;
+        erased += 1;
+    }
+    Ok(erased)
+}
+
+/// Removes who got mailings that ended long ago; how many that were, and how it ended, stays with the mailing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn old_mailings(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let old: Option<MailingId> = sqlx::query_scalar!(
+        r#"select id as "id: MailingId" from mailings m
+           where state in ('done', 'cancelled') and finished_at < $1
+             and exists (select from deliveries d where d.mailing_id = m.id and d.kind = 'mailing')
+           order by finished_at limit 1 for update skip locked"#,
+        now - DETAILS_LIVE
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(id) = old else { return Ok(0) };
+    mailing::keep_counts(&mut *db, id).await?;
+    let removed = sqlx::query!(
+        "delete from deliveries where id in (
+             select id from deliveries where mailing_id = $1 and kind = 'mailing' and state <> 'pending' limit $2)",
+        id.0,
+        DELIVERIES
+    )
+    .execute(db)
+    .await?;
+    Ok(removed.rows_affected())
+}
+
+/// Removes confirmations, welcomes and tests that ended long ago. That the relay took a confirmation stays in the
+/// record of consent.
+///
+/// This reads all deliveries: an index on when they ended would cost every mail more than this costs once a day.
+///
+/// # Errors
+/// When the database fails.
+pub async fn old_mails(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let removed = sqlx::query!(
+        "delete from deliveries where mailing_id is null and finished_at < $1",
+        now - DETAILS_LIVE
+    )
+    .execute(db)
+    .await?;
+    Ok(removed.rows_affected())
+}

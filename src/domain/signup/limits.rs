@@ -1,0 +1,332 @@
+//! Limits: how many mails signups may cause, so that the form is no tool against other people's mailboxes.
+//!
+//! Counting happens when a signup's mail is made, in the database, and only what came *before* the signup counts. So
+//! the verdict about a signup is the same whichever process asks, however often, and the form's answer does not depend
+//! on it (invariant 4).
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use chrono::{DateTime, Duration, Utc};
+use sqlx::PgConnection;
+
+use crate::{
+    config::{SecretKeys, SignupLimits},
+    domain::{ids::DeliveryId, signup::Signup},
+};
+
+/// The time in which signups from one place are counted.
+const WINDOW: Duration = Duration::hours(1);
+
+/// How long it is known where a signup came from: the window, and the time until somebody looks.
+pub const PLACE_LIVES: Duration = Duration::hours(2);
+
+/// Where a form came from, in a form that recognises a repetition and gives no address away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// HMAC of the IPv4 address, or of the IPv6 address's /64: what one household or server has.
+    pub client: [u8; 16],
+    /// HMAC of the /24 (IPv4) or the /48 (IPv6): what one organisation has.
+    pub range: [u8; 16],
+}
+
+impl Place {
+    /// The place of an IP address, under the newest key.
+    #[must_use]
+    pub fn of(keys: &SecretKeys, address: IpAddr) -> Self {
+        let (client, range) = match address.to_canonical() {
+            IpAddr::V4(v4) => {
+                let [a, b, c, _] = v4.octets();
+                (v4.octets().to_vec(), vec![a, b, c])
+            }
+            IpAddr::V6(v6) => (leading(v6, 8), leading(v6, 6)),
+        };
+        let hmac = |purpose, bytes: &[u8]| {
+            let mut short = [0; 16];
+            short.copy_from_slice(&keys.sign(purpose, bytes)[..16]);
+            short
+        };
+        Self { client: hmac("signup client", &client), range: hmac("signup range", &range) }
+    }
+}
+
+fn leading(address: Ipv6Addr, bytes: usize) -> Vec<u8> {
+    address.octets()[..bytes].to_vec()
+}
+
+/// What is to become of a signup's mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may go.
+    Go,
+    /// It is not sent; why, for the record.
+    Enough(&'static str),
+    /// There is a wave of signups. It waits until staff decide.
+    Wave,
+}
+
+/// Looks whether the mail of a signup may go. `delivery` is that mail.
+///
+/// Each count stops at its limit, so a flood of any size costs no more than the limit does.
+///
+/// # Errors
+/// When the database fails.
+pub async fn check(
+    db: &mut PgConnection,
+    limits: &SignupLimits,
+    signup: &Signup,
+    delivery: DeliveryId,
+) -> sqlx::Result<Verdict> {
+    let mails = mails_before(db, limits, signup, delivery).await?;
+    if mails.moments_ago > 0 {
+        return Ok(Verdict::Enough("a mail went to this address moments ago"));
+    }
+    if over(mails.day, limits.mails_a_day) || over(mails.week, limits.mails_a_week) {
+        return Ok(Verdict::Enough("enough mails went to this address for now"));
+    }
+    let before = signups_before(db, limits, signup).await?;
+    if before.released {
+        return Ok(Verdict::Go);
+    }
+    if over(before.client, limits.per_client) || over(before.range, limits.per_range) {
+        return Ok(Verdict::Enough("too many signups came from the same network"));
+    }
+    if over(before.domain, limits.per_domain) {
+        return Ok(Verdict::Enough("too many signups came for the same mail domain"));
+    }
+    if over(before.all, limits.in_all) {
+        return Ok(Verdict::Wave);
+    }
+    Ok(Verdict::Go)
+}
+
+/// Whether a count has come to its limit; 0 is no limit.
+fn over(count: i64, limit: u32) -> bool {
+    limit > 0 && count >= i64::from(limit)
+}
+
+/// Mails that answered earlier signups of the same address, or are about to.
+struct Mails {
+    moments_ago: i64,
+    day: i64,
+    week: i64,
+}
+
+async fn mails_before(
+    db: &mut PgConnection,
+    limits: &SignupLimits,
+    signup: &Signup,
+    delivery: DeliveryId,
+) -> sqlx::Result<Mails> {
+    let (address, at) = (signup.email.normalized(), signup.requested_at);
+    let moments_ago = at - Duration::minutes(limits.repeat_minutes.into());
+    sqlx::query_as!(
+        Mails,
+        r#"select
+             -- Whoever has confirmed, and left, and comes back, repeats nothing.
+             count(*) filter (where g.requested_at > $4 and g.state = 'waiting') as "moments_ago!",
+             count(*) filter (where g.requested_at > $3::timestamptz - interval '1 day') as "day!",
+             count(*) as "week!"
+           from signups g join deliveries d on d.signup_id = g.id
+           where g.email_normalized = $1 and d.kind = 'confirmation' and d.id < $2 and d.state <> 'skipped'
+             and g.requested_at > $3::timestamptz - interval '7 days'"#,
+        address.as_str(),
+        delivery.0,
+        at,
+        moments_ago
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Earlier signups within the hour, each counted up to its limit.
+struct Signups {
+    client: i64,
+    range: i64,
+    domain: i64,
+    all: i64,
+    released: bool,
+}
+
+async fn signups_before(
+    db: &mut PgConnection,
+    limits: &SignupLimits,
+    signup: &Signup,
+) -> sqlx::Result<Signups> {
+    sqlx::query_as!(
+        Signups,
+        r#"select
+             (select count(*) from (
+                 select from signups g where g.client_hmac = s.client_hmac
+                   and g.requested_at > $2 and (g.requested_at, g.id) < (s.requested_at, s.id) limit $3) c) as "client!",
+             (select count(*) from (
+                 select from signups g where g.range_hmac = s.range_hmac
+                   and g.requested_at > $2 and (g.requested_at, g.id) < (s.requested_at, s.id) limit $4) c) as "range!",
+             (select count(*) from (
+                 select from signups g
+                 where substring(g.email_normalized from '[^@]*$') = substring(s.email_normalized from '[^@]*$')
+                   and g.requested_at > $2 and (g.requested_at, g.id) < (s.requested_at, s.id) limit $5) c) as "domain!",
+             (select count(*) from (
+                 select from signups g
+                 where g.requested_at > $2 and (g.requested_at, g.id) < (s.requested_at, s.id) limit $6) c) as "all!",
+             s.released_at is not null as "released!"
+           from signups s where s.id = $1"#,
+        signup.id.0,
+        signup.requested_at - WINDOW,
+        i64::from(limits.per_client),
+        i64::from(limits.per_range),
+        i64::from(limits.per_domain),
+        i64::from(limits.in_all)
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Forgets where signups came from whose time is over. Answers how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_places(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let forgotten = sqlx::query!(
+        "update signups set client_hmac = null, range_hmac = null
+         where requested_at < $1 and (client_hmac is not null or range_hmac is not null)",
+        now - PLACE_LIVES
+    )
+    .execute(db)
+    .await?;
+    Ok(forgotten.rows_affected())
+}
+
+/// Signups whose mail waits for staff.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Held {
+    /// How many.
+    pub held: i64,
+    /// When the first of them was made.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// What is written beside a delivery that waits for staff; it is found by that.
+pub const HELD: &str = "held: part of a wave of signups";
+
+/// How many signups are held.
+///
+/// # Errors
+/// When the database fails.
+pub async fn held(db: &mut PgConnection) -> sqlx::Result<Held> {
+    sqlx::query_as!(
+        Held,
+        r#"select count(*) as "held!", min(g.requested_at) as since
+           from batches b join deliveries d on d.batch_id = b.id join signups g on g.id = d.signup_id
+           where b.mailing_id is null and d.state = 'pending' and d.smtp_text = $1"#,
+        HELD
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Lets the mails of all held signups go. Answers how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn release(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let released = sqlx::query!(
+        "with held as (
+             select b.id as batch, d.id, d.signup_id from batches b join deliveries d on d.batch_id = b.id
+             where b.mailing_id is null and b.claimed_by is null and d.state = 'pending' and d.smtp_text = $2
+             for update of b, d
+         ), noted as (
+             update signups g set released_at = $1 from held where g.id = held.signup_id
+         ), due as (
+             update deliveries d set due_at = $1, smtp_text = null from held where d.id = held.id
+         )
+         update batches b set due_at = $1 from held where b.id = held.batch",
+        now,
+        HELD
+    )
+    .execute(db)
+    .await?;
+    Ok(released.rows_affected())
+}
+
+/// Skips the mails of all held signups: nobody who asked in the wave hears from us. Answers how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn drop_held(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let dropped = sqlx::query!(
+        "with held as (
+             select b.id as batch, d.id from batches b join deliveries d on d.batch_id = b.id
+             where b.mailing_id is null and b.claimed_by is null and d.state = 'pending' and d.smtp_text = $2
+             for update of b, d
+         ), skipped as (
+             update deliveries d set state = 'skipped', finished_at = $1, smtp_text = 'dropped: part of a wave of signups'
+             from held where d.id = held.id
+         )
+         delete from batches b using held where b.id = held.batch",
+        now,
+        HELD
+    )
+    .execute(db)
+    .await?;
+    Ok(dropped.rows_affected())
+}
+
+/// Whether signups came from a place in the last hour, for whoever looks what is going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct LastHour {
+    /// Signups.
+    pub signups: i64,
+    /// Their mails that were taken by the relay.
+    pub accepted: i64,
+    /// Their mails that were not sent, because a limit was reached.
+    pub skipped: i64,
+}
+
+/// What the last hour was like.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_hour(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<LastHour> {
+    sqlx::query_as!(
+        LastHour,
+        r#"select count(*) as "signups!",
+             count(*) filter (where d.state = 'accepted') as "accepted!",
+             count(*) filter (where d.state = 'skipped') as "skipped!"
+           from signups g left join deliveries d on d.signup_id = g.id
+           where g.requested_at > $1"#,
+        now - WINDOW
+    )
+    .fetch_one(db)
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+
+    use super::*;
+
+    fn place(address: &str) -> Place {
+        let keys = SecretKeys::parse(&STANDARD.encode([3; 32])).unwrap();
+        Place::of(&keys, address.parse().unwrap())
+    }
+
+    #[test]
+    fn an_ipv4_address_is_a_client_and_its_24_a_range() {
+        let (one, near, far) = (place("192.0.2.1"), place("192.0.2.200"), place("192.0.3.1"));
+        assert_ne!(one.client, near.client);
+        assert_eq!(one.range, near.range);
+        assert_ne!(one.range, far.range);
+        assert_eq!(one, place("::ffff:192.0.2.1"));
+    }
+
+    #[test]
+    fn an_ipv6_64_is_a_client_and_its_48_a_range() {
+        let (one, same) = (place("2001:db8:1:2::1"), place("2001:db8:1:2:ffff::9"));
+        assert_eq!(one, same);
+        let neighbour = place("2001:db8:1:3::1");
+        assert_ne!(one.client, neighbour.client);
+        assert_eq!(one.range, neighbour.range);
+        assert_ne!(one.range, place("2001:db8:2:2::1").range);
+    }
+}

@@ -1,0 +1,91 @@
+//! The HTTP server: takes connections, and gives none of them the power to hold up the others.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::ConnectInfo, http::Request, response::Response};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::sleep,
+};
+use tower_service::Service;
+
+/// How long a client may take to send the head of a request, and to stay silent between two of them. The body has to
+/// come within the time of the whole request.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// Open connections at most; what comes beyond waits to be accepted.
+const CONNECTIONS: usize = 4_096;
+
+/// Serves `router` on `listener` until `stop` turns true; returns when every request that had begun is answered.
+pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            accepted = accepted => accepted,
+            () = stopped(&mut stop) => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let served = converse(stream, peer, router.clone(), stop.clone());
+                connections.spawn(async move {
+                    let _place = place;
+                    served.await;
+                });
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely; the next connection would fail at once too.
+                tracing::error!(%error, "a connection could not be taken");
+                sleep(Duration::from_millis(500)).await;
+            }
+        }
+        // Those that have ended need no room any more.
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// One connection, until it ends; when the server stops, until the request that it has begun is answered.
+async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, mut stop: watch::Receiver<bool>) {
+    // An answer is one write; there is nothing to wait for.
+    let _ = stream.set_nodelay(true);
+    let answer = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        answer(router.clone(), request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .serve_connection(TokioIo::new(stream), answer);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // Clients that go away or dawdle; nothing anybody has to look after.
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Waits until the server is to stop. The watch's guard is dropped here, before anybody awaits anything else.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+async fn answer(mut router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
+    // A router is always ready.
+    router.call(request.map(Body::new)).await
+}
