@@ -11,7 +11,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .PHONY: help
 help: ## list every target (this text)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
 setup: ## check for what is needed to build and run, install what is missing
@@ -53,6 +53,11 @@ bench: ## measure how fast mailings are sent, beside what SMTP alone could do (m
 bench-scale: ## send to ten thousand, a hundred thousand and a million (more options: ARGS="--help")
 	@scripts/setup run
 	cargo bench --locked --bench sending -- scale $(ARGS)
+
+.PHONY: bench-signup
+bench-signup: ## signups and unsubscribes a second, beside what the database alone could do (more options: ARGS="--help")
+	@scripts/setup run
+	cargo bench --locked --bench signup -- $(ARGS)
 
 .PHONY: lint-tools
 lint-tools: ## install the tools that the checks need

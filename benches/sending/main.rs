@@ -26,9 +26,13 @@ mod measure;
 mod newsletter;
 mod pipeline;
 mod scale;
+#[path = "../common/server.rs"]
 mod server;
 mod sink;
 mod speed;
+#[path = "../common/subscribers.rs"]
+mod subscribers;
+#[path = "../common/table.rs"]
 mod table;
 
 use std::{env, path::PathBuf};

@@ -19,7 +19,7 @@ use rundbrief::{
 };
 use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 
-use crate::server::Server;
+use crate::{server::Server, subscribers::subscribe};
 
 /// The database's name; there is one at a time.
 const DATABASE: &str = "bench";
@@ -125,24 +125,6 @@ impl Newsletter {
 
 fn secret_key() -> String {
     STANDARD.encode([7; 32])
-}
-
-/// Makes subscribers, in the state of a list that has been there for a while: vacuumed, analyzed, and on the disk.
-async fn subscribe(db: &mut PgConnection, recipients: u32) -> anyhow::Result<()> {
-    sqlx::query(
-        "insert into subscribers
-             (id, email, email_normalized, locale, state, created_at, confirmed_at, state_changed_at)
-         select gen_random_uuid(), 's' || n || '@example.org', 's' || n || '@example.org',
-             'de', 'active', now(), now(), now()
-         from generate_series(1, $1::bigint) n",
-    )
-    .bind(i64::from(recipients))
-    .execute(&mut *db)
-    .await?;
-    // One at a time: vacuum runs in no transaction, not even in that of a list of statements.
-    sqlx::raw_sql("vacuum (analyze) subscribers").execute(&mut *db).await?;
-    sqlx::raw_sql("checkpoint").execute(db).await?;
-    Ok(())
 }
 
 /// Brings in an update with just as many sentences as its mail needs to have `bytes` bytes; answers that mail too.
