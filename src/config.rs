@@ -78,13 +78,7 @@ impl PublicUrl {
             && url.fragment().is_none()
             && url.username().is_empty()
             && matches!(url.path(), "" | "/");
-        let on_this_machine = match url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        if url.scheme() == "http" && !on_this_machine {
+        if url.scheme() == "http" && !is_on_this_machine(&url) {
             return Err("must begin with https://: links hold tokens, and mail programs unsubscribe over https alone (RFC 8058)".into());
         }
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || !plain {
@@ -116,6 +110,17 @@ impl PublicUrl {
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
+    }
+}
+
+/// Whether an address leads to this machine, where plain http is as good as https.
+#[must_use]
+pub fn is_on_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

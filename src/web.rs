@@ -1,15 +1,18 @@
-//! What people meet: the public pages, server-rendered, without JavaScript.
+//! What people meet: the public pages, server-rendered, without JavaScript; and the signup box for other sites.
 //!
 //! | route | does |
 //! |---|---|
 //! | `GET /` | the signup page |
-//! | `POST /subscribe` | takes a request, answers the same for every address |
+//! | `POST /subscribe` | takes a request, answers the same for every address; from ours and the publication's sites alone |
+//! | `OPTIONS /subscribe` | tells browsers which sites those are (CORS) |
+//! | `GET /embed` | the signup box for the project's own site: three ways, each to copy and at work |
+//! | `GET /embed/box` | what the script of the box shows, as JSON |
 //! | `GET /check-mailbox` | "look into your mailbox" |
 //! | `GET, POST /confirm/{token}` | asks, and takes the answer |
 //! | `GET, POST /unsubscribe/{token}` | one sentence, one button; POST is also RFC 8058's one click |
 //! | `POST /resubscribe/{token}` | takes an unsubscribe back, for an hour |
 //! | `GET /health/live`, `/health/ready` | for the operator's monitoring |
-//! | `GET /assets/…` | style sheet and icon |
+//! | `GET /assets/…` | style sheet, icon, and `embed.js`, the script of the box |
 //!
 //! GET and HEAD change nothing (invariant 1).
 
@@ -17,9 +20,11 @@ mod assets;
 mod busy;
 mod client;
 mod confirm;
+mod embed;
 mod headers;
 mod health;
 mod link;
+mod origin;
 mod pages;
 mod problem;
 mod server;
@@ -99,12 +104,17 @@ impl AppState {
 /// Every public route and those in `more`, with everything around them: error pages, headers, log lines.
 pub fn router(state: AppState, more: Router<AppState>) -> Router {
     let forms = Router::new()
-        .route("/subscribe", routing::post(subscribe::submit).get(subscribe::back_to_form))
+        .route(
+            "/subscribe",
+            routing::post(subscribe::submit).get(subscribe::back_to_form).options(origin::preflight),
+        )
         .route("/confirm/{token}", routing::get(confirm::ask).post(confirm::answer))
         .layer(RequestBodyLimitLayer::new(FORM_LIMIT));
     forms
         .route("/", routing::get(subscribe::form))
         .route("/check-mailbox", routing::get(subscribe::check_mailbox))
+        .route("/embed", routing::get(embed::page))
+        .route("/embed/box", routing::get(embed::signup_box))
         // No limit that would answer before the handler: whatever comes with it, an unsubscribe counts.
         .route("/unsubscribe/{token}", routing::get(unsubscribe::ask).post(unsubscribe::leave))
         .route("/resubscribe/{token}", routing::post(unsubscribe::undo))

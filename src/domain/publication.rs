@@ -1,8 +1,10 @@
 //! The publication: the newsletter's identity and its legal texts, version by version.
 
 mod look;
+mod origin;
 
 pub use look::{Accent, TimeZone};
+pub use origin::Origin;
 
 use std::collections::BTreeMap;
 
@@ -40,6 +42,10 @@ pub struct Content {
     /// Where the privacy policy is (Art. 13 DSGVO).
     #[serde(default)]
     pub privacy_url: Option<Url>,
+    /// The sites whose pages may send the signup form. [`Content::origins`] knows what holds when none are named.
+    // Left out of the JSON when it is not set: a publication from before there was this field stays what it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_origins: Option<Vec<Origin>>,
     /// The IANA name of the time zone in which times are written, default `Europe/Berlin`.
     #[serde(default)]
     pub time_zone: TimeZone,
@@ -210,6 +216,12 @@ impl Content {
     #[must_use]
     pub fn texts(&self, locale: Locale) -> Texts {
         self.own_texts(locale).or_else(|| self.own_texts(self.locale)).cloned().unwrap_or_default()
+    }
+
+    /// The sites whose pages may send the signup form: those that are named, else the project's own.
+    #[must_use]
+    pub fn origins(&self) -> Vec<Origin> {
+        self.allowed_origins.clone().unwrap_or_else(|| self.website.iter().map(Origin::of).collect())
     }
 
     /// SHA-256 of the consent text in a language, as consent events record it.
@@ -387,6 +399,39 @@ mod tests {
         let error =
             Content::parse("name = \"N\"\n[texts.de]\nimprint = \"a\\u0001b\"\n").unwrap_err().to_string();
         assert!(error.contains("texts.de.imprint"), "{error}");
+    }
+
+    #[test]
+    fn the_website_may_send_forms_unless_others_are_named() {
+        let origins = |file: &str| {
+            let content = Content::parse(&format!("name = \"N\"\n{file}")).unwrap();
+            content.origins().iter().map(|origin| origin.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        let website = "website = \"https://www.example.org/projekt/\"\n";
+        assert_eq!(origins(""), [""; 0]);
+        assert_eq!(origins(website), ["https://www.example.org"]);
+        assert_eq!(origins(&format!("{website}allowed_origins = []")), [""; 0]);
+        assert_eq!(
+            origins(&format!(
+                "{website}allowed_origins = [\"https://example.org\", \"http://localhost:3000\"]"
+            )),
+            ["https://example.org", "http://localhost:3000"]
+        );
+    }
+
+    #[test]
+    fn a_site_that_is_no_origin_is_told_with_its_field() {
+        let file = "name = \"N\"\nallowed_origins = [\n  \"https://example.org\",\n  \"example.org\",\n]\n";
+        let error = Content::parse(file).unwrap_err().to_string();
+        assert!(error.contains("allowed_origins: \"example.org\" is not"), "{error}");
+    }
+
+    #[test]
+    fn a_publication_from_before_there_were_origins_reads_and_stays_as_it_was() {
+        let stored = r#"{"name":"N","locale":"de","website":"https://www.example.org/"}"#;
+        let content: Content = serde_json::from_str(stored).unwrap();
+        assert_eq!(content.origins()[0].as_str(), "https://www.example.org");
+        assert!(!serde_json::to_string(&content).unwrap().contains("allowed_origins"));
     }
 
     #[test]

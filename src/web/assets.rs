@@ -1,4 +1,4 @@
-//! The style sheet and the icon, built into the binary.
+//! The style sheet, the script for other sites and the icon, built into the binary.
 
 use axum::{
     extract::Path,
@@ -12,6 +12,7 @@ use super::problem::Problem;
 pub async fn asset(Path(file): Path<String>) -> Response {
     let (media_type, content) = match file.as_str() {
         "rundbrief.css" => ("text/css; charset=utf-8", include_str!("assets/rundbrief.css")),
+        "embed.js" => ("text/javascript; charset=utf-8", include_str!("assets/embed.js")),
         "favicon.svg" => ("image/svg+xml", include_str!("assets/favicon.svg")),
         _ => return Problem::NotFound.into_response(),
     };

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::domain::{
     ids::SubscriberId,
+    publication::Origin,
     signup::{self, Answer, Signup, SignupState},
     token::{self, ConfirmToken, LinkPurpose, subscriber_token},
 };
@@ -95,7 +96,9 @@ fn confirmed(visitor: &Visitor, subscriber: SubscriberId) -> Result<Response, Pr
 /// sent the form, and is not shown under ours.
 fn own_page_host(signup: &Signup, visitor: &Visitor) -> Option<String> {
     let page = Url::parse(&signup.form_page).ok()?;
-    let website = visitor.publication.content.website.as_ref().and_then(Url::host_str);
+    let content = &visitor.publication.content;
+    let website = content.website.as_ref().and_then(Url::host_str);
     let own = [website, Some(visitor.state.public_url.host())];
-    page.host_str().filter(|host| own.contains(&Some(host))).map(str::to_owned)
+    let is_named = content.origins().contains(&Origin::of(&page));
+    page.host_str().filter(|host| is_named || own.contains(&Some(host))).map(str::to_owned)
 }

@@ -11,7 +11,20 @@ use axum::{
 
 use super::AppState;
 
-const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+macro_rules! csp {
+    ($more:literal) => {
+        concat!(
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+            $more
+        )
+    };
+}
+
+/// What a page may load and where its forms may go. Scripts are not among it.
+const CSP: &str = csp!("");
+
+/// The same for the one page that shows our own script at work.
+pub const CSP_WITH_OWN_SCRIPT: &str = csp!("; script-src 'self'; connect-src 'self'");
 
 /// Adds the security headers. Pages whose address holds a token also keep it out of caches and of Referer headers.
 pub async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {

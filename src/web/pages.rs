@@ -21,6 +21,9 @@ const TEMPLATES: &[(&str, &str)] = built_in!(
     "unsubscribe.html",
     "unsubscribed.html",
     "resubscribed.html",
+    "embed.html",
+    "box_form.html",
+    "box_script.html",
     "problem.html",
 );
 
@@ -47,13 +50,20 @@ pub enum PageError {
 pub struct PublicationView {
     name: String,
     website: Option<String>,
-    privacy_url: Option<String>,
-    sender_name: String,
-    sender_address: String,
-    heading: String,
-    teaser: String,
-    consent: String,
-    frequency: String,
+    /// Where the privacy policy is.
+    pub privacy_url: Option<String>,
+    /// Who mails are from.
+    pub sender_name: String,
+    /// The address they are from.
+    pub sender_address: String,
+    /// Heading of the signup box.
+    pub heading: String,
+    /// The line under it.
+    pub teaser: String,
+    /// What the visitor agrees to.
+    pub consent: String,
+    /// How often mail comes; empty when nobody said.
+    pub frequency: String,
     imprint: String,
     funding_notice: String,
 }
@@ -175,7 +185,8 @@ mod tests {
     }
 
     #[test]
-    fn the_style_sheet_stays_small() {
+    fn the_style_sheet_and_the_script_stay_small() {
         assert!(include_str!("assets/rundbrief.css").len() < 12 * 1024);
+        assert!(include_str!("assets/embed.js").len() < 6 * 1024);
     }
 }

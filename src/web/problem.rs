@@ -34,6 +34,8 @@ pub enum Problem {
     NotFound,
     /// A page asked for in a way it does not take.
     MethodNotAllowed,
+    /// A form from a site that the publication does not name.
+    OtherSite,
     /// More bytes than the form takes.
     TooLarge,
     /// A form that cannot be read.
@@ -64,6 +66,7 @@ impl Problem {
             Problem::LinkUnknown | Problem::UnsubscribeUnknown | Problem::NotFound => StatusCode::NOT_FOUND,
             Problem::LinkExpired | Problem::LinkEnded => StatusCode::GONE,
             Problem::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Problem::OtherSite => StatusCode::FORBIDDEN,
             Problem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Problem::BadRequest => StatusCode::BAD_REQUEST,
             Problem::Unavailable | Problem::Busy => StatusCode::SERVICE_UNAVAILABLE,
@@ -81,6 +84,7 @@ impl Problem {
             Problem::LinkEnded => "link_ended",
             Problem::NotFound => "not_found",
             Problem::MethodNotAllowed => "method_not_allowed",
+            Problem::OtherSite => "other_site",
             Problem::TooLarge => "too_large",
             Problem::BadRequest => "bad_request",
             Problem::Unavailable => "unavailable",
@@ -173,6 +177,8 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
         {
             uri.path().to_owned()
         }
+        // By our own name: under any other the form there would be another site's again.
+        Problem::OtherSite => state.public_url.join(&format!("/?lang={locale}")),
         _ => format!("/?lang={locale}"),
     };
     let reference = match &problem {
@@ -206,8 +212,8 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
             }
         }
     };
-    // What goes with the status, and not with the body.
-    for name in [header::ALLOW, header::RETRY_AFTER] {
+    // What goes with the status and the site that asks, and not with the body.
+    for name in [header::ALLOW, header::RETRY_AFTER, header::ACCESS_CONTROL_ALLOW_ORIGIN, header::VARY] {
         if let Some(value) = response.headers().get(&name) {
             answer.headers_mut().insert(name, value.clone());
         }

@@ -26,6 +26,7 @@ use crate::{
 use super::{
     AppState,
     client::Client,
+    origin::RequestOrigin,
     problem::{self, Problem},
     visitor::Visitor,
 };
@@ -77,12 +78,18 @@ pub async fn check_mailbox(visitor: Visitor) -> Result<Response, Problem> {
 
 /// `POST /subscribe`
 ///
-/// The answer depends on nothing but the form: what the database knows of the address is not asked (invariant 4).
+/// The answer depends on nothing but the form and the site it stands on: what the database knows of the address is not
+/// asked (invariant 4).
 pub async fn submit(
     State(state): State<AppState>,
     visitor: Visitor,
     request: Request,
 ) -> Result<Response, Problem> {
+    let origin = RequestOrigin::of(&visitor, request.headers()).may_send()?;
+    Ok(origin.may_read(take(&state, visitor, request).await))
+}
+
+async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
     let headers = request.headers().clone();
     let client = Client::of(request.extensions(), &headers, &state.trusted_proxies);
@@ -99,7 +106,7 @@ pub async fn submit(
         Err(error) => return mistake(&visitor, &headers, &sent, error),
     };
     if sent.homepage.is_empty() {
-        let form_page = form_page(&state, &sent, &headers);
+        let form_page = form_page(state, &sent, &headers);
         let mut transaction = state.pool.begin().await?;
         let shown = shown(&mut transaction, &visitor, &sent).await?;
         let client_ip = client.filter(|_| state.keeps_ip).map(|client| client.address);

@@ -80,6 +80,14 @@ impl Visitor {
         self.render(status, template, None, own)
     }
 
+    /// A piece of HTML that is part of a page, or is to be copied into one.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be made.
+    pub fn piece(&self, template: &str, own: &impl Serialize) -> Result<String, Problem> {
+        self.made(template, None, own).map(|html| html.trim_end().to_owned())
+    }
+
     /// A text of the pages.
     pub fn text(&self, table: &str, key: &str) -> &str {
         self.state.pages.text(self.locale, table, key)
@@ -92,10 +100,19 @@ impl Visitor {
         other_language_url: Option<String>,
         own: &impl Serialize,
     ) -> Result<Response, Problem> {
+        let page = self.made(template, other_language_url, own)?;
+        Ok((status, [(header::CONTENT_LANGUAGE, self.locale.tag())], Html(page)).into_response())
+    }
+
+    fn made(
+        &self,
+        template: &str,
+        other_language_url: Option<String>,
+        own: &impl Serialize,
+    ) -> Result<String, Problem> {
         let publication = PublicationView::new(&self.publication.content, self.locale);
         let frame = Frame { locale: self.locale, other_language_url, publication: Some(&publication) };
-        let page = self.state.pages.render(template, &frame, own)?;
-        Ok((status, [(header::CONTENT_LANGUAGE, self.locale.tag())], Html(page)).into_response())
+        Ok(self.state.pages.render(template, &frame, own)?)
     }
 }
 

@@ -25,6 +25,7 @@ mod consent;
 mod consent_import;
 mod deaths;
 mod delivery;
+mod embed;
 mod erasure;
 mod faults;
 mod invariants;

@@ -33,7 +33,7 @@ async fn a_form_that_is_too_large_or_cannot_be_read_is_refused_and_nothing_is_ke
 async fn a_wrong_method_is_told_which_ones_there_are() {
     let app = App::new().without_worker().start().await;
     for (method, path, allowed) in [
-        (Method::DELETE, "/subscribe", "GET,HEAD,POST"),
+        (Method::DELETE, "/subscribe", "GET,HEAD,OPTIONS,POST"),
         (Method::PUT, "/confirm/x", "GET,HEAD,POST"),
         (Method::PATCH, "/unsubscribe/x", "GET,HEAD,POST"),
         (Method::GET, "/resubscribe/x", "POST"),

@@ -1,0 +1,117 @@
+// <rundbrief-signup>: the newsletter's signup box on any page. Documented at /embed.
+(() => {
+  if (customElements.get("rundbrief-signup")) return;
+  const home = document.currentScript?.src;
+
+  const css = `
+:host(:not([hidden])) { display: block; }
+* { box-sizing: border-box; margin: 0; }
+#form, #result { display: grid; gap: var(--rundbrief-gap, 1em); }
+h2 { font-size: 1.4em; line-height: 1.3; }
+h3 { font-size: 1em; }
+p, dd { white-space: pre-line; }
+input, button { min-height: 3em; padding: .5em 1em; border: 1px solid; border-radius: var(--rundbrief-radius, 4px); color: inherit; font: inherit; }
+label, dt, button { font-weight: 600; }
+#input { width: 100%; margin: .4em 0; background: var(--rundbrief-field, transparent); }
+#input[aria-invalid=true] { border: 2px solid var(--error); }
+:is(#error, #trouble):not(:empty) { margin: .4em 0; padding-left: .8em; border-left: 4px solid var(--error); }
+#hint, section { font-size: .9em; }
+dl { display: grid; grid-template-columns: auto 1fr; gap: .3em 1em; margin: .6em 0; }
+dd { overflow-wrap: anywhere; }
+a { display: inline-block; min-height: 24px; margin-right: 1em; color: inherit; }
+#button { border-color: transparent; background: var(--accent); }
+#button span { color: var(--rundbrief-on-accent, #fff); }
+#button[aria-disabled] { opacity: .7; }
+:focus-visible { outline: 2px solid; outline-offset: 3px; }
+[aria-hidden] { position: absolute; clip-path: inset(50%); }`;
+
+  // An element. Its id is also the part that the site's style sheet may address.
+  const make = (tag, attributes, ...children) => {
+    const node = document.createElement(tag);
+    for (const key in attributes) node.setAttribute(key, attributes[key]);
+    if (node.id) node.setAttribute("part", node.id);
+    node.append(...children.filter(Boolean));
+    return node;
+  };
+  const plain = (tag, ...children) => make(tag, {}, ...children);
+  const link = (to) => to && make("a", { href: to.url }, to.label);
+
+  class Signup extends HTMLElement {
+    #begun;
+
+    async connectedCallback() {
+      if (this.#begun) return;
+      this.#begun = true;
+      let service;
+      // Until everything is there, and when it does not come, people see the plain form inside.
+      try {
+        service = new URL(this.getAttribute("service") || home).origin;
+        const lang = encodeURIComponent(this.closest("[lang]")?.lang ?? "");
+        const answer = await fetch(`${service}/embed/box?lang=${lang}`);
+        if (!answer.ok) throw answer.status;
+        this.#show(await answer.json(), service);
+      } catch {
+        if (service && !this.childElementCount) this.append(link({ url: service, label: "Newsletter" }));
+      }
+    }
+
+    #show(box, service) {
+      const input = make("input", { id: "input", name: "email", type: "email", autocomplete: "email", required: "", "aria-describedby": "hint" });
+      const trap = make("input", { name: "homepage", tabindex: -1, autocomplete: "off" });
+      const error = make("p", { id: "error" });
+      const label = plain("span", box.button);
+      const button = make("button", { id: "button", "aria-describedby": "consent" }, label);
+      const trouble = make("p", { id: "trouble", role: "alert" });
+      const result = make("div", { id: "result", role: "status", tabindex: -1 });
+      const form = make("form", { id: "form", novalidate: "" },
+        make("h2", { id: "heading" }, box.heading),
+        make("p", { id: "teaser" }, box.teaser),
+        plain("div", make("label", { id: "label", for: "input" }, box.email_label), error, input, make("p", { id: "hint" }, box.email_hint)),
+        make("label", { "aria-hidden": true }, box.honeypot_label, trap),
+        plain("section",
+          plain("h3", box.consent_heading), make("p", { id: "consent" }, box.consent),
+          make("dl", { id: "facts" }, ...[box.sender, box.frequency, box.withdraw].flatMap((fact) => fact ? [plain("dt", fact.label), plain("dd", fact.text)] : [])),
+          link(box.privacy), link(box.imprint)),
+        plain("div", trouble, button));
+
+      const send = async () => {
+        const body = new URLSearchParams({ email: input.value, homepage: trap.value, locale: box.lang, consent_version: box.consent_version, page: location.href.slice(0, 500) });
+        const answer = await fetch(`${service}/subscribe?lang=${box.lang}`, { method: "POST", headers: { Accept: "application/json" }, body, signal: AbortSignal.timeout(2e4) });
+        if (!answer.ok) return [answer.status, (await answer.json()).detail];
+        form.remove();
+        result.append(make("h2", { id: "heading" }, box.success.heading), ...box.success.text.map((text) => plain("p", text)));
+        result.focus();
+        return [];
+      };
+      form.addEventListener("submit", async (event) => {
+        event.preventDefault();
+        if (button.hasAttribute("aria-disabled")) return;
+        button.setAttribute("aria-disabled", true);
+        label.textContent = box.sending;
+        trouble.replaceChildren();
+        const [status, message] = await send().catch(() => [-1]);
+        button.removeAttribute("aria-disabled");
+        label.textContent = box.button;
+        const wrong = status === 422;
+        error.textContent = wrong ? message : "";
+        input.setAttribute("aria-invalid", wrong);
+        input.setAttribute("aria-describedby", wrong ? "error hint" : "hint");
+        if (wrong) input.focus();
+        else if (status) trouble.append(message || box.trouble, " ", link(box.hosted));
+      });
+
+      // What was typed into the plain form goes on here.
+      const typed = this.querySelector("[name=email]");
+      const inUse = typed?.matches(":focus");
+      input.value = typed?.value ?? "";
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(`:host { --accent: var(--rundbrief-accent, ${box.accent}); --error: var(--rundbrief-error, #d43f2e); }${css}`);
+      const root = this.attachShadow({ mode: "open" });
+      root.adoptedStyleSheets = [sheet];
+      root.append(make("div", { lang: box.lang }, form, result));
+      if (inUse) input.focus();
+    }
+  }
+
+  customElements.define("rundbrief-signup", Signup);
+})();
