@@ -26,6 +26,14 @@ demo: ## try everything on this machine, without configuration (more options: AR
 test: ## run every test (only some: ARGS=part_of_a_name)
 	@scripts/setup test
 	cargo test --locked $(ARGS)
+	$(if $(ARGS),,@$(MAKE) --no-print-directory test-browser)
+
+.PHONY: test-browser
+test-browser: ## the public pages in a real browser: axe, keyboard, with and without JavaScript (part of make test)
+	@scripts/setup browser
+	cargo build --locked
+	cd tests/browser && CHROMIUM=$$(command -v chromium || command -v chromium-browser || command -v google-chrome) \
+		RUNDBRIEF=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/rundbrief npm test --silent
 
 .PHONY: test-faults
 test-faults: ## the fault tests of sending at their full size: 8,000 recipients each (some minutes)

@@ -23,7 +23,7 @@ a { display: inline-block; min-height: 24px; margin-right: 1em; color: inherit; 
 #button span { color: var(--rundbrief-on-accent, #fff); }
 #button[aria-disabled] { opacity: .7; }
 :focus-visible { outline: 2px solid; outline-offset: 3px; }
-[aria-hidden] { position: absolute; clip-path: inset(50%); }`;
+[aria-hidden] { position: absolute; width: 1px; overflow: hidden; clip-path: inset(50%); }`;
 
   // An element. Its id is also the part that the site's style sheet may address.
   const make = (tag, attributes, ...children) => {

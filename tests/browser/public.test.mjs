@@ -1,0 +1,233 @@
+// The public pages in a real browser: for everyone, with the keyboard alone, with and without JavaScript.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { findings, launch, tabTo } from "./browser.mjs";
+import { start } from "./service.mjs";
+
+let service, browser;
+
+before(async () => {
+  service = await start();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await service?.stop();
+});
+
+/** A page of the browser's own, closed when the work is done. */
+async function withPage(options, work) {
+  const context = await browser.newContext({ reducedMotion: "reduce", ...options });
+  try {
+    return await work(await context.newPage());
+  } finally {
+    await context.close();
+  }
+}
+
+/** Sends the signup form; answers the address and the link in its mail. */
+async function signUp(page, lang) {
+  const address = service.newAddress();
+  await page.goto(`${service.url}/?lang=${lang}`);
+  await page.fill("#email", address);
+  await Promise.all([page.waitForURL("**/check-mailbox**"), page.press("#email", "Enter")]);
+  return { address, link: `${await service.mail(address, "confirm")}?lang=${lang}` };
+}
+
+/** Goes to the page behind a button. */
+async function press(page, selector) {
+  await Promise.all([page.waitForNavigation(), page.click(selector)]);
+}
+
+/** Every public page there is, one after the other. */
+async function* everyPage(page, lang) {
+  await page.goto(`${service.url}/?lang=${lang}`);
+  yield "signup";
+  await page.fill("#email", "maria@example");
+  await press(page, "main button");
+  yield "signup with an error";
+  const { address, link } = await signUp(page, lang);
+  yield "check mailbox";
+  await page.goto(link);
+  yield "confirm";
+  await press(page, "button[value=confirm]");
+  yield "confirmed";
+  const unsubscribe = `${await service.mail(address, "unsubscribe")}?lang=${lang}`;
+  await page.goto(unsubscribe);
+  yield "unsubscribe";
+  await press(page, "main button");
+  yield "unsubscribed";
+  await press(page, "main button");
+  yield "subscribed again";
+  const other = await signUp(page, lang);
+  await page.goto(other.link);
+  await press(page, "button[value=decline]");
+  yield "declined";
+  await page.goto(`${service.url}/confirm/not-ours?lang=${lang}`);
+  yield "a link that does not fit";
+  await page.goto(`${service.url}/nowhere?lang=${lang}`);
+  yield "no such page";
+}
+
+/** The page with the box for other sites, in each state of the box. */
+async function* embedPage(page, lang) {
+  await page.goto(`${service.url}/embed?lang=${lang}`);
+  const box = page.locator("rundbrief-signup");
+  await box.locator("#input").waitFor();
+  yield "embed";
+  await box.locator("#input").fill("maria@example");
+  await page.keyboard.press("Enter");
+  await box.locator("#input[aria-invalid=true]").waitFor();
+  yield "the box with an error";
+  await box.locator("#input").fill(service.newAddress());
+  await page.keyboard.press("Enter");
+  await box.locator("#heading").last().waitFor();
+  await box.locator("#input").waitFor({ state: "detached" });
+  yield "the box when all is well";
+}
+
+async function* both(one, other) {
+  yield* one;
+  yield* other;
+}
+
+for (const lang of ["de", "en"]) {
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [320, 1280]) {
+      test(`axe finds nothing: ${lang}, ${colorScheme}, ${width} px`, async () => {
+        // The pages' own policy would refuse axe.
+        const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
+        await withPage(options, async (page) => {
+          for await (const what of both(everyPage(page, lang), embedPage(page, lang))) {
+            assert.deepEqual(await findings(page), [], what);
+            const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+            assert.ok(wide <= width, `${what} is ${wide} px wide`);
+            assert.equal(await page.evaluate(() => document.documentElement.lang), lang, what);
+            assert.equal(await page.locator("h1").count(), 1, what);
+          }
+        });
+      });
+    }
+  }
+}
+
+for (const javaScriptEnabled of [true, false]) {
+  test(`the keyboard alone does the whole journey, ${javaScriptEnabled ? "with" : "without"} JavaScript`, async () => {
+    await withPage({ javaScriptEnabled }, async (page) => {
+      const address = service.newAddress();
+      const heading = () => page.locator("h1").innerText();
+      const enter = () => Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+
+      await page.goto(`${service.url}/?lang=de`);
+      await page.keyboard.press("Tab");
+      assert.equal(await page.locator(":focus").innerText(), "Zum Inhalt springen");
+      await tabTo(page, "#email");
+      await page.keyboard.type(address);
+      await enter();
+      assert.equal(await heading(), "Bitte sehen Sie in Ihr Postfach");
+
+      await page.goto(`${await service.mail(address, "confirm")}?lang=de`);
+      await tabTo(page, "button[value=confirm]");
+      await enter();
+      assert.equal(await heading(), "Sie sind angemeldet");
+
+      await page.goto(`${await service.mail(address, "unsubscribe")}?lang=de`);
+      await tabTo(page, "main button");
+      await enter();
+      assert.equal(await heading(), "Sie sind abgemeldet");
+      await tabTo(page, "main button");
+      await enter();
+      assert.equal(await heading(), "Sie sind wieder angemeldet");
+    });
+  });
+
+  test(`a mistake is told at its field, ${javaScriptEnabled ? "with" : "without"} JavaScript`, async () => {
+    await withPage({ javaScriptEnabled }, async (page) => {
+      await page.goto(`${service.url}/?lang=de`);
+      // Browsers let this one pass.
+      await page.fill("#email", "maria@example");
+      await press(page, "main button");
+      const field = page.locator("#email");
+      assert.equal(await field.getAttribute("aria-invalid"), "true");
+      assert.equal(await field.inputValue(), "maria@example", "nothing has to be typed again");
+      const described = (await field.getAttribute("aria-describedby")).split(" ");
+      assert.match(await page.locator(`#${described[0]}`).innerText(), /Teil nach dem @/);
+      assert.equal(await page.locator("#email:focus").count(), 1, "the field has the focus");
+      assert.match(await page.title(), /^Fehler: /);
+      assert.equal(await page.locator(`#${described[0]}`).getAttribute("role"), "alert");
+    });
+  });
+}
+
+test("the box tells what is wrong at its field, and that all is well, to those who cannot see it too", async () => {
+  await withPage({}, async (page) => {
+    const focused = () => page.evaluate(() => document.activeElement.shadowRoot?.activeElement?.id);
+    for await (const what of embedPage(page, "de")) {
+      const box = page.locator("rundbrief-signup");
+      if (what === "the box with an error") {
+        assert.equal(await focused(), "input");
+        const [error] = (await box.locator("#input").getAttribute("aria-describedby")).split(" ");
+        assert.match(await box.locator(`#${error}`).innerText(), /Teil nach dem @/);
+      }
+      if (what === "the box when all is well") {
+        assert.match(await box.locator("[role=status]").innerText(), /Bitte sehen Sie in Ihr Postfach/);
+        assert.equal(await focused(), "result");
+      }
+    }
+  });
+});
+
+test("without JavaScript the box is the plain form, and works", async () => {
+  await withPage({ javaScriptEnabled: false }, async (page) => {
+    await page.goto(`${service.url}/embed?lang=de`);
+    const form = page.locator("rundbrief-signup form");
+    const address = service.newAddress();
+    await form.locator("[name=email]").fill(address);
+    await Promise.all([page.waitForURL("**/check-mailbox**"), page.keyboard.press("Enter")]);
+    assert.ok(await service.mail(address, "confirm"));
+  });
+});
+
+test("every place to press is 24 pixels large", async () => {
+  await withPage({ viewport: { width: 320, height: 800 } }, async (page) => {
+    for await (const what of everyPage(page, "de")) {
+      const small = await page.locator("a:visible, button:visible, input:visible").evaluateAll((elements) =>
+        elements
+          // Links in a sentence are as high as its line (WCAG 2.2, 2.5.8: inline).
+          .filter((element) => !(element.matches("a") && element.parentElement.matches("p, dd, li")))
+          .filter((element) => !element.closest("[aria-hidden=true]"))
+          .map((element) => [element.outerHTML, element.getBoundingClientRect()])
+          .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
+          .map(([html]) => html),
+      );
+      assert.deepEqual(small, [], what);
+    }
+  });
+});
+
+test("the trap for programs is in nobody's way", async () => {
+  await withPage({}, async (page) => {
+    await page.goto(`${service.url}/?lang=de`);
+    const trap = page.locator("#homepage");
+    assert.equal(await trap.getAttribute("tabindex"), "-1");
+    assert.equal(await page.locator("[aria-hidden=true]:has(#homepage)").count(), 1);
+    const box = await page.locator(".vacant").boundingBox();
+    assert.ok(box.width <= 1 && box.height <= 1, JSON.stringify(box));
+  });
+});
+
+test("pages load nothing from anywhere else and run no script", async () => {
+  await withPage({}, async (page) => {
+    const asked = [];
+    page.on("request", (request) => asked.push(request));
+    for await (const what of everyPage(page, "de")) {
+      for (const request of asked.splice(0)) {
+        assert.ok(request.url().startsWith(service.url), `${what} asks for ${request.url()}`);
+        assert.notEqual(request.resourceType(), "script", what);
+      }
+    }
+  });
+});
