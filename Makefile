@@ -35,6 +35,12 @@ test-browser: ## the public pages in a real browser: axe, keyboard, with and wit
 	cd tests/browser && CHROMIUM=$$(command -v chromium || command -v chromium-browser || command -v google-chrome) \
 		RUNDBRIEF=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/rundbrief npm test --silent
 
+.PHONY: pictures
+pictures: ## make the pictures of the public pages in docs/pages.md anew
+	@scripts/setup browser
+	cargo build --locked
+	cd tests/browser && node pictures.mjs
+
 .PHONY: test-faults
 test-faults: ## the fault tests of sending at their full size: 8,000 recipients each (some minutes)
 	@scripts/setup test

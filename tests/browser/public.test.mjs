@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { findings, launch, tabTo } from "./browser.mjs";
+import { embedPage, everyPage, press } from "./journey.mjs";
 import { start } from "./service.mjs";
 
 let service, browser;
@@ -28,67 +29,6 @@ async function withPage(options, work) {
   }
 }
 
-/** Sends the signup form; answers the address and the link in its mail. */
-async function signUp(page, lang) {
-  const address = service.newAddress();
-  await page.goto(`${service.url}/?lang=${lang}`);
-  await page.fill("#email", address);
-  await Promise.all([page.waitForURL("**/check-mailbox**"), page.press("#email", "Enter")]);
-  return { address, link: `${await service.mail(address, "confirm")}?lang=${lang}` };
-}
-
-/** Goes to the page behind a button. */
-async function press(page, selector) {
-  await Promise.all([page.waitForNavigation(), page.click(selector)]);
-}
-
-/** Every public page there is, one after the other. */
-async function* everyPage(page, lang) {
-  await page.goto(`${service.url}/?lang=${lang}`);
-  yield "signup";
-  await page.fill("#email", "maria@example");
-  await press(page, "main button");
-  yield "signup with an error";
-  const { address, link } = await signUp(page, lang);
-  yield "check mailbox";
-  await page.goto(link);
-  yield "confirm";
-  await press(page, "button[value=confirm]");
-  yield "confirmed";
-  const unsubscribe = `${await service.mail(address, "unsubscribe")}?lang=${lang}`;
-  await page.goto(unsubscribe);
-  yield "unsubscribe";
-  await press(page, "main button");
-  yield "unsubscribed";
-  await press(page, "main button");
-  yield "subscribed again";
-  const other = await signUp(page, lang);
-  await page.goto(other.link);
-  await press(page, "button[value=decline]");
-  yield "declined";
-  await page.goto(`${service.url}/confirm/not-ours?lang=${lang}`);
-  yield "a link that does not fit";
-  await page.goto(`${service.url}/nowhere?lang=${lang}`);
-  yield "no such page";
-}
-
-/** The page with the box for other sites, in each state of the box. */
-async function* embedPage(page, lang) {
-  await page.goto(`${service.url}/embed?lang=${lang}`);
-  const box = page.locator("rundbrief-signup");
-  await box.locator("#input").waitFor();
-  yield "embed";
-  await box.locator("#input").fill("maria@example");
-  await page.keyboard.press("Enter");
-  await box.locator("#input[aria-invalid=true]").waitFor();
-  yield "the box with an error";
-  await box.locator("#input").fill(service.newAddress());
-  await page.keyboard.press("Enter");
-  await box.locator("#heading").last().waitFor();
-  await box.locator("#input").waitFor({ state: "detached" });
-  yield "the box when all is well";
-}
-
 async function* both(one, other) {
   yield* one;
   yield* other;
@@ -101,7 +41,7 @@ for (const lang of ["de", "en"]) {
         // The pages' own policy would refuse axe.
         const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
         await withPage(options, async (page) => {
-          for await (const what of both(everyPage(page, lang), embedPage(page, lang))) {
+          for await (const what of both(everyPage(service, page, lang), embedPage(service, page, lang))) {
             assert.deepEqual(await findings(page), [], what);
             const wide = await page.evaluate(() => document.documentElement.scrollWidth);
             assert.ok(wide <= width, `${what} is ${wide} px wide`);
@@ -165,7 +105,7 @@ for (const javaScriptEnabled of [true, false]) {
 test("the box tells what is wrong at its field, and that all is well, to those who cannot see it too", async () => {
   await withPage({}, async (page) => {
     const focused = () => page.evaluate(() => document.activeElement.shadowRoot?.activeElement?.id);
-    for await (const what of embedPage(page, "de")) {
+    for await (const what of embedPage(service, page, "de")) {
       const box = page.locator("rundbrief-signup");
       if (what === "the box with an error") {
         assert.equal(await focused(), "input");
@@ -193,7 +133,7 @@ test("without JavaScript the box is the plain form, and works", async () => {
 
 test("every place to press is 24 pixels large", async () => {
   await withPage({ viewport: { width: 320, height: 800 } }, async (page) => {
-    for await (const what of everyPage(page, "de")) {
+    for await (const what of everyPage(service, page, "de")) {
       const small = await page.locator("a:visible, button:visible, input:visible").evaluateAll((elements) =>
         elements
           // Links in a sentence are as high as its line (WCAG 2.2, 2.5.8: inline).
@@ -223,7 +163,7 @@ test("pages load nothing from anywhere else and run no script", async () => {
   await withPage({}, async (page) => {
     const asked = [];
     page.on("request", (request) => asked.push(request));
-    for await (const what of everyPage(page, "de")) {
+    for await (const what of everyPage(service, page, "de")) {
       for (const request of asked.splice(0)) {
         assert.ok(request.url().startsWith(service.url), `${what} asks for ${request.url()}`);
         assert.notEqual(request.resourceType(), "script", what);

@@ -1,0 +1,62 @@
+// The way of a visitor through every public page.
+
+/** Sends the signup form; answers the address and the link in its mail. */
+async function signUp(service, page, lang) {
+  const address = service.newAddress();
+  await page.goto(`${service.url}/?lang=${lang}`);
+  await page.fill("#email", address);
+  await Promise.all([page.waitForURL("**/check-mailbox**"), page.press("#email", "Enter")]);
+  return { address, link: `${await service.mail(address, "confirm")}?lang=${lang}` };
+}
+
+/** Goes to the page behind a button. */
+export async function press(page, selector) {
+  await Promise.all([page.waitForNavigation(), page.click(selector)]);
+}
+
+/** Every public page there is, one after the other. */
+export async function* everyPage(service, page, lang) {
+  await page.goto(`${service.url}/?lang=${lang}`);
+  yield "signup";
+  await page.fill("#email", "maria@example");
+  await press(page, "main button");
+  yield "signup with an error";
+  const { address, link } = await signUp(service, page, lang);
+  yield "check mailbox";
+  await page.goto(link);
+  yield "confirm";
+  await press(page, "button[value=confirm]");
+  yield "confirmed";
+  const unsubscribe = `${await service.mail(address, "unsubscribe")}?lang=${lang}`;
+  await page.goto(unsubscribe);
+  yield "unsubscribe";
+  await press(page, "main button");
+  yield "unsubscribed";
+  await press(page, "main button");
+  yield "subscribed again";
+  const other = await signUp(service, page, lang);
+  await page.goto(other.link);
+  await press(page, "button[value=decline]");
+  yield "declined";
+  await page.goto(`${service.url}/confirm/not-ours?lang=${lang}`);
+  yield "a link that does not fit";
+  await page.goto(`${service.url}/nowhere?lang=${lang}`);
+  yield "no such page";
+}
+
+/** The page with the box for other sites, in each state of the box. */
+export async function* embedPage(service, page, lang) {
+  await page.goto(`${service.url}/embed?lang=${lang}`);
+  const box = page.locator("rundbrief-signup");
+  await box.locator("#input").waitFor();
+  yield "embed";
+  await box.locator("#input").fill("maria@example");
+  await page.keyboard.press("Enter");
+  await box.locator("#input[aria-invalid=true]").waitFor();
+  yield "the box with an error";
+  await box.locator("#input").fill(service.newAddress());
+  await page.keyboard.press("Enter");
+  await box.locator("#heading").last().waitFor();
+  await box.locator("#input").waitFor({ state: "detached" });
+  yield "the box when all is well";
+}
