@@ -2,6 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
+use chrono::{DateTime, Utc};
 use sqlx::{
     ConnectOptions, Connection, PgConnection, PgPool,
     migrate::Migrator,
@@ -91,4 +92,43 @@ pub async fn migrate(pool: &PgPool) -> Result<(), DbError> {
     MIGRATIONS.run(&mut *db).await?;
     // The connection does not go back to the pool with that setting.
     db.close().await.map_err(DbError::Unreachable)
+}
+
+/// The server's side of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backend {
+    pid: i32,
+    /// Process numbers are used again.
+    started: DateTime<Utc>,
+}
+
+impl Backend {
+    /// That of this connection.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn of(db: &mut PgConnection) -> sqlx::Result<Option<Self>> {
+        let row = sqlx::query!(
+            r#"select pid as "pid!", backend_start as "started!" from pg_stat_activity where pid = pg_backend_pid()"#
+        )
+        .fetch_optional(db)
+        .await?;
+        Ok(row.map(|row| Self { pid: row.pid, started: row.started }))
+    }
+
+    /// Ends it, if it still runs, and waits until it is gone: whatever was sent to it is over then, done or not.
+    ///
+    /// # Errors
+    /// When the database fails, or it does not end within five seconds; try again.
+    pub async fn end(self, db: &mut PgConnection) -> sqlx::Result<()> {
+        let ended = sqlx::query_scalar!(
+            r#"select pg_terminate_backend(pid, 5000) as "ended!" from pg_stat_activity
+               where pid = $1 and backend_start = $2"#,
+            self.pid,
+            self.started
+        )
+        .fetch_optional(db)
+        .await?;
+        if ended == Some(false) { Err(sqlx::Error::PoolTimedOut) } else { Ok(()) }
+    }
 }

@@ -17,10 +17,10 @@ pub struct SignupLimits {
     pub per_client: u32,
     /// Signups an hour from one IPv4 /24 or IPv6 /48 (`SIGNUPS_PER_RANGE`, default 60).
     pub per_range: u32,
-    /// Signups an hour for addresses of one mail domain (`SIGNUPS_PER_DOMAIN`, default 300).
+    /// Signups an hour for addresses of one mail domain. What comes beyond them is a wave: its mails wait until staff
+    /// decide (`SIGNUPS_PER_DOMAIN`, default 300).
     pub per_domain: u32,
-    /// Signups an hour in all. What comes beyond them is a wave: its mails wait until staff decide
-    /// (`SIGNUPS_IN_ALL`, default 1,000).
+    /// The same in all (`SIGNUPS_IN_ALL`, default 1,000).
     pub in_all: u32,
 }
 

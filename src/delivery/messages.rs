@@ -150,7 +150,7 @@ impl Messages {
         if suppressed.is_some_and(SuppressionReason::forbids_signup) {
             return Err(NoMessage::NotWanted("the address is suppressed"));
         }
-        match limits::check(&mut db, &self.limits, &signup, delivery.id).await? {
+        match limits::check(&mut db, &self.limits, &signup, delivery.id, now).await? {
             Verdict::Go => {}
             Verdict::Enough(why) => return Err(NoMessage::NotWanted(why)),
             Verdict::Wave => {

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    db,
+    db::{self, Backend},
     domain::{
         consent,
         delivery::{self, Mark, Marks, Outcome, Settled, Verdict},
@@ -83,7 +83,7 @@ impl RecorderHandle {
 /// Starts a recorder for one worker.
 pub fn start(pool: &PgPool, worker: WorkerId) -> (RecorderHandle, tokio::task::JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(BATCH);
-    let recorder = Recorder { pool: pool.clone(), worker, db: None, on_the_way: Vec::new() };
+    let recorder = Recorder { pool: pool.clone(), worker, db: None, backend: None, on_the_way: Vec::new() };
     (RecorderHandle(sender), tokio::spawn(recorder.run(receiver)))
 }
 
@@ -92,6 +92,8 @@ struct Recorder {
     worker: WorkerId,
     /// Its connection; another one after trouble.
     db: Option<PgConnection>,
+    /// The server's side of the last connection.
+    backend: Option<Backend>,
     /// What stands in the rows of this worker's batches, as of the last commit.
     on_the_way: Vec<Mark>,
 }
@@ -145,7 +147,16 @@ impl Recorder {
     async fn commit(&mut self, batch: &[Entry]) -> sqlx::Result<()> {
         let db = match &mut self.db {
             Some(db) => db,
-            none => none.insert(db::connect_by_key(&self.pool).await?),
+            none => {
+                let mut db = db::connect_by_key(&self.pool).await?;
+                // What was sent over the last connection may still be under way there. Written later than what is
+                // written now, it would put back old marks.
+                if let Some(last) = self.backend {
+                    last.end(&mut db).await?;
+                }
+                self.backend = Backend::of(&mut db).await?;
+                none.insert(db)
+            }
         };
         self.on_the_way = if batch.iter().any(Entry::is_of_a_signup) {
             let mut transaction = db.begin().await?;

@@ -146,12 +146,17 @@ impl Sender {
             NoMessage::Held(until) => self.put_off(job, &problem.to_string(), *until).await,
             NoMessage::Database(_) => Ok(()),
         };
-        if settled.is_err() || matches!(problem, NoMessage::Database(_)) {
+        if matches!(problem, NoMessage::Database(_)) {
             // The delivery stays claimed and comes around again.
             self.shared.hand.put_back(job.clone());
             sleep(Duration::from_secs(1)).await;
         } else {
+            // Also when that could not be written, or nobody knows whether it was: what still waits comes back when its
+            // batch is closed.
             self.shared.hand.settled(job.batch);
+            if settled.is_err() {
+                sleep(Duration::from_secs(1)).await;
+            }
         }
         None
     }

@@ -206,7 +206,7 @@ pub async fn close(
     let ids: Vec<i64> = batches.iter().map(|batch| batch.0).collect();
     sqlx::query!(
         "with mine as (
-             select id, transmitting from batches where id = any($2) and claimed_by = $1 for update
+             select id, transmitting from batches where id = any($2) and claimed_by = $1 order by id for update
          ), lost as (
              update deliveries d set state = 'unknown', attempts = d.attempts + 1, finished_at = $3,
                  smtp_text = 'its outcome could not be recorded'

@@ -193,17 +193,30 @@ pub async fn skip_for_subscriber(
         return Ok(());
     }
     let ids: Vec<i64> = waiting.iter().map(|row| row.id).collect();
+    withdraw(&mut *db, &ids).await?;
     sqlx::query!(
-        "with gone as (
-             update deliveries d set state = 'skipped', finished_at = $2
-             where d.id = any($1) and d.state = 'pending'
-               and not exists (select from batches b where b.id = d.batch_id and d.id = any(b.transmitting))
-             returning d.id, d.batch_id
-         )
-         update batches b set withdrawn = b.withdrawn || gone.id from gone
-         where b.id = gone.batch_id and b.claimed_by is not null",
+        "update deliveries d set state = 'skipped', finished_at = $2
+         where d.id = any($1) and d.state = 'pending'
+           and not exists (select from batches b where b.id = d.batch_id and d.id = any(b.transmitting))",
         &ids,
         now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Takes deliveries out of the hand of whoever has claimed them: they are not marked any more.
+///
+/// Also those that count as on their way. One that was told so goes on all the same. One whose worker has not heard the
+/// answer to its mark has not begun; it asks again, and must not begin after the leave was answered.
+async fn withdraw(db: &mut PgConnection, ids: &[i64]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update batches b set withdrawn = b.withdrawn || gone.ids
+         from (select batch_id, array_agg(id) as ids from deliveries
+               where id = any($1) and state = 'pending' group by batch_id) gone
+         where b.id = gone.batch_id and b.claimed_by is not null",
+        ids
     )
     .execute(db)
     .await?;
@@ -266,9 +279,14 @@ pub async fn forget_address(db: &mut PgConnection, address: &NormalizedAddress) 
     )
     .execute(&mut *db)
     .await?;
-    sqlx::query!("delete from deliveries where kind = 'test' and lower(address) = $1", address.as_str())
-        .execute(db)
-        .await?;
+    let tests = sqlx::query_scalar!(
+        "select id from deliveries where kind = 'test' and lower(address) = $1",
+        address.as_str()
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    withdraw(&mut *db, &tests).await?;
+    sqlx::query!("delete from deliveries where id = any($1)", &tests).execute(db).await?;
     Ok(())
 }
 

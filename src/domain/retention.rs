@@ -74,6 +74,9 @@ pub async fn withdrawn_proofs(
         r#"select email as "email: EmailAddress" from subscribers
            where state <> 'active'
              and state_changed_at < date_trunc('year', $1::timestamptz, 'UTC') - interval '3 years'
+             -- Whoever is just coming back is not sent away.
+             and not exists (select from signups g where g.email_normalized = subscribers.email_normalized
+                             and g.state = 'waiting' and g.expires_at > $1)
            order by state_changed_at limit $2 for update skip locked"#,
         now,
         PROOFS
@@ -96,7 +99,8 @@ pub async fn old_mailings(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Re
     let old: Option<MailingId> = sqlx::query_scalar!(
         r#"select id as "id: MailingId" from mailings m
            where state in ('done', 'cancelled') and finished_at < $1
-             and exists (select from deliveries d where d.mailing_id = m.id and d.kind = 'mailing')
+             and exists (select from deliveries d
+                         where d.mailing_id = m.id and d.kind = 'mailing' and d.state <> 'pending')
            order by finished_at limit 1 for update skip locked"#,
         now - DETAILS_LIVE
     )

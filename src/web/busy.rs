@@ -1,20 +1,29 @@
 //! When everybody comes at once: so many requests at a time, and a clear answer at once for those beyond.
 
 use axum::{
+    body::{Body, to_bytes},
     extract::{Request, State},
     http::{HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::{AppState, problem::Problem};
+use super::{AppState, FORM_LIMIT, problem::Problem};
 
 /// Requests that are being answered at the same time, at most. Each may wait for one of the pool's connections; more of
 /// them would only wait longer.
 pub const REQUESTS: usize = 512;
 
-/// Answers 503 at once when there are too many requests already.
+/// Answers 503 at once when there are too many requests already. A request counts from when it is here as a whole:
+/// those who send theirs byte by byte take no place from others.
 pub async fn turn_away(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let request = match to_bytes(body, FORM_LIMIT).await {
+        Ok(body) => Request::from_parts(parts, Body::from(body)),
+        // Whatever comes with it, an unsubscribe counts.
+        Err(_) if parts.uri.path().starts_with("/unsubscribe/") => Request::from_parts(parts, Body::empty()),
+        Err(_) => return Problem::TooLarge.into_response(),
+    };
     let Ok(_place) = state.places.try_acquire() else {
         let mut response = Problem::Busy.into_response();
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));

@@ -17,7 +17,7 @@ pub struct Client {
     /// The address of the connection, or, behind trusted proxies, the last address in `X-Forwarded-For` that is not one
     /// of theirs. What stands further left in that header was written by the visitor.
     pub address: IpAddr,
-    /// A proxy that is not trusted seems to hand visitors on: the address is its own.
+    /// The address is a proxy's: of one that is trusted and named no visitor, or of one that nobody named.
     is_of_proxy: bool,
 }
 
@@ -37,29 +37,36 @@ impl Client {
             if !is_trusted(&address) {
                 break;
             }
-            let Ok(hop) = hop.trim().parse::<IpAddr>() else { break };
+            let Some(hop) = address_in(hop.trim()) else { break };
             address = hop.to_canonical();
         }
-        let is_of_proxy = !forwarded.is_empty() && !is_trusted(&address) && is_near(address);
+        // What is left is a trusted proxy's own address when it wrote none that can be read.
+        let is_of_proxy = is_trusted(&address) || (!forwarded.is_empty() && is_near(address));
         Some(Self { address, is_of_proxy })
     }
 
     /// The address to count signups by, if it tells visitors apart.
     ///
-    /// All visitors behind a proxy that `TRUSTED_PROXIES` does not name would look like one, and most of them would get
-    /// no mail. So nobody is counted then, and the operator is told, once.
+    /// All visitors behind a proxy that `TRUSTED_PROXIES` does not name, or that does not say who they are, would look
+    /// like one, and most of them would get no mail. So nobody is counted then, and the operator is told, once.
     pub fn to_count(self) -> Option<IpAddr> {
         static TOLD: Once = Once::new();
         if self.is_of_proxy {
             TOLD.call_once(|| {
                 tracing::warn!(
                     proxy = %self.address,
-                    "TRUSTED_PROXIES does not name the proxy in front; limits on signups from one network are off"
+                    "the proxy in front does not say who visitors are, or TRUSTED_PROXIES does not name it; limits on signups from one network are off"
                 );
             });
         }
         Some(self.address).filter(|address| !self.is_of_proxy && !address.is_loopback())
     }
+}
+
+/// The address of a hop; some proxies write the port too.
+fn address_in(hop: &str) -> Option<IpAddr> {
+    let with_port = || hop.parse::<SocketAddr>().map(|hop| hop.ip());
+    hop.parse().or_else(|_| with_port()).ok()
 }
 
 /// On this machine, or in a private network, where proxies are.
@@ -96,6 +103,8 @@ mod tests {
         assert_eq!(seen("10.0.0.1", "198.51.100.1"), "198.51.100.1");
         assert_eq!(seen("10.0.0.1", "1.2.3.4, 198.51.100.1, 10.0.0.2"), "198.51.100.1");
         assert_eq!(seen("10.0.0.1", "nonsense"), "10.0.0.1");
+        assert_eq!(seen("10.0.0.1", "198.51.100.1:51234"), "198.51.100.1");
+        assert_eq!(seen("10.0.0.1", "[2001:db8::1]:51234"), "2001:db8::1");
     }
 
     #[test]
@@ -106,6 +115,8 @@ mod tests {
             "a header anybody can send"
         );
         assert!(client("10.0.0.1", Some("198.51.100.1")).to_count().is_some());
+        assert_eq!(client("10.0.0.1", Some("unknown")).to_count(), None, "a proxy that names nobody");
+        assert_eq!(client("10.0.0.1", None).to_count(), None, "a proxy that names nobody");
         assert_eq!(client("127.0.0.1", None).to_count(), None);
         assert_eq!(client("127.0.0.1", Some("198.51.100.1")).to_count(), None, "a proxy nobody named");
         assert_eq!(client("172.17.0.1", Some("198.51.100.1")).to_count(), None, "a proxy nobody named");

@@ -9,13 +9,21 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     task::JoinSet,
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tower_service::Service;
 
 /// How long a client may take to send the head of a request, and to stay silent between two of them. The body has to
 /// come within the time of the whole request.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a connection may be used. Clients open another one; one that takes no answers is gone soon after.
+const CONNECTION_LIVES: Duration = Duration::from_mins(5);
+/// How long what has begun may take when a connection is to end.
+const END_WITHIN: Duration = Duration::from_secs(30);
+
+/// Bytes that are held for a connection, at most, in each direction.
+const BUFFER: usize = 64 * 1024;
 
 /// Open connections at most; what comes beyond waits to be accepted.
 const CONNECTIONS: usize = 4_096;
@@ -65,14 +73,20 @@ async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, mut stop:
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), answer);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        ended = connection.as_mut() => Some(ended),
+        () = stopped(&mut stop) => None,
+        () = sleep(CONNECTION_LIVES) => None,
+    };
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        connection.as_mut().graceful_shutdown();
+        // One that does not read its answers would never end.
+        timeout(END_WITHIN, connection).await.unwrap_or(Ok(()))
     };
     if let Err(error) = ended {
         // Clients that go away or dawdle; nothing anybody has to look after.

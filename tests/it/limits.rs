@@ -119,6 +119,33 @@ async fn changing_the_address_within_a_network_does_not_help() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_network_cannot_use_up_what_is_there_for_a_mail_domain_or_for_everybody() {
+    let app = behind_proxy()
+        .setting("SIGNUPS_PER_CLIENT", "2")
+        .setting("SIGNUPS_PER_DOMAIN", "4")
+        .setting("SIGNUPS_IN_ALL", "6")
+        .start()
+        .await;
+    for n in 0..12 {
+        sign_up_from(&app, "192.0.2.7", &format!("a{n}@example.org")).await;
+        // One after the other: what has not been judged yet counts until it is.
+        sent(&app).await;
+    }
+    sign_up_from(&app, "198.51.100.1", "honest@example.org").await;
+    assert_eq!(sent(&app).await, 2 + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_before_the_at_lead_to_the_same_mailbox() {
+    let app = App::new().start().await;
+    app.sign_up("maria@example.org").await;
+    for n in 0..3 {
+        app.sign_up(&format!("maria+{n}@example.org")).await;
+    }
+    assert_eq!(sent(&app).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn behind_a_proxy_that_nobody_named_everybody_gets_their_mail() {
     let app = App::new().setting("SIGNUPS_PER_CLIENT", "1").start().await;
     for n in 0..3 {
@@ -128,13 +155,29 @@ async fn behind_a_proxy_that_nobody_named_everybody_gets_their_mail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mail_domain_gets_so_many_mails_an_hour() {
+async fn what_is_held_does_not_count_as_mail() {
+    let app = App::new().setting("SIGNUPS_IN_ALL", "1").start().await;
+    app.sign_up("somebody@example.org").await;
+    for _ in 0..5 {
+        app.sign_up("maria@example.org").await;
+        assert_eq!(sent(&app).await, 1);
+        time_passes(&app, "11 minutes").await;
+    }
+    time_passes(&app, "61 minutes").await;
+    app.sign_up("maria@example.org").await;
+    assert_eq!(sent(&app).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_so_many_signups_for_one_mail_domain_wait_for_staff() {
     let app = App::new().setting("SIGNUPS_PER_DOMAIN", "2").start().await;
     for n in 0..4 {
         app.sign_up(&format!("a{n}@Example.org")).await;
     }
     app.sign_up("b@example.net").await;
     assert_eq!(sent(&app).await, 3);
+    let status = Program::beside(&app).run(&["signups", "status", "--json"]).await.json();
+    assert_eq!(status["held"], 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -78,6 +78,23 @@ async fn many_clients_that_dawdle_keep_nobody_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_forms_that_come_byte_by_byte_keep_nobody_from_leaving() {
+    let app = App::new().without_worker().start().await;
+    let subscriber = app.subscriber("maria@example.org").await;
+    let mut dawdling = Vec::new();
+    for _ in 0..600 {
+        let mut stream = TcpStream::connect(app.address).await.unwrap();
+        let head = b"POST /subscribe HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\
+                     Content-Type: application/x-www-form-urlencoded\r\n\r\nemail=";
+        stream.write_all(head).await.unwrap();
+        dawdling.push(stream);
+    }
+    let path = app.unsubscribe_path(subscriber);
+    assert_eq!(app.post(&path, "List-Unsubscribe=One-Click").await.status, 200);
+    assert_eq!(app.get("/").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn beyond_so_many_requests_at_once_there_is_a_clear_answer_at_once() {
     let app = App::new().without_worker().start().await;
     // Whoever asks for the publication waits now.

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use chrono::Utc;
+use rundbrief::db::{self, Backend};
 use rundbrief::domain::{
     batch,
     consent::ConsentMethod,
     delivery::{self, Mark, Marks, Outcome, Verdict},
-    ids::{DeliveryId, SubscriberId, WorkerId},
+    ids::{DeliveryId, MailingId, SubscriberId, WorkerId},
     mailing::{self, MailingState, PauseKind, Retry},
     subscriber,
     worker::{self, Recovered},
@@ -16,14 +17,20 @@ use tokio::time::sleep;
 
 use crate::harness::{App, TestApp, process};
 
-/// A mailing to three people that is sending, with all of it claimed by a worker of the test's own.
-async fn claimed() -> (TestApp, WorkerId, Vec<Mark>) {
+/// A mailing to three people that is sending, and nobody sends it.
+async fn sending() -> (TestApp, MailingId) {
     let app = App::new().without_worker().start().await;
     app.subscribers(3).await;
     let id = app.trigger().await;
     let mut transaction = app.pool.begin().await.unwrap();
     mailing::fan_out(&mut transaction, Utc::now()).await.unwrap();
     transaction.commit().await.unwrap();
+    (app, id)
+}
+
+/// The same, with all of it claimed by a worker of the test's own.
+async fn claimed() -> (TestApp, WorkerId, Vec<Mark>) {
+    let (app, id) = sending().await;
     let mut db = app.pool.acquire().await.unwrap();
     let worker = worker::sign_on(&mut db).await.unwrap();
     let held = batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap();
@@ -96,12 +103,7 @@ async fn invariant_3_a_mark_that_waits_for_somebody_who_is_leaving_finds_them_go
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invariant_3_a_claim_at_the_moment_of_leaving_holds_nothing_of_who_has_left() {
-    let app = App::new().without_worker().start().await;
-    app.subscribers(3).await;
-    let id = app.trigger().await;
-    let mut transaction = app.pool.begin().await.unwrap();
-    mailing::fan_out(&mut transaction, Utc::now()).await.unwrap();
-    transaction.commit().await.unwrap();
+    let (app, id) = sending().await;
     let who = SubscriberId(
         sqlx::query_scalar("select id from subscribers limit 1").fetch_one(&app.pool).await.unwrap(),
     );
@@ -131,6 +133,28 @@ async fn what_is_on_its_way_when_somebody_leaves_goes_out_and_is_recorded() {
     let settled =
         delivery::settle(&mut db, worker, &[accepted(&marks[0], 1)], &none, Utc::now()).await.unwrap();
     assert_eq!((settled.recorded, settled.transmitting), (vec![marks[0].id], vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_3_a_mark_whose_answer_was_lost_is_not_granted_to_somebody_who_has_left_since() {
+    let (app, worker, marks) = claimed().await;
+    // Committed, and the worker does not know: it has not begun.
+    mark(&app, worker, &marks[..1]).await;
+    let who = subscriber_of(&app, marks[0].id).await;
+    let mut leaving = app.pool.begin().await.unwrap();
+    subscriber::unsubscribe(&mut leaving, who, ConsentMethod::Button, Utc::now()).await.unwrap();
+    leaving.commit().await.unwrap();
+    assert_eq!(mark(&app, worker, &marks[..1]).await, []);
+    // Its batch comes back, and then it is skipped.
+    let mut db = app.pool.acquire().await.unwrap();
+    batch::close(&mut db, worker, &[marks[0].batch], Utc::now()).await.unwrap();
+    let id = mailing::sending(&mut db).await.unwrap()[0];
+    let held = batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap();
+    assert_eq!(held.deliveries.len(), 2);
+    assert_eq!(
+        app.count("select count(*) from deliveries where state = 'skipped' and attempts = 0").await,
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,6 +228,21 @@ async fn an_outcome_replaces_unknown_only_for_the_same_attempt() {
     let settled = delivery::settle(&mut db, worker, &news, &Marks::default(), Utc::now()).await.unwrap();
     assert_eq!(settled.recorded, [marks[0].id]);
     assert_eq!(app.count("select count(*) from deliveries where state = 'unknown'").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_over_a_lost_connection_is_over_when_the_next_one_begins() {
+    let app = App::new().without_worker().start().await;
+    let mut lost = db::connect_by_key(&app.pool).await.unwrap();
+    let backend = Backend::of(&mut lost).await.unwrap().unwrap();
+    // Under way there, and nobody waits for the answer any more.
+    let late = tokio::spawn(async move { sqlx::query("select pg_sleep(20)").execute(&mut lost).await });
+    sleep(Duration::from_millis(200)).await;
+    let mut next = db::connect_by_key(&app.pool).await.unwrap();
+    backend.end(&mut next).await.unwrap();
+    assert!(late.await.unwrap().is_err());
+    backend.end(&mut next).await.unwrap();
+    assert_ne!(Backend::of(&mut next).await.unwrap().unwrap(), backend);
 }
 
 #[tokio::test(flavor = "multi_thread")]

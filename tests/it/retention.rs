@@ -110,6 +110,22 @@ async fn the_proof_goes_at_the_end_of_the_third_year_after_the_withdrawal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_just_coming_back_is_not_erased() {
+    let app = App::new().without_worker().start().await;
+    let id = app.subscriber("maria@example.org").await;
+    app.post(&app.unsubscribe_path(id), "").await;
+    sqlx::query("update subscribers set state_changed_at = now() - interval '5 years'")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    app.sign_up("maria@example.org").await;
+    let mut db = app.pool.acquire().await.unwrap();
+    assert_eq!(retention::withdrawn_proofs(&mut db, keys(&app), Utc::now()).await.unwrap(), 0);
+    let later = Utc::now() + Days::new(8);
+    assert_eq!(retention::withdrawn_proofs(&mut db, keys(&app), later).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ninety_days_after_a_mailing_its_counts_stay_and_its_recipients_go() {
     let app = App::new().start().await;
     app.subscribers(25).await;

@@ -37,10 +37,15 @@ async fn round(
         tracing::info!(ips, "IP addresses forgotten; their time was over");
     }
     signup::limits::forget_places(db, now).await?;
+    // A transaction each: none holds up what only another one locks.
     loop {
         let mut transaction = db.begin().await?;
         let signups = retention::expired_signups(&mut transaction, now).await?;
+        transaction.commit().await?;
+        let mut transaction = db.begin().await?;
         let subscribers = retention::withdrawn_proofs(&mut transaction, keys, now).await?;
+        transaction.commit().await?;
+        let mut transaction = db.begin().await?;
         let copies = if is_daily { retention::old_mailings(&mut transaction, now).await? } else { 0 };
         transaction.commit().await?;
         if signups + subscribers + copies == 0 {

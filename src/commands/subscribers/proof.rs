@@ -1,6 +1,6 @@
 //! `subscribers show --proof` and `subscribers verify-proof`: the consent proof, as a page to print and as JSON.
 
-use std::{fs, path::Path};
+use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -60,7 +60,10 @@ pub fn write(
         Form::Page => page(&proof, publication)?,
         Form::Json => serde_json::to_string_pretty(&proof)? + "\n",
     };
-    fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))?;
+    // It holds personal data: for nobody else's eyes.
+    let opened = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
+    let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("{} cannot be written", file.display()))?;
     let count = proof.events.len();
     if json {
         return output::json(&json!({ "file": file, "events": count, "seal": proof.seal }));

@@ -181,8 +181,9 @@ pub async fn settle(
                where b.id = any($1::bigint[]) and b.claimed_by = $11
                returning b.transmitting
            )
-           select id as "id!: DeliveryId", false as "marked!" from recorded
-           union all select unnest(transmitting), true from marked"#,
+           -- Marks first, and so the batches' rows before those of deliveries, as everybody else locks them.
+           select unnest(transmitting) as "id!: DeliveryId", true as "marked!" from marked
+           union all select id, false from recorded"#,
         &batches,
         &marked,
         &in_batch,

@@ -174,6 +174,16 @@ pub async fn retry(
     if !matches!(mailing.state, MailingState::Sending | MailingState::Paused | MailingState::Done) {
         return Err(MailingError::WrongState { state: mailing.state, wanted: "tried again" });
     }
+    // Its deliveries are being removed, and what is counted of it is settled.
+    let is_over = sqlx::query_scalar!(
+        r#"select kept_counts is not null as "is_over!" from mailings where id = $1"#,
+        id.0
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    if is_over {
+        return Ok(PutBack { count: 0, last: None });
+    }
     let put_back = sqlx::query_as!(
         PutBack,
         r#"with again as materialized (

@@ -64,13 +64,30 @@ pub enum Verdict {
     Wave,
 }
 
-/// Looks whether the mail of a signup may go. `delivery` is that mail.
+/// Looks whether the mail of a signup may go, and writes down when it may not. `delivery` is that mail.
 ///
-/// Each count stops at its limit, so a flood of any size costs no more than the limit does.
+/// Each count stops at its limit, so a flood of any size costs no more than the limit does. What was turned away for its
+/// address or network does not count for its mail domain and in all.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn check(
+    db: &mut PgConnection,
+    limits: &SignupLimits,
+    signup: &Signup,
+    delivery: DeliveryId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Verdict> {
+    let verdict = judge(&mut *db, limits, signup, delivery).await?;
+    if matches!(verdict, Verdict::Enough(_)) {
+        sqlx::query!("update signups set turned_away_at = $2 where id = $1", signup.id.0, now)
+            .execute(db)
+            .await?;
+    }
+    Ok(verdict)
+}
+
+async fn judge(
     db: &mut PgConnection,
     limits: &SignupLimits,
     signup: &Signup,
@@ -90,10 +107,7 @@ pub async fn check(
     if over(before.client, limits.per_client) || over(before.range, limits.per_range) {
         return Ok(Verdict::Enough("too many signups came from the same network"));
     }
-    if over(before.domain, limits.per_domain) {
-        return Ok(Verdict::Enough("too many signups came for the same mail domain"));
-    }
-    if over(before.all, limits.in_all) {
+    if over(before.domain, limits.per_domain) || over(before.all, limits.in_all) {
         return Ok(Verdict::Wave);
     }
     Ok(Verdict::Go)
@@ -127,12 +141,17 @@ async fn mails_before(
              count(*) filter (where g.requested_at > $3::timestamptz - interval '1 day') as "day!",
              count(*) as "week!"
            from signups g join deliveries d on d.signup_id = g.id
-           where g.email_normalized = $1 and d.kind = 'confirmation' and d.id < $2 and d.state <> 'skipped'
+           -- The same mailbox, whatever tag stands before its @.
+           where regexp_replace(g.email_normalized, '[+][^@]*@', '@') = regexp_replace($1, '[+][^@]*@', '@')
+             and d.kind = 'confirmation' and d.id < $2 and d.state <> 'skipped'
+             -- What is held was not sent.
+             and d.smtp_text is distinct from $5
              and g.requested_at > $3::timestamptz - interval '7 days'"#,
         address.as_str(),
         delivery.0,
         at,
-        moments_ago
+        moments_ago,
+        HELD
     )
     .fetch_one(db)
     .await
@@ -164,10 +183,11 @@ async fn signups_before(
              (select count(*) from (
                  select from signups g
                  where substring(g.email_normalized from '[^@]*$') = substring(s.email_normalized from '[^@]*$')
-                   and g.requested_at > $2 and (g.requested_at, g.id) < (s.requested_at, s.id) limit $5) c) as "domain!",
+                   and g.turned_away_at is null and g.requested_at > $2 and (g.requested_at, g.id) < (s.requested_at, s.id) limit $5) c) as "domain!",
              (select count(*) from (
                  select from signups g
-                 where g.requested_at > $2 and (g.requested_at, g.id) < (s.requested_at, s.id) limit $6) c) as "all!",
+                 where g.turned_away_at is null and g.requested_at > $2
+                   and (g.requested_at, g.id) < (s.requested_at, s.id) limit $6) c) as "all!",
              s.released_at is not null as "released!"
            from signups s where s.id = $1"#,
         signup.id.0,
