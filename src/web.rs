@@ -38,7 +38,7 @@ use axum::{Router, http::StatusCode, middleware, routing};
 use ipnet::IpNet;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
-use tower_http::{catch_panic::CatchPanicLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
+use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 use crate::config::{Config, PublicUrl, SecretKeys};
 
@@ -103,19 +103,16 @@ impl AppState {
 
 /// Every public route and those in `more`, with everything around them: error pages, headers, log lines.
 pub fn router(state: AppState, more: Router<AppState>) -> Router {
-    let forms = Router::new()
+    Router::new()
         .route(
             "/subscribe",
             routing::post(subscribe::submit).get(subscribe::back_to_form).options(origin::preflight),
         )
         .route("/confirm/{token}", routing::get(confirm::ask).post(confirm::answer))
-        .layer(RequestBodyLimitLayer::new(FORM_LIMIT));
-    forms
         .route("/", routing::get(subscribe::form))
         .route("/check-mailbox", routing::get(subscribe::check_mailbox))
         .route("/embed", routing::get(embed::page))
         .route("/embed/box", routing::get(embed::signup_box))
-        // No limit that would answer before the handler: whatever comes with it, an unsubscribe counts.
         .route("/unsubscribe/{token}", routing::get(unsubscribe::ask).post(unsubscribe::leave))
         .route("/resubscribe/{token}", routing::post(unsubscribe::undo))
         .route("/assets/{file}", routing::get(assets::asset))

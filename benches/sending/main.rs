@@ -25,6 +25,8 @@ mod floor;
 mod measure;
 mod newsletter;
 mod pipeline;
+#[path = "../common/program.rs"]
+mod program;
 mod scale;
 #[path = "../common/server.rs"]
 mod server;

@@ -1,21 +1,18 @@
 //! The pipeline: the real program sends a mailing, and the clock runs.
 
-use std::{
-    env,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use rundbrief::domain::{ids::MailingId, mailing::MailingState};
 use tokio::{
-    process::{Child, Command},
+    process::Child,
     time::{sleep, timeout},
 };
 
 use crate::{
     measure::{Usage, memory, per_second},
     newsletter::Newsletter,
+    program,
     server::Server,
     sink::Sink,
 };
@@ -112,22 +109,11 @@ impl Worker {
         sink: &Sink,
         connections: u32,
     ) -> anyhow::Result<Self> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rundbrief"));
-        // In a folder without `.env`, and with no setting but ours.
-        command.arg("worker").current_dir(server.dir()).env_clear();
-        for name in ["PATH", "HOME", "TMPDIR"] {
-            if let Some(value) = env::var_os(name) {
-                command.env(name, value);
-            }
-        }
+        let mut command = program::command(server.dir(), &["worker"]);
         command
             .envs(newsletter.settings())
             .env("SMTP_URL", format!("smtp://127.0.0.1:{}?tls=none", sink.port))
-            .env("SMTP_CONNECTIONS", connections.to_string())
-            .env("RUST_LOG", "warn")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .kill_on_drop(true);
+            .env("SMTP_CONNECTIONS", connections.to_string());
         let child = command.spawn().context("the worker could not be started")?;
         let pid = child.id().context("the worker has ended")?;
         let mut worker = Self { child, pid };
@@ -189,14 +175,7 @@ impl Worker {
     }
 
     /// Ends it as an operator would, and waits for that.
-    async fn end(mut self) -> anyhow::Result<()> {
-        // The shell has `kill` built in, wherever the program of that name is.
-        let kill = format!("kill -TERM {}", self.pid);
-        let sent = Command::new("/bin/sh").args(["-c", &kill]).status().await?;
-        ensure!(sent.success(), "{kill}: {sent}");
-        let ended = timeout(Duration::from_secs(30), self.child.wait()).await;
-        let status = ended.context("the worker does not end")??;
-        ensure!(status.success(), "the worker failed: {status}");
-        Ok(())
+    async fn end(self) -> anyhow::Result<()> {
+        program::end(self.child).await
     }
 }

@@ -9,6 +9,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints what it measured")]
 
 mod floor;
+#[path = "../common/program.rs"]
+mod program;
 #[expect(dead_code, reason = "the other bench also asks for the server's process")]
 #[path = "../common/server.rs"]
 mod server;

@@ -127,7 +127,7 @@ fn settings(
     ];
     let lines =
         settings.iter().fold(String::new(), |text, (name, value)| text + &format!("{name}='{value}'\n"));
-    write_private(&dir.join("env"), &lines)?;
+    output::private_file(&dir.join("env"), &lines)?;
     Ok(settings)
 }
 
@@ -139,16 +139,8 @@ fn secret_key(path: &Path) -> anyhow::Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| anyhow!("the system has no random numbers: {error}"))?;
     let key = STANDARD.encode(bytes);
-    write_private(path, &key)?;
+    output::private_file(path, &key)?;
     Ok(key)
-}
-
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    let opened = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    opened
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .with_context(|| format!("{} cannot be written", path.display()))
 }
 
 fn introduce(config: &Config, dir: &Path, update: &str) {

@@ -2,8 +2,14 @@
 //!
 //! A reader that goes away (`| head`) is no error.
 
-use std::io::{IsTerminal, Write, stderr, stdin, stdout};
+use std::{
+    fs::OpenOptions,
+    io::{IsTerminal, Write, stderr, stdin, stdout},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
 
+use anyhow::Context;
 use serde::Serialize;
 
 use super::Usage;
@@ -30,6 +36,17 @@ pub fn error(text: &str) {
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string(value)?);
     Ok(())
+}
+
+/// Writes a file that nobody else may read.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn private_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    opened
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// Replaces the last line on a terminal; elsewhere it is a line like any other.

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use sqlx::PgPool;
 
-use crate::domain::signup::limits::{self, Held, LastHour};
+use crate::domain::signup::waves::{self, Held, LastHour};
 
 use super::{database, output};
 
@@ -55,8 +55,8 @@ async fn status(pool: &PgPool, json: bool) -> anyhow::Result<()> {
         held: Held,
     }
     let mut db = pool.acquire().await?;
-    let last_hour = limits::last_hour(&mut db, Utc::now()).await?;
-    let held = limits::held(&mut db).await?;
+    let last_hour = waves::last_hour(&mut db, Utc::now()).await?;
+    let held = waves::held(&mut db).await?;
     if json {
         return output::json(&Status { last_hour, held });
     }
@@ -84,7 +84,7 @@ enum What {
 }
 
 async fn decide(pool: &PgPool, decision: &Decision, what: What) -> anyhow::Result<()> {
-    let held = limits::held(&mut *pool.acquire().await?).await?.held;
+    let held = waves::held(&mut *pool.acquire().await?).await?.held;
     let (question, unasked) = match what {
         What::Release => (format!("Send the confirmation mails of {held} held signups?"), "send"),
         What::Drop => (format!("Send nothing to {held} held signups?"), "drop them"),
@@ -95,8 +95,8 @@ async fn decide(pool: &PgPool, decision: &Decision, what: What) -> anyhow::Resul
     }
     let mut transaction = pool.begin().await?;
     let count = match what {
-        What::Release => limits::release(&mut transaction, Utc::now()).await?,
-        What::Drop => limits::drop_held(&mut transaction, Utc::now()).await?,
+        What::Release => waves::release(&mut transaction, Utc::now()).await?,
+        What::Drop => waves::drop_held(&mut transaction, Utc::now()).await?,
     };
     transaction.commit().await?;
     match (decision.json, what) {

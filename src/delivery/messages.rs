@@ -21,6 +21,7 @@ use crate::{
         signup::{
             self,
             limits::{self, Verdict},
+            waves,
         },
         subscriber,
         subscriber::SubscriberState,
@@ -74,7 +75,7 @@ pub enum NoMessage {
     #[error("{0}")]
     NotYet(String),
     /// It waits until staff decide, or until this moment, when it is over by itself.
-    #[error("{}", limits::HELD)]
+    #[error("{}", waves::HELD)]
     Held(DateTime<Utc>),
     /// The database failed. Try again.
     #[error(transparent)]

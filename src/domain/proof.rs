@@ -109,13 +109,13 @@ impl Proof {
     /// When something cannot be written as JSON; none of ours is like that.
     pub fn seal(keys: &SecretKeys, head: Head, events: Vec<ConsentEvent>) -> serde_json::Result<Self> {
         let mut last = hashed(&[], &head)?;
-        let head_hash = hex(&last);
+        let head_hash = hex::encode(last);
         let mut links = Vec::with_capacity(events.len());
         for event in events {
             last = hashed(&last, &event)?;
-            links.push(Link { event, hash: hex(&last) });
+            links.push(Link { event, hash: hex::encode(last) });
         }
-        Ok(Self { head, head_hash, events: links, seal: hex(&keys.sign(PURPOSE, &last)) })
+        Ok(Self { head, head_hash, events: links, seal: hex::encode(keys.sign(PURPOSE, &last)) })
     }
 
     /// Whether this is what was sealed, by one of these keys.
@@ -127,20 +127,20 @@ impl Proof {
             return Err(Broken::Format(self.head.format.clone()));
         }
         let mut last = hashed(&[], &self.head).map_err(|_| Broken::Head)?;
-        if hex(&last) != self.head_hash {
+        if hex::encode(last) != self.head_hash {
             return Err(Broken::Head);
         }
         for (link, number) in self.events.iter().zip(1..) {
             let broken = Broken::Event { number, at: link.event.at };
             last = hashed(&last, &link.event).map_err(|_| broken.clone())?;
-            if hex(&last) != link.hash {
+            if hex::encode(last) != link.hash {
                 return Err(broken);
             }
             if !shows_its_text(&link.event) {
                 return Err(Broken::Text { number });
             }
         }
-        let seal = unhex(&self.seal).filter(|seal| seal.len() == 32).ok_or(Broken::Seal)?;
+        let seal = hex::decode(&self.seal).ok().filter(|seal| seal.len() == 32).ok_or(Broken::Seal)?;
         if keys.verify(PURPOSE, &last, &seal) { Ok(()) } else { Err(Broken::Seal) }
     }
 }
@@ -148,7 +148,7 @@ impl Proof {
 /// Whether the text beside an event is the one that was recorded with it.
 fn shows_its_text(event: &ConsentEvent) -> bool {
     match (&event.consent_text, &event.consent_text_sha256) {
-        (Some(text), Some(recorded)) => hex(&Sha256::digest(text.as_bytes())) == *recorded,
+        (Some(text), Some(recorded)) => hex::encode(Sha256::digest(text.as_bytes())) == *recorded,
         _ => true,
     }
 }
@@ -160,16 +160,6 @@ fn hashed(before: &[u8], value: &impl Serialize) -> serde_json::Result<[u8; 32]>
     digest.update(before);
     digest.update(serde_json::to_vec(value)?);
     Ok(digest.finalize().into())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |text, byte| text + &format!("{byte:02x}"))
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text.chars().map(|digit| u8::try_from(digit.to_digit(16)?).ok()).collect();
-    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
-    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
 #[cfg(test)]
@@ -194,7 +184,7 @@ mod tests {
             email: Some("Maria@example.org".into()),
             publication_version: Some(3),
             consent_locale: Some("de".into()),
-            consent_text_sha256: Some(hex(&Sha256::digest(TEXT))),
+            consent_text_sha256: Some(hex::encode(Sha256::digest(TEXT))),
             consent_text: Some(TEXT.into()),
             form_page: None,
             client_ip: None,

@@ -1,6 +1,7 @@
 //! Signups: a visitor's request, waiting for the owner of the address to confirm it.
 
 pub mod limits;
+pub mod waves;
 
 use std::net::IpAddr;
 

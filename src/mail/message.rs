@@ -202,7 +202,7 @@ impl Body {
 /// the subject, so that the same mail is the same bytes whoever it is for.
 fn boundary(rendered: &Rendered) -> String {
     let digest = Sha256::digest(rendered.subject.as_bytes());
-    format!("=_rundbrief_{}", hex(&digest[..12]))
+    format!("=_rundbrief_{}", hex::encode(&digest[..12]))
 }
 
 /// The name of a delivery's message, the same on every retry, so that a mail program recognises a second copy.
@@ -214,12 +214,7 @@ pub fn message_id(delivery: DeliveryId, parent: Uuid, public_url: &PublicUrl) ->
     let mut digest = Sha256::new();
     digest.update(delivery.0.to_be_bytes());
     digest.update(parent.as_bytes());
-    format!("<{}@{}>", hex(&digest.finalize()[..16]), public_url.host())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    bytes.iter().flat_map(|byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]).collect()
+    format!("<{}@{}>", hex::encode(&digest.finalize()[..16]), public_url.host())
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub async fn turn_away(State(state): State<AppState>, request: Request, next: Ne
     let (parts, body) = request.into_parts();
     let request = match to_bytes(body, FORM_LIMIT).await {
         Ok(body) => Request::from_parts(parts, Body::from(body)),
-        // Whatever comes with it, an unsubscribe counts.
+        // A body that cannot be read is no reason to keep anybody subscribed.
         Err(_) if parts.uri.path().starts_with("/unsubscribe/") => Request::from_parts(parts, Body::empty()),
         Err(_) => return Problem::TooLarge.into_response(),
     };

@@ -93,12 +93,7 @@ async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Re
     visitor.can_sign_up()?;
     let headers = request.headers().clone();
     let client = Client::of(request.extensions(), &headers, &state.trusted_proxies);
-    let Form(sent) = Form::<Sent>::from_request(request, &()).await.map_err(|rejection| {
-        match rejection.into_response().status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Problem::TooLarge,
-            _ => Problem::BadRequest,
-        }
-    })?;
+    let Form(sent) = Form::<Sent>::from_request(request, &()).await.map_err(|_| Problem::BadRequest)?;
     let locale = Locale::from_tag(&sent.locale).unwrap_or(visitor.locale);
     let visitor = Visitor { locale, ..visitor };
     let email = match envelope::parse(&sent.email) {

@@ -1,11 +1,6 @@
 //! Leaving: one sentence, one button, and one button to take it back.
 
-use axum::{
-    body::{Body, to_bytes},
-    extract::State,
-    http::StatusCode,
-    response::Response,
-};
+use axum::{body::Bytes, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
 use serde_json::json;
 
@@ -16,7 +11,7 @@ use crate::domain::{
     token::{self, LinkPurpose, Undo, read_subscriber_token, subscriber_token},
 };
 
-use super::{AppState, FORM_LIMIT, link::LinkToken, problem::Problem, visitor::Visitor};
+use super::{AppState, link::LinkToken, problem::Problem, visitor::Visitor};
 
 /// `GET /unsubscribe/{token}`: asks. Changes nothing, because mail scanners open every link (RFC 8058 §1).
 pub async fn ask(
@@ -46,11 +41,9 @@ pub async fn leave(
     State(state): State<AppState>,
     LinkToken(token): LinkToken,
     visitor: Visitor,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Problem> {
     let id = subscriber_of(&state, &token)?;
-    // A body that cannot be read is no reason to keep anybody subscribed.
-    let body = to_bytes(body, FORM_LIMIT).await.unwrap_or_default();
     let is_one_click = body.windows(b"One-Click".len()).any(|window| window == b"One-Click");
     let method = if is_one_click { ConsentMethod::OneClick } else { ConsentMethod::Button };
     let now = Utc::now();

@@ -56,6 +56,14 @@ async fn subscriber_of(app: &TestApp, id: DeliveryId) -> SubscriberId {
     SubscriberId(subscriber.bind(id.0).fetch_one(&app.pool).await.unwrap())
 }
 
+/// Whoever this delivery is for leaves.
+async fn leave(app: &TestApp, id: DeliveryId) {
+    let who = subscriber_of(app, id).await;
+    let mut leaving = app.pool.begin().await.unwrap();
+    subscriber::unsubscribe(&mut leaving, who, ConsentMethod::Button, Utc::now()).await.unwrap();
+    leaving.commit().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mailing_resumed_between_a_refused_mark_and_its_settling_loses_nobody() {
     let (app, worker, marks) = claimed().await;
@@ -124,10 +132,7 @@ async fn invariant_3_a_claim_at_the_moment_of_leaving_holds_nothing_of_who_has_l
 async fn what_is_on_its_way_when_somebody_leaves_goes_out_and_is_recorded() {
     let (app, worker, marks) = claimed().await;
     assert_eq!(mark(&app, worker, &marks[..1]).await, ids(&marks[..1]));
-    let who = subscriber_of(&app, marks[0].id).await;
-    let mut leaving = app.pool.begin().await.unwrap();
-    subscriber::unsubscribe(&mut leaving, who, ConsentMethod::Button, Utc::now()).await.unwrap();
-    leaving.commit().await.unwrap();
+    leave(&app, marks[0].id).await;
     let mut db = app.pool.acquire().await.unwrap();
     let none = Marks { batches: vec![marks[0].batch], ..Marks::default() };
     let settled =
@@ -140,10 +145,7 @@ async fn invariant_3_a_mark_whose_answer_was_lost_is_not_granted_to_somebody_who
     let (app, worker, marks) = claimed().await;
     // Committed, and the worker does not know: it has not begun.
     mark(&app, worker, &marks[..1]).await;
-    let who = subscriber_of(&app, marks[0].id).await;
-    let mut leaving = app.pool.begin().await.unwrap();
-    subscriber::unsubscribe(&mut leaving, who, ConsentMethod::Button, Utc::now()).await.unwrap();
-    leaving.commit().await.unwrap();
+    leave(&app, marks[0].id).await;
     assert_eq!(mark(&app, worker, &marks[..1]).await, []);
     // Its batch comes back, and then it is skipped.
     let mut db = app.pool.acquire().await.unwrap();
@@ -161,10 +163,7 @@ async fn invariant_3_a_mark_whose_answer_was_lost_is_not_granted_to_somebody_who
 async fn what_was_put_off_while_somebody_left_is_skipped_when_its_turn_comes() {
     let (app, worker, marks) = claimed().await;
     mark(&app, worker, &marks[..1]).await;
-    let who = subscriber_of(&app, marks[0].id).await;
-    let mut leaving = app.pool.begin().await.unwrap();
-    subscriber::unsubscribe(&mut leaving, who, ConsentMethod::Button, Utc::now()).await.unwrap();
-    leaving.commit().await.unwrap();
+    leave(&app, marks[0].id).await;
     let mut db = app.pool.acquire().await.unwrap();
     let later = Outcome { verdict: Verdict::Later(Utc::now()), ..accepted(&marks[0], 1) };
     delivery::put_off(&mut db, worker, &[later]).await.unwrap();

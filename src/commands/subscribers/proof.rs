@@ -1,6 +1,6 @@
 //! `subscribers show --proof` and `subscribers verify-proof`: the consent proof, as a page to print and as JSON.
 
-use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -60,10 +60,8 @@ pub fn write(
         Form::Page => page(&proof, publication)?,
         Form::Json => serde_json::to_string_pretty(&proof)? + "\n",
     };
-    // It holds personal data: for nobody else's eyes.
-    let opened = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
-    let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.with_context(|| format!("{} cannot be written", file.display()))?;
+    // It holds personal data.
+    output::private_file(file, &text)?;
     let count = proof.events.len();
     if json {
         return output::json(&json!({ "file": file, "events": count, "seal": proof.seal }));
@@ -84,22 +82,19 @@ pub fn verify(file: &Path, json: bool) -> anyhow::Result<()> {
     };
     let inner = inner.context("this page holds no consent proof")?;
     let proof: Proof = serde_json::from_str(inner).context("this is no consent proof, or it was changed")?;
-    let verdict = proof.verify(&keys);
-    // What is shown has to be what was checked.
-    let told = matches!(form, Form::Json) || shows(&text, &proof);
+    let problem = match proof.verify(&keys) {
+        Err(broken) => Some(broken.to_string()),
+        // What is shown has to be what was checked.
+        Ok(()) if matches!(form, Form::Page) && !shows(&text, &proof) => Some(OTHER_PAGE.to_owned()),
+        Ok(()) => None,
+    };
     if json {
-        let problem = match &verdict {
-            Err(broken) => Some(broken.to_string()),
-            Ok(()) if !told => Some(OTHER_PAGE.to_owned()),
-            Ok(()) => None,
-        };
         output::json(
             &json!({ "whole": problem.is_none(), "problem": problem, "events": proof.events.len() }),
         )?;
     }
-    verdict?;
-    if !told {
-        bail!(OTHER_PAGE);
+    if let Some(problem) = problem {
+        bail!(problem);
     }
     if !json {
         output::line(&format!(
