@@ -10,6 +10,11 @@
 //! | `GET /check-mailbox` | "look into your mailbox" |
 //! | `GET, POST /confirm/{token}` | asks, and takes the answer |
 //! | `GET, POST /unsubscribe/{token}` | one sentence, one button; POST is also RFC 8058's one click |
+//! | `POST /left/{token}` | why somebody left, if they like to say |
+//! | `GET, POST /manage/{token}` | the settings page: language, leaving, a link to everything else by mail |
+//! | `GET /data/{token}` | everything stored, behind such a link; `/download` gives it as a file |
+//! | `POST /data/{token}/address` | asks for another address |
+//! | `GET, POST /data/{token}/erase` | has everything deleted |
 //! | `POST /resubscribe/{token}` | takes an unsubscribe back, for an hour |
 //! | `GET /health/live`, `/health/ready` | for the operator's monitoring |
 //! | `GET /assets/…` | style sheet, icon, and `embed.js`, the script of the box |
@@ -24,7 +29,9 @@ mod embed;
 mod headers;
 mod health;
 mod link;
+mod manage;
 mod origin;
+mod own_data;
 mod pages;
 mod problem;
 mod server;
@@ -115,6 +122,12 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
         .route("/embed/box", routing::get(embed::signup_box))
         .route("/unsubscribe/{token}", routing::get(unsubscribe::ask).post(unsubscribe::leave))
         .route("/resubscribe/{token}", routing::post(unsubscribe::undo))
+        .route("/left/{token}", routing::post(unsubscribe::say_why))
+        .route("/manage/{token}", routing::get(manage::page).post(manage::change))
+        .route("/data/{token}", routing::get(own_data::page))
+        .route("/data/{token}/download", routing::get(own_data::download))
+        .route("/data/{token}/address", routing::post(own_data::ask_address))
+        .route("/data/{token}/erase", routing::get(own_data::ask_erase).post(own_data::erase))
         .route("/assets/{file}", routing::get(assets::asset))
         .merge(more)
         .layer(middleware::from_fn_with_state(state.clone(), busy::turn_away))

@@ -42,6 +42,7 @@ impl Work {
                     form_page,
                     client_ip: None,
                     place: None,
+                    replaces: None,
                 };
                 signup::request(&mut transaction, &request, Utc::now()).await?;
             }

@@ -7,12 +7,12 @@ mod show;
 
 use std::path::PathBuf;
 
-use chrono::Utc;
+use chrono::{Months, NaiveDate, Utc};
 use clap::Subcommand;
 
 use crate::{
     config::{self, Source},
-    domain::{address::EmailAddress, consent::ConsentMethod, erasure},
+    domain::{address::EmailAddress, consent::ConsentMethod, erasure, leave_reason},
 };
 
 use super::{Usage, database, output};
@@ -58,6 +58,15 @@ pub enum Subscribers {
         #[arg(long)]
         json: bool,
     },
+    /// Show why people left, as far as they said: counts, without names.
+    Reasons {
+        /// Count from this day on (2026-12-31); the last twelve months if not said.
+        #[arg(long, value_name = "DAY")]
+        since: Option<NaiveDate>,
+        /// Print one JSON value.
+        #[arg(long)]
+        json: bool,
+    },
     /// Remove everything about an address (Art. 17 DSGVO). Only a keyed fingerprint stays, so that no import brings
     /// it back.
     Erase {
@@ -82,6 +91,7 @@ impl Subscribers {
                 show::run(&parsed(&address)?, json, proof.as_deref()).await
             }
             Subscribers::VerifyProof { file, json } => proof::verify(&file, json),
+            Subscribers::Reasons { since, json } => reasons(since, json).await,
             Subscribers::Erase { address, yes, json } => erase(&parsed(&address)?, yes, json).await,
         }
     }
@@ -89,6 +99,21 @@ impl Subscribers {
 
 fn parsed(address: &str) -> Result<EmailAddress, Usage> {
     EmailAddress::parse(address).map_err(|error| Usage(error.to_string()))
+}
+
+async fn reasons(since: Option<NaiveDate>, json: bool) -> anyhow::Result<()> {
+    let since = since.unwrap_or_else(|| (Utc::now() - Months::new(12)).date_naive());
+    let counted = leave_reason::counts(&mut *database().await?.acquire().await?, since).await?;
+    if json {
+        return output::json(&counted);
+    }
+    if counted.is_empty() {
+        output::remark(&format!("Nobody has said why since {since}."));
+    }
+    for row in counted {
+        output::line(&format!("{:>6}  {}", row.count, row.reason.name().replace('_', " ")));
+    }
+    Ok(())
 }
 
 async fn erase(address: &EmailAddress, yes: bool, json: bool) -> anyhow::Result<()> {

@@ -33,6 +33,7 @@ use crate::{
     mail::{
         compose::{ComposeError, Composer},
         message::{Frame, Recipient, message_id},
+        splice::OwnTokens,
     },
 };
 
@@ -100,7 +101,9 @@ impl Messages {
         match delivery.kind {
             DeliveryKind::Mailing => self.mailing_copy(delivery, now).await,
             DeliveryKind::Confirmation => self.confirmation(delivery, now).await,
-            DeliveryKind::Welcome => self.welcome(delivery, now).await,
+            DeliveryKind::Welcome | DeliveryKind::Access | DeliveryKind::AddressNotice => {
+                self.to_subscriber(delivery, now).await
+            }
             DeliveryKind::Test => self.test(delivery, now).await,
         }
     }
@@ -117,8 +120,8 @@ impl Messages {
             return Err(NoMessage::NotWanted("the subscriber was erased"));
         };
         let frame = self.mailing_frame(mailing).await?;
-        let token = self.composer.unsubscribe_token(subscriber);
-        Ok(self.message(delivery, &frame, to, mailing.0, Some(&token), now))
+        let tokens = self.composer.own_tokens(subscriber);
+        Ok(self.message(delivery, &frame, to, mailing.0, Some(&tokens), now))
     }
 
     async fn mailing_frame(&self, id: MailingId) -> Result<Arc<Frame>, NoMessage> {
@@ -160,13 +163,18 @@ impl Messages {
             }
         }
         let publication = current_publication(&mut db).await?;
+        let token = ConfirmToken::mint();
+        if signup.replaces.is_some() {
+            let frame = self.composer.address_change(&publication, &signup, &token)?;
+            let message = self.message(delivery, &frame, &signup.email, id.0, None, now);
+            return Ok(Message { confirm_token: Some(token.hash()), ..message });
+        }
         let known = subscriber::by_address(&mut db, &normalized).await?;
         if let Some(known) = known.filter(|known| known.state == SubscriberState::Active) {
             let frame = self.composer.already_subscribed(&publication, &signup)?;
-            let token = self.composer.unsubscribe_token(known.id);
-            return Ok(self.message(delivery, &frame, &signup.email, id.0, Some(&token), now));
+            let tokens = self.composer.own_tokens(known.id);
+            return Ok(self.message(delivery, &frame, &signup.email, id.0, Some(&tokens), now));
         }
-        let token = ConfirmToken::mint();
         let frame = self.composer.confirmation(&publication, &signup, &token)?;
         let message = self.message(delivery, &frame, &signup.email, id.0, None, now);
         Ok(Message { confirm_token: Some(token.hash()), ..message })
@@ -184,14 +192,25 @@ impl Messages {
         }
     }
 
-    async fn welcome(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
+    async fn to_subscriber(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
         let mut db = self.pool.acquire().await?;
         let gone = || NoMessage::NotWanted("the subscriber was erased");
         let id = delivery.subscriber.ok_or_else(gone)?;
         let subscriber = subscriber::by_id(&mut db, id).await?.ok_or_else(gone)?;
-        let frame = self.composer.welcome(&current_publication(&mut db).await?, &subscriber)?;
-        let token = self.composer.unsubscribe_token(id);
-        Ok(self.message(delivery, &frame, &subscriber.email, id.0, Some(&token), now))
+        let publication = current_publication(&mut db).await?;
+        let (frame, to) = match delivery.kind {
+            DeliveryKind::Access => {
+                (self.composer.access(&publication, &subscriber, now)?, &subscriber.email)
+            }
+            // To the address it is about, also when the subscription has moved by now.
+            DeliveryKind::AddressNotice => (
+                self.composer.address_notice(&publication, &subscriber)?,
+                delivery.address.as_ref().ok_or_else(gone)?,
+            ),
+            _ => (self.composer.welcome(&publication, &subscriber)?, &subscriber.email),
+        };
+        let tokens = self.composer.own_tokens(id);
+        Ok(self.message(delivery, &frame, to, id.0, Some(&tokens), now))
     }
 
     async fn test(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
@@ -211,11 +230,11 @@ impl Messages {
         frame: &Frame,
         to: &EmailAddress,
         parent: Uuid,
-        unsubscribe_token: Option<&str>,
+        tokens: Option<&OwnTokens>,
         date: DateTime<Utc>,
     ) -> Message {
         let message_id = message_id(delivery.id, parent, self.composer.public_url());
-        let bytes = frame.for_recipient(&Recipient { to, unsubscribe_token, message_id: &message_id, date });
+        let bytes = frame.for_recipient(&Recipient { to, tokens, message_id: &message_id, date });
         Message { from: frame.sender().clone(), to: to.clone(), bytes, message_id, confirm_token: None }
     }
 }

@@ -19,7 +19,8 @@ use crate::telemetry::mask;
 pub struct EmailAddress(String);
 
 /// The identity of an address: lower-case local part and domain. Two addresses with the same one are one person.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(transparent)]
 pub struct NormalizedAddress(String);
 
 /// Longest address in octets: a path is 256 with its angle brackets (RFC 5321 §4.5.3.1.3).

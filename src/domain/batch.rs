@@ -142,7 +142,7 @@ async fn take_stock(db: &mut PgConnection, batches: &[i64], now: DateTime<Utc>) 
                d.attempts as "attempts?", d.mailing_id as "mailing: MailingId",
                d.subscriber_id as "subscriber: SubscriberId", d.signup_id as "signup: SignupId",
                d.update_id as "update: UpdateId", coalesce(d.address, g.email, s.email) as "address: EmailAddress",
-               coalesce(s.state <> 'active', false) as "has_left!"
+               coalesce(s.state <> 'active' and d.kind in ('mailing', 'welcome'), false) as "has_left!"
            from unnest($1::bigint[]) as b (id)
            left join deliveries d on d.batch_id = b.id and d.state = 'pending'
            left join signups g on g.id = d.signup_id

@@ -56,6 +56,8 @@ pub enum ConsentMethod {
     Import,
     /// The operator, by command.
     Staff,
+    /// Another address took its place, whose owner pressed confirm.
+    AddressChange,
     /// Nobody: its time was over.
     Retention,
 }

@@ -37,6 +37,10 @@ pub enum DeliveryKind {
     Confirmation,
     /// The mail after a confirmation.
     Welcome,
+    /// The link to everything stored of a subscriber.
+    Access,
+    /// Tells a subscriber that another address was asked for.
+    AddressNotice,
     /// A draft, sent to a colleague.
     Test,
 }
@@ -112,24 +116,69 @@ pub async fn enqueue_confirmation(
     Ok(())
 }
 
-/// Queues the mail that greets a new subscriber.
+/// Queues a mail to a subscriber that belongs to no mailing: a welcome, an access link.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn enqueue_welcome(
+pub async fn enqueue_for_subscriber(
     db: &mut PgConnection,
+    kind: DeliveryKind,
     subscriber: SubscriberId,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "with queued as (insert into batches (due_at, size) values ($2, 1) returning id)
-         insert into deliveries (kind, subscriber_id, due_at, batch_id) select 'welcome', $1, $2, id from queued",
+        "with queued as (insert into batches (due_at, size) values ($3, 1) returning id)
+         insert into deliveries (kind, subscriber_id, due_at, batch_id) select $1, $2, $3, id from queued",
+        kind as DeliveryKind,
         subscriber.0,
         now
     )
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Queues the mail that tells a subscriber, at the address of now, that another one was asked for.
+///
+/// # Errors
+/// When the database fails.
+pub async fn enqueue_address_notice(
+    db: &mut PgConnection,
+    subscriber: SubscriberId,
+    to: &EmailAddress,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with queued as (insert into batches (due_at, size) values ($3, 1) returning id)
+         insert into deliveries (kind, subscriber_id, address, due_at, batch_id)
+         select 'address_notice', $1, $2, $3, id from queued",
+        subscriber.0,
+        to.as_str(),
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// When access links were last asked for by a subscriber since `since`, newest first; what still waits is among them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn access_links_since(
+    db: &mut PgConnection,
+    subscriber: SubscriberId,
+    since: DateTime<Utc>,
+) -> sqlx::Result<Vec<DateTime<Utc>>> {
+    sqlx::query_scalar!(
+        "select due_at from deliveries
+         where mailing_id is null and subscriber_id = $1 and kind = 'access' and due_at > $2
+         order by due_at desc",
+        subscriber.0,
+        since
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// Queues a test mail of an update to a colleague.
@@ -168,6 +217,58 @@ pub async fn skip_for_subscriber(
     id: SubscriberId,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    let ids = lock_waiting(&mut *db, id).await?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    withdraw(&mut *db, &ids).await?;
+    sqlx::query!(
+        "update deliveries d set state = 'skipped', finished_at = $2
+         where d.id = any($1) and d.state = 'pending'
+           and not exists (select from batches b where b.id = d.batch_id and d.id = any(b.transmitting))",
+        &ids,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Takes what waits for a subscriber out of the hand of workers who know an address that is not the subscriber's any
+/// more, and puts it back into the queue; nothing starts to the old address after this was committed. What is on its way
+/// by now goes there.
+///
+/// # Errors
+/// When the database fails.
+pub(in crate::domain) async fn readdress_for_subscriber(
+    db: &mut PgConnection,
+    id: SubscriberId,
+) -> sqlx::Result<()> {
+    let ids = lock_waiting(&mut *db, id).await?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    withdraw(&mut *db, &ids).await?;
+    sqlx::query!(
+        "with held as materialized (
+             select d.id, d.mailing_id, d.due_at, nextval(pg_get_serial_sequence('batches', 'id')) as batch
+             from deliveries d join batches b on b.id = d.batch_id
+             where d.id = any($1) and d.state = 'pending' and b.claimed_by is not null and d.id <> all(b.transmitting)
+         ), moved as (
+             update deliveries d set batch_id = held.batch from held where d.id = held.id
+         )
+         insert into batches (id, mailing_id, due_at, size) overriding system value
+         select batch, mailing_id, due_at, 1 from held",
+        &ids
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// What waits for a subscriber, with the rows of its batches locked: a mark in the same batch either came before, and
+/// was waited for, or comes after, and sees what the caller writes.
+async fn lock_waiting(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Vec<i64>> {
     sqlx::query!("select pg_advisory_xact_lock_shared($1)", FAN_OUT_LOCK).execute(&mut *db).await?;
     let mut locked: Vec<i64> = Vec::new();
     // Twice at most in practice: what was put off while we waited for its batch has another one now.
@@ -189,21 +290,7 @@ pub async fn skip_for_subscriber(
         .await?;
         locked.extend(batches);
     };
-    if waiting.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<i64> = waiting.iter().map(|row| row.id).collect();
-    withdraw(&mut *db, &ids).await?;
-    sqlx::query!(
-        "update deliveries d set state = 'skipped', finished_at = $2
-         where d.id = any($1) and d.state = 'pending'
-           and not exists (select from batches b where b.id = d.batch_id and d.id = any(b.transmitting))",
-        &ids,
-        now
-    )
-    .execute(db)
-    .await?;
-    Ok(())
+    Ok(waiting.iter().map(|row| row.id).collect())
 }
 
 /// Takes deliveries out of the hand of whoever has claimed them: they are not marked any more.
@@ -235,7 +322,8 @@ async fn waiting_for_subscriber(db: &mut PgConnection, id: SubscriberId) -> sqlx
         "select id, batch_id from deliveries
          where state = 'pending'
            and id in (
-               select w.id from deliveries w where w.kind = 'welcome' and w.subscriber_id = $1
+               select w.id from deliveries w
+               where w.mailing_id is null and w.kind = 'welcome' and w.subscriber_id = $1
                union all
                -- By way of the mailings under way, so that the index on (mailing_id, subscriber_id) serves.
                select c.id from mailings m
@@ -253,9 +341,13 @@ async fn waiting_for_subscriber(db: &mut PgConnection, id: SubscriberId) -> sqlx
 /// # Errors
 /// When the database fails.
 pub async fn forget_subscriber(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<()> {
-    sqlx::query!("delete from deliveries where kind = 'welcome' and subscriber_id = $1", id.0)
-        .execute(&mut *db)
-        .await?;
+    let own = sqlx::query_scalar!(
+        "select id from deliveries where mailing_id is null and subscriber_id = $1",
+        id.0
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    remove(&mut *db, &own).await?;
     // By way of the mailings, so that the index on (mailing_id, subscriber_id) serves.
     sqlx::query!(
         "update deliveries set subscriber_id = null, smtp_text = null
@@ -267,7 +359,7 @@ pub async fn forget_subscriber(db: &mut PgConnection, id: SubscriberId) -> sqlx:
     Ok(())
 }
 
-/// Removes the confirmation and test mails of an address.
+/// Removes the confirmations, notices and test mails of an address.
 ///
 /// # Errors
 /// When the database fails.
@@ -279,14 +371,33 @@ pub async fn forget_address(db: &mut PgConnection, address: &NormalizedAddress) 
     )
     .execute(&mut *db)
     .await?;
-    let tests = sqlx::query_scalar!(
-        "select id from deliveries where kind = 'test' and lower(address) = $1",
+    let own = sqlx::query_scalar!(
+        "select id from deliveries where address is not null and lower(address) = $1",
         address.as_str()
     )
     .fetch_all(&mut *db)
     .await?;
-    withdraw(&mut *db, &tests).await?;
-    sqlx::query!("delete from deliveries where id = any($1)", &tests).execute(db).await?;
+    remove(db, &own).await
+}
+
+/// Removes the mails that answer these signups.
+///
+/// # Errors
+/// When the database fails.
+pub(in crate::domain) async fn forget_signups(
+    db: &mut PgConnection,
+    signups: &[uuid::Uuid],
+) -> sqlx::Result<()> {
+    let own = sqlx::query_scalar!("select id from deliveries where signup_id = any($1)", signups)
+        .fetch_all(&mut *db)
+        .await?;
+    remove(db, &own).await
+}
+
+/// Removes deliveries, also those that a worker holds.
+async fn remove(db: &mut PgConnection, ids: &[i64]) -> sqlx::Result<()> {
+    withdraw(&mut *db, ids).await?;
+    sqlx::query!("delete from deliveries where id = any($1)", ids).execute(db).await?;
     Ok(())
 }
 
@@ -321,7 +432,7 @@ pub async fn of_address(db: &mut PgConnection, address: &NormalizedAddress) -> s
            from deliveries d left join mailings m on m.id = d.mailing_id
            where d.id in (
                select w.id from deliveries w join subscribers s on s.id = w.subscriber_id
-               where w.kind = 'welcome' and s.email_normalized = $1
+               where w.mailing_id is null and s.email_normalized = $1
                union all
                -- By way of the mailings, so that the index on (mailing_id, subscriber_id) serves.
                select c.id from subscribers s cross join mailings n

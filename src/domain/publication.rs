@@ -236,6 +236,12 @@ impl Content {
         EmailAddress::parse(&self.sender.address).ok()
     }
 
+    /// The day of a moment as readers see it, such as `23. November 2026`.
+    #[must_use]
+    pub fn written_day(&self, at: DateTime<Utc>, locale: Locale) -> String {
+        written_date(at.with_timezone(&self.time_zone.0).date_naive(), locale)
+    }
+
     /// A moment as readers see it, such as `23. November 2026, 14:05 Uhr`.
     #[must_use]
     pub fn written_time(&self, at: DateTime<Utc>, locale: Locale) -> String {

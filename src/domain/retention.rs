@@ -3,7 +3,7 @@
 //! | what | how long |
 //! |---|---|
 //! | signups nobody confirmed, with their events and mails | until they expire, seven days after the request |
-//! | the proof of a consent | until the end of the third year after it was withdrawn (§§ 195, 199 BGB), then erased |
+//! | the proof of a consent, also of an address that another took the place of | until the end of the third year after it was withdrawn (§§ 195, 199 BGB), then erased |
 //! | who got a mailing and how that ended; other mails | 90 days after its end; the counts stay |
 //! | where a signup came from | two hours, see [`limits`](super::signup::limits) |
 //! | IP addresses | as the operator set it, see [`consent`] |
@@ -17,11 +17,11 @@ use sqlx::PgConnection;
 use crate::{
     config::SecretKeys,
     domain::{
-        address::EmailAddress,
-        consent::{self, ConsentMethod},
+        address::{EmailAddress, NormalizedAddress},
+        consent::ConsentMethod,
         erasure,
-        ids::{MailingId, SignupId},
-        mailing,
+        ids::MailingId,
+        mailing, signup,
     },
 };
 
@@ -40,25 +40,18 @@ const DELIVERIES: i64 = 10_000;
 /// # Errors
 /// When the database fails.
 pub async fn expired_signups(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
-    let over: Vec<SignupId> = sqlx::query_scalar!(
-        r#"select id as "id: SignupId" from signups s
-           where state <> 'confirmed' and expires_at <= $1
-             -- What is still in the queue is skipped there first.
-             and not exists (select from deliveries d where d.signup_id = s.id and d.state = 'pending')
-           order by expires_at limit $2 for update skip locked"#,
+    let over = sqlx::query_scalar!(
+        "select id from signups s
+         where state <> 'confirmed' and expires_at <= $1
+           -- What is still in the queue is skipped there first.
+           and not exists (select from deliveries d where d.signup_id = s.id and d.state = 'pending')
+         order by expires_at limit $2 for update skip locked",
         now,
         SIGNUPS
     )
     .fetch_all(&mut *db)
     .await?;
-    let ids: Vec<uuid::Uuid> = over.iter().map(|id| id.0).collect();
-    if ids.is_empty() {
-        return Ok(0);
-    }
-    consent::forget_signups(db, &ids).await?;
-    sqlx::query!("delete from deliveries where signup_id = any($1)", &ids).execute(&mut *db).await?;
-    let removed = sqlx::query!("delete from signups where id = any($1)", &ids).execute(db).await?;
-    Ok(removed.rows_affected())
+    signup::remove(db, &over).await
 }
 
 /// Erases the addresses of those who left so long ago that nobody can ask for the proof any more.
@@ -89,6 +82,38 @@ pub async fn withdrawn_proofs(
         erased += 1;
     }
     Ok(erased)
+}
+
+/// Erases addresses that subscriptions had so long ago that nobody can ask for their proof any more. One that has a
+/// subscription of its own again is only forgotten as a former one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn former_addresses(
+    db: &mut PgConnection,
+    keys: &SecretKeys,
+    now: DateTime<Utc>,
+) -> sqlx::Result<u64> {
+    let over = sqlx::query!(
+        r#"delete from former_addresses f
+           where (f.subscriber_id, f.email_normalized) in (
+               select subscriber_id, email_normalized from former_addresses
+               where left_at < date_trunc('year', $1::timestamptz, 'UTC') - interval '3 years'
+               order by left_at limit $2 for update skip locked)
+           returning email_normalized as "address: NormalizedAddress",
+               exists (select from subscribers s where s.email_normalized = f.email_normalized)
+               or exists (select from signups g where g.email_normalized = f.email_normalized
+                          and g.state = 'waiting' and g.expires_at > $1) as "goes_on!""#,
+        now,
+        PROOFS
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let count = over.len() as u64;
+    for row in over.into_iter().filter(|row| !row.goes_on) {
+        erasure::erase(db, keys, &row.address, ConsentMethod::Retention, now).await?;
+    }
+    Ok(count)
 }
 
 /// Removes who got mailings that ended long ago; how many that were, and how it ended, stays with the mailing.

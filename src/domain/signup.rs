@@ -1,5 +1,6 @@
 //! Signups: a visitor's request, waiting for the owner of the address to confirm it.
 
+pub mod address_change;
 pub mod limits;
 pub mod waves;
 
@@ -14,7 +15,7 @@ use crate::{
     domain::{
         address::{EmailAddress, NormalizedAddress},
         consent::{self, ConsentKind, ConsentMethod, NewEvent, Shown},
-        delivery,
+        delivery::{self, DeliveryKind},
         ids::{SignupId, SubscriberId},
         locale::Locale,
         subscriber::{self, SubscriberState},
@@ -56,6 +57,8 @@ pub struct Request<'a> {
     pub client_ip: Option<IpAddr>,
     /// Where the form came from, when that can be told.
     pub place: Option<Place>,
+    /// The subscription that is to move to this address, see [`address_change`]; usually none.
+    pub replaces: Option<SubscriberId>,
 }
 
 /// A signup as the confirm page and the confirmation mail need it.
@@ -77,6 +80,8 @@ pub struct Signup {
     pub requested_at: DateTime<Utc>,
     /// When the links end.
     pub expires_at: DateTime<Utc>,
+    /// The subscription that is to move to this address, see [`address_change`].
+    pub replaces: Option<SubscriberId>,
 }
 
 /// Takes a request and queues its mail.
@@ -96,8 +101,8 @@ pub async fn request(
     let normalized = request.email.normalized();
     sqlx::query!(
         "insert into signups (id, email, email_normalized, locale, publication_version, form_page, requested_at, expires_at,
-             client_hmac, range_hmac)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             client_hmac, range_hmac, replaces)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         id.0,
         request.email.as_str(),
         normalized.as_str(),
@@ -107,7 +112,8 @@ pub async fn request(
         now,
         now + SIGNUP_LIVES,
         request.place.as_ref().map(|place| place.client.as_slice()),
-        request.place.as_ref().map(|place| place.range.as_slice())
+        request.place.as_ref().map(|place| place.range.as_slice()),
+        request.replaces.map(|id| id.0)
     )
     .execute(&mut *db)
     .await?;
@@ -131,7 +137,8 @@ pub async fn by_id(db: &mut PgConnection, id: SignupId) -> sqlx::Result<Option<S
     sqlx::query_as!(
         Signup,
         r#"select id as "id: SignupId", email as "email: EmailAddress", locale as "locale: String",
-             state as "state: SignupState", publication_version, form_page, requested_at, expires_at
+             state as "state: SignupState", publication_version, form_page, requested_at, expires_at,
+             replaces as "replaces: SubscriberId"
            from signups where id = $1"#,
         id.0
     )
@@ -147,7 +154,8 @@ pub async fn by_token(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::R
     sqlx::query_as!(
         Signup,
         r#"select s.id as "id: SignupId", s.email as "email: EmailAddress", s.locale as "locale: String",
-             s.state as "state: SignupState", s.publication_version, s.form_page, s.requested_at, s.expires_at
+             s.state as "state: SignupState", s.publication_version, s.form_page, s.requested_at, s.expires_at,
+             s.replaces as "replaces: SubscriberId"
            from signups s join confirm_tokens t on t.signup_id = s.id where t.token_sha256 = $1"#,
         token.0.as_slice()
     )
@@ -189,15 +197,29 @@ pub async fn confirm(
         SignupState::Waiting if now >= signup.expires_at => return Ok(Answer::Expired),
         SignupState::Waiting => {}
     }
+    let id = match signup.replaces {
+        Some(id) => {
+            let Some(moved) = address_change::complete(db, &signup, id, now).await? else {
+                return Ok(Answer::Expired);
+            };
+            moved
+        }
+        None => {
+            let activated = subscriber::activate(db, &signup.email, signup.locale, now).await?;
+            if activated.was_inactive {
+                delivery::enqueue_for_subscriber(db, DeliveryKind::Welcome, activated.id, now).await?;
+            }
+            activated.id
+        }
+    };
     end(db, signup.id, SignupState::Confirmed, now).await?;
-    let normalized = signup.email.normalized();
-    suppression::lift(db, keys, &normalized).await?;
-    let activated = subscriber::activate(db, &signup.email, signup.locale, now).await?;
-    record_answer(db, &signup, Some(activated.id), ConsentKind::Confirmed, opened_at, now).await?;
-    if activated.was_inactive {
-        delivery::enqueue_welcome(db, activated.id, now).await?;
+    suppression::lift(db, keys, &signup.email.normalized()).await?;
+    record_answer(db, &signup, Some(id), ConsentKind::Confirmed, opened_at, now).await?;
+    if signup.replaces.is_some() {
+        // Last, because it holds up the worker that is just sending to its neighbours.
+        delivery::readdress_for_subscriber(db, id).await?;
     }
-    Ok(Answer::Confirmed(activated.id))
+    Ok(Answer::Confirmed(id))
 }
 
 /// "Das war ich nicht": ends the signup. A confirmed one stays confirmed; leaving is what unsubscribe is for.
@@ -215,11 +237,20 @@ pub async fn decline(
         SignupState::Confirmed => answered_before(db, &signup).await,
         SignupState::Declined => Ok(Answer::Declined),
         SignupState::Waiting => {
-            end(db, signup.id, SignupState::Declined, now).await?;
-            record_answer(db, &signup, None, ConsentKind::Declined, opened_at, now).await?;
+            end_declined(db, &signup, opened_at, now).await?;
             Ok(Answer::Declined)
         }
     }
+}
+
+async fn end_declined(
+    db: &mut PgConnection,
+    signup: &Signup,
+    opened_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    end(db, signup.id, SignupState::Declined, now).await?;
+    record_answer(db, signup, None, ConsentKind::Declined, opened_at, now).await
 }
 
 /// What a signup that was confirmed before is worth now: its owner may have left since, and the link brings nobody
@@ -343,6 +374,18 @@ pub async fn keep_token(
     Ok(())
 }
 
+/// Removes signups that nobody confirmed, with their mails and their part of the record of consent. Answers how many
+/// there were.
+pub(in crate::domain) async fn remove(db: &mut PgConnection, ids: &[uuid::Uuid]) -> sqlx::Result<u64> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    consent::forget_signups(db, ids).await?;
+    delivery::forget_signups(db, ids).await?;
+    let removed = sqlx::query!("delete from signups where id = any($1)", ids).execute(db).await?;
+    Ok(removed.rows_affected())
+}
+
 /// A signup as `subscribers show` lists it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Listed {
@@ -358,6 +401,8 @@ pub struct Listed {
     pub expires_at: DateTime<Utc>,
     /// When a button was pressed.
     pub ended_at: Option<DateTime<Utc>>,
+    /// Whether it was to move a subscription to this address.
+    pub is_address_change: bool,
 }
 
 /// The signups of an address, oldest first.
@@ -367,7 +412,8 @@ pub struct Listed {
 pub async fn of_address(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::Result<Vec<Listed>> {
     sqlx::query_as!(
         Listed,
-        r#"select id as "id: SignupId", state as "state: SignupState", form_page, requested_at, expires_at, ended_at
+        r#"select id as "id: SignupId", state as "state: SignupState", form_page, requested_at, expires_at, ended_at,
+             replaces is not null as "is_address_change!"
            from signups where email_normalized = $1 order by requested_at"#,
         address.as_str()
     )

@@ -190,8 +190,22 @@ pub async fn undo_unsubscribe(
     }
 }
 
+/// Writes to a subscriber in another language from now on. Answers whether there is such a subscriber.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_locale(db: &mut PgConnection, id: SubscriberId, locale: Locale) -> sqlx::Result<bool> {
+    let changed = sqlx::query!("update subscribers set locale = $2 where id = $1", id.0, locale.tag())
+        .execute(db)
+        .await?;
+    Ok(changed.rows_affected() > 0)
+}
+
 /// The subscriber, locked, so that two presses at once come one after the other.
-async fn locked(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Option<Subscriber>> {
+///
+/// # Errors
+/// When the database fails.
+pub async fn locked(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Option<Subscriber>> {
     sqlx::query!("select id from subscribers where id = $1 for update", id.0)
         .fetch_optional(&mut *db)
         .await?;

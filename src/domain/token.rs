@@ -5,13 +5,22 @@
 //! | confirm | 32 random bytes | until its signup expires | as SHA-256 |
 //! | unsubscribe, manage | the subscriber's id, signed | for ever | not at all |
 //! | undo | the subscriber's id and a time, signed | one hour | not at all |
+//! | access | the same, and the subscriber's address | one hour | not at all |
+//! | leave form | random bytes and a time, signed | one hour | its random bytes, once it is answered |
 //! | opened | a time and the confirm token's hash, signed | for its signup | not at all |
 //!
 //! None of them has a `Display` that shows it; [`ConfirmToken::reveal`] and its like are called where a link is
 //! written, and nowhere else.
 
+mod timed;
+
+pub use timed::{
+    Access, AccessClaim, LeaveForm, Undo, access_token, can_undo, leave_form_token, read_leave_form_token,
+    read_undo_token, undo_token,
+};
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -104,53 +113,6 @@ pub fn read_subscriber_token(keys: &SecretKeys, purpose: LinkPurpose, text: &str
     keys.verify(purpose.name(), id, tag).then(|| Uuid::from_slice(id).ok().map(SubscriberId))?
 }
 
-/// How long the undo button under "unsubscribed" works.
-const UNDO_FOR: Duration = Duration::hours(1);
-
-/// The text of an undo link: it takes back the unsubscribe made at `now`, for one hour.
-///
-/// Why not the unsubscribe token itself: newsletters are forwarded, and a link that never expires must not be
-/// able to subscribe anybody again.
-#[must_use]
-pub fn undo_token(keys: &SecretKeys, id: SubscriberId, now: DateTime<Utc>) -> String {
-    let mut bytes = [0; 16 + 8 + TAG];
-    bytes[..16].copy_from_slice(id.0.as_bytes());
-    bytes[16..24].copy_from_slice(&(now + UNDO_FOR).timestamp().to_be_bytes());
-    let tag = keys.sign("undo", &bytes[..24]);
-    bytes[24..].copy_from_slice(&tag[..TAG]);
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// Whether an unsubscribe made at `left_at` can still be taken back at `now`.
-#[must_use]
-pub fn can_undo(left_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    now < left_at + UNDO_FOR
-}
-
-/// What an undo link is worth at `now`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Undo {
-    /// It may bring this subscriber back.
-    For(SubscriberId),
-    /// It was ours, and its hour is over.
-    Expired,
-}
-
-/// Reads an undo link; nothing when it was not made by us.
-#[must_use]
-pub fn read_undo_token(keys: &SecretKeys, text: &str, now: DateTime<Utc>) -> Option<Undo> {
-    let bytes = decoded::<{ 16 + 8 + TAG }>(text)?;
-    let (claims, tag) = bytes.split_at(24);
-    if !keys.verify("undo", claims, tag) {
-        return None;
-    }
-    let until = i64::from_be_bytes(claims[16..].try_into().ok()?);
-    if now.timestamp() > until {
-        return Some(Undo::Expired);
-    }
-    Uuid::from_slice(&claims[..16]).ok().map(|id| Undo::For(SubscriberId(id)))
-}
-
 /// The moment a confirmation page was opened, signed, for the page's form to carry back.
 ///
 /// This is how "link opened" gets into the consent record although a GET changes nothing (invariant 1): the page
@@ -216,14 +178,6 @@ mod tests {
             let flipped = URL_SAFE_NO_PAD.encode(flipped);
             assert_eq!(read_subscriber_token(&keys(), LinkPurpose::Unsubscribe, &flipped), None, "bit {bit}");
         }
-    }
-
-    #[test]
-    fn an_undo_link_ends_after_an_hour() {
-        let (id, now) = (SubscriberId::new(), Utc::now());
-        let token = undo_token(&keys(), id, now);
-        assert_eq!(read_undo_token(&keys(), &token, now + Duration::minutes(59)), Some(Undo::For(id)));
-        assert_eq!(read_undo_token(&keys(), &token, now + Duration::minutes(61)), Some(Undo::Expired));
     }
 
     #[test]

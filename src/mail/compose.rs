@@ -12,17 +12,18 @@ use crate::{
         publication::{Publication, written_date},
         signup::Signup,
         subscriber::Subscriber,
-        token::{ConfirmToken, LinkPurpose, subscriber_token},
+        token::{ConfirmToken, LinkPurpose, access_token, subscriber_token},
         update::Update,
     },
     mail::{
         contexts::{
-            AlreadySubscribedContext, ConfirmationContext, ImageContext, PublicationContext, UpdateContext,
-            UpdateMailContext, WelcomeContext,
+            AccessContext, AddressChangeContext, AddressNoticeContext, AlreadySubscribedContext,
+            ConfirmationContext, ImageContext, PublicationContext, UpdateContext, UpdateMailContext,
+            WelcomeContext,
         },
         markdown,
         message::{Frame, MessageError, Recipient},
-        splice::UNSUBSCRIBE,
+        splice::{MANAGE, OwnTokens, UNSUBSCRIBE},
         templates::{MailKind, Rendered, TemplateError, Templates},
     },
 };
@@ -62,10 +63,13 @@ impl Composer {
         &self.public_url
     }
 
-    /// The unsubscribe token of a subscriber.
+    /// The tokens of a subscriber, which stand in every mail of the subscription.
     #[must_use]
-    pub fn unsubscribe_token(&self, subscriber: SubscriberId) -> String {
-        subscriber_token(&self.keys, LinkPurpose::Unsubscribe, subscriber)
+    pub fn own_tokens(&self, subscriber: SubscriberId) -> OwnTokens {
+        OwnTokens {
+            unsubscribe: subscriber_token(&self.keys, LinkPurpose::Unsubscribe, subscriber),
+            manage: subscriber_token(&self.keys, LinkPurpose::Manage, subscriber),
+        }
     }
 
     /// The mail that asks the owner of an address to confirm.
@@ -94,6 +98,67 @@ impl Composer {
         )
     }
 
+    /// The mail that asks the owner of an address whether a subscription may move there.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub fn address_change(
+        &self,
+        publication: &Publication,
+        signup: &Signup,
+        token: &ConfirmToken,
+    ) -> Result<Frame, ComposeError> {
+        let content = &publication.content;
+        let context = AddressChangeContext {
+            locale: signup.locale,
+            publication: PublicationContext::new(content, signup.locale),
+            confirm_url: self.public_url.join(&format!("/confirm/{}", token.reveal())),
+            requested_at: content.written_time(signup.requested_at, signup.locale),
+            expires_at: content.written_time(signup.expires_at, signup.locale),
+        };
+        let rendered = self.templates.render(MailKind::AddressChange, &context)?;
+        self.frame(MailKind::AddressChange, publication, &rendered)
+    }
+
+    /// The mail that tells a subscriber of such a request.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub fn address_notice(
+        &self,
+        publication: &Publication,
+        subscriber: &Subscriber,
+    ) -> Result<Frame, ComposeError> {
+        let context = AddressNoticeContext {
+            locale: subscriber.locale,
+            publication: PublicationContext::new(&publication.content, subscriber.locale),
+            manage_url: self.marked_manage_url(),
+        };
+        let rendered = self.templates.render(MailKind::AddressNotice, &context)?;
+        self.frame(MailKind::AddressNotice, publication, &rendered)
+    }
+
+    /// The mail with the link to everything stored of a subscriber, good for an hour from `now`.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub fn access(
+        &self,
+        publication: &Publication,
+        subscriber: &Subscriber,
+        now: DateTime<Utc>,
+    ) -> Result<Frame, ComposeError> {
+        let token = access_token(&self.keys, subscriber.id, &subscriber.email.normalized(), now);
+        let context = AccessContext {
+            locale: subscriber.locale,
+            publication: PublicationContext::new(&publication.content, subscriber.locale),
+            access_url: self.public_url.join(&format!("/data/{token}")),
+            manage_url: self.marked_manage_url(),
+        };
+        let rendered = self.templates.render(MailKind::Access, &context)?;
+        self.frame(MailKind::Access, publication, &rendered)
+    }
+
     /// The mail that answers a signup of an address that is subscribed already.
     ///
     /// # Errors
@@ -109,6 +174,7 @@ impl Composer {
             requested_at: publication.content.written_time(signup.requested_at, signup.locale),
             requested_site: self.site(publication),
             unsubscribe_url: self.marked_unsubscribe_url(),
+            manage_url: self.marked_manage_url(),
         };
         let rendered = self.templates.render(MailKind::AlreadySubscribed, &context)?;
         self.frame(MailKind::AlreadySubscribed, publication, &rendered)
@@ -123,7 +189,7 @@ impl Composer {
             locale: subscriber.locale,
             publication: PublicationContext::new(&publication.content, subscriber.locale),
             unsubscribe_url: self.marked_unsubscribe_url(),
-            manage_url: None,
+            manage_url: self.marked_manage_url(),
         };
         self.frame(MailKind::Welcome, publication, &self.templates.render(MailKind::Welcome, &context)?)
     }
@@ -153,7 +219,7 @@ impl Composer {
                 body_text: markdown::text(&update.body),
             },
             unsubscribe_url: self.marked_unsubscribe_url(),
-            manage_url: None,
+            manage_url: self.marked_manage_url(),
         };
         let rendered = self.templates.render(MailKind::Update, &context)?;
         Ok(FrozenContent {
@@ -192,8 +258,8 @@ impl Composer {
         self.mailing_frame(publication, &content)
     }
 
-    /// The message of an update for a subscriber who does not exist: for previews and tests. Its unsubscribe link
-    /// is well formed and unsubscribes nobody.
+    /// The message of an update for a subscriber who does not exist: for previews and tests. Its own links are well
+    /// formed and belong to nobody.
     #[must_use]
     pub fn for_nobody(
         &self,
@@ -202,8 +268,8 @@ impl Composer {
         message_id: &str,
         date: DateTime<Utc>,
     ) -> Vec<u8> {
-        let token = self.unsubscribe_token(SubscriberId(uuid::Uuid::nil()));
-        frame.for_recipient(&Recipient { to, unsubscribe_token: Some(&token), message_id, date })
+        let tokens = self.own_tokens(SubscriberId(uuid::Uuid::nil()));
+        frame.for_recipient(&Recipient { to, tokens: Some(&tokens), message_id, date })
     }
 
     fn frame(
@@ -217,6 +283,10 @@ impl Composer {
 
     fn marked_unsubscribe_url(&self) -> String {
         self.public_url.join(&format!("/unsubscribe/{UNSUBSCRIBE}"))
+    }
+
+    fn marked_manage_url(&self) -> String {
+        self.public_url.join(&format!("/manage/{MANAGE}"))
     }
 
     /// The site that is named in answers to a signup: the project's own, or this service's. Never the page a visitor

@@ -1,18 +1,17 @@
 //! What each template is given: typed contexts, and a sample of each that tests and the start-up check render.
 
+mod samples;
+
+pub(in crate::mail) use samples::{
+    SAMPLE_ACCESS_URL, SAMPLE_CONFIRM_URL, SAMPLE_IMPRINT_LINE, SAMPLE_MANAGE_URL, SAMPLE_UNSUBSCRIBE_URL,
+};
+
 use serde::Serialize;
 
 use crate::domain::{
     locale::Locale,
     publication::{Content, Logo},
 };
-
-/// The samples' confirmation link.
-pub(super) const SAMPLE_CONFIRM_URL: &str = "https://brief.example.org/confirm/sample";
-/// The samples' unsubscribe link.
-pub(super) const SAMPLE_UNSUBSCRIBE_URL: &str = "https://brief.example.org/unsubscribe/sample";
-/// A line of the samples' imprint.
-pub(super) const SAMPLE_IMPRINT_LINE: &str = "Marktplatz 17";
 
 /// Of the publication, what every mail shows.
 #[derive(Debug, Clone, Serialize)]
@@ -54,36 +53,6 @@ impl PublicationContext {
             logo: content.logo.clone(),
         }
     }
-
-    /// The sample with everything that may be missing filled in or, the other way round, left out: templates must do
-    /// with both.
-    #[must_use]
-    fn turned_over(self) -> Self {
-        let logo = Logo {
-            url: url::Url::parse("https://www.example.org/logo.png")
-                .unwrap_or_else(|_| unreachable!("an address")),
-            alt: "Projekt Werkstatt".into(),
-            width: 180,
-            height: 48,
-        };
-        Self { website: None, funding_notice: String::new(), logo: Some(logo), ..self }
-    }
-
-    /// A made-up publication.
-    #[must_use]
-    pub fn sample() -> Self {
-        Self {
-            name: "Werkstattbrief".into(),
-            website: Some("https://www.example.org/".into()),
-            sender_name: "Projekt Werkstatt".into(),
-            sender_address: "brief@example.org".into(),
-            privacy_url: "https://www.example.org/datenschutz".into(),
-            imprint: format!("Projekt Werkstatt e. V.\n{SAMPLE_IMPRINT_LINE}\n03046 Cottbus"),
-            funding_notice: "Gefördert aus Mitteln des Landes".into(),
-            accent: "#0b5d4e".into(),
-            logo: None,
-        }
-    }
 }
 
 /// For `confirmation/`.
@@ -116,6 +85,47 @@ pub struct AlreadySubscribedContext {
     pub requested_site: String,
     /// Where the subscription is ended.
     pub unsubscribe_url: String,
+    /// The subscriber's settings page.
+    pub manage_url: String,
+}
+
+/// For `address_change/`.
+#[derive(Debug, Clone, Serialize)]
+pub struct AddressChangeContext {
+    /// Language of the mail.
+    pub locale: Locale,
+    /// See [`PublicationContext`].
+    pub publication: PublicationContext,
+    /// Where the change is confirmed.
+    pub confirm_url: String,
+    /// When it was asked for, as readers see it.
+    pub requested_at: String,
+    /// Until when the link works, as readers see it.
+    pub expires_at: String,
+}
+
+/// For `address_notice/`. What was typed as the new address is not among it (invariant 6).
+#[derive(Debug, Clone, Serialize)]
+pub struct AddressNoticeContext {
+    /// Language of the mail.
+    pub locale: Locale,
+    /// See [`PublicationContext`].
+    pub publication: PublicationContext,
+    /// The subscriber's settings page.
+    pub manage_url: String,
+}
+
+/// For `access/`.
+#[derive(Debug, Clone, Serialize)]
+pub struct AccessContext {
+    /// Language of the mail.
+    pub locale: Locale,
+    /// See [`PublicationContext`].
+    pub publication: PublicationContext,
+    /// Opens everything stored of the subscriber.
+    pub access_url: String,
+    /// The subscriber's settings page.
+    pub manage_url: String,
 }
 
 /// For `welcome/`.
@@ -127,8 +137,8 @@ pub struct WelcomeContext {
     pub publication: PublicationContext,
     /// Where the subscription is ended.
     pub unsubscribe_url: String,
-    /// The subscriber's own page, where there is one.
-    pub manage_url: Option<String>,
+    /// The subscriber's settings page.
+    pub manage_url: String,
 }
 
 /// For `update/`.
@@ -142,8 +152,8 @@ pub struct UpdateMailContext {
     pub update: UpdateContext,
     /// Where the subscription is ended.
     pub unsubscribe_url: String,
-    /// The subscriber's own page, where there is one.
-    pub manage_url: Option<String>,
+    /// The subscriber's settings page.
+    pub manage_url: String,
 }
 
 /// An update as its mail shows it.
@@ -176,105 +186,4 @@ pub struct ImageContext {
     pub credit: Option<String>,
     /// Shown width in pixels.
     pub width: u16,
-}
-
-impl ConfirmationContext {
-    /// The sample with what may be missing the other way round.
-    #[must_use]
-    pub fn other_sample(locale: Locale) -> Self {
-        let sample = Self::sample(locale);
-        Self { publication: sample.publication.turned_over(), ..sample }
-    }
-
-    /// A made-up one.
-    #[must_use]
-    pub fn sample(locale: Locale) -> Self {
-        Self {
-            locale,
-            publication: PublicationContext::sample(),
-            confirm_url: SAMPLE_CONFIRM_URL.into(),
-            requested_at: "23. November 2026, 14:05 Uhr".into(),
-            expires_at: "30. November 2026, 14:05 Uhr".into(),
-            requested_site: "www.example.org".into(),
-        }
-    }
-}
-
-impl AlreadySubscribedContext {
-    /// The sample with what may be missing the other way round.
-    #[must_use]
-    pub fn other_sample(locale: Locale) -> Self {
-        let sample = Self::sample(locale);
-        Self { publication: sample.publication.turned_over(), ..sample }
-    }
-
-    /// A made-up one.
-    #[must_use]
-    pub fn sample(locale: Locale) -> Self {
-        Self {
-            locale,
-            publication: PublicationContext::sample(),
-            requested_at: "23. November 2026, 14:05 Uhr".into(),
-            requested_site: "www.example.org".into(),
-            unsubscribe_url: SAMPLE_UNSUBSCRIBE_URL.into(),
-        }
-    }
-}
-
-impl WelcomeContext {
-    /// The sample with what may be missing the other way round.
-    #[must_use]
-    pub fn other_sample(locale: Locale) -> Self {
-        let sample = Self::sample(locale);
-        let manage_url = Some("https://brief.example.org/manage/sample".into());
-        Self { publication: sample.publication.turned_over(), manage_url, ..sample }
-    }
-
-    /// A made-up one.
-    #[must_use]
-    pub fn sample(locale: Locale) -> Self {
-        Self {
-            locale,
-            publication: PublicationContext::sample(),
-            unsubscribe_url: SAMPLE_UNSUBSCRIBE_URL.into(),
-            manage_url: None,
-        }
-    }
-}
-
-impl UpdateMailContext {
-    /// The sample with what may be missing the other way round.
-    #[must_use]
-    pub fn other_sample(locale: Locale) -> Self {
-        let sample = Self::sample(locale);
-        let update =
-            UpdateContext { teaser: String::new(), date: None, link: None, image: None, ..sample.update };
-        let manage_url = Some("https://brief.example.org/manage/sample".into());
-        Self { publication: sample.publication.turned_over(), update, manage_url, ..sample }
-    }
-
-    /// A made-up one with everything filled in.
-    #[must_use]
-    pub fn sample(locale: Locale) -> Self {
-        Self {
-            locale,
-            publication: PublicationContext::sample(),
-            update: UpdateContext {
-                title: "Zwei Tage in der Lehrwerkstatt".into(),
-                teaser: "Was Auszubildende und Betriebe voneinander mitnehmen.".into(),
-                date: Some("16. Dezember 2026".into()),
-                link: Some("https://www.example.org/aktuelles/lehrwerkstatt".into()),
-                image: Some(ImageContext {
-                    url: "https://www.example.org/bilder/lehrwerkstatt.jpg".into(),
-                    alt: "Zwei Auszubildende an einer Werkbank".into(),
-                    credit: Some("Foto: Projekt Werkstatt".into()),
-                    width: super::compose::IMAGE_WIDTH,
-                }),
-                body_html: "<p style=\"margin:0 0 16px 0;\">Ein Absatz.</p>".into(),
-                body_text: "Ein Absatz.".into(),
-            },
-            unsubscribe_url: SAMPLE_UNSUBSCRIBE_URL.into(),
-            manage_url: None,
-        }
-    }
 }

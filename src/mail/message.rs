@@ -9,7 +9,7 @@ use crate::{
     domain::{address::EmailAddress, ids::DeliveryId, publication::Content},
     mail::{
         encoding::{display_name, quoted_printable_line, unstructured},
-        splice::MarkedLine,
+        splice::{MarkedLine, OwnTokens},
         templates::{MailKind, Rendered},
     },
 };
@@ -38,7 +38,7 @@ enum Piece {
 /// What the list headers hold besides the recipient's own address.
 #[derive(Debug, Clone)]
 struct ListLinks {
-    /// Everything before the unsubscribe token; nothing for mails that nobody is subscribed to.
+    /// Everything before the unsubscribe token; nothing for mails that are no part of a subscription.
     unsubscribe_prefix: Option<String>,
     mailto: Option<String>,
 }
@@ -48,8 +48,8 @@ struct ListLinks {
 pub struct Recipient<'a> {
     /// Where the message goes.
     pub to: &'a EmailAddress,
-    /// The subscriber's unsubscribe token; nothing for mails that nobody is subscribed to.
-    pub unsubscribe_token: Option<&'a str>,
+    /// The subscriber's own tokens; nothing for mails to somebody who is no subscriber.
+    pub tokens: Option<&'a OwnTokens>,
     /// The message's own name, see [`message_id`].
     pub message_id: &'a str,
     /// When it is sent.
@@ -112,7 +112,7 @@ impl Frame {
         }
         body.fixed(&format!("--{boundary}--\r\n"));
         let links = ListLinks {
-            unsubscribe_prefix: (kind != MailKind::Confirmation).then(|| public_url.join("/unsubscribe/")),
+            unsubscribe_prefix: kind.is_part_of_subscription().then(|| public_url.join("/unsubscribe/")),
             // Parsed, so that its domain is in A-labels.
             mailto: publication
                 .sender
@@ -133,26 +133,30 @@ impl Frame {
     /// The whole message for one recipient, with CRLF line ends, in pure ASCII.
     #[must_use]
     pub fn for_recipient(&self, recipient: &Recipient<'_>) -> Vec<u8> {
-        let token = recipient.unsubscribe_token.unwrap_or_default();
         let mut out = Vec::with_capacity(self.size_hint());
         let mut header =
             |name: &str, value: &str| out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         header("Date", &recipient.date.format("%a, %d %b %Y %H:%M:%S +0000").to_string());
         header("Message-ID", recipient.message_id);
         header("To", &format!("<{}>", recipient.to.as_str()));
-        if let (Some(prefix), false) = (&self.links.unsubscribe_prefix, token.is_empty()) {
+        if let (Some(prefix), Some(tokens)) = (&self.links.unsubscribe_prefix, recipient.tokens) {
             // RFC 2369 §3.2 and RFC 8058 §3.1; the mailto comes second, because the first one is preferred.
             let mailto =
                 self.links.mailto.as_deref().map(|to| format!(",\r\n <mailto:{to}?subject=unsubscribe>"));
-            header("List-Unsubscribe", &format!("<{prefix}{token}>{}", mailto.unwrap_or_default()));
+            header(
+                "List-Unsubscribe",
+                &format!("<{prefix}{}>{}", tokens.unsubscribe, mailto.unwrap_or_default()),
+            );
             header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
         }
         out.extend_from_slice(&self.headers);
         out.extend_from_slice(b"\r\n");
+        let nobody = OwnTokens { unsubscribe: String::new(), manage: String::new() };
+        let tokens = recipient.tokens.unwrap_or(&nobody);
         for piece in &self.body {
             match piece {
                 Piece::Fixed(bytes) => out.extend_from_slice(bytes),
-                Piece::Own(line) => quoted_printable_line(&line.filled(token), &mut out),
+                Piece::Own(line) => quoted_printable_line(&line.filled(tokens), &mut out),
             }
         }
         out
@@ -220,7 +224,10 @@ pub fn message_id(delivery: DeliveryId, parent: Uuid, public_url: &PublicUrl) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::PublicUrl, mail::splice::UNSUBSCRIBE};
+    use crate::{
+        config::PublicUrl,
+        mail::splice::{MANAGE, UNSUBSCRIBE},
+    };
 
     fn rendered(text: &str) -> Rendered {
         Rendered { subject: "Grüße".into(), text: text.into(), html: format!("<p>{text}</p>\n") }
@@ -238,10 +245,20 @@ mod tests {
         Frame::new(MailKind::Update, &rendered(text), &publication(), &url).unwrap()
     }
 
+    /// The token of the settings page is the other one, turned around.
+    fn tokens(token: &str) -> OwnTokens {
+        OwnTokens { unsubscribe: token.to_owned(), manage: token.chars().rev().collect() }
+    }
+
+    fn plain(marked: &str, token: &str) -> String {
+        let tokens = tokens(token);
+        marked.replace(UNSUBSCRIBE, &tokens.unsubscribe).replace(MANAGE, &tokens.manage)
+    }
+
     fn filled(frame: &Frame, to: &EmailAddress, token: &str) -> Vec<u8> {
         let date = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         let message_id = "<1@example.org>";
-        frame.for_recipient(&Recipient { to, unsubscribe_token: Some(token), message_id, date })
+        frame.for_recipient(&Recipient { to, tokens: Some(&tokens(token)), message_id, date })
     }
 
     fn built(text: &str, token: &str) -> Vec<u8> {
@@ -337,7 +354,8 @@ mod tests {
                     text += self.pick(&[".", "..", ". ", ".\t"]);
                 }
                 for _ in 0..self.below(10) {
-                    let piece = if self.one_in(5) { UNSUBSCRIBE } else { self.pick(&PIECES) };
+                    let mark = if self.one_in(2) { UNSUBSCRIBE } else { MANAGE };
+                    let piece = if self.one_in(5) { mark } else { self.pick(&PIECES) };
                     let times = if self.one_in(8) { 1 + self.below(80) } else { 1 };
                     text += &piece.repeat(times);
                 }
@@ -368,7 +386,7 @@ mod tests {
 
     #[test]
     fn a_spliced_mail_equals_the_plainly_built_one() {
-        let token = "t".repeat(43);
+        let token = "token".repeat(8) + "end";
         for around in [
             "",
             "ä",
@@ -377,9 +395,9 @@ mod tests {
             &"ü".repeat(200),
             "<a href=\"https://brief.example.org/unsubscribe/",
         ] {
-            let marked = format!("Vorher\n{around}{UNSUBSCRIBE}{around}\nNachher {around}\n");
-            let plain = marked.replace(UNSUBSCRIBE, &token);
-            assert!(built(&marked, &token) == built(&plain, &token), "around {around:?}");
+            let marked =
+                format!("Vorher\n{around}{UNSUBSCRIBE}{around}\n{MANAGE}{around}\nNachher {around}\n");
+            assert!(built(&marked, &token) == built(&plain(&marked, &token), &token), "around {around:?}");
         }
     }
 
@@ -392,7 +410,7 @@ mod tests {
             for _ in 0..3 {
                 let (to, token) = (chance.address(), chance.token());
                 let message = filled(&spliced, &to, &token);
-                let plain = filled(&frame(&content.replace(UNSUBSCRIBE, &token)), &to, &token);
+                let plain = filled(&frame(&plain(&content, &token)), &to, &token);
                 assert!(message == plain, "seed {seed}: {content:?}");
                 assert_well_formed(&message, seed);
             }

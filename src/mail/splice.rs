@@ -6,20 +6,75 @@
 /// Stands for the recipient's unsubscribe token.
 pub const UNSUBSCRIBE: &str = "\u{1}\u{2}\u{1}";
 
+/// Stands for the recipient's token for the settings page.
+pub const MANAGE: &str = "\u{1}\u{3}\u{1}";
+
+/// The tokens of one subscriber, which go where the marks are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnTokens {
+    /// For [`UNSUBSCRIBE`].
+    pub unsubscribe: String,
+    /// For [`MANAGE`].
+    pub manage: String,
+}
+
 /// A line of text, cut at its marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MarkedLine(Vec<String>);
+pub struct MarkedLine(Vec<Part>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Unsubscribe,
+    Manage,
+}
 
 impl MarkedLine {
     /// Cuts a line; nothing when it has no mark.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
-        line.contains(UNSUBSCRIBE).then(|| Self(line.split(UNSUBSCRIBE).map(str::to_owned).collect()))
+        let mut parts = Vec::new();
+        let mut rest = line;
+        while let Some((before, mark, after)) = first_mark(rest) {
+            parts.extend([Part::Text(before.to_owned()), mark]);
+            rest = after;
+        }
+        if parts.is_empty() {
+            return None;
+        }
+        parts.push(Part::Text(rest.to_owned()));
+        Some(Self(parts))
     }
 
-    /// The line with `token` in the place of its marks.
+    /// The line with a subscriber's tokens in the place of its marks.
     #[must_use]
-    pub fn filled(&self, token: &str) -> String {
-        self.0.join(token)
+    pub fn filled(&self, tokens: &OwnTokens) -> String {
+        let texts = self.0.iter().map(|part| match part {
+            Part::Text(text) => text.as_str(),
+            Part::Unsubscribe => &tokens.unsubscribe,
+            Part::Manage => &tokens.manage,
+        });
+        texts.collect()
+    }
+}
+
+/// The first mark of a text, with what stands before and behind it.
+fn first_mark(text: &str) -> Option<(&str, Part, &str)> {
+    let at = |mark: &str, part| text.split_once(mark).map(|(before, after)| (before, part, after));
+    let found = [at(UNSUBSCRIBE, Part::Unsubscribe), at(MANAGE, Part::Manage)];
+    found.into_iter().flatten().min_by_key(|(before, ..)| before.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mark_gets_its_own_token_wherever_it_stands() {
+        let tokens = OwnTokens { unsubscribe: "U".into(), manage: "M".into() };
+        let filled = |line: &str| MarkedLine::parse(line).map(|line| line.filled(&tokens));
+        assert_eq!(filled("nothing here"), None);
+        assert_eq!(filled(&format!("{MANAGE} a {UNSUBSCRIBE}{MANAGE} b")).unwrap(), "M a UM b");
+        assert_eq!(filled(&format!("a {UNSUBSCRIBE}")).unwrap(), "a U");
     }
 }

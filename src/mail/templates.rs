@@ -8,7 +8,8 @@ use tera::{Context, Tera};
 use crate::{
     domain::locale::Locale,
     mail::contexts::{
-        AlreadySubscribedContext, ConfirmationContext, SAMPLE_CONFIRM_URL, SAMPLE_IMPRINT_LINE,
+        AccessContext, AddressChangeContext, AddressNoticeContext, AlreadySubscribedContext,
+        ConfirmationContext, SAMPLE_ACCESS_URL, SAMPLE_CONFIRM_URL, SAMPLE_IMPRINT_LINE, SAMPLE_MANAGE_URL,
         SAMPLE_UNSUBSCRIBE_URL, UpdateMailContext, WelcomeContext,
     },
 };
@@ -26,6 +27,15 @@ const BUILT_IN: &[(&str, &str)] = built_in!(
     "confirmation/subject.txt",
     "confirmation/body.txt",
     "confirmation/body.html",
+    "address_change/subject.txt",
+    "address_change/body.txt",
+    "address_change/body.html",
+    "address_notice/subject.txt",
+    "address_notice/body.txt",
+    "address_notice/body.html",
+    "access/subject.txt",
+    "access/body.txt",
+    "access/body.html",
     "already_subscribed/subject.txt",
     "already_subscribed/body.txt",
     "already_subscribed/body.html",
@@ -42,6 +52,12 @@ const BUILT_IN: &[(&str, &str)] = built_in!(
 pub enum MailKind {
     /// Asks the owner of an address to confirm.
     Confirmation,
+    /// Asks the owner of an address whether a subscription may move there.
+    AddressChange,
+    /// Tells a subscriber that another address was asked for.
+    AddressNotice,
+    /// Carries the link to everything stored of a subscriber.
+    Access,
     /// Answers a signup of an address that is subscribed.
     AlreadySubscribed,
     /// Greets a new subscriber.
@@ -56,9 +72,28 @@ impl MailKind {
     pub fn folder(self) -> &'static str {
         match self {
             MailKind::Confirmation => "confirmation",
+            MailKind::AddressChange => "address_change",
+            MailKind::AddressNotice => "address_notice",
+            MailKind::Access => "access",
             MailKind::AlreadySubscribed => "already_subscribed",
             MailKind::Welcome => "welcome",
             MailKind::Update => "update",
+        }
+    }
+
+    /// Whether it comes because of a subscription, and so can be ended by mail programs (RFC 8058).
+    #[must_use]
+    pub fn is_part_of_subscription(self) -> bool {
+        matches!(self, MailKind::AlreadySubscribed | MailKind::Welcome | MailKind::Update)
+    }
+
+    /// The link that no such mail may go out without, as the samples have it.
+    fn sample_link(self) -> &'static str {
+        match self {
+            MailKind::Confirmation | MailKind::AddressChange => SAMPLE_CONFIRM_URL,
+            MailKind::AddressNotice => SAMPLE_MANAGE_URL,
+            MailKind::Access => SAMPLE_ACCESS_URL,
+            MailKind::AlreadySubscribed | MailKind::Welcome | MailKind::Update => SAMPLE_UNSUBSCRIBE_URL,
         }
     }
 }
@@ -133,6 +168,12 @@ impl Templates {
         for locale in Locale::ALL {
             templates.check(MailKind::Confirmation, &ConfirmationContext::sample(locale))?;
             templates.check(MailKind::Confirmation, &ConfirmationContext::other_sample(locale))?;
+            templates.check(MailKind::AddressChange, &AddressChangeContext::sample(locale))?;
+            templates.check(MailKind::AddressChange, &AddressChangeContext::other_sample(locale))?;
+            templates.check(MailKind::AddressNotice, &AddressNoticeContext::sample(locale))?;
+            templates.check(MailKind::AddressNotice, &AddressNoticeContext::other_sample(locale))?;
+            templates.check(MailKind::Access, &AccessContext::sample(locale))?;
+            templates.check(MailKind::Access, &AccessContext::other_sample(locale))?;
             templates.check(MailKind::AlreadySubscribed, &AlreadySubscribedContext::sample(locale))?;
             templates.check(MailKind::AlreadySubscribed, &AlreadySubscribedContext::other_sample(locale))?;
             templates.check(MailKind::Welcome, &WelcomeContext::sample(locale))?;
@@ -146,9 +187,8 @@ impl Templates {
     /// Fills a mail with a sample and looks for what no mail may go out without (invariant 7).
     fn check(&self, kind: MailKind, sample: &impl Serialize) -> Result<(), TemplateError> {
         let rendered = self.render(kind, sample)?;
-        let link = if kind == MailKind::Confirmation { SAMPLE_CONFIRM_URL } else { SAMPLE_UNSUBSCRIBE_URL };
         for (file, part) in [("body.txt", &rendered.text), ("body.html", &rendered.html)] {
-            for (what, must) in [("the imprint", SAMPLE_IMPRINT_LINE), ("its link", link)] {
+            for (what, must) in [("the imprint", SAMPLE_IMPRINT_LINE), ("its link", kind.sample_link())] {
                 if !part.contains(must) {
                     let name = format!("{}/{file}", kind.folder());
                     return Err(TemplateError::Broken { name, reason: format!("{what} is missing in it") });

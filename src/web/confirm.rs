@@ -39,7 +39,7 @@ pub async fn ask(
     match signup.state {
         SignupState::Confirmed => {
             return match signup::answered_before(&mut db, &signup).await? {
-                Answer::Confirmed(subscriber) => confirmed(&visitor, subscriber),
+                Answer::Confirmed(subscriber) => confirmed(&visitor, &signup, subscriber),
                 _ => Err(Problem::LinkExpired),
             };
         }
@@ -47,8 +47,9 @@ pub async fn ask(
         SignupState::Waiting if now >= signup.expires_at => return Err(Problem::LinkExpired),
         SignupState::Waiting => {}
     }
+    let template = if signup.replaces.is_some() { "confirm_change.html" } else { "confirm.html" };
     visitor.page(
-        "confirm.html",
+        template,
         &json!({
             "masked_address": signup.email.masked(),
             "action": format!("/confirm/{token}?lang={}", visitor.locale),
@@ -70,6 +71,7 @@ pub async fn answer(
     let now = Utc::now();
     let opened_at = token::read_opened_token(&state.keys, hash, &pressed.opened);
     let mut transaction = state.pool.begin().await?;
+    let signup = signup::by_token(&mut transaction, hash).await?.ok_or(Problem::LinkUnknown)?;
     let came_to = match pressed.action.as_str() {
         "confirm" => signup::confirm(&mut transaction, &state.keys, hash, opened_at, now).await?,
         "decline" => signup::decline(&mut transaction, hash, opened_at, now).await?,
@@ -77,7 +79,7 @@ pub async fn answer(
     };
     transaction.commit().await?;
     match came_to {
-        Answer::Confirmed(subscriber) => confirmed(&visitor, subscriber),
+        Answer::Confirmed(subscriber) => confirmed(&visitor, &signup, subscriber),
         // "Ja, anmelden" after "Das war ich nicht": the signup is over, and the page says how to begin anew.
         Answer::Declined if pressed.action == "confirm" => Err(Problem::LinkEnded),
         Answer::Declined => visitor.answer(StatusCode::OK, "declined.html", &json!({})),
@@ -86,10 +88,14 @@ pub async fn answer(
     }
 }
 
-fn confirmed(visitor: &Visitor, subscriber: SubscriberId) -> Result<Response, Problem> {
+fn confirmed(visitor: &Visitor, signup: &Signup, subscriber: SubscriberId) -> Result<Response, Problem> {
     let token = subscriber_token(&visitor.state.keys, LinkPurpose::Unsubscribe, subscriber);
-    let unsubscribe_url = format!("/unsubscribe/{token}?lang={}", visitor.locale);
-    visitor.answer(StatusCode::OK, "confirmed.html", &json!({ "unsubscribe_url": unsubscribe_url }))
+    let own = json!({
+        "is_change": signup.replaces.is_some(),
+        "address": signup.email.masked(),
+        "unsubscribe_url": format!("/unsubscribe/{token}?lang={}", visitor.locale),
+    });
+    visitor.answer(StatusCode::OK, "confirmed.html", &own)
 }
 
 /// The host of the page the form stood on, if it is one of the project's own: any other name was made up by whoever

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::PgConnection;
 use url::Url;
 
@@ -93,7 +93,7 @@ async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Re
     visitor.can_sign_up()?;
     let headers = request.headers().clone();
     let client = Client::of(request.extensions(), &headers, &state.trusted_proxies);
-    let Form(sent) = Form::<Sent>::from_request(request, &()).await.map_err(|_| Problem::BadRequest)?;
+    let Form(sent) = form_in::<Sent>(request).await?;
     let locale = Locale::from_tag(&sent.locale).unwrap_or(visitor.locale);
     let visitor = Visitor { locale, ..visitor };
     let email = match envelope::parse(&sent.email) {
@@ -103,11 +103,18 @@ async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Re
     if sent.homepage.is_empty() {
         let form_page = form_page(state, &sent, &headers);
         let mut transaction = state.pool.begin().await?;
-        let shown = shown(&mut transaction, &visitor, &sent).await?;
+        let shown = shown(&mut transaction, &visitor, &sent.consent_version).await?;
         let client_ip = client.filter(|_| state.keeps_ip).map(|client| client.address);
         let place = client.and_then(Client::to_count).map(|address| Place::of(&state.keys, address));
-        let request =
-            signup::Request { email: &email, locale, shown, form_page: &form_page, client_ip, place };
+        let request = signup::Request {
+            email: &email,
+            locale,
+            shown,
+            form_page: &form_page,
+            client_ip,
+            place,
+            replaces: None,
+        };
         signup::request(&mut transaction, &request, Utc::now()).await?;
         transaction.commit().await?;
     } else {
@@ -120,14 +127,17 @@ async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Re
     })
 }
 
-/// The form again, with what to mend.
-fn mistake(
-    visitor: &Visitor,
-    headers: &HeaderMap,
-    sent: &Sent,
-    error: AddressError,
-) -> Result<Response, Problem> {
-    let key = match error {
+/// Reads a form.
+///
+/// # Errors
+/// [`Problem::BadRequest`] when it is none.
+pub async fn form_in<T: DeserializeOwned>(request: Request) -> Result<Form<T>, Problem> {
+    Form::from_request(request, &()).await.map_err(|_| Problem::BadRequest)
+}
+
+/// The text that says what is wrong with an address, by its key under `error`.
+pub fn error_key(error: AddressError) -> &'static str {
+    match error {
         AddressError::Empty => "email_empty",
         AddressError::TooLong => "email_too_long",
         AddressError::NoAt => "email_no_at",
@@ -136,7 +146,17 @@ fn mistake(
         AddressError::Domain => "email_domain",
         AddressError::Local => "email_local",
         AddressError::Invalid => "email_invalid",
-    };
+    }
+}
+
+/// The form again, with what to mend.
+fn mistake(
+    visitor: &Visitor,
+    headers: &HeaderMap,
+    sent: &Sent,
+    error: AddressError,
+) -> Result<Response, Problem> {
+    let key = error_key(error);
     let message = visitor.text("error", key);
     if problem::wants_json(headers) {
         let title = visitor.text("signup", "error_heading");
@@ -160,9 +180,11 @@ fn mistake(
 }
 
 /// The consent text the visitor saw: the version that came with the form, if we ever had it, else the current one.
-async fn shown(db: &mut PgConnection, visitor: &Visitor, sent: &Sent) -> sqlx::Result<Shown> {
-    let sent_version =
-        sent.consent_version.parse().ok().filter(|version| *version != visitor.publication.version);
+///
+/// # Errors
+/// When the database fails.
+pub async fn shown(db: &mut PgConnection, visitor: &Visitor, sent_version: &str) -> sqlx::Result<Shown> {
+    let sent_version = sent_version.parse().ok().filter(|version| *version != visitor.publication.version);
     let older = match sent_version {
         Some(version) => publication::version(db, version).await?,
         None => None,

@@ -1,12 +1,14 @@
-//! Leaving: one sentence, one button, and one button to take it back.
+//! Leaving: one sentence, one button, and one button to take it back. Then one question that nobody has to answer.
 
-use axum::{body::Bytes, extract::State, http::StatusCode, response::Response};
+use axum::{Form, body::Bytes, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::domain::{
     consent::ConsentMethod,
     ids::SubscriberId,
+    leave_reason::{self, LeaveReason},
     subscriber::{self, SubscriberState},
     token::{self, LinkPurpose, Undo, read_subscriber_token, subscriber_token},
 };
@@ -30,7 +32,7 @@ pub async fn ask(
             }),
         ),
         // Left before, or erased: no mail goes there, which is what this link is for.
-        _ => visitor.page("unsubscribed.html", &json!({ "undo_action": null })),
+        _ => visitor.page("unsubscribed.html", &json!({ "undo_action": null, "why": null })),
     }
 }
 
@@ -55,11 +57,49 @@ pub async fn leave(
         .filter(|subscriber| subscriber.state == SubscriberState::Unsubscribed)
         .map(|subscriber| subscriber.state_changed_at)
         .filter(|left_at| token::can_undo(*left_at, now));
-    let undo = left_at.map(|left_at| {
-        let token = token::undo_token(&state.keys, id, left_at);
-        format!("/resubscribe/{token}?lang={}", visitor.locale)
+    let undo = left_at.map(|left_at| token::undo_token(&state.keys, id, left_at));
+    let form = token::leave_form_token(&state.keys, now).map_err(|error| Problem::internal(&error))?;
+    let own = json!({
+        "undo_action": undo.as_ref().map(|token| undo_path(&visitor, token)),
+        "why": undo.is_some().then(|| json!({
+            "action": format!("/left/{form}?lang={}", visitor.locale),
+            "undo": undo,
+            "reasons": LeaveReason::ALL.map(LeaveReason::name),
+        })),
     });
-    visitor.answer(StatusCode::OK, "unsubscribed.html", &json!({ "undo_action": undo }))
+    visitor.answer(StatusCode::OK, "unsubscribed.html", &own)
+}
+
+/// What the question after leaving sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Why {
+    reason: String,
+    /// The undo token of the page before, so that the thanks can offer it too.
+    undo: String,
+}
+
+/// `POST /left/{token}`: the answer to the one question after leaving. It is counted without a name.
+pub async fn say_why(
+    State(state): State<AppState>,
+    LinkToken(token): LinkToken,
+    visitor: Visitor,
+    Form(why): Form<Why>,
+) -> Result<Response, Problem> {
+    let now = Utc::now();
+    let form = token::read_leave_form_token(&state.keys, &token, now).ok_or(Problem::LinkExpired)?;
+    // Nothing chosen is an answer too: there is nothing to write down.
+    if let Some(reason) = LeaveReason::from_name(&why.reason) {
+        leave_reason::answer(&mut *state.pool.acquire().await?, form, reason, now).await?;
+    }
+    let undo = token::read_undo_token(&state.keys, &why.undo, now)
+        .filter(|undo| matches!(undo, Undo::For(_)))
+        .map(|_| undo_path(&visitor, &why.undo));
+    visitor.answer(StatusCode::OK, "left.html", &json!({ "undo_action": undo }))
+}
+
+fn undo_path(visitor: &Visitor, token: &str) -> String {
+    format!("/resubscribe/{token}?lang={}", visitor.locale)
 }
 
 /// `POST /resubscribe/{token}`: takes an unsubscribe back.

@@ -53,14 +53,23 @@ async fn invariant_1_get_and_head_change_nothing() {
     let welcome = app.mail(5).await;
     app.wait_for_count("select count(*) from deliveries where state <> 'accepted'", 0).await;
 
-    let mails = [&confirmation, &already, &copy, &welcome];
+    let manage = welcome.link("/manage/");
+    app.post(&manage, "action=access").await;
+    let access = app.mail(6).await;
+    app.post(&format!("{}/address", access.link("/data/")), "email=neu%40example.org").await;
+    app.relay.wait_for(8).await;
+    app.wait_for_count("select count(*) from deliveries where state <> 'accepted'", 0).await;
+    let [change, notice] = [app.mail(7).await, app.mail(8).await];
+    let [data, erase] = ["", "/erase"].map(|more| access.link("/data/") + more);
+
+    let mails = [&confirmation, &already, &copy, &welcome, &access, &change, &notice];
     let mut all: Vec<String> = mails.into_iter().flat_map(paths).collect();
     let pages = ["/", "/?lang=en", "/check-mailbox", "/subscribe", "/embed", "/embed/box", "/health/ready"];
     all.extend(pages.map(str::to_owned));
-    assert!(
-        all.iter().any(|path| path.starts_with("/confirm/"))
-            && all.iter().any(|path| path.starts_with("/unsubscribe/"))
-    );
+    all.extend([data.clone() + "/download", erase]);
+    for prefix in ["/confirm/", "/unsubscribe/", "/manage/", "/data/"] {
+        assert!(all.iter().any(|path| path.starts_with(prefix)), "{prefix}");
+    }
     let before = app.whole_database().await;
     // A scanner opens everything, twice, in any order, under any name.
     for agent in ["Mozilla/5.0", "BarracudaSentinel (EE)", "Google-Safety", "curl/8"] {
@@ -193,7 +202,7 @@ async fn invariant_6_nothing_a_visitor_typed_appears_in_a_mail_except_the_addres
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn invariant_8_two_copies_differ_in_nothing_but_recipient_name_and_unsubscribe_link() {
+async fn invariant_8_two_copies_differ_in_nothing_but_recipient_name_and_own_links() {
     let app = App::new().start().await;
     app.subscribers(2).await;
     let mailing = app.trigger().await;
@@ -203,15 +212,17 @@ async fn invariant_8_two_copies_differ_in_nothing_but_recipient_name_and_unsubsc
     let common: Vec<(String, String)> = copies
         .iter()
         .map(|(_, mail)| {
-            let token = mail.link("/unsubscribe/").replace("/unsubscribe/", "");
-            (mail.text.replace(&token, "TOKEN"), mail.html.replace(&token, "TOKEN"))
+            let own = ["/unsubscribe/", "/manage/"].map(|prefix| mail.link(prefix));
+            let common =
+                |part: &str| own.iter().fold(part.to_owned(), |part, link| part.replace(link, "OWN"));
+            (common(&mail.text), common(&mail.html))
         })
         .collect();
     assert_eq!(common[0], common[1]);
     // No picture but those staff put in, and every link is plain.
     assert!(!common[0].1.contains("<img"), "this update has no picture");
     for path in paths(&copies[0].1) {
-        assert!(path.starts_with("/unsubscribe/"), "{path}");
+        assert!(path.starts_with("/unsubscribe/") || path.starts_with("/manage/"), "{path}");
     }
     let headers_of = |mail: &Mail| {
         let head = mail.source.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ");

@@ -16,23 +16,35 @@ use rundbrief::{
     },
     mail::{
         compose::Composer,
-        contexts::{AlreadySubscribedContext, ConfirmationContext, UpdateMailContext, WelcomeContext},
+        contexts::{
+            AccessContext, AddressChangeContext, AddressNoticeContext, AlreadySubscribedContext,
+            ConfirmationContext, UpdateMailContext, WelcomeContext,
+        },
         markdown,
         message::Recipient,
-        splice::UNSUBSCRIBE,
+        splice::{MANAGE, UNSUBSCRIBE},
         templates::{MailKind, Rendered, Templates},
     },
 };
 use uuid::Uuid;
 
-const KINDS: [MailKind; 4] =
-    [MailKind::Confirmation, MailKind::AlreadySubscribed, MailKind::Welcome, MailKind::Update];
+const KINDS: [MailKind; 7] = [
+    MailKind::Confirmation,
+    MailKind::AddressChange,
+    MailKind::AddressNotice,
+    MailKind::Access,
+    MailKind::AlreadySubscribed,
+    MailKind::Welcome,
+    MailKind::Update,
+];
 const PUBLICATION: &str = include_str!("../../publication.example.toml");
 /// The links of the samples, besides those of the update and of the confirmation.
 const WEBSITE: &str = "https://www.example.org/";
 const PRIVACY: &str = "https://www.example.org/datenschutz";
 const CONFIRM: &str = "https://brief.example.org/confirm/sample";
 const LEAVE: &str = "https://brief.example.org/unsubscribe/sample";
+const SETTINGS: &str = "https://brief.example.org/manage/sample";
+const DATA: &str = "https://brief.example.org/data/sample";
 const PAGE: &str = "https://www.example.org/aktuelles/lehrwerkstatt";
 const PICTURE: &str = "https://www.example.org/bilder/lehrwerkstatt.jpg";
 /// No mail program cuts off what is shorter.
@@ -42,6 +54,9 @@ const LONGEST_HTML: usize = 90 * 1024;
 pub fn sample(templates: &Templates, kind: MailKind, locale: Locale) -> Rendered {
     let rendered = match kind {
         MailKind::Confirmation => templates.render(kind, &ConfirmationContext::sample(locale)),
+        MailKind::AddressChange => templates.render(kind, &AddressChangeContext::sample(locale)),
+        MailKind::AddressNotice => templates.render(kind, &AddressNoticeContext::sample(locale)),
+        MailKind::Access => templates.render(kind, &AccessContext::sample(locale)),
         MailKind::AlreadySubscribed => templates.render(kind, &AlreadySubscribedContext::sample(locale)),
         MailKind::Welcome => templates.render(kind, &WelcomeContext::sample(locale)),
         MailKind::Update => templates.render(kind, &UpdateMailContext::sample(locale)),
@@ -130,6 +145,21 @@ fn the_confirmation_reads_as_it_did() {
 }
 
 #[test]
+fn the_question_about_a_new_address_reads_as_it_did() {
+    snapshots(MailKind::AddressChange);
+}
+
+#[test]
+fn the_notice_of_a_new_address_reads_as_it_did() {
+    snapshots(MailKind::AddressNotice);
+}
+
+#[test]
+fn the_access_link_reads_as_it_did() {
+    snapshots(MailKind::Access);
+}
+
+#[test]
 fn the_answer_to_a_subscriber_reads_as_it_did() {
     snapshots(MailKind::AlreadySubscribed);
 }
@@ -154,10 +184,10 @@ fn a_whole_update_goes_over_the_wire_as_it_did() {
     let composer = composer();
     let frame = composer.mailing_frame(&publication(PUBLICATION), &composed(file)).unwrap();
     let to = EmailAddress::parse("Maria.Muster@straße.de").unwrap();
-    let token = composer.unsubscribe_token(SubscriberId(Uuid::nil()));
+    let tokens = composer.own_tokens(SubscriberId(Uuid::nil()));
     let message = frame.for_recipient(&Recipient {
         to: &to,
-        unsubscribe_token: Some(&token),
+        tokens: Some(&tokens),
         message_id: "<probe@brief.example.org>",
         date: moment(),
     });
@@ -220,6 +250,9 @@ fn both_parts_hold_the_imprint_and_the_same_facts() {
         facts.extend([PRIVACY, "Werkstattbrief"]);
         match kind {
             MailKind::Confirmation => facts.extend([times[0], times[1], "www.example.org", CONFIRM]),
+            MailKind::AddressChange => facts.extend([times[0], times[1], CONFIRM]),
+            MailKind::AddressNotice => facts.push(SETTINGS),
+            MailKind::Access => facts.extend([DATA, SETTINGS]),
             MailKind::AlreadySubscribed => facts.push(times[0]),
             MailKind::Welcome => facts.extend(["Projekt Werkstatt", "brief@example.org"]),
             MailKind::Update => facts.extend([
@@ -241,10 +274,12 @@ fn both_parts_hold_the_imprint_and_the_same_facts() {
 }
 
 #[test]
-fn the_unsubscribe_link_stands_once_in_each_part_and_nowhere_before_the_confirmation() {
+fn the_links_of_a_subscription_stand_once_in_each_part_and_nowhere_before_the_confirmation() {
     for (kind, locale, mail) in samples() {
-        let promised = usize::from(kind != MailKind::Confirmation);
+        let promised = usize::from(kind.is_part_of_subscription());
+        let settings = usize::from(!matches!(kind, MailKind::Confirmation | MailKind::AddressChange));
         for part in [&mail.text, &mail.html] {
+            assert_eq!(part.matches(SETTINGS).count(), settings, "{kind:?} {locale}");
             assert_eq!(part.matches(LEAVE).count(), promised, "{kind:?} {locale}");
             assert_eq!(part.matches("/unsubscribe/").count(), promised, "{kind:?} {locale}");
         }
@@ -254,7 +289,7 @@ fn the_unsubscribe_link_stands_once_in_each_part_and_nowhere_before_the_confirma
 #[test]
 fn the_confirmation_advertises_nothing() {
     for (kind, locale, mail) in samples() {
-        if kind == MailKind::Confirmation {
+        if matches!(kind, MailKind::Confirmation | MailKind::AddressChange) {
             assert!(!mail.text.contains("Gefördert") && !mail.html.contains("Gefördert"), "{locale}");
             assert!(tags(&mail.html, "img").is_empty(), "{locale}");
         }
@@ -266,9 +301,13 @@ fn nothing_in_a_mail_tells_that_it_was_read() {
     for (kind, locale, mail) in samples() {
         let links: BTreeSet<&str> = attributes(&mail.html, "href").into_iter().collect();
         let expected = match kind {
-            MailKind::Confirmation => BTreeSet::from([WEBSITE, PRIVACY, CONFIRM]),
-            MailKind::AlreadySubscribed | MailKind::Welcome => BTreeSet::from([WEBSITE, PRIVACY, LEAVE]),
-            MailKind::Update => BTreeSet::from([WEBSITE, PRIVACY, LEAVE, PAGE]),
+            MailKind::Confirmation | MailKind::AddressChange => BTreeSet::from([WEBSITE, PRIVACY, CONFIRM]),
+            MailKind::AddressNotice => BTreeSet::from([WEBSITE, PRIVACY, SETTINGS]),
+            MailKind::Access => BTreeSet::from([WEBSITE, PRIVACY, SETTINGS, DATA]),
+            MailKind::AlreadySubscribed | MailKind::Welcome => {
+                BTreeSet::from([WEBSITE, PRIVACY, LEAVE, SETTINGS])
+            }
+            MailKind::Update => BTreeSet::from([WEBSITE, PRIVACY, LEAVE, SETTINGS, PAGE]),
         };
         assert_eq!(links, expected, "{kind:?} {locale}");
         let pictures: &[&str] = if kind == MailKind::Update { &[PICTURE] } else { &[] };
@@ -311,7 +350,10 @@ fn marks(file: &str) -> Option<(usize, usize)> {
     markdown::check(&parsed.body).ok()?;
     let mail = composer().update(&publication(PUBLICATION), &update(parsed)).ok()?;
     assert!(!mail.subject.contains(char::is_control), "{:?}", mail.subject);
-    Some((mail.body_text.matches(UNSUBSCRIBE).count(), mail.body_html.matches(UNSUBSCRIBE).count()))
+    let count = |part: &str| (part.matches(UNSUBSCRIBE).count(), part.matches(MANAGE).count());
+    assert_eq!(count(&mail.body_text).1, 1, "the link to the settings page");
+    assert_eq!(count(&mail.body_html).1, 1, "the link to the settings page");
+    Some((count(&mail.body_text).0, count(&mail.body_html).0))
 }
 
 #[test]
@@ -324,6 +366,9 @@ fn invariant_6_nothing_that_staff_type_can_pass_for_a_recipients_own_link() {
         format!("---\ntitle: A {UNSUBSCRIBE}\n---\n\nText\n"),
         format!("---\ntitle: A\n---\n\nText {UNSUBSCRIBE}\n"),
         format!("---\ntitle: A\n---\n\n`{UNSUBSCRIBE}`\n"),
+        format!("---\ntitle: A {MANAGE}\n---\n\nText\n"),
+        format!("---\ntitle: A\n---\n\nText {MANAGE}\n"),
+        "---\ntitle: A\n---\n\nText &#1;&#3;&#1;\n".to_owned(),
         "---\ntitle: A\n---\n\nText &#1;&#2;&#1;\n".to_owned(),
         "---\ntitle: A\n---\n\n[Link](https://example.org/?&#1;&#2;&#x1;)\n".to_owned(),
         "---\ntitle: A\n---\n\n![&#1;&#2;&#1;](https://example.org/a.png)\n".to_owned(),

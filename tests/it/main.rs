@@ -36,6 +36,7 @@ mod mails;
 mod mails_on_the_wire;
 mod migration_batches;
 mod overtaking;
+mod own_page;
 mod pages;
 mod pressure;
 mod proof;

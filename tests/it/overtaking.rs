@@ -250,7 +250,7 @@ async fn race(audience: usize, every: usize) -> (usize, usize) {
             let id = SubscriberId(*id);
             // Half of them cut it fine.
             let furthest = if dice.below(2) == 0 { 12 } else { 150 };
-            let path = format!("/unsubscribe/{}", composer.unsubscribe_token(id));
+            let path = format!("/unsubscribe/{}", composer.own_tokens(id).unsubscribe);
             Leaver { id, path, position, lead: dice.below(furthest) }
         })
         .collect();

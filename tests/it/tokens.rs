@@ -9,8 +9,12 @@ use chrono::{Duration, Utc};
 use rundbrief::{
     config::SecretKeys,
     domain::{
+        address::EmailAddress,
         ids::SubscriberId,
-        token::{ConfirmToken, LinkPurpose, opened_token, subscriber_token, undo_token},
+        token::{
+            ConfirmToken, LinkPurpose, access_token, leave_form_token, opened_token, subscriber_token,
+            undo_token,
+        },
     },
 };
 use sha2::{Digest, Sha256};
@@ -20,15 +24,35 @@ use crate::harness::{Answer, App, TestApp};
 const UNKNOWN: (u16, &str) = (404, "Dieser Link passt nicht");
 const EXPIRED: (u16, &str) = (410, "Dieser Link ist abgelaufen");
 
+/// Every route that a token leads to.
+const ROUTES: [&str; 6] = ["/confirm/", "/unsubscribe/", "/resubscribe/", "/manage/", "/data/", "/left/"];
+
+/// What a token that does not fit gets to read there.
+fn refusal(route: &str) -> (u16, &'static str) {
+    // The one question after leaving: whatever comes there late or odd is told that its time is over.
+    if route == "/left/" { EXPIRED } else { UNKNOWN }
+}
+
 /// Opens a link and presses every button that its page could have.
 async fn open_and_press(app: &TestApp, path: &str) -> Vec<Answer> {
     let mut answers = Vec::new();
-    // The undo link has no page of its own.
-    if !path.starts_with("/resubscribe/") {
+    // Some have no page of their own.
+    if !path.starts_with("/resubscribe/") && !path.starts_with("/left/") {
         answers.push(app.get(path).await);
+    }
+    if path.starts_with("/data/") {
+        answers.push(app.get(&format!("{path}/download")).await);
+        answers.push(app.get(&format!("{path}/erase")).await);
+        answers.push(app.post(&format!("{path}/erase"), "").await);
+        answers.push(app.post(&format!("{path}/address"), "email=otto%40example.org").await);
+        return answers;
     }
     let buttons: &[&str] = if path.starts_with("/confirm/") {
         &["action=confirm", "action=decline"]
+    } else if path.starts_with("/manage/") {
+        &["action=language&locale=en", "action=access", "action=keep_address"]
+    } else if path.starts_with("/left/") {
+        &["reason=other"]
     } else {
         &["", "List-Unsubscribe=One-Click"]
     };
@@ -116,22 +140,28 @@ async fn invariant_5_one_token_one_purpose() {
     let (keys, now) = (&app.config.secret_keys, Utc::now());
     let confirm = app.sign_up_unsent("maria@example.org").await;
     let id = app.subscriber("anna@example.org").await;
+    let anna = EmailAddress::parse("anna@example.org").unwrap().normalized();
     let tokens = [
         ("/confirm/", confirm.reveal()),
         ("/unsubscribe/", unsubscribe_token(keys, id)),
         ("/resubscribe/", undo_token(keys, id, now)),
-        ("manage", subscriber_token(keys, LinkPurpose::Manage, id)),
+        ("/manage/", subscriber_token(keys, LinkPurpose::Manage, id)),
+        ("/data/", access_token(keys, id, &anna, now)),
+        ("/left/", leave_form_token(keys, now).unwrap()),
         ("opened", opened_token(keys, confirm.hash(), now)),
     ];
     let before = app.whole_database().await;
-    for route in ["/confirm/", "/unsubscribe/", "/resubscribe/"] {
+    for route in ROUTES {
         for (purpose, token) in tokens.iter().filter(|(purpose, _)| *purpose != route) {
-            is_refused(&app, &format!("{route}{token}"), UNKNOWN).await;
+            is_refused(&app, &format!("{route}{token}"), refusal(route)).await;
             assert_eq!(app.whole_database().await, before, "{purpose} token at {route}");
         }
     }
     // Each of them was good, in its own place.
-    let [(_, confirm), (_, unsubscribe), (_, undo), ..] = &tokens;
+    let [(_, confirm), (_, unsubscribe), (_, undo), (_, manage), (_, access), (_, left), _] = &tokens;
+    assert_eq!(app.get(&format!("/manage/{manage}")).await.heading(), "Ihre Einstellungen");
+    assert_eq!(app.get(&format!("/data/{access}")).await.heading(), "Ihre Daten");
+    assert_eq!(app.post(&format!("/left/{left}"), "reason=other").await.heading(), "Danke für die Antwort");
     let confirmed = app.post(&format!("/confirm/{confirm}"), "action=confirm").await;
     assert_eq!(confirmed.heading(), "Sie sind angemeldet");
     assert_eq!(app.post(&format!("/unsubscribe/{unsubscribe}"), "").await.heading(), "Sie sind abgemeldet");
@@ -145,10 +175,14 @@ async fn invariant_5_a_mangled_token_gets_a_clear_page_and_changes_nothing() {
     let id = app.subscriber("anna@example.org").await;
     let unsubscribe = unsubscribe_token(&app.config.secret_keys, id);
     let undo = undo_token(&app.config.secret_keys, id, Utc::now());
+    let manage = subscriber_token(&app.config.secret_keys, LinkPurpose::Manage, id);
+    let anna = EmailAddress::parse("anna@example.org").unwrap().normalized();
+    let access = access_token(&app.config.secret_keys, id, &anna, Utc::now());
+    let left = leave_form_token(&app.config.secret_keys, Utc::now()).unwrap();
     let before = app.whole_database().await;
-    for (route, token) in [("/confirm/", confirm), ("/unsubscribe/", unsubscribe), ("/resubscribe/", undo)] {
+    for (route, token) in ROUTES.into_iter().zip([confirm, unsubscribe, undo, manage, access, left]) {
         for token in mangled(&token) {
-            is_refused(&app, &format!("{route}{token}"), UNKNOWN).await;
+            is_refused(&app, &format!("{route}{token}"), refusal(route)).await;
         }
         assert_eq!(app.whole_database().await, before, "{route}");
     }
@@ -157,7 +191,7 @@ async fn invariant_5_a_mangled_token_gets_a_clear_page_and_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_no_utf_8_is_a_link_that_does_not_fit() {
     let app = App::new().without_worker().start().await;
-    for route in ["/confirm/", "/unsubscribe/", "/resubscribe/"] {
+    for route in ROUTES {
         for token in ["%FF", "%C0%AE%C0%AE%C0%AF", "%ED%A0%80"] {
             is_refused(&app, &format!("{route}{token}"), UNKNOWN).await;
         }
@@ -170,9 +204,10 @@ async fn a_link_without_a_token_or_with_a_path_in_it_leads_nowhere() {
     let token = app.sign_up_unsent("maria@example.org").await.reveal();
     let before = app.whole_database().await;
     let rests = [String::new(), "../".into(), "../staff".into(), format!("{token}/"), format!("x/{token}")];
-    for route in ["/confirm/", "/unsubscribe/", "/resubscribe/"] {
+    for route in ROUTES {
         for rest in &rests {
-            is_refused(&app, &format!("{route}{rest}"), (404, "Diese Seite gibt es nicht")).await;
+            let answer = app.get(&format!("{route}{rest}")).await;
+            assert_eq!((answer.status.as_u16(), answer.heading()), (404, "Diese Seite gibt es nicht"));
         }
     }
     assert_eq!(app.whole_database().await, before);

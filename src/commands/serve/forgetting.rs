@@ -46,12 +46,15 @@ async fn round(
         let subscribers = retention::withdrawn_proofs(&mut transaction, keys, now).await?;
         transaction.commit().await?;
         let mut transaction = db.begin().await?;
+        let addresses = retention::former_addresses(&mut transaction, keys, now).await?;
+        transaction.commit().await?;
+        let mut transaction = db.begin().await?;
         let copies = if is_daily { retention::old_mailings(&mut transaction, now).await? } else { 0 };
         transaction.commit().await?;
-        if signups + subscribers + copies == 0 {
+        if signups + subscribers + addresses + copies == 0 {
             break;
         }
-        tracing::info!(signups, subscribers, copies, "forgotten; their time was over");
+        tracing::info!(signups, subscribers, addresses, copies, "forgotten; their time was over");
     }
     if is_daily {
         retention::old_mails(db, now).await?;

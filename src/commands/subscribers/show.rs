@@ -10,42 +10,20 @@ use crate::{
     config::{self, Source},
     domain::{
         address::EmailAddress,
-        consent::{self, ConsentEvent},
-        delivery, publication, signup,
-        subscriber::{self, Subscriber},
-        suppression::{self, SuppressionReason},
+        consent::ConsentEvent,
+        publication,
+        record::{self, Record},
     },
 };
 
 use super::proof;
 
-/// The whole record.
-#[derive(Serialize)]
-struct Record {
-    address: EmailAddress,
-    subscriber: Option<Subscriber>,
-    suppressed: Option<SuppressionReason>,
-    signups: Vec<signup::Listed>,
-    deliveries: Vec<delivery::Listed>,
-    consent_events: Vec<ConsentEvent>,
-}
-
 /// Shows an address, or writes its consent proof to a file.
 pub async fn run(address: &EmailAddress, json: bool, proof_file: Option<&Path>) -> anyhow::Result<()> {
     let keys = config::secret_keys(&Source::environment())?;
     let mut db = database().await?.acquire().await?;
-    let normalized = address.normalized();
-    let record = Record {
-        address: address.clone(),
-        subscriber: subscriber::by_address(&mut db, &normalized).await?,
-        suppressed: suppression::find(&mut db, &keys, &normalized).await?,
-        signups: signup::of_address(&mut db, &normalized).await?,
-        deliveries: delivery::of_address(&mut db, &normalized).await?,
-        consent_events: consent::of_address(&mut db, &normalized).await?,
-    };
-    let nothing =
-        record.subscriber.is_none() && record.signups.is_empty() && record.consent_events.is_empty();
-    if nothing && record.suppressed.is_none() {
+    let record = record::of_address(&mut db, &keys, address).await?;
+    if record.is_empty() {
         bail!("nothing is recorded of {}", address.as_str());
     }
     if let Some(file) = proof_file {
@@ -77,7 +55,8 @@ fn tell(record: &Record) {
     }
     for signup in &record.signups {
         output::line(&format!(
-            "  signup {} from {}: {}, links until {}",
+            "  {} {} from {}: {}, links until {}",
+            if signup.is_address_change { "change to this address" } else { "signup" },
             signup.requested_at.to_rfc3339(),
             signup.form_page,
             word(&signup.state),
@@ -89,6 +68,14 @@ fn tell(record: &Record) {
     }
     for event in &record.consent_events {
         tell_event(event);
+    }
+    for former in &record.former_addresses {
+        output::line(&format!(
+            "\nConsent events of {}, its address until {}",
+            former.address,
+            former.left_at.to_rfc3339()
+        ));
+        former.consent_events.iter().for_each(tell_event);
     }
     if !record.deliveries.is_empty() {
         output::line("\nMessages, oldest first");

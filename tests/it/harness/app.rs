@@ -217,7 +217,7 @@ impl TestApp {
 
     /// The unsubscribe path of a subscriber, as it stands in mails.
     pub fn unsubscribe_path(&self, id: SubscriberId) -> String {
-        format!("/unsubscribe/{}", self.composer().unsubscribe_token(id))
+        format!("/unsubscribe/{}", self.composer().own_tokens(id).unsubscribe)
     }
 
     /// Brings in an update.

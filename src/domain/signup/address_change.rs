@@ -1,0 +1,159 @@
+//! Another address for a subscription: a signup of the new address that, once confirmed there, moves the subscription
+//! instead of beginning one. Until then everything goes to the old address, and its owner is told.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::{
+    address::EmailAddress,
+    consent::{self, ConsentKind, ConsentMethod, NewEvent},
+    delivery,
+    ids::{SignupId, SubscriberId},
+    subscriber::{self, Subscriber, SubscriberState},
+};
+
+use super::{Request, Signup, by_id, end_declined};
+
+/// What a request for another address came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// A mail to the new address is on its way, and one that tells the old one.
+    Now,
+    /// It is the subscription's address already.
+    SameAddress,
+    /// There is no active subscription (any more).
+    NotActive,
+}
+
+/// Asks for another address for a subscription; `request.replaces` says which. Only the newest request counts.
+///
+/// Whether somebody is subscribed with the new address makes no difference to the answer (invariant 4).
+///
+/// # Errors
+/// When the database fails.
+pub async fn ask(db: &mut PgConnection, request: &Request<'_>, now: DateTime<Utc>) -> sqlx::Result<Asked> {
+    let Some(id) = request.replaces else { return Ok(Asked::NotActive) };
+    let Some(subscriber) = active(db, id).await? else { return Ok(Asked::NotActive) };
+    if subscriber.email.normalized() == request.email.normalized() {
+        return Ok(Asked::SameAddress);
+    }
+    cancel(db, id, now).await?;
+    super::request(db, request, now).await?;
+    delivery::enqueue_address_notice(db, id, &subscriber.email, now).await?;
+    Ok(Asked::Now)
+}
+
+/// The new address that waits for its owner, if there is one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn waiting(
+    db: &mut PgConnection,
+    id: SubscriberId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<EmailAddress>> {
+    sqlx::query_scalar!(
+        r#"select email as "email: EmailAddress" from signups
+           where replaces = $1 and state = 'waiting' and expires_at > $2 order by requested_at desc limit 1"#,
+        id.0,
+        now
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Ends every request that waits: the subscription keeps its address.
+///
+/// # Errors
+/// When the database fails.
+pub async fn cancel(db: &mut PgConnection, id: SubscriberId, now: DateTime<Utc>) -> sqlx::Result<()> {
+    let waiting = sqlx::query_scalar!(
+        r#"select id as "id: SignupId" from signups where replaces = $1 and state = 'waiting' order by id for update"#,
+        id.0
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    for id in waiting {
+        if let Some(signup) = by_id(db, id).await? {
+            end_declined(db, &signup, None, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Moves a subscription to the address of a signup whose owner has just confirmed it; answers which subscription goes
+/// there from now on, or nothing when it has ended meanwhile.
+///
+/// The subscription keeps its id, so the links in old mails go on working, and what waits in a mailing under way goes
+/// to the new address. Only where the new address has a subscription of its own, of now or before, that one goes on
+/// and the other one ends.
+pub(super) async fn complete(
+    db: &mut PgConnection,
+    signup: &Signup,
+    id: SubscriberId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<SubscriberId>> {
+    let Some(subscriber) = active(db, id).await? else { return Ok(None) };
+    let normalized = signup.email.normalized();
+    let known = subscriber::by_address(db, &normalized).await?.filter(|known| known.id != id);
+    if known.is_some() {
+        let goes_on = subscriber::activate(db, &signup.email, subscriber.locale, now).await?.id;
+        subscriber::unsubscribe(db, id, ConsentMethod::AddressChange, now).await?;
+        remember(db, &subscriber, goes_on, now).await?;
+        return Ok(Some(goes_on));
+    }
+    sqlx::query!(
+        "update subscribers set email = $2, email_normalized = $3 where id = $1",
+        id.0,
+        signup.email.as_str(),
+        normalized.as_str()
+    )
+    .execute(&mut *db)
+    .await?;
+    let withdrawn = NewEvent {
+        subscriber: Some(id),
+        ..NewEvent::new(ConsentKind::Withdrawn, ConsentMethod::AddressChange, &subscriber.email, now)
+    };
+    consent::record(db, &withdrawn).await?;
+    remember(db, &subscriber, id, now).await?;
+    Ok(Some(id))
+}
+
+/// Removes every request of a subscription that was not confirmed, with its mails and its record: what was typed there
+/// may be anybody's address.
+pub(in crate::domain) async fn forget(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<()> {
+    let open: Vec<uuid::Uuid> = sqlx::query_scalar!(
+        "select id from signups where replaces = $1 and state <> 'confirmed' order by id for update",
+        id.0
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    super::remove(db, &open).await?;
+    Ok(())
+}
+
+/// Keeps in mind that the record of the old address is part of this subscription's.
+async fn remember(
+    db: &mut PgConnection,
+    old: &Subscriber,
+    goes_on: SubscriberId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let normalized = old.email.normalized();
+    sqlx::query!(
+        "insert into former_addresses (email_normalized, subscriber_id, left_at) values ($1, $2, $3)
+         on conflict (subscriber_id, email_normalized) do update set left_at = excluded.left_at",
+        normalized.as_str(),
+        goes_on.0,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The subscriber, locked, if it is active.
+async fn active(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Option<Subscriber>> {
+    let subscriber = subscriber::locked(db, id).await?;
+    Ok(subscriber.filter(|subscriber| subscriber.state == SubscriberState::Active))
+}

@@ -1,0 +1,208 @@
+//! Made-up contexts, two of each kind: with what may be missing there, and without. The check at the start fills every
+//! template with both.
+
+use crate::domain::{locale::Locale, publication::Logo};
+
+use super::{
+    AccessContext, AddressChangeContext, AddressNoticeContext, AlreadySubscribedContext, ConfirmationContext,
+    ImageContext, PublicationContext, UpdateContext, UpdateMailContext, WelcomeContext,
+};
+
+/// The samples' confirmation link.
+pub(in crate::mail) const SAMPLE_CONFIRM_URL: &str = "https://brief.example.org/confirm/sample";
+/// The samples' settings link.
+pub(in crate::mail) const SAMPLE_MANAGE_URL: &str = "https://brief.example.org/manage/sample";
+/// The samples' link to everything stored.
+pub(in crate::mail) const SAMPLE_ACCESS_URL: &str = "https://brief.example.org/data/sample";
+/// The samples' unsubscribe link.
+pub(in crate::mail) const SAMPLE_UNSUBSCRIBE_URL: &str = "https://brief.example.org/unsubscribe/sample";
+/// A line of the samples' imprint.
+pub(in crate::mail) const SAMPLE_IMPRINT_LINE: &str = "Marktplatz 17";
+
+impl PublicationContext {
+    /// The sample with everything that may be missing filled in or, the other way round, left out: templates must do
+    /// with both.
+    #[must_use]
+    fn turned_over(self) -> Self {
+        let logo = Logo {
+            url: url::Url::parse("https://www.example.org/logo.png")
+                .unwrap_or_else(|_| unreachable!("an address")),
+            alt: "Projekt Werkstatt".into(),
+            width: 180,
+            height: 48,
+        };
+        Self { website: None, funding_notice: String::new(), logo: Some(logo), ..self }
+    }
+
+    /// A made-up publication.
+    #[must_use]
+    pub fn sample() -> Self {
+        Self {
+            name: "Werkstattbrief".into(),
+            website: Some("https://www.example.org/".into()),
+            sender_name: "Projekt Werkstatt".into(),
+            sender_address: "brief@example.org".into(),
+            privacy_url: "https://www.example.org/datenschutz".into(),
+            imprint: format!("Projekt Werkstatt e. V.\n{SAMPLE_IMPRINT_LINE}\n03046 Cottbus"),
+            funding_notice: "Gefördert aus Mitteln des Landes".into(),
+            accent: "#0b5d4e".into(),
+            logo: None,
+        }
+    }
+}
+
+impl ConfirmationContext {
+    /// The sample with what may be missing the other way round.
+    #[must_use]
+    pub fn other_sample(locale: Locale) -> Self {
+        let sample = Self::sample(locale);
+        Self { publication: sample.publication.turned_over(), ..sample }
+    }
+
+    /// A made-up one.
+    #[must_use]
+    pub fn sample(locale: Locale) -> Self {
+        Self {
+            locale,
+            publication: PublicationContext::sample(),
+            confirm_url: SAMPLE_CONFIRM_URL.into(),
+            requested_at: "23. November 2026, 14:05 Uhr".into(),
+            expires_at: "30. November 2026, 14:05 Uhr".into(),
+            requested_site: "www.example.org".into(),
+        }
+    }
+}
+
+impl AlreadySubscribedContext {
+    /// The sample with what may be missing the other way round.
+    #[must_use]
+    pub fn other_sample(locale: Locale) -> Self {
+        let sample = Self::sample(locale);
+        Self { publication: sample.publication.turned_over(), ..sample }
+    }
+
+    /// A made-up one.
+    #[must_use]
+    pub fn sample(locale: Locale) -> Self {
+        Self {
+            locale,
+            publication: PublicationContext::sample(),
+            requested_at: "23. November 2026, 14:05 Uhr".into(),
+            requested_site: "www.example.org".into(),
+            unsubscribe_url: SAMPLE_UNSUBSCRIBE_URL.into(),
+            manage_url: SAMPLE_MANAGE_URL.into(),
+        }
+    }
+}
+
+impl AddressChangeContext {
+    /// The sample with what may be missing the other way round.
+    #[must_use]
+    pub fn other_sample(locale: Locale) -> Self {
+        let sample = Self::sample(locale);
+        Self { publication: sample.publication.turned_over(), ..sample }
+    }
+
+    /// A made-up one.
+    #[must_use]
+    pub fn sample(locale: Locale) -> Self {
+        Self {
+            locale,
+            publication: PublicationContext::sample(),
+            confirm_url: SAMPLE_CONFIRM_URL.into(),
+            requested_at: "23. November 2026, 14:05 Uhr".into(),
+            expires_at: "30. November 2026, 14:05 Uhr".into(),
+        }
+    }
+}
+
+impl AddressNoticeContext {
+    /// The sample with what may be missing the other way round.
+    #[must_use]
+    pub fn other_sample(locale: Locale) -> Self {
+        let sample = Self::sample(locale);
+        Self { publication: sample.publication.turned_over(), ..sample }
+    }
+
+    /// A made-up one.
+    #[must_use]
+    pub fn sample(locale: Locale) -> Self {
+        Self { locale, publication: PublicationContext::sample(), manage_url: SAMPLE_MANAGE_URL.into() }
+    }
+}
+
+impl AccessContext {
+    /// The sample with what may be missing the other way round.
+    #[must_use]
+    pub fn other_sample(locale: Locale) -> Self {
+        let sample = Self::sample(locale);
+        Self { publication: sample.publication.turned_over(), ..sample }
+    }
+
+    /// A made-up one.
+    #[must_use]
+    pub fn sample(locale: Locale) -> Self {
+        Self {
+            locale,
+            publication: PublicationContext::sample(),
+            access_url: SAMPLE_ACCESS_URL.into(),
+            manage_url: SAMPLE_MANAGE_URL.into(),
+        }
+    }
+}
+
+impl WelcomeContext {
+    /// The sample with what may be missing the other way round.
+    #[must_use]
+    pub fn other_sample(locale: Locale) -> Self {
+        let sample = Self::sample(locale);
+        Self { publication: sample.publication.turned_over(), ..sample }
+    }
+
+    /// A made-up one.
+    #[must_use]
+    pub fn sample(locale: Locale) -> Self {
+        Self {
+            locale,
+            publication: PublicationContext::sample(),
+            unsubscribe_url: SAMPLE_UNSUBSCRIBE_URL.into(),
+            manage_url: SAMPLE_MANAGE_URL.into(),
+        }
+    }
+}
+
+impl UpdateMailContext {
+    /// The sample with what may be missing the other way round.
+    #[must_use]
+    pub fn other_sample(locale: Locale) -> Self {
+        let sample = Self::sample(locale);
+        let update =
+            UpdateContext { teaser: String::new(), date: None, link: None, image: None, ..sample.update };
+        Self { publication: sample.publication.turned_over(), update, ..sample }
+    }
+
+    /// A made-up one with everything filled in.
+    #[must_use]
+    pub fn sample(locale: Locale) -> Self {
+        Self {
+            locale,
+            publication: PublicationContext::sample(),
+            update: UpdateContext {
+                title: "Zwei Tage in der Lehrwerkstatt".into(),
+                teaser: "Was Auszubildende und Betriebe voneinander mitnehmen.".into(),
+                date: Some("16. Dezember 2026".into()),
+                link: Some("https://www.example.org/aktuelles/lehrwerkstatt".into()),
+                image: Some(ImageContext {
+                    url: "https://www.example.org/bilder/lehrwerkstatt.jpg".into(),
+                    alt: "Zwei Auszubildende an einer Werkbank".into(),
+                    credit: Some("Foto: Projekt Werkstatt".into()),
+                    width: crate::mail::compose::IMAGE_WIDTH,
+                }),
+                body_html: "<p style=\"margin:0 0 16px 0;\">Ein Absatz.</p>".into(),
+                body_text: "Ein Absatz.".into(),
+            },
+            unsubscribe_url: SAMPLE_UNSUBSCRIBE_URL.into(),
+            manage_url: SAMPLE_MANAGE_URL.into(),
+        }
+    }
+}
