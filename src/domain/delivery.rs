@@ -173,6 +173,8 @@ pub async fn access_links_since(
     sqlx::query_scalar!(
         "select due_at from deliveries
          where mailing_id is null and subscriber_id = $1 and kind = 'access' and due_at > $2
+           -- What went to an address of before opens nothing any more.
+           and due_at > coalesce((select max(left_at) from former_addresses where subscriber_id = $1), '-infinity')
          order by due_at desc",
         subscriber.0,
         since

@@ -3,7 +3,7 @@
 mod look;
 mod origin;
 
-pub use look::{Accent, TimeZone};
+pub use look::{Accent, Logo, TimeZone};
 pub use origin::Origin;
 
 use std::collections::BTreeMap;
@@ -55,9 +55,13 @@ pub struct Content {
     /// Who the mail is from.
     #[serde(default)]
     pub sender: Sender,
-    /// A picture at the top of every mail.
+    /// A picture at the top of every mail and page.
     #[serde(default)]
     pub logo: Option<Logo>,
+    /// The logos of those who pay for the project, under every mail and page.
+    // Left out of the JSON when there are none, as `allowed_origins` is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub funding_logos: Vec<Logo>,
     /// The wording, by language.
     #[serde(default)]
     pub texts: BTreeMap<Locale, Texts>,
@@ -79,20 +83,6 @@ pub struct Sender {
     /// A mailbox for unsubscribing by mail (RFC 2369 §3.2), if somebody reads it.
     #[serde(default)]
     pub unsubscribe_mailto: Option<String>,
-}
-
-/// A picture at the top of every mail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Logo {
-    /// Where it lies.
-    pub url: Url,
-    /// What it says, for those who do not see it.
-    pub alt: String,
-    /// Shown width in pixels.
-    pub width: u16,
-    /// Shown height in pixels.
-    pub height: u16,
 }
 
 /// The wording in one language.
@@ -167,22 +157,15 @@ impl Content {
         if let Some((field, _)) = lines.iter().find(|(_, text)| text.chars().any(char::is_control)) {
             return Err(PublicationError::File(format!("{field} must be a single line")));
         }
-        if content
-            .logo
-            .as_ref()
-            .is_some_and(|logo| logo.alt.trim().is_empty() || logo.width == 0 || logo.height == 0)
-        {
-            return Err(PublicationError::File(
-                "logo needs alt, what it says, and a width and height above 0".into(),
-            ));
-        }
-        let logo_url = content.logo.as_ref().map(|logo| logo.url.clone());
-        let urls =
-            [("website", &content.website), ("privacy_url", &content.privacy_url), ("logo.url", &logo_url)];
+        let urls = [("website", &content.website), ("privacy_url", &content.privacy_url)];
         for (field, url) in urls {
             if url.as_ref().is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
                 return Err(PublicationError::File(format!("{field} must begin with https://")));
             }
+        }
+        let logo = content.logo.iter().map(|logo| ("logo", logo));
+        for (field, logo) in logo.chain(content.funding_logos.iter().map(|logo| ("funding_logos", logo))) {
+            logo.check().map_err(|problem| PublicationError::File(format!("{field}{problem}")))?;
         }
         Ok(content)
     }
@@ -222,6 +205,11 @@ impl Content {
     #[must_use]
     pub fn origins(&self) -> Vec<Origin> {
         self.allowed_origins.clone().unwrap_or_else(|| self.website.iter().map(Origin::of).collect())
+    }
+
+    /// Every logo that pages show, at the top and at the foot.
+    pub fn logos(&self) -> impl Iterator<Item = &Logo> {
+        self.logo.iter().chain(&self.funding_logos)
     }
 
     /// SHA-256 of the consent text in a language, as consent events record it.
@@ -441,9 +429,21 @@ mod tests {
     }
 
     #[test]
+    fn a_logo_without_words_or_from_a_strange_place_is_refused_with_its_field() {
+        let refused =
+            |logo: &str| Content::parse(&format!("name = \"N\"\n{logo}\n")).unwrap_err().to_string();
+        let error = refused(
+            "[[funding_logos]]\nurl = \"https://example.org/l.png\"\nalt = \"\"\nwidth = 9\nheight = 9",
+        );
+        assert!(error.starts_with("funding_logos needs alt"), "{error}");
+        let error = refused("[logo]\nurl = \"data:image/png;base64,AA\"\nalt = \"L\"\nwidth = 9\nheight = 9");
+        assert!(error.starts_with("logo.url must begin with https://"), "{error}");
+    }
+
+    #[test]
     fn an_accent_too_pale_to_read_is_refused() {
         let error = Content::parse("name = \"N\"\naccent = \"#ffcc00\"\n").unwrap_err().to_string();
-        assert!(error.contains("4.5:1"), "{error}");
+        assert!(error.contains("4.5:1") && error.contains("#907300"), "{error}");
     }
 
     #[test]

@@ -197,20 +197,17 @@ pub async fn confirm(
         SignupState::Waiting if now >= signup.expires_at => return Ok(Answer::Expired),
         SignupState::Waiting => {}
     }
-    let id = match signup.replaces {
-        Some(id) => {
-            let Some(moved) = address_change::complete(db, &signup, id, now).await? else {
-                return Ok(Answer::Expired);
-            };
-            moved
+    let id = if let Some(id) = signup.replaces {
+        let Some(moved) = address_change::complete(db, &signup, id, now).await? else {
+            return Ok(Answer::Expired);
+        };
+        moved
+    } else {
+        let activated = subscriber::activate(db, &signup.email, signup.locale, now).await?;
+        if activated.was_inactive {
+            delivery::enqueue_for_subscriber(db, DeliveryKind::Welcome, activated.id, now).await?;
         }
-        None => {
-            let activated = subscriber::activate(db, &signup.email, signup.locale, now).await?;
-            if activated.was_inactive {
-                delivery::enqueue_for_subscriber(db, DeliveryKind::Welcome, activated.id, now).await?;
-            }
-            activated.id
-        }
+        activated.id
     };
     end(db, signup.id, SignupState::Confirmed, now).await?;
     suppression::lift(db, keys, &signup.email.normalized()).await?;

@@ -34,6 +34,8 @@ pub struct PublicationContext {
     pub accent: String,
     /// A picture at the top.
     pub logo: Option<Logo>,
+    /// Logos of those who pay for the project.
+    pub funding_logos: Vec<Logo>,
 }
 
 impl PublicationContext {
@@ -51,6 +53,7 @@ impl PublicationContext {
             funding_notice: texts.funding_notice,
             accent: content.accent.as_str().to_owned(),
             logo: content.logo.clone(),
+            funding_logos: content.funding_logos.clone(),
         }
     }
 }

@@ -9,6 +9,8 @@ use axum::{
     response::Response,
 };
 
+use crate::domain::publication::Content;
+
 use super::AppState;
 
 macro_rules! csp {
@@ -48,7 +50,31 @@ pub async fn add(State(state): State<AppState>, request: Request, next: Next) ->
     if state.public_url.is_https() {
         set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
+    let pictures = response.extensions().get::<PicturesFrom>().map(|from| from.0.join(" "));
+    if let Some(pictures) = pictures.filter(|from| !from.is_empty()) {
+        let policy =
+            response.headers().get(header::CONTENT_SECURITY_POLICY).and_then(|csp| csp.to_str().ok());
+        let policy = policy.unwrap_or(CSP).replace("img-src 'self'", &format!("img-src 'self' {pictures}"));
+        if let Ok(policy) = HeaderValue::from_str(&policy) {
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
+    }
     response
+}
+
+/// Goes with an answer whose page shows pictures from elsewhere: the origins that its policy has to let in.
+#[derive(Clone)]
+pub struct PicturesFrom(Vec<String>);
+
+impl PicturesFrom {
+    /// Where the publication's logos lie.
+    pub fn publication(content: &Content) -> Self {
+        let mut origins: Vec<String> =
+            content.logos().map(|logo| logo.url.origin().ascii_serialization()).collect();
+        origins.sort();
+        origins.dedup();
+        Self(origins)
+    }
 }
 
 /// Whether an address holds a token: it stays out of caches, Referer headers and search engines.

@@ -172,7 +172,6 @@ pub async fn erase(
 }
 
 /// Who came with an access link.
-#[expect(clippy::large_enum_variant, reason = "it lives for a moment")]
 enum Owner {
     /// The subscriber it was sent to.
     Is(Subscriber),

@@ -3,7 +3,10 @@
 use serde::Serialize;
 use tera::{Context, Tera};
 
-use crate::domain::{locale::Locale, publication::Content};
+use crate::domain::{
+    locale::Locale,
+    publication::{Content, Logo},
+};
 
 macro_rules! built_in {
     ($($name:literal),+ $(,)?) => {
@@ -75,6 +78,8 @@ pub struct PublicationView {
     pub frequency: String,
     imprint: String,
     funding_notice: String,
+    logo: Option<Logo>,
+    funding_logos: Vec<Logo>,
 }
 
 impl PublicationView {
@@ -102,6 +107,8 @@ impl PublicationView {
             frequency: texts.frequency,
             imprint: texts.imprint,
             funding_notice: texts.funding_notice,
+            logo: content.logo.clone(),
+            funding_logos: content.funding_logos.clone(),
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::any::Any;
 
 use axum::{
+    Extension,
     extract::{Request, State},
     http::{HeaderMap, Method, StatusCode, header},
     middleware::Next,
@@ -14,8 +15,9 @@ use axum::{
 use serde::Serialize;
 
 use super::{
-    AppState, headers,
-    pages::{Frame, PageError},
+    AppState,
+    headers::{self, PicturesFrom},
+    pages::{Frame, PageError, PublicationView},
     visitor,
 };
 
@@ -201,11 +203,14 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
     let mut answer = if wants_json(&asked) {
         problem_json(status, &view.title, &view.message, view.reference.as_deref())
     } else {
-        let publication =
-            publication.as_ref().map(|p| super::pages::PublicationView::new(&p.content, locale));
-        let frame = Frame { locale, other_language_url: None, publication: publication.as_ref() };
+        let content = publication.as_ref().map(|publication| &publication.content);
+        let shown = content.map(|content| PublicationView::new(content, locale));
+        let frame = Frame { locale, other_language_url: None, publication: shown.as_ref() };
         match state.pages.render("problem.html", &frame, &serde_json::json!({ "problem": view })) {
-            Ok(page) => (status, [(header::CONTENT_LANGUAGE, locale.tag())], Html(page)).into_response(),
+            Ok(page) => {
+                let pictures = content.map(PicturesFrom::publication).map(Extension);
+                (status, [(header::CONTENT_LANGUAGE, locale.tag())], pictures, Html(page)).into_response()
+            }
             Err(error) => {
                 tracing::error!(%error, "the error page cannot be made");
                 (status, format!("{}\n\n{}\n", view.title, view.message)).into_response()

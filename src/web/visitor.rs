@@ -1,6 +1,7 @@
 //! Who asks: their language, and the publication they see.
 
 use axum::{
+    Extension,
     extract::FromRequestParts,
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{Html, IntoResponse, Response},
@@ -14,6 +15,7 @@ use crate::domain::{
 
 use super::{
     AppState,
+    headers::PicturesFrom,
     pages::{Frame, PublicationView},
     problem::Problem,
 };
@@ -101,7 +103,8 @@ impl Visitor {
         own: &impl Serialize,
     ) -> Result<Response, Problem> {
         let page = self.made(template, other_language_url, own)?;
-        Ok((status, [(header::CONTENT_LANGUAGE, self.locale.tag())], Html(page)).into_response())
+        let pictures = Extension(PicturesFrom::publication(&self.publication.content));
+        Ok((status, [(header::CONTENT_LANGUAGE, self.locale.tag())], pictures, Html(page)).into_response())
     }
 
     fn made(

@@ -32,8 +32,12 @@ export async function* everyPage(service, page, lang) {
   yield "unsubscribe";
   await press(page, "main button");
   yield "unsubscribed";
+  await page.check("input[value=elsewhere]");
+  await press(page, "form:has(input[value=elsewhere]) button");
+  yield "the question answered";
   await press(page, "main button");
   yield "subscribed again";
+  yield* ownPages(service, page, lang, address);
   const other = await signUp(service, page, lang);
   await page.goto(other.link);
   await press(page, "button[value=decline]");
@@ -42,6 +46,40 @@ export async function* everyPage(service, page, lang) {
   yield "a link that does not fit";
   await page.goto(`${service.url}/nowhere?lang=${lang}`);
   yield "no such page";
+}
+
+/** What the settings link in a subscriber's mails leads to. */
+async function* ownPages(service, page, lang, address) {
+  await page.goto(`${await service.mail(address, "manage")}?lang=${lang}`);
+  yield "settings";
+  await press(page, "button[value=access]");
+  yield "access link sent";
+  const data = `${await service.mail(address, "data")}?lang=${lang}`;
+  await page.goto(data);
+  yield "everything stored";
+  await page.fill("#email", "maria@example");
+  await press(page, "form:has(#email) button");
+  yield "a new address with an error";
+  const other = service.newAddress();
+  await page.fill("#email", other);
+  await press(page, "form:has(#email) button");
+  yield "new address asked for";
+  await press(page, "section.aside a");
+  yield "settings while a new address waits";
+  await page.goto(`${await service.mail(other, "confirm")}?lang=${lang}`);
+  yield "confirm a new address";
+  await press(page, "button[value=confirm]");
+  yield "new address in use";
+  await page.goto(`${await service.mail(address, "manage")}?lang=${lang}`);
+  await page.check(`input[value=${lang}]`);
+  await press(page, "button[value=language]");
+  yield "settings saved";
+  await press(page, "button[value=access]");
+  await page.goto(`${await service.mail(other, "data")}?lang=${lang}`);
+  await press(page, "a[href*='/erase']");
+  yield "delete everything";
+  await press(page, "main button");
+  yield "everything deleted";
 }
 
 /** The page with the box for other sites, in each state of the box. */

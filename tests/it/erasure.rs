@@ -103,7 +103,10 @@ async fn after_an_erasure_nothing_names_the_address_and_the_counts_of_past_maili
 
     let erase = ["subscribers", "erase", "qx7.LOESCHMICH@EXAMPLE.org", "--yes", "--json"];
     let erased = program.run(&erase).await.json();
-    assert_eq!(erased, json!({ "subscriber": true, "signups": 3, "consent_events": events }));
+    assert_eq!(
+        erased,
+        json!({ "subscriber": true, "signups": 3, "consent_events": events, "former_addresses": 0 })
+    );
     assert!(tables_that_know(&app).await.is_empty(), "{:?}", tables_that_know(&app).await);
     let after = program.run(&["mailings", "status", mailing, "--json"]).await.json();
     assert_eq!(after, before);
@@ -188,7 +191,10 @@ async fn an_address_nobody_knew_can_be_erased_too() {
     let app = App::new().without_worker().start().await;
     let program = Program::beside(&app);
     let erased = program.run(&["subscribers", "erase", ADDRESS, "--yes", "--json"]).await.json();
-    assert_eq!(erased, json!({ "subscriber": false, "signups": 0, "consent_events": 0 }));
+    assert_eq!(
+        erased,
+        json!({ "subscriber": false, "signups": 0, "consent_events": 0, "former_addresses": 0 })
+    );
     program.file("list.csv", format!("email,consented_at,consent_source\n{ADDRESS},2025-03-01,Messe\n"));
     let imported = program.run(&["subscribers", "import", "list.csv", "--json"]).await.json();
     assert_eq!(imported["suppressed"], 1);

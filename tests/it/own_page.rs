@@ -162,7 +162,7 @@ async fn the_settings_let_people_leave_in_one_click() {
     let action: String = page.body[at..].chars().take_while(|c| *c != '"').collect();
     assert_eq!(app.post(&action, "").await.heading(), "Sie sind abgemeldet");
     let page = app.get(&manage_path(&app, id)).await;
-    assert!(page.body.contains("bekommt den Newsletter „LOK Lausitz“ nicht"), "{}", page.body);
+    assert!(page.body.contains("den Newsletter „LOK Lausitz“ nicht mehr"), "{}", page.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -284,3 +284,21 @@ async fn the_consent_text_is_recorded_as_it_was_shown() {
         assert_eq!(recorded, (version, sha256, "de".to_owned(), version), "sent {sent}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_logos_of_project_and_funders_stand_on_every_page_and_its_policy_lets_them_in() {
+    let app = App::new().without_worker().start().await;
+    let logos = "[logo]\nurl = \"https://www.lok-lausitz.example/logo.png\"\nalt = \"Das Logo\"\nwidth = 180\nheight = 48\n\
+        [[funding_logos]]\nurl = \"https://cdn.example.org/land.png\"\nalt = \"Ein Land & \\\"ein\\\" Bund\"\nwidth = 90\nheight = 40\n";
+    let file = format!("{}\n{logos}", include_str!("../../publication.example.toml"));
+    let content = Content::parse(&file).unwrap();
+    apply(&app, &content).await;
+    let pictures = "img-src 'self' https://cdn.example.org https://www.lok-lausitz.example;";
+    for path in ["/", "/check-mailbox", "/embed", "/nowhere", "/confirm/not-ours"] {
+        let page = app.get(path).await;
+        assert!(page.body.contains("alt=\"Das Logo\""), "{}", page.body);
+        assert!(page.body.contains("alt=\"Ein Land &amp; &quot;ein&quot; Bund\""), "{}", page.body);
+        assert!(page.header("content-security-policy").contains(pictures), "{path}: {:?}", page.headers);
+        assert!(!page.header("content-security-policy").contains("unsafe"), "{path}");
+    }
+}

@@ -29,7 +29,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(mails: Mails) -> anyhow::Result<
         .route("/inbox/{number}/text", get(show_text))
         .route("/inbox/{number}/source", get(show_source))
         .route("/inbox/{number}/body.html", get(body))
-        .route("/inbox/pictures/seenland.png", get(picture))
+        .route("/inbox/pictures/{file}", get(picture))
         .with_state(inbox))
 }
 
@@ -73,8 +73,16 @@ async fn body(State(inbox): State<Inbox>, Path(number): Path<u64>) -> Response {
     ([(header::CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
 }
 
-async fn picture() -> Response {
-    ([(header::CONTENT_TYPE, "image/png")], include_bytes!("seenland.png").as_slice()).into_response()
+/// The pictures of the sample updates, and made-up logos.
+async fn picture(Path(file): Path<String>) -> Response {
+    let (media_type, bytes): (_, &[u8]) = match file.as_str() {
+        "seenland.png" => ("image/png", include_bytes!("pictures/seenland.png")),
+        "logo.svg" => ("image/svg+xml", include_bytes!("pictures/logo.svg")),
+        "funding-state.svg" => ("image/svg+xml", include_bytes!("pictures/funding-state.svg")),
+        "funding-union.svg" => ("image/svg+xml", include_bytes!("pictures/funding-union.svg")),
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    ([(header::CONTENT_TYPE, media_type)], bytes).into_response()
 }
 
 /// The service's own policy, but for the style that stands in these pages, and the frame with the mail.

@@ -9,7 +9,7 @@ use crate::{
         address::EmailAddress,
         import::{self, Row},
         locale::Locale,
-        publication::{self, Content},
+        publication::{self, Content, Logo},
         update::{self, UpdateFile},
     },
 };
@@ -29,7 +29,16 @@ pub async fn fill(pool: &PgPool, config: &Config) -> anyhow::Result<String> {
     let mut transaction = pool.begin().await?;
     let now = Utc::now();
     if publication::current(&mut transaction).await?.is_none() {
-        let content = Content::parse(include_str!("../../../publication.example.toml"))?;
+        let mut content = Content::parse(include_str!("../../../publication.example.toml"))?;
+        let logo = |name: &str, alt: &str, width| {
+            let url = config.public_url.join(&format!("/inbox/pictures/{name}.svg"));
+            anyhow::Ok(Logo { url: url.parse()?, alt: alt.to_owned(), width, height: 48 })
+        };
+        content.logo = Some(logo("logo", "LOK Lausitz", 168)?);
+        content.funding_logos = vec![
+            logo("funding-state", "Gefördert durch das Land Musterland", 176)?,
+            logo("funding-union", "Kofinanziert von der Musterunion", 176)?,
+        ];
         publication::apply(&mut transaction, &content, now).await?;
         let consented_at = now - TimeDelta::days(30);
         let rows: Vec<Row> = (2..)

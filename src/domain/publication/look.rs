@@ -1,7 +1,8 @@
-//! How a publication looks and tells the time: accent colour and time zone, checked.
+//! How a publication looks and tells the time: accent colour, logos and time zone, checked.
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// A time zone by its IANA name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,33 @@ impl<'de> Deserialize<'de> for TimeZone {
         name.parse().map(TimeZone).map_err(|_| {
             serde::de::Error::custom(format!("{name:?} is not a time zone such as \"Europe/Berlin\""))
         })
+    }
+}
+
+/// A picture of the project or of somebody who pays for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logo {
+    /// Where it lies. Readers' browsers and mail programs fetch it there, so it is best on the project's own site.
+    pub url: Url,
+    /// What it says, for those who do not see it.
+    pub alt: String,
+    /// Shown width in pixels.
+    pub width: u16,
+    /// Shown height in pixels.
+    pub height: u16,
+}
+
+impl Logo {
+    /// Looks for what no logo may be without. The problem goes behind the name of its field.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        if self.alt.trim().is_empty() || self.width == 0 || self.height == 0 {
+            return Err(" needs alt, what it says, and a width and height above 0");
+        }
+        if !matches!(self.url.scheme(), "http" | "https") {
+            return Err(".url must begin with https://");
+        }
+        Ok(())
     }
 }
 
@@ -52,14 +80,31 @@ impl Accent {
         let Some(value) = value else {
             return Err(format!("{text:?} is not a colour such as \"#0b5d4e\""));
         };
-        let contrast = 1.05 / (luminance(value) + 0.05);
-        if contrast < 4.5 {
+        let contrast = contrast_on_white(value);
+        if contrast < LEAST_CONTRAST {
             return Err(format!(
-                "{text} has a contrast of {contrast:.1}:1 on white; 4.5:1 is the least, so choose a darker one"
+                "{text} has a contrast of {contrast:.1}:1 on white, and 4.5:1 is the least; the nearest that has it is \"#{:06x}\"",
+                darkened(value)
             ));
         }
         Ok(Self(text.to_ascii_lowercase()))
     }
+}
+
+/// For text of any size (WCAG 2.2, 1.4.3, level AA).
+const LEAST_CONTRAST: f64 = 4.5;
+
+fn contrast_on_white(rgb: u32) -> f64 {
+    1.05 / (luminance(rgb) + 0.05)
+}
+
+/// The same hue with just so much black in it that it can be read on white.
+fn darkened(rgb: u32) -> u32 {
+    let mixed = |light: u32| {
+        let channel = |shift: u32| (((rgb >> shift) & 0xff) * light / 255) << shift;
+        channel(16) | channel(8) | channel(0)
+    };
+    (0..=255).rev().map(mixed).find(|rgb| contrast_on_white(*rgb) >= LEAST_CONTRAST).unwrap_or_default()
 }
 
 impl<'de> Deserialize<'de> for Accent {
@@ -75,4 +120,20 @@ fn luminance(rgb: u32) -> f64 {
         if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
     };
     0.2126 * channel(16) + 0.7152 * channel(8) + 0.0722 * channel(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_colour_too_pale_is_answered_with_the_nearest_that_passes() {
+        for (pale, nearest) in [("#ffcc00", "#907300"), ("#ffffff", "#767676")] {
+            let problem = Accent::parse(pale).unwrap_err();
+            assert!(problem.contains(nearest), "{problem}");
+            assert!(Accent::parse(nearest).is_ok(), "{nearest}");
+        }
+        assert!(Accent::parse("#777777").is_err(), "one step lighter than the nearest grey");
+        assert_eq!(Accent::parse("#0B5D4E").unwrap().as_str(), "#0b5d4e");
+    }
 }

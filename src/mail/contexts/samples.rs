@@ -24,14 +24,20 @@ impl PublicationContext {
     /// with both.
     #[must_use]
     fn turned_over(self) -> Self {
-        let logo = Logo {
-            url: url::Url::parse("https://www.example.org/logo.png")
+        let logo = |name: &str, alt: &str| Logo {
+            url: url::Url::parse(&format!("https://www.example.org/{name}.png"))
                 .unwrap_or_else(|_| unreachable!("an address")),
-            alt: "Projekt Werkstatt".into(),
+            alt: alt.into(),
             width: 180,
             height: 48,
         };
-        Self { website: None, funding_notice: String::new(), logo: Some(logo), ..self }
+        Self {
+            website: None,
+            funding_notice: String::new(),
+            logo: Some(logo("logo", "Projekt Werkstatt")),
+            funding_logos: vec![logo("land", "Land Brandenburg"), logo("bund", "Bundesministerium")],
+            ..self
+        }
     }
 
     /// A made-up publication.
@@ -47,6 +53,7 @@ impl PublicationContext {
             funding_notice: "Gefördert aus Mitteln des Landes".into(),
             accent: "#0b5d4e".into(),
             logo: None,
+            funding_logos: Vec::new(),
         }
     }
 }
