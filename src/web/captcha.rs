@@ -1,7 +1,7 @@
 //! The proof of work that a signup has to bring: when it is asked for, and the page that asks.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -45,6 +45,13 @@ struct Seen {
     is_rush: bool,
 }
 
+impl Seen {
+    /// What was seen, if that was not long ago.
+    fn lately(&self) -> Option<bool> {
+        self.at.is_some_and(|at| at.elapsed() < SEEN_FOR).then_some(self.is_rush)
+    }
+}
+
 impl Watch {
     /// As it is configured.
     pub fn new(config: &Config) -> Self {
@@ -68,15 +75,24 @@ impl Watch {
         place: Option<&Place>,
         now: DateTime<Utc>,
     ) -> sqlx::Result<bool> {
+        if let Some(known) = self.known(place) {
+            return Ok(known);
+        }
+        if self.is_rush_in_all(db, now).await? {
+            return Ok(true);
+        }
+        let Some(place) = place else { return Ok(false) };
+        rush::from_range(db, self.thresholds, place, now).await
+    }
+
+    /// The answer, where nobody has to look for it.
+    fn known(&self, place: Option<&Place>) -> Option<bool> {
         match self.mode {
-            Captcha::Off => Ok(false),
-            Captcha::Always => Ok(true),
+            Captcha::Off => Some(false),
+            Captcha::Always => Some(true),
             Captcha::Adaptive => {
-                if self.is_rush_in_all(db, now).await? {
-                    return Ok(true);
-                }
-                let Some(place) = place else { return Ok(false) };
-                rush::from_range(db, self.thresholds, place, now).await
+                let is_rush = self.seen().lately()?;
+                (is_rush || place.is_none()).then_some(is_rush)
             }
         }
     }
@@ -84,15 +100,19 @@ impl Watch {
     /// Looks once a second. Whoever comes while somebody looks goes by what was seen before, and waits for nobody.
     async fn is_rush_in_all(&self, db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<bool> {
         {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if seen.at.is_some_and(|at| at.elapsed() < SEEN_FOR) {
-                return Ok(seen.is_rush);
+            let mut seen = self.seen();
+            if let Some(is_rush) = seen.lately() {
+                return Ok(is_rush);
             }
             seen.at = Some(Instant::now());
         }
         let is_rush = rush::in_all(db, self.thresholds, now).await?;
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).is_rush = is_rush;
+        self.seen().is_rush = is_rush;
         Ok(is_rush)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -147,12 +167,12 @@ pub fn ask(
 /// # Errors
 /// When the database fails.
 pub async fn beforehand(visitor: &Visitor, place: Option<&Place>) -> Result<Option<String>, Problem> {
-    let now = Utc::now();
-    let mut db = visitor.state.pool.acquire().await?;
-    if !visitor.state.captcha.asks(&mut db, place, now).await? {
-        return Ok(None);
-    }
-    written(&Challenge::mint(&visitor.state.keys, now)).map(Some)
+    let (state, now) = (&visitor.state, Utc::now());
+    let asks = match state.captcha.known(place) {
+        Some(known) => known,
+        None => state.captcha.asks(&mut *state.pool.acquire().await?, place, now).await?,
+    };
+    if asks { written(&Challenge::mint(&state.keys, now)).map(Some) } else { Ok(None) }
 }
 
 /// Lets the page run our script.

@@ -149,7 +149,7 @@ fn place(state: &AppState, client: Option<Client>) -> Option<Place> {
     client.and_then(Client::to_count).map(|address| Place::of(&state.keys, address))
 }
 
-/// The trap that a form fell into, if it did. People can fall into none.
+/// The trap that a form fell into, if it did. No person fills in what is not shown, or is as quick.
 fn trap(state: &AppState, sent: &Sent, now: DateTime<Utc>) -> Option<&'static str> {
     if !sent.homepage.is_empty() {
         return Some("the field that nobody sees is filled in");

@@ -276,7 +276,7 @@ mod tests {
             spliced["number"] = number.parse::<u32>().map_or(json!(number), |number| json!(number));
             assert!(matches!(checked(&spliced), Err(Refused::Wrong | Refused::Unreadable)), "{spliced}");
         }
-        // Signed as others sign, over the hash alone, it would have been taken until the year 2529.
+        // A signature over the hash alone, as others have it, would not hold the two together.
         let hash = super::hash(&salt, NUMBER);
         let mut solution = solution();
         solution["signature"] = json!(hex::encode(keys(&[1]).sign(PURPOSE, &hash)));

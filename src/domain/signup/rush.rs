@@ -75,25 +75,23 @@ pub async fn in_all(db: &mut PgConnection, thresholds: Thresholds, now: DateTime
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Source};
 
-    fn thresholds(per_range: &str, in_all: &str) -> Thresholds {
-        let key = "a".repeat(43) + "=";
-        let settings = [
-            ("DATABASE_URL", "postgres:///x"),
-            ("PUBLIC_URL", "https://brief.example.org"),
-            ("SECRET_KEY", key.as_str()),
-            ("SMTP_URL", "smtp://127.0.0.1:25?tls=none"),
-            ("SIGNUPS_PER_RANGE", per_range),
-            ("SIGNUPS_IN_ALL", in_all),
-        ];
-        Thresholds::of(&Config::read(&Source::pairs(&settings)).unwrap().signup_limits)
+    fn thresholds(per_range: u32, in_all: u32) -> Thresholds {
+        Thresholds::of(&SignupLimits {
+            per_range,
+            in_all,
+            repeat_minutes: 0,
+            mails_a_day: 0,
+            mails_a_week: 0,
+            per_client: 0,
+            per_domain: 0,
+        })
     }
 
     #[test]
     fn a_rush_begins_at_half_of_the_limits_and_somewhere_without_them() {
-        assert_eq!(thresholds("60", "1000"), Thresholds { from_range: 30, in_all: 500 });
-        assert_eq!(thresholds("5", "1"), Thresholds { from_range: 3, in_all: 1 });
-        assert_eq!(thresholds("0", "0"), Thresholds { from_range: 30, in_all: 500 });
+        assert_eq!(thresholds(60, 1_000), Thresholds { from_range: 30, in_all: 500 });
+        assert_eq!(thresholds(5, 1), Thresholds { from_range: 3, in_all: 1 });
+        assert_eq!(thresholds(0, 0), Thresholds { from_range: 30, in_all: 500 });
     }
 }
