@@ -77,10 +77,12 @@ impl Pace {
 /// Answers 429 to a client that asks too often, before its request's body is read. Clients that cannot be told apart
 /// are not counted.
 pub async fn keep(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    if is_free(request.uri().path()) {
+        return next.run(request).await;
+    }
     let client = Client::of(request.extensions(), request.headers(), &state.trusted_proxies);
     let network = client.and_then(Client::to_count).map(Client::network);
-    let counted = network.filter(|_| !is_free(request.uri().path()));
-    let taken = counted.map_or(Ok(()), |network| state.pace.take(network, Instant::now()));
+    let taken = network.map_or(Ok(()), |network| state.pace.take(network, Instant::now()));
     let Err(wait) = taken else { return next.run(request).await };
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let mut answer = Problem::TooMany.into_response();

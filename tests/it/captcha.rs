@@ -493,6 +493,13 @@ async fn which_challenges_were_used_is_forgotten_once_they_have_ended() {
         challenge::forget_spent(&mut db, Utc::now() + TimeDelta::minutes(minutes)).await.unwrap();
         assert_eq!(app.count(spent).await, left, "after {minutes} minutes");
     }
+    // The service does so by itself, first when it starts.
+    sqlx::query("insert into spent_challenges values (sha256('old'), now() - interval '2 hours'), (sha256('new'), now())")
+        .execute(&mut *db)
+        .await
+        .unwrap();
+    let _again = always().setting("DATABASE_URL", &app.config.database_url).start().await;
+    app.wait_for_count(spent, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
