@@ -4,6 +4,7 @@
 //! way out, so that an operator corrects the file in one go. A command that needs no relay asks only for what
 //! it needs: [`Config`] is made of parts that are also read alone ([`database_url`], [`secret_keys`]).
 
+mod guard;
 mod secret;
 mod signup_limits;
 mod smtp_relay;
@@ -14,6 +15,7 @@ use ipnet::IpNet;
 use url::Url;
 
 pub use self::{
+    guard::{Captcha, Guard},
     secret::{SecretKeys, SecretKeysError},
     signup_limits::SignupLimits,
     smtp_relay::{Credentials, SmtpRelay, SmtpRelayError, TlsMode},
@@ -45,6 +47,8 @@ pub struct Config {
     pub keep_ip_days: u16,
     /// How many mails signups may cause (`SIGNUPS_…`, `CONFIRMATION…`).
     pub signup_limits: SignupLimits,
+    /// How the service guards itself against programs (`FORM_SECONDS`, `CAPTCHA`, `REQUESTS_PER_CLIENT`).
+    pub guard: Guard,
     /// Folder whose files replace built-in mail templates (`EMAIL_TEMPLATES_DIR`).
     pub email_templates_dir: Option<PathBuf>,
 }
@@ -163,6 +167,7 @@ impl Config {
         let smtp_timeout = optional(source, &mut problems, "SMTP_TIMEOUT", |text| number(text, 1, 3600));
         let keep_ip_days = optional(source, &mut problems, "KEEP_IP_DAYS", |text| number(text, 0, 3650));
         let signup_limits = SignupLimits::read(source, &mut problems);
+        let guard = Guard::read(source, &mut problems);
         let trusted_proxies = optional(source, &mut problems, "TRUSTED_PROXIES", parse_networks);
         let email_templates_dir = optional(source, &mut problems, "EMAIL_TEMPLATES_DIR", |text| {
             let dir = PathBuf::from(text);
@@ -196,6 +201,7 @@ impl Config {
             trusted_proxies: trusted_proxies.unwrap_or_default(),
             keep_ip_days: keep_ip_days.unwrap_or(0),
             signup_limits,
+            guard,
             email_templates_dir,
         })
     }
@@ -235,6 +241,15 @@ impl Source {
         let pairs: Vec<(String, String)> =
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self(Box::new(move |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())))
+    }
+
+    /// This source, and where it has nothing the process's environment, for these names alone.
+    #[must_use]
+    pub fn or_environment(self, names: &'static [&'static str]) -> Self {
+        let environment = Self::environment();
+        Self(Box::new(move |name| {
+            (self.0)(name).or_else(|| names.contains(&name).then(|| (environment.0)(name))?)
+        }))
     }
 
     fn get(&self, name: &str) -> Option<String> {

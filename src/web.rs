@@ -3,7 +3,7 @@
 //! | route | does |
 //! |---|---|
 //! | `GET /` | the signup page |
-//! | `POST /subscribe` | takes a request, answers the same for every address; from ours and the publication's sites alone |
+//! | `POST /subscribe` | takes a request, answers the same for every address; from ours and the publication's sites alone. In a rush it asks for a proof of work |
 //! | `OPTIONS /subscribe` | tells browsers which sites those are (CORS) |
 //! | `GET /embed` | the signup box for the project's own site: three ways, each to copy and at work |
 //! | `GET /embed/box` | what the script of the box shows, as JSON |
@@ -17,12 +17,13 @@
 //! | `GET, POST /data/{token}/erase` | has everything deleted |
 //! | `POST /resubscribe/{token}` | takes an unsubscribe back, for an hour |
 //! | `GET /health/live`, `/health/ready` | for the operator's monitoring |
-//! | `GET /assets/…` | style sheet, icon, and `embed.js`, the script of the box |
+//! | `GET /assets/…` | style sheet, icon, `embed.js`, the script of the box, and `captcha….js`, the proof of work |
 //!
 //! GET and HEAD change nothing (invariant 1).
 
 mod assets;
 mod busy;
+mod captcha;
 mod client;
 mod confirm;
 mod embed;
@@ -32,6 +33,7 @@ mod link;
 mod manage;
 mod origin;
 mod own_data;
+mod pace;
 mod pages;
 mod problem;
 mod server;
@@ -42,12 +44,15 @@ mod visitor;
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, http::StatusCode, middleware, routing};
+use chrono::TimeDelta;
 use ipnet::IpNet;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
 use crate::config::{Config, PublicUrl, SecretKeys};
+
+use self::{captcha::Watch, pace::Pace};
 
 pub use self::{
     pages::{PageError, Pages},
@@ -80,6 +85,12 @@ pub struct Inner {
     pub trusted_proxies: Vec<IpNet>,
     /// Room for requests that are being answered.
     pub places: Semaphore,
+    /// How often one client may ask.
+    pub pace: Pace,
+    /// How quickly nobody fills in a form.
+    pub form_takes: TimeDelta,
+    /// Whether a signup has to bring a proof of work.
+    pub captcha: Watch,
 }
 
 impl std::ops::Deref for AppState {
@@ -104,6 +115,9 @@ impl AppState {
             keeps_ip: config.keep_ip_days > 0,
             trusted_proxies: config.trusted_proxies.clone(),
             places: Semaphore::new(busy::REQUESTS),
+            pace: Pace::new(config.guard.requests_per_client),
+            form_takes: TimeDelta::seconds(config.guard.form_seconds.into()),
+            captcha: Watch::new(config),
         })))
     }
 }
@@ -131,6 +145,7 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
         .route("/assets/{file}", routing::get(assets::asset))
         .merge(more)
         .layer(middleware::from_fn_with_state(state.clone(), busy::turn_away))
+        .layer(middleware::from_fn_with_state(state.clone(), pace::keep))
         // A service that has much to do is not down.
         .route("/health/live", routing::get(health::live))
         .route("/health/ready", routing::get(health::ready))

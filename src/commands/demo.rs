@@ -19,7 +19,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::Args;
 use tokio::{net::TcpListener, time::timeout};
 
-use crate::config::{Config, Source};
+use crate::config::{Config, Guard, Source};
 
 use self::postgres::Cluster;
 use super::{Service, output, stop_on_signal};
@@ -56,9 +56,8 @@ impl Demo {
         cluster.create_database("rundbrief").await?;
         let catcher = catcher::start().await?;
         let settings = settings(&dir, port, &cluster, catcher.port)?;
-        let config = Config::read(&Source::pairs(
-            &settings.iter().map(|(k, v)| (*k, v.as_str())).collect::<Vec<_>>(),
-        ))?;
+        let source = Source::pairs(&settings.iter().map(|(k, v)| (*k, v.as_str())).collect::<Vec<_>>());
+        let config = Config::read(&source.or_environment(&Guard::NAMES))?;
         let service = Service::prepare(&config).await?;
         let first_update = samples::fill(&service.pool, &config).await?;
 

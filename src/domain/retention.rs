@@ -6,6 +6,7 @@
 //! | the proof of a consent, also of an address that another took the place of | until the end of the third year after it was withdrawn (§§ 195, 199 BGB), then erased |
 //! | who got a mailing and how that ended; other mails | 90 days after its end; the counts stay |
 //! | where a signup came from | two hours, see [`limits`](super::signup::limits) |
+//! | which challenges were used | an hour after they have ended, see [`challenge`](super::signup::challenge) |
 //! | IP addresses | as the operator set it, see [`consent`] |
 //!
 //! Each function does a bounded piece of work in its caller's transaction and answers how much it did; it is called

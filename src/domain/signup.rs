@@ -1,7 +1,9 @@
 //! Signups: a visitor's request, waiting for the owner of the address to confirm it.
 
 pub mod address_change;
+pub mod challenge;
 pub mod limits;
+pub mod rush;
 pub mod waves;
 
 use std::net::IpAddr;

@@ -8,6 +8,7 @@
 //! | access | the same, and the subscriber's address | one hour | not at all |
 //! | leave form | random bytes and a time, signed | one hour | its random bytes, once it is answered |
 //! | opened | a time and the confirm token's hash, signed | for its signup | not at all |
+//! | shown | a time, signed | for ever: it opens nothing | not at all |
 //!
 //! None of them has a `Display` that shows it; [`ConfirmToken::reveal`] and its like are called where a link is
 //! written, and nowhere else.
@@ -138,6 +139,29 @@ pub fn read_opened_token(keys: &SecretKeys, token: ConfirmTokenHash, text: &str)
     DateTime::from_timestamp_micros(i64::from_be_bytes(time.try_into().ok()?))
 }
 
+/// The moment a signup form was shown, signed, for the form to carry back: who sends it at once is a program.
+///
+/// It is no secret and may be sent again: it says when, and lets nobody do anything.
+#[must_use]
+pub fn shown_token(keys: &SecretKeys, now: DateTime<Utc>) -> String {
+    let mut bytes = [0; 8 + TAG];
+    bytes[..8].copy_from_slice(&now.timestamp_micros().to_be_bytes());
+    let tag = keys.sign("shown", &bytes[..8]);
+    bytes[8..].copy_from_slice(&tag[..TAG]);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// When the form was shown; nothing when the text is not ours.
+#[must_use]
+pub fn read_shown_token(keys: &SecretKeys, text: &str) -> Option<DateTime<Utc>> {
+    let bytes = decoded::<{ 8 + TAG }>(text)?;
+    let (time, tag) = bytes.split_at(8);
+    if !keys.verify("shown", time, tag) {
+        return None;
+    }
+    DateTime::from_timestamp_micros(i64::from_be_bytes(time.try_into().ok()?))
+}
+
 /// Exactly `N` bytes of base64url without padding, or nothing. Looks at the length first, so a link of 10 kB costs
 /// no more than a short one.
 fn decoded<const N: usize>(text: &str) -> Option<[u8; N]> {
@@ -186,6 +210,21 @@ mod tests {
         let token = opened_token(&keys(), mine, Utc::now());
         assert!(read_opened_token(&keys(), mine, &token).is_some());
         assert!(read_opened_token(&keys(), other, &token).is_none());
+    }
+
+    #[test]
+    fn the_time_a_form_was_shown_is_no_opening_and_cannot_be_made_up() {
+        let now = DateTime::from_timestamp_micros(1_764_000_000_123_456).unwrap();
+        let token = shown_token(&keys(), now);
+        assert_eq!(read_shown_token(&keys(), &token), Some(now));
+        assert_eq!(read_opened_token(&keys(), ConfirmToken::mint().hash(), &token), None);
+        let opened = opened_token(&keys(), ConfirmToken::mint().hash(), now);
+        assert_eq!(read_shown_token(&keys(), &opened), None);
+        let other = SecretKeys::parse(&STANDARD.encode([8; 32])).unwrap();
+        assert_eq!(read_shown_token(&other, &token), None);
+        for text in ["", "x", &token[1..], &"x".repeat(10_000)] {
+            assert_eq!(read_shown_token(&keys(), text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The style sheet, the script for other sites and the icon, built into the binary.
+//! The style sheet, the scripts and the icon, built into the binary.
 
 use axum::{
     extract::Path,
-    http::header,
+    http::{HeaderName, header},
     response::{IntoResponse, Response},
 };
 
@@ -12,10 +12,17 @@ use super::problem::Problem;
 pub async fn asset(Path(file): Path<String>) -> Response {
     let (media_type, content) = match file.as_str() {
         "rundbrief.css" => ("text/css; charset=utf-8", include_str!("assets/rundbrief.css")),
+        "captcha.js" => ("text/javascript; charset=utf-8", include_str!("assets/captcha.js")),
+        "captcha-solver.js" => ("text/javascript; charset=utf-8", include_str!("assets/captcha-solver.js")),
         "embed.js" => ("text/javascript; charset=utf-8", include_str!("assets/embed.js")),
         "favicon.svg" => ("image/svg+xml", include_str!("assets/favicon.svg")),
         _ => return Problem::NotFound.into_response(),
     };
-    ([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "public, max-age=3600")], content)
-        .into_response()
+    let headers = [
+        (header::CONTENT_TYPE, media_type),
+        (header::CACHE_CONTROL, "public, max-age=3600"),
+        // Also for sites that let no other site's files in unless these say so (Cross-Origin-Embedder-Policy).
+        (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
+    ];
+    (headers, content).into_response()
 }

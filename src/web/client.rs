@@ -1,7 +1,7 @@
 //! The visitor's IP address, as far as it can be believed.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::Once,
 };
 
@@ -60,6 +60,14 @@ impl Client {
             });
         }
         Some(self.address).filter(|address| !self.is_of_proxy && !address.is_loopback())
+    }
+
+    /// What one household or server has: the IPv4 address, or the first address of the IPv6 address's /64.
+    pub fn network(address: IpAddr) -> IpAddr {
+        match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        }
     }
 }
 
@@ -120,5 +128,12 @@ mod tests {
         assert_eq!(client("127.0.0.1", None).to_count(), None);
         assert_eq!(client("127.0.0.1", Some("198.51.100.1")).to_count(), None, "a proxy nobody named");
         assert_eq!(client("172.17.0.1", Some("198.51.100.1")).to_count(), None, "a proxy nobody named");
+    }
+
+    #[test]
+    fn an_ipv6_64_is_one_network_and_so_is_an_ipv4_address() {
+        let network = |address: &str| Client::network(address.parse().unwrap()).to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("192.0.2.7"), "192.0.2.7");
     }
 }

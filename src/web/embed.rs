@@ -5,10 +5,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use chrono::Utc;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::domain::publication::Origin;
+use crate::domain::{publication::Origin, token};
 
 use super::{
     headers::CSP_WITH_OWN_SCRIPT, origin::RequestOrigin, pages::PublicationView, problem::Problem,
@@ -60,6 +61,8 @@ struct SignupBox<'a> {
     consent_heading: &'a str,
     consent: &'a str,
     consent_version: i32,
+    /// When it was shown; up to a minute earlier, where a cache has kept it.
+    shown: String,
     sender: Fact<'a>,
     frequency: Option<Fact<'a>>,
     withdraw: Fact<'a>,
@@ -71,6 +74,7 @@ struct SignupBox<'a> {
     trouble: &'a str,
     hosted: Link<'a>,
     accent: &'a str,
+    css: &'static str,
 }
 
 /// One fact about the newsletter.
@@ -120,6 +124,7 @@ fn words(visitor: &Visitor) -> Result<Response, Problem> {
         consent_heading: visitor.text("signup", "consent_heading"),
         consent: &view.consent,
         consent_version: visitor.publication.version,
+        shown: token::shown_token(&visitor.state.keys, Utc::now()),
         sender: fact("sender", &format!("{}\n{}", view.sender_name, view.sender_address)),
         frequency: (!view.frequency.is_empty()).then(|| fact("frequency", &view.frequency)),
         withdraw: fact("withdraw", visitor.text("signup", "withdraw_text")),
@@ -138,6 +143,7 @@ fn words(visitor: &Visitor) -> Result<Response, Problem> {
         trouble: visitor.text("box", "trouble"),
         hosted: Link { label: visitor.text("box", "hosted"), url: hosted },
         accent: visitor.publication.content.accent.as_str(),
+        css: include_str!("assets/embed.css"),
     };
     Ok(([(header::CACHE_CONTROL, "public, max-age=60")], Json(shown)).into_response())
 }

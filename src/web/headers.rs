@@ -28,6 +28,9 @@ const CSP: &str = csp!("");
 /// The same for the one page that shows our own script at work.
 pub const CSP_WITH_OWN_SCRIPT: &str = csp!("; script-src 'self'; connect-src 'self'");
 
+/// The same for a signup page that works on a challenge: our script, and the worker it starts. It sends nothing.
+pub const CSP_WITH_CAPTCHA: &str = csp!("; script-src 'self'; worker-src 'self'");
+
 /// Adds the security headers. Pages whose address holds a token also keep it out of caches and of Referer headers.
 pub async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let holds_token = holds_token(request.uri());

@@ -20,7 +20,6 @@ use crate::{
         signup::{
             self,
             address_change::{self, Asked},
-            limits::Place,
         },
         subscriber::{self, Subscriber, SubscriberState},
         token::{Access, AccessClaim},
@@ -105,14 +104,13 @@ pub async fn ask_address(
             return mistake(&mut transaction, &visitor, &subscriber, (&token, &sent.email, &message)).await;
         }
     };
-    let place = client.and_then(Client::to_count).map(|address| Place::of(&state.keys, address));
     let asked = signup::Request {
         email: &email,
         locale: subscriber.locale,
         shown: subscribe::shown(&mut transaction, &visitor, &sent.consent_version).await?,
         form_page: &state.public_url.join("/data"),
         client_ip: client.filter(|_| state.keeps_ip).map(|client| client.address),
-        place,
+        place: subscribe::place(&state, client),
         replaces: Some(subscriber.id),
     };
     match address_change::ask(&mut transaction, &asked, Utc::now()).await? {

@@ -17,6 +17,8 @@ macro_rules! built_in {
 const TEMPLATES: &[(&str, &str)] = built_in!(
     "layout.html",
     "signup.html",
+    "captcha.html",
+    "captcha_scripts.html",
     "check_mailbox.html",
     "confirm.html",
     "confirmed.html",

@@ -46,6 +46,8 @@ pub enum Problem {
     Unavailable,
     /// Too many requests at once.
     Busy,
+    /// Too many requests from one client.
+    TooMany,
     /// It took too long.
     Timeout,
     /// Our mistake; the reference stands in the log.
@@ -72,6 +74,7 @@ impl Problem {
             Problem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Problem::BadRequest => StatusCode::BAD_REQUEST,
             Problem::Unavailable | Problem::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Problem::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Problem::Timeout => StatusCode::REQUEST_TIMEOUT,
             Problem::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -91,6 +94,7 @@ impl Problem {
             Problem::BadRequest => "bad_request",
             Problem::Unavailable => "unavailable",
             Problem::Busy => "busy",
+            Problem::TooMany => "too_many",
             Problem::Timeout => "timeout",
             Problem::Internal { .. } => "internal",
         }
@@ -165,16 +169,21 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
     let Some(problem) = problem_of(&response) else { return response };
     let status = problem.status();
     let locale = visitor::asked_for(uri.query(), &asked);
-    // While the database is away, asking it for the publication would only take longer.
+    // While the database is away, asking it for the publication would only take longer; and who asks too often gets no
+    // more work done.
     let publication = match problem {
-        Problem::Unavailable | Problem::Busy | Problem::Internal { .. } | Problem::Timeout => None,
+        Problem::Unavailable
+        | Problem::Busy
+        | Problem::TooMany
+        | Problem::Internal { .. }
+        | Problem::Timeout => None,
         _ => visitor::publication(&state).await.unwrap_or_default(),
     };
     let locale = locale.unwrap_or_else(|| publication.as_ref().map(|p| p.content.locale).unwrap_or_default());
     let text = |key: &str| state.pages.text(locale, &format!("problem.{}", problem.key()), key).to_owned();
     let way_on = match problem {
         // The page with the button is the way to try again, also after a POST.
-        Problem::Unavailable | Problem::Busy | Problem::Timeout
+        Problem::Unavailable | Problem::Busy | Problem::TooMany | Problem::Timeout
             if method == Method::GET || headers::holds_token(&uri) =>
         {
             uri.path().to_owned()

@@ -4,10 +4,10 @@ use axum::extract::FromRequest;
 use axum::{
     Form,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{Extensions, HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::Utc;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::PgConnection;
 use url::Url;
@@ -18,13 +18,15 @@ use crate::{
         consent::Shown,
         locale::Locale,
         publication,
-        signup::{self, limits::Place},
+        signup::{self, challenge, limits::Place},
+        token,
     },
     mail::envelope,
 };
 
 use super::{
     AppState,
+    captcha::{self, Kept},
     client::Client,
     origin::RequestOrigin,
     problem::{self, Problem},
@@ -41,6 +43,10 @@ struct Sent {
     page: String,
     /// The version of the consent text it shows.
     consent_version: String,
+    /// When it was shown, as a token of ours. Forms on other sites have none.
+    shown: String,
+    /// A solved challenge, where one was asked for.
+    captcha: String,
     /// Not shown to people. Who fills it in is a program.
     homepage: String,
 }
@@ -52,18 +58,28 @@ struct Shows<'a> {
     error: Option<&'a str>,
     page: String,
     consent_version: Option<i32>,
+    shown: Option<&'a str>,
+    /// A challenge to work on while the visitor types.
+    challenge: Option<String>,
+    /// A challenge that is solved already.
+    captcha: Option<&'a str>,
 }
 
 /// `GET /`
-pub async fn form(visitor: Visitor) -> Result<Response, Problem> {
+pub async fn form(visitor: Visitor, extensions: Extensions, headers: HeaderMap) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
+    let place = place(&visitor.state, Client::of(&extensions, &headers, &visitor.state.trusted_proxies));
     let form = Shows {
         email: "",
         error: None,
         page: visitor.state.public_url.join("/"),
         consent_version: Some(visitor.publication.version),
+        shown: Some(&token::shown_token(&visitor.state.keys, Utc::now())),
+        challenge: captcha::beforehand(&visitor, place.as_ref()).await?,
+        captcha: None,
     };
-    visitor.page("signup.html", &serde_json::json!({ "form": form }))
+    let page = visitor.page("signup.html", &serde_json::json!({ "form": form }))?;
+    Ok(if form.challenge.is_some() { captcha::with_script(page) } else { page })
 }
 
 /// `GET /subscribe`, when somebody reloads the answer to a mistake.
@@ -98,27 +114,33 @@ async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Re
     let visitor = Visitor { locale, ..visitor };
     let email = match envelope::parse(&sent.email) {
         Ok(email) => email,
-        Err(error) => return mistake(&visitor, &headers, &sent, error),
+        Err(error) => return mistake(&visitor, &headers, &sent, place(state, client), error).await,
     };
-    if sent.homepage.is_empty() {
+    let now = Utc::now();
+    if let Some(trap) = trap(state, &sent, now) {
+        tracing::info!(trap, "a form fell into a trap for programs; nothing was kept");
+    } else {
         let form_page = form_page(state, &sent, &headers);
+        let place = place(state, client);
         let mut transaction = state.pool.begin().await?;
-        let shown = shown(&mut transaction, &visitor, &sent.consent_version).await?;
-        let client_ip = client.filter(|_| state.keeps_ip).map(|client| client.address);
-        let place = client.and_then(Client::to_count).map(|address| Place::of(&state.keys, address));
+        if state.captcha.asks(&mut transaction, place.as_ref(), now).await?
+            && let Err(refused) = challenge::spend(&mut transaction, &state.keys, &sent.captcha, now).await?
+        {
+            tracing::info!(proof_of_work = %refused, "a signup has to bring a proof of work; nothing was kept");
+            let kept = kept(&visitor, &sent, &form_page);
+            return captcha::ask(&visitor, &headers, &kept, now);
+        }
         let request = signup::Request {
             email: &email,
             locale,
-            shown,
+            shown: shown(&mut transaction, &visitor, &sent.consent_version).await?,
             form_page: &form_page,
-            client_ip,
+            client_ip: client.filter(|_| state.keeps_ip).map(|client| client.address),
             place,
             replaces: None,
         };
-        signup::request(&mut transaction, &request, Utc::now()).await?;
+        signup::request(&mut transaction, &request, now).await?;
         transaction.commit().await?;
-    } else {
-        tracing::info!("a form came with the trap field filled in; nothing was kept");
     }
     Ok(if problem::wants_json(&headers) {
         (StatusCode::ACCEPTED, axum::Json(serde_json::json!({ "status": "check_mailbox" }))).into_response()
@@ -149,11 +171,42 @@ pub fn error_key(error: AddressError) -> &'static str {
     }
 }
 
-/// The form again, with what to mend.
-fn mistake(
+/// Where a form came from, if that tells visitors apart.
+pub fn place(state: &AppState, client: Option<Client>) -> Option<Place> {
+    client.and_then(Client::to_count).map(|address| Place::of(&state.keys, address))
+}
+
+/// The trap that a form fell into, if it did. No person fills in what is not shown, or is as quick.
+fn trap(state: &AppState, sent: &Sent, now: DateTime<Utc>) -> Option<&'static str> {
+    if !sent.homepage.is_empty() {
+        return Some("the field that nobody sees is filled in");
+    }
+    // Another process's clock may be ahead of ours.
+    let took = token::read_shown_token(&state.keys, &sent.shown).map(|shown| now - shown)?;
+    (TimeDelta::zero() <= took && took < state.form_takes).then_some("it was filled in too quickly")
+}
+
+/// What a form said, for the page that asks for a proof of work.
+fn kept<'a>(visitor: &Visitor, sent: &'a Sent, form_page: &'a str) -> Kept<'a> {
+    Kept {
+        email: &sent.email,
+        page: form_page,
+        consent_version: sent.consent_version.parse().unwrap_or(visitor.publication.version),
+        shown: genuine_shown(&visitor.state, sent),
+    }
+}
+
+/// The time the form was shown, if it is ours: it goes on with the form, so that nobody has to type slowly twice.
+fn genuine_shown<'a>(state: &AppState, sent: &'a Sent) -> Option<&'a str> {
+    token::read_shown_token(&state.keys, &sent.shown).map(|_| sent.shown.as_str())
+}
+
+/// The form again, with what to mend. A challenge that was solved stays so: it is used by a signup alone.
+async fn mistake(
     visitor: &Visitor,
     headers: &HeaderMap,
     sent: &Sent,
+    place: Option<Place>,
     error: AddressError,
 ) -> Result<Response, Problem> {
     let key = error_key(error);
@@ -170,13 +223,20 @@ fn mistake(
     }
     // What was typed comes back, as far as it is short enough to be an address.
     let typed: String = sent.email.chars().take(320).collect();
+    let solved = challenge::check(&visitor.state.keys, &sent.captcha, Utc::now()).is_ok();
+    let challenge = if solved { None } else { captcha::beforehand(visitor, place.as_ref()).await? };
     let form = Shows {
         email: &typed,
         error: Some(message),
         page: form_page(&visitor.state, sent, headers),
         consent_version: Some(visitor.publication.version),
+        shown: genuine_shown(&visitor.state, sent),
+        challenge,
+        captcha: solved.then_some(&sent.captcha),
     };
-    visitor.answer(StatusCode::UNPROCESSABLE_ENTITY, "signup.html", &serde_json::json!({ "form": form }))
+    let own = serde_json::json!({ "form": form });
+    let page = visitor.answer(StatusCode::UNPROCESSABLE_ENTITY, "signup.html", &own)?;
+    Ok(if form.challenge.is_some() { captcha::with_script(page) } else { page })
 }
 
 /// The consent text the visitor saw: the version that came with the form, if we ever had it, else the current one.

@@ -22,6 +22,16 @@ export function launch() {
   });
 }
 
+/** A page of the browser's own, closed when the work is done. */
+export async function withPageOf(browser, options, work) {
+  const context = await browser.newContext({ reducedMotion: "reduce", ...options });
+  try {
+    return await work(await context.newPage());
+  } finally {
+    await context.close();
+  }
+}
+
 /** Everything that axe finds against WCAG 2.2 AA and good practice, one line a finding. */
 export async function findings(page) {
   await page.evaluate(axe);

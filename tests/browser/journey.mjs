@@ -82,6 +82,21 @@ async function* ownPages(service, page, lang, address) {
   yield "everything deleted";
 }
 
+/** The pages of a service that asks every signup for a proof of work. */
+export async function* guardedPages(service, page, lang) {
+  await page.goto(`${service.url}/?lang=${lang}`);
+  yield "signup with a proof of work";
+  // Without its script, the form comes without a proof.
+  const script = "**/assets/captcha.js";
+  await page.route(script, (route) => route.abort());
+  await page.goto(`${service.url}/?lang=${lang}`);
+  await page.unroute(script);
+  await page.fill("#email", service.newAddress());
+  await press(page, "main button");
+  await page.locator("main button:enabled").waitFor();
+  yield "one moment more";
+}
+
 /** The page with the box for other sites, in each state of the box. */
 export async function* embedPage(service, page, lang) {
   await page.goto(`${service.url}/embed?lang=${lang}`);

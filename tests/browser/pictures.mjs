@@ -3,7 +3,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 
 import { launch } from "./browser.mjs";
-import { everyPage } from "./journey.mjs";
+import { everyPage, guardedPages } from "./journey.mjs";
 import { start } from "./service.mjs";
 
 const docs = new URL("../../docs/", import.meta.url);
@@ -15,6 +15,7 @@ const views = [
 ];
 
 const service = await start();
+const guarded = await start({ CAPTCHA: "always" });
 const browser = await launch();
 const pages = new Map();
 try {
@@ -24,7 +25,11 @@ try {
     const viewport = { width: view.width, height: 800 };
     const context = await browser.newContext({ viewport, colorScheme: view.colorScheme });
     const page = await context.newPage();
-    for await (const what of everyPage(service, page, "de")) {
+    const both = async function* () {
+      yield* everyPage(service, page, "de");
+      for await (const what of guardedPages(guarded, page, "de")) if (what === "one moment more") yield what;
+    };
+    for await (const what of both()) {
       const file = `pages/${what.replaceAll(" ", "-")}-${view.name}.png`;
       await page.evaluate(() => document.activeElement?.blur());
       await page.screenshot({ path: new URL(file, docs).pathname });
@@ -35,6 +40,7 @@ try {
 } finally {
   await browser.close();
   await service.stop();
+  await guarded.stop();
 }
 
 const head = `| ${views.map((view) => view.title).join(" | ")} |\n|${views.map(() => "---|").join("")}\n`;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { findings, launch, tabTo } from "./browser.mjs";
+import { findings, launch, tabTo, withPageOf } from "./browser.mjs";
 import { embedPage, everyPage, press } from "./journey.mjs";
 import { start } from "./service.mjs";
 
@@ -20,14 +20,7 @@ after(async () => {
 });
 
 /** A page of the browser's own, closed when the work is done. */
-async function withPage(options, work) {
-  const context = await browser.newContext({ reducedMotion: "reduce", ...options });
-  try {
-    return await work(await context.newPage());
-  } finally {
-    await context.close();
-  }
-}
+const withPage = (options, work) => withPageOf(browser, options, work);
 
 async function* both(one, other) {
   yield* one;

@@ -1,21 +1,25 @@
 // The running service: the demo, with a database and a mail catcher of its own, and what a visitor's mailbox holds.
 
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 const program = process.env.RUNDBRIEF ?? new URL("../../target/debug/rundbrief", import.meta.url).pathname;
 
-/** Starts the demo; resolves when it answers. */
-export async function start() {
+/**
+ * Starts the demo; resolves when it answers. Nobody is taken for a program here for filling in forms as fast as these
+ * tests do, unless the settings say so.
+ */
+export async function start(settings = {}) {
   const port = await freePort();
   // Made by the demo itself: its database runs as another user where root starts it, who has to get there.
-  const dir = join(tmpdir(), `rundbrief-browser-${process.pid}`);
+  const dir = join(tmpdir(), `rundbrief-browser-${process.pid}-${port}`);
   const child = spawn(program, ["demo", "--port", String(port), "--dir", dir], {
     stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, RUST_LOG: "warn" },
+    env: { ...process.env, RUST_LOG: "warn", FORM_SECONDS: "0", ...settings },
   });
   let said = "";
   child.stderr.on("data", (data) => (said += data));
@@ -31,7 +35,8 @@ export async function start() {
     await ended;
     await rm(dir, { recursive: true, force: true });
   };
-  return { url, stop, mail: (address, kind) => mail(url, address, kind), newAddress };
+  const run = (...command) => promisify(execFile)(program, ["--env-file", join(dir, "env"), ...command]);
+  return { url, stop, run, mail: (address, kind) => mail(url, address, kind), newAddress };
 }
 
 let addresses = 0;

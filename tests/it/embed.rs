@@ -414,7 +414,7 @@ async fn the_page_with_the_box_may_run_our_script_and_no_other_page_may_run_any(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_script_is_one_small_file_that_needs_no_other() {
+async fn the_script_is_one_small_file() {
     let app = App::new().without_publication().without_worker().start().await;
     let script = app.get("/assets/embed.js").await;
     assert_eq!(

@@ -6,9 +6,14 @@ use rundbrief::domain::signup::limits;
 
 use crate::harness::{Answer, App, TestApp, process, program::Program};
 
-/// A service behind a proxy on this machine, which says where visitors come from.
+/// A service without the guard that would ask for a proof of work before a limit is reached.
+fn unguarded() -> App {
+    App::new().setting("CAPTCHA", "off")
+}
+
+/// The same behind a proxy on this machine, which says where visitors come from.
 fn behind_proxy() -> App {
-    App::new().setting("TRUSTED_PROXIES", "127.0.0.1")
+    unguarded().setting("TRUSTED_PROXIES", "127.0.0.1")
 }
 
 /// Sends the form as a visitor with this IP address; the proxy has put it behind what the visitor had written.
@@ -42,7 +47,7 @@ async fn time_passes(app: &TestApp, interval: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_within_ten_minutes_sends_nothing_more() {
-    let app = App::new().start().await;
+    let app = unguarded().start().await;
     for _ in 0..3 {
         assert_eq!(app.sign_up("Maria@example.org").await.status, 303);
     }
@@ -55,7 +60,7 @@ async fn a_repeat_within_ten_minutes_sends_nothing_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_gets_three_confirmation_mails_a_day_and_five_a_week() {
-    let app = App::new().start().await;
+    let app = unguarded().start().await;
     for mails in [1, 2, 3, 3] {
         app.sign_up("maria@example.org").await;
         assert_eq!(sent(&app).await, mails);
@@ -74,7 +79,7 @@ async fn an_address_gets_three_confirmation_mails_a_day_and_five_a_week() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_confirmed_and_left_may_come_back_at_once() {
-    let app = App::new().start().await;
+    let app = unguarded().start().await;
     app.sign_up("maria@example.org").await;
     let confirmation = app.mail(1).await;
     app.confirm(&confirmation.link("/confirm/")).await;
@@ -137,7 +142,7 @@ async fn one_network_cannot_use_up_what_is_there_for_a_mail_domain_or_for_everyb
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tags_before_the_at_lead_to_the_same_mailbox() {
-    let app = App::new().start().await;
+    let app = unguarded().start().await;
     app.sign_up("maria@example.org").await;
     for n in 0..3 {
         app.sign_up(&format!("maria+{n}@example.org")).await;
@@ -147,7 +152,7 @@ async fn tags_before_the_at_lead_to_the_same_mailbox() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_a_proxy_that_nobody_named_everybody_gets_their_mail() {
-    let app = App::new().setting("SIGNUPS_PER_CLIENT", "1").start().await;
+    let app = unguarded().setting("SIGNUPS_PER_CLIENT", "1").start().await;
     for n in 0..3 {
         sign_up_from(&app, "192.0.2.7", &format!("a{n}@example.org")).await;
     }
@@ -156,7 +161,7 @@ async fn behind_a_proxy_that_nobody_named_everybody_gets_their_mail() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_held_does_not_count_as_mail() {
-    let app = App::new().setting("SIGNUPS_IN_ALL", "1").start().await;
+    let app = unguarded().setting("SIGNUPS_IN_ALL", "1").start().await;
     app.sign_up("somebody@example.org").await;
     for _ in 0..5 {
         app.sign_up("maria@example.org").await;
@@ -170,7 +175,7 @@ async fn what_is_held_does_not_count_as_mail() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_so_many_signups_for_one_mail_domain_wait_for_staff() {
-    let app = App::new().setting("SIGNUPS_PER_DOMAIN", "2").start().await;
+    let app = unguarded().setting("SIGNUPS_PER_DOMAIN", "2").start().await;
     for n in 0..4 {
         app.sign_up(&format!("a{n}@Example.org")).await;
     }
@@ -182,7 +187,7 @@ async fn more_than_so_many_signups_for_one_mail_domain_wait_for_staff() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wave_waits_for_staff_who_let_it_go_or_drop_it() {
-    let app = App::new().setting("SIGNUPS_IN_ALL", "2").start().await;
+    let app = unguarded().setting("SIGNUPS_IN_ALL", "2").start().await;
     let program = Program::beside(&app);
     for n in 0..5 {
         assert_eq!(app.sign_up(&format!("a{n}@example.org")).await.status, 303);
@@ -211,7 +216,7 @@ async fn a_wave_waits_for_staff_who_let_it_go_or_drop_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_signup_ends_with_its_time() {
-    let app = App::new().setting("SIGNUPS_IN_ALL", "1").start().await;
+    let app = unguarded().setting("SIGNUPS_IN_ALL", "1").start().await;
     app.sign_up("a@example.org").await;
     app.sign_up("b@example.org").await;
     assert_eq!(sent(&app).await, 1);
@@ -268,7 +273,7 @@ async fn where_a_signup_came_from_is_no_address_and_is_forgotten() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_limit_kept_back_is_told_in_the_record() {
-    let app = App::new().start().await;
+    let app = unguarded().start().await;
     app.sign_up("maria@example.org").await;
     app.sign_up("maria@example.org").await;
     assert_eq!(sent(&app).await, 1);

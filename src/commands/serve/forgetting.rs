@@ -37,6 +37,7 @@ async fn round(
         tracing::info!(ips, "IP addresses forgotten; their time was over");
     }
     signup::limits::forget_places(db, now).await?;
+    signup::challenge::forget_spent(db, now).await?;
     // A transaction each: none holds up what only another one locks.
     loop {
         let mut transaction = db.begin().await?;

@@ -3,28 +3,6 @@
   if (customElements.get("rundbrief-signup")) return;
   const home = document.currentScript?.src;
 
-  const css = `
-:host(:not([hidden])) { display: block; }
-* { box-sizing: border-box; margin: 0; }
-#form, #result { display: grid; gap: var(--rundbrief-gap, 1em); }
-h2 { font-size: 1.4em; line-height: 1.3; }
-h3 { font-size: 1em; }
-p, dd { white-space: pre-line; }
-input, button { min-height: 3em; padding: .5em 1em; border: 1px solid; border-radius: var(--rundbrief-radius, 4px); color: inherit; font: inherit; }
-label, dt, button { font-weight: 600; }
-#input { width: 100%; margin: .4em 0; background: var(--rundbrief-field, transparent); }
-#input[aria-invalid=true] { border: 2px solid var(--error); }
-:is(#error, #trouble):not(:empty) { margin: .4em 0; padding-left: .8em; border-left: 4px solid var(--error); }
-#hint, section { font-size: .9em; }
-dl { display: grid; grid-template-columns: auto 1fr; gap: .3em 1em; margin: .6em 0; }
-dd { overflow-wrap: anywhere; }
-a { display: inline-block; min-height: 24px; margin-right: 1em; color: inherit; }
-#button { border-color: transparent; background: var(--accent); }
-#button span { color: var(--rundbrief-on-accent, #fff); }
-#button[aria-disabled] { opacity: .7; }
-:focus-visible { outline: 2px solid; outline-offset: 3px; }
-[aria-hidden] { position: absolute; width: 1px; overflow: hidden; clip-path: inset(50%); }`;
-
   // An element. Its id is also the part that the site's style sheet may address.
   const make = (tag, attributes, ...children) => {
     const node = document.createElement(tag);
@@ -35,6 +13,15 @@ a { display: inline-block; min-height: 24px; margin-right: 1em; color: inherit; 
   };
   const plain = (tag, ...children) => make(tag, {}, ...children);
   const link = (to) => to && make("a", { href: to.url }, to.label);
+
+  // The proof of work that the service asks for while there is a rush. Only then is its script loaded.
+  const solve = (service, challenge) =>
+    new Promise((resolve, reject) => {
+      const script = make("script", { src: `${service}/assets/captcha-solver.js` });
+      script.onload = () => resolve(script.solve(challenge));
+      script.onerror = reject;
+      document.head.append(script);
+    });
 
   class Signup extends HTMLElement {
     #begun;
@@ -74,10 +61,13 @@ a { display: inline-block; min-height: 24px; margin-right: 1em; color: inherit; 
           link(box.privacy), link(box.imprint)),
         plain("div", trouble, button));
 
-      const send = async () => {
-        const body = new URLSearchParams({ email: input.value, homepage: trap.value, locale: box.lang, consent_version: box.consent_version, page: location.href.slice(0, 500) });
+      const send = async (captcha = "") => {
+        const body = new URLSearchParams({ email: input.value, homepage: trap.value, locale: box.lang, consent_version: box.consent_version, shown: box.shown, captcha, page: location.href.slice(0, 500) });
         const answer = await fetch(`${service}/subscribe?lang=${box.lang}`, { method: "POST", headers: { Accept: "application/json" }, body, signal: AbortSignal.timeout(2e4) });
-        if (!answer.ok) return [answer.status, (await answer.json()).detail];
+        if (!answer.ok) {
+          const { detail, challenge } = await answer.json();
+          return challenge && !captcha ? send(await solve(service, challenge)) : [answer.status, detail];
+        }
         form.remove();
         result.append(make("h2", { id: "heading" }, box.success.heading), ...box.success.text.map((text) => plain("p", text)));
         result.focus();
@@ -105,7 +95,7 @@ a { display: inline-block; min-height: 24px; margin-right: 1em; color: inherit; 
       const inUse = typed?.matches(":focus");
       input.value = typed?.value ?? "";
       const sheet = new CSSStyleSheet();
-      sheet.replaceSync(`:host { --accent: var(--rundbrief-accent, ${box.accent}); --error: var(--rundbrief-error, #d43f2e); }${css}`);
+      sheet.replaceSync(`:host { --accent: var(--rundbrief-accent, ${box.accent}); --error: var(--rundbrief-error, #d43f2e); }${box.css}`);
       const root = this.attachShadow({ mode: "open" });
       root.adoptedStyleSheets = [sheet];
       root.append(make("div", { lang: box.lang }, form, result));

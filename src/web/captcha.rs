@@ -1,0 +1,187 @@
+//! The proof of work that a signup has to bring: when it is asked for, and the page that asks.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::{
+    config::{Captcha, Config},
+    domain::signup::{
+        challenge::Challenge,
+        limits::Place,
+        rush::{self, Thresholds},
+    },
+};
+
+use super::{
+    headers::CSP_WITH_CAPTCHA,
+    problem::{self, Problem},
+    visitor::Visitor,
+};
+
+/// How long is believed what was seen of all signups. Meanwhile nobody counts them.
+const SEEN_FOR: Duration = Duration::from_secs(1);
+
+/// Knows whether a signup has to bring a proof of work.
+pub struct Watch {
+    mode: Captcha,
+    thresholds: Thresholds,
+    seen: Mutex<Seen>,
+}
+
+/// What this process saw of all signups.
+#[derive(Default)]
+struct Seen {
+    at: Option<Instant>,
+    is_rush: bool,
+}
+
+impl Seen {
+    /// What was seen, if that was not long ago.
+    fn lately(&self) -> Option<bool> {
+        self.at.is_some_and(|at| at.elapsed() < SEEN_FOR).then_some(self.is_rush)
+    }
+}
+
+impl Watch {
+    /// As it is configured.
+    pub fn new(config: &Config) -> Self {
+        let thresholds = Thresholds::of(&config.signup_limits);
+        Self { mode: config.guard.captcha, thresholds, seen: Mutex::default() }
+    }
+
+    /// Whether it is asked every time, and waiting does not help.
+    pub fn always_asks(&self) -> bool {
+        self.mode == Captcha::Always
+    }
+
+    /// Whether a signup from this place has to bring a proof of work. One whose place cannot be told is judged by all
+    /// signups alone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn asks(
+        &self,
+        db: &mut PgConnection,
+        place: Option<&Place>,
+        now: DateTime<Utc>,
+    ) -> sqlx::Result<bool> {
+        if let Some(known) = self.known(place) {
+            return Ok(known);
+        }
+        if self.is_rush_in_all(db, now).await? {
+            return Ok(true);
+        }
+        let Some(place) = place else { return Ok(false) };
+        rush::from_range(db, self.thresholds, place, now).await
+    }
+
+    /// The answer, where nobody has to look for it.
+    fn known(&self, place: Option<&Place>) -> Option<bool> {
+        match self.mode {
+            Captcha::Off => Some(false),
+            Captcha::Always => Some(true),
+            Captcha::Adaptive => {
+                let is_rush = self.seen().lately()?;
+                (is_rush || place.is_none()).then_some(is_rush)
+            }
+        }
+    }
+
+    /// Looks once a second. Whoever comes while somebody looks goes by what was seen before, and waits for nobody.
+    async fn is_rush_in_all(&self, db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<bool> {
+        {
+            let mut seen = self.seen();
+            if let Some(is_rush) = seen.lately() {
+                return Ok(is_rush);
+            }
+            seen.at = Some(Instant::now());
+        }
+        let is_rush = rush::in_all(db, self.thresholds, now).await?;
+        self.seen().is_rush = is_rush;
+        Ok(is_rush)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the form said, for the page that asks to say it again. The trap for programs is not among it.
+#[derive(Serialize)]
+pub struct Kept<'a> {
+    /// The address as it was typed.
+    pub email: &'a str,
+    /// The page the form stood on.
+    pub page: &'a str,
+    /// The version of the consent text it showed.
+    pub consent_version: i32,
+    /// When it was shown, if it said so.
+    pub shown: Option<&'a str>,
+}
+
+/// The answer to a signup that lacks its proof of work: 403 with a challenge. Nothing was kept; all is in the page.
+///
+/// # Errors
+/// [`Problem::Internal`] when the page cannot be made.
+pub fn ask(
+    visitor: &Visitor,
+    headers: &HeaderMap,
+    kept: &Kept<'_>,
+    now: DateTime<Utc>,
+) -> Result<Response, Problem> {
+    let challenge = Challenge::mint(&visitor.state.keys, now);
+    if problem::wants_json(headers) {
+        let body = serde_json::json!({
+            "type": "about:blank",
+            "title": visitor.text("captcha", "title"),
+            "status": 403,
+            "detail": visitor.text("captcha", "detail"),
+            "code": "captcha",
+            "challenge": challenge,
+        });
+        let media_type = [(header::CONTENT_TYPE, "application/problem+json")];
+        return Ok((StatusCode::FORBIDDEN, media_type, body.to_string()).into_response());
+    }
+    let sender = &visitor.publication.content.sender;
+    let own = serde_json::json!({
+        "form": kept,
+        "challenge": written(&challenge)?,
+        "always": visitor.state.captcha.always_asks(),
+        "contact": sender.reply_to.as_ref().unwrap_or(&sender.address),
+    });
+    Ok(with_script(visitor.answer(StatusCode::FORBIDDEN, "captcha.html", &own)?))
+}
+
+/// A challenge for a page that is about to be shown, as its script reads it; nothing when none is needed.
+///
+/// # Errors
+/// When the database fails.
+pub async fn beforehand(visitor: &Visitor, place: Option<&Place>) -> Result<Option<String>, Problem> {
+    let (state, now) = (&visitor.state, Utc::now());
+    let asks = match state.captcha.known(place) {
+        Some(known) => known,
+        None => state.captcha.asks(&mut *state.pool.acquire().await?, place, now).await?,
+    };
+    if asks { written(&Challenge::mint(&state.keys, now)).map(Some) } else { Ok(None) }
+}
+
+/// Lets the page run our script.
+pub fn with_script(mut answer: Response) -> Response {
+    let csp = HeaderValue::from_static(CSP_WITH_CAPTCHA);
+    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, csp);
+    answer
+}
+
+fn written(challenge: &Challenge) -> Result<String, Problem> {
+    serde_json::to_string(challenge).map_err(|error| Problem::internal(&error))
+}
