@@ -17,6 +17,7 @@ pub mod publication;
 pub mod retention;
 pub mod send_budget;
 pub mod signup;
+pub mod staff;
 pub mod subscriber;
 pub mod suppression;
 pub mod token;
