@@ -12,6 +12,7 @@
 //! | `GET, POST /unsubscribe/{token}` | one sentence, one button; POST is also RFC 8058's one click |
 //! | `POST /resubscribe/{token}` | takes an unsubscribe back, for an hour |
 //! | `GET /health/live`, `/health/ready` | for the operator's monitoring |
+//! | `/staff…` | the staff pages, with a login: see [`staff`] |
 //! | `GET /assets/…` | style sheet, icon, and `embed.js`, the script of the box |
 //!
 //! GET and HEAD change nothing (invariant 1).
@@ -28,6 +29,7 @@ mod origin;
 mod pages;
 mod problem;
 mod server;
+pub mod staff;
 mod subscribe;
 mod unsubscribe;
 mod visitor;
@@ -40,7 +42,10 @@ use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
-use crate::config::{Config, PublicUrl, SecretKeys};
+use crate::{
+    config::{Config, PublicUrl, SecretKeys},
+    domain::staff::password::Passwords,
+};
 
 pub use self::{
     pages::{PageError, Pages},
@@ -71,6 +76,8 @@ pub struct Inner {
     pub keeps_ip: bool,
     /// Proxies whose word about the visitor's address is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where staff passwords are hashed and checked.
+    pub passwords: Passwords,
     /// Room for requests that are being answered.
     pub places: Semaphore,
 }
@@ -96,6 +103,7 @@ impl AppState {
             pages: Pages::load()?,
             keeps_ip: config.keep_ip_days > 0,
             trusted_proxies: config.trusted_proxies.clone(),
+            passwords: Passwords::default(),
             places: Semaphore::new(busy::REQUESTS),
         })))
     }
@@ -116,6 +124,7 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
         .route("/unsubscribe/{token}", routing::get(unsubscribe::ask).post(unsubscribe::leave))
         .route("/resubscribe/{token}", routing::post(unsubscribe::undo))
         .route("/assets/{file}", routing::get(assets::asset))
+        .merge(staff::router(&state))
         .merge(more)
         .layer(middleware::from_fn_with_state(state.clone(), busy::turn_away))
         // A service that has much to do is not down.

@@ -234,6 +234,26 @@ pub async fn credentials(db: &mut PgConnection, email: &str) -> sqlx::Result<Opt
     .await
 }
 
+/// Whether this is still the password, and its owner may still log in; both stay so until the transaction ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn still_has_password(
+    db: &mut PgConnection,
+    id: StaffId,
+    password_hash: &str,
+) -> sqlx::Result<bool> {
+    // A login that began before a change of the password must not end after it.
+    let row = sqlx::query!(
+        "select id from staff where id = $1 and password_hash = $2 and disabled_at is null for no key update",
+        id.0,
+        password_hash
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.is_some())
+}
+
 /// Gives somebody another name.
 ///
 /// # Errors

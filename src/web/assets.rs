@@ -12,6 +12,7 @@ use super::problem::Problem;
 pub async fn asset(Path(file): Path<String>) -> Response {
     let (media_type, content) = match file.as_str() {
         "rundbrief.css" => ("text/css; charset=utf-8", include_str!("assets/rundbrief.css")),
+        "staff.css" => ("text/css; charset=utf-8", include_str!("assets/staff.css")),
         "embed.js" => ("text/javascript; charset=utf-8", include_str!("assets/embed.js")),
         "favicon.svg" => ("image/svg+xml", include_str!("assets/favicon.svg")),
         _ => return Problem::NotFound.into_response(),

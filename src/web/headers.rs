@@ -53,7 +53,9 @@ pub async fn add(State(state): State<AppState>, request: Request, next: Next) ->
 
 /// Whether an address holds a token: it stays out of caches, Referer headers and search engines.
 pub fn holds_token(uri: &Uri) -> bool {
-    ["/confirm/", "/unsubscribe/", "/resubscribe/"].iter().any(|prefix| uri.path().starts_with(prefix))
+    ["/confirm/", "/unsubscribe/", "/resubscribe/", "/staff/welcome/"]
+        .iter()
+        .any(|prefix| uri.path().starts_with(prefix))
 }
 
 /// Logs each request by its route, never by its path: paths hold tokens.

@@ -98,7 +98,13 @@ fn worth(password: &str, own_words: &[&str]) -> usize {
         .map(plain)
         .filter(|word| word.len() >= 3)
         .collect();
-    let text: Vec<char> = plain(password).chars().collect();
+    // The whole address, or the whole name, is no more than one of its words.
+    let text = own_words
+        .iter()
+        .map(|text| plain(text))
+        .filter(|text| text.len() >= 6)
+        .fold(plain(password), |password, text| password.replace(&text, " "));
+    let text: Vec<char> = text.chars().collect();
     let mut seen = HashSet::new();
     let (mut worth, mut at) = (0, 0);
     while at < text.len() {
