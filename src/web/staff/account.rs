@@ -110,7 +110,7 @@ pub async fn set_password(
     let mut status = StatusCode::UNPROCESSABLE_ENTITY;
     if let Some(password) = password {
         match confirm_password(&state, &page, &visit, session, &sent.password).await? {
-            Confirmed::Yes(_) => {
+            Confirmed::Yes => {
                 let hash = state.passwords.hash(&password).await?;
                 let now = Utc::now();
                 let (by, id) = (member.actor(), session.staff_id);

@@ -21,7 +21,7 @@ use crate::{
         staff::{
             self, Credentials,
             audit::{self, Action, Actor},
-            password::{Checked, HashError},
+            password::Checked,
             secret::{Device, SessionToken},
             session::{self, Session},
             throttle::{self, Admission, Attempt, Trying},
@@ -39,21 +39,11 @@ use super::{
 };
 
 /// `GET /staff/login`
-pub async fn form(
-    State(state): State<AppState>,
-    page: Page,
-    request: Request,
-) -> Result<Response, StaffProblem> {
+pub async fn form(page: Page, request: Request) -> Result<Response, StaffProblem> {
     let next = page.query("next").unwrap_or_default();
-    match request.extensions().get::<Session>() {
-        Some(session) if session.is_awaiting_code => {
-            // Back from the page that asks for the code: another account, perhaps.
-            let _ = state;
-        }
-        Some(_) => {
-            return Ok(Redirect::to(&destination::checked(&next).unwrap_or("/staff".into())).into_response());
-        }
-        None => {}
+    // Whoever is still to show the second factor may have come back for another account.
+    if request.extensions().get::<Session>().is_some_and(|session| !session.is_awaiting_code) {
+        return Ok(Redirect::to(destination::checked(&next).as_deref().unwrap_or("/staff")).into_response());
     }
     page.show("staff/login.html", &json!({ "email": "", "next": next, "errors": Mistakes::default() }))
 }
@@ -278,7 +268,7 @@ pub fn with_retry_after(mut answer: Response, how_long: TimeDelta) -> Response {
 /// Whether somebody who is logged in has typed their own password.
 pub enum Confirmed {
     /// They have.
-    Yes(Credentials),
+    Yes,
     /// What to tell them at the field, with which status.
     No(StatusCode, Mistakes),
 }
@@ -310,20 +300,17 @@ pub async fn confirm_password(
     };
     let known = staff::credentials(&mut *state.pool.acquire().await?, &account).await?;
     let hash = known.as_ref().map(|known| known.password_hash.as_str());
-    let checked: Result<Checked, HashError> = state.passwords.check(typed, hash).await;
-    let Some(known) = known.filter(|_| true) else { return Err(StaffProblem::no_gate()) };
-    if checked? == Checked::Wrong {
+    if state.passwords.check(typed, hash).await? == Checked::Wrong {
         tell_held(state, &account, &attempt, now);
         let wrong = page.text("error", "password_wrong");
         return Ok(Confirmed::No(unprocessable, Mistakes::one("password", wrong)));
     }
     throttle::succeeded(&mut *state.pool.acquire().await?, &attempt, now).await?;
-    Ok(Confirmed::Yes(known))
+    Ok(Confirmed::Yes)
 }
 
 /// `GET /staff/login/code`
-pub async fn code_form(page: Page, awaiting: AwaitingCode) -> Result<Response, StaffProblem> {
-    let _ = awaiting;
+pub async fn code_form(page: Page, _: AwaitingCode) -> Result<Response, StaffProblem> {
     let next = page.query("next").unwrap_or_default();
     page.show("staff/code.html", &json!({ "next": next, "errors": Mistakes::default() }))
 }

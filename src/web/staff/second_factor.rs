@@ -89,7 +89,7 @@ pub async fn turn_on(
             .add("code", page.text("error", if digits.is_empty() { "code_empty" } else { "code_wrong" })),
         Some(step) => match confirm_password(&state, &page, &visit, session, &sent.password).await? {
             Confirmed::No(refused, what) => (status, mistakes) = (refused, what),
-            Confirmed::Yes(_) => {
+            Confirmed::Yes => {
                 let whose = (session.staff_id, session.email.as_str());
                 let mut transaction = state.pool.begin().await?;
                 let codes = totp::turn_on(&mut transaction, &state.keys, whose, &secret, step, now).await?;
@@ -125,7 +125,7 @@ pub async fn new_codes(
             let own = view(&page, &member, None, "codes", &mistakes).await?;
             page.answer(status, "staff/second_factor.html", &own)
         }
-        Confirmed::Yes(_) => {
+        Confirmed::Yes => {
             let whose = (session.staff_id, session.email.as_str());
             let mut transaction = state.pool.begin().await?;
             let codes = totp::new_recovery_codes(&mut transaction, &state.keys, whose, Utc::now()).await?;
