@@ -14,11 +14,13 @@ export async function start() {
   // Made by the demo itself: its database runs as another user where root starts it, who has to get there.
   const dir = join(tmpdir(), `rundbrief-browser-${process.pid}`);
   const child = spawn(program, ["demo", "--port", String(port), "--dir", dir], {
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, RUST_LOG: "warn" },
   });
   let said = "";
   child.stderr.on("data", (data) => (said += data));
+  let introduced = "";
+  child.stdout.on("data", (data) => (introduced += data));
   const ended = new Promise((resolve) => child.on("exit", resolve));
   const url = `http://127.0.0.1:${port}`;
   const answers = async () => (await fetch(`${url}/health/ready`).catch(() => null))?.ok;
@@ -26,12 +28,14 @@ export async function start() {
     if (child.exitCode !== null || tries > 600) throw new Error(`the demo does not start: ${said}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+  const [, email, password] = introduced.match(/Staff login +(\S+), password (\S+)/);
+  const staff = { email, password };
   const stop = async () => {
     child.kill("SIGINT");
     await ended;
     await rm(dir, { recursive: true, force: true });
   };
-  return { url, stop, mail: (address, kind) => mail(url, address, kind), newAddress };
+  return { url, staff, stop, mail: (address, kind) => mail(url, address, kind), newAddress };
 }
 
 let addresses = 0;

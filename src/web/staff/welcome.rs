@@ -131,13 +131,10 @@ pub async fn set(
 }
 
 fn first_admin(page: &Page, sent: &Sent, mistakes: &mut Mistakes) -> Option<(EmailAddress, String)> {
-    let email = match EmailAddress::parse(&sent.email) {
-        Ok(email) => Some(email),
-        Err(_) => {
-            mistakes.add("email", page.text("error", "email"));
-            None
-        }
-    };
+    let email = EmailAddress::parse(&sent.email).ok();
+    if email.is_none() {
+        mistakes.add("email", page.text("error", "email"));
+    }
     let name = staff::clean_name(&sent.name);
     if name.is_none() {
         mistakes.add("name", page.text("error", "name"));
