@@ -29,7 +29,7 @@ test: ## run every test (only some: ARGS=part_of_a_name)
 	$(if $(ARGS),,@$(MAKE) --no-print-directory test-browser)
 
 .PHONY: test-browser
-test-browser: ## the public pages in a real browser: axe, keyboard, with and without JavaScript (part of make test)
+test-browser: ## the pages in a real browser: axe, keyboard, with and without JavaScript (part of make test)
 	@scripts/setup browser
 	cargo build --locked
 	cd tests/browser && CHROMIUM=$$(command -v chromium || command -v chromium-browser || command -v google-chrome) \

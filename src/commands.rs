@@ -9,6 +9,7 @@ mod mailings;
 mod publication;
 mod serve;
 mod signups;
+mod staff;
 mod subscribers;
 mod updates;
 
@@ -60,6 +61,9 @@ enum Command {
     /// Who asks to be subscribed, and waves of them.
     #[command(subcommand)]
     Signups(signups::Signups),
+    /// The people who may log in to the staff pages.
+    #[command(subcommand)]
+    Staff(staff::Staff),
     /// The people on the list.
     #[command(subcommand)]
     Subscribers(subscribers::Subscribers),
@@ -114,6 +118,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Updates(updates) => updates.run().await,
         Command::Mailings(mailings) => mailings.run().await,
         Command::Signups(signups) => signups.run().await,
+        Command::Staff(staff) => staff.run().await,
         Command::Subscribers(subscribers) => subscribers.run().await,
     }
 }

@@ -223,6 +223,14 @@ pub fn secret_keys(source: &Source) -> Result<SecretKeys, ConfigErrors> {
     alone(source, "SECRET_KEY", |text| SecretKeys::parse(text).map_err(|error| error.to_string()))
 }
 
+/// `PUBLIC_URL` alone, for commands that write a link.
+///
+/// # Errors
+/// [`ConfigErrors`] when it is missing or malformed.
+pub fn public_url(source: &Source) -> Result<PublicUrl, ConfigErrors> {
+    alone(source, "PUBLIC_URL", PublicUrl::parse)
+}
+
 /// Where variables come from: a lookup by name. An empty value counts as missing.
 pub struct Source(Box<Lookup>);
 

@@ -19,6 +19,7 @@ pub mod record;
 pub mod retention;
 pub mod send_budget;
 pub mod signup;
+pub mod staff;
 pub mod subscriber;
 pub mod suppression;
 pub mod token;

@@ -17,6 +17,7 @@
 //! | `GET, POST /data/{token}/erase` | has everything deleted |
 //! | `POST /resubscribe/{token}` | takes an unsubscribe back, for an hour |
 //! | `GET /health/live`, `/health/ready` | for the operator's monitoring |
+//! | `/staff…` | the staff pages, with a login: see [`staff`] |
 //! | `GET /assets/…` | style sheet, icon, `embed.js`, the script of the box, and `captcha….js`, the proof of work |
 //!
 //! GET and HEAD change nothing (invariant 1).
@@ -37,6 +38,7 @@ mod pace;
 mod pages;
 mod problem;
 mod server;
+pub mod staff;
 mod subscribe;
 mod unsubscribe;
 mod visitor;
@@ -50,7 +52,10 @@ use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 
-use crate::config::{Config, PublicUrl, SecretKeys};
+use crate::{
+    config::{Config, PublicUrl, SecretKeys},
+    domain::staff::password::Passwords,
+};
 
 use self::{captcha::Watch, pace::Pace};
 
@@ -83,6 +88,8 @@ pub struct Inner {
     pub keeps_ip: bool,
     /// Proxies whose word about the visitor's address is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where staff passwords are hashed and checked.
+    pub passwords: Passwords,
     /// Room for requests that are being answered.
     pub places: Semaphore,
     /// How often one client may ask.
@@ -114,6 +121,7 @@ impl AppState {
             pages: Pages::load()?,
             keeps_ip: config.keep_ip_days > 0,
             trusted_proxies: config.trusted_proxies.clone(),
+            passwords: Passwords::default(),
             places: Semaphore::new(busy::REQUESTS),
             pace: Pace::new(config.guard.requests_per_client),
             form_takes: TimeDelta::seconds(config.guard.form_seconds.into()),
@@ -143,6 +151,7 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
         .route("/data/{token}/address", routing::post(own_data::ask_address))
         .route("/data/{token}/erase", routing::get(own_data::ask_erase).post(own_data::erase))
         .route("/assets/{file}", routing::get(assets::asset))
+        .merge(staff::router(&state))
         .merge(more)
         .layer(middleware::from_fn_with_state(state.clone(), busy::turn_away))
         .layer(middleware::from_fn_with_state(state.clone(), pace::keep))

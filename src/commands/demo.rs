@@ -60,9 +60,10 @@ impl Demo {
         let config = Config::read(&source.or_environment(&Guard::NAMES))?;
         let service = Service::prepare(&config).await?;
         let first_update = samples::fill(&service.pool, &config).await?;
+        let password = samples::staff_login(&service.pool).await?;
 
         let router = service.router(&config, inbox::router(catcher.mails.clone())?)?;
-        introduce(&config, &dir, &first_update);
+        introduce(&config, &dir, &first_update, password.as_deref());
         let result = service.run(listener, router, true, stop).await;
         output::remark("Stopping the database …");
         if timeout(Duration::from_secs(10), cluster.stop()).await.is_err() {
@@ -142,7 +143,7 @@ fn secret_key(path: &Path) -> anyhow::Result<String> {
     Ok(key)
 }
 
-fn introduce(config: &Config, dir: &Path, update: &str) {
+fn introduce(config: &Config, dir: &Path, update: &str, password: Option<&str>) {
     let url = config.public_url.as_str();
     let program = std::env::args().next().unwrap_or_else(|| "rundbrief".into());
     let env = dir.join("env").display().to_string();
@@ -151,12 +152,21 @@ fn introduce(config: &Config, dir: &Path, update: &str) {
     let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
     let shell = |text: &str| if plain(text) { text.to_owned() } else { quoted(text) };
     let (program, env) = (shell(&program), shell(&env));
+    let email = samples::STAFF_EMAIL;
+    let login = match password {
+        Some(password) => format!("{email}, password {password} (shown this once)"),
+        None => format!(
+            "as at the first start; a new password: {program} --env-file {env} staff reset-password {email}"
+        ),
+    };
     output::line(&format!(
         "
 Rundbrief is running. Everything stays on this machine.
 
   Sign up           {url}/
   Mail that arrives {url}/inbox
+  Staff pages       {url}/staff
+  Staff login       {login}
 
   1. Sign up with any address, such as maria@example.org.
   2. Open the confirmation mail in the inbox, follow its link, press the button.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use chrono::{SecondsFormat, Utc};
 use clap::Args;
 use sqlx::PgPool;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
@@ -14,11 +15,11 @@ use crate::{
     config::{Config, SecretKeys},
     db,
     delivery::{Settings, Worker},
-    domain::publication,
+    domain::{publication, staff},
     web,
 };
 
-use super::composer;
+use super::{composer, output, staff::one_time_link};
 
 /// Run the web service and a worker in one process.
 #[derive(Args)]
@@ -38,6 +39,7 @@ impl Serve {
         })?;
         let stop = stop_on_signal();
         service.say_what_is_missing().await;
+        service.invite_first_admin(&config).await?;
         let router = service.router(&config, Router::new())?;
         service.run(listener, router, !self.no_worker, stop).await
     }
@@ -117,6 +119,20 @@ impl Service {
         }
         forgetting.abort();
         tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// While nobody can log in who could let others in: prints a link that makes the first admin. On standard output,
+    /// and not as a log line, which goes to more places and stays there.
+    async fn invite_first_admin(&self, config: &Config) -> anyhow::Result<()> {
+        let made = staff::link::make_for_first_admin(&mut *self.pool.acquire().await?, Utc::now()).await?;
+        if let Some(made) = made {
+            let link = one_time_link(&config.public_url, &made);
+            output::line(&format!(
+                "Nobody can log in to the staff pages yet. This link makes the first admin, once, until {}:\n\n  {link}\n",
+                made.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true)
+            ));
+        }
         Ok(())
     }
 

@@ -63,6 +63,15 @@ uuid_id!(
     MailingId
 );
 
+uuid_id!(
+    /// Names a [staff member](super::staff).
+    StaffId
+);
+uuid_id!(
+    /// Names a [session](super::staff::session) towards its owner; opens nothing.
+    SessionId
+);
+
 /// Names a [delivery](super::delivery). Counts up inside the house and never leaves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, sqlx::Type)]
 #[serde(transparent)]

@@ -7,6 +7,8 @@
 //! | who got a mailing and how that ended; other mails | 90 days after its end; the counts stay |
 //! | where a signup came from | two hours, see [`limits`](super::signup::limits) |
 //! | which challenges were used | an hour after they have ended, see [`challenge`](super::signup::challenge) |
+//! | staff sessions, one-time links, counts of failed logins | until they are over |
+//! | the audit log | three years, see [`audit`](super::staff::audit) |
 //! | IP addresses | as the operator set it, see [`consent`] |
 //!
 //! Each function does a bounded piece of work in its caller's transaction and answers how much it did; it is called
@@ -23,6 +25,7 @@ use crate::{
         erasure,
         ids::MailingId,
         mailing, signup,
+        staff::{audit, link, session, throttle},
     },
 };
 
@@ -160,4 +163,15 @@ pub async fn old_mails(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Resul
     .execute(db)
     .await?;
     Ok(removed.rows_affected())
+}
+
+/// Removes what is over of staff: sessions, one-time links, counts of failed logins, a thousand entries of the audit log.
+///
+/// # Errors
+/// When the database fails.
+pub async fn staff_leftovers(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let mut removed = session::forget(&mut *db, now).await?;
+    removed += link::forget(&mut *db, now).await?;
+    removed += throttle::forget(&mut *db, now).await?;
+    Ok(removed + audit::forget(db, now).await?.unsigned_abs())
 }

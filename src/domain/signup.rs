@@ -419,3 +419,16 @@ pub async fn of_address(db: &mut PgConnection, address: &NormalizedAddress) -> s
     .fetch_all(db)
     .await
 }
+
+/// How many signups wait for their confirmation.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_waiting(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from signups where state = 'waiting' and expires_at > $1"#,
+        now
+    )
+    .fetch_one(db)
+    .await
+}

@@ -250,3 +250,13 @@ pub async fn page(
     .fetch_all(db)
     .await
 }
+
+/// How many there are who get updates.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_active(db: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from subscribers where state = 'active'"#)
+        .fetch_one(db)
+        .await
+}

@@ -82,7 +82,7 @@ impl PicturesFrom {
 
 /// Whether an address holds a token: it stays out of caches, Referer headers and search engines.
 pub fn holds_token(uri: &Uri) -> bool {
-    ["/confirm/", "/unsubscribe/", "/resubscribe/", "/left/", "/manage/", "/data/"]
+    ["/confirm/", "/unsubscribe/", "/resubscribe/", "/left/", "/manage/", "/data/", "/staff/welcome/"]
         .iter()
         .any(|prefix| uri.path().starts_with(prefix))
 }

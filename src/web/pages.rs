@@ -39,6 +39,20 @@ const TEMPLATES: &[(&str, &str)] = built_in!(
     "box_form.html",
     "box_script.html",
     "problem.html",
+    "staff/parts.html",
+    "staff/layout.html",
+    "staff/login.html",
+    "staff/code.html",
+    "staff/welcome.html",
+    "staff/start.html",
+    "staff/account.html",
+    "staff/second_factor.html",
+    "staff/recovery_codes.html",
+    "staff/people.html",
+    "staff/person.html",
+    "staff/link.html",
+    "staff/audit.html",
+    "staff/problem.html",
 );
 
 /// Templates and texts, parsed.
@@ -135,8 +149,8 @@ impl Pages {
         tera.add_raw_templates(TEMPLATES.iter().copied())?;
         Ok(Self {
             tera,
-            german: include_str!("texts/de.toml").parse()?,
-            english: include_str!("texts/en.toml").parse()?,
+            german: with_staff(include_str!("texts/de.toml"), include_str!("texts/staff.de.toml"))?,
+            english: with_staff(include_str!("texts/en.toml"), include_str!("texts/staff.en.toml"))?,
         })
     }
 
@@ -177,6 +191,13 @@ impl Pages {
     }
 }
 
+/// All texts of a language: those of the staff pages stand under `staff`.
+fn with_staff(public: &str, staff: &str) -> Result<toml::Table, toml::de::Error> {
+    let mut texts: toml::Table = public.parse()?;
+    texts.insert("staff".into(), staff.parse::<toml::Table>()?.into());
+    Ok(texts)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +226,7 @@ mod tests {
     #[test]
     fn the_style_sheet_and_the_script_stay_small() {
         assert!(include_str!("assets/rundbrief.css").len() < 12 * 1024);
+        assert!(include_str!("assets/staff.css").len() < 12 * 1024);
         assert!(include_str!("assets/embed.js").len() < 6 * 1024);
     }
 }

@@ -65,7 +65,8 @@ impl Problem {
         Problem::Internal { reference }
     }
 
-    fn status(&self) -> StatusCode {
+    /// The status of its answer.
+    pub fn status(&self) -> StatusCode {
         match self {
             Problem::LinkUnknown | Problem::UnsubscribeUnknown | Problem::NotFound => StatusCode::NOT_FOUND,
             Problem::LinkExpired | Problem::LinkEnded => StatusCode::GONE,
@@ -81,7 +82,7 @@ impl Problem {
     }
 
     /// The table of its texts, under `problem`.
-    fn key(&self) -> &'static str {
+    pub fn key(&self) -> &'static str {
         match self {
             Problem::LinkUnknown => "link_unknown",
             Problem::UnsubscribeUnknown => "unsubscribe_unknown",
@@ -98,6 +99,11 @@ impl Problem {
             Problem::Timeout => "timeout",
             Problem::Internal { .. } => "internal",
         }
+    }
+
+    /// The problem that an answer stands for, if it is not a finished page.
+    pub fn of_response(response: &Response) -> Option<Self> {
+        problem_of(response)
     }
 
     /// What a bare error of the framework means, by its status.

@@ -18,11 +18,13 @@ export async function start(settings = {}) {
   // Made by the demo itself: its database runs as another user where root starts it, who has to get there.
   const dir = join(tmpdir(), `rundbrief-browser-${process.pid}-${port}`);
   const child = spawn(program, ["demo", "--port", String(port), "--dir", dir], {
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, RUST_LOG: "warn", FORM_SECONDS: "0", ...settings },
   });
   let said = "";
   child.stderr.on("data", (data) => (said += data));
+  let introduced = "";
+  child.stdout.on("data", (data) => (introduced += data));
   const ended = new Promise((resolve) => child.on("exit", resolve));
   const url = `http://127.0.0.1:${port}`;
   const answers = async () => (await fetch(`${url}/health/ready`).catch(() => null))?.ok;
@@ -30,13 +32,15 @@ export async function start(settings = {}) {
     if (child.exitCode !== null || tries > 600) throw new Error(`the demo does not start: ${said}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+  const [, email, password] = introduced.match(/Staff login +(\S+), password (\S+)/);
+  const staff = { email, password };
   const stop = async () => {
     child.kill("SIGINT");
     await ended;
     await rm(dir, { recursive: true, force: true });
   };
   const run = (...command) => promisify(execFile)(program, ["--env-file", join(dir, "env"), ...command]);
-  return { url, stop, run, mail: (address, kind) => mail(url, address, kind), newAddress };
+  return { url, staff, stop, run, mail: (address, kind) => mail(url, address, kind), newAddress };
 }
 
 let addresses = 0;

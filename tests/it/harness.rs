@@ -1,6 +1,7 @@
 //! What the tests share: a running service, its database, its relay, and a browser's worth of HTTP.
 
 pub mod app;
+pub mod browser;
 pub mod captcha;
 pub mod database;
 pub mod http;

@@ -10,6 +10,12 @@ use crate::{
         import::{self, Row},
         locale::Locale,
         publication::{self, Content, Logo},
+        staff::{
+            self, Role,
+            audit::{Action, Actor},
+            password::{NewPassword, Passwords},
+            secret::random,
+        },
         update::{self, UpdateFile},
     },
 };
@@ -65,4 +71,27 @@ pub async fn fill(pool: &PgPool, config: &Config) -> anyhow::Result<String> {
     let newest = update::list(&mut transaction).await?.into_iter().next();
     transaction.commit().await?;
     Ok(newest.map(|update| update.slug).unwrap_or_default())
+}
+
+/// Who logs in to the demo's staff pages.
+pub const STAFF_EMAIL: &str = "redaktion@example.org";
+
+/// Makes an admin with a random password, if nobody can log in yet. Answers the password, which is printed once.
+pub async fn staff_login(pool: &PgPool) -> anyhow::Result<Option<String>> {
+    let mut transaction = pool.begin().await?;
+    if staff::has_admin(&mut transaction).await? {
+        return Ok(None);
+    }
+    let password = hex::encode(random::<8>());
+    let hash = Passwords::default().hash(&NewPassword::check(&password, &[])?).await?;
+    let (email, now) = (EmailAddress::parse(STAFF_EMAIL)?, Utc::now());
+    let id = match staff::id_of(&mut transaction, &email).await? {
+        Some(id) => id,
+        None => {
+            staff::add(&mut transaction, &Actor::Command, &email, "Mia Lehmann", Role::Admin, now).await?
+        }
+    };
+    staff::set_password(&mut transaction, &Actor::Command, id, &hash, Action::PasswordSet, now).await?;
+    transaction.commit().await?;
+    Ok(Some(password))
 }

@@ -52,10 +52,13 @@ async fn round(
         let mut transaction = db.begin().await?;
         let copies = if is_daily { retention::old_mailings(&mut transaction, now).await? } else { 0 };
         transaction.commit().await?;
-        if signups + subscribers + addresses + copies == 0 {
+        let mut transaction = db.begin().await?;
+        let staff = retention::staff_leftovers(&mut transaction, now).await?;
+        transaction.commit().await?;
+        if signups + subscribers + addresses + copies + staff == 0 {
             break;
         }
-        tracing::info!(signups, subscribers, addresses, copies, "forgotten; their time was over");
+        tracing::info!(signups, subscribers, addresses, copies, staff, "forgotten; their time was over");
     }
     if is_daily {
         retention::old_mails(db, now).await?;

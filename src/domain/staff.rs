@@ -1,0 +1,440 @@
+//! Staff: the people who may log in, and what each of them may do.
+//!
+//! | file | holds |
+//! |---|---|
+//! | this | members, their roles, adding, disabling |
+//! | [`password`] | what a password must be like, how it is hashed |
+//! | [`totp`] | the second factor: time-based codes and recovery codes |
+//! | [`session`] | who is logged in, and for how long |
+//! | [`link`] | one-time links for a first or a new password |
+//! | [`throttle`] | how guessing is slowed down |
+//! | [`audit`] | what they did, for good |
+//! | [`secret`] | the tokens in cookies and links |
+//!
+//! Everything that changes something writes its line of the audit log in the same transaction.
+
+pub mod audit;
+pub mod link;
+pub mod password;
+pub mod secret;
+pub mod session;
+pub mod throttle;
+pub mod totp;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::PgConnection;
+
+use crate::domain::{address::EmailAddress, ids::StaffId};
+
+use self::audit::{Action, Actor};
+
+/// What a member may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, Deserialize)]
+#[sqlx(type_name = "staff_role", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Writes, tests and sends.
+    Editor,
+    /// The same, and people, publication, subscribers, keys and the audit log.
+    Admin,
+}
+
+impl Role {
+    /// The word for it in forms and in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Editor => "editor",
+            Role::Admin => "admin",
+        }
+    }
+
+    /// The role of this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Role::Editor, Role::Admin].into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+/// Somebody who may log in, or could.
+#[derive(Debug, Clone, Serialize)]
+pub struct StaffMember {
+    /// Their id.
+    pub id: StaffId,
+    /// Their address; they log in with it.
+    pub email: String,
+    /// Their name.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Whether they have set a password; until then they cannot log in.
+    pub has_password: bool,
+    /// Whether a second factor is asked for.
+    pub has_second_factor: bool,
+    /// Since when they may not log in any more.
+    pub disabled_at: Option<DateTime<Utc>>,
+    /// When they were added.
+    pub created_at: DateTime<Utc>,
+    /// When one of their sessions was last used, as far as sessions are kept.
+    pub last_seen_at: Option<DateTime<Utc>>,
+}
+
+impl StaffMember {
+    /// Whether they can log in.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.has_password && self.disabled_at.is_none()
+    }
+}
+
+/// Why something about a member was not changed. Tell whoever asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StaffError {
+    /// The address is taken.
+    #[error("somebody with this address is there already")]
+    Exists,
+    /// There is nobody of that id or address.
+    #[error("there is no such staff member; `rundbrief staff list` shows them")]
+    Unknown,
+    /// Nobody would be left who could let others in.
+    #[error("this is the last admin who can log in; make somebody else an admin first")]
+    LastAdmin,
+    /// The database failed; try again.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Most characters of a name.
+pub const NAME_LENGTH: usize = 100;
+
+/// A name as it may be stored: without control characters, not longer than [`NAME_LENGTH`]; nothing when none is left.
+#[must_use]
+pub fn clean_name(typed: &str) -> Option<String> {
+    let name: String = typed.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!name.is_empty() && name.chars().count() <= NAME_LENGTH).then_some(name)
+}
+
+/// Adds somebody, who cannot log in until a [`link`] was used.
+///
+/// # Errors
+/// [`StaffError::Exists`].
+pub async fn add(
+    db: &mut PgConnection,
+    by: &Actor,
+    email: &EmailAddress,
+    name: &str,
+    role: Role,
+    now: DateTime<Utc>,
+) -> Result<StaffId, StaffError> {
+    let normalized = email.normalized();
+    let added = sqlx::query_scalar!(
+        r#"insert into staff (id, email, email_normalized, name, role, created_at) values ($1, $2, $3, $4, $5, $6)
+           on conflict (email_normalized) do nothing returning id as "id: StaffId""#,
+        StaffId::new().0,
+        email.as_str(),
+        normalized.as_str(),
+        name,
+        role as Role,
+        now
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    let id = added.ok_or(StaffError::Exists)?;
+    audit::record(db, by, Action::MemberAdded, email.as_str(), &json!({ "role": role }), now).await?;
+    Ok(id)
+}
+
+/// Everybody, in the order of their names.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<StaffMember>> {
+    sqlx::query_as!(
+        StaffMember,
+        r#"select id as "id: StaffId", email, name, role as "role: Role", password_hash is not null as "has_password!",
+             totp_sealed is not null as "has_second_factor!", disabled_at, created_at,
+             (select max(last_seen_at) from staff_sessions s where s.staff_id = staff.id and not is_awaiting_code) as last_seen_at
+           from staff order by disabled_at is not null, lower(name), email_normalized"#
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// One of them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_id(db: &mut PgConnection, id: StaffId) -> sqlx::Result<Option<StaffMember>> {
+    sqlx::query_as!(
+        StaffMember,
+        r#"select id as "id: StaffId", email, name, role as "role: Role", password_hash is not null as "has_password!",
+             totp_sealed is not null as "has_second_factor!", disabled_at, created_at,
+             (select max(last_seen_at) from staff_sessions s where s.staff_id = staff.id and not is_awaiting_code) as last_seen_at
+           from staff where id = $1"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Whose address this is.
+///
+/// # Errors
+/// When the database fails.
+pub async fn id_of(db: &mut PgConnection, email: &EmailAddress) -> sqlx::Result<Option<StaffId>> {
+    let normalized = email.normalized();
+    sqlx::query_scalar!(
+        r#"select id as "id: StaffId" from staff where email_normalized = $1"#,
+        normalized.as_str()
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Whether an admin can log in: not disabled, and with a password.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_admin(db: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from staff where role = 'admin' and disabled_at is null and password_hash is not null) as "there!""#
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// What logging in needs to know of an account.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Whose they are.
+    pub id: StaffId,
+    /// The address as it was entered when they were added.
+    pub email: String,
+    /// The password's hash, as a PHC string.
+    pub password_hash: String,
+    /// Whether a second factor is asked for.
+    pub has_second_factor: bool,
+}
+
+/// The credentials of who may log in with this address; nothing for everybody else, whatever the reason.
+///
+/// # Errors
+/// When the database fails.
+pub async fn credentials(db: &mut PgConnection, email: &str) -> sqlx::Result<Option<Credentials>> {
+    sqlx::query_as!(
+        Credentials,
+        r#"select id as "id: StaffId", email, password_hash as "password_hash!", totp_sealed is not null as "has_second_factor!"
+           from staff where email_normalized = $1 and disabled_at is null and password_hash is not null"#,
+        email
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Whether this is still the password, and its owner may still log in; both stay so until the transaction ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn still_has_password(
+    db: &mut PgConnection,
+    id: StaffId,
+    password_hash: &str,
+) -> sqlx::Result<bool> {
+    // A login that began before a change of the password must not end after it.
+    let row = sqlx::query!(
+        "select id from staff where id = $1 and password_hash = $2 and disabled_at is null for no key update",
+        id.0,
+        password_hash
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.is_some())
+}
+
+/// Gives somebody another name.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_name(
+    db: &mut PgConnection,
+    by: &Actor,
+    id: StaffId,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StaffError> {
+    let member = locked(&mut *db, id).await?;
+    if member.name == name {
+        return Ok(());
+    }
+    sqlx::query!("update staff set name = $2 where id = $1", id.0, name).execute(&mut *db).await?;
+    let details = json!({ "from": member.name, "to": name });
+    Ok(audit::record(db, by, Action::NameChanged, &member.email, &details, now).await?)
+}
+
+/// Gives somebody another role. Their sessions go on, and have it at once.
+///
+/// # Errors
+/// [`StaffError::LastAdmin`], [`StaffError::Unknown`].
+pub async fn set_role(
+    db: &mut PgConnection,
+    by: &Actor,
+    id: StaffId,
+    role: Role,
+    now: DateTime<Utc>,
+) -> Result<(), StaffError> {
+    let member = locked_with_admins(&mut *db, id).await?;
+    if member.role == role {
+        return Ok(());
+    }
+    if role != Role::Admin {
+        keep_an_admin(&mut *db, id).await?;
+    }
+    sqlx::query!("update staff set role = $2 where id = $1", id.0, role as Role).execute(&mut *db).await?;
+    let details = json!({ "from": member.role, "to": role });
+    Ok(audit::record(db, by, Action::RoleChanged, &member.email, &details, now).await?)
+}
+
+/// Lets somebody log in no more: their sessions and one-time links end with it.
+///
+/// # Errors
+/// [`StaffError::LastAdmin`], [`StaffError::Unknown`].
+pub async fn disable(
+    db: &mut PgConnection,
+    by: &Actor,
+    id: StaffId,
+    now: DateTime<Utc>,
+) -> Result<(), StaffError> {
+    let member = locked_with_admins(&mut *db, id).await?;
+    if member.is_disabled {
+        return Ok(());
+    }
+    keep_an_admin(&mut *db, id).await?;
+    sqlx::query!("update staff set disabled_at = $2 where id = $1", id.0, now).execute(&mut *db).await?;
+    session::end_all(&mut *db, id, None).await?;
+    link::withdraw(&mut *db, id).await?;
+    Ok(audit::record(db, by, Action::MemberDisabled, &member.email, &json!({}), now).await?)
+}
+
+/// Lets somebody log in again.
+///
+/// # Errors
+/// [`StaffError::Unknown`].
+pub async fn enable(
+    db: &mut PgConnection,
+    by: &Actor,
+    id: StaffId,
+    now: DateTime<Utc>,
+) -> Result<(), StaffError> {
+    let member = locked(&mut *db, id).await?;
+    if !member.is_disabled {
+        return Ok(());
+    }
+    sqlx::query!("update staff set disabled_at = null where id = $1", id.0).execute(&mut *db).await?;
+    Ok(audit::record(db, by, Action::MemberEnabled, &member.email, &json!({}), now).await?)
+}
+
+/// A member's row, kept from changing until the transaction ends.
+struct Locked {
+    email: String,
+    name: String,
+    role: Role,
+    is_disabled: bool,
+}
+
+async fn locked(db: &mut PgConnection, id: StaffId) -> Result<Locked, StaffError> {
+    sqlx::query_as!(
+        Locked,
+        r#"select email, name, role as "role: Role", disabled_at is not null as "is_disabled!"
+           from staff where id = $1 for update"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await?
+    .ok_or(StaffError::Unknown)
+}
+
+/// The same, with the rows of all admins: of two who send each other away at the same moment, the second waits here, and
+/// then sees what the first did.
+async fn locked_with_admins(db: &mut PgConnection, id: StaffId) -> Result<Locked, StaffError> {
+    // In the order of their ids, so that nobody waits for somebody who waits for them.
+    sqlx::query!("select id from staff where role = 'admin' or id = $1 order by id for update", id.0)
+        .fetch_all(&mut *db)
+        .await?;
+    locked(db, id).await
+}
+
+/// Refuses when nobody else could let people in.
+async fn keep_an_admin(db: &mut PgConnection, leaving: StaffId) -> Result<(), StaffError> {
+    let is_last = sqlx::query_scalar!(
+        r#"select exists (select from staff where id = $1 and role = 'admin' and disabled_at is null and password_hash is not null)
+             and not exists (select from staff where id <> $1 and role = 'admin' and disabled_at is null and password_hash is not null)
+             as "is_last!""#,
+        leaving.0
+    )
+    .fetch_one(db)
+    .await?;
+    if is_last { Err(StaffError::LastAdmin) } else { Ok(()) }
+}
+
+/// Puts a password in place. All sessions end: whoever knew the old one is out.
+///
+/// # Errors
+/// [`StaffError::Unknown`].
+pub async fn set_password(
+    db: &mut PgConnection,
+    by: &Actor,
+    id: StaffId,
+    password_hash: &str,
+    action: Action,
+    now: DateTime<Utc>,
+) -> Result<(), StaffError> {
+    let member = locked(&mut *db, id).await?;
+    sqlx::query!(
+        "update staff set password_hash = $2, password_set_at = $3 where id = $1",
+        id.0,
+        password_hash,
+        now
+    )
+    .execute(&mut *db)
+    .await?;
+    session::end_all(&mut *db, id, None).await?;
+    link::withdraw(&mut *db, id).await?;
+    Ok(audit::record(db, by, action, &member.email, &json!({}), now).await?)
+}
+
+/// Stores the same password under today's parameters. No session ends; not an action of anybody's.
+///
+/// # Errors
+/// When the database fails.
+pub async fn rehash_password(
+    db: &mut PgConnection,
+    id: StaffId,
+    old_hash: &str,
+    new_hash: &str,
+) -> sqlx::Result<()> {
+    // Only over the hash that was checked: a password set meanwhile stays.
+    sqlx::query!(
+        "update staff set password_hash = $3 where id = $1 and password_hash = $2",
+        id.0,
+        old_hash,
+        new_hash
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_line_of_sensible_length() {
+        assert_eq!(clean_name("  Ada \n Lovelace\u{0}").as_deref(), Some("Ada Lovelace"));
+        assert_eq!(clean_name(" \t"), None);
+        assert_eq!(clean_name(&"x".repeat(101)), None);
+    }
+}

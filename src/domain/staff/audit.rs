@@ -1,0 +1,221 @@
+//! The audit log: what staff did, when, to whom. The database refuses to change it; see `migrations/0012_staff.sql`.
+
+use chrono::{DateTime, Duration, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::domain::ids::StaffId;
+
+/// How long entries are kept. Three years, as the proof of a consent: what it answers are questions about what happened
+/// to somebody's data, and those end then.
+pub const KEPT: Duration = Duration::days(3 * 365);
+
+/// Who did it.
+#[derive(Debug, Clone)]
+pub enum Actor {
+    /// A member, on the staff pages.
+    Member {
+        /// Their id.
+        id: StaffId,
+        /// Their address, as it was then.
+        email: String,
+    },
+    /// Whoever runs commands on the server.
+    Command,
+}
+
+impl Actor {
+    /// What the log shows of a command in the place of an address.
+    pub const COMMAND: &'static str = "command";
+
+    fn parts(&self) -> (Option<uuid::Uuid>, &str) {
+        match self {
+            Actor::Member { id, email } => (Some(id.0), email),
+            Actor::Command => (None, Self::COMMAND),
+        }
+    }
+}
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
+        /// What was done.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Action {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Action {
+            /// Every one there is.
+            pub const ALL: &[Action] = &[$(Action::$name),+];
+
+            /// Its name in the database and in filters.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Action::$name => $text,)+
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    /// Logged in, second factor and all.
+    LoggedIn = "logged_in",
+    /// Logged out.
+    LoggedOut = "logged_out",
+    /// Wrong passwords or codes have come so often that the account's next attempts have to wait.
+    LoginHeld = "login_held",
+    /// The password was right, and the code was not.
+    CodeRefused = "code_refused",
+    /// Used a recovery code in the place of a code.
+    RecoveryCodeUsed = "recovery_code_used",
+    /// Set a password through a one-time link.
+    PasswordSet = "password_set",
+    /// Changed the own password.
+    PasswordChanged = "password_changed",
+    /// Turned the second factor on.
+    SecondFactorOn = "second_factor_on",
+    /// Turned the own second factor off.
+    SecondFactorOff = "second_factor_off",
+    /// Made new recovery codes.
+    RecoveryCodesMade = "recovery_codes_made",
+    /// Ended sessions of one's own.
+    SessionsEnded = "sessions_ended",
+    /// Changed a name.
+    NameChanged = "name_changed",
+    /// Became the first admin through the link that `serve` prints.
+    FirstAdmin = "first_admin",
+    /// Added somebody.
+    MemberAdded = "member_added",
+    /// Gave somebody another role.
+    RoleChanged = "role_changed",
+    /// Let somebody log in no more.
+    MemberDisabled = "member_disabled",
+    /// Let somebody log in again.
+    MemberEnabled = "member_enabled",
+    /// Made a one-time link for somebody.
+    LinkMade = "link_made",
+    /// Turned somebody's second factor off.
+    SecondFactorReset = "second_factor_reset",
+}
+
+impl Action {
+    /// The action of this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Action::ALL.iter().copied().find(|action| action.as_str() == text)
+    }
+}
+
+/// Records what was done to `subject`, such as an address.
+///
+/// # Errors
+/// When the database fails.
+pub async fn record(
+    db: &mut PgConnection,
+    by: &Actor,
+    action: Action,
+    subject: &str,
+    details: &Value,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let (id, email) = by.parts();
+    sqlx::query!(
+        "insert into audit_log (at, staff_id, staff_email, action, subject, details) values ($1, $2, $3, $4, $5, $6)",
+        now,
+        id,
+        email,
+        action.as_str(),
+        subject,
+        details
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// An entry.
+#[derive(Debug, Clone, Serialize)]
+pub struct Entry {
+    /// Counts up.
+    pub id: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who: an address, or [`Actor::COMMAND`].
+    pub staff_email: String,
+    /// What: an [`Action`] by name; a newer version may have written one that this does not know.
+    pub action: String,
+    /// To whom or what.
+    pub subject: String,
+    /// More about it.
+    pub details: Value,
+}
+
+/// Which entries are asked for. What is not set does not narrow the choice.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Who did it.
+    pub staff_email: Option<String>,
+    /// What was done.
+    pub action: Option<Action>,
+    /// Not before this moment.
+    pub from: Option<DateTime<Utc>>,
+    /// Before this moment.
+    pub to: Option<DateTime<Utc>>,
+    /// Older than this entry: the last one of the page before.
+    pub before: Option<i64>,
+}
+
+/// Entries, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(db: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Entry>> {
+    sqlx::query_as!(
+        Entry,
+        "select id, at, staff_email, action, subject, details from audit_log
+         where ($1::text is null or staff_email = $1)
+           and ($2::text is null or action = $2)
+           and ($3::timestamptz is null or at >= $3)
+           and ($4::timestamptz is null or at < $4)
+           and ($5::bigint is null or id < $5)
+         order by id desc limit $6",
+        filter.staff_email,
+        filter.action.map(Action::as_str),
+        filter.from,
+        filter.to,
+        filter.before,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Everybody who did something that is logged, by address.
+///
+/// # Errors
+/// When the database fails.
+pub async fn people(db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    // From one name to the next by the index, and not through every entry there is.
+    sqlx::query_scalar!(
+        r#"with recursive names as (
+             (select staff_email from audit_log order by staff_email limit 1)
+             union all
+             select (select a.staff_email from audit_log a where a.staff_email > n.staff_email order by a.staff_email limit 1)
+             from names n where n.staff_email is not null)
+           select staff_email as "staff_email!" from names where staff_email is not null"#
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Removes entries whose time is over, a thousand at most; answers how many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<i64> {
+    let removed = sqlx::query_scalar!("select forget_audit_log($1)", now - KEPT).fetch_one(db).await?;
+    Ok(removed.unwrap_or(0))
+}

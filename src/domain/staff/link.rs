@@ -1,0 +1,229 @@
+//! One-time links: for the first password, for a new one, and for the very first admin.
+
+use chrono::{DateTime, Duration, Utc};
+use serde_json::json;
+use sqlx::PgConnection;
+
+use crate::domain::{
+    address::EmailAddress,
+    ids::StaffId,
+    staff::{
+        Role, StaffError,
+        audit::{self, Action, Actor},
+        has_admin,
+        secret::OneTimeToken,
+        set_password,
+    },
+};
+
+/// How long a link for a first password works: somebody may be on holiday.
+pub const FIRST_PASSWORD: Duration = Duration::days(7);
+/// How long a link for a new password works: somebody is waiting for it.
+pub const NEW_PASSWORD: Duration = Duration::hours(24);
+/// How long the link works that `serve` prints while there is no admin.
+pub const FIRST_ADMIN: Duration = Duration::hours(24);
+
+/// A link that was just made. It is shown once.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// What it holds.
+    pub token: OneTimeToken,
+    /// Until when it works.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What a link does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OneTimeLink {
+    /// Sets the password of this member.
+    Password {
+        /// Whose.
+        staff_id: StaffId,
+        /// Their address.
+        email: String,
+        /// Their name.
+        name: String,
+        /// Whether they are asked for a second factor afterwards.
+        has_second_factor: bool,
+    },
+    /// Makes the first admin.
+    FirstAdmin,
+}
+
+/// Makes a link with which a member sets a password; one made before works no more.
+///
+/// # Errors
+/// [`StaffError::Unknown`]; also for who is disabled.
+pub async fn make(
+    db: &mut PgConnection,
+    by: &Actor,
+    staff_id: StaffId,
+    now: DateTime<Utc>,
+) -> Result<Made, StaffError> {
+    let member = sqlx::query!(
+        r#"select email, password_hash is null as "is_new!" from staff where id = $1 and disabled_at is null for update"#,
+        staff_id.0
+    )
+    .fetch_optional(&mut *db)
+    .await?
+    .ok_or(StaffError::Unknown)?;
+    let token = OneTimeToken::mint();
+    let expires_at = now + if member.is_new { FIRST_PASSWORD } else { NEW_PASSWORD };
+    withdraw(&mut *db, staff_id).await?;
+    insert(&mut *db, &token, Some(staff_id), now, expires_at).await?;
+    audit::record(db, by, Action::LinkMade, &member.email, &json!({ "expires_at": expires_at }), now).await?;
+    Ok(Made { token, expires_at })
+}
+
+/// Makes a link for the first admin; nothing when there is one who can log in.
+///
+/// # Errors
+/// When the database fails.
+pub async fn make_for_first_admin(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Option<Made>> {
+    if has_admin(&mut *db).await? {
+        return Ok(None);
+    }
+    let made = Made { token: OneTimeToken::mint(), expires_at: now + FIRST_ADMIN };
+    insert(db, &made.token, None, now, made.expires_at).await?;
+    Ok(Some(made))
+}
+
+async fn insert(
+    db: &mut PgConnection,
+    token: &OneTimeToken,
+    staff_id: Option<StaffId>,
+    now: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into staff_links (token_sha256, staff_id, created_at, expires_at) values ($1, $2, $3, $4)",
+        token.sha256(),
+        staff_id.map(|id| id.0),
+        now,
+        expires_at
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// What a link does; nothing when it is over, was used, or is not ours. Changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn read(
+    db: &mut PgConnection,
+    token: &OneTimeToken,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<OneTimeLink>> {
+    let found = sqlx::query!(
+        r#"select l.staff_id as "staff_id: StaffId", m.email as "email?", m.name as "name?",
+             m.totp_sealed is not null as "has_second_factor!"
+           from staff_links l left join staff m on m.id = l.staff_id
+           where l.token_sha256 = $1 and l.expires_at > $2 and m.disabled_at is null"#,
+        token.sha256(),
+        now
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(found) = found else { return Ok(None) };
+    match (found.staff_id, found.email, found.name) {
+        (Some(staff_id), Some(email), Some(name)) => Ok(Some(OneTimeLink::Password {
+            staff_id,
+            email,
+            name,
+            has_second_factor: found.has_second_factor,
+        })),
+        // Printed before somebody became one.
+        _ if has_admin(db).await? => Ok(None),
+        _ => Ok(Some(OneTimeLink::FirstAdmin)),
+    }
+}
+
+/// Uses a link up: of two who send it at the same moment, one is too late.
+async fn take(db: &mut PgConnection, token: &OneTimeToken, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let taken = sqlx::query!(
+        "delete from staff_links where token_sha256 = $1 and expires_at > $2",
+        token.sha256(),
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(taken.rows_affected() > 0)
+}
+
+/// Uses a link to set a member's password. False: it is over.
+///
+/// # Errors
+/// [`StaffError::Database`].
+pub async fn use_for_password(
+    db: &mut PgConnection,
+    token: &OneTimeToken,
+    (staff_id, email): (StaffId, &str),
+    password_hash: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, StaffError> {
+    if !take(&mut *db, token, now).await? {
+        return Ok(false);
+    }
+    let by = Actor::Member { id: staff_id, email: email.to_owned() };
+    set_password(db, &by, staff_id, password_hash, Action::PasswordSet, now).await?;
+    Ok(true)
+}
+
+/// Uses a link to make the first admin; nothing when it is over, or somebody was faster.
+///
+/// Who was added before and never came gets the password, and becomes an admin.
+///
+/// # Errors
+/// [`StaffError::Database`].
+pub async fn use_for_first_admin(
+    db: &mut PgConnection,
+    token: &OneTimeToken,
+    (email, name): (&EmailAddress, &str),
+    password_hash: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<StaffId>, StaffError> {
+    // Two links, printed by two processes, may be used at the same moment: the second waits and then finds an admin.
+    sqlx::query!("lock table staff_links in exclusive mode").execute(&mut *db).await?;
+    if !take(&mut *db, token, now).await? || has_admin(&mut *db).await? {
+        return Ok(None);
+    }
+    sqlx::query!("delete from staff_links where staff_id is null").execute(&mut *db).await?;
+    let normalized = email.normalized();
+    let id = sqlx::query_scalar!(
+        r#"insert into staff (id, email, email_normalized, name, role, created_at) values ($1, $2, $3, $4, $5, $6)
+           on conflict (email_normalized) do update set role = $5, name = $4, disabled_at = null
+           returning id as "id: StaffId""#,
+        StaffId::new().0,
+        email.as_str(),
+        normalized.as_str(),
+        name,
+        Role::Admin as Role,
+        now
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    let by = Actor::Member { id, email: email.as_str().to_owned() };
+    audit::record(&mut *db, &by, Action::FirstAdmin, email.as_str(), &json!({}), now).await?;
+    set_password(db, &by, id, password_hash, Action::PasswordSet, now).await?;
+    Ok(Some(id))
+}
+
+/// Lets the link of a member work no more.
+///
+/// # Errors
+/// When the database fails.
+pub async fn withdraw(db: &mut PgConnection, staff_id: StaffId) -> sqlx::Result<()> {
+    sqlx::query!("delete from staff_links where staff_id = $1", staff_id.0).execute(db).await?;
+    Ok(())
+}
+
+/// Removes links whose time is over; answers how many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let removed = sqlx::query!("delete from staff_links where expires_at <= $1", now).execute(db).await?;
+    Ok(removed.rows_affected())
+}

@@ -1,0 +1,214 @@
+//! Sessions: who is logged in.
+//!
+//! A session ends eight hours after it was last used and seven days after it began, whichever comes first; when its owner
+//! logs out, changes the password or is disabled; and at each step of logging in, after which another one begins.
+
+use chrono::{DateTime, Duration, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::domain::{
+    ids::{SessionId, StaffId},
+    staff::{Role, secret::SessionToken},
+};
+
+/// How long a session lives without being used.
+pub const IDLE: Duration = Duration::hours(8);
+/// How long it lives at most.
+pub const ABSOLUTE: Duration = Duration::days(7);
+/// How long the second factor may be waited for.
+pub const AWAITING_CODE: Duration = Duration::minutes(10);
+/// How exactly it is known when a session was last used.
+const SEEN_WITHIN: Duration = Duration::minutes(1);
+/// Codes that may be tried in one session that waits for one.
+const CODE_TRIES: i16 = 5;
+
+/// A session that is good at the moment it was asked for, and whose it is.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// What the list of sessions calls it.
+    pub id: SessionId,
+    /// Whose it is.
+    pub staff_id: StaffId,
+    /// Their address.
+    pub email: String,
+    /// Their name.
+    pub name: String,
+    /// What they may do, as of now.
+    pub role: Role,
+    /// The second factor is still to come: it opens the page for that and nothing else.
+    pub is_awaiting_code: bool,
+    /// Whether they have a second factor.
+    pub has_second_factor: bool,
+    /// When it was last used, to the minute.
+    pub last_seen_at: DateTime<Utc>,
+}
+
+/// Begins a session. `client` is the name of browser and system, for its owner to recognise.
+///
+/// # Errors
+/// When the database fails.
+pub async fn begin(
+    db: &mut PgConnection,
+    staff_id: StaffId,
+    is_awaiting_code: bool,
+    client: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<SessionToken> {
+    let token = SessionToken::mint();
+    let lives = if is_awaiting_code { AWAITING_CODE } else { ABSOLUTE };
+    sqlx::query!(
+        "insert into staff_sessions (token_sha256, id, staff_id, created_at, last_seen_at, expires_at, is_awaiting_code, client)
+         values ($1, $2, $3, $4, $4, $5, $6, $7)",
+        token.sha256(),
+        SessionId::new().0,
+        staff_id.0,
+        now,
+        now + lives,
+        is_awaiting_code,
+        client
+    )
+    .execute(db)
+    .await?;
+    Ok(token)
+}
+
+/// The session of a token; nothing when it is over, never was, or its owner is disabled.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(
+    db: &mut PgConnection,
+    token: &SessionToken,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<Session>> {
+    sqlx::query_as!(
+        Session,
+        r#"select s.id as "id: SessionId", s.staff_id as "staff_id: StaffId", m.email, m.name, m.role as "role: Role",
+             s.is_awaiting_code, m.totp_sealed is not null as "has_second_factor!", s.last_seen_at
+           from staff_sessions s join staff m on m.id = s.staff_id
+           where s.token_sha256 = $1 and s.expires_at > $2 and s.last_seen_at > $3 and m.disabled_at is null"#,
+        token.sha256(),
+        now,
+        now - IDLE
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Notes that a session was used; at most once a minute.
+///
+/// # Errors
+/// When the database fails.
+pub async fn seen(db: &mut PgConnection, session: &Session, now: DateTime<Utc>) -> sqlx::Result<()> {
+    if now - session.last_seen_at < SEEN_WITHIN {
+        return Ok(());
+    }
+    sqlx::query!("update staff_sessions set last_seen_at = $2 where id = $1", session.id.0, now)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Counts a code that is about to be tried. False: it was one too many, and the session is over.
+///
+/// # Errors
+/// When the database fails.
+pub async fn may_try_code(db: &mut PgConnection, id: SessionId) -> sqlx::Result<bool> {
+    let tries = sqlx::query_scalar!(
+        "update staff_sessions set code_tries = code_tries + 1 where id = $1 and is_awaiting_code returning code_tries",
+        id.0
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    if tries.is_some_and(|tries| tries <= CODE_TRIES) {
+        return Ok(true);
+    }
+    end(db, id).await?;
+    Ok(false)
+}
+
+/// Ends a session.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end(db: &mut PgConnection, id: SessionId) -> sqlx::Result<()> {
+    sqlx::query!("delete from staff_sessions where id = $1", id.0).execute(db).await?;
+    Ok(())
+}
+
+/// Ends all sessions of a member but `kept`; answers how many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end_all(db: &mut PgConnection, staff_id: StaffId, kept: Option<SessionId>) -> sqlx::Result<u64> {
+    let ended = sqlx::query!(
+        "delete from staff_sessions where staff_id = $1 and ($2::uuid is null or id <> $2)",
+        staff_id.0,
+        kept.map(|id| id.0)
+    )
+    .execute(db)
+    .await?;
+    Ok(ended.rows_affected())
+}
+
+/// Ends one session of a member's own; false when it is not theirs.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end_own(db: &mut PgConnection, staff_id: StaffId, id: SessionId) -> sqlx::Result<bool> {
+    let ended = sqlx::query!("delete from staff_sessions where staff_id = $1 and id = $2", staff_id.0, id.0)
+        .execute(db)
+        .await?;
+    Ok(ended.rows_affected() > 0)
+}
+
+/// A session as its owner sees it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// Its name in the list.
+    pub id: SessionId,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it was last used, to the minute.
+    pub last_seen_at: DateTime<Utc>,
+    /// Browser and system.
+    pub client: String,
+}
+
+/// The sessions of a member that are good, the one used last first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_member(
+    db: &mut PgConnection,
+    staff_id: StaffId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Listed>> {
+    sqlx::query_as!(
+        Listed,
+        r#"select id as "id: SessionId", created_at, last_seen_at, client from staff_sessions
+           where staff_id = $1 and expires_at > $2 and last_seen_at > $3 and not is_awaiting_code
+           order by last_seen_at desc, created_at desc"#,
+        staff_id.0,
+        now,
+        now - IDLE
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Removes sessions that are over; answers how many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let removed = sqlx::query!(
+        "delete from staff_sessions where expires_at <= $1 or last_seen_at <= $2",
+        now,
+        now - IDLE
+    )
+    .execute(db)
+    .await?;
+    Ok(removed.rows_affected())
+}

@@ -1,0 +1,200 @@
+//! Throttle: how guessing at passwords and codes is slowed down, and nobody is locked out for good.
+//!
+//! | attempts are counted | free | then |
+//! |---|---|---|
+//! | for the account, known or not | 5 | 15 s, 30 s, 1 min … 15 min between two |
+//! | for the network they come from | 30 | the same |
+//! | for a device that logged in before | 5 | the same, in the place of both others |
+//!
+//! Each attempt is counted before it is looked at, so a hundred at the same moment are a hundred; a success takes its own
+//! count back. A day without attempts forgets them all.
+//!
+//! Whoever guesses at an account makes everybody wait who does it from an unknown browser, its owner too. That is why a
+//! [`Device`] counts for itself: the owner gets in from there, whatever others do. And a one-time link does not wait.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Duration, Utc};
+use sqlx::PgConnection;
+
+use crate::{config::SecretKeys, domain::staff::secret::Device};
+
+/// Attempts for one account, or from one device, before there is a wait.
+const FREE_FOR_ACCOUNT: i32 = 5;
+/// Attempts from one network: an office has one address.
+const FREE_FOR_PLACE: i32 = 30;
+/// The first wait; each one after is twice as long.
+const FIRST_WAIT: Duration = Duration::seconds(15);
+/// The longest.
+const LONGEST_WAIT: Duration = Duration::minutes(15);
+/// After so long without an attempt nothing is counted any more.
+const FORGOTTEN_AFTER: Duration = Duration::hours(24);
+
+/// The wait after this many attempts.
+fn wait_after(attempts: i32, free: i32) -> Duration {
+    let over = attempts - free;
+    if over <= 0 {
+        return Duration::zero();
+    }
+    (FIRST_WAIT * (1 << (over - 1).min(10))).min(LONGEST_WAIT)
+}
+
+/// Who tries to log in.
+#[derive(Debug, Clone, Copy)]
+pub struct Trying<'a> {
+    /// The address that was typed, in lower case; whether it is anybody's does not matter.
+    pub account: &'a str,
+    /// The device, when it is this account's own.
+    pub device: Option<&'a Device>,
+    /// Where from, where that can be told.
+    pub place: Option<IpAddr>,
+}
+
+/// An attempt that was counted and may be looked at.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The account's or the device's count.
+    account: [u8; 32],
+    place: Option<[u8; 32]>,
+    /// If it fails, the next one has to wait, for the first time.
+    pub begins_to_hold: bool,
+}
+
+/// Whether an attempt may be looked at.
+#[derive(Debug, Clone)]
+pub enum Admission {
+    /// It may.
+    Go(Attempt),
+    /// Not before this moment.
+    WaitUntil(DateTime<Utc>),
+}
+
+/// Counts an attempt. In a transaction of its own, which is committed before the attempt is looked at.
+///
+/// # Errors
+/// When the database fails.
+pub async fn admit(
+    db: &mut PgConnection,
+    keys: &SecretKeys,
+    trying: Trying<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Admission> {
+    let account = match trying.device {
+        Some(device) => keys.sign("staff throttle device", device.nonce()),
+        None => keys.sign("staff throttle account", trying.account.as_bytes()),
+    };
+    let place = trying.place.filter(|_| trying.device.is_none()).map(|address| place(keys, address));
+    // All of them are looked at before one is counted: what is refused does not count.
+    let for_account = count(&mut *db, &account, now).await?;
+    let for_place = match &place {
+        Some(place) => Some(count(&mut *db, place, now).await?),
+        None => None,
+    };
+    let until = for_account.blocked_until.max(for_place.as_ref().and_then(|count| count.blocked_until));
+    if let Some(until) = until {
+        return Ok(Admission::WaitUntil(until));
+    }
+    let attempts = for_account.attempts + 1;
+    store(&mut *db, &account, attempts, FREE_FOR_ACCOUNT, now).await?;
+    if let (Some(place), Some(count)) = (&place, for_place) {
+        store(&mut *db, place, count.attempts + 1, FREE_FOR_PLACE, now).await?;
+    }
+    Ok(Admission::Go(Attempt { account, place, begins_to_hold: attempts == FREE_FOR_ACCOUNT + 1 }))
+}
+
+/// Takes the counts of a success back: the account's altogether, the network's by one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn succeeded(db: &mut PgConnection, attempt: &Attempt, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("delete from staff_login_throttle where bucket = $1", attempt.account.as_slice())
+        .execute(&mut *db)
+        .await?;
+    if let Some(place) = &attempt.place {
+        sqlx::query!(
+            "update staff_login_throttle set failures = greatest(failures - 1, 0), blocked_until = $2 where bucket = $1",
+            place.as_slice(),
+            now
+        )
+        .execute(db)
+        .await?;
+    }
+    Ok(())
+}
+
+struct Count {
+    attempts: i32,
+    blocked_until: Option<DateTime<Utc>>,
+}
+
+/// The count of a bucket, kept from changing until the transaction ends.
+async fn count(db: &mut PgConnection, bucket: &[u8; 32], now: DateTime<Utc>) -> sqlx::Result<Count> {
+    sqlx::query!(
+        "insert into staff_login_throttle (bucket, failures, last_at, blocked_until) values ($1, 0, $2, $2)
+         on conflict (bucket) do nothing",
+        bucket.as_slice(),
+        now
+    )
+    .execute(&mut *db)
+    .await?;
+    let row = sqlx::query!(
+        "select failures, last_at, blocked_until from staff_login_throttle where bucket = $1 for update",
+        bucket.as_slice()
+    )
+    .fetch_one(db)
+    .await?;
+    if row.last_at <= now - FORGOTTEN_AFTER {
+        return Ok(Count { attempts: 0, blocked_until: None });
+    }
+    Ok(Count { attempts: row.failures, blocked_until: Some(row.blocked_until).filter(|until| *until > now) })
+}
+
+async fn store(
+    db: &mut PgConnection,
+    bucket: &[u8; 32],
+    attempts: i32,
+    free: i32,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update staff_login_throttle set failures = $2, last_at = $3, blocked_until = $4 where bucket = $1",
+        bucket.as_slice(),
+        attempts,
+        now,
+        now + wait_after(attempts, free)
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The network of an address: itself, or the /64 of IPv6, which is what one household or server has.
+fn place(keys: &SecretKeys, address: IpAddr) -> [u8; 32] {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => keys.sign("staff throttle place", &v4.octets()),
+        IpAddr::V6(v6) => keys.sign("staff throttle place", &v6.octets()[..8]),
+    }
+}
+
+/// Removes counts that count no more; answers how many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let removed = sqlx::query!("delete from staff_login_throttle where last_at <= $1", now - FORGOTTEN_AFTER)
+        .execute(db)
+        .await?;
+    Ok(removed.rows_affected())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_and_never_exceed_a_quarter_of_an_hour() {
+        let waits: Vec<i64> = (5..=13).map(|attempts| wait_after(attempts, 5).num_seconds()).collect();
+        assert_eq!(waits, [0, 15, 30, 60, 120, 240, 480, 900, 900]);
+        assert_eq!(wait_after(i32::MAX, 5), LONGEST_WAIT);
+    }
+}

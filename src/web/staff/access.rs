@@ -1,0 +1,134 @@
+//! Who may use a route: looked at once, before its handler runs.
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{Method, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Redirect, Response},
+};
+use chrono::Utc;
+
+use crate::{
+    domain::staff::{
+        Role,
+        audit::Actor,
+        session::{self, Session},
+    },
+    web::AppState,
+};
+
+use super::{cookies, destination, problems::StaffProblem};
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, logged in or not.
+    Everybody,
+    /// Who is logged in, second factor and all.
+    Member,
+    /// The same, as an admin.
+    Admin,
+}
+
+/// What stands before a route.
+#[derive(Clone)]
+pub struct Gate {
+    /// The service.
+    pub state: AppState,
+    /// Who may pass.
+    pub access: Access,
+}
+
+/// Lets through who may use the route, with their session among the request's extensions; sends all others to log in, or
+/// away.
+pub async fn gate(
+    State(gate): State<Gate>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, StaffProblem> {
+    let session = current(&gate.state, request.headers()).await?;
+    let session = match (gate.access, session) {
+        (Access::Everybody, session) => session,
+        (_, None) => return Ok(to_login(&request, "/staff/login")),
+        (_, Some(session)) if session.is_awaiting_code => {
+            return Ok(to_login(&request, "/staff/login/code"));
+        }
+        (_, Some(session)) => {
+            session::seen(&mut *gate.state.pool.acquire().await?, &session, Utc::now()).await?;
+            Some(session)
+        }
+    };
+    let Some(session) = session else { return Ok(next.run(request).await) };
+    let mut response = if gate.access == Access::Admin && session.role != Role::Admin {
+        StaffProblem::AdminsOnly.into_bare_response()
+    } else {
+        request.extensions_mut().insert(session.clone());
+        next.run(request).await
+    };
+    // For the error pages, which stand around this.
+    response.extensions_mut().insert(session);
+    Ok(response)
+}
+
+/// The session that a request's cookie belongs to.
+async fn current(state: &AppState, headers: &axum::http::HeaderMap) -> sqlx::Result<Option<Session>> {
+    let Some(token) = cookies::session(state, headers) else { return Ok(None) };
+    session::find(&mut *state.pool.acquire().await?, &token, Utc::now()).await
+}
+
+fn to_login(request: &Request, login: &str) -> Response {
+    let wanted = if request.method() == Method::GET {
+        destination::of_request(request.uri())
+    } else {
+        // The page with the form: the answer to a POST cannot be asked for again.
+        destination::of_referer(request.headers())
+    };
+    Redirect::to(&destination::with_next(login, wanted.as_deref())).into_response()
+}
+
+/// Somebody who is logged in, second factor and all. A handler that takes it cannot be reached by others.
+#[derive(Debug, Clone)]
+pub struct Member(pub Session);
+
+impl Member {
+    /// Them, for the audit log.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::Member { id: self.0.staff_id, email: self.0.email.clone() }
+    }
+}
+
+/// An admin who is logged in.
+#[derive(Debug, Clone)]
+pub struct Admin(pub Member);
+
+/// Somebody whose password was right and whose second factor is still to come.
+#[derive(Debug, Clone)]
+pub struct AwaitingCode(pub Session);
+
+impl<S: Send + Sync> FromRequestParts<S> for Member {
+    type Rejection = StaffProblem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let session = parts.extensions.get::<Session>().filter(|session| !session.is_awaiting_code);
+        session.cloned().map(Member).ok_or_else(StaffProblem::no_gate)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Admin {
+    type Rejection = StaffProblem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let member = Member::from_request_parts(parts, state).await?;
+        if member.0.role == Role::Admin { Ok(Admin(member)) } else { Err(StaffProblem::AdminsOnly) }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AwaitingCode {
+    type Rejection = Redirect;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let session = parts.extensions.get::<Session>().filter(|session| session.is_awaiting_code);
+        session.cloned().map(AwaitingCode).ok_or_else(|| Redirect::to("/staff/login"))
+    }
+}

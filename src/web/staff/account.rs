@@ -1,0 +1,164 @@
+//! The own account: name, password, sessions. The second factor has a page of its own.
+
+use axum::{
+    Form,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use chrono::Utc;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    domain::{
+        ids::SessionId,
+        staff::{
+            self,
+            audit::{self, Action},
+            session,
+        },
+    },
+    web::AppState,
+};
+
+use super::{
+    access::Member,
+    cookies,
+    login::{Confirmed, Visit, confirm_password},
+    page::{Mistakes, Page, done},
+    problems::StaffProblem,
+    welcome::new_password,
+};
+
+/// `GET /staff/account`
+pub async fn show(page: Page, member: Member) -> Result<Response, StaffProblem> {
+    let own = view(&page, &member, &member.0.name, &Mistakes::default()).await?;
+    page.show("staff/account.html", &own)
+}
+
+async fn view(
+    page: &Page,
+    Member(session): &Member,
+    name: &str,
+    errors: &Mistakes,
+) -> Result<serde_json::Value, StaffProblem> {
+    let sessions =
+        session::of_member(&mut *page.state.pool.acquire().await?, session.staff_id, Utc::now()).await?;
+    let sessions: Vec<_> = sessions
+        .iter()
+        .map(|listed| {
+            json!({
+                "id": listed.id,
+                "client": listed.client,
+                "created_at": page.short_time(listed.created_at),
+                "last_seen_at": page.short_time(listed.last_seen_at),
+                "is_this": listed.id == session.id,
+            })
+        })
+        .collect();
+    Ok(json!({ "name": name, "sessions": sessions, "errors": errors }))
+}
+
+/// What the form for the name sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SentName {
+    name: String,
+}
+
+/// `POST /staff/account/name`
+pub async fn set_name(
+    State(state): State<AppState>,
+    page: Page,
+    member: Member,
+    Form(sent): Form<SentName>,
+) -> Result<Response, StaffProblem> {
+    let Some(name) = staff::clean_name(&sent.name) else {
+        let mistakes = Mistakes::one("name", page.text("error", "name"));
+        let typed: String = sent.name.chars().take(200).collect();
+        let own = view(&page, &member, &typed, &mistakes).await?;
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/account.html", &own);
+    };
+    let mut transaction = state.pool.begin().await?;
+    staff::set_name(&mut transaction, &member.actor(), member.0.staff_id, &name, Utc::now()).await?;
+    transaction.commit().await?;
+    Ok(done("/staff/account", "name_changed"))
+}
+
+/// What the form for the password sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SentPassword {
+    password: String,
+    new_password: String,
+    repeated: String,
+}
+
+/// `POST /staff/account/password`: all sessions end, and this browser gets a new one.
+pub async fn set_password(
+    State(state): State<AppState>,
+    page: Page,
+    visit: Visit,
+    member: Member,
+    Form(sent): Form<SentPassword>,
+) -> Result<Response, StaffProblem> {
+    let session = &member.0;
+    let mut mistakes = Mistakes::default();
+    let own_words = [session.email.as_str(), session.name.as_str()];
+    let password = new_password(&page, &sent.new_password, &sent.repeated, own_words, &mut mistakes);
+    let mut status = StatusCode::UNPROCESSABLE_ENTITY;
+    if let Some(password) = password {
+        match confirm_password(&state, &page, &visit, session, &sent.password).await? {
+            Confirmed::Yes => {
+                let hash = state.passwords.hash(&password).await?;
+                let now = Utc::now();
+                let (by, id) = (member.actor(), session.staff_id);
+                let mut transaction = state.pool.begin().await?;
+                staff::set_password(&mut transaction, &by, id, &hash, Action::PasswordChanged, now).await?;
+                let token = visit.begin(&state, &mut transaction, id, false, now).await?;
+                transaction.commit().await?;
+                return Ok(visit.enter(&state, done("/staff/account", "password_changed"), &token, id));
+            }
+            Confirmed::No(refused, what) => (status, mistakes) = (refused, what),
+        }
+    }
+    let own = view(&page, &member, &session.name, &mistakes).await?;
+    page.answer(status, "staff/account.html", &own)
+}
+
+/// `POST /staff/account/sessions/end`: log out everywhere, here too.
+pub async fn end_all_sessions(
+    State(state): State<AppState>,
+    member: Member,
+) -> Result<Response, StaffProblem> {
+    let now = Utc::now();
+    let mut transaction = state.pool.begin().await?;
+    let ended = session::end_all(&mut transaction, member.0.staff_id, None).await?;
+    let details = json!({ "sessions": ended });
+    audit::record(&mut transaction, &member.actor(), Action::SessionsEnded, &member.0.email, &details, now)
+        .await?;
+    transaction.commit().await?;
+    let mut response = done("/staff/login", "logged_out_everywhere");
+    cookies::clear_session(&state, response.headers_mut());
+    Ok(response)
+}
+
+/// `POST /staff/account/sessions/{id}/end`: ends one of one's own.
+pub async fn end_session(
+    State(state): State<AppState>,
+    member: Member,
+    id: Result<Path<SessionId>, axum::extract::rejection::PathRejection>,
+) -> Result<Response, StaffProblem> {
+    let Path(id) = id.map_err(|_| StaffProblem::NOT_FOUND)?;
+    let now = Utc::now();
+    let mut transaction = state.pool.begin().await?;
+    if session::end_own(&mut transaction, member.0.staff_id, id).await? {
+        let details = json!({ "sessions": 1 });
+        let by = member.actor();
+        audit::record(&mut transaction, &by, Action::SessionsEnded, &member.0.email, &details, now).await?;
+    }
+    transaction.commit().await?;
+    // One that is over already: pressing twice does what pressing once does.
+    Ok(done("/staff/account", "session_ended"))
+}

@@ -1,0 +1,130 @@
+//! The audit log, for admins to read and filter.
+
+use axum::response::Response;
+use chrono::{DateTime, Days, NaiveDate, TimeZone as _, Utc};
+use serde_json::{Value, json};
+
+use crate::domain::staff::audit::{self, Action, Actor, Entry, Filter};
+
+use super::{access::Admin, page::Page, problems::StaffProblem};
+
+/// Entries a page.
+const PAGE: i64 = 50;
+
+/// What the filter form sends. Whatever cannot be understood does not narrow the choice.
+struct Asked {
+    person: String,
+    action: String,
+    from: String,
+    to: String,
+    before: String,
+}
+
+/// `GET /staff/audit`
+pub async fn show(page: Page, _: Admin) -> Result<Response, StaffProblem> {
+    let value = |name| page.query(name).unwrap_or_default();
+    let asked = Asked {
+        person: value("person"),
+        action: value("action"),
+        from: value("from"),
+        to: value("to"),
+        before: value("before"),
+    };
+    let filter = Filter {
+        staff_email: Some(asked.person.clone()).filter(|person| !person.is_empty()),
+        action: Action::parse(&asked.action),
+        from: day(&page, &asked.from, 0),
+        // The day itself belongs to it.
+        to: day(&page, &asked.to, 1),
+        before: asked.before.parse().ok(),
+    };
+    let mut db = page.state.pool.acquire().await?;
+    // One more than is shown tells whether there are older ones.
+    let mut entries = audit::page(&mut db, &filter, PAGE + 1).await?;
+    let people = audit::people(&mut db).await?;
+    drop(db);
+    let has_older = entries.len() > usize::try_from(PAGE).unwrap_or_default();
+    entries.truncate(usize::try_from(PAGE).unwrap_or_default());
+    let older = entries.last().filter(|_| has_older).map(|last| link(&asked, last.id));
+    let actions: Vec<Value> = Action::ALL
+        .iter()
+        .map(|action| json!({ "value": action.as_str(), "label": page.text("action", action.as_str()) }))
+        .collect();
+    let people: Vec<Value> =
+        people.iter().map(|person| json!({ "value": person, "label": who(&page, person) })).collect();
+    let is_narrowed = filter.staff_email.is_some()
+        || filter.action.is_some()
+        || filter.from.is_some()
+        || filter.to.is_some()
+        || filter.before.is_some();
+    page.show(
+        "staff/audit.html",
+        &json!({
+            "entries": entries.iter().map(|entry| shown(&page, entry)).collect::<Vec<_>>(),
+            "people": people, "actions": actions, "older": older, "is_narrowed": is_narrowed,
+            "asked": { "person": asked.person, "action": asked.action, "from": asked.from, "to": asked.to },
+        }),
+    )
+}
+
+/// The beginning of a day in the publication's time zone, so many days later.
+fn day(page: &Page, text: &str, later: u64) -> Option<DateTime<Utc>> {
+    let day = text.parse::<NaiveDate>().ok()?.checked_add_days(Days::new(later))?;
+    let midnight = day.and_hms_opt(0, 0, 0)?;
+    // Where clocks skip midnight, the day begins when they go on.
+    let local = page.time_zone().0.from_local_datetime(&midnight).earliest();
+    Some(local.map_or_else(|| midnight.and_utc(), |local| local.with_timezone(&Utc)))
+}
+
+/// The address of the next page under the same filter.
+fn link(asked: &Asked, before: i64) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in
+        [("person", &asked.person), ("action", &asked.action), ("from", &asked.from), ("to", &asked.to)]
+    {
+        if !value.is_empty() {
+            query.append_pair(name, value);
+        }
+    }
+    format!("/staff/audit?{}", query.append_pair("before", &before.to_string()).finish())
+}
+
+/// Who did it, in words.
+fn who<'a>(page: &'a Page, person: &'a str) -> &'a str {
+    if person == Actor::COMMAND { page.text("audit", "command") } else { person }
+}
+
+fn shown(page: &Page, entry: &Entry) -> Value {
+    let label = page.text("action", &entry.action);
+    let label = if label.is_empty() { &entry.action } else { label };
+    let details: Vec<String> = entry
+        .details
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| {
+            let name = page.text("detail", key);
+            let name = if name.is_empty() { key } else { name };
+            format!("{name}: {}", detail(page, key, value))
+        })
+        .collect();
+    json!({
+        "at": page.short_time(entry.at),
+        "who": who(page, &entry.staff_email),
+        "action": label,
+        "subject": if entry.subject == entry.staff_email { "" } else { &entry.subject },
+        "details": details.join(" · "),
+    })
+}
+
+/// A detail as people read it.
+fn detail(page: &Page, key: &str, value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    if key == "expires_at"
+        && let Ok(at) = text.parse::<DateTime<Utc>>()
+    {
+        return page.short_time(at);
+    }
+    let role = page.text("role", &text);
+    if role.is_empty() { text } else { role.to_owned() }
+}

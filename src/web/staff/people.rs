@@ -1,0 +1,261 @@
+//! People: who may log in, and as what. For admins.
+
+use axum::{
+    Form,
+    extract::{Path, State, rejection::PathRejection},
+    http::StatusCode,
+    response::Response,
+};
+use chrono::Utc;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use crate::{
+    domain::{
+        address::EmailAddress,
+        ids::StaffId,
+        staff::{
+            self, Role, StaffError, StaffMember,
+            audit::Action,
+            link::{self, Made},
+            totp,
+        },
+    },
+    web::AppState,
+};
+
+use super::{
+    access::Admin,
+    page::{Mistakes, Page, done},
+    problems::StaffProblem,
+};
+
+type Id = Result<Path<StaffId>, PathRejection>;
+
+/// The id in the path; whatever is none is nobody's.
+fn id_in(id: Id) -> Result<StaffId, StaffProblem> {
+    id.map(|Path(id)| id).map_err(|_| StaffProblem::NOT_FOUND)
+}
+
+/// What the form for a new member sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Sent {
+    email: String,
+    name: String,
+    role: String,
+}
+
+/// `GET /staff/people`
+pub async fn list(page: Page, _: Admin) -> Result<Response, StaffProblem> {
+    let own = view(&page, &Sent::default(), &Mistakes::default()).await?;
+    page.show("staff/people.html", &own)
+}
+
+async fn view(page: &Page, sent: &Sent, errors: &Mistakes) -> Result<Value, StaffProblem> {
+    let people = staff::list(&mut *page.state.pool.acquire().await?).await?;
+    let people: Vec<Value> = people.iter().map(|member| shown(page, member)).collect();
+    let short = |text: &str| text.chars().take(320).collect::<String>();
+    let typed = json!({ "email": short(&sent.email), "name": short(&sent.name), "role": sent.role });
+    Ok(json!({ "people": people, "typed": typed, "errors": errors }))
+}
+
+/// A member as pages show them.
+fn shown(page: &Page, member: &StaffMember) -> Value {
+    let state = match (member.disabled_at.is_some(), member.has_password) {
+        (true, _) => "disabled",
+        (false, true) => "active",
+        (false, false) => "invited",
+    };
+    json!({
+        "id": member.id, "name": member.name, "email": member.email, "role": member.role, "state": state,
+        "has_second_factor": member.has_second_factor,
+        "created_at": page.short_time(member.created_at),
+        "last_seen_at": member.last_seen_at.map(|at| page.short_time(at)),
+    })
+}
+
+/// `POST /staff/people`: adds somebody; the answer shows their one-time link, once.
+pub async fn add(
+    State(state): State<AppState>,
+    page: Page,
+    Admin(member): Admin,
+    Form(sent): Form<Sent>,
+) -> Result<Response, StaffProblem> {
+    let mut mistakes = Mistakes::default();
+    let name = staff::clean_name(&sent.name);
+    if name.is_none() {
+        mistakes.add("name", page.text("error", "name"));
+    }
+    let email = EmailAddress::parse(&sent.email);
+    if email.is_err() {
+        mistakes.add("email", page.text("error", "email"));
+    }
+    let role = Role::parse(&sent.role);
+    if role.is_none() {
+        mistakes.add("role", page.text("error", "role"));
+    }
+    let (Some(name), Ok(email), Some(role)) = (name, email, role) else {
+        let own = view(&page, &sent, &mistakes).await?;
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/people.html", &own);
+    };
+    let (by, now) = (member.actor(), Utc::now());
+    let mut transaction = state.pool.begin().await?;
+    let id = match staff::add(&mut transaction, &by, &email, &name, role, now).await {
+        Err(StaffError::Exists) => {
+            drop(transaction);
+            mistakes.add("email", page.text("error", "email_exists"));
+            let own = view(&page, &sent, &mistakes).await?;
+            return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/people.html", &own);
+        }
+        added => added?,
+    };
+    let made = link::make(&mut transaction, &by, id, now).await?;
+    let added = staff::by_id(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    transaction.commit().await?;
+    show_link(&page, &added, &made)
+}
+
+/// The page with a one-time link.
+fn show_link(page: &Page, member: &StaffMember, made: &Made) -> Result<Response, StaffProblem> {
+    let link = page.state.public_url.join(&format!("/staff/welcome/{}", made.token.reveal()));
+    let own = json!({
+        "person": shown(page, member), "link": link, "expires_at": page.short_time(made.expires_at),
+    });
+    page.answer(StatusCode::OK, "staff/link.html", &own)
+}
+
+/// `GET /staff/people/{id}`
+pub async fn show(page: Page, Admin(member): Admin, id: Id) -> Result<Response, StaffProblem> {
+    let own = person(&page, id_in(id)?, member.0.staff_id, &Mistakes::default()).await?;
+    page.show("staff/person.html", &own)
+}
+
+async fn person(page: &Page, id: StaffId, own: StaffId, errors: &Mistakes) -> Result<Value, StaffProblem> {
+    let member = staff::by_id(&mut *page.state.pool.acquire().await?, id).await?;
+    let member = member.ok_or(StaffProblem::NOT_FOUND)?;
+    Ok(json!({ "person": shown(page, &member), "is_self": id == own, "errors": errors }))
+}
+
+/// The answer to a change: on to the person's page, or there with the reason why not.
+async fn changed(
+    page: &Page,
+    id: StaffId,
+    by: StaffId,
+    result: Result<(), StaffError>,
+    notice: &str,
+) -> Result<Response, StaffProblem> {
+    match result {
+        Ok(()) => Ok(done(&format!("/staff/people/{id}"), notice)),
+        Err(StaffError::LastAdmin) => {
+            let mistakes = Mistakes::one("form", page.text("error", "last_admin"));
+            let own = person(page, id, by, &mistakes).await?;
+            page.answer(StatusCode::CONFLICT, "staff/person.html", &own)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the form for the role sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SentRole {
+    role: String,
+}
+
+/// `POST /staff/people/{id}/role`
+pub async fn set_role(
+    State(state): State<AppState>,
+    page: Page,
+    Admin(member): Admin,
+    id: Id,
+    Form(sent): Form<SentRole>,
+) -> Result<Response, StaffProblem> {
+    let (id, own) = (id_in(id)?, member.0.staff_id);
+    let Some(role) = Role::parse(&sent.role) else {
+        let mistakes = Mistakes::one("role", page.text("error", "role"));
+        let own = person(&page, id, own, &mistakes).await?;
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/person.html", &own);
+    };
+    let mut transaction = state.pool.begin().await?;
+    let result = staff::set_role(&mut transaction, &member.actor(), id, role, Utc::now()).await;
+    settle(transaction, result.is_ok()).await?;
+    if result.is_ok() && id == own && role != Role::Admin {
+        // The person's page is not theirs to see any more.
+        return Ok(done("/staff", "role_changed"));
+    }
+    changed(&page, id, own, result, "role_changed").await
+}
+
+/// Commits what went well; what did not leaves nothing behind.
+async fn settle(transaction: sqlx::Transaction<'_, sqlx::Postgres>, is_good: bool) -> sqlx::Result<()> {
+    if is_good { transaction.commit().await } else { transaction.rollback().await }
+}
+
+/// `POST /staff/people/{id}/disable`
+pub async fn disable(
+    State(state): State<AppState>,
+    page: Page,
+    Admin(member): Admin,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let mut transaction = state.pool.begin().await?;
+    let result = staff::disable(&mut transaction, &member.actor(), id, Utc::now()).await;
+    settle(transaction, result.is_ok()).await?;
+    changed(&page, id, member.0.staff_id, result, "disabled").await
+}
+
+/// `POST /staff/people/{id}/enable`
+pub async fn enable(
+    State(state): State<AppState>,
+    page: Page,
+    Admin(member): Admin,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let mut transaction = state.pool.begin().await?;
+    let result = staff::enable(&mut transaction, &member.actor(), id, Utc::now()).await;
+    settle(transaction, result.is_ok()).await?;
+    changed(&page, id, member.0.staff_id, result, "enabled").await
+}
+
+/// `POST /staff/people/{id}/link`: a new one-time link, shown once. The password and the sessions stay until it is used.
+pub async fn make_link(
+    State(state): State<AppState>,
+    page: Page,
+    Admin(member): Admin,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let mut transaction = state.pool.begin().await?;
+    let made = link::make(&mut transaction, &member.actor(), id, Utc::now()).await?;
+    let person = by_id(&mut transaction, id).await?;
+    transaction.commit().await?;
+    show_link(&page, &person, &made)
+}
+
+async fn by_id(db: &mut PgConnection, id: StaffId) -> Result<StaffMember, StaffProblem> {
+    staff::by_id(db, id).await?.ok_or(StaffProblem::NOT_FOUND)
+}
+
+/// `POST /staff/people/{id}/second-factor`: for somebody who has lost it.
+pub async fn reset_second_factor(
+    State(state): State<AppState>,
+    page: Page,
+    Admin(member): Admin,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let own = member.0.staff_id;
+    if id == own {
+        // One's own needs the password, on the page of the account.
+        return Ok(super::page::done("/staff/account/second-factor", "own_second_factor"));
+    }
+    let mut transaction = state.pool.begin().await?;
+    let by = member.actor();
+    let result = totp::turn_off(&mut transaction, &by, id, Action::SecondFactorReset, Utc::now()).await;
+    settle(transaction, result.is_ok()).await?;
+    changed(&page, id, own, result.map(drop), "second_factor_reset").await
+}

@@ -1,0 +1,129 @@
+// The staff pages in a real browser: for everyone, with the keyboard alone, without JavaScript.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { findings, launch, tabTo } from "./browser.mjs";
+import { start } from "./service.mjs";
+import { everyStaffPage, logIn } from "./staff_journey.mjs";
+
+let service, browser;
+
+before(async () => {
+  service = await start();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await service?.stop();
+});
+
+/** A page of the browser's own, closed when the work is done. */
+async function withPage(options, work) {
+  const context = await browser.newContext({ reducedMotion: "reduce", ...options });
+  try {
+    return await work(await context.newPage());
+  } finally {
+    await context.close();
+  }
+}
+
+for (const lang of ["de", "en"]) {
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [320, 1280]) {
+      test(`axe finds nothing on the staff pages: ${lang}, ${colorScheme}, ${width} px`, async () => {
+        // The pages' own policy would refuse axe.
+        const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
+        await withPage(options, async (page) => {
+          for await (const what of everyStaffPage(service, page, lang)) {
+            assert.deepEqual(await findings(page), [], what);
+            const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+            assert.ok(wide <= width, `${what} is ${wide} px wide`);
+            assert.equal(await page.evaluate(() => document.documentElement.lang), lang, what);
+            assert.equal(await page.locator("h1").count(), 1, what);
+          }
+        });
+      });
+    }
+  }
+}
+
+test("the keyboard alone logs in, without JavaScript, and comes to the page asked for", async () => {
+  await withPage({ javaScriptEnabled: false }, async (page) => {
+    const enter = () => Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+    await page.goto(`${service.url}/staff/people`);
+    assert.equal(await page.locator("h1").innerText(), "Anmelden");
+    assert.equal(await page.locator("#email:focus").count(), 1, "the first field has the focus");
+    await page.keyboard.type(service.staff.email);
+    await tabTo(page, "#password");
+    await page.keyboard.type("not the password");
+    await enter();
+    const field = page.locator("[role=alert]");
+    assert.match(await field.innerText(), /Passwort stimmen nicht/);
+    assert.equal(await page.inputValue("#email"), service.staff.email, "nothing has to be typed again");
+    assert.match(await page.title(), /^Fehler: /);
+    assert.equal(await page.locator("#password:focus").count(), 1, "the field to mend has the focus");
+    await page.keyboard.type(service.staff.password);
+    await enter();
+    assert.equal(await page.locator("h1").innerText(), "Personen");
+    await tabTo(page, ".bar form button");
+    await enter();
+    assert.equal(await page.locator("h1").innerText(), "Anmelden");
+  });
+});
+
+test("mistakes are told at their fields", async () => {
+  await withPage({}, async (page) => {
+    await logIn(service, page);
+    await page.goto(`${service.url}/staff/account`);
+    await page.fill("#password", service.staff.password);
+    await page.fill("#new_password", "Sommer2026!!!");
+    await page.fill("#repeated", "Sommer2026!!!");
+    await Promise.all([page.waitForNavigation(), page.click("section:has(#new_password) button")]);
+    const field = page.locator("#new_password");
+    assert.equal(await field.getAttribute("aria-invalid"), "true");
+    const [error] = (await field.getAttribute("aria-describedby")).split(" ");
+    assert.match(await page.locator(`#${error}`).innerText(), /erraten/);
+    assert.equal(await page.locator("#new_password:focus").count(), 1);
+  });
+});
+
+test("a language that was chosen stays", async () => {
+  await withPage({ locale: "de-DE" }, async (page) => {
+    await page.goto(`${service.url}/staff/login`);
+    assert.equal(await page.evaluate(() => document.documentElement.lang), "de");
+    await page.click("a[hreflang=en]");
+    await page.goto(`${service.url}/staff/login`);
+    assert.equal(await page.evaluate(() => document.documentElement.lang), "en");
+  });
+});
+
+test("every place to press on a staff page is 24 pixels large", async () => {
+  await withPage({ viewport: { width: 320, height: 800 } }, async (page) => {
+    for await (const what of everyStaffPage(service, page, "de")) {
+      const small = await page.locator("a:visible, button:visible, input:visible, select:visible").evaluateAll((elements) =>
+        elements
+          // Links in a sentence are as high as its line (WCAG 2.2, 2.5.8: inline).
+          .filter((element) => !(element.matches("a") && element.parentElement.matches("p, dd, li")))
+          .map((element) => [element.outerHTML, element.getBoundingClientRect()])
+          .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
+          .map(([html]) => html),
+      );
+      assert.deepEqual(small, [], what);
+    }
+  });
+});
+
+test("the staff pages load nothing from anywhere else and run no script", async () => {
+  await withPage({}, async (page) => {
+    const asked = [];
+    page.on("request", (request) => asked.push(request));
+    for await (const what of everyStaffPage(service, page, "de")) {
+      for (const request of asked.splice(0)) {
+        assert.ok(request.url().startsWith(service.url), `${what} asks for ${request.url()}`);
+        assert.notEqual(request.resourceType(), "script", what);
+      }
+    }
+  });
+});

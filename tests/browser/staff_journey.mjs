@@ -1,0 +1,106 @@
+// The way of a member of staff through every staff page.
+
+import { createHmac } from "node:crypto";
+
+import { press } from "./journey.mjs";
+
+/** Logs in as the demo's admin; the page asked for before is where it ends. */
+export async function logIn(service, page, { lang = "de", factor } = {}) {
+  await page.goto(`${service.url}/staff/login?lang=${lang}`);
+  await page.fill("#email", service.staff.email);
+  await page.fill("#password", service.staff.password);
+  await press(page, "main button");
+  if (factor) {
+    await page.fill("#code", factor);
+    await press(page, "main button");
+  }
+}
+
+/** The code that an authenticator app would show (RFC 6238), so many steps from now. */
+export function code(base32, later = 0) {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  const bits = [...base32.replaceAll(" ", "")].map((c) => alphabet.indexOf(c).toString(2).padStart(5, "0")).join("");
+  const secret = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + later));
+  const tag = createHmac("sha1", secret).update(step).digest();
+  const at = tag.at(-1) & 15;
+  return String((tag.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
+
+let people = 0;
+
+/** Every staff page there is, one after the other. Ends as it began: logged out, without a second factor. */
+export async function* everyStaffPage(service, page, lang) {
+  const go = (path) => page.goto(`${service.url}/staff${path}`);
+  await page.goto(`${service.url}/staff/login?lang=${lang}`);
+  yield "login";
+  await page.fill("#email", "nobody@example.org");
+  await page.fill("#password", `a wrong one of ${people}`);
+  await press(page, "main button");
+  yield "login with an error";
+  await logIn(service, page, { lang });
+  yield "start";
+  await go("/nowhere");
+  yield "no such page";
+  await go("/people");
+  yield "people";
+  await page.fill("#name", "Jonas Wolf");
+  await page.fill("#email", service.staff.email);
+  await press(page, "main form button");
+  yield "people with an error";
+  await page.fill("#email", `jonas.wolf.${process.pid}.${people++}@example.org`);
+  await press(page, "main form button");
+  yield "one-time link";
+  const link = await page.inputValue("#link");
+  await press(page, "main a.button");
+  yield "person";
+  await go("/audit");
+  yield "audit log";
+  await go("/audit?action=second_factor_reset&from=2000-01-01&to=2000-01-02");
+  yield "audit log with nothing in it";
+  await go("/account");
+  yield "account";
+  await page.fill("#password", "x");
+  await page.fill("#new_password", "passwort2026");
+  await page.fill("#repeated", "passwort2026");
+  await press(page, "section:has(#new_password) button");
+  yield "account with an error";
+  await go("/account/second-factor");
+  yield "second factor, off";
+  const secret = await page.innerText(".key");
+  await page.fill("#code", code(secret));
+  await page.fill("#password", service.staff.password);
+  await press(page, "main form button");
+  yield "recovery codes";
+  const recovery = await page.locator(".codes code").allInnerTexts();
+  await go("/account/second-factor");
+  yield "second factor, on";
+  await press(page, ".bar form button");
+  yield "logged out";
+  await page.fill("#email", service.staff.email);
+  await page.fill("#password", service.staff.password);
+  await press(page, "main button");
+  yield "code";
+  await page.fill("#code", recovery[0]);
+  await press(page, "main button");
+  yield "after a recovery code";
+  await page.fill("#off-password", service.staff.password);
+  await press(page, "section:has(#off-password) button");
+  await press(page, ".bar form button");
+  await page.goto(`${link}?lang=${lang}`);
+  yield "welcome";
+  await page.fill("#new_password", "Kamel tanzt auf Nebelhorn");
+  await page.fill("#repeated", "Kamel tanzt auf Nebelberg");
+  await press(page, "main button");
+  yield "welcome with an error";
+  await page.fill("#new_password", "Kamel tanzt auf Nebelhorn");
+  await page.fill("#repeated", "Kamel tanzt auf Nebelhorn");
+  await press(page, "main button");
+  yield "start of an editor";
+  await go("/people");
+  yield "not for editors";
+  await press(page, ".bar form button");
+  await page.goto(link);
+  yield "link that is over";
+}

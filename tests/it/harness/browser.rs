@@ -1,0 +1,140 @@
+//! A browser on the staff pages: it keeps cookies and says where its requests come from.
+
+use std::{collections::BTreeMap, sync::Mutex};
+
+use axum::http::{Method, header};
+use chrono::Utc;
+use rundbrief::domain::{
+    address::EmailAddress,
+    ids::StaffId,
+    staff::{
+        self, Role,
+        audit::{Action, Actor},
+        password::{NewPassword, Passwords},
+        session,
+    },
+};
+use tokio::sync::OnceCell;
+
+use super::{Answer, TestApp, http};
+
+/// The password of every member that tests make.
+pub const PASSWORD: &str = "Kamel tanzt auf Nebelhorn";
+
+/// Its cookies, and the service it is on.
+pub struct Browser<'a> {
+    app: &'a TestApp,
+    jar: Mutex<BTreeMap<String, String>>,
+}
+
+/// A member that a test made.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Their id.
+    pub id: StaffId,
+    /// Their address.
+    pub email: String,
+}
+
+impl Member {
+    /// Them, for the audit log.
+    pub fn actor(&self) -> Actor {
+        Actor::Member { id: self.id, email: self.email.clone() }
+    }
+}
+
+impl TestApp {
+    /// A browser without cookies.
+    pub fn browser(&self) -> Browser<'_> {
+        Browser { app: self, jar: Mutex::default() }
+    }
+
+    /// Makes a member who can log in with [`PASSWORD`].
+    pub async fn member(&self, email: &str, role: Role) -> Member {
+        static HASH: OnceCell<String> = OnceCell::const_new();
+        let hash = HASH.get_or_init(|| async {
+            Passwords::default().hash(&NewPassword::check(PASSWORD, &[]).unwrap()).await.unwrap()
+        });
+        let hash = hash.await;
+        let (address, now) = (EmailAddress::parse(email).unwrap(), Utc::now());
+        let mut transaction = self.pool.begin().await.unwrap();
+        let db = &mut *transaction;
+        let id = staff::add(db, &Actor::Command, &address, "Ada Muster", role, now).await.unwrap();
+        staff::set_password(db, &Actor::Command, id, hash, Action::PasswordSet, now).await.unwrap();
+        transaction.commit().await.unwrap();
+        Member { id, email: email.to_owned() }
+    }
+
+    /// A browser with a session of this member, without the way through the login.
+    pub async fn browser_of(&self, member: &Member) -> Browser<'_> {
+        let browser = self.browser();
+        let mut db = self.pool.acquire().await.unwrap();
+        let token = session::begin(&mut db, member.id, false, "Test", Utc::now()).await.unwrap();
+        browser.set_cookie("__Host-rundbrief", &token.reveal());
+        browser
+    }
+
+    /// The actions in the audit log, oldest first.
+    pub async fn actions(&self) -> Vec<String> {
+        sqlx::query_scalar("select action from audit_log order by id").fetch_all(&self.pool).await.unwrap()
+    }
+}
+
+impl Browser<'_> {
+    /// GET, as a German browser.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[], "").await
+    }
+
+    /// POST of a form from a page of ours.
+    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        self.send(Method::POST, path, &[("sec-fetch-site", "same-origin")], &form).await
+    }
+
+    /// Any request, with its cookies; keeps those of the answer.
+    pub async fn send(&self, method: Method, path: &str, more: &[(&str, &str)], body: &str) -> Answer {
+        let cookies = self.cookies();
+        let mut headers = vec![
+            ("accept-language", "de"),
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+        ];
+        if !cookies.is_empty() {
+            headers.push(("cookie", &cookies));
+        }
+        headers.extend(more);
+        let answer = http::send(self.app.address, method, path, &headers, body.to_owned()).await;
+        for line in answer.headers.get_all(header::SET_COOKIE) {
+            let line = line.to_str().unwrap();
+            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+            self.set_cookie(name, value);
+        }
+        answer
+    }
+
+    /// Sends address and password.
+    pub async fn log_in(&self, email: &str, password: &str) -> Answer {
+        self.post("/staff/login", &[("email", email), ("password", password)]).await
+    }
+
+    /// Sets a cookie; takes it away when the value is empty.
+    pub fn set_cookie(&self, name: &str, value: &str) {
+        let mut jar = self.jar.lock().unwrap();
+        if value.is_empty() {
+            jar.remove(name);
+        } else {
+            jar.insert(name.to_owned(), value.to_owned());
+        }
+    }
+
+    /// A cookie's value; empty when it is not there.
+    pub fn cookie(&self, name: &str) -> String {
+        self.jar.lock().unwrap().get(name).cloned().unwrap_or_default()
+    }
+
+    fn cookies(&self) -> String {
+        let jar = self.jar.lock().unwrap();
+        jar.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
+}

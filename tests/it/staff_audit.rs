@@ -1,0 +1,162 @@
+//! The audit log: everything staff do is in it, nobody changes it, and it ends after three years.
+
+use chrono::{Days, Utc};
+use rundbrief::domain::{
+    retention,
+    staff::{
+        Role,
+        audit::{self, Action, Actor},
+        link,
+    },
+};
+use serde_json::json;
+
+use crate::harness::{App, browser::PASSWORD, program::Program};
+
+const NEW: &str = "Vier kleine Zebras lesen";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_action_of_staff_leaves_a_line() {
+    let app = App::new().without_worker().start().await;
+    app.member("boss@example.org", Role::Admin).await;
+    let otto = app.member("otto@example.org", Role::Editor).await;
+    let browser = app.browser();
+    browser.log_in("boss@example.org", PASSWORD).await;
+    browser.post("/staff/account/name", &[("name", "Die Chefin")]).await;
+    let path = format!("/staff/people/{}", otto.id);
+    for (what, form) in
+        [("role", vec![("role", "admin")]), ("disable", vec![]), ("enable", vec![]), ("link", vec![])]
+    {
+        browser.post(&format!("{path}/{what}"), &form).await;
+    }
+    browser
+        .post("/staff/account/password", &[("password", PASSWORD), ("new_password", NEW), ("repeated", NEW)])
+        .await;
+    browser.post("/staff/people", &[("email", "eva@example.org"), ("name", "Eva"), ("role", "editor")]).await;
+    browser.post("/staff/account/sessions/end", &[]).await;
+    browser.log_in("boss@example.org", NEW).await;
+    browser.post("/staff/logout", &[]).await;
+    let entries: Vec<(String, String, String)> = sqlx::query_as(
+        "select staff_email, action, subject from audit_log where staff_email <> 'command' order by id",
+    )
+    .fetch_all(&app.pool)
+    .await
+    .unwrap();
+    let expected = [
+        ("logged_in", "boss"),
+        ("name_changed", "boss"),
+        ("role_changed", "otto"),
+        ("member_disabled", "otto"),
+        ("member_enabled", "otto"),
+        ("link_made", "otto"),
+        ("password_changed", "boss"),
+        ("member_added", "eva"),
+        ("link_made", "eva"),
+        ("sessions_ended", "boss"),
+        ("logged_in", "boss"),
+        ("logged_out", "boss"),
+    ];
+    let got: Vec<(String, String)> = entries
+        .iter()
+        .map(|(_, action, subject)| (action.clone(), subject.replace("@example.org", "")))
+        .collect();
+    let expected: Vec<(String, String)> = expected.map(|(a, s)| (a.to_owned(), s.to_owned())).to_vec();
+    assert_eq!(got, expected);
+    assert!(entries.iter().all(|(who, ..)| who == "boss@example.org"));
+    let logged = app.whole_database().await;
+    assert!(!logged.contains(PASSWORD) && !logged.contains(NEW), "and no password");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_did_not_happen_leaves_no_line() {
+    let app = App::new().without_worker().start().await;
+    let boss = app.member("boss@example.org", Role::Admin).await;
+    let browser = app.browser_of(&boss).await;
+    let before = app.actions().await;
+    browser.post(&format!("/staff/people/{}/disable", boss.id), &[]).await;
+    browser.post(&format!("/staff/people/{}/role", boss.id), &[("role", "admin")]).await;
+    browser.post("/staff/account/name", &[("name", "")]).await;
+    browser.post("/staff/people", &[("email", "boss@example.org"), ("name", "X"), ("role", "admin")]).await;
+    assert_eq!(app.actions().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_refuses_to_change_a_line() {
+    let app = App::new().without_worker().start().await;
+    app.member("boss@example.org", Role::Admin).await;
+    for attempt in [
+        "update audit_log set action = 'logged_out'",
+        "delete from audit_log",
+        "truncate audit_log",
+        "select set_config('rundbrief.audit_change', 'forget', false); update audit_log set subject = ''",
+    ] {
+        let refused = sqlx::raw_sql(attempt).execute(&app.pool).await;
+        let error = refused.expect_err(attempt).to_string();
+        assert!(error.contains("append-only") || error.contains("kept as they were"), "{attempt}: {error}");
+    }
+    assert_eq!(app.actions().await, ["member_added", "password_set"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admins_read_it_and_narrow_it_down() {
+    let app = App::new().without_worker().start().await;
+    let boss = app.member("boss@example.org", Role::Admin).await;
+    let mut db = app.pool.acquire().await.unwrap();
+    let now = Utc::now();
+    let otto = Actor::Member { id: boss.id, email: "otto@example.org".into() };
+    for n in 0..60 {
+        let (subject, at) =
+            (format!("subject{n}@example.org"), now - Days::new(100) + chrono::TimeDelta::minutes(n));
+        audit::record(&mut db, &otto, Action::MemberAdded, &subject, &json!({ "role": "editor" }), at)
+            .await
+            .unwrap();
+    }
+    audit::record(&mut db, &boss.actor(), Action::LoggedOut, "", &json!({}), now).await.unwrap();
+    let browser = app.browser_of(&boss).await;
+    let all = browser.get("/staff/audit").await;
+    assert_eq!(all.body.matches("class=\"log-at\"").count(), 50);
+    for word in
+        ["Kommandozeile", "boss@example.org", "otto@example.org", "Person hinzugefügt", "Rolle: Redaktion"]
+    {
+        assert!(all.body.contains(word), "{word}");
+    }
+    let older = all.body.split("href=\"/staff/audit?before=").nth(1).expect("there are older ones");
+    let older = &older[..older.find('"').unwrap()];
+    let next = browser.get(&format!("/staff/audit?before={older}")).await;
+    assert_eq!(next.body.matches("class=\"log-at\"").count(), 13, "the other ones, and none twice");
+    assert!(!next.body.contains("href=\"/staff/audit?before="));
+
+    let count = async |query: &str| {
+        browser.get(&format!("/staff/audit?{query}")).await.body.matches("class=\"log-at\"").count()
+    };
+    assert_eq!(count("person=boss%40example.org").await, 1);
+    assert_eq!(count("action=password_set").await, 1);
+    assert_eq!(count("action=logged_out&person=otto%40example.org").await, 0);
+    let day = |days| (now - Days::new(days)).format("%Y-%m-%d").to_string();
+    assert_eq!(count(&format!("to={}", day(50))).await, 50);
+    assert_eq!(count(&format!("from={}", day(50))).await, 3);
+    assert_eq!(count(&format!("from={}&to={}", day(90), day(50))).await, 0);
+    assert_eq!(
+        count("from=yesterday&action=nonsense&before=x").await,
+        50,
+        "what says nothing narrows nothing"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_after_three_years_and_what_is_over_of_logins_goes_at_once() {
+    let app = App::new().start().await;
+    let boss = app.member("boss@example.org", Role::Admin).await;
+    app.browser_of(&boss).await;
+    app.browser().log_in("nobody@example.org", "something").await;
+    let mut db = app.pool.acquire().await.unwrap();
+    link::make(&mut db, &Actor::Command, boss.id, Utc::now()).await.unwrap();
+    let at = |days| Utc::now() + Days::new(days);
+    assert_eq!(retention::staff_leftovers(&mut db, Utc::now()).await.unwrap(), 0);
+    assert_eq!(retention::staff_leftovers(&mut db, at(8)).await.unwrap(), 3, "session, link, count");
+    assert_eq!(app.actions().await.len(), 3);
+    assert_eq!(retention::staff_leftovers(&mut db, at(3 * 365 - 1)).await.unwrap(), 0);
+    assert_eq!(retention::staff_leftovers(&mut db, at(3 * 365 + 1)).await.unwrap(), 3);
+    let list = Program::beside(&app).run(&["staff", "list", "--json"]).await.json();
+    assert_eq!(list[0]["email"], "boss@example.org", "the people stay");
+}
