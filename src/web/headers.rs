@@ -31,6 +31,13 @@ pub const CSP_WITH_OWN_SCRIPT: &str = csp!("; script-src 'self'; connect-src 'se
 /// The same for a signup page that works on a challenge: our script, and the worker it starts. It sends nothing.
 pub const CSP_WITH_CAPTCHA: &str = csp!("; script-src 'self'; worker-src 'self'");
 
+/// The same for staff pages: our own scripts and what they fetch, our own pages in frames (the mail as it will be), and
+/// pictures that are just being chosen.
+pub const CSP_FOR_STAFF: &str = concat!(
+    "default-src 'none'; style-src 'self'; img-src 'self' blob:; form-action 'self'; base-uri 'none'; ",
+    "frame-ancestors 'none'; script-src 'self'; connect-src 'self'; frame-src 'self'"
+);
+
 /// Adds the security headers. Pages whose address holds a token also keep it out of caches and of Referer headers.
 pub async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let holds_token = holds_token(request.uri());

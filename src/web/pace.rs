@@ -95,7 +95,9 @@ pub async fn keep(State(state): State<AppState>, request: Request, next: Next) -
 /// What nobody is kept from: leaving, which mail providers do for many people from few addresses, and what a page needs
 /// to be read. Health checks are not asked at all.
 fn is_free(path: &str) -> bool {
-    ["/unsubscribe/", "/resubscribe/", "/assets/"].iter().any(|free| path.starts_with(free))
+    ["/unsubscribe/", "/resubscribe/", "/manage/", "/left/", "/assets/"]
+        .iter()
+        .any(|free| path.starts_with(free))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::{
     },
     web::{
         AppState,
+        headers::CSP_FOR_STAFF,
         pages::{Frame, PublicationView},
         visitor,
     },
@@ -119,8 +120,9 @@ impl Page {
         let mut context = serde_json::to_value(own).unwrap_or_default();
         context["shell"] = self.shell();
         let html = self.state.pages.render(template, &frame, &context)?;
-        let mut response =
-            (status, [(header::CONTENT_LANGUAGE, self.locale.tag())], Html(html)).into_response();
+        let headers =
+            [(header::CONTENT_LANGUAGE, self.locale.tag()), (header::CONTENT_SECURITY_POLICY, CSP_FOR_STAFF)];
+        let mut response = (status, headers, Html(html)).into_response();
         if self.is_language_chosen {
             cookies::set_language(&self.state, response.headers_mut(), self.locale);
         }
