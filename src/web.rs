@@ -55,6 +55,7 @@ use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use crate::{
     config::{Config, PublicUrl, SecretKeys},
     domain::staff::password::Passwords,
+    mail::compose::Composer,
 };
 
 use self::{captcha::Watch, pace::Pace};
@@ -88,6 +89,8 @@ pub struct Inner {
     pub keeps_ip: bool,
     /// Proxies whose word about the visitor's address is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// What makes mails, for staff to see them as they will arrive.
+    pub composer: Composer,
     /// Where staff passwords are hashed and checked.
     pub passwords: Passwords,
     /// Room for requests that are being answered.
@@ -113,7 +116,7 @@ impl AppState {
     ///
     /// # Errors
     /// [`PageError`] when a built-in page or text is broken.
-    pub fn new(pool: PgPool, config: &Config) -> Result<Self, PageError> {
+    pub fn new(pool: PgPool, config: &Config, composer: Composer) -> Result<Self, PageError> {
         Ok(Self(Arc::new(Inner {
             pool,
             keys: config.secret_keys.clone(),
@@ -121,6 +124,7 @@ impl AppState {
             pages: Pages::load()?,
             keeps_ip: config.keep_ip_days > 0,
             trusted_proxies: config.trusted_proxies.clone(),
+            composer,
             passwords: Passwords::default(),
             places: Semaphore::new(busy::REQUESTS),
             pace: Pace::new(config.guard.requests_per_client),

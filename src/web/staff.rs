@@ -8,6 +8,7 @@
 //! | `POST /staff/logout` | everybody | ends the session |
 //! | `GET, POST /staff/welcome/{token}` | everybody | sets a password, by one-time link |
 //! | `/staff/account…` | members | own name, password, second factor, sessions |
+//! | `/staff/updates…` | members | writing updates: the list, the editor with the mail beside it, history |
 //! | `/staff/people…` | admins | who may log in, and as what |
 //! | `GET /staff/audit` | admins | what staff did |
 //!
@@ -20,13 +21,17 @@ mod audit;
 mod client_name;
 mod cookies;
 mod destination;
+mod editor;
+mod history;
 mod login;
 mod page;
 mod people;
+mod preview;
 mod problems;
 mod qr;
 mod second_factor;
 mod start;
+mod updates;
 mod welcome;
 
 use axum::{Router, middleware, routing::MethodRouter, routing::get, routing::post};
@@ -68,6 +73,16 @@ pub const ROUTES: &[Route] = &[
     }),
     route("/staff/account/second-factor/codes", Access::Member, || post(second_factor::new_codes)),
     route("/staff/account/second-factor/off", Access::Member, || post(second_factor::turn_off)),
+    route("/staff/updates", Access::Member, || get(updates::list).post(updates::begin)),
+    route("/staff/updates/{id}", Access::Member, || get(editor::show).post(editor::save)),
+    route("/staff/updates/{id}/here", Access::Member, || post(editor::here)),
+    route("/staff/updates/{id}/mail.html", Access::Member, || get(preview::html)),
+    route("/staff/updates/{id}/mail.txt", Access::Member, || get(preview::text)),
+    route("/staff/updates/{id}/history", Access::Member, || get(history::list)),
+    route("/staff/updates/{id}/history/{version}", Access::Member, || {
+        get(history::show).post(history::restore)
+    }),
+    route("/staff/updates/{id}/delete", Access::Member, || post(updates::delete)),
     route("/staff/people", Access::Admin, || get(people::list).post(people::add)),
     route("/staff/people/{id}", Access::Admin, || get(people::show)),
     route("/staff/people/{id}/role", Access::Admin, || post(people::set_role)),

@@ -51,6 +51,7 @@ mod staff_audit;
 mod staff_login;
 mod staff_people;
 mod staff_second_factor;
+mod staff_updates;
 mod tls;
 mod tokens;
 mod traps;
