@@ -34,7 +34,7 @@ async fn save(browser: &Browser<'_>, path: &str, version: i32, fields: &[(&str, 
 
 async fn saved(app: &TestApp, path: &str) -> update::Update {
     let id = id_of(path).to_string();
-    update::find(&mut *app.pool.acquire().await.unwrap(), &id).await.unwrap().unwrap()
+    update::find(&mut app.pool.acquire().await.unwrap(), &id).await.unwrap().unwrap()
 }
 
 async fn two(app: &TestApp) -> (Member, Member) {
@@ -188,12 +188,9 @@ async fn the_preview_is_the_mail_that_the_code_which_sends_makes() {
         let mut part = part.trim_end().replace("\r\n", "\n");
         for link in &own {
             let prefix = &link[..=link.rfind('/').unwrap()];
-            let token: &str = if preview {
-                &part.split(prefix).nth(1).unwrap()[..43].to_owned()
-            } else {
-                &link[prefix.len()..]
-            };
-            part = part.replace(token, "OWN");
+            let at = part.find(prefix).unwrap() + prefix.len();
+            let token = if preview { part[at..at + 43].to_owned() } else { link[prefix.len()..].to_owned() };
+            part = part.replace(&token, "OWN");
         }
         part
     };
