@@ -405,6 +405,16 @@ pub async fn set_password(
     Ok(audit::record(db, by, action, &member.email, &json!({}), now).await?)
 }
 
+/// Removes who was disabled so long ago that the [`audit`] log speaks of them no more; answers how many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let removed =
+        sqlx::query!("delete from staff where disabled_at < $1", now - audit::KEPT).execute(db).await?;
+    Ok(removed.rows_affected())
+}
+
 /// Stores the same password under today's parameters. No session ends; not an action of anybody's.
 ///
 /// # Errors
