@@ -18,6 +18,7 @@ mod access;
 mod account;
 mod audit;
 mod client_name;
+mod code;
 mod cookies;
 mod destination;
 mod login;
@@ -27,6 +28,7 @@ mod problems;
 mod qr;
 mod second_factor;
 mod start;
+mod visit;
 mod welcome;
 
 use axum::{Router, middleware, routing::MethodRouter, routing::get, routing::post};
@@ -55,7 +57,7 @@ pub const ROUTES: &[Route] = &[
     route("/staff", Access::Member, || get(start::show)),
     route("/staff/", Access::Member, || get(start::without_slash)),
     route("/staff/login", Access::Everybody, || get(login::form).post(login::submit)),
-    route("/staff/login/code", Access::Everybody, || get(login::code_form).post(login::submit_code)),
+    route("/staff/login/code", Access::Everybody, || get(code::form).post(code::submit)),
     route("/staff/logout", Access::Everybody, || post(login::logout)),
     route("/staff/welcome/{token}", Access::Everybody, || get(welcome::ask).post(welcome::set)),
     route("/staff/account", Access::Member, || get(account::show)),

@@ -383,6 +383,7 @@ async fn the_name_can_be_changed_and_is_never_taken_for_html() {
             "{path}: {page}"
         );
         assert!(!page.contains("<script") && !page.contains("<img"), "{path}: {page}");
+        assert!(!page.contains("&amp;lt;"), "{path}, escaped twice: {page}");
     }
     let link = browser.post(&format!("/staff/people/{}/link", ada.id), &[]).await.body;
     assert!(link.contains("&lt;script&gt;") && !link.contains("<script"), "{link}");

@@ -17,10 +17,10 @@ use crate::{
 
 use super::{
     access::Member,
-    login::{Confirmed, Visit, confirm_password},
     page::{Mistakes, Page, done},
     problems::StaffProblem,
     qr,
+    visit::{Confirmed, Visit, confirm_password},
 };
 
 /// What the forms send.
