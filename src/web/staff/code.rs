@@ -13,9 +13,9 @@ use serde_json::json;
 use crate::{
     domain::staff::{
         audit::{self, Action, Actor},
+        second_factor::{self, SecondFactor},
         session,
         throttle::{self, Admission},
-        totp::{self, SecondFactor},
     },
     web::AppState,
 };
@@ -72,11 +72,11 @@ pub async fn submit(
     let by = Actor::Member { id: waiting.staff_id, email: waiting.email.clone() };
     let mut transaction = state.pool.begin().await?;
     let typed: String = sent.code.chars().take(100).collect();
-    let factor = totp::check(&mut transaction, &state.keys, waiting.staff_id, &typed, now).await?;
+    let factor = second_factor::check(&mut transaction, &state.keys, waiting.staff_id, &typed, now).await?;
     match factor {
         SecondFactor::Code => {}
         SecondFactor::Recovery => {
-            let left = totp::recovery_codes_left(&mut transaction, waiting.staff_id).await?;
+            let left = second_factor::recovery_codes_left(&mut transaction, waiting.staff_id).await?;
             let details = json!({ "left": left });
             audit::record(&mut transaction, &by, Action::RecoveryCodeUsed, &waiting.email, &details, now)
                 .await?;
