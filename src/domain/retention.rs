@@ -7,7 +7,7 @@
 //! | who got a mailing and how that ended; other mails | 90 days after its end; the counts stay |
 //! | where a signup came from | two hours, see [`limits`](super::signup::limits) |
 //! | staff sessions, one-time links, counts of failed logins | until they are over |
-//! | the audit log, and members who were disabled | three years, see [`audit`](super::staff::audit) |
+//! | the audit log, and members who were disabled | three years, see [`audit`] |
 //! | IP addresses | as the operator set it, see [`consent`] |
 //!
 //! Each function does a bounded piece of work in its caller's transaction and answers how much it did; it is called

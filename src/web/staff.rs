@@ -11,7 +11,7 @@
 //! | `/staff/people…` | admins | who may log in, and as what |
 //! | `GET /staff/audit` | admins | what staff did |
 //!
-//! [`ROUTES`] is the list, and the only way to add one: each says who may use it, and [`access`] holds to that before a
+//! [`ROUTES`] is the list, and the only way to add one: each says who may use it, and `access.rs` holds to that before a
 //! handler runs. GET changes nothing but the minute a session was last used.
 
 mod access;
