@@ -12,13 +12,14 @@
 //! | `/staff/people…` | admins | who may log in, and as what |
 //! | `GET /staff/audit` | admins | what staff did |
 //!
-//! [`ROUTES`] is the list, and the only way to add one: each says who may use it, and [`access`] holds to that before a
+//! [`ROUTES`] is the list, and the only way to add one: each says who may use it, and `access.rs` holds to that before a
 //! handler runs. GET changes nothing but the minute a session was last used.
 
 mod access;
 mod account;
 mod audit;
 mod client_name;
+mod code;
 mod cookies;
 mod destination;
 mod editor;
@@ -32,6 +33,7 @@ mod qr;
 mod second_factor;
 mod start;
 mod updates;
+mod visit;
 mod welcome;
 
 use axum::{Router, middleware, routing::MethodRouter, routing::get, routing::post};
@@ -60,7 +62,7 @@ pub const ROUTES: &[Route] = &[
     route("/staff", Access::Member, || get(start::show)),
     route("/staff/", Access::Member, || get(start::without_slash)),
     route("/staff/login", Access::Everybody, || get(login::form).post(login::submit)),
-    route("/staff/login/code", Access::Everybody, || get(login::code_form).post(login::submit_code)),
+    route("/staff/login/code", Access::Everybody, || get(code::form).post(code::submit)),
     route("/staff/logout", Access::Everybody, || post(login::logout)),
     route("/staff/welcome/{token}", Access::Everybody, || get(welcome::ask).post(welcome::set)),
     route("/staff/account", Access::Member, || get(account::show)),
