@@ -8,6 +8,7 @@
   const others = document.getElementById("others");
   const conflict = document.getElementById("conflict");
   const mail = document.getElementById("mail");
+  const heading = document.querySelector("h1");
   const words = form.dataset;
   const content = () => new URLSearchParams(new FormData(form));
 
@@ -66,6 +67,7 @@
 
   form.addEventListener("input", () => {
     saved.textContent = words.unsaved;
+    if (field("title").value) heading.textContent = field("title").value;
     document.getElementById("inbox-subject").textContent = field("title").value;
     document.getElementById("inbox-preheader").textContent = field("teaser").value || field("title").value;
     later();
@@ -106,13 +108,12 @@
       const answer = await fetch(words.here, { method: "POST" });
       if (!answer.ok || answer.redirected) return;
       const { others: names } = await answer.json();
-      const text = names.length === 1 ? words2("one") : words2("many");
+      const text = others.dataset[names.length === 1 ? "one" : "many"];
       others.textContent = names.length ? text.replace("{who}", names.join(", ")) : "";
       others.hidden = !names.length;
     } catch {
       // The next one may come through.
     }
   }
-  const words2 = (which) => others.dataset[which];
   setInterval(here, 15000);
 })();

@@ -2,7 +2,8 @@
 // becomes plain text. Gives an empty text where there is nothing to keep.
 globalThis.rundbriefMarkdown = (html) => {
   // A document of its own: nothing in it runs, and nothing is loaded.
-  const source = new DOMParser().parseFromString(html, "text/html");
+  // Styles are only read; under their own name the page's security policy would complain of each.
+  const source = new DOMParser().parseFromString(html.replace(/\sstyle\s*=/gi, " data-style="), "text/html");
   const dropped = "script, style, head, title, meta, link, img, svg, object, iframe, template, o\\:p";
 
   const escape = (text) => text.replace(/[\\`*_[\]<>]/g, "\\$&");
@@ -11,7 +12,7 @@ globalThis.rundbriefMarkdown = (html) => {
   // Signs go next to the letters: "** a**" would not be bold.
   const around = (sign, text) => text.replace(/^(\s*)([^]*?)(\s*)$/, (_, a, inner, b) => (inner ? a + sign + inner + sign + b : a + b));
 
-  const style = (node) => node.getAttribute("style")?.toLowerCase() ?? "";
+  const style = (node) => node.getAttribute("data-style")?.toLowerCase() ?? "";
   const isBold = (node) => (node.matches("b, strong") && !/font-weight:\s*(normal|400)/.test(style(node))) || /font-weight:\s*(bold|[6-9]00)/.test(style(node));
   const isItalic = (node) => (node.matches("i, em") && !/font-style:\s*normal/.test(style(node))) || /font-style:\s*italic/.test(style(node));
 
@@ -29,7 +30,7 @@ globalThis.rundbriefMarkdown = (html) => {
     if (bold) text = around("**", text);
     const address = node.matches("a[href]") && node.getAttribute("href");
     if (address && /^(https?|mailto):/i.test(address) && text.trim()) {
-      text = text.replace(/^(\s*)([^]*?)(\s*)$/, (_, a, inner, b) => `${a}[${inner}](${address.replace(/[()\s<>]/g, encodeURIComponent)})${b}`);
+      text = text.replace(/^(\s*)([^]*?)(\s*)$/, (_, a, inner, b) => `${a}[${inner}](${address.replace(/[()\s<>]/g, (c) => `%${c.charCodeAt(0).toString(16)}`)})${b}`);
     }
     return text;
   }
@@ -43,16 +44,18 @@ globalThis.rundbriefMarkdown = (html) => {
   function wordItem(node) {
     const level = /mso-list:[^;]*level(\d)/.exec(style(node))?.[1];
     if (!level && !/MsoListParagraph/.test(node.className)) return null;
-    const bullet = [...node.querySelectorAll("[style]")].find((part) => /mso-list:\s*ignore/.test(style(part)))?.textContent ?? "";
+    const bullet = [...node.querySelectorAll("[data-style]")].find((part) => /mso-list:\s*ignore/.test(style(part)))?.textContent ?? "";
     const sign = /^\s*\(?\w{1,3}[.)]/.test(bullet) ? "1. " : "- ";
-    return "   ".repeat((level ?? 1) - 1) + sign + line(node);
+    return { item: "   ".repeat((level ?? 1) - 1) + sign + line(node), list: "word" };
   }
 
-  function list(node, indent) {
+  let lists = 0;
+
+  function list(node, indent, name = ++lists) {
     let number = 0;
     for (const item of node.children) {
       if (item.matches("ul, ol")) {
-        list(item, indent + "   ");
+        list(item, indent + "   ", name);
         continue;
       }
       const nested = [...item.children].filter((child) => child.matches("ul, ol"));
@@ -60,8 +63,8 @@ globalThis.rundbriefMarkdown = (html) => {
       number += 1;
       const sign = node.matches("ol") ? `${number}. ` : "- ";
       const text = line(item);
-      if (text) out.push({ item: indent + sign + text });
-      nested.forEach((child) => list(child, indent + "   "));
+      if (text) out.push({ item: indent + sign + text, list: name });
+      nested.forEach((child) => list(child, indent + "   ", name));
     }
   }
 
@@ -96,7 +99,7 @@ globalThis.rundbriefMarkdown = (html) => {
       const quoted = join(out.splice(from)).split("\n").map((part) => `> ${part}`.trimEnd()).join("\n");
       if (quoted !== ">") out.push({ text: quoted });
     } else if (node.matches("p") && wordItem(node)) {
-      out.push({ item: wordItem(node) });
+      out.push(wordItem(node));
     } else if (node.matches("hr")) {
       out.push({ text: "---" });
     } else {
@@ -104,7 +107,9 @@ globalThis.rundbriefMarkdown = (html) => {
     }
   }
 
-  const join = (parts) => parts.map((part, number) => (number && !(part.item && parts[number - 1].item) ? "\n\n" : number ? "\n" : "") + (part.item ?? part.text)).join("");
+  // Items of one list follow each other line by line; everything else has a blank line between.
+  const gap = (part, before) => (!before ? "" : part.list && part.list === before.list ? "\n" : "\n\n");
+  const join = (parts) => parts.map((part, number) => gap(part, parts[number - 1]) + (part.item ?? part.text)).join("");
 
   walk(source.body);
   return join(out);

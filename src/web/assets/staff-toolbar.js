@@ -66,12 +66,15 @@
     insertImage(address, alt);
   }
 
-  // On a line of its own, where the cursor is.
+  // What has to stand before a block of its own, such as a picture, where the cursor is.
+  function ownLines(from) {
+    const above = text.value.slice(0, from);
+    return !above.trim() || above.endsWith("\n\n") ? "" : above.endsWith("\n") ? "\n" : "\n\n";
+  }
+
   function insertImage(address, alt) {
     const [from, to] = selection();
-    const above = text.value.slice(0, from);
-    const gap = !above || above.endsWith("\n\n") ? "" : above.endsWith("\n") ? "\n" : "\n\n";
-    put(from, to, `${gap}![${alt.replace(/[[\]]/g, "")}](${address})\n\n`);
+    put(from, to, `${ownLines(from)}![${alt.replace(/[[\]]/g, "")}](${address})\n\n`);
   }
 
   const doing = {
@@ -118,6 +121,7 @@
     if (!markdown) return;
     event.preventDefault();
     const [from, to] = selection();
-    put(from, to, markdown);
+    const isBlock = markdown.includes("\n") || /^(#|- |> )/.test(markdown);
+    put(from, to, isBlock ? ownLines(from) + markdown : markdown);
   });
 })();
