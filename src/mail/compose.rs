@@ -258,6 +258,33 @@ impl Composer {
         self.mailing_frame(publication, &content)
     }
 
+    /// A mail of this kind as the publication makes it look, with made-up content: to be looked at.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub fn sample(
+        &self,
+        kind: MailKind,
+        publication: &Publication,
+        locale: Locale,
+    ) -> Result<Rendered, ComposeError> {
+        let publication = PublicationContext::new(&publication.content, locale);
+        macro_rules! filled {
+            ($context:ident) => {
+                self.templates.render(kind, &$context { publication, ..$context::sample(locale) })?
+            };
+        }
+        Ok(match kind {
+            MailKind::Confirmation => filled!(ConfirmationContext),
+            MailKind::AddressChange => filled!(AddressChangeContext),
+            MailKind::AddressNotice => filled!(AddressNoticeContext),
+            MailKind::Access => filled!(AccessContext),
+            MailKind::AlreadySubscribed => filled!(AlreadySubscribedContext),
+            MailKind::Welcome => filled!(WelcomeContext),
+            MailKind::Update => filled!(UpdateMailContext),
+        })
+    }
+
     /// The tokens of a subscriber who does not exist.
     #[must_use]
     pub fn nobodys_tokens(&self) -> OwnTokens {

@@ -9,6 +9,7 @@
 //! | `GET, POST /staff/welcome/{token}` | everybody | sets a password, by one-time link |
 //! | `/staff/account…` | members | own name, password, second factor, sessions |
 //! | `/staff/updates…` | members | writing updates: the list, the editor with the mail beside it, history |
+//! | `/staff/publication…` | admins | what the newsletter says of itself, and how its mails look |
 //! | `/staff/people…` | admins | who may log in, and as what |
 //! | `GET /staff/audit` | admins | what staff did |
 //!
@@ -29,6 +30,7 @@ mod page;
 mod people;
 mod preview;
 mod problems;
+mod publication;
 mod qr;
 mod second_factor;
 mod start;
@@ -41,7 +43,7 @@ use tower_http::csrf::CsrfLayer;
 
 use super::AppState;
 
-pub use self::access::Access;
+pub use self::{access::Access, start::Growth};
 use self::{access::Gate, problems::StaffProblem};
 
 /// A staff route.
@@ -85,6 +87,9 @@ pub const ROUTES: &[Route] = &[
         get(history::show).post(history::restore)
     }),
     route("/staff/updates/{id}/delete", Access::Member, || post(updates::delete)),
+    route("/staff/publication", Access::Admin, || get(publication::show).post(publication::change)),
+    route("/staff/publication/mails", Access::Admin, || get(preview::mails)),
+    route("/staff/publication/mails/{folder}", Access::Admin, || get(preview::sample)),
     route("/staff/people", Access::Admin, || get(people::list).post(people::add)),
     route("/staff/people/{id}", Access::Admin, || get(people::show)),
     route("/staff/people/{id}/role", Access::Admin, || post(people::set_role)),

@@ -93,8 +93,9 @@ async fn two_people_at_once_see_each_other_and_no_text_is_lost() {
     let (ada, ben) = two(&app).await;
     let (one, other) = (app.browser_of(&ada).await, app.browser_of(&ben).await);
     let path = begin(&one).await;
-    one.get(&path).await;
+    one.post(&format!("{path}/here"), &[]).await;
     assert!(other.get(&path).await.body.contains("hat dieses Update auch gerade offen"));
+    other.post(&format!("{path}/here"), &[]).await;
     let here = one.post(&format!("{path}/here"), &[]).await;
     let here: Value = serde_json::from_str(&here.body).unwrap();
     assert_eq!(

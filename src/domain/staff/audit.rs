@@ -99,6 +99,8 @@ actions! {
     LinkMade = "link_made",
     /// Turned somebody's second factor off.
     SecondFactorReset = "second_factor_reset",
+    /// Changed the publication.
+    PublicationChanged = "publication_changed",
     /// Began an update.
     UpdateBegun = "update_begun",
     /// Wrote at an update; once for each sitting.

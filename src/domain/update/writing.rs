@@ -291,10 +291,23 @@ pub async fn here(
     sqlx::query!("delete from update_editors where seen_at < $1", now - Duration::days(1))
         .execute(&mut *db)
         .await?;
+    others(db, id, by.id, now).await
+}
+
+/// Who else has an update open.
+///
+/// # Errors
+/// When the database fails.
+pub async fn others(
+    db: &mut PgConnection,
+    id: UpdateId,
+    but: StaffId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         "select name from update_editors where update_id = $1 and staff_id <> $2 and seen_at > $3 order by name",
         id.0,
-        by.id.0,
+        but.0,
         now - HERE_FOR
     )
     .fetch_all(db)

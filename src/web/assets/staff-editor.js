@@ -115,5 +115,6 @@
       // The next one may come through.
     }
   }
+  here();
   setInterval(here, 15000);
 })();

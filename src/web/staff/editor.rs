@@ -74,7 +74,7 @@ pub async fn show(
     let id = id_in(id)?;
     let mut db = state.pool.acquire().await?;
     let update = update::find(&mut db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    let others = writing::here(&mut db, id, &member.author(), Utc::now()).await?;
+    let others = writing::others(&mut db, id, member.0.staff_id, Utc::now()).await?;
     drop(db);
     let view = View::of(&page);
     let writing = update.writing();

@@ -2,20 +2,20 @@
 //! plain text, and as an inbox lists it.
 
 use axum::{
-    extract::State,
+    extract::{Path, State},
     http::{HeaderName, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{mailing::FrozenContent, update::Update},
-    mail::splice,
+    domain::{locale::Locale, mailing::FrozenContent, update::Update},
+    mail::{splice, templates::MailKind},
     web::{AppState, problem::Problem},
 };
 
 use super::{
-    access::Member,
+    access::{Admin, Member},
     editor,
     page::Page,
     problems::StaffProblem,
@@ -58,6 +58,12 @@ impl View {
         })
     }
 
+    /// A mail in the light it is looked at in. The reader's system decides that; here the person does who looks.
+    fn lit(&self, html: &str) -> String {
+        let in_the_dark = if self.look == "dark" { "@media all" } else { "@media not all" };
+        html.replace("@media (prefers-color-scheme:dark)", in_the_dark)
+    }
+
     fn look_word(&self) -> &'static str {
         if self.look == "dark" { "dark" } else { "light" }
     }
@@ -81,9 +87,7 @@ pub async fn html(
     let view = View::of(&page);
     let Some(content) = content(&state, &page, id).await? else { return Ok(without_publication(&page)) };
     let html = splice::filled(&content.body_html, &state.composer.nobodys_tokens());
-    // The reader's system decides; here the person does who looks.
-    let query = "@media (prefers-color-scheme:dark)";
-    let html = html.replace(query, if view.look_word() == "dark" { "@media all" } else { "@media not all" });
+    let html = view.lit(&html);
     let policy = if view.images_word() == "off" { POLICY_WITHOUT_PICTURES } else { POLICY };
     Ok(framed("text/html; charset=utf-8", policy, html))
 }
@@ -98,6 +102,39 @@ pub async fn text(
     let Some(content) = content(&state, &page, id).await? else { return Ok(without_publication(&page)) };
     let text = splice::filled(&content.body_text, &state.composer.nobodys_tokens());
     Ok(framed("text/plain; charset=utf-8", POLICY_WITHOUT_PICTURES, text))
+}
+
+/// `GET /staff/publication/mails`: every mail there is, as the publication makes it look.
+pub async fn mails(page: Page, _: Admin) -> Result<Response, StaffProblem> {
+    let chosen =
+        page.query("mail").and_then(|folder| MailKind::from_folder(&folder)).unwrap_or(MailKind::Update);
+    let kinds: Vec<Value> = MailKind::ALL
+        .iter()
+        .map(|kind| json!({ "folder": kind.folder(), "name": page.text("mails", kind.folder()), "is_chosen": *kind == chosen }))
+        .collect();
+    let view = View::of(&page);
+    let language = page.query("language").filter(|tag| tag == "en").unwrap_or_else(|| "de".into());
+    let src =
+        format!("/staff/publication/mails/{}?look={}&language={language}", chosen.folder(), view.look_word());
+    let own = json!({
+        "kinds": kinds, "chosen": chosen.folder(), "src": src, "look": view.look_word(), "language": language,
+    });
+    page.show("staff/mails.html", &own)
+}
+
+/// `GET /staff/publication/mails/{folder}`
+pub async fn sample(
+    State(state): State<AppState>,
+    page: Page,
+    _: Admin,
+    Path(folder): Path<String>,
+) -> Result<Response, StaffProblem> {
+    let kind = MailKind::from_folder(&folder).ok_or(StaffProblem::NOT_FOUND)?;
+    let Some(publication) = &page.publication else { return Ok(without_publication(&page)) };
+    let locale = page.query("language").and_then(|tag| Locale::from_tag(&tag)).unwrap_or_default();
+    let rendered = state.composer.sample(kind, publication, locale);
+    let rendered = rendered.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
+    Ok(framed("text/html; charset=utf-8", POLICY, View::of(&page).lit(&rendered.html)))
 }
 
 fn framed(media_type: &'static str, policy: &'static str, body: String) -> Response {
