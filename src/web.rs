@@ -39,6 +39,7 @@ mod pages;
 mod problem;
 mod server;
 pub mod staff;
+mod stream;
 mod subscribe;
 mod unsubscribe;
 mod visitor;
@@ -55,9 +56,10 @@ use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use crate::{
     config::{Config, PublicUrl, SecretKeys},
     domain::staff::password::Passwords,
+    mail::compose::Composer,
 };
 
-use self::{captcha::Watch, pace::Pace};
+use self::{captcha::Watch, pace::Pace, staff::Live};
 
 pub use self::{
     pages::{PageError, Pages},
@@ -88,8 +90,12 @@ pub struct Inner {
     pub keeps_ip: bool,
     /// Proxies whose word about the visitor's address is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// What makes mails: for tests, for mailings, and to show them.
+    pub composer: Composer,
     /// Where staff passwords are hashed and checked.
     pub passwords: Passwords,
+    /// Staff pages that show how a mailing goes.
+    pub live: Live,
     /// Room for requests that are being answered.
     pub places: Semaphore,
     /// How often one client may ask.
@@ -113,7 +119,7 @@ impl AppState {
     ///
     /// # Errors
     /// [`PageError`] when a built-in page or text is broken.
-    pub fn new(pool: PgPool, config: &Config) -> Result<Self, PageError> {
+    pub fn new(pool: PgPool, config: &Config, composer: Composer) -> Result<Self, PageError> {
         Ok(Self(Arc::new(Inner {
             pool,
             keys: config.secret_keys.clone(),
@@ -121,7 +127,9 @@ impl AppState {
             pages: Pages::load()?,
             keeps_ip: config.keep_ip_days > 0,
             trusted_proxies: config.trusted_proxies.clone(),
+            composer,
             passwords: Passwords::default(),
+            live: Live::default(),
             places: Semaphore::new(busy::REQUESTS),
             pace: Pace::new(config.guard.requests_per_client),
             form_takes: TimeDelta::seconds(config.guard.form_seconds.into()),

@@ -16,6 +16,7 @@ use crate::{
     db,
     delivery::{Settings, Worker},
     domain::{publication, staff},
+    mail::compose::Composer,
     web,
 };
 
@@ -58,6 +59,7 @@ pub struct Service {
     /// Its database, migrated.
     pub pool: PgPool,
     worker: Worker,
+    composer: Composer,
     keys: SecretKeys,
     keep_ip_days: u16,
 }
@@ -71,8 +73,9 @@ impl Service {
         let composer = composer(config)?;
         let pool = db::connect(&config.database_url).await?;
         db::migrate(&pool).await?;
-        let worker = Worker::new(pool.clone(), composer, Settings::from(config));
-        Ok(Self { pool, worker, keys: config.secret_keys.clone(), keep_ip_days: config.keep_ip_days })
+        let worker = Worker::new(pool.clone(), composer.clone(), Settings::from(config));
+        let (keys, keep_ip_days) = (config.secret_keys.clone(), config.keep_ip_days);
+        Ok(Self { pool, worker, composer, keys, keep_ip_days })
     }
 
     /// The public routes and those in `more`.
@@ -80,7 +83,7 @@ impl Service {
     /// # Errors
     /// When a built-in page is broken.
     pub fn router(&self, config: &Config, more: Router<web::AppState>) -> anyhow::Result<Router> {
-        Ok(web::router(web::AppState::new(self.pool.clone(), config)?, more))
+        Ok(web::router(web::AppState::new(self.pool.clone(), config, self.composer.clone())?, more))
     }
 
     /// Serves `router` on `listener`, with a worker beside it if wanted, until `stop` turns true; ends within ten

@@ -272,6 +272,13 @@ impl Composer {
         frame.for_recipient(&Recipient { to, tokens: Some(&tokens), message_id, date })
     }
 
+    /// The HTML part of an update for a subscriber who does not exist: to be looked at.
+    #[must_use]
+    pub fn html_for_nobody(&self, content: &FrozenContent) -> String {
+        let tokens = self.own_tokens(SubscriberId(uuid::Uuid::nil()));
+        content.body_html.replace(UNSUBSCRIBE, &tokens.unsubscribe).replace(MANAGE, &tokens.manage)
+    }
+
     fn frame(
         &self,
         kind: MailKind,

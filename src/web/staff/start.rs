@@ -23,6 +23,7 @@ pub async fn show(State(state): State<AppState>, page: Page, _: Member) -> Resul
         Some(mailing) => {
             let counts = mailing::counts(&mut db, mailing.id).await?;
             Some(json!({
+                "id": mailing.id,
                 "subject": mailing.subject,
                 "state": mailing.state,
                 "reason": mailing.pause_reason,
