@@ -20,7 +20,8 @@ fn page_of(update: UpdateId) -> String {
 
 /// The fields of the form that sends now, as the page has them.
 fn fields(page: &Answer) -> Vec<(&'static str, String)> {
-    let mut fields = vec![("form", page.field("form")), ("shown", page.field("shown")), ("when", "now".into())];
+    let mut fields =
+        vec![("form", page.field("form")), ("shown", page.field("shown")), ("when", "now".into())];
     if page.body.contains("name=\"after\"") {
         fields.push(("after", page.field("after")));
     }
@@ -87,11 +88,20 @@ async fn one_page_shows_subject_sender_mail_and_how_many_and_its_button_says_wha
 
     let mail = browser.get(&format!("/staff/updates/{update}/mail.html")).await;
     let policy = mail.header("content-security-policy");
-    for rule in ["default-src 'none'", "style-src 'unsafe-inline'", "img-src https:", "frame-ancestors 'self'", "; sandbox"] {
+    for rule in [
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        "img-src https:",
+        "frame-ancestors 'self'",
+        "; sandbox",
+    ] {
         assert!(policy.contains(rule), "{rule}: {policy}");
     }
     assert!(!policy.contains("script-src"), "{policy}");
-    assert!(mail.body.contains("/unsubscribe/") && !mail.body.contains('\u{1}'), "with links, that are nobody's");
+    assert!(
+        mail.body.contains("/unsubscribe/") && !mail.body.contains('\u{1}'),
+        "with links, that are nobody's"
+    );
     assert!(!mail.body.contains("<script>alert"));
 }
 
@@ -111,7 +121,11 @@ async fn when_nothing_can_be_sent_the_page_says_what_to_do_and_has_no_button() {
     let mut db = app.pool.acquire().await.unwrap();
     rundbrief::domain::publication::apply(&mut db, &incomplete, Utc::now()).await.unwrap();
     let page = browser.get(&page_of(update)).await;
-    assert!(page.body.contains("<code>sender.address</code>") && !page.body.contains("button-send"), "{}", page.body);
+    assert!(
+        page.body.contains("<code>sender.address</code>") && !page.body.contains("button-send"),
+        "{}",
+        page.body
+    );
     let test = browser.post(&format!("/staff/updates/{update}/test"), &[("own", "1")]).await;
     assert_eq!(test.status, 422);
     assert_eq!(app.count("select count(*) from mailings").await, 0);
@@ -120,7 +134,11 @@ async fn when_nothing_can_be_sent_the_page_says_what_to_do_and_has_no_button() {
     let app = App::new().without_worker().without_publication().start().await;
     let (update, member) = (app.update("Neues").await, editor(&app).await);
     let page = app.browser_of(&member).await.get(&page_of(update)).await;
-    assert!(page.body.contains("noch keine Publikation") && !page.body.contains("button-send"), "{}", page.body);
+    assert!(
+        page.body.contains("noch keine Publikation") && !page.body.contains("button-send"),
+        "{}",
+        page.body
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,11 +199,16 @@ async fn of_two_colleagues_at_once_one_sends_and_the_other_is_led_to_that_mailin
         let pressed = vec![press(&browsers[0], update, &forms[0]), press(&browsers[1], update, &forms[1])];
         let answers = futures_all(pressed).await;
         assert_eq!(led_to(&answers[0]), led_to(&answers[1]));
-        let told: Vec<bool> = answers.iter().map(|a| a.header("location").ends_with("?done=sent_before")).collect();
+        let told: Vec<bool> =
+            answers.iter().map(|a| a.header("location").ends_with("?done=sent_before")).collect();
         assert_eq!(told.iter().filter(|told| **told).count(), 1, "{told:?}");
         let second = told.iter().position(|told| *told).unwrap();
         let page = browsers[second].get(answers[second].header("location")).await;
-        assert!(page.body.contains("von Ada Muster") && page.body.contains("nichts doppelt"), "{}", page.body);
+        assert!(
+            page.body.contains("von Ada Muster") && page.body.contains("nichts doppelt"),
+            "{}",
+            page.body
+        );
         let send_page = browsers[second].get(&page_of(update)).await;
         assert!(send_page.body.contains("gerade unterwegs") && !send_page.body.contains("button-send"));
     }
@@ -200,7 +223,11 @@ async fn what_is_taken_back_in_time_was_never_sent_and_can_be_sent_as_if_nothing
     let browser = app.browser_of(&member).await;
     let first = led_to(&send(&browser, update).await);
     let page = browser.get(&format!("/staff/mailings/{first}")).await;
-    assert!(page.body.contains("Noch ist nichts gesendet") && page.body.contains("data-seconds"), "{}", page.body);
+    assert!(
+        page.body.contains("Noch ist nichts gesendet") && page.body.contains("data-seconds"),
+        "{}",
+        page.body
+    );
     assert!(page.body.contains("<noscript><meta http-equiv=\"refresh\" content=\"5\"></noscript>"));
     assert_eq!(state_of(&app, update).await, UpdateState::Published);
     let (scheduled, _) = app.status(first).await;
@@ -280,11 +307,18 @@ async fn sending_an_update_again_needs_a_tick_and_that_nobody_else_has_done_so_m
     app.wait_for_state(first, MailingState::Done).await;
 
     let page = browser.get(&page_of(update)).await;
-    assert!(page.body.contains("schon einmal gesendet") && page.body.contains(&format!("/staff/mailings/{first}")));
+    assert!(
+        page.body.contains("schon einmal gesendet")
+            && page.body.contains(&format!("/staff/mailings/{first}"))
+    );
     let mut form = fields(&page);
     let answer = press(&browser, update, &form).await;
     assert_eq!(answer.status, 422);
-    assert!(answer.body.contains("id=\"again-error\"") && answer.body.contains("href=\"#again\""), "{}", answer.body);
+    assert!(
+        answer.body.contains("id=\"again-error\"") && answer.body.contains("href=\"#again\""),
+        "{}",
+        answer.body
+    );
     form.push(("again", "1".into()));
     let other = fields(&browser.get(&page_of(update)).await);
     let second = led_to(&press(&browser, update, &form).await);
@@ -334,7 +368,8 @@ async fn a_mailing_can_be_planned_on_the_publications_clocks_moved_and_taken_bac
     let page = browser.get(&page_of(update)).await;
     let plan = async |date: &str, time: &str| {
         let form = page.field("form");
-        let fields = [("form", form.as_str()), ("shown", "3"), ("when", "later"), ("date", date), ("time", time)];
+        let fields =
+            [("form", form.as_str()), ("shown", "3"), ("when", "later"), ("date", date), ("time", time)];
         browser.post(&page_of(update), &fields).await
     };
     let next_year = Utc::now() + TimeDelta::days(200);
@@ -342,9 +377,9 @@ async fn a_mailing_can_be_planned_on_the_publications_clocks_moved_and_taken_bac
     let last_sunday = |month: u32| {
         use chrono::{Datelike, NaiveDate, Weekday};
         let candidates = [Utc::now().date_naive(), next_year.date_naive()].map(|day| day.year());
-        let sundays = candidates.into_iter().flat_map(|year| {
-            (25..=31).filter_map(move |day| NaiveDate::from_ymd_opt(year, month, day))
-        });
+        let sundays = candidates
+            .into_iter()
+            .flat_map(|year| (25..=31).filter_map(move |day| NaiveDate::from_ymd_opt(year, month, day)));
         let today = Utc::now().date_naive();
         let coming = |day: &NaiveDate| day.weekday() == Weekday::Sun && *day > today;
         sundays.filter(coming).min().unwrap().to_string()
@@ -368,7 +403,12 @@ async fn a_mailing_can_be_planned_on_the_publications_clocks_moved_and_taken_bac
     let mailing = led_to(&plan(&day.to_string(), "09:05").await);
     let path = format!("/staff/mailings/{mailing}");
     let page = browser.get(&path).await;
-    assert!(page.body.contains("09:05 Uhr (Europe/Berlin)") || page.body.contains("09:05 Uhr (Europe&#x2F;Berlin)"), "{}", page.body);
+    assert!(
+        page.body.contains("09:05 Uhr (Europe/Berlin)")
+            || page.body.contains("09:05 Uhr (Europe&#x2F;Berlin)"),
+        "{}",
+        page.body
+    );
     assert!(!page.body.contains("data-seconds"));
     let at = app.status(mailing).await.0.scheduled_at.unwrap();
     let berlin = at.with_timezone(&chrono_tz::Europe::Berlin);
@@ -386,7 +426,10 @@ async fn a_mailing_can_be_planned_on_the_publications_clocks_moved_and_taken_bac
     let late = browser.post(&format!("{path}/time"), &[("date", &day.to_string()), ("time", "11:15")]).await;
     assert!(late.header("location").ends_with("?done=too_late"));
     let actions = app.actions().await;
-    assert_eq!(&actions[actions.len() - 3..], ["mailing_planned", "mailing_rescheduled", "mailing_taken_back"]);
+    assert_eq!(
+        &actions[actions.len() - 3..],
+        ["mailing_planned", "mailing_rescheduled", "mailing_taken_back"]
+    );
     let admin = app.member("admin@example.org", Role::Admin).await;
     let log = app.browser_of(&admin).await.get("/staff/audit").await;
     assert!(log.body.contains("Aussendung geplant") && log.body.contains("Personen: 3"), "{}", log.body);
@@ -427,7 +470,12 @@ async fn a_test_goes_to_oneself_to_saved_colleagues_and_to_a_typed_address_and_t
     assert_eq!(app.count("select count(*) from deliveries").await, 0);
 
     let jonas = ids[0].to_string();
-    let fields = [("own", "1"), ("to", jonas.as_str()), ("address", "Mia@example.org"), ("address", "gast@example.net")];
+    let fields = [
+        ("own", "1"),
+        ("to", jonas.as_str()),
+        ("address", "Mia@example.org"),
+        ("address", "gast@example.net"),
+    ];
     let sent = browser.post(&test, &fields).await;
     assert!(sent.header("location").ends_with("?done=test_sent"), "{}", sent.body);
     let mails = app.relay.wait_for(3).await;

@@ -111,7 +111,7 @@ fn time_left(progress: &Progress, rate: f64) -> Option<(i64, &'static str)> {
     let seconds = (waiting as f64 / rate).ceil().min(1e9) as i64;
     Some(match seconds {
         ..90 => (seconds, "second"),
-        ..5400 => ((seconds + 59) / 60, "minute"),
+        90..5400 => ((seconds + 59) / 60, "minute"),
         _ => ((seconds + 3599) / 3600, "hour"),
     })
 }
