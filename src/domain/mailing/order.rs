@@ -47,6 +47,16 @@ pub enum Ordered {
     Before(MailingId),
 }
 
+/// Has orders of the same update come one after the other, until the end of the transaction: whoever comes second waits
+/// here, and then finds what the first one has made.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take_turns(db: &mut PgConnection, update: UpdateId) -> sqlx::Result<()> {
+    sqlx::query!("select id from updates where id = $1 for update", update.0).fetch_optional(db).await?;
+    Ok(())
+}
+
 /// The mailing that a form has made.
 ///
 /// # Errors
@@ -81,10 +91,7 @@ pub async fn order(
     order: &Order<'_>,
     now: DateTime<Utc>,
 ) -> Result<Ordered, MailingError> {
-    // Whoever comes second waits here, and then finds what the first one has made.
-    sqlx::query!("select id from updates where id = $1 for update", order.update.0)
-        .fetch_one(&mut *db)
-        .await?;
+    take_turns(db, order.update).await?;
     if let Some(before) = of_form(db, order.form).await? {
         return Ok(Ordered::Before(before));
     }

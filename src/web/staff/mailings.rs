@@ -46,27 +46,19 @@ pub async fn list(State(state): State<AppState>, page: Page, _: Member) -> Resul
 }
 
 fn row(page: &Page, mailing: &Overview) -> Value {
-    let people = if mailing.audience == 1 { "people_one" } else { "people_many" };
     let begins = mailing.scheduled_at.filter(|_| mailing.state == MailingState::Scheduled);
     json!({
-        "id": mailing.id, "subject": mailing.subject, "state": state_key(mailing),
+        "id": mailing.id, "subject": mailing.subject, "state": progress::state_key(mailing.state, mailing.taken_back_at.is_some()),
         "triggered": triggered(page, mailing),
         "begins": begins.map(|at| page.text("mailing", "begins_at").replace("{at}", &page.short_time(at))),
-        "people": page.text("mailings", people).replace("{count}", &page.number(mailing.audience)),
+        "people": people(page, mailing.audience),
     })
 }
 
-/// The state as it is told: one that was taken back is not merely cancelled.
-fn state_key(mailing: &Overview) -> &'static str {
-    match mailing.state {
-        MailingState::Scheduled => "scheduled",
-        MailingState::Preparing => "preparing",
-        MailingState::Sending => "sending",
-        MailingState::Paused => "paused",
-        MailingState::Done => "done",
-        MailingState::Cancelled if mailing.taken_back_at.is_some() => "taken_back",
-        MailingState::Cancelled => "cancelled",
-    }
+/// So many people.
+fn people(page: &Page, count: i64) -> String {
+    let key = if count == 1 { "people_one" } else { "people_many" };
+    page.text("mailings", key).replace("{count}", &page.number(count))
 }
 
 /// `GET /staff/mailings/{id}`
@@ -110,9 +102,9 @@ pub async fn view(
         typed.or_else(|| local.map(|at| (at.format("%Y-%m-%d").to_string(), at.format("%H:%M").to_string())));
     Ok(json!({
         "mailing": {
-            "id": mailing.id, "subject": mailing.subject, "state": state_key(mailing),
+            "id": mailing.id, "subject": mailing.subject, "state": progress::state_key(mailing.state, mailing.taken_back_at.is_some()),
             "triggered": triggered(page, mailing), "update_id": mailing.update_id,
-            "people": page.number(mailing.audience),
+            "people": people(page, mailing.audience),
             "planned": planned.map(|at| page.long_time(at)),
             "grace": seconds_left(mailing, now),
             "pause_kind": mailing.pause_kind,

@@ -236,6 +236,11 @@ impl Mistakes {
         Self(vec![(field, text.into())])
     }
 
+    /// The field that gets the focus.
+    pub fn first(&self) -> Option<&'static str> {
+        self.0.first().map(|(field, _)| *field)
+    }
+
     /// Whether this field is to be mended.
     pub fn names(&self, field: &str) -> bool {
         self.0.iter().any(|(known, _)| *known == field)

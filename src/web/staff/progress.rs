@@ -54,6 +54,19 @@ pub fn phase(progress: &Progress) -> &'static str {
     }
 }
 
+/// The key of the word for a state. One that was taken back is not merely cancelled.
+pub fn state_key(state: MailingState, is_taken_back: bool) -> &'static str {
+    match state {
+        MailingState::Scheduled => "scheduled",
+        MailingState::Preparing => "preparing",
+        MailingState::Sending => "sending",
+        MailingState::Paused => "paused",
+        MailingState::Done => "done",
+        MailingState::Cancelled if is_taken_back => "taken_back",
+        MailingState::Cancelled => "cancelled",
+    }
+}
+
 /// Whether nothing will change by itself any more.
 pub fn is_over(progress: &Progress) -> bool {
     phase(progress) == "over"
@@ -75,7 +88,8 @@ pub fn view(pages: &Pages, locale: Locale, progress: &Progress, rate: Option<f64
         text(&key).replace("{count}", &shown(count))
     });
     json!({
-        "phase": phase(progress), "kind": progress.pause_kind,
+        "phase": phase(progress), "state": pages.text(locale, "staff.mailing_state", state_key(progress.state, false)),
+        "kind": progress.pause_kind,
         "ended": progress.ended(), "audience": progress.audience.max(1), "percent": percent(progress),
         "sentence": sentence, "rate": rate.map(|rate| rate_text(locale, rate, text)), "left": left,
         "accepted": shown(counts.accepted), "waiting": shown(progress.waiting()),

@@ -163,7 +163,7 @@ pub async fn view(
         if is_told { page.text("error", "again") } else { "" }
     };
     let short = |text: &str| text.chars().take(40).collect::<String>();
-    Ok(json!({
+    let mut own = json!({
         "update": { "id": found.update.id, "title": found.update.title },
         "mail": found.content.as_ref().map(|content| json!({
             "subject": content.subject,
@@ -186,8 +186,11 @@ pub async fn view(
             "date": short(&sent.date), "time": short(&sent.time),
         },
         "errors": errors, "again_now": again(false), "again_later": again(true),
-        "error_id": if sent.is_later() && errors.names("again") { Some("later-again") } else { None },
-    }))
+    });
+    if sent.is_later() && errors.first() == Some("again") {
+        own["error_id"] = "later-again".into();
+    }
+    Ok(own)
 }
 
 /// Who triggered a mailing, and when.
@@ -208,6 +211,7 @@ pub async fn send(
     let id = id_in(id)?;
     let (by, now) = (member.actor(), Utc::now());
     let mut transaction = state.pool.begin().await?;
+    mailing::take_turns(&mut transaction, id).await?;
     let form = Uuid::parse_str(&sent.form).ok();
     // Before anything else: what was sent by this form was sent, whatever has changed meanwhile.
     if let Some(form) = form
