@@ -220,6 +220,20 @@ pub struct TestMail {
     pub smtp_text: Option<String>,
 }
 
+/// How many test mails were asked for since `since`, in all.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_tests(db: &mut PgConnection, since: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from deliveries
+           where update_id is not null and kind = 'test' and due_at > $1"#,
+        since
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// The newest test mails of an update, up to `limit`.
 ///
 /// # Errors

@@ -502,6 +502,29 @@ async fn a_test_goes_to_oneself_to_saved_colleagues_and_to_a_typed_address_and_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_was_stolen_cannot_write_to_any_number_of_strangers() {
+    let app = App::new().without_worker().start().await;
+    let (update, member) = (app.update("Neues").await, editor(&app).await);
+    sqlx::query(
+        "insert into deliveries (kind, update_id, address, due_at, state, finished_at)
+         select 'test', $1, 'x@example.org', now() - interval '59 minutes', 'accepted', now() from generate_series(1, 200)",
+    )
+    .bind(update.0)
+    .execute(&app.pool)
+    .await
+    .unwrap();
+    let browser = app.browser_of(&member).await;
+    let test = async || browser.post(&format!("/staff/updates/{update}/test"), &[("own", "1")]).await;
+    let refused = test().await;
+    assert!(refused.status == 422 && refused.body.contains("höchstens 200"), "{}", refused.body);
+    sqlx::query("update deliveries set due_at = due_at - interval '1 minute'")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    assert_eq!(test().await.status, 303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_list_of_colleagues_is_bounded() {
     let app = App::new().without_worker().start().await;
     sqlx::query(

@@ -125,8 +125,8 @@ impl Progress {
 
 /// How these mailings go, in one statement for all of them.
 ///
-/// It reads every delivery of theirs, a quarter of a second for a million; so whoever asks again and again leaves more
-/// time between when it takes long.
+/// It reads every delivery of theirs: 0.43 s for a million, measured as `explain (analyze)` does. So whoever asks again
+/// and again leaves more time between when it takes long.
 ///
 /// # Errors
 /// When the database fails.

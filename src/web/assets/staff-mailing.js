@@ -35,14 +35,28 @@ function show(news) {
   }
 }
 
-if (live) {
-  const events = new EventSource(live.dataset.events);
+/** While nobody looks at the page it is told nothing: browsers have six connections to a place, and each page takes one. */
+let events;
+
+function follow() {
+  if (document.hidden || events) return;
+  events = new EventSource(live.dataset.events);
   events.onmessage = (event) => show(JSON.parse(event.data));
   // It comes back by itself, unless the answer was another one: too many pages are open, or the session is over.
   events.onerror = () => {
-    if (events.readyState === EventSource.CLOSED) setTimeout(anew, 5000);
+    if (events?.readyState === EventSource.CLOSED) setTimeout(anew, 5000);
   };
-  addEventListener("pagehide", () => events.close());
+}
+
+function rest() {
+  events?.close();
+  events = undefined;
+}
+
+if (live) {
+  follow();
+  document.addEventListener("visibilitychange", () => (document.hidden ? rest() : follow()));
+  addEventListener("pagehide", rest);
 }
 
 // From the browser's back and forward cache it would come as it was, and not as it is.

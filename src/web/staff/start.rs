@@ -8,7 +8,10 @@ use chrono::Utc;
 use serde_json::json;
 
 use crate::{
-    domain::{mailing, signup, subscriber},
+    domain::{
+        mailing::{self, PauseKind},
+        signup, subscriber,
+    },
     web::AppState,
 };
 
@@ -26,7 +29,8 @@ pub async fn show(State(state): State<AppState>, page: Page, _: Member) -> Resul
                 "id": mailing.id,
                 "subject": mailing.subject,
                 "state": mailing.state,
-                "reason": mailing.pause_reason,
+                // Of what staff paused there is no other reason.
+                "reason": mailing.pause_reason.filter(|_| mailing.pause_kind != Some(PauseKind::Staff)),
                 "at": page.short_time(mailing.triggered_at),
                 "audience": mailing.audience,
                 "counts": counts,

@@ -1,7 +1,7 @@
 //! Test mails: the real mail with [Test] before its subject, to oneself, to colleagues, to somebody else.
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -27,6 +27,10 @@ use super::{
 
 /// Test mails that are shown.
 const SHOWN: i64 = 8;
+
+/// Test mails in an hour, at most, of all staff together: whoever got hold of an account shall not be able to write to
+/// strangers with it.
+const AN_HOUR: i64 = 200;
 
 /// Who was chosen.
 #[derive(Debug, Default)]
@@ -109,6 +113,10 @@ pub async fn send(
     let update = found.ok_or(StaffProblem::NOT_FOUND)?;
     let mut mistakes = Mistakes::default();
     let to = addresses(&page, &member, &mut transaction, &chosen, &mut mistakes).await?;
+    let lately = delivery::count_tests(&mut transaction, now - TimeDelta::hours(1)).await?;
+    if lately + i64::try_from(to.len()).unwrap_or(i64::MAX) > AN_HOUR {
+        mistakes.add("form", page.text("error", "tests_many").replace("{count}", &page.number(AN_HOUR)));
+    }
     let ready = page.publication.as_ref().filter(|publication| publication.content.missing().is_empty());
     let Some(publication) = ready.filter(|_| mistakes.is_empty()) else {
         transaction.rollback().await?;
