@@ -258,6 +258,12 @@ impl Composer {
         self.mailing_frame(publication, &content)
     }
 
+    /// The tokens of a subscriber who does not exist.
+    #[must_use]
+    pub fn nobodys_tokens(&self) -> OwnTokens {
+        self.own_tokens(SubscriberId(uuid::Uuid::nil()))
+    }
+
     /// The message of an update for a subscriber who does not exist: for previews and tests. Its own links are well
     /// formed and belong to nobody.
     #[must_use]
@@ -268,15 +274,8 @@ impl Composer {
         message_id: &str,
         date: DateTime<Utc>,
     ) -> Vec<u8> {
-        let tokens = self.own_tokens(SubscriberId(uuid::Uuid::nil()));
+        let tokens = self.nobodys_tokens();
         frame.for_recipient(&Recipient { to, tokens: Some(&tokens), message_id, date })
-    }
-
-    /// The HTML part of an update for a subscriber who does not exist: to be looked at.
-    #[must_use]
-    pub fn html_for_nobody(&self, content: &FrozenContent) -> String {
-        let tokens = self.own_tokens(SubscriberId(uuid::Uuid::nil()));
-        content.body_html.replace(UNSUBSCRIBE, &tokens.unsubscribe).replace(MANAGE, &tokens.manage)
     }
 
     fn frame(

@@ -38,12 +38,6 @@ pub const CSP_FOR_STAFF: &str = concat!(
     "frame-ancestors 'none'; script-src 'self'; connect-src 'self'; frame-src 'self'"
 );
 
-/// For a mail that staff look at, in a frame of ours or by itself: its own styles and pictures, and nothing that could do
-/// anything. It counts as another site's (`sandbox`), whatever it holds. Beside https, pictures may come from our own
-/// address, which goes in the place of `{own}`.
-pub const CSP_FOR_MAIL: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src https: data: {own}; \
-    form-action 'none'; base-uri 'none'; frame-ancestors 'self'; sandbox";
-
 /// Adds the security headers. Pages whose address holds a token also keep it out of caches and of Referer headers.
 pub async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let holds_token = holds_token(request.uri());

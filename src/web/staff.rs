@@ -8,31 +8,34 @@
 //! | `POST /staff/logout` | everybody | ends the session |
 //! | `GET, POST /staff/welcome/{token}` | everybody | sets a password, by one-time link |
 //! | `GET, POST /staff/updates/{id}/send` | members | shows what is sent to how many, and sends it or plans that |
-//! | `GET /staff/updates/{id}/mail.html` | members | the mail as it will be |
 //! | `POST /staff/updates/{id}/test` | members | test mails to oneself and colleagues |
 //! | `/staff/colleagues…` | members | who gets test mails |
 //! | `/staff/mailings…` | members | how mailings go, live, and what became of them; taking back, pausing, cancelling, sending again |
 //! | `/staff/account…` | members | own name, password, second factor, sessions |
+//! | `/staff/updates…` | members | writing updates: the list, the editor with the mail beside it, history |
 //! | `/staff/people…` | admins | who may log in, and as what |
 //! | `GET /staff/audit` | admins | what staff did |
 //!
-//! [`ROUTES`] is the list, and the only way to add one: each says who may use it, and [`access`] holds to that before a
+//! [`ROUTES`] is the list, and the only way to add one: each says who may use it, and `access.rs` holds to that before a
 //! handler runs. GET changes nothing but the minute a session was last used.
 
 mod access;
 mod account;
 mod audit;
 mod client_name;
+mod code;
 mod colleagues;
 mod control;
 mod cookies;
 mod destination;
+mod editor;
+mod history;
 mod live;
 mod login;
-mod mail_view;
 mod mailings;
 mod page;
 mod people;
+mod preview;
 mod problems;
 mod progress;
 mod qr;
@@ -41,6 +44,8 @@ mod second_factor;
 mod sending;
 mod start;
 mod test_mail;
+mod updates;
+mod visit;
 mod welcome;
 mod words;
 
@@ -70,18 +75,17 @@ pub const ROUTES: &[Route] = &[
     route("/staff", Access::Member, || get(start::show)),
     route("/staff/", Access::Member, || get(start::without_slash)),
     route("/staff/login", Access::Everybody, || get(login::form).post(login::submit)),
-    route("/staff/login/code", Access::Everybody, || get(login::code_form).post(login::submit_code)),
+    route("/staff/login/code", Access::Everybody, || get(code::form).post(code::submit)),
     route("/staff/logout", Access::Everybody, || post(login::logout)),
     route("/staff/welcome/{token}", Access::Everybody, || get(welcome::ask).post(welcome::set)),
     route("/staff/updates/{id}/send", Access::Member, || get(sending::show).post(sending::send)),
-    route("/staff/updates/{id}/mail.html", Access::Member, || get(mail_view::of_update)),
     route("/staff/updates/{id}/test", Access::Member, || post(test_mail::send)),
     route("/staff/colleagues", Access::Member, || get(colleagues::list).post(colleagues::add)),
     route("/staff/colleagues/{id}/remove", Access::Member, || post(colleagues::remove)),
     route("/staff/mailings", Access::Member, || get(mailings::list)),
     route("/staff/mailings/{id}", Access::Member, || get(mailings::show)),
     route("/staff/mailings/{id}/events", Access::Member, || get(mailings::events)),
-    route("/staff/mailings/{id}/mail.html", Access::Member, || get(mail_view::of_mailing)),
+    route("/staff/mailings/{id}/mail.html", Access::Member, || get(preview::of_mailing)),
     route("/staff/mailings/{id}/take-back", Access::Member, || post(control::take_back)),
     route("/staff/mailings/{id}/time", Access::Member, || post(control::reschedule)),
     route("/staff/mailings/{id}/pause", Access::Member, || post(control::pause)),
@@ -99,6 +103,16 @@ pub const ROUTES: &[Route] = &[
     }),
     route("/staff/account/second-factor/codes", Access::Member, || post(second_factor::new_codes)),
     route("/staff/account/second-factor/off", Access::Member, || post(second_factor::turn_off)),
+    route("/staff/updates", Access::Member, || get(updates::list).post(updates::begin)),
+    route("/staff/updates/{id}", Access::Member, || get(editor::show).post(editor::save)),
+    route("/staff/updates/{id}/here", Access::Member, || post(editor::here)),
+    route("/staff/updates/{id}/mail.html", Access::Member, || get(preview::html)),
+    route("/staff/updates/{id}/mail.txt", Access::Member, || get(preview::text)),
+    route("/staff/updates/{id}/history", Access::Member, || get(history::list)),
+    route("/staff/updates/{id}/history/{version}", Access::Member, || {
+        get(history::show).post(history::restore)
+    }),
+    route("/staff/updates/{id}/delete", Access::Member, || post(updates::delete)),
     route("/staff/people", Access::Admin, || get(people::list).post(people::add)),
     route("/staff/people/{id}", Access::Admin, || get(people::show)),
     route("/staff/people/{id}/role", Access::Admin, || post(people::set_role)),

@@ -54,6 +54,7 @@ mod staff_mailings;
 mod staff_people;
 mod staff_second_factor;
 mod staff_sending;
+mod staff_updates;
 mod tls;
 mod tokens;
 mod traps;

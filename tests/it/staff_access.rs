@@ -27,7 +27,6 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("POST", "/staff/welcome/{token}", [410, 410, 410]),
     ("GET", "/staff/updates/{id}/send", [303, 404, 404]),
     ("POST", "/staff/updates/{id}/send", [303, 404, 404]),
-    ("GET", "/staff/updates/{id}/mail.html", [303, 404, 404]),
     ("POST", "/staff/updates/{id}/test", [303, 404, 404]),
     ("GET", "/staff/colleagues", [303, 200, 200]),
     ("POST", "/staff/colleagues", [303, 422, 422]),
@@ -53,6 +52,17 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("POST", "/staff/account/second-factor", [303, 303, 303]),
     ("POST", "/staff/account/second-factor/codes", [303, 303, 303]),
     ("POST", "/staff/account/second-factor/off", [303, 303, 303]),
+    ("GET", "/staff/updates", [303, 200, 200]),
+    ("POST", "/staff/updates", [303, 303, 303]),
+    ("GET", "/staff/updates/{id}", [303, 404, 404]),
+    ("POST", "/staff/updates/{id}", [303, 404, 404]),
+    ("POST", "/staff/updates/{id}/here", [303, 404, 404]),
+    ("GET", "/staff/updates/{id}/mail.html", [303, 404, 404]),
+    ("GET", "/staff/updates/{id}/mail.txt", [303, 404, 404]),
+    ("GET", "/staff/updates/{id}/history", [303, 404, 404]),
+    ("GET", "/staff/updates/{id}/history/{version}", [303, 404, 404]),
+    ("POST", "/staff/updates/{id}/history/{version}", [303, 404, 404]),
+    ("POST", "/staff/updates/{id}/delete", [303, 303, 303]),
     ("GET", "/staff/people", [303, 403, 200]),
     ("POST", "/staff/people", [303, 403, 422]),
     ("GET", "/staff/people/{id}", [303, 403, 200]),
@@ -86,6 +96,7 @@ async fn team(app: &TestApp) -> Team {
 /// A route's path with something in the place of its parameters.
 fn path_of(route: &str, team: &Team) -> String {
     route
+        .replace("{version}", "1")
         .replace("{token}", &"A".repeat(43))
         .replace("{id}", &team.other.id.to_string())
         .replace("{*rest}", "nowhere/at/all")
@@ -279,6 +290,13 @@ async fn staff_pages_are_kept_out_of_caches_search_engines_and_frames() {
         let policy = answer.header("content-security-policy");
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
         assert!(!answer.body.contains("<script") && !answer.body.contains(" style="), "{path}");
+    }
+    for path in ["/staff/login", paths[3]] {
+        let answer = app.browser().get(path).await;
+        assert!(
+            !answer.header("content-security-policy").contains("script-src"),
+            "{path}: no script near passwords"
+        );
     }
     let welcome = browser.get(paths[3]).await;
     assert_eq!(welcome.header("referrer-policy"), "no-referrer", "the address holds a token");

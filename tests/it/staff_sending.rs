@@ -47,6 +47,11 @@ fn led_to(answer: &Answer) -> MailingId {
     id.split('?').next().unwrap().parse().unwrap()
 }
 
+/// The update that an answer leads to.
+fn led_to_update(answer: &Answer) -> UpdateId {
+    answer.header("location").strip_prefix("/staff/updates/").unwrap().parse().unwrap()
+}
+
 /// Lets the time to take it back be over.
 async fn let_grace_end(app: &TestApp) {
     sqlx::query("update mailings set scheduled_at = now() where state = 'scheduled'")
@@ -91,7 +96,7 @@ async fn one_page_shows_subject_sender_mail_and_how_many_and_its_button_says_wha
     for rule in [
         "default-src 'none'",
         "style-src 'unsafe-inline'",
-        "img-src https:",
+        "img-src http: https:",
         "frame-ancestors 'self'",
         "; sandbox",
     ] {
@@ -117,6 +122,9 @@ async fn when_nothing_can_be_sent_the_page_says_what_to_do_and_has_no_button() {
     assert_eq!(pressed.status, 422);
 
     app.subscribers(3).await;
+    let unfinished = led_to_update(&browser.post("/staff/updates", &[]).await);
+    let page = browser.get(&page_of(unfinished)).await;
+    assert!(page.body.contains("noch nicht fertig") && !page.body.contains("button-send"), "{}", page.body);
     let incomplete = rundbrief::domain::publication::Content::parse("name = \"N\"\n").unwrap();
     let mut db = app.pool.acquire().await.unwrap();
     rundbrief::domain::publication::apply(&mut db, &incomplete, Utc::now()).await.unwrap();

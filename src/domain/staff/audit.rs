@@ -99,6 +99,14 @@ actions! {
     LinkMade = "link_made",
     /// Turned somebody's second factor off.
     SecondFactorReset = "second_factor_reset",
+    /// Began an update.
+    UpdateBegun = "update_begun",
+    /// Wrote at an update; once for each sitting.
+    UpdateSaved = "update_saved",
+    /// Brought an earlier text of an update back.
+    UpdateRestored = "update_restored",
+    /// Removed a draft.
+    UpdateDeleted = "update_deleted",
     /// Sent test mails of an update.
     TestSent = "test_sent",
     /// Put somebody on the list of those who get test mails.

@@ -8,7 +8,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -24,6 +24,7 @@ use crate::{
 
 use super::{
     access::Member,
+    editor,
     page::{Id, Mistakes, Page, done, id_in},
     problems::StaffProblem,
     test_mail::{self, Chosen},
@@ -74,6 +75,8 @@ enum Obstacle {
     /// The publication lacks these fields.
     Missing(Vec<String>),
     NoAudience,
+    /// This is still to be done about the update, by field, in words.
+    Unfinished(Map<String, Value>),
     /// It is being sent.
     UnderWay(Box<Overview>),
 }
@@ -102,12 +105,14 @@ async fn situation(
     };
     let missing = page.publication.as_ref().map(|publication| publication.content.missing());
     let is_over = |before: &Overview| matches!(before.state, MailingState::Done | MailingState::Cancelled);
+    let unfinished = editor::in_words(page, &update.writing());
     let obstacle = match (missing, &before) {
         (None, _) => Some(Obstacle::NoPublication),
         (Some(missing), _) if !missing.is_empty() => {
             Some(Obstacle::Missing(missing.iter().map(ToString::to_string).collect()))
         }
         (_, Some(before)) if !is_over(before) => Some(Obstacle::UnderWay(Box::new(before.clone()))),
+        _ if !unfinished.is_empty() => Some(Obstacle::Unfinished(unfinished)),
         _ if audience == 0 => Some(Obstacle::NoAudience),
         _ => None,
     };
@@ -146,6 +151,9 @@ pub async fn view(
     let obstacle = found.obstacle.as_ref().map(|obstacle| match obstacle {
         Obstacle::NoPublication => json!({ "kind": "no_publication" }),
         Obstacle::Missing(fields) => json!({ "kind": "missing", "fields": fields }),
+        Obstacle::Unfinished(what) => {
+            json!({ "kind": "unfinished", "what": what.values().collect::<Vec<_>>() })
+        }
         Obstacle::NoAudience => json!({ "kind": "no_audience" }),
         Obstacle::UnderWay(before) => {
             json!({ "kind": "under_way", "text": triggered(page, before), "id": before.id })
@@ -164,7 +172,7 @@ pub async fn view(
     };
     let short = |text: &str| text.chars().take(40).collect::<String>();
     let mut own = json!({
-        "update": { "id": found.update.id, "title": found.update.title },
+        "update": { "id": found.update.id, "title": found.update.title, "version": found.update.version },
         "mail": found.content.as_ref().map(|content| json!({
             "subject": content.subject,
             "preheader": if found.update.teaser.is_empty() { &found.update.title } else { &found.update.teaser },
