@@ -5,7 +5,9 @@
 
 pub mod address;
 pub mod batch;
+pub mod colleague;
 pub mod consent;
+pub mod csv;
 pub mod delivery;
 pub mod erasure;
 pub mod ids;

@@ -39,6 +39,7 @@ mod pages;
 mod problem;
 mod server;
 pub mod staff;
+mod stream;
 mod subscribe;
 mod unsubscribe;
 mod visitor;
@@ -58,7 +59,7 @@ use crate::{
     mail::compose::Composer,
 };
 
-use self::{captcha::Watch, pace::Pace};
+use self::{captcha::Watch, pace::Pace, staff::Live};
 
 pub use self::{
     pages::{PageError, Pages},
@@ -91,10 +92,12 @@ pub struct Inner {
     pub trusted_proxies: Vec<IpNet>,
     /// How the number of subscribers has grown, as of some minutes ago.
     pub growth: staff::Growth,
-    /// What makes mails, for staff to see them as they will arrive.
+    /// What makes mails: for tests, for mailings, and to show them.
     pub composer: Composer,
     /// Where staff passwords are hashed and checked.
     pub passwords: Passwords,
+    /// Staff pages that show how a mailing goes.
+    pub live: Live,
     /// Room for requests that are being answered.
     pub places: Semaphore,
     /// How often one client may ask.
@@ -129,6 +132,7 @@ impl AppState {
             growth: staff::Growth::default(),
             composer,
             passwords: Passwords::default(),
+            live: Live::default(),
             places: Semaphore::new(busy::REQUESTS),
             pace: Pace::new(config.guard.requests_per_client),
             form_takes: TimeDelta::seconds(config.guard.form_seconds.into()),

@@ -74,13 +74,8 @@ impl Service {
         let pool = db::connect(&config.database_url).await?;
         db::migrate(&pool).await?;
         let worker = Worker::new(pool.clone(), composer.clone(), Settings::from(config));
-        Ok(Self {
-            pool,
-            worker,
-            composer,
-            keys: config.secret_keys.clone(),
-            keep_ip_days: config.keep_ip_days,
-        })
+        let (keys, keep_ip_days) = (config.secret_keys.clone(), config.keep_ip_days);
+        Ok(Self { pool, worker, composer, keys, keep_ip_days })
     }
 
     /// The public routes and those in `more`.

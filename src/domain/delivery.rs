@@ -205,6 +205,52 @@ pub async fn enqueue_test(
     Ok(())
 }
 
+/// A test mail, and what became of it.
+#[derive(Debug, Clone)]
+pub struct TestMail {
+    /// Where it went.
+    pub address: String,
+    /// When it was asked for, or is due next.
+    pub due_at: DateTime<Utc>,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// The relay's reply code.
+    pub smtp_code: Option<i16>,
+    /// The relay's words, or what else happened.
+    pub smtp_text: Option<String>,
+}
+
+/// How many test mails were asked for since `since`, in all.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_tests(db: &mut PgConnection, since: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from deliveries
+           where update_id is not null and kind = 'test' and due_at > $1"#,
+        since
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// The newest test mails of an update, up to `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn tests_of(db: &mut PgConnection, update: UpdateId, limit: i64) -> sqlx::Result<Vec<TestMail>> {
+    sqlx::query_as!(
+        TestMail,
+        r#"select address as "address!", due_at, state as "state: DeliveryState", smtp_code, smtp_text
+           from deliveries where update_id = $1 and kind = 'test' and address is not null
+           order by id desc limit $2"#,
+        update.0,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Skips everything that waits for a subscriber who is leaving, also in mailings under way. What is on its way by now
 /// has begun, and goes out.
 ///

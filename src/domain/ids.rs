@@ -68,6 +68,10 @@ uuid_id!(
     StaffId
 );
 uuid_id!(
+    /// Names a [colleague](super::colleague) who gets test mails.
+    ColleagueId
+);
+uuid_id!(
     /// Names a [session](super::staff::session) towards its owner; opens nothing.
     SessionId
 );

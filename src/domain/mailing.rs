@@ -4,13 +4,21 @@
 //! (trigger) ─▶ scheduled ─▶ preparing ─▶ sending ─▶ done   (retry: done ─▶ sending)
 //!                              └──── paused ◀──┘             (cancelled from anywhere before done)
 //! ```
+//!
+//! From the staff pages every mailing begins as scheduled: see [`order`].
 
 mod control;
 mod fan_out;
+mod order;
+mod overview;
+mod report;
 mod results;
 
 pub use control::{any_unreachable, cancel, pause, resume, resume_unreachable, skip_leftovers};
 pub use fan_out::{FanOut, fan_out};
+pub use order::{GRACE, Order, Ordered, last_of, of_form, order, reschedule, take_back, take_turns};
+pub use overview::{Overview, Progress, overview, page, progress};
+pub use report::{Failed, LEFT_WITHIN, Line, failed, left_because, lines};
 pub use results::{Counts, Failure, PutBack, Retry, counts, failures, keep_counts, retry};
 
 use chrono::{DateTime, Utc};

@@ -28,6 +28,18 @@ const BUFFER: usize = 64 * 1024;
 /// Open connections at most; what comes beyond waits to be accepted.
 const CONNECTIONS: usize = 4_096;
 
+/// Tells that the server is to stop, among the extensions of every request: an answer that would go on for long ends
+/// then by itself, and nobody has to wait for it.
+#[derive(Clone)]
+pub struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    /// Waits until the server is to stop.
+    pub async fn wait(&mut self) {
+        stopped(&mut self.0).await;
+    }
+}
+
 /// Serves `router` on `listener` until `stop` turns true; returns when every request that had begun is answered.
 pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
@@ -66,8 +78,10 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
 async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, mut stop: watch::Receiver<bool>) {
     // An answer is one write; there is nothing to wait for.
     let _ = stream.set_nodelay(true);
+    let stopping = Stopping(stop.clone());
     let answer = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(stopping.clone());
         answer(router.clone(), request)
     });
     let connection = http1::Builder::new()

@@ -7,6 +7,10 @@
 //! | `GET, POST /staff/login/code` | everybody | asks for the second factor |
 //! | `POST /staff/logout` | everybody | ends the session |
 //! | `GET, POST /staff/welcome/{token}` | everybody | sets a password, by one-time link |
+//! | `GET, POST /staff/updates/{id}/send` | members | shows what is sent to how many, and sends it or plans that |
+//! | `POST /staff/updates/{id}/test` | members | test mails to oneself and colleagues |
+//! | `/staff/colleagues…` | members | who gets test mails |
+//! | `/staff/mailings…` | members | how mailings go, live, and what became of them; taking back, pausing, cancelling, sending again |
 //! | `/staff/account…` | members | own name, password, second factor, sessions |
 //! | `/staff/updates…` | members | writing updates: the list, the editor with the mail beside it, history |
 //! | `/staff/publication…` | admins | what the newsletter says of itself, and how its mails look |
@@ -21,29 +25,38 @@ mod account;
 mod audit;
 mod client_name;
 mod code;
+mod colleagues;
+mod control;
 mod cookies;
 mod destination;
 mod editor;
 mod history;
+mod live;
 mod login;
+mod mailings;
 mod page;
 mod people;
 mod preview;
 mod problems;
+mod progress;
 mod publication;
 mod qr;
+mod report;
 mod second_factor;
+mod sending;
 mod start;
+mod test_mail;
 mod updates;
 mod visit;
 mod welcome;
+mod words;
 
 use axum::{Router, middleware, routing::MethodRouter, routing::get, routing::post};
 use tower_http::csrf::CsrfLayer;
 
 use super::AppState;
 
-pub use self::{access::Access, start::Growth};
+pub use self::{access::Access, live::Live, start::Growth};
 use self::{access::Gate, problems::StaffProblem};
 
 /// A staff route.
@@ -67,6 +80,21 @@ pub const ROUTES: &[Route] = &[
     route("/staff/login/code", Access::Everybody, || get(code::form).post(code::submit)),
     route("/staff/logout", Access::Everybody, || post(login::logout)),
     route("/staff/welcome/{token}", Access::Everybody, || get(welcome::ask).post(welcome::set)),
+    route("/staff/updates/{id}/send", Access::Member, || get(sending::show).post(sending::send)),
+    route("/staff/updates/{id}/test", Access::Member, || post(test_mail::send)),
+    route("/staff/colleagues", Access::Member, || get(colleagues::list).post(colleagues::add)),
+    route("/staff/colleagues/{id}/remove", Access::Member, || post(colleagues::remove)),
+    route("/staff/mailings", Access::Member, || get(mailings::list)),
+    route("/staff/mailings/{id}", Access::Member, || get(mailings::show)),
+    route("/staff/mailings/{id}/events", Access::Member, || get(mailings::events)),
+    route("/staff/mailings/{id}/mail.html", Access::Member, || get(preview::of_mailing)),
+    route("/staff/mailings/{id}/take-back", Access::Member, || post(control::take_back)),
+    route("/staff/mailings/{id}/time", Access::Member, || post(control::reschedule)),
+    route("/staff/mailings/{id}/pause", Access::Member, || post(control::pause)),
+    route("/staff/mailings/{id}/resume", Access::Member, || post(control::resume)),
+    route("/staff/mailings/{id}/cancel", Access::Member, || post(control::cancel)),
+    route("/staff/mailings/{id}/retry", Access::Member, || get(control::ask_retry).post(control::retry)),
+    route("/staff/mailings/{id}/report.csv", Access::Member, || post(report::download)),
     route("/staff/account", Access::Member, || get(account::show)),
     route("/staff/account/name", Access::Member, || post(account::set_name)),
     route("/staff/account/password", Access::Member, || post(account::set_password)),

@@ -1,7 +1,6 @@
 //! `subscribers export`: every subscriber as CSV, in bounded memory.
 
 use std::{
-    borrow::Cow,
     fs::{File, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
@@ -12,7 +11,10 @@ use anyhow::Context;
 use csv::Writer;
 use sqlx::PgPool;
 
-use crate::{commands::database, domain::subscriber};
+use crate::{
+    commands::database,
+    domain::{csv::harmless, subscriber},
+};
 
 /// Subscribers read at once.
 const PAGE: i64 = 5_000;
@@ -68,26 +70,4 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     };
     error.downcast_ref::<csv::Error>().is_some_and(of_csv)
         || error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// A field that no spreadsheet takes for a formula: an address may begin with `=` or `+`, and a program that opens
-/// the file would run it (OWASP, "CSV Injection").
-fn harmless(field: &str) -> Cow<'_, str> {
-    if field.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{field}").into()
-    } else {
-        field.into()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::harmless;
-
-    #[test]
-    fn a_field_that_could_run_is_quoted() {
-        assert_eq!(harmless("=cmd|x@example.org"), "'=cmd|x@example.org");
-        assert_eq!(harmless("+49@example.org"), "'+49@example.org");
-        assert_eq!(harmless("maria@example.org"), "maria@example.org");
-    }
 }

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     ids::MailingId,
-    mailing::{MailingError, PauseKind, by_id},
+    mailing::{MailingError, PauseKind, by_id, take_back},
 };
 
 /// Pauses a mailing. What is in transmission ends; everything else waits.
@@ -104,11 +104,15 @@ pub async fn skip_leftovers(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::
 }
 
 /// Calls a mailing off: nothing of it starts any more. What is in transmission ends; what waits is skipped by
-/// [`skip_leftovers`], by whoever calls that, and by every worker.
+/// [`skip_leftovers`], by whoever calls that, and by every worker. One that has not begun is taken back.
 ///
 /// # Errors
 /// [`MailingError::WrongState`] when it is done or cancelled already.
 pub async fn cancel(db: &mut PgConnection, id: MailingId, now: DateTime<Utc>) -> Result<(), MailingError> {
+    match take_back(db, id, now).await {
+        Err(MailingError::WrongState { .. }) => {}
+        taken => return taken,
+    }
     let changed = sqlx::query!(
         "update mailings set state = 'cancelled', finished_at = $2, paused_at = null, pause_kind = null, pause_reason = null
          where id = $1 and state not in ('done', 'cancelled')",

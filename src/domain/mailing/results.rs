@@ -8,7 +8,7 @@ use crate::domain::{
     batch, delivery,
     delivery::DeliveryState,
     ids::{DeliveryId, MailingId},
-    mailing::{MailingError, MailingState, by_id},
+    mailing::{MailingError, MailingState, by_id, left_because},
 };
 
 /// How many deliveries of a mailing are in each state. They add up to its audience once it is sending.
@@ -56,10 +56,12 @@ pub async fn counts(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Counts
 /// When the database fails.
 pub async fn keep_counts(db: &mut PgConnection, id: MailingId) -> sqlx::Result<()> {
     let counts = counts(db, id).await?;
+    let left = left_because(db, id).await?;
     sqlx::query!(
-        "update mailings set kept_counts = $2 where id = $1 and kept_counts is null",
+        "update mailings set kept_counts = $2, kept_left = $3 where id = $1 and kept_counts is null",
         id.0,
-        Json(counts) as Json<Counts>
+        Json(counts) as Json<Counts>,
+        left
     )
     .execute(db)
     .await?;
@@ -215,8 +217,11 @@ pub async fn retry(
     .await?;
     if put_back.count > 0 {
         sqlx::query!(
-            "update mailings set state = 'sending', finished_at = null where id = $1 and state = 'done'",
-            id.0
+            "update mailings set state = case state when 'done' then 'sending' else state end, finished_at = null,
+                 retried_at = $2
+             where id = $1",
+            id.0,
+            now
         )
         .execute(db)
         .await?;

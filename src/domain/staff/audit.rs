@@ -109,6 +109,30 @@ actions! {
     UpdateRestored = "update_restored",
     /// Removed a draft.
     UpdateDeleted = "update_deleted",
+    /// Sent test mails of an update.
+    TestSent = "test_sent",
+    /// Put somebody on the list of those who get test mails.
+    ColleagueAdded = "colleague_added",
+    /// Took somebody off that list.
+    ColleagueRemoved = "colleague_removed",
+    /// Triggered a mailing, to begin as soon as it cannot be taken back any more.
+    MailingSent = "mailing_sent",
+    /// Triggered a mailing for a time to come.
+    MailingPlanned = "mailing_planned",
+    /// Gave a mailing that had not begun another time.
+    MailingRescheduled = "mailing_rescheduled",
+    /// Took a mailing back before it began.
+    MailingTakenBack = "mailing_taken_back",
+    /// Paused a mailing.
+    MailingPaused = "mailing_paused",
+    /// Let a mailing go on.
+    MailingResumed = "mailing_resumed",
+    /// Called a mailing off.
+    MailingCancelled = "mailing_cancelled",
+    /// Had rejected or unknown copies of a mailing sent again.
+    MailingRetried = "mailing_retried",
+    /// Downloaded what became of a mailing, person by person.
+    ReportDownloaded = "report_downloaded",
 }
 
 impl Action {

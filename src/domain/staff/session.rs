@@ -198,6 +198,27 @@ pub async fn of_member(
     .await
 }
 
+/// Which of these sessions are good; for pages that stay open, and so are not asked for again.
+///
+/// # Errors
+/// When the database fails.
+pub async fn still_good(
+    db: &mut PgConnection,
+    ids: &[SessionId],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<SessionId>> {
+    let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_scalar!(
+        r#"select s.id as "id: SessionId" from staff_sessions s join staff m on m.id = s.staff_id
+           where s.id = any($1) and s.expires_at > $2 and s.last_seen_at > $3 and m.disabled_at is null"#,
+        &ids,
+        now,
+        now - IDLE
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Removes sessions that are over; answers how many.
 ///
 /// # Errors

@@ -56,6 +56,8 @@ pub async fn gate(
         (_, Some(session)) if session.is_awaiting_code => {
             return Ok(to_login(&request, "/staff/login/code"));
         }
+        // A page that is left open asks by itself: nobody is at work there, and the session has to end some time.
+        (_, Some(session)) if request.uri().path().ends_with("/events") => Some(session),
         (_, Some(session)) => {
             session::seen(&mut *gate.state.pool.acquire().await?, &session, Utc::now()).await?;
             Some(session)

@@ -102,6 +102,7 @@ fn shown(page: &Page, entry: &Entry) -> Value {
         .as_object()
         .into_iter()
         .flatten()
+        .filter(|(_, value)| !value.is_null())
         .map(|(key, value)| {
             let name = page.text("detail", key);
             let name = if name.is_empty() { key } else { name };
@@ -120,11 +121,11 @@ fn shown(page: &Page, entry: &Entry) -> Value {
 /// A detail as people read it.
 fn detail(page: &Page, key: &str, value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    if key == "expires_at"
+    if (key == "expires_at" || key == "at")
         && let Ok(at) = text.parse::<DateTime<Utc>>()
     {
         return page.short_time(at);
     }
-    let role = page.text("role", &text);
-    if role.is_empty() { text } else { role.to_owned() }
+    let known = if key == "what" { page.text("delivery_state", &text) } else { page.text("role", &text) };
+    if known.is_empty() { text } else { known.to_owned() }
 }

@@ -25,10 +25,10 @@ use crate::{
 
 use super::{
     access::Member,
-    page::{Page, done},
+    page::{Page, done, id_in},
     preview::View,
     problems::StaffProblem,
-    updates::{Id, id_in},
+    updates::Id,
 };
 
 /// What the form sends.
@@ -165,7 +165,7 @@ pub fn form(writing: &Writing) -> Value {
 }
 
 /// What is still to be done before it can be sent, by field, in words.
-fn in_words(page: &Page, writing: &Writing) -> Map<String, Value> {
+pub fn in_words(page: &Page, writing: &Writing) -> Map<String, Value> {
     let mut words = Map::new();
     for Unfinished { field, problem } in writing.unfinished() {
         let text = page.text("unfinished", &format!("{field}_{problem}"));

@@ -25,9 +25,9 @@ use crate::{
 use super::{
     access::Member,
     editor,
-    page::{Page, done},
+    page::{Page, done, id_in},
     problems::StaffProblem,
-    updates::{Id, id_in},
+    updates::Id,
 };
 
 type Entry = Result<Path<(UpdateId, i64)>, PathRejection>;

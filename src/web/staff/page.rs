@@ -1,7 +1,7 @@
 //! What every staff page has: language, publication, who is logged in, navigation, and what went wrong in a form.
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, Path, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
     response::{Html, IntoResponse, Redirect, Response},
 };
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-use super::{cookies, problems::StaffProblem};
+use super::{cookies, problems::StaffProblem, words};
 
 /// A staff page about to be made.
 pub struct Page {
@@ -179,6 +179,17 @@ impl Page {
         }
     }
 
+    /// A moment in a sentence, with its time zone: `16. Dezember 2026, 09:00 Uhr (Europe/Berlin)`.
+    pub fn long_time(&self, at: DateTime<Utc>) -> String {
+        let Some(publication) = &self.publication else { return self.short_time(at) };
+        format!("{} ({})", publication.content.written_time(at, self.locale), self.time_zone().0.name())
+    }
+
+    /// A number with a mark between its thousands.
+    pub fn number(&self, number: i64) -> String {
+        words::number(self.locale, number)
+    }
+
     /// The publication's time zone.
     pub fn time_zone(&self) -> TimeZone {
         self.publication.as_ref().map(|publication| publication.content.time_zone).unwrap_or_default()
@@ -188,6 +199,17 @@ impl Page {
     pub fn issuer(&self) -> &str {
         self.publication.as_ref().map_or("Rundbrief", |publication| &publication.content.name)
     }
+}
+
+/// An id in the path.
+pub type Id<T> = Result<Path<T>, PathRejection>;
+
+/// The id in the path; whatever is none is nobody's.
+///
+/// # Errors
+/// [`StaffProblem::NOT_FOUND`].
+pub fn id_in<T>(id: Id<T>) -> Result<T, StaffProblem> {
+    id.map(|Path(id)| id).map_err(|_| StaffProblem::NOT_FOUND)
 }
 
 fn query(uri: &Uri, name: &str) -> Option<String> {
@@ -216,6 +238,16 @@ impl Mistakes {
     /// One mistake.
     pub fn one(field: &'static str, text: impl Into<String>) -> Self {
         Self(vec![(field, text.into())])
+    }
+
+    /// The field that gets the focus.
+    pub fn first(&self) -> Option<&'static str> {
+        self.0.first().map(|(field, _)| *field)
+    }
+
+    /// Whether this field is to be mended.
+    pub fn names(&self, field: &str) -> bool {
+        self.0.iter().any(|(known, _)| *known == field)
     }
 
     /// Whether there is nothing to mend.

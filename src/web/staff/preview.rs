@@ -9,7 +9,12 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{locale::Locale, mailing::FrozenContent, update::Update},
+    domain::{
+        ids::MailingId,
+        locale::Locale,
+        mailing::{self, FrozenContent},
+        update::Update,
+    },
     mail::{splice, templates::MailKind},
     web::{AppState, problem::Problem},
 };
@@ -17,9 +22,9 @@ use crate::{
 use super::{
     access::{Admin, Member},
     editor,
-    page::Page,
+    page::{self, Page, id_in},
     problems::StaffProblem,
-    updates::{Id, id_in},
+    updates::Id,
 };
 
 /// How the mail is looked at.
@@ -135,6 +140,20 @@ pub async fn sample(
     let rendered = state.composer.sample(kind, publication, locale);
     let rendered = rendered.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
     Ok(framed("text/html; charset=utf-8", POLICY, View::of(&page).lit(&rendered.html)))
+}
+
+/// `GET /staff/mailings/{id}/mail.html`: as it was frozen at the trigger.
+pub async fn of_mailing(
+    State(state): State<AppState>,
+    _: Member,
+    id: page::Id<MailingId>,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let mut db = state.pool.acquire().await?;
+    mailing::by_id(&mut db, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    let content = mailing::content(&mut db, id).await?;
+    let html = splice::filled(&content.body_html, &state.composer.nobodys_tokens());
+    Ok(framed("text/html; charset=utf-8", POLICY, html))
 }
 
 fn framed(media_type: &'static str, policy: &'static str, body: String) -> Response {

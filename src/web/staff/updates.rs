@@ -1,7 +1,7 @@
 //! Updates: the list of what is written and sent, a new one, and away with a draft.
 
 use axum::{
-    extract::{Path, State, rejection::PathRejection},
+    extract::State,
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
@@ -18,20 +18,12 @@ use crate::{
 
 use super::{
     access::Member,
-    page::{Page, done},
+    page::{self, Page, done, id_in},
     problems::StaffProblem,
 };
 
 /// What stands in the path.
-pub type Id = Result<Path<UpdateId>, PathRejection>;
-
-/// The id in the path; whatever is none is nobody's.
-///
-/// # Errors
-/// [`StaffProblem::NOT_FOUND`].
-pub fn id_in(id: Id) -> Result<UpdateId, StaffProblem> {
-    id.map(|Path(id)| id).map_err(|_| StaffProblem::NOT_FOUND)
-}
+pub type Id = page::Id<UpdateId>;
 
 /// `GET /staff/updates`
 pub async fn list(State(state): State<AppState>, page: Page, _: Member) -> Result<Response, StaffProblem> {

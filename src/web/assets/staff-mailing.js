@@ -1,0 +1,74 @@
+// The page of a mailing, live: counts down, shows how it goes, and is made anew when it becomes another page.
+//
+// Everything on it comes from the server, words and all; this only puts it in its place. Without it the page refreshes
+// itself. Elements with data-live="NAME" show a value of the server's events (see src/web/staff/progress.rs).
+
+const live = document.querySelector("[data-events]");
+const said = document.querySelector("[data-said]");
+const seconds = document.querySelector("[data-seconds]");
+
+/** How often screen readers are told, at most. */
+const SAY_EVERY = 10_000;
+let saidAt = Date.now();
+
+/** The page anew, without what was notified before. While somebody is typing a time it waits. */
+function anew() {
+  if (document.activeElement?.matches("input:not([type=hidden])")) setTimeout(anew, 1000);
+  else location.replace(location.pathname);
+}
+
+function show(news) {
+  if (news.phase !== live.dataset.phase || (news.kind ?? "") !== live.dataset.kind) return anew();
+  for (const element of document.querySelectorAll("[data-live]")) {
+    const value = news[element.dataset.live] ?? "";
+    if (element.textContent !== value) element.textContent = value;
+  }
+  const bar = document.querySelector("progress");
+  if (bar) {
+    bar.max = news.audience;
+    bar.value = news.ended;
+    bar.textContent = `${news.percent} %`;
+  }
+  if (said && Date.now() - saidAt >= SAY_EVERY && said.textContent !== news.sentence) {
+    saidAt = Date.now();
+    said.textContent = news.sentence;
+  }
+}
+
+/** While nobody looks at the page it is told nothing: browsers have six connections to a place, and each page takes one. */
+let events;
+
+function follow() {
+  if (document.hidden || events) return;
+  events = new EventSource(live.dataset.events);
+  events.onmessage = (event) => show(JSON.parse(event.data));
+  // It comes back by itself, unless the answer was another one: too many pages are open, or the session is over.
+  events.onerror = () => {
+    if (events?.readyState === EventSource.CLOSED) setTimeout(anew, 5000);
+  };
+}
+
+function rest() {
+  events?.close();
+  events = undefined;
+}
+
+if (live) {
+  follow();
+  document.addEventListener("visibilitychange", () => (document.hidden ? rest() : follow()));
+  addEventListener("pagehide", rest);
+}
+
+// From the browser's back and forward cache it would come as it was, and not as it is.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) anew();
+});
+
+if (seconds) {
+  const end = Date.now() + Number(seconds.dataset.seconds) * 1000;
+  const count = setInterval(() => {
+    const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
+    seconds.textContent = left;
+    if (left === 0) clearInterval(count);
+  }, 200);
+}

@@ -1,0 +1,137 @@
+//! What became of a mailing, person by person: on its page in groups, and as a file with everybody.
+
+use std::{collections::BTreeMap, io};
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use chrono::{SecondsFormat, Utc};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool};
+
+use crate::{
+    domain::{
+        csv::harmless,
+        ids::MailingId,
+        mailing::{self, Line, Overview},
+        staff::audit::{self, Action},
+    },
+    web::{
+        AppState,
+        stream::{self, Pieces},
+    },
+};
+
+use super::{
+    access::Member,
+    page::{Id, Page, id_in},
+    problems::StaffProblem,
+};
+
+/// Addresses shown of each group; the file has all of them.
+const SHOWN: i64 = 20;
+/// Lines read at once.
+const LINES: i64 = 1_000;
+/// Pieces of the file that wait for a browser that reads slowly.
+const WAITING: usize = 2;
+
+/// What went wrong, grouped by what the relay said, with addresses.
+pub async fn failures(
+    page: &Page,
+    db: &mut PgConnection,
+    mailing: &Overview,
+) -> Result<Vec<Value>, StaffProblem> {
+    let groups = mailing::failures(db, mailing.id).await?;
+    let mut addresses: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    if !groups.is_empty() {
+        for one in mailing::failed(db, mailing.id, SHOWN).await? {
+            let group = (one.state.name(), one.smtp_code, one.reply);
+            addresses.entry(group).or_default().push(one.email.as_str().to_owned());
+        }
+    }
+    Ok(groups
+        .into_iter()
+        .map(|group| {
+            let own = addresses.remove(&(group.state.name(), group.smtp_code, group.reply.clone()));
+            let own = own.unwrap_or_default();
+            let more = group.count - i64::try_from(own.len()).unwrap_or(i64::MAX);
+            let more = page.text("mailing", "more_addresses").replace("{count}", &page.number(more.max(0)));
+            let is_cut = group.count > SHOWN;
+            json!({
+                "state": group.state, "code": group.smtp_code, "reply": group.reply,
+                "count": page.number(group.count), "addresses": own, "more": if is_cut { more } else { String::new() },
+            })
+        })
+        .collect())
+}
+
+/// `POST /staff/mailings/{id}/report.csv`: everybody's line. A POST, because it goes into the audit log: the file holds
+/// addresses.
+pub async fn download(
+    State(state): State<AppState>,
+    member: Member,
+    id: Id<MailingId>,
+) -> Result<Response, StaffProblem> {
+    let (id, now) = (id_in(id)?, Utc::now());
+    let mut transaction = state.pool.begin().await?;
+    let mailing = mailing::overview(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    let by = member.actor();
+    audit::record(&mut transaction, &by, Action::ReportDownloaded, &mailing.subject, &json!({}), now).await?;
+    transaction.commit().await?;
+    let (pieces, body) = stream::later(WAITING);
+    tokio::spawn(async move {
+        if let Err(error) = write(&state.pool, id, &pieces).await {
+            tracing::warn!(mailing = %id, %error, "a report broke off");
+            // The browser is not to take what it has for all of it.
+            let _ = pieces.send(Err(io::Error::other("the report broke off"))).await;
+        }
+    });
+    let name = format!("attachment; filename=\"report-{}.csv\"", mailing.triggered_at.format("%Y-%m-%d"));
+    let name = HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment"));
+    let kind = HeaderValue::from_static("text/csv; charset=utf-8");
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], body).into_response())
+}
+
+/// Writes the file, some lines at a time. A browser that goes away ends it.
+async fn write(pool: &PgPool, id: MailingId, pieces: &Pieces) -> io::Result<()> {
+    let head = ["email", "state", "attempts", "smtp_code", "smtp_text", "finished_at"];
+    // A byte order mark, without which Excel takes UTF-8 for something else.
+    let mut piece = "\u{feff}".as_bytes().to_vec();
+    piece.extend(rows([head.map(String::from)])?);
+    let mut after = None;
+    loop {
+        if pieces.send(Ok(Bytes::from(std::mem::take(&mut piece)))).await.is_err() {
+            return Ok(());
+        }
+        let lines = async {
+            let mut db = pool.acquire().await?;
+            mailing::lines(&mut db, id, after, LINES).await
+        };
+        let lines = lines.await.map_err(io::Error::other)?;
+        let Some(last) = lines.last() else { return Ok(()) };
+        after = Some(last.subscriber);
+        piece = rows(lines.iter().map(row))?;
+    }
+}
+
+fn row(line: &Line) -> [String; 6] {
+    [
+        harmless(line.email.as_str()).into_owned(),
+        line.state.name().to_owned(),
+        line.attempts.to_string(),
+        line.smtp_code.map(|code| code.to_string()).unwrap_or_default(),
+        harmless(line.smtp_text.as_deref().unwrap_or_default()).into_owned(),
+        line.finished_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).unwrap_or_default(),
+    ]
+}
+
+fn rows(rows: impl IntoIterator<Item = [String; 6]>) -> io::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.write_record(row)?;
+    }
+    writer.into_inner().map_err(|error| io::Error::other(error.to_string()))
+}

@@ -1,0 +1,313 @@
+//! The page that sends: everything that matters before a mailing on one page, and a button that says what it does.
+
+use axum::{
+    Form,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    domain::{
+        ids::{MailingId, UpdateId},
+        mailing::{self, FrozenContent, MailingError, MailingState, Order, Ordered, Overview},
+        staff::audit::{self, Action},
+        update::{self, Update},
+    },
+    web::{AppState, problem::Problem},
+};
+
+use super::{
+    access::Member,
+    editor,
+    page::{Id, Mistakes, Page, done, id_in},
+    problems::StaffProblem,
+    test_mail::{self, Chosen},
+    words,
+};
+
+/// What the form sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Sent {
+    /// The number of the form: see [`Order::form`].
+    form: String,
+    /// How many people stood on the button.
+    shown: String,
+    /// The last mailing of this update that the page has shown.
+    after: String,
+    /// Ticked: it was sent before, and goes out once more.
+    again: String,
+    /// `later` with date and time, else now.
+    when: String,
+    date: String,
+    time: String,
+}
+
+impl Sent {
+    fn is_later(&self) -> bool {
+        self.when == "later"
+    }
+}
+
+/// Something about the mail that whoever sends it should know, told above the button.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// What it is, in words.
+    pub text: String,
+    /// It should be mended first.
+    pub is_grave: bool,
+}
+
+/// What was found out about a mail before it is sent.
+fn findings(_: &Update, _: &FrozenContent) -> Vec<Finding> {
+    Vec::new()
+}
+
+/// Why there is no button.
+enum Obstacle {
+    NoPublication,
+    /// The publication lacks these fields.
+    Missing(Vec<String>),
+    NoAudience,
+    /// This is still to be done about the update, by field, in words.
+    Unfinished(Map<String, Value>),
+    /// It is being sent.
+    UnderWay(Box<Overview>),
+}
+
+/// What the page knows of an update.
+struct Situation {
+    update: Update,
+    content: Option<FrozenContent>,
+    audience: i64,
+    /// Its last mailing that was not taken back.
+    before: Option<Overview>,
+    obstacle: Option<Obstacle>,
+}
+
+async fn situation(
+    page: &Page,
+    db: &mut PgConnection,
+    id: UpdateId,
+    now: DateTime<Utc>,
+) -> Result<Situation, StaffProblem> {
+    let update = update::find(db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    let audience = mailing::audience(db, now).await?;
+    let before = match mailing::last_of(db, id).await? {
+        Some(before) => mailing::overview(db, before).await?,
+        None => None,
+    };
+    let missing = page.publication.as_ref().map(|publication| publication.content.missing());
+    let is_over = |before: &Overview| matches!(before.state, MailingState::Done | MailingState::Cancelled);
+    let unfinished = editor::in_words(page, &update.writing());
+    let obstacle = match (missing, &before) {
+        (None, _) => Some(Obstacle::NoPublication),
+        (Some(missing), _) if !missing.is_empty() => {
+            Some(Obstacle::Missing(missing.iter().map(ToString::to_string).collect()))
+        }
+        (_, Some(before)) if !is_over(before) => Some(Obstacle::UnderWay(Box::new(before.clone()))),
+        _ if !unfinished.is_empty() => Some(Obstacle::Unfinished(unfinished)),
+        _ if audience == 0 => Some(Obstacle::NoAudience),
+        _ => None,
+    };
+    let content = match &page.publication {
+        Some(publication) => {
+            let content = page.state.composer.update(publication, &update);
+            Some(content.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?)
+        }
+        None => None,
+    };
+    Ok(Situation { update, content, audience, before, obstacle })
+}
+
+/// `GET /staff/updates/{id}/send`
+pub async fn show(page: Page, member: Member, id: Id<UpdateId>) -> Result<Response, StaffProblem> {
+    let own =
+        view(&page, &member, id_in(id)?, &Sent::default(), &Chosen::default(), &Mistakes::default()).await?;
+    page.show("staff/send.html", &own)
+}
+
+/// What the page shows.
+pub async fn view(
+    page: &Page,
+    member: &Member,
+    id: UpdateId,
+    sent: &Sent,
+    chosen: &Chosen,
+    errors: &Mistakes,
+) -> Result<Value, StaffProblem> {
+    let mut db = page.state.pool.acquire().await?;
+    let now = Utc::now();
+    let found = situation(page, &mut db, id, now).await?;
+    let tests = test_mail::view(member, &mut db, id, chosen).await?;
+    drop(db);
+    let publication = page.publication.as_ref().map(|publication| &publication.content);
+    let obstacle = found.obstacle.as_ref().map(|obstacle| match obstacle {
+        Obstacle::NoPublication => json!({ "kind": "no_publication" }),
+        Obstacle::Missing(fields) => json!({ "kind": "missing", "fields": fields }),
+        Obstacle::Unfinished(what) => {
+            json!({ "kind": "unfinished", "what": what.values().collect::<Vec<_>>() })
+        }
+        Obstacle::NoAudience => json!({ "kind": "no_audience" }),
+        Obstacle::UnderWay(before) => {
+            json!({ "kind": "under_way", "text": triggered(page, before), "id": before.id })
+        }
+    });
+    // The same number when the form comes back with a mistake: it is still the same form.
+    let form = Uuid::parse_str(&sent.form).unwrap_or_else(|_| Uuid::now_v7());
+    let count = |key: &str| {
+        let key = if found.audience == 1 { format!("{key}_one") } else { format!("{key}_many") };
+        page.text("send", &key).replace("{count}", &page.number(found.audience))
+    };
+    // Told at the form it was left out of.
+    let again = |later: bool| {
+        let is_told = errors.names("again") && later == sent.is_later();
+        if is_told { page.text("error", "again") } else { "" }
+    };
+    let short = |text: &str| text.chars().take(40).collect::<String>();
+    let mut own = json!({
+        "update": { "id": found.update.id, "title": found.update.title, "version": found.update.version },
+        "mail": found.content.as_ref().map(|content| json!({
+            "subject": content.subject,
+            "preheader": if found.update.teaser.is_empty() { &found.update.title } else { &found.update.teaser },
+            "findings": findings(&found.update, content),
+        })),
+        "sender": publication.map(|content| json!({
+            "name": content.sender.name, "address": content.sender.address,
+        })),
+        "audience": found.audience,
+        "people": count("people"), "button_now": count("button_now"), "button_later": count("button_later"),
+        "before": found.before.as_ref().map(|before| json!({
+            "id": before.id, "text": triggered(page, before), "state": before.state,
+            "audience": page.number(before.audience),
+        })),
+        "obstacle": obstacle, "form": form, "zone": page.time_zone().0.name(),
+        "tests": tests,
+        "typed": {
+            "is_later": sent.is_later(), "again": !sent.again.is_empty(),
+            "date": short(&sent.date), "time": short(&sent.time),
+        },
+        "errors": errors, "again_now": again(false), "again_later": again(true),
+    });
+    if sent.is_later() && errors.first() == Some("again") {
+        own["error_id"] = "later-again".into();
+    }
+    Ok(own)
+}
+
+/// Who triggered a mailing, and when.
+pub fn triggered(page: &Page, mailing: &Overview) -> String {
+    let by = mailing.triggered_by.as_deref().unwrap_or_else(|| page.text("audit", "command"));
+    let at = page.short_time(mailing.triggered_at);
+    page.text("mailing", "triggered").replace("{at}", &at).replace("{by}", by)
+}
+
+/// `POST /staff/updates/{id}/send`: triggers the mailing; a form that comes a second time leads to the same one.
+pub async fn send(
+    State(state): State<AppState>,
+    page: Page,
+    member: Member,
+    id: Id<UpdateId>,
+    Form(sent): Form<Sent>,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let (by, now) = (member.actor(), Utc::now());
+    let mut transaction = state.pool.begin().await?;
+    mailing::take_turns(&mut transaction, id).await?;
+    let form = Uuid::parse_str(&sent.form).ok();
+    // Before anything else: what was sent by this form was sent, whatever has changed meanwhile.
+    if let Some(form) = form
+        && let Some(before) = mailing::of_form(&mut transaction, form).await?
+    {
+        return Ok(to_mailing(before));
+    }
+    let found = situation(&page, &mut transaction, id, now).await?;
+    if let Some(Obstacle::UnderWay(before)) = &found.obstacle {
+        return Ok(done(&format!("/staff/mailings/{}", before.id), "sent_before"));
+    }
+    let (at, mistakes) = read(&page, &sent, &found, now);
+    let (Some(form), Some(content), None, true) =
+        (form, &found.content, &found.obstacle, mistakes.is_empty())
+    else {
+        transaction.rollback().await?;
+        let own = view(&page, &member, id, &sent, &Chosen::default(), &mistakes).await?;
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own);
+    };
+    let after = sent.after.parse::<MailingId>().ok();
+    let order = Order { form, update: id, content, at, after, by: member.0.staff_id };
+    let ordered = match mailing::order(&mut transaction, &order, now).await {
+        Ok(ordered) => ordered,
+        Err(MailingError::AlreadyTriggered(before)) => {
+            return Ok(done(&format!("/staff/mailings/{before}"), "sent_before"));
+        }
+        Err(MailingError::Database(error)) => return Err(error.into()),
+        // The last subscriber has left just now: the page says so.
+        Err(_) => return Ok(Redirect::to(&format!("/staff/updates/{id}/send")).into_response()),
+    };
+    let mailing = match ordered {
+        Ordered::Before(mailing) => mailing,
+        Ordered::Now(mailing, people) => {
+            let action = if at.is_some() { Action::MailingPlanned } else { Action::MailingSent };
+            let details = json!({ "people": people, "at": at });
+            audit::record(&mut transaction, &by, action, &content.subject, &details, now).await?;
+            mailing
+        }
+    };
+    transaction.commit().await?;
+    Ok(to_mailing(mailing))
+}
+
+fn to_mailing(id: MailingId) -> Response {
+    Redirect::to(&format!("/staff/mailings/{id}")).into_response()
+}
+
+/// When it is to begin, and what is to be mended.
+fn read(
+    page: &Page,
+    sent: &Sent,
+    found: &Situation,
+    now: DateTime<Utc>,
+) -> (Option<DateTime<Utc>>, Mistakes) {
+    let mut mistakes = Mistakes::default();
+    let mut at = None;
+    if sent.is_later() {
+        match words::moment(page.time_zone(), &sent.date, &sent.time, now) {
+            Ok(moment) => at = Some(moment),
+            Err(words::NoMoment(field, key)) => mistakes.add(field, page.text("error", key)),
+        }
+    }
+    if found.before.is_some() && sent.again.is_empty() {
+        mistakes.add("again", page.text("error", "again"));
+    }
+    let shown = sent.shown.parse::<i64>().ok();
+    if found.obstacle.is_none() && shown.is_none_or(|shown| !is_close(shown, found.audience)) {
+        let text = page.text("error", "audience").replace("{count}", &page.number(found.audience));
+        mistakes.add("form", text.replace("{shown}", &page.number(shown.unwrap_or(0))));
+    } else if Uuid::parse_str(&sent.form).is_err() {
+        mistakes.add("form", page.text("error", "form_old"));
+    }
+    (at, mistakes)
+}
+
+/// Whether the number that is sent to is the one that was shown, but for a few who came or left meanwhile: two of them,
+/// or one in a hundred.
+fn is_close(shown: i64, now: i64) -> bool {
+    (shown - now).abs() <= (shown / 100).max(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_close;
+
+    #[test]
+    fn a_few_who_come_or_leave_meanwhile_are_no_reason_to_ask_again() {
+        assert!(is_close(5, 7) && is_close(5, 3) && !is_close(5, 8));
+        assert!(is_close(10_000, 10_100) && is_close(10_000, 9_900) && !is_close(10_000, 10_101));
+    }
+}

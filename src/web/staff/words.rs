@@ -1,0 +1,93 @@
+//! Numbers and times as people read them.
+
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc, offset::LocalResult};
+
+use crate::domain::{locale::Locale, publication::TimeZone};
+
+/// A number with a mark between its thousands: `1.234` or `1,234`.
+pub fn number(locale: Locale, number: i64) -> String {
+    let mark = match locale {
+        Locale::De => '.',
+        Locale::En => ',',
+    };
+    let digits = number.unsigned_abs().to_string();
+    let mut text = if number < 0 { "-".to_owned() } else { String::new() };
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(mark);
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// How far ahead a mailing may be planned.
+const FARTHEST: TimeDelta = TimeDelta::days(366);
+
+/// Why a date and a time are no moment at which a mailing can begin: the field to mend, and the key of what to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoMoment(pub &'static str, pub &'static str);
+
+/// The moment that a date and a time of day mean on the clocks of a time zone.
+///
+/// Twice a year a clock is put forward or back: what it skips is no moment, and what it shows twice would be two.
+///
+/// # Errors
+/// [`NoMoment`] also for what has passed, and for what is more than a year ahead.
+pub fn moment(zone: TimeZone, date: &str, time: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, NoMoment> {
+    let date: NaiveDate = date.trim().parse().map_err(|_| NoMoment("date", "when_date"))?;
+    let time = time.trim();
+    // Browsers send the seconds when there are any.
+    let time = NaiveTime::parse_from_str(time, "%H:%M")
+        .or_else(|_| NaiveTime::parse_from_str(time, "%H:%M:%S"))
+        .map_err(|_| NoMoment("time", "when_time"))?;
+    let at = match zone.0.from_local_datetime(&date.and_time(time)) {
+        LocalResult::Single(at) => at.to_utc(),
+        LocalResult::None => return Err(NoMoment("time", "when_skipped")),
+        LocalResult::Ambiguous(..) => return Err(NoMoment("time", "when_twice")),
+    };
+    if at <= now {
+        let today = now.with_timezone(&zone.0).date_naive();
+        return Err(NoMoment(if date < today { "date" } else { "time" }, "when_past"));
+    }
+    if at > now + FARTHEST {
+        return Err(NoMoment("date", "when_far"));
+    }
+    Ok(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart_as_each_language_does() {
+        let german = |n| number(Locale::De, n);
+        assert_eq!(
+            [german(0), german(999), german(1_234), german(1_000_000)],
+            ["0", "999", "1.234", "1.000.000"]
+        );
+        assert_eq!(number(Locale::En, 12_345), "12,345");
+        assert_eq!(german(-1_234), "-1.234");
+    }
+
+    #[test]
+    fn a_time_on_the_clock_is_one_moment_or_told_why_not() {
+        let now: DateTime<Utc> = "2026-10-01T10:00:00Z".parse().unwrap();
+        let then = |date: &str, time: &str| moment(TimeZone::default(), date, time, now);
+        assert_eq!(then("2026-10-02", "09:00").unwrap().to_rfc3339(), "2026-10-02T07:00:00+00:00");
+        assert_eq!(then("2026-12-16", "09:00:00").unwrap().to_rfc3339(), "2026-12-16T08:00:00+00:00");
+        // Clocks go back on 25 October 2026 at 3, and forward on 28 March 2027 at 2.
+        assert_eq!(then("2026-10-25", "01:59").unwrap().to_rfc3339(), "2026-10-24T23:59:00+00:00");
+        assert_eq!(then("2026-10-25", "02:30"), Err(NoMoment("time", "when_twice")));
+        assert_eq!(then("2026-10-25", "03:00").unwrap().to_rfc3339(), "2026-10-25T02:00:00+00:00");
+        assert_eq!(then("2027-03-28", "02:30"), Err(NoMoment("time", "when_skipped")));
+        assert_eq!(then("2027-03-28", "03:00").unwrap().to_rfc3339(), "2027-03-28T01:00:00+00:00");
+        assert_eq!(then("2026-10-01", "11:59"), Err(NoMoment("time", "when_past")));
+        assert_eq!(then("2026-10-01", "12:00"), Err(NoMoment("time", "when_past")), "it is now");
+        assert_eq!(then("2026-09-30", "12:00"), Err(NoMoment("date", "when_past")));
+        assert_eq!(then("2027-10-03", "12:00"), Err(NoMoment("date", "when_far")));
+        assert_eq!(then("16.12.2026", "12:00"), Err(NoMoment("date", "when_date")));
+        assert_eq!(then("2026-12-16", "noon"), Err(NoMoment("time", "when_time")));
+    }
+}

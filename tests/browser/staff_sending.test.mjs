@@ -1,0 +1,133 @@
+// Sending from the staff pages in a real browser: for everyone, live, and without JavaScript.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { findings, launch, tabTo, withPageOf } from "./browser.mjs";
+import { press } from "./journey.mjs";
+import { start } from "./service.mjs";
+import { logIn } from "./staff_journey.mjs";
+import { everySendingPage, newUpdate, until } from "./staff_sending_journey.mjs";
+
+let service, browser;
+
+before(async () => {
+  service = await start();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await service?.stop();
+});
+
+const withPage = (options, work) => withPageOf(browser, options, work);
+
+for (const [lang, colorScheme, width] of [
+  ["de", "light", 320],
+  ["de", "dark", 1280],
+  ["en", "light", 1280],
+  ["en", "dark", 320],
+]) {
+  test(`axe finds nothing on the pages about sending: ${lang}, ${colorScheme}, ${width} px`, async () => {
+    // The pages' own policy would refuse axe.
+    const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
+    await withPage(options, async (page) => {
+      const asked = [];
+      page.on("request", (request) => asked.push(request.url()));
+      for await (const what of everySendingPage(service, page, lang)) {
+        assert.deepEqual(await findings(page), [], what);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(wide <= width, `${what} is ${wide} px wide`);
+        assert.equal(await page.evaluate(() => document.documentElement.lang), lang, what);
+        assert.equal(await page.locator("h1").count(), 1, what);
+        const small = await page.locator("a:visible, button:visible, input:visible, summary:visible").evaluateAll((all) =>
+          all
+            .filter((element) => !(element.matches("a") && element.parentElement.matches("p, dd, li")))
+            .map((element) => [element.outerHTML, element.getBoundingClientRect()])
+            .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
+            .map(([html]) => html),
+        );
+        assert.deepEqual(small, [], what);
+      }
+      assert.deepEqual(asked.filter((url) => !url.startsWith(service.url)), []);
+    });
+  });
+}
+
+test("the keyboard alone sends and takes back", async () => {
+  await withPage({}, async (page) => {
+    const enter = () => Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+    const id = await newUpdate(service);
+    await logIn(service, page);
+    await page.goto(`${service.url}/staff/updates/${id}/send`);
+    await tabTo(page, ".button-send");
+    assert.match(await page.locator(":focus").innerText(), /^An \d+ Personen senden$/);
+    await enter();
+    await tabTo(page, ".grace button");
+    assert.equal(await page.locator(":focus").innerText(), "Zurücknehmen");
+    await enter();
+    assert.match(await page.locator("[role=status]").innerText(), /Es wurde nichts gesendet/);
+  });
+});
+
+test("pressing Enter in the field of a time does not send now", async () => {
+  await withPage({}, async (page) => {
+    const id = await newUpdate(service);
+    await logIn(service, page);
+    await page.goto(`${service.url}/staff/updates/${id}/send`);
+    await page.click(".later summary");
+    await page.fill("#date", "2020-01-01");
+    await page.fill("#time", "09:00");
+    await Promise.all([page.waitForNavigation(), page.press("#time", "Enter")]);
+    assert.match(await page.locator("#date-error").innerText(), /Vergangenheit/);
+  });
+});
+
+test("the countdown runs, and the page follows the mailing to its end without being touched", async () => {
+  await withPage({}, async (page) => {
+    const id = await newUpdate(service);
+    await logIn(service, page);
+    await page.goto(`${service.url}/staff/updates/${id}/send`);
+    await press(page, ".button-send");
+    const seconds = async () => Number(await page.locator("[data-seconds]").innerText());
+    const first = await seconds();
+    assert.ok(first > 20 && first <= 30, `${first}`);
+    await page.waitForFunction((first) => Number(document.querySelector("[data-seconds]").textContent) <= first - 3, first);
+    await until(page, "form[action$='report.csv']");
+    assert.match(await page.locator(".panel-lead").first().innerText(), /hat \d+ von \d+ angenommen/);
+    // A second press of the button, by the back button: the same mailing.
+    const mailing = page.url();
+    await page.goBack();
+    assert.ok(await page.locator("text=schon einmal gesendet").count());
+    const download = page.waitForEvent("download");
+    await page.goto(mailing);
+    await page.click("form[action$='report.csv'] button");
+    assert.match((await download).suggestedFilename(), /^report-\d{4}-\d\d-\d\d\.csv$/);
+  });
+});
+
+test("without JavaScript the page refreshes itself, takes back, and shows the end", async () => {
+  await withPage({ javaScriptEnabled: false }, async (page) => {
+    const id = await newUpdate(service);
+    await logIn(service, page);
+    await page.goto(`${service.url}/staff/updates/${id}/send`);
+    await press(page, ".button-send");
+    const refreshed = page.waitForNavigation({ timeout: 15_000 });
+    assert.ok(await page.locator(".grace button").isVisible());
+    await refreshed;
+    await until(page, "form[action$='report.csv']");
+  });
+});
+
+test("the mail in its frame runs no script and shows itself", async () => {
+  await withPage({}, async (page) => {
+    const id = await newUpdate(service);
+    await logIn(service, page);
+    await page.goto(`${service.url}/staff/updates/${id}/send`);
+    await page.locator("iframe").scrollIntoViewIfNeeded();
+    const frame = page.frameLocator("iframe");
+    await frame.locator("h1").waitFor();
+    assert.match(await frame.locator("body").innerText(), /öffnet die Werkstatt/);
+  });
+});

@@ -1,0 +1,79 @@
+// The way of a member of staff from an update to the report of its mailing.
+
+import { press } from "./journey.mjs";
+import { logIn } from "./staff_journey.mjs";
+
+let updates = 0;
+
+/** Brings in an update of its own; answers its id. */
+export async function newUpdate(service, title = `Neues aus der Werkstatt ${process.pid}-${updates++}`) {
+  const { mkdtemp, rm, writeFile } = await import("node:fs/promises");
+  const { tmpdir } = await import("node:os");
+  const { join } = await import("node:path");
+  const dir = await mkdtemp(join(tmpdir(), "rundbrief-update-"));
+  const file = join(dir, "update.md");
+  const text = "Am Freitag öffnet die **Werkstatt** zum ersten Mal. Kommen Sie vorbei.";
+  await writeFile(file, `---\ntitle: "${title}"\nteaser: Was in den letzten Wochen geschah.\n---\n\n${text}\n`);
+  const { stdout } = await service.run("updates", "add", file, "--json");
+  await rm(dir, { recursive: true });
+  return JSON.parse(stdout).id;
+}
+
+/** Waits until a page that changes by itself, or is made anew by us, shows this. */
+export async function until(page, selector, { reload = false } = {}) {
+  for (let tries = 0; tries < 400; tries++) {
+    if (await page.locator(selector).count()) return;
+    if (reload) await page.reload();
+    await page.waitForTimeout(100);
+  }
+  throw new Error(`${selector} did not come on ${page.url()}`);
+}
+
+/** Every page about sending, one after the other, from logging in on. */
+export async function* everySendingPage(service, page, lang) {
+  const go = (path) => page.goto(`${service.url}/staff${path}`);
+  const id = await newUpdate(service);
+  await logIn(service, page, { lang });
+  await go("/mailings");
+  yield "list of mailings";
+  await go("/colleagues");
+  await page.fill("#name", "Jonas Wolf");
+  await page.fill("#email", "jonas");
+  await page.evaluate(() => (document.querySelector("#email").type = "text"));
+  await press(page, "main form.form button");
+  yield "colleagues with an error";
+  await page.fill("#email", `jonas.wolf.${process.pid}.${updates++}@example.org`);
+  await press(page, "main form.form button");
+  yield "colleagues";
+  await go(`/updates/${id}/send`);
+  yield "send";
+  await press(page, "#test button");
+  yield "send after a test";
+  await page.click(".later summary");
+  await page.fill("#date", "2020-01-01");
+  await page.fill("#time", "09:00");
+  await press(page, ".later button");
+  yield "send with an error";
+  const inAYear = new Date(Date.now() + 200 * 86_400_000).toISOString().slice(0, 10);
+  await page.fill("#date", inAYear);
+  await page.fill("#time", "09:30");
+  await press(page, ".later button");
+  yield "planned mailing";
+  await press(page, ".grace button");
+  yield "mailing that was taken back";
+  await go(`/updates/${id}/send`);
+  await press(page, ".button-send");
+  yield "mailing in its grace";
+  await until(page, ".tiles .tile-good");
+  await until(page, ".tile-good dd:not(:text-is('0'))");
+  await until(page, "form[action$='report.csv']");
+  yield "report";
+  await go(`/updates/${id}/send`);
+  yield "send what was sent before";
+  await go("/mailings");
+  yield "list of mailings with some";
+  // For the next one to begin as this did.
+  await go("/colleagues");
+  await press(page, "main .rows form button");
+  await press(page, ".bar form button");
+}

@@ -1,0 +1,295 @@
+//! The page of a mailing: how it goes, pausing, resuming and cancelling it, what became of it, sending again.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use rundbrief::domain::{
+    consent::ConsentMethod,
+    ids::MailingId,
+    mailing::{self, MailingState, PauseKind},
+    staff::Role,
+    subscriber,
+};
+
+use crate::harness::{
+    App, TestApp,
+    browser::{Browser, Member},
+    smtp::{Action, Phase, behave},
+};
+
+/// The value that the page shows at a place the script keeps up to date.
+fn live(page: &str, name: &str) -> String {
+    let mark = format!("data-live=\"{name}\">");
+    let from = page.find(&mark).unwrap_or_else(|| panic!("no {name} in {page}")) + mark.len();
+    page[from..from + page[from..].find('<').unwrap()].to_owned()
+}
+
+async fn editor(app: &TestApp) -> Member {
+    app.member("mia@example.org", Role::Editor).await
+}
+
+async fn press(browser: &Browser<'_>, id: MailingId, button: &str) -> String {
+    let answer = browser.post(&format!("/staff/mailings/{id}/{button}"), &[]).await;
+    let to = answer.header("location").to_owned();
+    to.split_once("?done=").unwrap_or_else(|| panic!("{button}: {}", answer.body)).1.to_owned()
+}
+
+async fn page(browser: &Browser<'_>, id: MailingId) -> String {
+    let answer = browser.get(&format!("/staff/mailings/{id}")).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.body
+}
+
+/// A relay that refuses two and cuts the line to one, whatever is between.
+fn troubled(phase: Phase, to: &str) -> Action {
+    match phase {
+        Phase::Rcpt if ["s4@example.org", "s8@example.org"].contains(&to) => {
+            Action::Reply("550 5.1.1 <b>no such user</b>")
+        }
+        Phase::Dot if to == "s7@example.org" => Action::Cut,
+        _ => Action::Go,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_tells_what_the_relay_accepted_and_what_not_by_reply_and_with_addresses() {
+    let app = App::new().relay(behave(troubled)).start().await;
+    app.subscribers(20).await;
+    let id = app.trigger_update(app.update("Neues <i>hier</i>").await).await;
+    app.wait_for_state(id, MailingState::Done).await;
+    let browser = app.browser_of(&editor(&app).await).await;
+    let report = page(&browser, id).await;
+    for (name, count) in [("accepted", "17"), ("rejected", "2"), ("unknown", "1"), ("skipped", "0")] {
+        assert_eq!(live(&report, name), count, "{name}");
+    }
+    for shown in [
+        "hat 17 von 20 angenommen",
+        "<code>550</code>",
+        "s4@example.org",
+        "s8@example.org",
+        "s7@example.org",
+        "Kommandozeile",
+    ] {
+        assert!(report.contains(shown), "{shown}: {report}");
+    }
+    assert!(report.contains("&lt;b&gt;no such user") && !report.contains("<b>no such"), "{report}");
+    assert!(!report.contains("<i>hier") && report.contains("Neues &lt;i&gt;hier"));
+    assert!(!report.contains("s5@example.org"), "who has it is nobody's trouble");
+    assert!(!report.contains("http-equiv") && !report.contains("<script"), "nothing changes any more");
+    let english = browser.get(&format!("/staff/mailings/{id}?lang=en")).await.body;
+    for word in ["zugestellt", "Zugestellt", "delivered", "Delivered"] {
+        assert!(!report.contains(word) && !english.contains(word), "nobody knows that: {word}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejected_and_unknown_ones_are_sent_again_after_it_was_said_what_that_means() {
+    let app = App::new().relay(behave(troubled)).start().await;
+    app.subscribers(20).await;
+    let id = app.trigger().await;
+    app.wait_for_state(id, MailingState::Done).await;
+    app.relay.set(behave(|_, _| Action::Go));
+    let browser = app.browser_of(&editor(&app).await).await;
+    let path = format!("/staff/mailings/{id}/retry");
+
+    let before = app.whole_database().await;
+    let ask = browser.get(&format!("{path}?what=unknown")).await;
+    assert!(
+        ask.body.contains("ein zweites Mal") && ask.body.contains("1 E\u{2011}Mail noch einmal senden"),
+        "{}",
+        ask.body
+    );
+    let ask = browser.get(&format!("{path}?what=rejected")).await;
+    assert!(ask.body.contains("2 E\u{2011}Mails noch einmal senden"), "{}", ask.body);
+    assert_eq!(app.whole_database().await, before);
+    for what in ["", "accepted", "skipped"] {
+        let answer = browser.post(&path, &[("what", what)]).await;
+        assert!(answer.header("location").ends_with("?done=nothing_to_retry"), "{what}");
+    }
+    assert_eq!(app.relay.accepted_count(), 18, "with the one that nobody knows of");
+
+    let again = browser.post(&path, &[("what", "rejected")]).await;
+    assert!(again.header("location").ends_with("?done=retried"), "{}", again.body);
+    app.wait_for_count("select count(*) from deliveries where state = 'accepted'", 19).await;
+    app.wait_for_state(id, MailingState::Done).await;
+    let again = browser.post(&path, &[("what", "unknown")]).await;
+    assert!(again.header("location").ends_with("?done=retried"));
+    app.wait_for_count("select count(*) from deliveries where state = 'accepted'", 20).await;
+    let counts = app.wait_for_state(id, MailingState::Done).await;
+    assert_eq!((counts.accepted, counts.rejected, counts.unknown), (20, 0, 0));
+    let copies = app.relay.sink_count_per_recipient();
+    assert_eq!((copies["s4@example.org"], copies["s7@example.org"], copies["s1@example.org"]), (1, 2, 1));
+    assert_eq!(app.actions().await.iter().filter(|action| *action == "mailing_retried").count(), 2);
+    let again = browser.post(&path, &[("what", "unknown")]).await;
+    assert!(again.header("location").ends_with("?done=nothing_to_retry"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pausing_resuming_and_cancelling_do_what_their_words_say() {
+    let slow = |phase: Phase, _: &str| match phase {
+        Phase::Mail => Action::Delay(Duration::from_millis(60)),
+        _ => Action::Go,
+    };
+    let app = App::new().setting("SMTP_CONNECTIONS", "1").relay(behave(slow)).start().await;
+    app.subscribers(400).await;
+    let id = app.trigger().await;
+    let browser = app.browser_of(&editor(&app).await).await;
+    app.wait_for_state(id, MailingState::Sending).await;
+    app.relay.wait_for(3).await;
+    let running = page(&browser, id).await;
+    assert!(running.contains("staff-mailing.js") && running.contains("content=\"5\""), "{running}");
+    assert!(running.contains("Was gerade übertragen wird, geht noch hinaus"), "{running}");
+
+    assert_eq!(press(&browser, id, "pause").await, "mailing_paused");
+    app.wait_for_count("select coalesce(sum(cardinality(transmitting)), 0)::bigint from batches", 0).await;
+    let held = app.relay.accepted_count();
+    let paused = page(&browser, id).await;
+    assert!(
+        paused.contains("Jemand hat die Aussendung angehalten") && !paused.contains("paused by staff"),
+        "{paused}"
+    );
+    assert_eq!(live(&paused, "accepted"), held.to_string());
+    assert_eq!(live(&paused, "waiting"), (400 - held).to_string());
+    assert_eq!(press(&browser, id, "pause").await, "mailing_changed");
+    assert_eq!(press(&browser, id, "take-back").await, "too_late");
+
+    assert_eq!(press(&browser, id, "resume").await, "mailing_resumed");
+    assert_eq!(press(&browser, id, "resume").await, "mailing_changed");
+    app.relay.wait_for(held + 3).await;
+    assert_eq!(press(&browser, id, "cancel").await, "mailing_cancelled");
+    assert_eq!(press(&browser, id, "cancel").await, "mailing_changed");
+    app.wait_for_count("select count(*) from batches", 0).await;
+    let (_, counts) = app.status(id).await;
+    assert_eq!(counts.accepted + counts.skipped + counts.unknown, 400, "{counts:?}");
+    assert!(counts.skipped > 300, "{counts:?}");
+    let over = page(&browser, id).await;
+    assert_eq!(live(&over, "skipped"), counts.skipped.to_string());
+    assert!(
+        over.contains("abgebrochen") && !over.contains("/resume\"") && !over.contains("/pause\""),
+        "{over}"
+    );
+    let wanted = ["mailing_paused", "mailing_resumed", "mailing_cancelled"];
+    let actions = app.actions().await;
+    assert_eq!(&actions[actions.len() - 3..], wanted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_paused_itself_says_why_and_what_to_do_in_words_for_people() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(2).await;
+    let id = app.trigger().await;
+    let browser = app.browser_of(&editor(&app).await).await;
+    let mut db = app.pool.acquire().await.unwrap();
+    for (kind, told) in [
+        (PauseKind::Login, "Benutzername oder Passwort"),
+        (PauseKind::Sender, "Absenderadresse der Publikation"),
+        (PauseKind::Unreachable, "Sie müssen nichts tun"),
+    ] {
+        let now = chrono::Utc::now();
+        mailing::pause(&mut db, id, kind, "421 <script>away</script>", now).await.unwrap();
+        let paused = page(&browser, id).await;
+        assert!(paused.contains(told) && paused.contains("421 &lt;script&gt;away"), "{told}: {paused}");
+        assert!(!paused.contains("<script>away"));
+        assert!(
+            paused.contains("/resume\"") && paused.contains("/pause\""),
+            "it may be held, so that it does not go on by itself"
+        );
+        assert_eq!(press(&browser, id, "resume").await, "mailing_resumed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_comes_as_a_file_that_no_spreadsheet_runs_and_that_is_logged() {
+    let app = App::new().relay(behave(troubled)).start().await;
+    // More than are read at once.
+    app.subscribers(1_500).await;
+    app.subscriber("=cmd|calc@example.org").await;
+    let id = app.trigger().await;
+    app.wait_for_state(id, MailingState::Done).await;
+    let browser = app.browser_of(&editor(&app).await).await;
+    let file = browser.post(&format!("/staff/mailings/{id}/report.csv"), &[]).await;
+    assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
+    assert!(file.header("content-disposition").starts_with("attachment; filename=\"report-20"));
+    let text = file.body.strip_prefix('\u{feff}').expect("Excel needs the mark");
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let head = reader.headers().unwrap().iter().collect::<Vec<_>>().join(",");
+    assert_eq!(head, "email,state,attempts,smtp_code,smtp_text,finished_at");
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let addresses: BTreeSet<&str> = rows.iter().map(|row| &row[0]).collect();
+    assert_eq!((rows.len(), addresses.len()), (1_501, 1_501), "everybody, each once");
+    assert!(addresses.contains("'=cmd|calc@example.org"), "nothing that runs");
+    let of = |state: &str| rows.iter().filter(|row| &row[1] == state).count();
+    assert_eq!((of("accepted"), of("rejected"), of("unknown")), (1_498, 2, 1));
+    let refused = rows.iter().find(|row| &row[0] == "s4@example.org").unwrap();
+    assert_eq!((&refused[3], &refused[4]), ("550", "5.1.1 <b>no such user</b>"));
+    assert_eq!(app.actions().await.last().unwrap(), "report_downloaded");
+    assert_eq!(browser.get(&format!("/staff/mailings/{id}/report.csv")).await.status, 405);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_got_it_and_left_within_seven_days_counts_as_having_left_because_of_it() {
+    let app = App::new().start().await;
+    app.subscribers(10).await;
+    let id = app.trigger().await;
+    app.wait_for_state(id, MailingState::Done).await;
+    let stranger = app.subscriber("later@example.org").await;
+    let browser = app.browser_of(&editor(&app).await).await;
+    assert!(page(&browser, id).await.contains("niemand"));
+    let ids: Vec<uuid::Uuid> =
+        sqlx::query_scalar("select id from subscribers where email like 's_@%' order by email limit 4")
+            .fetch_all(&app.pool)
+            .await
+            .unwrap();
+    let now = chrono::Utc::now();
+    for (n, id) in ids.iter().chain([&stranger.0]).enumerate() {
+        let mut transaction = app.pool.begin().await.unwrap();
+        // The fourth leaves on the eighth day.
+        let at = if n == 3 { now + mailing::LEFT_WITHIN } else { now };
+        let subscriber = rundbrief::domain::ids::SubscriberId(*id);
+        subscriber::unsubscribe(&mut transaction, subscriber, ConsentMethod::Button, at).await.unwrap();
+        if n == 2 {
+            subscriber::undo_unsubscribe(&mut transaction, subscriber, at).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+    }
+    let report = page(&browser, id).await;
+    assert!(report.contains("<dt>Abbestellt</dt><dd>2 Personen"), "{report}");
+    let mut db = app.pool.acquire().await.unwrap();
+    mailing::keep_counts(&mut db, id).await.unwrap();
+    sqlx::query("delete from deliveries").execute(&app.pool).await.unwrap();
+    let report = page(&browser, id).await;
+    assert!(
+        report.contains("<dt>Abbestellt</dt><dd>2 Personen") && report.contains("hat 10 von 10 angenommen"),
+        "{report}"
+    );
+    assert!(report.contains("90 Tage nach dem Ende gelöscht") && !report.contains("report.csv"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_shows_every_mailing_on_one_page_or_another_also_those_by_command() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(1).await;
+    let mut wanted = BTreeSet::new();
+    for n in 0..60 {
+        wanted.insert(app.trigger_update(app.update(&format!("Neues {n}")).await).await.to_string());
+    }
+    // Some at the very same moment.
+    sqlx::query("update mailings set triggered_at = date_trunc('minute', triggered_at)")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    let browser = app.browser_of(&editor(&app).await).await;
+    let (mut seen, mut next, mut pages) = (Vec::new(), "/staff/mailings".to_owned(), 0);
+    loop {
+        let page = browser.get(&next).await;
+        pages += 1;
+        let links = page.body.split("href=\"/staff/mailings/").skip(1);
+        seen.extend(links.map(|rest| rest[..36].to_owned()));
+        let Some((_, rest)) = page.body.split_once("/staff/mailings?before=") else { break };
+        next = format!("/staff/mailings?before={}", &rest[..36]);
+    }
+    assert_eq!((pages, seen.len()), (3, 60));
+    assert_eq!(seen.iter().cloned().collect::<BTreeSet<_>>(), wanted);
+    assert!(browser.get("/staff/mailings").await.body.contains("von Kommandozeile"));
+    let answer = browser.get("/staff/mailings?before=nonsense").await;
+    assert_eq!(answer.status, 200);
+}

@@ -1,0 +1,549 @@
+//! Sending from the staff pages: what the page says, tests to colleagues, once whatever is pressed, and taking it back.
+
+use chrono::{TimeDelta, Utc};
+use rundbrief::domain::{
+    ids::{MailingId, UpdateId},
+    mailing::{self, MailingError, MailingState},
+    staff::Role,
+    update::{self, UpdateState},
+};
+
+use crate::harness::{
+    Answer, App, TestApp,
+    browser::{Browser, Member},
+    mail::Mail,
+};
+
+fn page_of(update: UpdateId) -> String {
+    format!("/staff/updates/{update}/send")
+}
+
+/// The fields of the form that sends now, as the page has them.
+fn fields(page: &Answer) -> Vec<(&'static str, String)> {
+    let mut fields =
+        vec![("form", page.field("form")), ("shown", page.field("shown")), ("when", "now".into())];
+    if page.body.contains("name=\"after\"") {
+        fields.push(("after", page.field("after")));
+    }
+    fields
+}
+
+async fn press(browser: &Browser<'_>, update: UpdateId, fields: &[(&'static str, String)]) -> Answer {
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    browser.post(&page_of(update), &fields).await
+}
+
+/// Opens the page and presses the button.
+async fn send(browser: &Browser<'_>, update: UpdateId) -> Answer {
+    let page = browser.get(&page_of(update)).await;
+    assert_eq!(page.status, 200, "{}", page.body);
+    press(browser, update, &fields(&page)).await
+}
+
+/// The mailing that an answer leads to.
+fn led_to(answer: &Answer) -> MailingId {
+    let to = answer.header("location");
+    let id = to.strip_prefix("/staff/mailings/").unwrap_or_else(|| panic!("{to}: {}", answer.body));
+    id.split('?').next().unwrap().parse().unwrap()
+}
+
+/// The update that an answer leads to.
+fn led_to_update(answer: &Answer) -> UpdateId {
+    answer.header("location").strip_prefix("/staff/updates/").unwrap().parse().unwrap()
+}
+
+/// Lets the time to take it back be over.
+async fn let_grace_end(app: &TestApp) {
+    sqlx::query("update mailings set scheduled_at = now() where state = 'scheduled'")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+}
+
+async fn editor(app: &TestApp) -> Member {
+    app.member("mia@example.org", Role::Editor).await
+}
+
+async fn state_of(app: &TestApp, id: UpdateId) -> UpdateState {
+    let mut db = app.pool.acquire().await.unwrap();
+    update::find(&mut db, &id.to_string()).await.unwrap().unwrap().state
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_page_shows_subject_sender_mail_and_how_many_and_its_button_says_what_it_does() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(1234).await;
+    let update = app.update("Werkstatt <script>alert(1)</script> & mehr").await;
+    let browser = app.browser_of(&editor(&app).await).await;
+    let page = browser.get(&page_of(update)).await;
+    for shown in [
+        "An 1.234 Personen senden",
+        "Für 1.234 Personen planen",
+        "Werkstatt &lt;script&gt;alert(1)&lt;&#x2F;script&gt; &amp; mehr",
+        "Ein Satz vorweg.",
+        "(Europe",
+    ] {
+        let shown = shown.replace("(Europe", "Europe");
+        let found = page.body.contains(&shown) || page.body.contains(&shown.replace("&#x2F;", "/"));
+        assert!(found, "{shown}: {}", page.body);
+    }
+    assert!(!page.body.contains("<script>alert"), "{}", page.body);
+    let english = browser.get(&format!("{}?lang=en", page_of(update))).await;
+    assert!(english.body.contains("Send to 1,234 people"));
+
+    let mail = browser.get(&format!("/staff/updates/{update}/mail.html")).await;
+    let policy = mail.header("content-security-policy");
+    for rule in [
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        "img-src http: https:",
+        "frame-ancestors 'self'",
+        "; sandbox",
+    ] {
+        assert!(policy.contains(rule), "{rule}: {policy}");
+    }
+    assert!(!policy.contains("script-src"), "{policy}");
+    assert!(
+        mail.body.contains("/unsubscribe/") && !mail.body.contains('\u{1}'),
+        "with links, that are nobody's"
+    );
+    assert!(!mail.body.contains("<script>alert"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nothing_can_be_sent_the_page_says_what_to_do_and_has_no_button() {
+    let app = App::new().without_worker().start().await;
+    let (update, member) = (app.update("Neues").await, editor(&app).await);
+    let browser = app.browser_of(&member).await;
+    let page = browser.get(&page_of(update)).await;
+    assert!(page.body.contains("Noch hat niemand den Newsletter abonniert"), "{}", page.body);
+    assert!(!page.body.contains("button-send"));
+    let pressed = browser.post(&page_of(update), &[("form", &uuid::Uuid::now_v7().to_string())]).await;
+    assert_eq!(pressed.status, 422);
+
+    app.subscribers(3).await;
+    let unfinished = led_to_update(&browser.post("/staff/updates", &[]).await);
+    let page = browser.get(&page_of(unfinished)).await;
+    assert!(page.body.contains("noch nicht fertig") && !page.body.contains("button-send"), "{}", page.body);
+    let incomplete = rundbrief::domain::publication::Content::parse("name = \"N\"\n").unwrap();
+    let mut db = app.pool.acquire().await.unwrap();
+    rundbrief::domain::publication::apply(&mut db, &incomplete, Utc::now()).await.unwrap();
+    let page = browser.get(&page_of(update)).await;
+    assert!(
+        page.body.contains("<code>sender.address</code>") && !page.body.contains("button-send"),
+        "{}",
+        page.body
+    );
+    let test = browser.post(&format!("/staff/updates/{update}/test"), &[("own", "1")]).await;
+    assert_eq!(test.status, 422);
+    assert_eq!(app.count("select count(*) from mailings").await, 0);
+    assert_eq!(app.count("select count(*) from deliveries").await, 0);
+
+    let app = App::new().without_worker().without_publication().start().await;
+    let (update, member) = (app.update("Neues").await, editor(&app).await);
+    let page = app.browser_of(&member).await.get(&page_of(update)).await;
+    assert!(
+        page.body.contains("noch keine Publikation") && !page.body.contains("button-send"),
+        "{}",
+        page.body
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_double_click_a_reload_and_the_back_button_send_once() {
+    let app = App::new().start().await;
+    app.subscribers(5).await;
+    let (update, member) = (app.update("Neues").await, editor(&app).await);
+    let browser = app.browser_of(&member).await;
+    let form = fields(&browser.get(&page_of(update)).await);
+    let clicks: Vec<_> = (0..6).map(|_| press(&browser, update, &form)).collect();
+    let mut led = Vec::new();
+    for answer in futures_all(clicks).await {
+        assert_eq!(answer.header("location").find('?'), None, "all to the same, without a word of trouble");
+        led.push(led_to(&answer));
+    }
+    led.dedup();
+    let [mailing] = led[..] else { panic!("{led:?}") };
+    let_grace_end(&app).await;
+    app.wait_for_state(mailing, MailingState::Done).await;
+    assert_eq!(led_to(&press(&browser, update, &form).await), mailing, "also when all is over");
+    assert_eq!(app.count("select count(*) from mailings").await, 1);
+    let copies = app.relay.sink_count_per_recipient();
+    assert!(copies.len() == 5 && copies.values().all(|copies| *copies == 1), "{copies:?}");
+    assert_eq!(app.actions().await.iter().filter(|action| *action == "mailing_sent").count(), 1);
+}
+
+/// All at once.
+async fn futures_all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
+    let mut pinned: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        let mut is_ready = true;
+        for (future, result) in &mut pinned {
+            if result.is_none() {
+                match future.as_mut().poll(context) {
+                    std::task::Poll::Ready(value) => *result = Some(value),
+                    std::task::Poll::Pending => is_ready = false,
+                }
+            }
+        }
+        if is_ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    pinned.into_iter().map(|(_, result)| result.unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_colleagues_at_once_one_sends_and_the_other_is_led_to_that_mailing() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(5).await;
+    let (mia, jonas) = (editor(&app).await, app.member("jonas@example.org", Role::Editor).await);
+    let browsers = [app.browser_of(&mia).await, app.browser_of(&jonas).await];
+    for round in 0..8 {
+        let update = app.update(&format!("Neues {round}")).await;
+        let forms = [
+            fields(&browsers[0].get(&page_of(update)).await),
+            fields(&browsers[1].get(&page_of(update)).await),
+        ];
+        let pressed = vec![press(&browsers[0], update, &forms[0]), press(&browsers[1], update, &forms[1])];
+        let answers = futures_all(pressed).await;
+        assert_eq!(led_to(&answers[0]), led_to(&answers[1]));
+        let told: Vec<bool> =
+            answers.iter().map(|a| a.header("location").ends_with("?done=sent_before")).collect();
+        assert_eq!(told.iter().filter(|told| **told).count(), 1, "{told:?}");
+        let second = told.iter().position(|told| *told).unwrap();
+        let page = browsers[second].get(answers[second].header("location")).await;
+        assert!(
+            page.body.contains("von Ada Muster") && page.body.contains("nichts doppelt"),
+            "{}",
+            page.body
+        );
+        let send_page = browsers[second].get(&page_of(update)).await;
+        assert!(send_page.body.contains("gerade unterwegs") && !send_page.body.contains("button-send"));
+    }
+    assert_eq!(app.count("select count(*) from mailings").await, 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_back_in_time_was_never_sent_and_can_be_sent_as_if_nothing_had_happened() {
+    let app = App::new().start().await;
+    app.subscribers(5).await;
+    let (update, member) = (app.update("Neues").await, editor(&app).await);
+    let browser = app.browser_of(&member).await;
+    let first = led_to(&send(&browser, update).await);
+    let page = browser.get(&format!("/staff/mailings/{first}")).await;
+    assert!(
+        page.body.contains("Noch ist nichts gesendet") && page.body.contains("data-seconds"),
+        "{}",
+        page.body
+    );
+    assert!(page.body.contains("<noscript><meta http-equiv=\"refresh\" content=\"5\"></noscript>"));
+    assert_eq!(state_of(&app, update).await, UpdateState::Published);
+    let (scheduled, _) = app.status(first).await;
+    let ahead = scheduled.scheduled_at.unwrap() - scheduled.triggered_at;
+    assert_eq!(ahead, TimeDelta::seconds(30));
+
+    let back = browser.post(&format!("/staff/mailings/{first}/take-back"), &[]).await;
+    assert!(back.header("location").ends_with("?done=taken_back"));
+    let_grace_end(&app).await;
+    let page = browser.get(back.header("location")).await;
+    assert!(page.body.contains("Zurückgenommen. Es wurde nichts gesendet."), "{}", page.body);
+    assert_eq!(state_of(&app, update).await, UpdateState::Draft);
+    assert_eq!(app.count("select count(*) from deliveries").await, 0);
+    assert!(browser.get("/staff/mailings").await.body.contains("zurückgenommen"));
+
+    let page = browser.get(&page_of(update)).await;
+    assert!(!page.body.contains("name=\"again\""), "nobody is asked whether it should go out again");
+    let second = led_to(&press(&browser, update, &fields(&page)).await);
+    assert_ne!(first, second);
+    let_grace_end(&app).await;
+    app.wait_for_state(second, MailingState::Done).await;
+    assert_eq!(app.relay.accepted_count(), 5);
+    let actions = app.actions().await;
+    assert_eq!(&actions[actions.len() - 3..], ["mailing_sent", "mailing_taken_back", "mailing_sent"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn taking_back_and_beginning_at_the_same_moment_are_one_or_the_other() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(3).await;
+    let member = editor(&app).await;
+    let browser = app.browser_of(&member).await;
+    let (mut back, mut begun) = (0, 0);
+    for round in 0..20 {
+        let id = led_to(&send(&browser, app.update(&format!("Neues {round}")).await).await);
+        let due = Utc::now() + TimeDelta::seconds(31);
+        let (taker, mover) = (app.pool.clone(), app.pool.clone());
+        let taken = tokio::spawn(async move {
+            let mut transaction = taker.begin().await.unwrap();
+            let taken = mailing::take_back(&mut transaction, id, due).await;
+            transaction.commit().await.unwrap();
+            taken
+        });
+        let moved = tokio::spawn(async move {
+            mailing::advance(&mut mover.acquire().await.unwrap(), due).await.unwrap();
+        });
+        let taken = taken.await.unwrap();
+        moved.await.unwrap();
+        let (mailing, _) = app.status(id).await;
+        match taken {
+            Ok(()) => {
+                assert_eq!(mailing.state, MailingState::Cancelled);
+                back += 1;
+            }
+            Err(MailingError::WrongState { .. }) => {
+                assert_eq!(mailing.state, MailingState::Preparing);
+                let late = browser.post(&format!("/staff/mailings/{id}/take-back"), &[]).await;
+                assert!(late.header("location").ends_with("?done=too_late"));
+                let page = browser.get(late.header("location")).await;
+                assert!(page.body.contains("zu spät") && page.body.contains("/pause\""), "{}", page.body);
+                begun += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(back + begun, 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sending_an_update_again_needs_a_tick_and_that_nobody_else_has_done_so_meanwhile() {
+    let app = App::new().start().await;
+    app.subscribers(4).await;
+    let (update, member) = (app.update("Neues").await, editor(&app).await);
+    let browser = app.browser_of(&member).await;
+    let first = led_to(&send(&browser, update).await);
+    let_grace_end(&app).await;
+    app.wait_for_state(first, MailingState::Done).await;
+
+    let page = browser.get(&page_of(update)).await;
+    assert!(
+        page.body.contains("schon einmal gesendet")
+            && page.body.contains(&format!("/staff/mailings/{first}"))
+    );
+    let mut form = fields(&page);
+    let answer = press(&browser, update, &form).await;
+    assert_eq!(answer.status, 422);
+    assert!(
+        answer.body.contains("id=\"again-error\"") && answer.body.contains("href=\"#again\""),
+        "{}",
+        answer.body
+    );
+    form.push(("again", "1".into()));
+    let other = fields(&browser.get(&page_of(update)).await);
+    let second = led_to(&press(&browser, update, &form).await);
+    assert_ne!(first, second);
+    let_grace_end(&app).await;
+    app.wait_for_state(second, MailingState::Done).await;
+    assert_eq!(app.relay.accepted_count(), 8);
+
+    // A page from before the second one, ticked as well: that one was about the first.
+    let other: Vec<_> = other.into_iter().chain([("again", "1".to_owned())]).collect();
+    let answer = press(&browser, update, &other).await;
+    assert_eq!(led_to(&answer), second);
+    assert!(answer.header("location").ends_with("?done=sent_before"));
+    assert_eq!(app.count("select count(*) from mailings").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_number_of_people_has_changed_since_the_page_was_shown_it_asks_again() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(10).await;
+    let (update, member) = (app.update("Neues").await, editor(&app).await);
+    let browser = app.browser_of(&member).await;
+    let form = fields(&browser.get(&page_of(update)).await);
+    for n in 0..5 {
+        app.subscriber(&format!("neu{n}@example.org")).await;
+    }
+    let answer = press(&browser, update, &form).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("standen 10, jetzt sind es 15"), "{}", answer.body);
+    assert!(answer.body.contains("An 15 Personen senden"));
+    assert_eq!(app.count("select count(*) from mailings").await, 0);
+    let mailing = led_to(&press(&browser, update, &fields(&answer)).await);
+    assert_eq!(app.status(mailing).await.0.audience, 15);
+
+    for (name, form) in [("no form", vec![("shown", "15".to_owned())]), ("nothing", Vec::new())] {
+        let other = app.update("Anderes").await;
+        assert_eq!(press(&browser, other, &form).await.status, 422, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailing_can_be_planned_on_the_publications_clocks_moved_and_taken_back() {
+    let app = App::new().start().await;
+    app.subscribers(3).await;
+    let (update, member) = (app.update("Neues").await, editor(&app).await);
+    let browser = app.browser_of(&member).await;
+    let page = browser.get(&page_of(update)).await;
+    let plan = async |date: &str, time: &str| {
+        let form = page.field("form");
+        let fields =
+            [("form", form.as_str()), ("shown", "3"), ("when", "later"), ("date", date), ("time", time)];
+        browser.post(&page_of(update), &fields).await
+    };
+    let next_year = Utc::now() + TimeDelta::days(200);
+    // The last Sundays of March and October, when clocks change.
+    let last_sunday = |month: u32| {
+        use chrono::{Datelike, NaiveDate, Weekday};
+        let candidates = [Utc::now().date_naive(), next_year.date_naive()].map(|day| day.year());
+        let sundays = candidates
+            .into_iter()
+            .flat_map(|year| (25..=31).filter_map(move |day| NaiveDate::from_ymd_opt(year, month, day)));
+        let today = Utc::now().date_naive();
+        let coming = |day: &NaiveDate| day.weekday() == Weekday::Sun && *day > today;
+        sundays.filter(coming).min().unwrap().to_string()
+    };
+    for (date, time, field, told) in [
+        ("", "09:00", "date", "einen Tag"),
+        ("2026-12-16", "neun", "time", "eine Uhrzeit"),
+        ("2020-01-01", "09:00", "date", "Vergangenheit"),
+        ("2999-01-01", "09:00", "date", "mehr als ein Jahr"),
+        (&last_sunday(3), "02:30", "time", "werden vorgestellt"),
+    ] {
+        let answer = plan(date, time).await;
+        assert_eq!(answer.status, 422, "{date} {time}");
+        let error = format!("id=\"{field}-error\"");
+        assert!(answer.body.contains(&error) && answer.body.contains(told), "{date} {time}: {}", answer.body);
+        assert!(answer.body.contains(&format!("value=\"{time}\"")), "nothing has to be typed again");
+    }
+    assert_eq!(app.count("select count(*) from mailings").await, 0);
+
+    let day = next_year.date_naive();
+    let mailing = led_to(&plan(&day.to_string(), "09:05").await);
+    let path = format!("/staff/mailings/{mailing}");
+    let page = browser.get(&path).await;
+    assert!(
+        page.body.contains("09:05 Uhr (Europe/Berlin)")
+            || page.body.contains("09:05 Uhr (Europe&#x2F;Berlin)"),
+        "{}",
+        page.body
+    );
+    assert!(!page.body.contains("data-seconds"));
+    let at = app.status(mailing).await.0.scheduled_at.unwrap();
+    let berlin = at.with_timezone(&chrono_tz::Europe::Berlin);
+    assert_eq!(berlin.format("%Y-%m-%d %H:%M").to_string(), format!("{day} 09:05"));
+
+    let wrong = browser.post(&format!("{path}/time"), &[("date", "2020-01-01"), ("time", "09:00")]).await;
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.body.contains("id=\"date-error\"") && wrong.body.contains("value=\"2020-01-01\""));
+    let moved = browser.post(&format!("{path}/time"), &[("date", &day.to_string()), ("time", "10:15")]).await;
+    assert!(moved.header("location").ends_with("?done=mailing_rescheduled"));
+    assert!(browser.get(&path).await.body.contains("10:15 Uhr"));
+    assert_eq!(app.count("select count(*) from deliveries").await, 0);
+
+    browser.post(&format!("{path}/take-back"), &[]).await;
+    let late = browser.post(&format!("{path}/time"), &[("date", &day.to_string()), ("time", "11:15")]).await;
+    assert!(late.header("location").ends_with("?done=too_late"));
+    let actions = app.actions().await;
+    assert_eq!(
+        &actions[actions.len() - 3..],
+        ["mailing_planned", "mailing_rescheduled", "mailing_taken_back"]
+    );
+    let admin = app.member("admin@example.org", Role::Admin).await;
+    let log = app.browser_of(&admin).await.get("/staff/audit").await;
+    assert!(log.body.contains("Aussendung geplant") && log.body.contains("Personen: 3"), "{}", log.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_goes_to_oneself_to_saved_colleagues_and_to_a_typed_address_and_to_nobody_else() {
+    let app = App::new().start().await;
+    app.subscribers(3).await;
+    let (update, member) = (app.update("Neues").await, editor(&app).await);
+    let browser = app.browser_of(&member).await;
+    let add = async |name: &str, email: &str| {
+        browser.post("/staff/colleagues", &[("name", name), ("email", email)]).await
+    };
+    assert_eq!(add("Jonas <b>Wolf</b>", "jonas@example.org").await.status, 303);
+    assert_eq!(add("Tea", "tea@example.org").await.status, 303);
+    for (name, email, told) in [
+        ("Jonas", "JONAS@example.org", "schon in der Liste"),
+        ("Jonas", "jonas", "keine E\u{2011}Mail-Adresse"),
+        (" ", "neu@example.org", "einen Namen"),
+    ] {
+        let answer = add(name, email).await;
+        assert!(answer.status == 422 && answer.body.contains(told), "{told}: {}", answer.body);
+    }
+    let list = browser.get("/staff/colleagues").await;
+    assert!(list.body.contains("Jonas &lt;b&gt;Wolf") && !list.body.contains("<b>Wolf"), "{}", list.body);
+
+    let page = browser.get(&page_of(update)).await;
+    assert!(page.body.contains("Jonas &lt;b&gt;Wolf") && page.body.contains("tea@example.org"));
+    let ids: Vec<uuid::Uuid> =
+        sqlx::query_scalar("select id from colleagues order by email").fetch_all(&app.pool).await.unwrap();
+    let test = format!("/staff/updates/{update}/test");
+    let nobody = browser.post(&test, &[]).await;
+    assert!(nobody.status == 422 && nobody.body.contains("id=\"address-error\""), "{}", nobody.body);
+    let wrong = browser.post(&test, &[("own", "1"), ("address", "<b>kein</b>")]).await;
+    assert!(wrong.status == 422 && wrong.body.contains("keine E\u{2011}Mail-Adresse"), "{}", wrong.body);
+    assert!(!wrong.body.contains("<b>kein"));
+    assert_eq!(app.count("select count(*) from deliveries").await, 0);
+
+    let jonas = ids[0].to_string();
+    let fields = [
+        ("own", "1"),
+        ("to", jonas.as_str()),
+        ("address", "Mia@example.org"),
+        ("address", "gast@example.net"),
+    ];
+    let sent = browser.post(&test, &fields).await;
+    assert!(sent.header("location").ends_with("?done=test_sent"), "{}", sent.body);
+    let mails = app.relay.wait_for(3).await;
+    let mut to: Vec<&str> = mails.iter().map(|mail| mail.to[0].as_str()).collect();
+    to.sort_unstable();
+    assert_eq!(to, ["gast@example.net", "jonas@example.org", "mia@example.org"]);
+    let subject = Mail::parse(&mails[0].data).header("Subject").unwrap();
+    assert_eq!(subject, "[Test] Neues");
+    app.wait_for_count("select count(*) from deliveries where kind = 'test' and state = 'accepted'", 3).await;
+    let page = browser.get(&page_of(update)).await;
+    assert!(page.body.contains("gast@example.net") && page.body.contains("angenommen"), "{}", page.body);
+    assert_eq!(app.count("select count(*) from mailings").await, 0);
+    assert_eq!(state_of(&app, update).await, UpdateState::Draft);
+
+    let gone = browser.post(&format!("/staff/colleagues/{}/remove", ids[1]), &[]).await;
+    assert!(gone.header("location").ends_with("?done=colleague_removed"));
+    browser.post(&format!("/staff/colleagues/{}/remove", ids[1]), &[]).await;
+    assert!(!browser.get("/staff/colleagues").await.body.contains("tea@example.org"));
+    let actions = app.actions().await;
+    assert_eq!(
+        &actions[actions.len() - 4..],
+        ["colleague_added", "colleague_added", "test_sent", "colleague_removed"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_was_stolen_cannot_write_to_any_number_of_strangers() {
+    let app = App::new().without_worker().start().await;
+    let (update, member) = (app.update("Neues").await, editor(&app).await);
+    sqlx::query(
+        "insert into deliveries (kind, update_id, address, due_at, state, finished_at)
+         select 'test', $1, 'x@example.org', now() - interval '59 minutes', 'accepted', now() from generate_series(1, 200)",
+    )
+    .bind(update.0)
+    .execute(&app.pool)
+    .await
+    .unwrap();
+    let browser = app.browser_of(&member).await;
+    let test = async || browser.post(&format!("/staff/updates/{update}/test"), &[("own", "1")]).await;
+    let refused = test().await;
+    assert!(refused.status == 422 && refused.body.contains("höchstens 200"), "{}", refused.body);
+    sqlx::query("update deliveries set due_at = due_at - interval '1 minute'")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    assert_eq!(test().await.status, 303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_colleagues_is_bounded() {
+    let app = App::new().without_worker().start().await;
+    sqlx::query(
+        "insert into colleagues (id, email, email_normalized, name, added_at)
+         select gen_random_uuid(), 'c' || n || '@example.org', 'c' || n || '@example.org', 'C', now()
+         from generate_series(1, 50) n",
+    )
+    .execute(&app.pool)
+    .await
+    .unwrap();
+    let browser = app.browser_of(&editor(&app).await).await;
+    let answer = browser.post("/staff/colleagues", &[("name", "Neu"), ("email", "neu@example.org")]).await;
+    assert!(answer.status == 422 && answer.body.contains("Mehr als 50"), "{}", answer.body);
+}
