@@ -9,6 +9,7 @@ pub mod consent;
 pub mod delivery;
 pub mod erasure;
 pub mod ids;
+pub mod image;
 pub mod import;
 pub mod leave_reason;
 pub mod locale;

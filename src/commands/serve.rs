@@ -16,7 +16,8 @@ use crate::{
     db,
     delivery::{Settings, Worker},
     domain::{publication, staff},
-    web,
+    mail::compose::Composer,
+    web::{self, images::store::Store},
 };
 
 use super::{composer, output, staff::one_time_link};
@@ -39,6 +40,7 @@ impl Serve {
         })?;
         let stop = stop_on_signal();
         service.say_what_is_missing().await;
+        service.check_images().await;
         service.invite_first_admin(&config).await?;
         let router = service.router(&config, Router::new())?;
         service.run(listener, router, !self.no_worker, stop).await
@@ -58,6 +60,8 @@ pub struct Service {
     /// Its database, migrated.
     pub pool: PgPool,
     worker: Worker,
+    composer: Composer,
+    images: Store,
     keys: SecretKeys,
     keep_ip_days: u16,
 }
@@ -71,8 +75,10 @@ impl Service {
         let composer = composer(config)?;
         let pool = db::connect(&config.database_url).await?;
         db::migrate(&pool).await?;
-        let worker = Worker::new(pool.clone(), composer, Settings::from(config));
-        Ok(Self { pool, worker, keys: config.secret_keys.clone(), keep_ip_days: config.keep_ip_days })
+        let worker = Worker::new(pool.clone(), composer.clone(), Settings::from(config));
+        let (keys, keep_ip_days) = (config.secret_keys.clone(), config.keep_ip_days);
+        let images = Store::new(&config.image_store);
+        Ok(Self { pool, worker, composer, images, keys, keep_ip_days })
     }
 
     /// The public routes and those in `more`.
@@ -80,7 +86,7 @@ impl Service {
     /// # Errors
     /// When a built-in page is broken.
     pub fn router(&self, config: &Config, more: Router<web::AppState>) -> anyhow::Result<Router> {
-        Ok(web::router(web::AppState::new(self.pool.clone(), config)?, more))
+        Ok(web::router(web::AppState::new(self.pool.clone(), config, self.composer.clone())?, more))
     }
 
     /// Serves `router` on `listener`, with a worker beside it if wanted, until `stop` turns true; ends within ten
@@ -96,7 +102,8 @@ impl Service {
         mut stop: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, with_worker, "listening");
-        let forgetting = tokio::spawn(forgetting::run(self.pool.clone(), self.keys, self.keep_ip_days));
+        let forgetting =
+            tokio::spawn(forgetting::run(self.pool.clone(), self.images, self.keys, self.keep_ip_days));
         let mut working = JoinSet::new();
         if with_worker {
             working.spawn(self.worker.run(stop.clone()));
@@ -134,6 +141,14 @@ impl Service {
             ));
         }
         Ok(())
+    }
+
+    /// Tells the operator when pictures could not be stored. Everything else works without them.
+    async fn check_images(&self) {
+        if let Err(error) = self.images.check().await {
+            let store = self.images.place();
+            tracing::warn!(%error, %store, "pictures cannot be stored, so staff cannot upload any; IMAGE_STORE chooses another place");
+        }
     }
 
     /// Tells the operator, once, what keeps the newsletter from being usable.

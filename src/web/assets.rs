@@ -15,6 +15,7 @@ pub async fn asset(Path(file): Path<String>) -> Response {
         "captcha.js" => ("text/javascript; charset=utf-8", include_str!("assets/captcha.js")),
         "captcha-solver.js" => ("text/javascript; charset=utf-8", include_str!("assets/captcha-solver.js")),
         "staff.css" => ("text/css; charset=utf-8", include_str!("assets/staff.css")),
+        "staff-upload.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-upload.js")),
         "embed.js" => ("text/javascript; charset=utf-8", include_str!("assets/embed.js")),
         "favicon.svg" => ("image/svg+xml", include_str!("assets/favicon.svg")),
         _ => return Problem::NotFound.into_response(),

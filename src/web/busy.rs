@@ -1,22 +1,60 @@
-//! When everybody comes at once: so many requests at a time, and a clear answer at once for those beyond.
+//! When everybody comes at once: so many requests at a time, and a clear answer at once for those beyond. And how much
+//! a route takes, for how long.
+
+use std::time::Duration;
 
 use axum::{
     body::{Body, to_bytes},
-    extract::{Request, State},
-    http::{HeaderValue, header},
+    extract::{MatchedPath, Request, State},
+    http::{HeaderValue, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use tokio::time::timeout;
 
-use super::{AppState, FORM_LIMIT, problem::Problem};
+use super::{AppState, problem::Problem, staff};
 
 /// Requests that are being answered at the same time, at most. Each may wait for one of the pool's connections; more of
 /// them would only wait longer.
 pub const REQUESTS: usize = 512;
 
+/// Bytes of a form.
+const FORM_LIMIT: usize = 16 * 1024;
+
+/// How long a request may take in all.
+const REQUEST_WITHIN: Duration = Duration::from_secs(15);
+
+/// What a route takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// A form: it is here as a whole, and small, before anything else looks at the request.
+    Form,
+    /// A file: its handler reads it as it comes, once it is known who sends it. Such a request takes no place from
+    /// others; the handler has to see to it that there are not too many.
+    Upload {
+        /// Bytes of the whole body.
+        most: usize,
+        /// How long the whole request may take.
+        within: Duration,
+    },
+}
+
+impl Takes {
+    fn of(request: &Request) -> Self {
+        if request.method() != Method::POST {
+            return Takes::Form;
+        }
+        let route = request.extensions().get::<MatchedPath>();
+        route.map_or(Takes::Form, |route| staff::takes(route.as_str()))
+    }
+}
+
 /// Answers 503 at once when there are too many requests already. A request counts from when it is here as a whole:
 /// those who send theirs byte by byte take no place from others.
 pub async fn turn_away(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    if let Takes::Upload { .. } = Takes::of(&request) {
+        return next.run(request).await;
+    }
     let (parts, body) = request.into_parts();
     let request = match to_bytes(body, FORM_LIMIT).await {
         Ok(body) => Request::from_parts(parts, Body::from(body)),
@@ -30,4 +68,13 @@ pub async fn turn_away(State(state): State<AppState>, request: Request, next: Ne
         return response;
     };
     next.run(request).await
+}
+
+/// Answers 408 when a request takes longer than its route may.
+pub async fn in_time(request: Request, next: Next) -> Response {
+    let within = match Takes::of(&request) {
+        Takes::Form => REQUEST_WITHIN,
+        Takes::Upload { within, .. } => within,
+    };
+    timeout(within, next.run(request)).await.unwrap_or_else(|_| Problem::Timeout.into_response())
 }

@@ -52,6 +52,11 @@ const TEMPLATES: &[(&str, &str)] = built_in!(
     "staff/person.html",
     "staff/link.html",
     "staff/audit.html",
+    "staff/images.html",
+    "staff/image.html",
+    "staff/image_form.html",
+    "staff/findings.html",
+    "staff/preflight.html",
     "staff/problem.html",
 );
 

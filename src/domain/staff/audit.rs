@@ -99,6 +99,12 @@ actions! {
     LinkMade = "link_made",
     /// Turned somebody's second factor off.
     SecondFactorReset = "second_factor_reset",
+    /// Uploaded a picture.
+    ImageAdded = "image_added",
+    /// Said what a picture shows and who made it.
+    ImageDescribed = "image_described",
+    /// Removed a picture.
+    ImageRemoved = "image_removed",
 }
 
 impl Action {
