@@ -36,7 +36,7 @@ create function keep_images() returns trigger language plpgsql as $$
 begin
     update images set kept_since = now()
     where kept_since is null
-      and name in (select found[1] from regexp_matches(to_jsonb(new)::text, '/images/([a-z2-7]{26})', 'g') found);
+      and name in (select named[1] from regexp_matches(to_jsonb(new)::text, '/images/([a-z2-7]{26})', 'g') named);
     return new;
 end;
 $$;

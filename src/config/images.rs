@@ -12,7 +12,7 @@ pub enum ImageStore {
     /// A folder of this machine.
     Folder(PathBuf),
     /// A bucket.
-    S3(S3),
+    S3(Box<S3>),
 }
 
 /// A bucket of an S3 service. Its debug output holds no secret.
@@ -79,7 +79,7 @@ fn parse(text: &str, source: &Source) -> Result<ImageStore, String> {
                 url.to_file_path().map_err(|()| format!("does not name a folder of this machine; {hint}"))?;
             Ok(ImageStore::Folder(path))
         }
-        "s3" => s3(&url, source).map(ImageStore::S3),
+        "s3" => s3(&url, source).map(|s3| ImageStore::S3(Box::new(s3))),
         other => Err(format!("begins with {other}:, which is neither file: nor s3:; {hint}")),
     }
 }

@@ -18,6 +18,7 @@ mod text;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use url::Url;
 
 use crate::{
     domain::{mailing::FrozenContent, publication::Publication, update::Update},
@@ -198,7 +199,6 @@ codes! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// What.
-    #[serde(serialize_with = "code_name")]
     pub code: Code,
     /// How much it weighs.
     pub level: Level,
@@ -210,8 +210,10 @@ pub struct Finding {
     pub line: Option<usize>,
 }
 
-fn code_name<S: serde::Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(code.as_str())
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 impl Finding {
@@ -347,9 +349,11 @@ fn whole(publication: &Publication, frozen: &FrozenContent, seen: &look::Seen, f
         if !texts.funding_notice.lines().all(|line| shown.contains(&spaced(line))) {
             lacks(Code::FundingNotShown);
         }
-        let privacy = content.privacy_url.as_ref().map(ToString::to_string);
-        let is_linked = |url: &String| source.contains(url.as_str()) || seen.links.contains(url);
-        if privacy.is_some_and(|url| !is_linked(&url)) {
+        let is_linked = |url: &Url| match part {
+            "HTML" => seen.links.iter().any(|link| link == url.as_str()),
+            _ => shown.contains(url.as_str()),
+        };
+        if content.privacy_url.as_ref().is_some_and(|url| !is_linked(url)) {
             lacks(Code::PrivacyNotShown);
         }
     }

@@ -63,10 +63,10 @@ async fn start() -> (SocketAddr, Objects) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().fallback(bucket).with_state(Arc::clone(&objects));
-    let (_stop, stopping) = tokio::sync::watch::channel(false);
+    let (stop, stopping) = tokio::sync::watch::channel(false);
     tokio::spawn(async move {
-        let _stop = _stop;
         rundbrief::web::serve(listener, router, stopping).await;
+        drop(stop);
     });
     (address, objects)
 }

@@ -22,7 +22,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::sleep,
 };
+use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
+
+use crate::harness::tls::{self, Begins};
 
 /// A server of the public internet: what it was asked, line by line.
 type Asked = Arc<Mutex<Vec<String>>>;
@@ -48,6 +51,11 @@ async fn answer(mut stream: TcpStream, asked: Asked) {
             return;
         }
         head.push(byte[0]);
+        // Encrypted, which is not spoken here.
+        if head == [0x16] {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            return;
+        }
     }
     let head = String::from_utf8(head).unwrap();
     let line = head.lines().next().unwrap().to_owned();
@@ -70,7 +78,7 @@ async fn answer(mut stream: TcpStream, asked: Asked) {
             return;
         }
         "/slow" => {
-            sleep(Duration::from_secs(60)).await;
+            sleep(Duration::from_mins(1)).await;
             return;
         }
         _ => "200 OK".to_owned(),
@@ -101,6 +109,7 @@ fn links(names: &[(&str, &[&str])], server: SocketAddr) -> (Links, Arc<Mutex<Vec
             seen.lock().unwrap().push(address);
             server
         },
+        Vec::new(),
     );
     (links, dialled)
 }
@@ -135,8 +144,30 @@ async fn what_answers_is_told_apart() {
     }
     assert_eq!(ask("http://nowhere.somewhere/").await, Verdict::NoHost);
     assert_eq!(ask("http://www.somewhere:8080/").await, Verdict::Unasked);
-    assert_eq!(ask("https://www.somewhere/").await, Verdict::Unreachable("certificate"));
+    assert_eq!(ask("https://www.somewhere/").await, Verdict::Unreachable("answer"));
     assert_eq!(ask("https://www.lok-lausitz.example/a").await, Verdict::Example);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_must_be_one_that_is_trusted_and_of_this_name() {
+    let (server, asked) = server().await;
+    let front = tls::front(server, Begins::Encrypted).await;
+    let port = front.port;
+    let certificates: Vec<_> =
+        CertificateDer::pem_file_iter(&front.certificate).unwrap().map(Result::unwrap).collect();
+    let links = |trusted| {
+        let resolve = |_| -> std::pin::Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> {
+            Box::pin(async { Ok(vec![PUBLIC.parse().unwrap()]) })
+        };
+        Links::with(resolve, move |_| SocketAddr::from(([127, 0, 0, 1], port)), trusted)
+    };
+    let ask = async |host: &str, trusted| {
+        links(trusted).ask(&Url::parse(&format!("https://{host}/ok")).unwrap()).await
+    };
+    assert_eq!(ask("localhost", Vec::new()).await, Verdict::Unreachable("certificate"));
+    assert_eq!(ask("www.somewhere", certificates.clone()).await, Verdict::Unreachable("certificate"));
+    assert!(asked.lock().unwrap().is_empty());
+    assert_eq!(ask("localhost", certificates).await, Verdict::Fine);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,6 +238,7 @@ async fn a_name_that_leads_elsewhere_a_moment_later_changes_nothing() {
             seen.lock().unwrap().push(address.ip());
             server
         },
+        Vec::new(),
     );
     // Two requests: HEAD is not taken.
     assert_eq!(links.ask(&Url::parse("http://www.somewhere/no-head").unwrap()).await, Verdict::Fine);

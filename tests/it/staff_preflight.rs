@@ -22,7 +22,7 @@ fn everything_that_can_be_found_has_its_words_and_a_way_to_mend_it_in_both_langu
             for key in ["text", "fix"] {
                 let text = pages.text(locale, &format!("staff.finding.{}", code.as_str()), key);
                 assert!(
-                    text.ends_with(['.', '?', '}', ')']) && text.len() > 20,
+                    text.ends_with(['.', '?', '}', ')']) && text.len() > 15,
                     "{} {key} {locale}",
                     code.as_str()
                 );

@@ -97,15 +97,12 @@ pub fn decoded(text: &str) -> String {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         let entity = rest[1..].split_once(';').map(|(name, _)| name).filter(|name| name.len() <= 8);
-        match entity.and_then(character) {
-            Some(c) => {
-                out.push(c);
-                rest = &rest[entity.map_or(1, |name| name.len() + 2)..];
-            }
-            None => {
-                out.push('&');
-                rest = &rest[1..];
-            }
+        if let Some(c) = entity.and_then(character) {
+            out.push(c);
+            rest = &rest[entity.map_or(1, |name| name.len() + 2)..];
+        } else {
+            out.push('&');
+            rest = &rest[1..];
         }
     }
     out + rest

@@ -160,7 +160,7 @@ pub fn check(markdown: &str, found: &mut Vec<Finding>) {
             Event::Start(Tag::Strong) => reader.is_strong = true,
             Event::End(TagEnd::Strong) => reader.is_strong = false,
             Event::Start(Tag::Heading { level, .. }) => {
-                reader.heading = Some((rank(level), String::new(), line))
+                reader.heading = Some((rank(level), String::new(), line));
             }
             Event::End(TagEnd::Heading(_)) => found.extend(reader.heading()),
             Event::Start(Tag::Link { dest_url, .. }) => {

@@ -56,6 +56,7 @@ pub enum Refused {
 
 impl Refused {
     /// The key of its text, in `staff.images`.
+    #[must_use]
     pub fn key(self) -> &'static str {
         match self {
             Refused::Kind => "refused_kind",
@@ -210,7 +211,7 @@ fn divide_by_alpha(picture: &mut RgbaImage) {
     for pixel in picture.pixels_mut() {
         let alpha = u16::from(pixel[3]);
         for channel in 0..3 {
-            let whole = if alpha == 0 { 0 } else { (u16::from(pixel[channel]) * 255 + alpha / 2) / alpha };
+            let whole = (u16::from(pixel[channel]) * 255 + alpha / 2).checked_div(alpha).unwrap_or(0);
             pixel[channel] = u8::try_from(whole).unwrap_or(u8::MAX);
         }
     }
@@ -317,7 +318,7 @@ mod tests {
         let made = process(&encoded(&photo(300, 200).into(), ImageFormat::WebP)).unwrap();
         assert_eq!((made.format, made.large.size, made.small.size), (Format::Jpeg, (300, 200), (300, 200)));
         let made = process(&encoded(&photo(700, 16_000).into(), ImageFormat::Png)).unwrap();
-        assert_eq!((made.large.size, made.small.size), ((145, 3312), (72, 1656)));
+        assert_eq!((made.large.size, made.small.size), ((145, 3312), (73, 1656)));
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub enum StoreError {
 
 impl Store {
     /// The store of this configuration. Opened when it is first used: one that is away keeps nothing else from working.
+    #[must_use]
     pub fn new(place: &ImageStore) -> Self {
         let prefix = match place {
             ImageStore::Folder(_) => Path::default(),
@@ -113,6 +114,7 @@ impl Store {
     }
 
     /// What messages call it.
+    #[must_use]
     pub fn place(&self) -> &ImageStore {
         &self.place
     }

@@ -33,10 +33,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
     let segments = address.segments();
     match segments {
-        // NAT64 (RFC 6052): leads to the IPv4 address at its end.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => is_public_v4(embedded(high, low)),
-        // 6to4 (RFC 3056): likewise.
-        [0x2002, high, low, ..] => is_public_v4(embedded(high, low)),
+        // NAT64 (RFC 6052) and 6to4 (RFC 3056): they lead to the IPv4 address that stands in them.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => is_public_v4(embedded(high, low)),
         // Teredo, ORCHID, benchmarking, documentation.
         [0x2001, second, ..] if second < 0x200 || second == 0xdb8 => false,
         [0x3fff, second, ..] if second < 0x1000 => false,
@@ -52,9 +50,7 @@ pub fn is_for_examples(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let is_below =
         |above: &&str| host == **above || host.strip_suffix(*above).is_some_and(|rest| rest.ends_with('.'));
-    ["example", "invalid", "test", "example.com", "example.net", "example.org"]
-        .iter()
-        .any(|above| is_below(&above))
+    ["example", "invalid", "test", "example.com", "example.net", "example.org"].iter().any(is_below)
 }
 
 fn embedded(high: u16, low: u16) -> Ipv4Addr {

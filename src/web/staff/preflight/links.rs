@@ -31,7 +31,10 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsConnector,
-    rustls::{ClientConfig, RootCertStore, pki_types::ServerName},
+    rustls::{
+        self, ClientConfig, RootCertStore,
+        pki_types::{CertificateDer, ServerName},
+    },
 };
 use url::{Host, Url};
 
@@ -119,20 +122,23 @@ impl Links {
                 )
             },
             |address| address,
+            rustls_native_certs::load_native_certs().certs,
         )
     }
 
-    /// With names that are known otherwise, and connections that go elsewhere after everything was looked at: for tests,
-    /// in which a server on this machine stands for one of the public internet. No setting leads here.
+    /// With names that are known otherwise, connections that go elsewhere after everything was looked at, and the
+    /// certificates to trust: for tests, in which a server on this machine stands for one of the public internet. No
+    /// setting leads here.
     #[must_use]
     pub fn with(
         resolve: impl Fn(String) -> Resolving + Send + Sync + 'static,
         dial: impl Fn(SocketAddr) -> SocketAddr + Send + Sync + 'static,
+        trusted: Vec<CertificateDer<'static>>,
     ) -> Self {
         Self(Arc::new(Asking {
             resolve: Box::new(resolve),
             dial: Box::new(dial),
-            tls: tls(),
+            tls: tls(trusted),
             known: Mutex::default(),
             places: Semaphore::new(AT_ONCE),
         }))
@@ -293,10 +299,13 @@ impl Asking {
         let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(name).map_err(|_| Verdict::NoHost)?;
         let tls = self.tls.as_ref().ok_or(Verdict::Unasked)?;
-        let stream = tls.connect(name, stream).await.map_err(|error| match error.kind() {
-            // What rustls says about certificates and protocols comes as invalid data.
-            io::ErrorKind::InvalidData => Verdict::Unreachable("certificate"),
-            _ => Verdict::Unreachable("refused"),
+        let stream = tls.connect(name, stream).await.map_err(|error| {
+            let said = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            Verdict::Unreachable(match said {
+                Some(rustls::Error::InvalidCertificate(_)) => "certificate",
+                Some(_) => "answer",
+                None => "refused",
+            })
         })?;
         exchange(stream, url, method).await
     }
@@ -341,10 +350,10 @@ async fn exchange(
     sender.send_request(request).await.map_err(broken)
 }
 
-fn tls() -> Option<TlsConnector> {
+fn tls(trusted: Vec<CertificateDer<'static>>) -> Option<TlsConnector> {
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = tokio_rustls::rustls::crypto::ring::default_provider().into();
+    roots.add_parsable_certificates(trusted);
+    let provider = rustls::crypto::ring::default_provider().into();
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
     Some(TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth())))
 }
