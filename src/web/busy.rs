@@ -29,8 +29,8 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(15);
 pub enum Takes {
     /// A form: it is here as a whole, and small, before anything else looks at the request.
     Form,
-    /// A file: its handler reads it as it comes, once it is known who sends it. Such a request takes no place from
-    /// others; the handler has to see to it that there are not too many.
+    /// A file: its handler reads it as it comes, once it is known who sends it. The handler has to see to it that there
+    /// are not too many: each keeps its place for as long as it takes.
     Upload {
         /// Bytes of the whole body.
         most: usize,
@@ -49,18 +49,15 @@ impl Takes {
     }
 }
 
-/// Answers 503 at once when there are too many requests already. A request counts from when it is here as a whole:
-/// those who send theirs byte by byte take no place from others.
+/// Answers 503 at once when there are too many requests already. A form counts from when it is here as a whole: those who
+/// send theirs byte by byte take no place from others.
 pub async fn turn_away(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if let Takes::Upload { .. } = Takes::of(&request) {
-        return next.run(request).await;
-    }
-    let (parts, body) = request.into_parts();
-    let request = match to_bytes(body, FORM_LIMIT).await {
-        Ok(body) => Request::from_parts(parts, Body::from(body)),
-        // A body that cannot be read is no reason to keep anybody subscribed.
-        Err(_) if parts.uri.path().starts_with("/unsubscribe/") => Request::from_parts(parts, Body::empty()),
-        Err(_) => return Problem::TooLarge.into_response(),
+    let request = match Takes::of(&request) {
+        Takes::Upload { .. } => request,
+        Takes::Form => match whole(request).await {
+            Ok(request) => request,
+            Err(problem) => return problem.into_response(),
+        },
     };
     let Ok(_place) = state.places.try_acquire() else {
         let mut response = Problem::Busy.into_response();
@@ -68,6 +65,19 @@ pub async fn turn_away(State(state): State<AppState>, request: Request, next: Ne
         return response;
     };
     next.run(request).await
+}
+
+/// The request with its body, read to the end.
+async fn whole(request: Request) -> Result<Request, Problem> {
+    let (parts, body) = request.into_parts();
+    match to_bytes(body, FORM_LIMIT).await {
+        Ok(body) => Ok(Request::from_parts(parts, Body::from(body))),
+        // A body that cannot be read is no reason to keep anybody subscribed.
+        Err(_) if parts.uri.path().starts_with("/unsubscribe/") => {
+            Ok(Request::from_parts(parts, Body::empty()))
+        }
+        Err(_) => Err(Problem::TooLarge),
+    }
 }
 
 /// Answers 408 when a request takes longer than its route may.

@@ -115,6 +115,14 @@ test("inside another page's form the picture is sent at once, and the page is to
     assert.match(await page.locator("#image-error").innerText(), /JPEG, PNG oder WebP/);
     assert.equal(await page.locator("#image").getAttribute("aria-invalid"), "true");
 
+    await page.evaluate(() => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(15 * 1024 * 1024 + 1)], "foto.jpg", { type: "image/jpeg" }));
+      const drop = new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
+      document.querySelector("[data-upload]").dispatchEvent(drop);
+    });
+    assert.match(await page.locator("#image-error").innerText(), /zu groß/);
+
     await give(page, "drop", await photo(page, 110));
     const told = await page.evaluate(() => window.told);
     assert.match(told.url, /\/images\/[a-z2-7]{26}\.jpg$/);

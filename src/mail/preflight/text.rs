@@ -3,7 +3,7 @@
 use pulldown_cmark::{Event, HeadingLevel, Tag, TagEnd};
 use url::Url;
 
-use crate::{domain::update::Update, mail::markdown::parser};
+use crate::{config::is_on_this_machine, domain::update::Update, mail::markdown::parser};
 
 use super::{Code, Finding, Place};
 
@@ -44,9 +44,9 @@ pub fn targets(update: &Update) -> Vec<Target> {
     targets
 }
 
-/// Whether an address goes without encryption.
+/// Whether an address goes without encryption; on this machine, where the demo runs, that is as good as with it.
 pub fn is_plain_http(address: &str) -> bool {
-    Url::parse(address).is_ok_and(|url| url.scheme() == "http")
+    Url::parse(address).is_ok_and(|url| url.scheme() == "http" && !is_on_this_machine(&url))
 }
 
 /// What people write where they mean "this one".

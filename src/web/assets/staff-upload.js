@@ -2,8 +2,8 @@
 //
 // It begins at every <div data-upload="/staff/images"> that holds
 //   an <input type="file" name="image">,
-//   a <p role="status">, whose data-working (a 0 in it becomes the percentage), data-processing, data-ready, data-failed
-//   and data-session are what it says,
+//   a <p role="status">, whose data-working (a 0 in it becomes the percentage), data-processing, data-ready, data-failed,
+//   data-session and data-large (for files above data-most bytes) are what it says,
 //   a <p class="field-error" hidden>, for what went wrong,
 //   an <img hidden>, where the picture is shown as soon as it is chosen.
 // Fields named alt and credit inside it are sent along as far as they are filled in.
@@ -76,6 +76,12 @@ for (const area of document.querySelectorAll("[data-upload]")) {
 
   const take = (file) => {
     fail();
+    // Said before it is sent: a service that stops reading looks like a broken line.
+    if (file.size > (Number(status.dataset.most) || Infinity)) {
+      show();
+      input.value = "";
+      return fail(status.dataset.large);
+    }
     show(file);
     if (!waitsForForm) return send(file);
     // A file that was dropped or pasted becomes the form's.
