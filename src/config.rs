@@ -5,6 +5,7 @@
 //! it needs: [`Config`] is made of parts that are also read alone ([`database_url`], [`secret_keys`]).
 
 mod guard;
+mod images;
 mod secret;
 mod signup_limits;
 mod smtp_relay;
@@ -16,6 +17,7 @@ use url::Url;
 
 pub use self::{
     guard::{Captcha, Guard},
+    images::{ImageStore, S3, S3Credentials},
     secret::{SecretKeys, SecretKeysError},
     signup_limits::SignupLimits,
     smtp_relay::{Credentials, SmtpRelay, SmtpRelayError, TlsMode},
@@ -51,6 +53,11 @@ pub struct Config {
     pub guard: Guard,
     /// Folder whose files replace built-in mail templates (`EMAIL_TEMPLATES_DIR`).
     pub email_templates_dir: Option<PathBuf>,
+    /// Where uploaded pictures lie (`IMAGE_STORE`).
+    pub image_store: ImageStore,
+    /// The name under which the relay's DKIM key stands in the sender's DNS, to be looked up before a mailing
+    /// (`DKIM_SELECTOR`).
+    pub dkim_selector: Option<String>,
 }
 
 impl std::fmt::Debug for Config {
@@ -173,6 +180,19 @@ impl Config {
             let dir = PathBuf::from(text);
             if dir.is_dir() { Ok(dir) } else { Err(format!("names {text}, which is not a folder")) }
         });
+        let image_store = ImageStore::read(source, &mut problems);
+        let dkim_selector = optional(source, &mut problems, "DKIM_SELECTOR", |text| {
+            let is_label = |label: &str| {
+                !label.is_empty()
+                    && label.len() <= 63
+                    && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+            };
+            if text.split('.').all(is_label) && text.len() <= 150 {
+                Ok(text.to_owned())
+            } else {
+                Err("must be a name such as mail2026, the one before ._domainkey. in the DNS".to_owned())
+            }
+        });
         // Read where logging starts; here only so that a wrong word does not go unnoticed.
         let _: Option<()> = optional(source, &mut problems, "LOG_FORMAT", |text| match text {
             "text" | "json" => Ok(()),
@@ -203,6 +223,8 @@ impl Config {
             signup_limits,
             guard,
             email_templates_dir,
+            image_store,
+            dkim_selector,
         })
     }
 }

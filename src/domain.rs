@@ -11,6 +11,7 @@ pub mod csv;
 pub mod delivery;
 pub mod erasure;
 pub mod ids;
+pub mod image;
 pub mod import;
 pub mod leave_reason;
 pub mod locale;

@@ -15,5 +15,6 @@ pub mod encoding;
 pub mod envelope;
 pub mod markdown;
 pub mod message;
+pub mod preflight;
 pub mod splice;
 pub mod templates;

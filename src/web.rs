@@ -18,6 +18,7 @@
 //! | `POST /resubscribe/{token}` | takes an unsubscribe back, for an hour |
 //! | `GET /health/live`, `/health/ready` | for the operator's monitoring |
 //! | `/staff…` | the staff pages, with a login: see [`staff`] |
+//! | `GET /images/{name}` | a picture that staff uploaded |
 //! | `GET /assets/…` | style sheet, icon, `embed.js`, the script of the box, and `captcha….js`, the proof of work |
 //!
 //! GET and HEAD change nothing (invariant 1).
@@ -30,6 +31,7 @@ mod confirm;
 mod embed;
 mod headers;
 mod health;
+pub mod images;
 mod link;
 mod manage;
 mod origin;
@@ -44,14 +46,14 @@ mod subscribe;
 mod unsubscribe;
 mod visitor;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use axum::{Router, http::StatusCode, middleware, routing};
+use axum::{Router, middleware, routing};
 use chrono::TimeDelta;
 use ipnet::IpNet;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
-use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     config::{Config, PublicUrl, SecretKeys},
@@ -59,18 +61,17 @@ use crate::{
     mail::compose::Composer,
 };
 
-use self::{captcha::Watch, pace::Pace, staff::Live};
+use self::{
+    captcha::Watch,
+    images::store::Store,
+    pace::Pace,
+    staff::{Live, Surveyor, Uploads},
+};
 
 pub use self::{
     pages::{PageError, Pages},
     server::serve,
 };
-
-/// Bytes a public form may have.
-const FORM_LIMIT: usize = 16 * 1024;
-
-/// How long a request may take in all.
-const REQUEST_WITHIN: Duration = Duration::from_secs(15);
 
 /// What every handler may use.
 #[derive(Clone)]
@@ -106,6 +107,12 @@ pub struct Inner {
     pub form_takes: TimeDelta,
     /// Whether a signup has to bring a proof of work.
     pub captcha: Watch,
+    /// Where uploaded pictures lie.
+    pub images: Store,
+    /// Room for pictures that are being uploaded, and for the one that is being worked on.
+    pub uploads: Uploads,
+    /// What looks at an update before it is sent, beyond what stands in it.
+    pub surveyor: Surveyor,
 }
 
 impl std::ops::Deref for AppState {
@@ -137,6 +144,9 @@ impl AppState {
             pace: Pace::new(config.guard.requests_per_client),
             form_takes: TimeDelta::seconds(config.guard.form_seconds.into()),
             captcha: Watch::new(config),
+            images: Store::new(&config.image_store),
+            uploads: Uploads::default(),
+            surveyor: Surveyor::new(config),
         })))
     }
 }
@@ -161,6 +171,7 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
         .route("/data/{token}/download", routing::get(own_data::download))
         .route("/data/{token}/address", routing::post(own_data::ask_address))
         .route("/data/{token}/erase", routing::get(own_data::ask_erase).post(own_data::erase))
+        .route("/images/{name}", routing::get(images::image))
         .route("/assets/{file}", routing::get(assets::asset))
         .merge(staff::router(&state))
         .merge(more)
@@ -169,7 +180,7 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
         // A service that has much to do is not down.
         .route("/health/live", routing::get(health::live))
         .route("/health/ready", routing::get(health::ready))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_WITHIN))
+        .layer(middleware::from_fn(busy::in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(middleware::from_fn_with_state(state.clone(), problem::pages))
         .layer(middleware::from_fn_with_state(state.clone(), headers::add))

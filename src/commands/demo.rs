@@ -18,6 +18,7 @@ use anyhow::{Context, anyhow};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use clap::Args;
 use tokio::{net::TcpListener, time::timeout};
+use url::Url;
 
 use crate::config::{Config, Guard, Source};
 
@@ -118,12 +119,15 @@ fn settings(
     cluster: &Cluster,
     smtp_port: u16,
 ) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let images = Url::from_directory_path(dir.join("images"))
+        .map_err(|()| anyhow!("{} is no folder that an address can name", dir.display()))?;
     let settings = vec![
         ("DATABASE_URL", cluster.url("rundbrief")),
         ("PUBLIC_URL", format!("http://127.0.0.1:{port}")),
         ("LISTEN_ADDR", format!("127.0.0.1:{port}")),
         ("SECRET_KEY", secret_key(&dir.join("secret_key"))?),
         ("SMTP_URL", format!("smtp://127.0.0.1:{smtp_port}?tls=none")),
+        ("IMAGE_STORE", images.to_string()),
     ];
     let lines =
         settings.iter().fold(String::new(), |text, (name, value)| text + &format!("{name}='{value}'\n"));

@@ -1,5 +1,6 @@
 //! `mailings`: sending an update to everybody, and knowing how it goes.
 
+mod check;
 mod retry;
 mod watch;
 
@@ -35,6 +36,14 @@ pub enum Mailings {
         /// Where to write it; SLUG.eml if not said.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Print one JSON value.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look for what is wrong with an update before it is sent: texts, links, the sender's DNS. Sends nothing.
+    Check {
+        /// Slug or id of the update.
+        update: String,
         /// Print one JSON value.
         #[arg(long)]
         json: bool,
@@ -123,6 +132,7 @@ impl Mailings {
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Mailings::Preview { update, out, json } => preview(&update, out, json).await,
+            Mailings::Check { update, json } => check::check(&update, json).await,
             Mailings::Test { update, to, json } => test(&update, &to, json).await,
             Mailings::Trigger { update, at, yes, again, watch, json } => {
                 trigger(&update, at, Ask { yes, again }, watch, json).await

@@ -17,7 +17,7 @@ use crate::{
     delivery::{Settings, Worker},
     domain::{publication, staff},
     mail::compose::Composer,
-    web,
+    web::{self, images::store::Store},
 };
 
 use super::{composer, output, staff::one_time_link};
@@ -40,6 +40,7 @@ impl Serve {
         })?;
         let stop = stop_on_signal();
         service.say_what_is_missing().await;
+        service.check_images().await;
         service.invite_first_admin(&config).await?;
         let router = service.router(&config, Router::new())?;
         service.run(listener, router, !self.no_worker, stop).await
@@ -60,6 +61,7 @@ pub struct Service {
     pub pool: PgPool,
     worker: Worker,
     composer: Composer,
+    images: Store,
     keys: SecretKeys,
     keep_ip_days: u16,
 }
@@ -75,7 +77,8 @@ impl Service {
         db::migrate(&pool).await?;
         let worker = Worker::new(pool.clone(), composer.clone(), Settings::from(config));
         let (keys, keep_ip_days) = (config.secret_keys.clone(), config.keep_ip_days);
-        Ok(Self { pool, worker, composer, keys, keep_ip_days })
+        let images = Store::new(&config.image_store);
+        Ok(Self { pool, worker, composer, images, keys, keep_ip_days })
     }
 
     /// The public routes and those in `more`.
@@ -99,7 +102,8 @@ impl Service {
         mut stop: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, with_worker, "listening");
-        let forgetting = tokio::spawn(forgetting::run(self.pool.clone(), self.keys, self.keep_ip_days));
+        let forgetting =
+            tokio::spawn(forgetting::run(self.pool.clone(), self.images, self.keys, self.keep_ip_days));
         let mut working = JoinSet::new();
         if with_worker {
             working.spawn(self.worker.run(stop.clone()));
@@ -137,6 +141,14 @@ impl Service {
             ));
         }
         Ok(())
+    }
+
+    /// Tells the operator when pictures could not be stored. Everything else works without them.
+    async fn check_images(&self) {
+        if let Err(error) = self.images.check().await {
+            let store = self.images.place();
+            tracing::warn!(%error, %store, "pictures cannot be stored, so staff cannot upload any; IMAGE_STORE chooses another place");
+        }
     }
 
     /// Tells the operator, once, what keeps the newsletter from being usable.

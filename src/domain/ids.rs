@@ -55,6 +55,10 @@ uuid_id!(
     SubscriberId
 );
 uuid_id!(
+    /// Names an [image](super::image).
+    ImageId
+);
+uuid_id!(
     /// Names an [update](super::update).
     UpdateId
 );

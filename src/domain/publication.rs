@@ -3,7 +3,7 @@
 mod look;
 mod origin;
 
-pub use look::{Accent, AccentError, Logo, TimeZone};
+pub use look::{Accent, AccentError, LEAST_CONTRAST, Logo, TimeZone, contrast};
 pub use origin::Origin;
 
 use std::collections::BTreeMap;

@@ -102,7 +102,8 @@ pub fn check(markdown: &str) -> Result<(), MarkdownError> {
     Ok(())
 }
 
-fn parser(markdown: &str) -> Parser<'_> {
+/// The Markdown that updates are written in.
+pub(super) fn parser(markdown: &str) -> Parser<'_> {
     Parser::new_ext(markdown, Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES)
 }
 

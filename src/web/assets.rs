@@ -19,6 +19,7 @@ pub async fn asset(Path(file): Path<String>) -> Response {
         "staff-toolbar.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-toolbar.js")),
         "staff.css" => ("text/css; charset=utf-8", include_str!("assets/staff.css")),
         "staff-mailing.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-mailing.js")),
+        "staff-upload.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-upload.js")),
         "embed.js" => ("text/javascript; charset=utf-8", include_str!("assets/embed.js")),
         "favicon.svg" => ("image/svg+xml", include_str!("assets/favicon.svg")),
         _ => return Problem::NotFound.into_response(),

@@ -15,6 +15,8 @@
 //! | `/staff/updates…` | members | writing updates: the list, the editor with the mail beside it, history |
 //! | `/staff/publication…` | admins | what the newsletter says of itself, and how its mails look |
 //! | `/staff/people…` | admins | who may log in, and as what |
+//! | `/staff/images…` | members | pictures: uploading, describing, removing |
+//! | `GET /staff/updates/{id}/preflight` | members | what is wrong with an update, before it is sent |
 //! | `GET /staff/audit` | admins | what staff did |
 //!
 //! [`ROUTES`] is the list, and the only way to add one: each says who may use it, and `access.rs` holds to that before a
@@ -31,11 +33,13 @@ mod cookies;
 mod destination;
 mod editor;
 mod history;
+mod images;
 mod live;
 mod login;
 mod mailings;
 mod page;
 mod people;
+pub mod preflight;
 mod preview;
 mod problems;
 mod progress;
@@ -51,12 +55,14 @@ mod visit;
 mod welcome;
 mod words;
 
-use axum::{Router, middleware, routing::MethodRouter, routing::get, routing::post};
+use axum::{
+    Router, extract::DefaultBodyLimit, middleware, routing::MethodRouter, routing::get, routing::post,
+};
 use tower_http::csrf::CsrfLayer;
 
-use super::AppState;
+use super::{AppState, busy::Takes};
 
-pub use self::{access::Access, live::Live, start::Growth};
+pub use self::{access::Access, images::Uploads, live::Live, preflight::Surveyor, start::Growth};
 use self::{access::Gate, problems::StaffProblem};
 
 /// A staff route.
@@ -65,11 +71,19 @@ pub struct Route {
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
+    takes: Takes,
     handlers: fn() -> MethodRouter<AppState>,
 }
 
 const fn route(path: &'static str, access: Access, handlers: fn() -> MethodRouter<AppState>) -> Route {
-    Route { path, access, handlers }
+    Route { path, access, takes: Takes::Form, handlers }
+}
+
+impl Route {
+    /// The same route, whose POST takes a file. [`DefaultBodyLimit`] holds its extractors to the size.
+    const fn taking(self, takes: Takes) -> Self {
+        Self { takes, ..self }
+    }
 }
 
 /// Every staff route, and who may use it.
@@ -125,10 +139,20 @@ pub const ROUTES: &[Route] = &[
     route("/staff/people/{id}/enable", Access::Admin, || post(people::enable)),
     route("/staff/people/{id}/link", Access::Admin, || post(people::make_link)),
     route("/staff/people/{id}/second-factor", Access::Admin, || post(people::reset_second_factor)),
+    route("/staff/images", Access::Member, || get(images::list).post(images::upload)).taking(images::UPLOAD),
+    route("/staff/images/{id}", Access::Member, || get(images::show).post(images::describe)),
+    route("/staff/images/{id}/remove", Access::Member, || post(images::remove)),
+    route("/staff/updates/{id}/preflight", Access::Member, || get(preflight::show)),
     route("/staff/audit", Access::Admin, || get(audit::show)),
     // Everything else: not there, for those who are logged in; a login for all others.
     route("/staff/{*rest}", Access::Member, || axum::routing::any(problems::not_found)),
 ];
+
+/// What a route takes, by its path as it stands in [`ROUTES`]; every other one takes forms.
+pub(super) fn takes(path: &str) -> Takes {
+    let of_file = |route: &&Route| route.takes != Takes::Form && route.path == path;
+    ROUTES.iter().find(of_file).map_or(Takes::Form, |route| route.takes)
+}
 
 /// The staff routes, with what is around all of them: who may use which, protection against forms on other sites, error
 /// pages.
@@ -136,7 +160,11 @@ pub fn router(state: &AppState) -> Router<AppState> {
     let mut router = Router::new();
     for route in ROUTES {
         let gate = Gate { state: state.clone(), access: route.access };
-        let handlers = (route.handlers)().layer(middleware::from_fn_with_state(gate, access::gate));
+        let mut handlers = (route.handlers)();
+        if let Takes::Upload { most, .. } = route.takes {
+            handlers = handlers.layer(DefaultBodyLimit::max(most));
+        }
+        let handlers = handlers.layer(middleware::from_fn_with_state(gate, access::gate));
         router = router.route(route.path, handlers);
     }
     // By Origin and Sec-Fetch-Site, which browsers send by themselves; our own address counts also where a proxy asks us

@@ -8,17 +8,18 @@ use tokio::time::interval;
 
 use crate::{
     config::SecretKeys,
-    domain::{consent, retention, signup},
+    domain::{consent, image, retention, signup},
+    web::images::store::Store,
 };
 
 /// Forgets what is to be forgotten, every hour, for as long as the service runs. Where several do it at once, each finds
 /// what the others have left.
-pub async fn run(pool: PgPool, keys: SecretKeys, keep_ip_days: u16) {
+pub async fn run(pool: PgPool, images: Store, keys: SecretKeys, keep_ip_days: u16) {
     let mut hourly = interval(Duration::from_hours(1));
     for hour in 0_u64.. {
         hourly.tick().await;
         let forgotten =
-            async { round(&mut *pool.acquire().await?, &keys, keep_ip_days, hour % 24 == 0).await };
+            async { round(&mut *pool.acquire().await?, &images, &keys, keep_ip_days, hour % 24 == 0).await };
         if let Err(error) = forgotten.await {
             tracing::warn!(%error, "what is to be forgotten could not be; trying again in an hour");
         }
@@ -27,6 +28,7 @@ pub async fn run(pool: PgPool, keys: SecretKeys, keep_ip_days: u16) {
 
 async fn round(
     db: &mut PgConnection,
+    images: &Store,
     keys: &SecretKeys,
     keep_ip_days: u16,
     is_daily: bool,
@@ -62,6 +64,23 @@ async fn round(
     }
     if is_daily {
         retention::old_mails(db, now).await?;
+        unused_images(db, images).await?;
     }
     Ok(())
+}
+
+/// Pictures that nothing uses: first the rows, then, when that cannot be taken back any more, the files.
+async fn unused_images(db: &mut PgConnection, images: &Store) -> sqlx::Result<()> {
+    loop {
+        let mut transaction = db.begin().await?;
+        let gone = image::forget_unused(&mut transaction, Utc::now()).await?;
+        transaction.commit().await?;
+        if gone.is_empty() {
+            return Ok(());
+        }
+        for image in &gone {
+            images.remove(image).await;
+        }
+        tracing::info!(images = gone.len(), "pictures removed that nothing had used for thirty days");
+    }
 }

@@ -114,10 +114,17 @@ pub enum AccentError {
 }
 
 /// For text of any size (WCAG 2.2, 1.4.3, level AA).
-const LEAST_CONTRAST: f64 = 4.5;
+pub const LEAST_CONTRAST: f64 = 4.5;
 
 fn contrast_on_white(rgb: u32) -> f64 {
-    1.05 / (luminance(rgb) + 0.05)
+    contrast(rgb, 0xff_ffff)
+}
+
+/// The contrast of two `0xrrggbb` colours, from 1 to 21 (WCAG 2.2, definitions).
+#[must_use]
+pub fn contrast(one: u32, other: u32) -> f64 {
+    let (one, other) = (luminance(one), luminance(other));
+    (one.max(other) + 0.05) / (one.min(other) + 0.05)
 }
 
 /// The same hue with just so much black in it that it can be read on white.

@@ -133,6 +133,12 @@ actions! {
     MailingRetried = "mailing_retried",
     /// Downloaded what became of a mailing, person by person.
     ReportDownloaded = "report_downloaded",
+    /// Uploaded a picture.
+    ImageAdded = "image_added",
+    /// Said what a picture shows and who made it.
+    ImageDescribed = "image_described",
+    /// Removed a picture.
+    ImageRemoved = "image_removed",
 }
 
 impl Action {

@@ -1,6 +1,6 @@
 //! A running service: web and worker, on a database and a relay of the test's own.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use axum::http::Method;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -50,8 +50,19 @@ pub struct TestApp {
     pub config: Config,
     /// Its settings as the environment would have them, for running the program beside it.
     pub settings: Vec<(&'static str, String)>,
+    /// The folder of its pictures, while it has no other store.
+    pub images: Folder,
     stop: watch::Sender<bool>,
     running: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+/// A folder that goes with its test.
+pub struct Folder(pub PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 impl App {
@@ -97,7 +108,9 @@ impl App {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let images = Folder(database::scratch("images"));
         let mut settings = vec![
+            ("IMAGE_STORE", format!("file://{}", images.0.display())),
             ("DATABASE_URL", database::fresh().await),
             ("PUBLIC_URL", "https://brief.example.org".to_owned()),
             ("SECRET_KEY", STANDARD.encode([7; 32])),
@@ -117,7 +130,7 @@ impl App {
         let router = service.router(&config, axum::Router::new()).unwrap();
         let (stop, stopping) = watch::channel(false);
         let running = tokio::spawn(service.run(listener, router, self.with_worker, stopping));
-        TestApp { address, relay, pool, config, settings, stop, running: Some(running) }
+        TestApp { address, relay, pool, config, settings, images, stop, running: Some(running) }
     }
 }
 

@@ -113,6 +113,32 @@ impl Browser<'_> {
         answer
     }
 
+    /// Sends a file and texts, as a form does (RFC 7578) or as the script does, which wants JSON.
+    pub async fn upload(&self, path: &str, file: &[u8], fields: &[(&str, &str)], wants_json: bool) -> Answer {
+        const BOUNDARY: &str = "----a-line-that-is-in-no-file";
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            body.extend(
+                format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+                    .bytes(),
+            );
+        }
+        // What the file is called and said to be is of no account.
+        let head = "content-disposition: form-data; name=\"image\"; filename=\"../../a.svg\"\r\ncontent-type: text/html";
+        body.extend(format!("--{BOUNDARY}\r\n{head}\r\n\r\n").bytes());
+        body.extend(file);
+        body.extend(format!("\r\n--{BOUNDARY}--\r\n").bytes());
+        let media_type = format!("multipart/form-data; boundary={BOUNDARY}");
+        let headers = [
+            ("accept-language", "de"),
+            ("accept", if wants_json { "application/json" } else { "text/html" }),
+            ("content-type", media_type.as_str()),
+            ("sec-fetch-site", "same-origin"),
+            ("cookie", &self.cookies()),
+        ];
+        http::send(self.app.address, Method::POST, path, &headers, body).await
+    }
+
     /// Sends address and password.
     pub async fn log_in(&self, email: &str, password: &str) -> Answer {
         self.post("/staff/login", &[("email", email), ("password", password)]).await

@@ -1,0 +1,491 @@
+//! Pictures that staff upload: what they are, where they are used, and which may go. Their bytes lie in the store.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+use serde::Serialize;
+use serde_json::json;
+use sqlx::PgConnection;
+
+use crate::{
+    config::PublicUrl,
+    domain::{
+        ids::{ImageId, UpdateId},
+        staff::audit::{self, Action, Actor},
+    },
+};
+
+/// How long a picture stays that nothing uses and that never went out.
+pub const UNUSED_FOR: Duration = Duration::days(30);
+
+/// Most characters of an alternative text.
+pub const ALT_LENGTH: usize = 500;
+/// Most characters of a credit.
+pub const CREDIT_LENGTH: usize = 200;
+
+/// The name of a picture in addresses and in the store: 26 characters of base32 (RFC 4648 §6, lower case), 130 random
+/// bits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct ImageName(String);
+
+impl ImageName {
+    const LENGTH: usize = 26;
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+    /// A new one.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn mint() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; Self::LENGTH];
+        getrandom::fill(&mut bytes)?;
+        // 32 divides 256: each character is as likely as every other.
+        Ok(Self(bytes.iter().map(|byte| char::from(Self::ALPHABET[usize::from(byte & 31)])).collect()))
+    }
+
+    /// The name in a text; nothing when it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_name = text.len() == Self::LENGTH && text.bytes().all(|b| Self::ALPHABET.contains(&b));
+        is_name.then(|| Self(text.to_owned()))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a picture was made into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A photograph.
+    Jpeg,
+    /// A picture with transparency or few colours.
+    Png,
+}
+
+impl Format {
+    /// Both.
+    pub const ALL: [Self; 2] = [Format::Jpeg, Format::Png];
+
+    /// The ending of its files.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Format::Jpeg => "jpg",
+            Format::Png => "png",
+        }
+    }
+
+    /// Its media type (RFC 2045).
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Format::Jpeg => "image/jpeg",
+            Format::Png => "image/png",
+        }
+    }
+}
+
+/// One of a picture's two files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileName {
+    /// The picture's name.
+    pub name: ImageName,
+    /// Whether it is the smaller one, for the width of a mail and for thumbnails.
+    pub is_small: bool,
+    /// What it holds.
+    pub format: Format,
+}
+
+impl FileName {
+    /// The file of this name; nothing when no picture can have such a file.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (stem, extension) = text.split_once('.')?;
+        let format = Format::ALL.into_iter().find(|format| format.extension() == extension)?;
+        let (stem, is_small) = stem.strip_suffix("-small").map_or((stem, false), |stem| (stem, true));
+        Some(Self { name: ImageName::parse(stem)?, is_small, format })
+    }
+}
+
+impl std::fmt::Display for FileName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let small = if self.is_small { "-small" } else { "" };
+        write!(f, "{}{small}.{}", self.name.as_str(), self.format.extension())
+    }
+}
+
+/// A picture about to be recorded.
+#[derive(Debug, Clone)]
+pub struct NewImage {
+    /// Its name.
+    pub name: ImageName,
+    /// What both of its files hold.
+    pub format: Format,
+    /// Width and height of the larger file.
+    pub large: (u32, u32),
+    /// Width and height of the smaller one.
+    pub small: (u32, u32),
+    /// Bytes of both.
+    pub bytes: usize,
+    /// What it shows; may be empty for now.
+    pub alt: String,
+    /// Who made it; may be empty.
+    pub credit: String,
+    /// SHA-256 of what was uploaded.
+    pub upload_sha256: [u8; 32],
+}
+
+/// A picture that was uploaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Image {
+    /// Its id.
+    pub id: ImageId,
+    /// Its name.
+    pub name: String,
+    extension: String,
+    /// Width of the larger file, in pixels.
+    pub width: i32,
+    /// Height of the larger file, in pixels.
+    pub height: i32,
+    /// Width of the smaller file, in pixels.
+    pub small_width: i32,
+    /// Height of the smaller file, in pixels.
+    pub small_height: i32,
+    /// Bytes of both files.
+    pub bytes: i64,
+    /// What it shows; empty when nobody has said so yet.
+    pub alt: String,
+    /// Who made it; may be empty.
+    pub credit: String,
+    /// When it came.
+    pub created_at: DateTime<Utc>,
+    /// When it first went out; from then on it stays.
+    pub kept_since: Option<DateTime<Utc>>,
+}
+
+impl Image {
+    /// The path of the larger file: what mails show at half its size, so that it is sharp on dense screens.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("/images/{}.{}", self.name, self.extension)
+    }
+
+    /// The path of the smaller file.
+    #[must_use]
+    pub fn small_path(&self) -> String {
+        format!("/images/{}-small.{}", self.name, self.extension)
+    }
+
+    /// The address for an update's `image` and for Markdown.
+    #[must_use]
+    pub fn url(&self, public_url: &PublicUrl) -> String {
+        public_url.join(&self.path())
+    }
+
+    /// Its two files.
+    #[must_use]
+    pub fn files(&self) -> Vec<FileName> {
+        let paths = [self.path(), self.small_path()];
+        paths.iter().filter_map(|path| FileName::parse(path.trim_start_matches("/images/"))).collect()
+    }
+}
+
+/// The name of the picture of ours that an address leads to.
+#[must_use]
+pub fn name_in(url: &str, public_url: &PublicUrl) -> Option<ImageName> {
+    let file = url.strip_prefix(public_url.as_str())?.strip_prefix("/images/")?;
+    FileName::parse(file).map(|file| file.name)
+}
+
+/// A line about a picture as it may be stored: without control characters, with single spaces; nothing when it is
+/// longer than `most` characters.
+#[must_use]
+pub fn clean_line(typed: &str, most: usize) -> Option<String> {
+    let line: String = typed.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    (line.chars().count() <= most).then_some(line)
+}
+
+/// Records a picture whose files lie in the store.
+///
+/// # Errors
+/// When the database fails.
+pub async fn add(
+    db: &mut PgConnection,
+    by: &Actor,
+    new: &NewImage,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Image> {
+    let id = ImageId::new();
+    let staff = match by {
+        Actor::Member { id, .. } => Some(*id),
+        Actor::Command => None,
+    };
+    let pixels = |side: u32| i32::try_from(side).unwrap_or(i32::MAX);
+    sqlx::query!(
+        "insert into images (id, name, extension, width, height, small_width, small_height, bytes, alt, credit,
+             upload_sha256, uploaded_by, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        id.0,
+        new.name.as_str(),
+        new.format.extension(),
+        pixels(new.large.0),
+        pixels(new.large.1),
+        pixels(new.small.0),
+        pixels(new.small.1),
+        i64::try_from(new.bytes).unwrap_or(i64::MAX),
+        new.alt,
+        new.credit,
+        new.upload_sha256.as_slice(),
+        staff.map(|id| id.0),
+        now
+    )
+    .execute(&mut *db)
+    .await?;
+    let details = json!({ "width": new.large.0, "height": new.large.1 });
+    audit::record(&mut *db, by, Action::ImageAdded, new.name.as_str(), &details, now).await?;
+    by_id(db, id).await?.ok_or(sqlx::Error::RowNotFound)
+}
+
+/// The picture with this id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_id(db: &mut PgConnection, id: ImageId) -> sqlx::Result<Option<Image>> {
+    sqlx::query_as!(
+        Image,
+        r#"select id as "id: ImageId", name, extension, width, height, small_width, small_height, bytes, alt, credit,
+             created_at, kept_since
+           from images where id = $1"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The picture with this name.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_name(db: &mut PgConnection, name: &ImageName) -> sqlx::Result<Option<Image>> {
+    sqlx::query_as!(
+        Image,
+        r#"select id as "id: ImageId", name, extension, width, height, small_width, small_height, bytes, alt, credit,
+             created_at, kept_since
+           from images where name = $1"#,
+        name.as_str()
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The picture that the same file was made into before, the newest one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_upload(db: &mut PgConnection, upload_sha256: [u8; 32]) -> sqlx::Result<Option<Image>> {
+    sqlx::query_as!(
+        Image,
+        r#"select id as "id: ImageId", name, extension, width, height, small_width, small_height, bytes, alt, credit,
+             created_at, kept_since
+           from images where upload_sha256 = $1 order by id desc limit 1"#,
+        upload_sha256.as_slice()
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Pictures, newest first; those older than `before`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(db: &mut PgConnection, before: Option<ImageId>, limit: i64) -> sqlx::Result<Vec<Image>> {
+    sqlx::query_as!(
+        Image,
+        r#"select id as "id: ImageId", name, extension, width, height, small_width, small_height, bytes, alt, credit,
+             created_at, kept_since
+           from images where $1::uuid is null or id < $1 order by id desc limit $2"#,
+        before.map(|id| id.0),
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// An update that shows a picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Use {
+    /// Its id.
+    pub update: UpdateId,
+    /// Its title.
+    pub title: String,
+}
+
+/// Which updates show which pictures, by the pictures' names.
+///
+/// # Errors
+/// When the database fails.
+pub async fn uses(db: &mut PgConnection) -> sqlx::Result<BTreeMap<String, Vec<Use>>> {
+    // The texts are gone through once, however many pictures there are.
+    let rows = sqlx::query!(
+        r#"select distinct found[1] as "name!", t.id as "id!: UpdateId", t.title as "title!"
+           from texts_with_images t, regexp_matches(t.text, '/images/([a-z2-7]{26})', 'g') found
+           order by 2 desc"#
+    )
+    .fetch_all(db)
+    .await?;
+    let mut uses: BTreeMap<String, Vec<Use>> = BTreeMap::new();
+    for row in rows {
+        uses.entry(row.name).or_default().push(Use { update: row.id, title: row.title });
+    }
+    Ok(uses)
+}
+
+/// Says what a picture shows and who made it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn describe(
+    db: &mut PgConnection,
+    by: &Actor,
+    id: ImageId,
+    alt: &str,
+    credit: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let changed = sqlx::query_scalar!(
+        "update images set alt = $2, credit = $3 where id = $1 and (alt, credit) is distinct from ($2, $3) returning name",
+        id.0,
+        alt,
+        credit
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    if let Some(name) = &changed {
+        audit::record(db, by, Action::ImageDescribed, name, &json!({}), now).await?;
+    }
+    Ok(changed.is_some())
+}
+
+/// What came of the wish to remove a picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    /// Its row is gone; its files are to follow.
+    Gone(Box<Image>),
+    /// It is in use or has gone out, and stays.
+    InUse,
+    /// There is no such picture.
+    Unknown,
+}
+
+/// Removes a picture that is not used and has never gone out.
+///
+/// # Errors
+/// When the database fails.
+pub async fn remove(
+    db: &mut PgConnection,
+    by: &Actor,
+    id: ImageId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Removed> {
+    // Kept from changing, so that a mailing that is just being triggered with it marks it first, or finds it gone.
+    let locked =
+        sqlx::query!("select name from images where id = $1 for update", id.0).fetch_optional(&mut *db);
+    let Some(locked) = locked.await? else { return Ok(Removed::Unknown) };
+    let Some(image) = by_id(&mut *db, id).await? else { return Ok(Removed::Unknown) };
+    if image.kept_since.is_some() || uses(&mut *db).await?.contains_key(&locked.name) {
+        return Ok(Removed::InUse);
+    }
+    sqlx::query!("delete from images where id = $1", id.0).execute(&mut *db).await?;
+    audit::record(db, by, Action::ImageRemoved, &locked.name, &json!({}), now).await?;
+    Ok(Removed::Gone(Box::new(image)))
+}
+
+/// Forgets up to a hundred pictures that nothing has used for [`UNUSED_FOR`] and that never went out; answers them, so
+/// that their files can follow.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_unused(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<Image>> {
+    let used: Vec<String> = uses(&mut *db).await?.into_keys().collect();
+    sqlx::query!(
+        "update images set last_used_at = $2 where name = any($1) and kept_since is null",
+        &used,
+        now
+    )
+    .execute(&mut *db)
+    .await?;
+    sqlx::query_as!(
+        Image,
+        r#"delete from images where id in (
+             select id from images
+             where kept_since is null and greatest(created_at, last_used_at) < $1
+             order by id limit 100 for update skip locked)
+           returning id as "id: ImageId", name, extension, width, height, small_width, small_height, bytes, alt, credit,
+             created_at, kept_since"#,
+        now - UNUSED_FOR
+    )
+    .fetch_all(db)
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_random_and_nothing_else_is_one() {
+        let (one, other) = (ImageName::mint().unwrap(), ImageName::mint().unwrap());
+        assert_ne!(one, other);
+        assert_eq!(ImageName::parse(one.as_str()), Some(one));
+        for wrong in
+            ["", "a", "../../../etc/passwd.......", &"A".repeat(26), &"a".repeat(27), &"1".repeat(26)]
+        {
+            assert_eq!(ImageName::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_file_name_is_a_name_and_one_of_two_endings() {
+        let stem = "a".repeat(26);
+        for name in [format!("{stem}.jpg"), format!("{stem}-small.png")] {
+            assert_eq!(FileName::parse(&name).unwrap().to_string(), name);
+        }
+        for wrong in [
+            stem.clone(),
+            format!("{stem}.svg"),
+            format!("{stem}.jpg.php"),
+            format!("../{stem}.jpg"),
+            format!("{stem}/../{stem}.jpg"),
+            format!("{stem}.jpg\0"),
+            format!("{stem}-small-small.jpg"),
+            format!("{stem}.JPG"),
+            "..".into(),
+        ] {
+            assert_eq!(FileName::parse(&wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_picture_of_ours_is_known_by_its_address() {
+        let here = PublicUrl::parse("https://news.example.org").unwrap();
+        let stem = "b".repeat(26);
+        let known = |url: &str| name_in(url, &here).is_some();
+        assert!(known(&format!("https://news.example.org/images/{stem}.jpg")));
+        assert!(!known(&format!("https://news.example.org.evil.example/images/{stem}.jpg")));
+        assert!(!known(&format!("https://elsewhere.example/images/{stem}.jpg")));
+        assert!(!known("https://news.example.org/images/logo.png"));
+    }
+
+    #[test]
+    fn a_line_is_cleaned_and_bounded() {
+        assert_eq!(clean_line("  Zwei\nMenschen \u{0}", 20).as_deref(), Some("Zwei Menschen"));
+        assert_eq!(clean_line(&"x".repeat(21), 20), None);
+        assert_eq!(clean_line("", 20).as_deref(), Some(""));
+    }
+}

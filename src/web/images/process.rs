@@ -1,0 +1,453 @@
+//! What an upload becomes: looked at, made smaller, and encoded anew.
+//!
+//! Nothing of the uploaded file is handed on but its pixels. So where a photograph was taken, with what and by whom
+//! (EXIF, GPS, XMP, IPTC) is gone, and so is whatever else was hidden in the file. How the camera was held is applied
+//! before. Colours of another colour space (ICC) are converted to sRGB, which is what mail programs show; a profile that
+//! cannot be used is left out.
+
+use std::{borrow::Cow, io::Cursor};
+
+use image::{
+    DynamicImage, ExtendedColorType, ImageDecoder as _, ImageEncoder as _, ImageError, ImageFormat,
+    ImageReader, Limits, RgbImage, RgbaImage,
+    codecs::{
+        jpeg::JpegEncoder,
+        png::{CompressionType, FilterType, PngEncoder},
+    },
+    imageops,
+    metadata::Orientation,
+};
+use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
+
+use crate::domain::image::Format;
+
+/// Width in pixels at which mails show a picture, and of the smaller file.
+pub const SMALL: u32 = 552;
+/// Width of the larger file: the same on screens with twice as many pixels.
+pub const LARGE: u32 = 2 * SMALL;
+/// A picture that is higher than so many times its width is made narrower.
+const TALLEST: u32 = 3;
+
+/// Pixels an upload may have: what good cameras and phones take.
+pub const MOST_PIXELS: u64 = 50_000_000;
+/// Pixels each side may have.
+const MOST_SIDE: u32 = 16_384;
+/// Bytes a decoder may use.
+const MOST_MEMORY: u64 = 256 * 1024 * 1024;
+
+/// Of photographs. Above it files grow and nobody sees a difference.
+const QUALITY: u8 = 82;
+/// A picture with up to so many colours is a drawing, and no photograph.
+const FEW_COLOURS: usize = 256;
+
+/// Why an upload was not taken. Tell whoever sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It is no JPEG, PNG or WebP, by its first bytes.
+    #[error("no JPEG, PNG or WebP")]
+    Kind,
+    /// It begins as one, and cannot be decoded.
+    #[error("damaged")]
+    Damaged,
+    /// It has more pixels than are taken.
+    #[error("too many pixels")]
+    TooManyPixels,
+}
+
+impl Refused {
+    /// The key of its text, in `staff.images`.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Refused::Kind => "refused_kind",
+            Refused::Damaged => "refused_damaged",
+            Refused::TooManyPixels => "refused_pixels",
+        }
+    }
+}
+
+/// One of the two files that a picture becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendition {
+    /// Width and height in pixels.
+    pub size: (u32, u32),
+    /// The file.
+    pub bytes: Vec<u8>,
+}
+
+/// What an upload became.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Processed {
+    /// What both files hold.
+    pub format: Format,
+    /// At most [`LARGE`] wide.
+    pub large: Rendition,
+    /// At most [`SMALL`] wide.
+    pub small: Rendition,
+}
+
+/// Makes the two files of an upload. Takes up to a second and [`MOST_MEMORY`], so not among what must answer quickly.
+///
+/// # Errors
+/// [`Refused`].
+pub fn process(upload: &[u8]) -> Result<Processed, Refused> {
+    let (picture, profile) = decode(upload)?;
+    let large = in_srgb(fit(picture, LARGE), profile.as_deref());
+    let (large, format) = match settled(large) {
+        Pixels::Photo(rgb) => (DynamicImage::ImageRgb8(rgb), Format::Jpeg),
+        Pixels::Drawing(rgb) => (DynamicImage::ImageRgb8(rgb), Format::Png),
+        Pixels::Transparent(rgba) => (DynamicImage::ImageRgba8(rgba), Format::Png),
+    };
+    let small = fit(large.clone(), SMALL);
+    Ok(Processed { format, small: rendition(&small, format)?, large: rendition(&large, format)? })
+}
+
+/// The picture the right way up, and its colour profile. Of what moves, the first picture.
+fn decode(upload: &[u8]) -> Result<(DynamicImage, Option<Vec<u8>>), Refused> {
+    let format = image::guess_format(upload).map_err(|_| Refused::Kind)?;
+    if !matches!(format, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP) {
+        return Err(Refused::Kind);
+    }
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MOST_SIDE);
+    limits.max_image_height = Some(MOST_SIDE);
+    limits.max_alloc = Some(MOST_MEMORY);
+    let mut reader = ImageReader::with_format(Cursor::new(upload), format);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(|error| refused(&error))?;
+    // By what the head of the file says: nothing has been unpacked yet.
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > MOST_PIXELS || decoder.total_bytes() > MOST_MEMORY {
+        return Err(Refused::TooManyPixels);
+    }
+    if width == 0 || height == 0 {
+        return Err(Refused::Damaged);
+    }
+    let profile = decoder.icc_profile().unwrap_or_default();
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let picture = DynamicImage::from_decoder(decoder).map_err(|error| refused(&error))?;
+    // Eight bits a channel from here on. Smaller first: turning fifty million pixels takes long.
+    let picture = shrink_for(picture, orientation);
+    let mut picture = if picture.color().has_alpha() {
+        DynamicImage::ImageRgba8(picture.into_rgba8())
+    } else {
+        DynamicImage::ImageRgb8(picture.into_rgb8())
+    };
+    picture.apply_orientation(orientation);
+    Ok((picture, profile))
+}
+
+fn refused(error: &ImageError) -> Refused {
+    match error {
+        ImageError::Limits(_) => Refused::TooManyPixels,
+        _ => Refused::Damaged,
+    }
+}
+
+/// Quickly brings a large picture to about twice of what is kept.
+fn shrink_for(picture: DynamicImage, orientation: Orientation) -> DynamicImage {
+    let (width, height) = (picture.width(), picture.height());
+    let is_turned = matches!(
+        orientation,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    );
+    let (shown_width, shown_height) = if is_turned { (height, width) } else { (width, height) };
+    let (target, _) = fitting(shown_width, shown_height, LARGE);
+    let factor = shown_width / (2 * target).max(1);
+    // Transparent pixels have colours too, which must not run into their neighbours: those are made smaller with care.
+    if factor < 2 || picture.color().has_alpha() {
+        return picture;
+    }
+    picture.thumbnail_exact((width / factor).max(1), (height / factor).max(1))
+}
+
+/// The size of a picture that is to be at most `most` wide, and not taller than it should. Never larger than it is.
+fn fitting(width: u32, height: u32, most: u32) -> (u32, u32) {
+    let most_height = most * TALLEST;
+    let scaled = |side: u32, by: u32, of: u32| {
+        let side = (u64::from(side) * u64::from(by) + u64::from(of) / 2) / u64::from(of).max(1);
+        u32::try_from(side).unwrap_or(u32::MAX).max(1)
+    };
+    let (mut to_width, mut to_height) = (width, height);
+    if to_width > most {
+        (to_width, to_height) = (most, scaled(height, most, width));
+    }
+    if to_height > most_height {
+        (to_width, to_height) = (scaled(width, most_height, height), most_height);
+    }
+    (to_width, to_height)
+}
+
+fn fit(picture: DynamicImage, most: u32) -> DynamicImage {
+    let (width, height) = fitting(picture.width(), picture.height(), most);
+    if (width, height) == (picture.width(), picture.height()) {
+        return picture;
+    }
+    match picture {
+        DynamicImage::ImageRgba8(mut rgba) => {
+            multiply_by_alpha(&mut rgba);
+            let mut smaller =
+                DynamicImage::ImageRgba8(rgba).resize_exact(width, height, imageops::Lanczos3).into_rgba8();
+            divide_by_alpha(&mut smaller);
+            DynamicImage::ImageRgba8(smaller)
+        }
+        picture => picture.resize_exact(width, height, imageops::Lanczos3),
+    }
+}
+
+fn multiply_by_alpha(picture: &mut RgbaImage) {
+    for pixel in picture.pixels_mut() {
+        let alpha = u16::from(pixel[3]);
+        for channel in 0..3 {
+            pixel[channel] = u8::try_from((u16::from(pixel[channel]) * alpha + 127) / 255).unwrap_or(u8::MAX);
+        }
+    }
+}
+
+fn divide_by_alpha(picture: &mut RgbaImage) {
+    for pixel in picture.pixels_mut() {
+        let alpha = u16::from(pixel[3]);
+        for channel in 0..3 {
+            let whole = (u16::from(pixel[channel]) * 255 + alpha / 2).checked_div(alpha).unwrap_or(0);
+            pixel[channel] = u8::try_from(whole).unwrap_or(u8::MAX);
+        }
+    }
+}
+
+/// The picture with the colours that its profile means, as sRGB. Grey and CMYK profiles say nothing about what the
+/// decoder made of them, and are left out.
+fn in_srgb(picture: DynamicImage, profile: Option<&[u8]>) -> DynamicImage {
+    let Some(profile) = profile.and_then(|profile| ColorProfile::new_from_slice(profile).ok()) else {
+        return picture;
+    };
+    if profile.color_space != DataColorSpace::Rgb {
+        return picture;
+    }
+    let layout = if picture.color().has_alpha() { Layout::Rgba } else { Layout::Rgb };
+    let srgb = ColorProfile::new_srgb();
+    let Ok(transform) = profile.create_transform_8bit(layout, &srgb, layout, TransformOptions::default())
+    else {
+        return picture;
+    };
+    let mut converted = picture.clone();
+    let bytes = match &mut converted {
+        DynamicImage::ImageRgb8(rgb) => rgb.as_flat_samples_mut().samples,
+        DynamicImage::ImageRgba8(rgba) => rgba.as_flat_samples_mut().samples,
+        _ => return picture,
+    };
+    if transform.transform(picture.as_bytes(), bytes).is_ok() { converted } else { picture }
+}
+
+/// What kind of picture it turned out to be.
+enum Pixels {
+    Photo(RgbImage),
+    Drawing(RgbImage),
+    Transparent(RgbaImage),
+}
+
+fn settled(picture: DynamicImage) -> Pixels {
+    if picture.color().has_alpha() {
+        let rgba = picture.into_rgba8();
+        if rgba.pixels().any(|pixel| pixel[3] != u8::MAX) {
+            return Pixels::Transparent(rgba);
+        }
+        return settled(DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(rgba).into_rgb8()));
+    }
+    let rgb = picture.into_rgb8();
+    if has_few_colours(&rgb) { Pixels::Drawing(rgb) } else { Pixels::Photo(rgb) }
+}
+
+fn has_few_colours(picture: &RgbImage) -> bool {
+    let mut colours = std::collections::HashSet::with_capacity(FEW_COLOURS + 1);
+    picture.pixels().all(|pixel| {
+        colours.insert(pixel.0);
+        colours.len() <= FEW_COLOURS
+    })
+}
+
+fn rendition(picture: &DynamicImage, format: Format) -> Result<Rendition, Refused> {
+    let size = (picture.width(), picture.height());
+    let mut bytes = Vec::new();
+    let encoded = match format {
+        Format::Jpeg => {
+            let rgb: Cow<'_, RgbImage> = match picture {
+                DynamicImage::ImageRgb8(rgb) => Cow::Borrowed(rgb),
+                other => Cow::Owned(other.to_rgb8()),
+            };
+            JpegEncoder::new_with_quality(&mut bytes, QUALITY).write_image(
+                rgb.as_raw(),
+                size.0,
+                size.1,
+                ExtendedColorType::Rgb8,
+            )
+        }
+        Format::Png => PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive)
+            .write_image(picture.as_bytes(), size.0, size.1, picture.color().into()),
+    };
+    encoded.map_err(|_| Refused::Damaged)?;
+    Ok(Rendition { size, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A photograph: no two pixels alike.
+    fn photo(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| {
+            let byte = |n: u32| u8::try_from(n % 256).unwrap();
+            image::Rgb([byte(x * 7 + y), byte(x / 2 + y * 3), byte(x * y / 9)])
+        })
+    }
+
+    fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn a_photograph_becomes_two_jpegs_of_the_mails_width_and_is_never_enlarged() {
+        let made = process(&encoded(&photo(2400, 1600).into(), ImageFormat::Jpeg)).unwrap();
+        assert_eq!(made.format, Format::Jpeg);
+        assert_eq!((made.large.size, made.small.size), ((1104, 736), (552, 368)));
+        assert_eq!(image::guess_format(&made.large.bytes).unwrap(), ImageFormat::Jpeg);
+        let made = process(&encoded(&photo(300, 200).into(), ImageFormat::WebP)).unwrap();
+        assert_eq!((made.format, made.large.size, made.small.size), (Format::Jpeg, (300, 200), (300, 200)));
+        let made = process(&encoded(&photo(700, 16_000).into(), ImageFormat::Png)).unwrap();
+        assert_eq!((made.large.size, made.small.size), ((145, 3312), (73, 1656)));
+    }
+
+    #[test]
+    fn what_has_few_colours_or_none_behind_it_becomes_png() {
+        let drawing =
+            RgbImage::from_fn(1200, 600, |x, _| image::Rgb(if x < 600 { [255; 3] } else { [0, 90, 80] }));
+        let made = process(&encoded(&drawing.into(), ImageFormat::Png)).unwrap();
+        assert_eq!(made.format, Format::Png);
+        let glass =
+            RgbaImage::from_fn(1200, 600, |x, y| image::Rgba([200, 30, 30, if x > y { 255 } else { 0 }]));
+        let made = process(&encoded(&glass.into(), ImageFormat::WebP)).unwrap();
+        assert_eq!(made.format, Format::Png);
+        let back = image::load_from_memory(&made.large.bytes).unwrap().into_rgba8();
+        let edge = back.pixels().filter(|pixel| pixel[3] > 60 && pixel[3] < 255);
+        assert!(edge.clone().count() > 0);
+        for pixel in edge {
+            assert!(pixel[0] > 180, "no dark fringe around it: {pixel:?}");
+        }
+        // An alpha channel that says nothing.
+        let opaque = RgbaImage::from_fn(600, 600, |x, y| {
+            let rgb = photo(1, 1).get_pixel(0, 0).0;
+            image::Rgba([rgb[0].wrapping_add((x % 251) as u8), (y % 251) as u8, (x * y % 251) as u8, 255])
+        });
+        assert_eq!(process(&encoded(&opaque.into(), ImageFormat::Png)).unwrap().format, Format::Jpeg);
+    }
+
+    /// A JPEG with an EXIF segment that says how the camera was held, and where.
+    fn with_exif(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+        let mut tiff = b"Exif\0\0MM\0*\0\0\0\x08\0\x01".to_vec();
+        tiff.extend([0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0]);
+        tiff.extend(b"GPS 51.7563N 14.3329E Lok Lausitz http://ns.adobe.com/xap/1.0/");
+        let length = u16::try_from(tiff.len() + 2).unwrap().to_be_bytes();
+        [&jpeg[..2], &[0xff, 0xe1], &length, &tiff, &jpeg[2..]].concat()
+    }
+
+    #[test]
+    fn where_it_was_taken_is_gone_and_how_the_camera_was_held_is_applied() {
+        let upload = with_exif(&encoded(&photo(1600, 800).into(), ImageFormat::Jpeg), 6);
+        let made = process(&upload).unwrap();
+        assert_eq!(made.small.size, (552, 1104), "on its side no more");
+        for rendition in [&made.large, &made.small] {
+            for trace in [&b"Exif"[..], b"GPS", b"Lausitz", b"adobe", b"ICC_PROFILE", b"\xff\xe1"] {
+                assert!(!rendition.bytes.windows(trace.len()).any(|window| window == trace), "{trace:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn colours_of_another_space_are_converted() {
+        let profile = ColorProfile::new_display_p3().encode().unwrap();
+        let mut bytes = Vec::new();
+        let mut encoder = PngEncoder::new(&mut bytes);
+        encoder.set_icc_profile(profile).unwrap();
+        encoder.write_image(&[0, 200, 0].repeat(100), 10, 10, ExtendedColorType::Rgb8).unwrap();
+        let made = process(&bytes).unwrap();
+        let back = image::load_from_memory(&made.large.bytes).unwrap().into_rgb8();
+        let green = back.get_pixel(5, 5);
+        assert!(green[1] > 200 && green[0] == 0, "{green:?}: more green in sRGB than in Display P3");
+        assert!(!made.large.bytes.windows(4).any(|window| window == b"iCCP"));
+    }
+
+    #[test]
+    fn what_is_no_picture_is_refused() {
+        for upload in [
+            &b""[..],
+            b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
+            b"GIF89a\x01\0\x01\0\0\0\0;",
+            b"PK\x03\x04zip",
+            b"\x1f\x8bgzip, as svgz",
+            b"<html><script>alert(1)</script>",
+            b"%PDF-1.7",
+            b"BM\0\0",
+            b"II*\0",
+        ] {
+            assert_eq!(process(upload).unwrap_err(), Refused::Kind, "{upload:?}");
+        }
+        let whole = encoded(&photo(64, 64).into(), ImageFormat::Png);
+        assert_eq!(process(&whole[..whole.len() / 2]).unwrap_err(), Refused::Damaged);
+        assert_eq!(process(b"\x89PNG\r\n\x1a\nnothing more").unwrap_err(), Refused::Damaged);
+        assert_eq!(process(b"\xff\xd8\xff\xe0nothing more").unwrap_err(), Refused::Damaged);
+        assert_eq!(process(b"RIFF\x10\0\0\0WEBPVP8Xnothing").unwrap_err(), Refused::Damaged);
+    }
+
+    #[test]
+    fn a_bomb_is_refused_by_its_head() {
+        // A hundred million pixels, and none of them in the file.
+        let mut bomb = b"\x89PNG\r\n\x1a\n".to_vec();
+        let mut header = b"IHDR".to_vec();
+        header.extend(10_000_u32.to_be_bytes());
+        header.extend(10_000_u32.to_be_bytes());
+        header.extend([8, 2, 0, 0, 0]);
+        bomb.extend(13_u32.to_be_bytes());
+        bomb.extend(&header);
+        bomb.extend(crc32(&header).to_be_bytes());
+        bomb.extend([0, 0, 0, 0]);
+        bomb.extend(b"IDAT");
+        bomb.extend(crc32(b"IDAT").to_be_bytes());
+        assert_eq!(process(&bomb).unwrap_err(), Refused::TooManyPixels);
+        // One line of a million pixels.
+        let mut header = b"IHDR".to_vec();
+        header.extend(1_000_000_u32.to_be_bytes());
+        header.extend(1_u32.to_be_bytes());
+        header.extend([8, 0, 0, 0, 0]);
+        bomb.splice(12..29, header.iter().copied());
+        bomb.splice(29..33, crc32(&header).to_be_bytes());
+        assert_eq!(process(&bomb).unwrap_err(), Refused::TooManyPixels);
+    }
+
+    #[test]
+    fn of_a_file_that_is_two_things_at_once_only_the_picture_is_left() {
+        let script = b"<script>alert(document.domain)</script>PK\x03\x04";
+        let mut polyglot = encoded(&photo(80, 80).into(), ImageFormat::Jpeg);
+        let comment =
+            [&[0xff, 0xfe], &u16::try_from(script.len() + 2).unwrap().to_be_bytes()[..], script].concat();
+        polyglot.splice(2..2, comment);
+        polyglot.extend(script);
+        let made = process(&polyglot).unwrap();
+        assert!(!made.large.bytes.windows(7).any(|window| window == b"<script"));
+        assert!(!made.large.bytes.windows(4).any(|window| window == b"PK\x03\x04"));
+    }
+
+    /// As PNG counts it (RFC 2083 §3.4).
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0, |mut crc, byte| {
+            crc ^= u32::from(*byte);
+            for _ in 0..8 {
+                crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+            }
+            crc
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! Pictures: those that were uploaded, to be used again; what each shows, where it is used; removing one that is not.
+//! What takes an upload in is in [`upload`].
+
+mod upload;
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Form,
+    extract::{Path, State, rejection::PathRejection},
+    http::StatusCode,
+    response::Response,
+};
+use chrono::Utc;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    domain::{
+        ids::ImageId,
+        image::{self, ALT_LENGTH, CREDIT_LENGTH, Image, Removed, Use, clean_line},
+    },
+    web::AppState,
+};
+
+use super::{
+    access::Member,
+    page::{Mistakes, Page, done},
+    problems::StaffProblem,
+};
+
+pub use self::upload::{UPLOAD, Uploads, upload};
+
+/// Pictures on a page of the library.
+const PAGE: usize = 24;
+
+/// `GET /staff/images`
+pub async fn list(page: Page, _: Member) -> Result<Response, StaffProblem> {
+    let own = library(&page, &Typed::default(), &Mistakes::default()).await?;
+    page.show("staff/images.html", &own)
+}
+
+/// What was typed about a picture.
+#[derive(Debug, Default, Deserialize, serde::Serialize)]
+#[serde(default)]
+pub struct Typed {
+    alt: String,
+    credit: String,
+}
+
+impl Typed {
+    /// As it may be stored; notes what is too long.
+    fn checked(&self, page: &Page, mistakes: &mut Mistakes) -> Option<(String, String)> {
+        let (alt, credit) = (clean_line(&self.alt, ALT_LENGTH), clean_line(&self.credit, CREDIT_LENGTH));
+        if alt.is_none() {
+            mistakes.add("alt", page.text("images", "alt_long"));
+        }
+        if credit.is_none() {
+            mistakes.add("credit", page.text("images", "credit_long"));
+        }
+        alt.zip(credit)
+    }
+
+    /// As forms show it again.
+    fn shortened(&self) -> Self {
+        let short = |text: &str, most: usize| text.chars().take(2 * most).collect();
+        Self { alt: short(&self.alt, ALT_LENGTH), credit: short(&self.credit, CREDIT_LENGTH) }
+    }
+}
+
+async fn library(page: &Page, typed: &Typed, errors: &Mistakes) -> Result<Value, StaffProblem> {
+    let before = page.query("before").and_then(|id| id.parse::<ImageId>().ok());
+    let mut db = page.state.pool.acquire().await?;
+    let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
+    let mut images = image::page(&mut db, before, limit).await?;
+    let uses = image::uses(&mut db).await?;
+    drop(db);
+    let has_more = images.len() > PAGE;
+    images.truncate(PAGE);
+    let older = images.last().filter(|_| has_more).map(|image| image.id);
+    let images: Vec<Value> = images.iter().map(|image| shown(page, image, &uses)).collect();
+    Ok(json!({
+        "images": images, "older": older, "is_first": before.is_none(),
+        "typed": typed.shortened(), "errors": errors, "next": page.query("next"),
+    }))
+}
+
+/// A picture as pages show it.
+fn shown(page: &Page, image: &Image, uses: &BTreeMap<String, Vec<Use>>) -> Value {
+    let uses = uses.get(&image.name).map(Vec::as_slice).unwrap_or_default();
+    let url = image.url(&page.state.public_url);
+    // What stands in square brackets of Markdown may hold none.
+    let alt: String = image.alt.chars().filter(|c| !"[]\\".contains(*c)).collect();
+    json!({
+        "id": image.id, "path": image.path(), "small_path": image.small_path(), "alt": image.alt, "credit": image.credit,
+        "width": image.width, "height": image.height,
+        "small_width": image.small_width, "small_height": image.small_height,
+        "kilobytes": (image.bytes + 1023) / 1024,
+        "created_at": page.short_time(image.created_at),
+        "kept_since": image.kept_since.map(|at| page.short_time(at)),
+        "uses": uses, "can_go": uses.is_empty() && image.kept_since.is_none(),
+        "markdown": format!("![{alt}]({url})"), "url": url,
+    })
+}
+
+type Id = Result<Path<ImageId>, PathRejection>;
+
+fn id_in(id: Id) -> Result<ImageId, StaffProblem> {
+    id.map(|Path(id)| id).map_err(|_| StaffProblem::NOT_FOUND)
+}
+
+/// `GET /staff/images/{id}`
+pub async fn show(page: Page, _: Member, id: Id) -> Result<Response, StaffProblem> {
+    let own = one(&page, id_in(id)?, None, &Mistakes::default()).await?;
+    page.show("staff/image.html", &own)
+}
+
+async fn one(
+    page: &Page,
+    id: ImageId,
+    typed: Option<&Typed>,
+    errors: &Mistakes,
+) -> Result<Value, StaffProblem> {
+    let mut db = page.state.pool.acquire().await?;
+    let image = image::by_id(&mut db, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    let uses = image::uses(&mut db).await?;
+    let stored = Typed { alt: image.alt.clone(), credit: image.credit.clone() };
+    let typed = typed.map_or(stored, Typed::shortened);
+    Ok(json!({ "image": shown(page, &image, &uses), "typed": typed, "errors": errors }))
+}
+
+/// `POST /staff/images/{id}`: what it shows, and who made it.
+pub async fn describe(
+    State(state): State<AppState>,
+    page: Page,
+    member: Member,
+    id: Id,
+    Form(typed): Form<Typed>,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let mut mistakes = Mistakes::default();
+    let checked = typed.checked(&page, &mut mistakes);
+    if checked.as_ref().is_some_and(|(alt, _)| alt.is_empty()) {
+        mistakes.add("alt", page.text("images", "alt_empty"));
+    }
+    let Some((alt, credit)) = checked.filter(|_| mistakes.is_empty()) else {
+        let own = one(&page, id, Some(&typed), &mistakes).await?;
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/image.html", &own);
+    };
+    let mut transaction = state.pool.begin().await?;
+    image::by_id(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    image::describe(&mut transaction, &member.actor(), id, &alt, &credit, Utc::now()).await?;
+    transaction.commit().await?;
+    Ok(done(&format!("/staff/images/{id}"), "image_described"))
+}
+
+/// `POST /staff/images/{id}/remove`
+pub async fn remove(
+    State(state): State<AppState>,
+    page: Page,
+    member: Member,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let mut transaction = state.pool.begin().await?;
+    let removed = image::remove(&mut transaction, &member.actor(), id, Utc::now()).await?;
+    transaction.commit().await?;
+    match removed {
+        Removed::Gone(image) => state.images.remove(&image).await,
+        // Pressed twice.
+        Removed::Unknown => {}
+        Removed::InUse => {
+            let mistakes = Mistakes::one("form", page.text("images", "in_use"));
+            let own = one(&page, id, None, &mistakes).await?;
+            return page.answer(StatusCode::CONFLICT, "staff/image.html", &own);
+        }
+    }
+    Ok(done("/staff/images", "image_removed"))
+}

@@ -1,0 +1,180 @@
+//! Preflight: what is wrong with an update, on a page of its own and for the pages that send.
+//!
+//! | file | looks at |
+//! |---|---|
+//! | [`crate::mail::preflight`] | the mail itself |
+//! | [`links`] | whether links lead anywhere |
+//! | [`guard`] | which addresses may be asked at all |
+//! | [`dns`] | SPF, DKIM and DMARC of the sender's domain |
+//! | [`recipients`] | how many people it goes to |
+//!
+//! [`Surveyor::survey`] is all of it together; [`view`] is what `staff/findings.html` shows.
+
+pub mod dns;
+pub mod guard;
+pub mod links;
+mod recipients;
+
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    response::Response,
+};
+use chrono::Utc;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::{
+    config::Config,
+    domain::{
+        ids::UpdateId,
+        locale::Locale,
+        publication::Publication,
+        update::{self, Update},
+    },
+    mail::{
+        compose::{ComposeError, Composer},
+        preflight::{self, Finding, Level, Place},
+    },
+    web::{AppState, Pages, problem::Problem},
+};
+
+use self::{dns::Dns, links::Links};
+use super::{access::Member, page::Page, problems::StaffProblem};
+
+/// Looks at updates before they are sent. What it has found out about the world it remembers for some minutes.
+pub struct Surveyor {
+    links: Links,
+    dns: Dns,
+}
+
+/// Why nothing could be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum SurveyError {
+    /// The mail cannot be made; tell the operator.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// The database failed; try again.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<SurveyError> for StaffProblem {
+    fn from(error: SurveyError) -> Self {
+        match error {
+            SurveyError::Compose(error) => StaffProblem::Common(Problem::internal(&error)),
+            SurveyError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl Surveyor {
+    /// One that asks the machine's own DNS and network.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self { links: Links::new(), dns: Dns::new(config.dkim_selector.clone()) }
+    }
+
+    /// Everything wrong with an update, the worst first. Takes up to fifteen seconds, as long as others take to answer.
+    ///
+    /// # Errors
+    /// [`SurveyError`].
+    pub async fn survey(
+        &self,
+        pool: &PgPool,
+        composer: &Composer,
+        publication: &Publication,
+        update: &Update,
+    ) -> Result<Vec<Finding>, SurveyError> {
+        let frozen = composer.update(publication, update)?;
+        let mut found = preflight::check(publication, update, &frozen);
+        found.extend(recipients::check(&mut *pool.acquire().await?, update.id, Utc::now()).await?);
+        let domain = publication.content.sender_address().map(|address| address.parts().1.to_owned());
+        let dns = async {
+            match &domain {
+                Some(domain) => self.dns.check(domain).await,
+                None => Vec::new(),
+            }
+        };
+        let targets = preflight::targets(update);
+        let (links, dns) = tokio::join!(self.links.check(targets, composer.public_url()), dns);
+        found.extend(links);
+        found.extend(dns);
+        preflight::sort(&mut found);
+        Ok(found)
+    }
+}
+
+/// A finding in words: what is wrong, and how to mend it.
+#[must_use]
+pub fn words(pages: &Pages, locale: Locale, finding: &Finding) -> (String, String) {
+    let table = format!("staff.finding.{}", finding.code.as_str());
+    let filled = |key: &str| {
+        let mut text = pages.text(locale, &table, key).to_owned();
+        for (name, value) in &finding.values {
+            let word = match *name {
+                "part" | "reason" => pages.text(locale, "staff.preflight_value", value),
+                _ => value,
+            };
+            text = text.replace(&format!("{{{name}}}"), word);
+        }
+        text
+    };
+    (filled("text"), filled("fix"))
+}
+
+/// Findings as `staff/findings.html` shows them: `errors`, `warnings`, `notes` and whether there are any. Where each is
+/// mended: a field of the update's page by its id, or another page.
+#[must_use]
+pub fn view(page: &Page, update: UpdateId, findings: &[Finding]) -> Value {
+    let shown = |level: Level| {
+        let of_level = findings.iter().filter(|finding| finding.level == level);
+        let shown = of_level.map(|finding| {
+            let (text, fix) = words(&page.state.pages, page.locale, finding);
+            json!({
+                "code": finding.code.as_str(), "text": text, "fix": fix, "line": finding.line,
+                "place": finding.place, "href": href(finding.place, update),
+            })
+        });
+        shown.collect::<Vec<_>>()
+    };
+    let (errors, warnings, notes) = (shown(Level::Error), shown(Level::Warning), shown(Level::Note));
+    json!({
+        "is_clear": errors.is_empty() && warnings.is_empty(), "has_errors": !errors.is_empty(),
+        "errors": errors, "warnings": warnings, "notes": notes,
+    })
+}
+
+/// The page and the field where something is mended.
+fn href(place: Place, update: UpdateId) -> Option<String> {
+    let field = match place {
+        Place::Title => "title",
+        Place::Teaser => "teaser",
+        Place::Body => "body",
+        Place::Link => "link",
+        Place::Image => "image_alt",
+        Place::Publication => return Some("/staff/publication".into()),
+        Place::Templates | Place::Dns | Place::Recipients => return None,
+    };
+    Some(format!("/staff/updates/{update}#{field}"))
+}
+
+/// `GET /staff/updates/{id}/preflight`
+pub async fn show(
+    State(state): State<AppState>,
+    page: Page,
+    _: Member,
+    id: Result<Path<UpdateId>, PathRejection>,
+) -> Result<Response, StaffProblem> {
+    let Path(id) = id.map_err(|_| StaffProblem::NOT_FOUND)?;
+    let update = update::find(&mut *state.pool.acquire().await?, &id.to_string()).await?;
+    let update = update.ok_or(StaffProblem::NOT_FOUND)?;
+    let preflight = match &page.publication {
+        Some(publication) => {
+            let found = state.surveyor.survey(&state.pool, &state.composer, publication, &update).await?;
+            Some(view(&page, update.id, &found))
+        }
+        None => None,
+    };
+    let own = json!({ "update": { "id": update.id, "title": update.title }, "preflight": preflight });
+    page.show("staff/preflight.html", &own)
+}

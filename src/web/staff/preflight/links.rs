@@ -1,0 +1,359 @@
+//! Whether links lead anywhere. Each address is asked once, with HEAD and where that is not understood with GET, and
+//! what comes behind the headers is not read.
+//!
+//! A text must not make the service ask what its author could not (server-side request forgery): an address of the
+//! public internet, at the ports of the web, and no other; looked at again at every redirect. What is connected to is the
+//! very address that was looked at, so a name that leads elsewhere a moment later changes nothing.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    body::Bytes,
+    http::{Method, Request, Response, StatusCode, Uri, header},
+};
+use http_body_util::Empty;
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, lookup_host},
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        self, ClientConfig, RootCertStore,
+        pki_types::{CertificateDer, ServerName},
+    },
+};
+use url::{Host, Url};
+
+use crate::{
+    config::PublicUrl,
+    domain::image,
+    mail::preflight::{Code, Finding, Target},
+};
+
+use super::guard::{is_for_examples, is_public};
+
+/// How long one address may take, and all of them.
+const EACH: Duration = Duration::from_secs(5);
+const ALL: Duration = Duration::from_secs(12);
+
+/// Addresses that are asked at the same time.
+const AT_ONCE: usize = 10;
+/// Addresses of one update that are asked at all.
+const MOST: usize = 100;
+
+/// Redirects that are followed: as many as a page should ever have, and some.
+const REDIRECTS: usize = 5;
+
+/// How long an answer is remembered, so that looking again costs nobody anything, and how many are.
+const REMEMBERED: Duration = Duration::from_mins(5);
+const MEMORY: usize = 1_000;
+
+/// What servers see in their logs: who asks, and why.
+const USER_AGENT: &str =
+    concat!("Rundbrief/", env!("CARGO_PKG_VERSION"), " (checks the links of a newsletter before it is sent)");
+
+/// What became of asking an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is there.
+    Fine,
+    /// It is not: 404 or 410.
+    Dead(u16),
+    /// Its name is not known.
+    NoHost,
+    /// Its name is for examples.
+    Example,
+    /// It leads to an address that is not public.
+    Private,
+    /// Nobody answered as they should; the reason is a key of `staff.preflight_value`.
+    Unreachable(&'static str),
+    /// Its redirects do not end.
+    Loop,
+    /// The answer says neither: 403, 500 and others, which servers also give to programs that they do not know.
+    Uncertain(u16),
+    /// It was not asked: another port, or no time.
+    Unasked,
+}
+
+type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+type Resolve = dyn Fn(String) -> Resolving + Send + Sync;
+type Dial = dyn Fn(SocketAddr) -> SocketAddr + Send + Sync;
+
+/// Asks addresses, and remembers for a while what they answered.
+pub struct Links(Arc<Asking>);
+
+struct Asking {
+    resolve: Box<Resolve>,
+    /// Where a connection to an address really goes: there.
+    dial: Box<Dial>,
+    tls: Option<TlsConnector>,
+    known: Mutex<HashMap<Url, (Instant, Verdict)>>,
+    places: Semaphore,
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Links {
+    /// Asks by the system's resolver.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(
+            |host| {
+                Box::pin(
+                    async move { Ok(lookup_host((host, 0)).await?.map(|address| address.ip()).collect()) },
+                )
+            },
+            |address| address,
+            rustls_native_certs::load_native_certs().certs,
+        )
+    }
+
+    /// With names that are known otherwise, connections that go elsewhere after everything was looked at, and the
+    /// certificates to trust: for tests, in which a server on this machine stands for one of the public internet. No
+    /// setting leads here.
+    #[must_use]
+    pub fn with(
+        resolve: impl Fn(String) -> Resolving + Send + Sync + 'static,
+        dial: impl Fn(SocketAddr) -> SocketAddr + Send + Sync + 'static,
+        trusted: Vec<CertificateDer<'static>>,
+    ) -> Self {
+        Self(Arc::new(Asking {
+            resolve: Box::new(resolve),
+            dial: Box::new(dial),
+            tls: tls(trusted),
+            known: Mutex::default(),
+            places: Semaphore::new(AT_ONCE),
+        }))
+    }
+
+    /// Looks at every target; those of our own service without asking.
+    pub async fn check(&self, targets: Vec<Target>, own: &PublicUrl) -> Vec<Finding> {
+        let until = Instant::now() + ALL;
+        let mut asked = JoinSet::new();
+        let mut verdicts = vec![Verdict::Unasked; targets.len()];
+        for (number, target) in targets.iter().enumerate().take(MOST) {
+            if is_own(&target.url, own) {
+                verdicts[number] = Verdict::Fine;
+                continue;
+            }
+            let (asking, url) = (Arc::clone(&self.0), target.url.clone());
+            asked.spawn(async move { (number, asking.verdict(url, until).await) });
+        }
+        while let Some(answered) = asked.join_next().await {
+            if let Ok((number, verdict)) = answered {
+                verdicts[number] = verdict;
+            }
+        }
+        let mut unasked = 0;
+        let mut found = Vec::new();
+        for (target, verdict) in targets.iter().zip(verdicts) {
+            unasked += usize::from(verdict == Verdict::Unasked);
+            let Some(finding) = finding(&target.url, verdict) else { continue };
+            let finding = finding.at(target.place);
+            found.push(target.line.map_or(finding.clone(), |line| finding.in_line(line)));
+        }
+        if unasked > 0 {
+            found.push(Finding::new(Code::LinksUnchecked).with("count", unasked.to_string()));
+        }
+        found
+    }
+
+    /// What becomes of asking one address.
+    pub async fn ask(&self, url: &Url) -> Verdict {
+        self.0.verdict(url.clone(), Instant::now() + ALL).await
+    }
+}
+
+/// Whether an address is one of ours.
+fn is_own(url: &Url, own: &PublicUrl) -> bool {
+    image::name_in(url.as_str(), own).is_some()
+        || Url::parse(own.as_str()).is_ok_and(|own| own.origin() == url.origin())
+}
+
+fn finding(url: &Url, verdict: Verdict) -> Option<Finding> {
+    let about = |code| Finding::new(code).with("address", url.as_str());
+    match verdict {
+        Verdict::Fine | Verdict::Unasked => None,
+        Verdict::Dead(status) => Some(about(Code::LinkDead).with("status", status.to_string())),
+        Verdict::NoHost => Some(about(Code::LinkNoHost).with("host", url.host_str().unwrap_or_default())),
+        Verdict::Example => Some(about(Code::LinkExample)),
+        Verdict::Private => Some(about(Code::LinkPrivate)),
+        Verdict::Unreachable(reason) => Some(about(Code::LinkUnreachable).with("reason", reason)),
+        Verdict::Loop => Some(about(Code::LinkLoop)),
+        Verdict::Uncertain(status) => Some(about(Code::LinkUncertain).with("status", status.to_string())),
+    }
+}
+
+impl Asking {
+    async fn verdict(&self, mut url: Url, until: Instant) -> Verdict {
+        // Not part of what is asked.
+        url.set_fragment(None);
+        if let Some((at, verdict)) = self.known().get(&url)
+            && at.elapsed() < REMEMBERED
+        {
+            return *verdict;
+        }
+        let Ok(Ok(_place)) = timeout_at(until, self.places.acquire()).await else { return Verdict::Unasked };
+        let verdict = match timeout_at(until.min(Instant::now() + EACH), self.follow(url.clone())).await {
+            Ok(verdict) => verdict,
+            Err(_) if Instant::now() >= until => return Verdict::Unasked,
+            Err(_) => Verdict::Unreachable("slow"),
+        };
+        let mut known = self.known();
+        if known.len() >= MEMORY {
+            known.clear();
+        }
+        known.insert(url, (Instant::now(), verdict));
+        verdict
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Url, (Instant, Verdict)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks an address, and those it leads on to.
+    async fn follow(&self, mut url: Url) -> Verdict {
+        for _ in 0..=REDIRECTS {
+            let (status, leads_to) = match self.visit(&url).await {
+                Ok(answer) => answer,
+                Err(verdict) => return verdict,
+            };
+            let next = leads_to.and_then(|to| url.join(&to).ok());
+            match (status.as_u16(), next) {
+                (301 | 302 | 303 | 307 | 308, Some(next)) => url = next,
+                (200..=299, _) => return Verdict::Fine,
+                (status @ (404 | 410), _) => return Verdict::Dead(status),
+                (status, _) => return Verdict::Uncertain(status),
+            }
+        }
+        Verdict::Loop
+    }
+
+    /// One request, or two: what is not understood, or refused, with HEAD is asked for with GET.
+    async fn visit(&self, url: &Url) -> Result<(StatusCode, Option<String>), Verdict> {
+        let addresses = self.addresses(url).await?;
+        let mut answer = self.request(url, &addresses, Method::HEAD).await?;
+        if answer.status().is_client_error() || answer.status().is_server_error() {
+            answer = self.request(url, &addresses, Method::GET).await?;
+        }
+        let to = answer.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
+        Ok((answer.status(), to.map(str::to_owned)))
+    }
+
+    /// The addresses that a link leads to, all of them public.
+    async fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, Verdict> {
+        let port = match (url.scheme(), url.port_or_known_default()) {
+            ("http" | "https", Some(port @ (80 | 443))) => Some(port),
+            _ => None,
+        };
+        let ips = match url.host() {
+            // However an address was written (2130706433, 0x7f.1), the parser has made these of it.
+            Some(Host::Ipv4(ip)) => vec![IpAddr::V4(ip)],
+            Some(Host::Ipv6(ip)) => vec![IpAddr::V6(ip)],
+            Some(Host::Domain(name)) if is_for_examples(name) => return Err(Verdict::Example),
+            Some(Host::Domain(name)) => {
+                let name = name.trim_end_matches('.').to_owned();
+                (self.resolve)(name).await.map_err(|_| Verdict::NoHost)?
+            }
+            None => return Err(Verdict::NoHost),
+        };
+        if ips.is_empty() {
+            return Err(Verdict::NoHost);
+        }
+        // One of several is enough: which of them readers get is anybody's guess.
+        if !ips.iter().all(|ip| is_public(*ip)) {
+            return Err(Verdict::Private);
+        }
+        let port = port.ok_or(Verdict::Unasked)?;
+        Ok(ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+    }
+
+    async fn request(
+        &self,
+        url: &Url,
+        addresses: &[SocketAddr],
+        method: Method,
+    ) -> Result<Response<Incoming>, Verdict> {
+        let stream = self.connect(addresses).await?;
+        if url.scheme() == "http" {
+            return exchange(stream, url, method).await;
+        }
+        let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let name = ServerName::try_from(name).map_err(|_| Verdict::NoHost)?;
+        let tls = self.tls.as_ref().ok_or(Verdict::Unasked)?;
+        let stream = tls.connect(name, stream).await.map_err(|error| {
+            let said = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            Verdict::Unreachable(match said {
+                Some(rustls::Error::InvalidCertificate(_)) => "certificate",
+                Some(_) => "answer",
+                None => "refused",
+            })
+        })?;
+        exchange(stream, url, method).await
+    }
+
+    /// A connection to the first address that takes one; of many, the first four are tried.
+    async fn connect(&self, addresses: &[SocketAddr]) -> Result<TcpStream, Verdict> {
+        for address in addresses.iter().take(4) {
+            // A fourth of the time: one that says nothing leaves some for the next.
+            if let Ok(Ok(stream)) = timeout(EACH / 4, TcpStream::connect((self.dial)(*address))).await {
+                return Ok(stream);
+            }
+        }
+        Err(Verdict::Unreachable("refused"))
+    }
+}
+
+/// One request and the head of its answer; the connection ends with it.
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    url: &Url,
+    method: Method,
+) -> Result<Response<Incoming>, Verdict> {
+    let broken = |_| Verdict::Unreachable("answer");
+    let (mut sender, connection) = http1::Builder::new()
+        .max_headers(100)
+        .handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
+    let mut running = JoinSet::new();
+    running.spawn(connection);
+    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    let request = Request::builder()
+        .method(method)
+        .uri(path.parse::<Uri>().map_err(|_| Verdict::Unasked)?)
+        .header(header::HOST, host)
+        .header(header::USER_AGENT, USER_AGENT)
+        .header(header::ACCEPT, "*/*")
+        .header(header::CONNECTION, "close")
+        .body(Empty::new())
+        .map_err(|_| Verdict::Unasked)?;
+    sender.send_request(request).await.map_err(broken)
+}
+
+fn tls(trusted: Vec<CertificateDer<'static>>) -> Option<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(trusted);
+    let provider = rustls::crypto::ring::default_provider().into();
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
+    Some(TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth())))
+}

@@ -1,0 +1,212 @@
+//! Pictures on the staff pages: uploading, using again, describing, removing.
+
+use axum::http::Method;
+use image::ImageFormat;
+use rundbrief::domain::staff::Role;
+
+use crate::{
+    harness::{App, TestApp, browser::Browser},
+    images::{photo, uploaded},
+};
+
+async fn editor(app: &TestApp) -> Browser<'_> {
+    let member = app.member("eva@example.org", Role::Editor).await;
+    app.browser_of(&member).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_uploads_and_is_told_what_there_is() {
+    let app = App::new().without_worker().start().await;
+    let browser = editor(&app).await;
+    let file = photo(2400, 1200, 1, ImageFormat::WebP);
+    // What it shows may be said later.
+    let answer = browser.upload("/staff/images", &file, &[("credit", " Foto:\tJo ")], true).await;
+    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (201, "application/json"));
+    let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((&told["width"], &told["height"]), (&1104.into(), &552.into()));
+    assert_eq!((&told["alt"], &told["credit"]), (&"".into(), &"Foto: Jo".into()));
+    let url = told["url"].as_str().unwrap();
+    assert!(url.starts_with("https://brief.example.org/images/"), "{url}");
+    assert_eq!(app.get(told["thumbnail"].as_str().unwrap()).await.status, 200);
+    assert_eq!(app.actions().await.last().unwrap(), "image_added");
+
+    // The same file again is the same picture; what is said about it now is added.
+    let again = browser.upload("/staff/images", &file, &[("alt", "Ein See")], true).await;
+    let again: serde_json::Value = serde_json::from_str(&again.body).unwrap();
+    assert_eq!((&again["id"], &again["alt"]), (&told["id"], &"Ein See".into()));
+    assert_eq!(app.count("select count(*) from images").await, 1);
+    assert_eq!(std::fs::read_dir(&app.images.0).unwrap().count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_without_a_script_leads_back_to_its_page() {
+    let app = App::new().without_worker().start().await;
+    let browser = editor(&app).await;
+    let file = photo(600, 400, 1, ImageFormat::Png);
+    let fields = [("alt", "Ein See"), ("next", "/staff/updates/x?lang=de")];
+    let answer = browser.upload("/staff/images", &file, &fields, false).await;
+    assert_eq!(answer.status, 303);
+    let to = answer.header("location");
+    assert!(to.starts_with("/staff/updates/x?lang=de&image="), "{to}");
+    let file = photo(600, 400, 2, ImageFormat::Png);
+    for next in ["https://evil.example", "//evil.example", "/staff/logout", ""] {
+        let fields = [("alt", "Ein See"), ("next", next)];
+        let to = browser.upload("/staff/images", &file, &fields, false).await;
+        assert!(to.header("location").starts_with("/staff/images/"), "{next}: {}", to.header("location"));
+    }
+    let page = browser
+        .get(browser.upload("/staff/images", &file, &fields[..1], false).await.header("location"))
+        .await;
+    assert!(page.body.contains("Das Bild ist hochgeladen."), "{}", page.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_taken_is_told_at_its_field_and_to_a_script_in_a_sentence() {
+    let app = App::new().without_worker().start().await;
+    let browser = editor(&app).await;
+    let good = photo(600, 400, 1, ImageFormat::Jpeg);
+    let long = "x".repeat(501);
+    let svg = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>";
+    let svgz = b"\x1f\x8b\x08\0\0\0\0\0\0\x03zzzz";
+    let cases: [(&[u8], &[(&str, &str)], &str, &str); 7] = [
+        (b"", &[("alt", "x")], "image", "Bitte wählen Sie eine Bilddatei aus."),
+        (svg, &[("alt", "x")], "image", "Speichern Sie es als JPEG, PNG oder WebP."),
+        (svgz, &[("alt", "x")], "image", "Speichern Sie es als JPEG, PNG oder WebP."),
+        (&good[..300], &[("alt", "x")], "image", "beschädigt oder unvollständig"),
+        (&good, &[("alt", " ")], "alt", "Bitte schreiben Sie, was das Bild zeigt."),
+        (&good, &[("alt", &long)], "alt", "Erlaubt sind 500 Zeichen."),
+        (&good, &[("alt", "x"), ("credit", &long)], "credit", "Erlaubt sind 200 Zeichen."),
+    ];
+    for (file, fields, field, why) in cases {
+        let answer = browser.upload("/staff/images", file, fields, false).await;
+        assert_eq!(answer.status, 422, "{why}");
+        let at = answer
+            .body
+            .find(&format!("id=\"{field}-error\""))
+            .unwrap_or_else(|| panic!("no error at {field}"));
+        assert!(answer.body[at..at + 400].contains(why), "{why}: {}", &answer.body[at..at + 400]);
+        if field != "alt" || fields[0].1 != " " {
+            let answer = browser.upload("/staff/images", file, fields, true).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.header("content-type")),
+                (422, "application/problem+json")
+            );
+            assert!(answer.body.contains(why), "{}", answer.body);
+        }
+    }
+    assert_eq!(app.count("select count(*) from images").await, 0);
+    assert!(!app.images.0.exists(), "nothing was stored");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_megapixels_in_a_few_bytes_are_refused() {
+    let app = App::new().without_worker().start().await;
+    let browser = editor(&app).await;
+    // White, and so packed well: the file is small, and the picture is not.
+    let white = image::GrayImage::from_pixel(10_000, 10_000, image::Luma([255]));
+    let mut bomb = std::io::Cursor::new(Vec::new());
+    white.write_to(&mut bomb, ImageFormat::Png).unwrap();
+    let bomb = bomb.into_inner();
+    assert!(bomb.len() < 1024 * 1024);
+    let answer = browser.upload("/staff/images", &bomb, &[("alt", "x")], true).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("Megapixel"), "{}", answer.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_has_its_size_and_nobody_else_may_send_as_much() {
+    let app = App::new().without_worker().start().await;
+    let browser = editor(&app).await;
+    let large = vec![0; 16 * 1024 * 1024];
+    let answer = browser.upload("/staff/images", &large, &[("alt", "x")], true).await;
+    assert_eq!(answer.status, 413);
+    assert!(answer.body.contains("15\u{a0}MB"), "{}", answer.body);
+    // Below the limit, and above that of forms.
+    let answer = browser.upload("/staff/images", &large[..1024 * 1024], &[("alt", "x")], true).await;
+    assert_eq!(answer.status, 422);
+    let form = format!("name={}", "x".repeat(20_000));
+    for path in ["/staff/account/name", "/subscribe"] {
+        assert_eq!(browser.send(Method::POST, path, &[], &form).await.status, 413, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_logged_in_and_a_form_on_another_site_upload_nothing() {
+    let app = App::new().without_worker().start().await;
+    let file = photo(600, 400, 1, ImageFormat::Jpeg);
+    let answer = app.browser().upload("/staff/images", &file, &[("alt", "x")], true).await;
+    assert_eq!(answer.status, 303);
+    let browser = editor(&app).await;
+    let headers = [("sec-fetch-site", "cross-site"), ("content-type", "multipart/form-data; boundary=x")];
+    assert_eq!(browser.send(Method::POST, "/staff/images", &headers, "--x--").await.status, 403);
+    assert_eq!(app.count("select count(*) from images").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_can_be_looked_through_and_nothing_in_them_is_markup() {
+    let app = App::new().without_worker().start().await;
+    let browser = editor(&app).await;
+    let attack = "\"><script>alert(1)</script>]({{7*7}}";
+    let file = photo(600, 400, 1, ImageFormat::Jpeg);
+    let fields = [("alt", attack), ("credit", attack)];
+    let answer = browser.upload("/staff/images", &file, &fields, true).await;
+    let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let id = told["id"].as_str().unwrap();
+    let title = "Die <i>Werkstatt</i>";
+    let markdown = format!("![Zwei Menschen]({})", told["url"].as_str().unwrap());
+    let update = app.update_with_body(title, &markdown).await;
+    for path in ["/staff/images".to_owned(), format!("/staff/images/{id}")] {
+        let page = browser.get(&path).await.body;
+        assert!(!page.contains("<script>alert") && !page.contains("<i>Werk"), "{path}: {page}");
+        assert!(page.contains("&lt;script&gt;alert(1)"), "{path}");
+    }
+    let page = browser.get(&format!("/staff/images/{id}")).await.body;
+    assert!(page.contains(&format!("href=\"/staff/updates/{update}\"")), "{page}");
+    assert!(!page.contains("/remove\""), "used, and so it stays");
+    assert!(browser.get("/staff/images").await.body.contains("in einem Update"));
+
+    let refused = browser.upload("/staff/images", b"no", &fields, false).await;
+    assert_eq!(refused.status, 422);
+    assert!(!refused.body.contains("<script>alert"), "{}", refused.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_is_described_and_removed_and_both_are_written_down() {
+    let app = App::new().without_worker().start().await;
+    let (id, path) = uploaded(&app, 1).await;
+    let browser = editor(&app).await;
+    let page = format!("/staff/images/{id}");
+    let answer = browser.post(&page, &[("alt", ""), ("credit", "x")]).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("id=\"alt-error\""));
+    let answer = browser.post(&page, &[("alt", "Ein  See"), ("credit", "")]).await;
+    assert_eq!(answer.header("location"), format!("{page}?done=image_described"));
+    let shown = browser.get(&page).await.body;
+    assert!(
+        shown.contains("value=\"Ein See\"") && shown.contains("![Ein See](https://brief.example.org/images/")
+    );
+    // Nothing new, and so no line.
+    browser.post(&page, &[("alt", "Ein See"), ("credit", "")]).await;
+    for _ in 0..2 {
+        let answer = browser.post(&format!("{page}/remove"), &[]).await;
+        assert_eq!(answer.header("location"), "/staff/images?done=image_removed");
+    }
+    assert_eq!(browser.get(&page).await.status, 404);
+    assert_eq!(app.get(&path).await.status, 404);
+    assert_eq!(std::fs::read_dir(&app.images.0).unwrap().count(), 0);
+    let actions = app.actions().await;
+    let of_images: Vec<&str> =
+        actions.iter().map(String::as_str).filter(|action| action.starts_with("image")).collect();
+    assert_eq!(of_images, ["image_added", "image_described", "image_removed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_in_use_is_not_removed_and_the_page_says_why() {
+    let app = App::new().without_worker().start().await;
+    let (id, path) = uploaded(&app, 1).await;
+    app.update_with_body("Eins", &format!("![x](https://brief.example.org{path})")).await;
+    let answer = editor(&app).await.post(&format!("/staff/images/{id}/remove"), &[]).await;
+    assert_eq!(answer.status, 409);
+    assert!(answer.body.contains("Dieses Bild wird verwendet"), "{}", answer.body);
+    assert_eq!(app.get(&path).await.status, 200);
+}
