@@ -37,6 +37,7 @@ mod own_data;
 mod pace;
 mod pages;
 mod problem;
+pub mod proof;
 mod server;
 pub mod staff;
 mod subscribe;

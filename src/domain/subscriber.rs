@@ -1,5 +1,8 @@
 //! Subscribers: addresses whose owners pressed confirm, and what became of them.
 
+pub mod export;
+pub mod search;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;

@@ -1,7 +1,6 @@
 //! `subscribers export`: every subscriber as CSV, in bounded memory.
 
 use std::{
-    borrow::Cow,
     fs::{File, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
@@ -12,10 +11,10 @@ use anyhow::Context;
 use csv::Writer;
 use sqlx::PgPool;
 
-use crate::{commands::database, domain::subscriber};
-
-/// Subscribers read at once.
-const PAGE: i64 = 5_000;
+use crate::{
+    commands::database,
+    domain::subscriber::{self, export},
+};
 
 /// Writes the list to a file, or to standard output. A reader that goes away (`| head`) is no error.
 pub async fn run(out: Option<&Path>) -> anyhow::Result<()> {
@@ -40,22 +39,14 @@ fn private_file(path: &Path) -> io::Result<File> {
 
 async fn write(pool: &PgPool, target: Box<dyn Write + Send>) -> anyhow::Result<()> {
     let mut writer = Writer::from_writer(target);
-    writer.write_record(["email", "locale", "state", "confirmed_at", "state_changed_at", "id"])?;
+    writer.write_record(export::COLUMNS)?;
     let mut after = None;
     loop {
-        let page = subscriber::page(&mut *pool.acquire().await?, after, PAGE).await?;
+        let page = subscriber::page(&mut *pool.acquire().await?, after, export::PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
-        for subscriber in page {
-            let state = serde_json::to_value(subscriber.state)?;
-            writer.write_record([
-                harmless(subscriber.email.as_str()).as_ref(),
-                subscriber.locale.tag(),
-                state.as_str().unwrap_or_default(),
-                &subscriber.confirmed_at.to_rfc3339(),
-                &subscriber.state_changed_at.to_rfc3339(),
-                &subscriber.id.to_string(),
-            ])?;
+        for subscriber in &page {
+            writer.write_record(export::line(subscriber))?;
         }
     }
     Ok(writer.flush()?)
@@ -68,26 +59,4 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     };
     error.downcast_ref::<csv::Error>().is_some_and(of_csv)
         || error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// A field that no spreadsheet takes for a formula: an address may begin with `=` or `+`, and a program that opens
-/// the file would run it (OWASP, "CSV Injection").
-fn harmless(field: &str) -> Cow<'_, str> {
-    if field.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{field}").into()
-    } else {
-        field.into()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::harmless;
-
-    #[test]
-    fn a_field_that_could_run_is_quoted() {
-        assert_eq!(harmless("=cmd|x@example.org"), "'=cmd|x@example.org");
-        assert_eq!(harmless("+49@example.org"), "'+49@example.org");
-        assert_eq!(harmless("maria@example.org"), "maria@example.org");
-    }
 }
