@@ -44,14 +44,14 @@ mod subscribe;
 mod unsubscribe;
 mod visitor;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use axum::{Router, http::StatusCode, middleware, routing};
+use axum::{Router, middleware, routing};
 use chrono::TimeDelta;
 use ipnet::IpNet;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
-use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
+use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     config::{Config, PublicUrl, SecretKeys},
@@ -67,9 +67,6 @@ pub use self::{
 
 /// Bytes a public form may have.
 const FORM_LIMIT: usize = 16 * 1024;
-
-/// How long a request may take in all.
-const REQUEST_WITHIN: Duration = Duration::from_secs(15);
 
 /// What every handler may use.
 #[derive(Clone)]
@@ -159,7 +156,7 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
         // A service that has much to do is not down.
         .route("/health/live", routing::get(health::live))
         .route("/health/ready", routing::get(health::ready))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_WITHIN))
+        .layer(middleware::from_fn(busy::in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(middleware::from_fn_with_state(state.clone(), problem::pages))
         .layer(middleware::from_fn_with_state(state.clone(), headers::add))

@@ -263,3 +263,11 @@ pub async fn count_active(db: &mut PgConnection) -> sqlx::Result<i64> {
         .fetch_one(db)
         .await
 }
+
+/// How many there are, in whatever state.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_all(db: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from subscribers"#).fetch_one(db).await
+}

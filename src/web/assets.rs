@@ -14,6 +14,8 @@ pub async fn asset(Path(file): Path<String>) -> Response {
         "rundbrief.css" => ("text/css; charset=utf-8", include_str!("assets/rundbrief.css")),
         "captcha.js" => ("text/javascript; charset=utf-8", include_str!("assets/captcha.js")),
         "captcha-solver.js" => ("text/javascript; charset=utf-8", include_str!("assets/captcha-solver.js")),
+        "staff-search.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-search.js")),
+        "staff-progress.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-progress.js")),
         "staff.css" => ("text/css; charset=utf-8", include_str!("assets/staff.css")),
         "embed.js" => ("text/javascript; charset=utf-8", include_str!("assets/embed.js")),
         "favicon.svg" => ("image/svg+xml", include_str!("assets/favicon.svg")),

@@ -51,6 +51,13 @@ const TEMPLATES: &[(&str, &str)] = built_in!(
     "staff/people.html",
     "staff/person.html",
     "staff/link.html",
+    "staff/subscribers.html",
+    "staff/subscribers_list.html",
+    "staff/subscriber.html",
+    "staff/subscriber_erase.html",
+    "staff/imports.html",
+    "staff/import.html",
+    "staff/import_columns.html",
     "staff/audit.html",
     "staff/problem.html",
 );

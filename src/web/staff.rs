@@ -9,6 +9,7 @@
 //! | `GET, POST /staff/welcome/{token}` | everybody | sets a password, by one-time link |
 //! | `/staff/account…` | members | own name, password, second factor, sessions |
 //! | `/staff/people…` | admins | who may log in, and as what |
+//! | `/staff/subscribers…` | admins | finding subscribers, one of them, erasure, import, export |
 //! | `GET /staff/audit` | admins | what staff did |
 //!
 //! [`ROUTES`] is the list, and the only way to add one: each says who may use it, and [`access`] holds to that before a
@@ -27,15 +28,22 @@ mod problems;
 mod qr;
 mod second_factor;
 mod start;
+mod subscribers;
 mod welcome;
 
-use axum::{Router, middleware, routing::MethodRouter, routing::get, routing::post};
+use axum::{
+    Router, extract::DefaultBodyLimit, middleware, routing::MethodRouter, routing::get, routing::post,
+};
 use tower_http::csrf::CsrfLayer;
 
 use super::AppState;
 
 pub use self::access::Access;
-use self::{access::Gate, problems::StaffProblem};
+use self::{
+    access::Gate,
+    problems::StaffProblem,
+    subscribers::{import, one},
+};
 
 /// A staff route.
 pub struct Route {
@@ -75,6 +83,23 @@ pub const ROUTES: &[Route] = &[
     route("/staff/people/{id}/enable", Access::Admin, || post(people::enable)),
     route("/staff/people/{id}/link", Access::Admin, || post(people::make_link)),
     route("/staff/people/{id}/second-factor", Access::Admin, || post(people::reset_second_factor)),
+    route("/staff/subscribers", Access::Admin, || get(subscribers::list)),
+    route("/staff/subscribers/add", Access::Admin, || post(subscribers::add)),
+    route("/staff/subscribers/export.csv", Access::Admin, || post(subscribers::export::download)),
+    route("/staff/subscribers/import", Access::Admin, || {
+        // The file is counted as it comes, see `busy::takes_a_file`.
+        get(import::start).post(import::receive).layer(DefaultBodyLimit::disable())
+    }),
+    route("/staff/subscribers/import/{id}", Access::Admin, || get(import::show)),
+    route("/staff/subscribers/import/{id}/check", Access::Admin, || post(import::check)),
+    route("/staff/subscribers/import/{id}/run", Access::Admin, || post(import::run)),
+    route("/staff/subscribers/import/{id}/cancel", Access::Admin, || post(import::cancel)),
+    route("/staff/subscribers/import/{id}/status", Access::Admin, || get(import::status)),
+    route("/staff/subscribers/import/{id}/problems.csv", Access::Admin, || get(import::problems)),
+    route("/staff/subscribers/{id}", Access::Admin, || get(one::show)),
+    route("/staff/subscribers/{id}/proof", Access::Admin, || post(one::take_proof)),
+    route("/staff/subscribers/{id}/unsubscribe", Access::Admin, || post(one::unsubscribe)),
+    route("/staff/subscribers/{id}/erase", Access::Admin, || get(one::ask_erase).post(one::erase)),
     route("/staff/audit", Access::Admin, || get(audit::show)),
     // Everything else: not there, for those who are logged in; a login for all others.
     route("/staff/{*rest}", Access::Member, || axum::routing::any(problems::not_found)),

@@ -256,6 +256,21 @@ pub fn whole_lines(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// Keeps how a file is read, for the form that says what stands in which column.
+///
+/// # Errors
+/// When the database fails.
+pub async fn keep_plan(db: &mut PgConnection, id: ImportId, plan: &Plan) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update imports set state = 'uploaded', plan = $2 where id = $1 and state in ('uploaded', 'checked')",
+        id.0,
+        Json(plan) as _
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Keeps a plan, and begins the dry run with it. Answers whether that was possible.
 ///
 /// # Errors
