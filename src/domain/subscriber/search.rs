@@ -48,7 +48,9 @@ impl Needle {
     /// a meaning of its own.
     #[must_use]
     pub fn parse(typed: &str) -> Self {
-        let typed: String = typed.trim().trim_start_matches('@').chars().take(254).collect();
+        let typed = typed.trim().trim_start_matches('@').chars();
+        // No address has a control character, and no database takes a zero.
+        let typed: String = typed.filter(|c| !c.is_control()).take(254).collect();
         let typed = typed.to_lowercase();
         if typed.is_ascii() {
             return Self(typed);
@@ -245,7 +247,7 @@ async fn by_text(
     limit: i64,
 ) -> sqlx::Result<Found> {
     let (begin, end) = (search.text.0.as_str(), search.text.end());
-    let behind = Behind::of(db, after, &end).await?;
+    let behind = Behind::of(db, after, begin, &end).await?;
     let found = sqlx::query!(
         r#"select rank as "rank!", id as "id!" from (
              (select 1 as rank, email_normalized as key, email_normalized, id from subscribers
@@ -257,7 +259,6 @@ async fn by_text(
              union all
              (select 2, substring(email_normalized from '[^@._+-]*@.*$'), email_normalized, id from subscribers
               where email_normalized ~ '^[^@]*[._+-]'
-                and substring(email_normalized from '[^@._+-]*@.*$') collate "C" >= $1
                 and substring(email_normalized from '[^@._+-]*@.*$') collate "C" < $2
                 and (substring(email_normalized from '[^@._+-]*@.*$') collate "C", email_normalized collate "C") > ($8, $9)
                 -- Who was found above is not found again.
@@ -267,8 +268,7 @@ async fn by_text(
               order by substring(email_normalized from '[^@._+-]*@.*$') collate "C", email_normalized collate "C" limit $6)
              union all
              (select 3, substring(email_normalized from '[^@]*$'), email_normalized, id from subscribers
-              where substring(email_normalized from '[^@]*$') collate "C" >= $1
-                and substring(email_normalized from '[^@]*$') collate "C" < $2
+              where substring(email_normalized from '[^@]*$') collate "C" < $2
                 and (substring(email_normalized from '[^@]*$') collate "C", email_normalized collate "C") > ($10, $11)
                 and not (email_normalized collate "C" >= $1 and email_normalized collate "C" < $2)
                 and not (substring(email_normalized from '[^@._+-]*@.*$') collate "C" >= $1
@@ -300,8 +300,9 @@ async fn by_text(
     Ok(found.into_iter().map(|row| (Some(place(row.rank)), row.id)).collect())
 }
 
-/// Behind which entry of each index to go on: behind none, or, for what was shown to its end, behind all of them.
-#[derive(Default)]
+/// Behind which entry of each index to go on: behind none of those looked for, or, for what was shown to its end, behind
+/// all of them. The two columns of an index are compared together, and this is the only lower bound: given another one,
+/// PostgreSQL may begin at the lower of both, and read up to the higher.
 struct Behind {
     address: String,
     last_name: (String, String),
@@ -309,8 +310,10 @@ struct Behind {
 }
 
 impl Behind {
-    async fn of(db: &mut PgConnection, after: Option<After>, end: &str) -> sqlx::Result<Self> {
-        let mut behind = Self::default();
+    async fn of(db: &mut PgConnection, after: Option<After>, begin: &str, end: &str) -> sqlx::Result<Self> {
+        // No address is empty.
+        let first = || (begin.to_owned(), String::new());
+        let mut behind = Self { address: String::new(), last_name: first(), domain: first() };
         let Some(after) = after else { return Ok(behind) };
         // Somebody who was erased meanwhile has no place in the order any more: from the beginning, then.
         let Some(place) = after.place else { return Ok(behind) };

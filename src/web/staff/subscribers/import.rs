@@ -225,7 +225,8 @@ impl Sent {
             separator: separator.unwrap_or(before.separator),
             encoding: encoding.unwrap_or(before.encoding),
             consented_at_of_all: lines::time(self.day.trim()),
-            source_of_all: self.source_of_all.trim().to_owned(),
+            // The database takes no zeros; other control characters are told.
+            source_of_all: self.source_of_all.replace('\0', "").trim().to_owned(),
             locale_of_all: Locale::from_tag(&self.locale_of_all).unwrap_or(before.locale_of_all),
             ..Plan::default()
         };
