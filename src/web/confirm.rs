@@ -49,9 +49,10 @@ pub async fn ask(
     }
     let template = if signup.replaces.is_some() { "confirm_change.html" } else { "confirm.html" };
     // Whom staff have asked in reads here what everybody else has read beside the form.
-    let consent = match signup.is_by_staff {
-        true => publication::version(&mut db, signup.publication_version).await?,
-        false => None,
+    let consent = if signup.is_by_staff {
+        publication::version(&mut db, signup.publication_version).await?
+    } else {
+        None
     };
     let consent = consent.map(|publication| publication.content.texts(signup.locale).consent);
     visitor.page(

@@ -22,7 +22,8 @@ const LONGEST_SOURCE: usize = 500;
 pub struct Lines<R> {
     reader: Reader<R>,
     record: ByteRecord,
-    lines_before: u64,
+    /// How many lines of the file came before these.
+    before: u64,
 }
 
 /// A line that is not blank.
@@ -95,7 +96,7 @@ impl LineProblem {
 
 impl<R: Read> Lines<R> {
     /// Reads on behind so many lines. What is read has to end with a line end, so that lines can be counted by theirs.
-    pub fn new(source: R, separator: u8, lines_before: u64) -> Self {
+    pub fn new(source: R, separator: u8, before: u64) -> Self {
         let reader = ReaderBuilder::new()
             .flexible(true)
             .has_headers(false)
@@ -103,14 +104,14 @@ impl<R: Read> Lines<R> {
             // With Windows line ends the carriage return stays with the last field, which is trimmed.
             .terminator(Terminator::Any(b'\n'))
             .from_reader(source);
-        Self { reader, record: ByteRecord::new(), lines_before }
+        Self { reader, record: ByteRecord::new(), before }
     }
 
     /// The next line that is not blank.
     ///
     /// # Errors
     /// When the source cannot be read.
-    pub fn next(&mut self) -> csv::Result<Option<Line<'_>>> {
+    pub fn read(&mut self) -> csv::Result<Option<Line<'_>>> {
         loop {
             let begin = self.reader.position().line();
             if !self.reader.read_byte_record(&mut self.record)? {
@@ -122,7 +123,7 @@ impl<R: Read> Lines<R> {
             // The reader stands behind the record's line end; a quoted field may have had line ends of its own.
             let within = self.record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
             let number = (self.reader.position().line() - 1).saturating_sub(within);
-            let number = self.lines_before + if within > 0 { number.max(begin) } else { number };
+            let number = self.before + if within > 0 { number.max(begin) } else { number };
             return Ok(Some(Line { number, until: number + within, record: &self.record }));
         }
     }
@@ -163,6 +164,7 @@ impl Line<'_> {
     }
 
     /// Every field, as text; what is none is marked as such.
+    #[must_use]
     pub fn fields(&self, plan: &Plan) -> Vec<String> {
         self.record.iter().map(|bytes| plan.encoding.shown(bytes).trim().to_owned()).collect()
     }

@@ -189,7 +189,7 @@ impl Plan {
         let mut reader = Lines::new(beginning, self.separator.byte(), 0);
         let mut shown = Vec::new();
         while shown.len() < lines
-            && let Ok(Some(line)) = reader.next()
+            && let Ok(Some(line)) = reader.read()
         {
             shown.push(line.fields(self));
         }

@@ -448,8 +448,11 @@ fn read(
     let mut is_header = is_first && plan.has_header;
     loop {
         // Reading out of memory does not fail.
-        let Ok(Some(line)) = lines.next() else {
-            read.bytes = window.len() as u64;
+        let Ok(Some(line)) = lines.read() else {
+            // Nothing but blank lines up to the end; what may be the beginning of one that is not is left.
+            let line_end = || window.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            let end = if is_last { window.len() } else { line_end() };
+            read.bytes = read.bytes.max(end as u64);
             break;
         };
         let row = (!std::mem::take(&mut is_header)).then(|| line.row(plan, parse, now));
@@ -475,7 +478,7 @@ fn read(
         read.failure = Some(if window.contains(&b'\n') { "open_quote" } else { "long_line" });
     }
     let done = usize::try_from(read.bytes).unwrap_or_default().min(window.len());
-    read.lines = window[..done].iter().filter(|byte| **byte == b'\n').count() as u64;
+    read.lines = window[..done].split(|byte| *byte == b'\n').count() as u64 - 1;
     read
 }
 
@@ -508,7 +511,8 @@ async fn advance(
     outcomes: &[(u64, Imported)],
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    let count = |wanted| outcomes.iter().filter(|(_, outcome)| *outcome == wanted).count() as i64;
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let count = |wanted| number(outcomes.iter().filter(|(_, outcome)| *outcome == wanted).count());
     let next_byte = (import.next_byte + i64::try_from(read.bytes).unwrap_or_default()).min(import.size_bytes);
     let is_over = next_byte >= import.size_bytes;
     let state = match (read.failure, is_over, import.state) {
@@ -530,7 +534,7 @@ async fn advance(
         count(Imported::Known),
         count(Imported::Left),
         count(Imported::Suppressed),
-        read.bad.len() as i64,
+        number(read.bad.len()),
         read.failure,
         state != import.state,
         now

@@ -3,7 +3,7 @@
 //! What is typed is looked for at three places, each with an index in the order that is shown
 //! (`migrations/0016_subscribers_pages.sql`): at the beginning of the address, of the last part of its name
 //! (`mia.krause@…`), and of its domain. From each as many entries are read as a page has, so it does not matter how many
-//! there are. Of a million subscribers, for "g", which 265,000 of them answer to (PostgreSQL 15):
+//! there are. Of a million subscribers, for "g", which 265,000 of them answer to (`PostgreSQL` 15):
 //!
 //! ```text
 //! Limit (actual time=0.244..0.256 rows=51)   Buffers: shared hit=18 read=3
@@ -302,7 +302,7 @@ async fn by_text(
 
 /// Behind which entry of each index to go on: behind none of those looked for, or, for what was shown to its end, behind
 /// all of them. The two columns of an index are compared together, and this is the only lower bound: given another one,
-/// PostgreSQL may begin at the lower of both, and read up to the higher.
+/// the database may begin at the lower of both, and read up to the higher.
 struct Behind {
     address: String,
     last_name: (String, String),

@@ -35,7 +35,7 @@ impl SubscriberFile {
             |error: &dyn std::fmt::Display| Usage(format!("{} cannot be read: {error}", path.display()));
         let file = File::open(path).map_err(|error| unreadable(&error))?;
         let mut lines = Lines::new(file.chain(&b"\n"[..]), Separator::Comma.byte(), 0);
-        let first = lines.next().map_err(|error| unreadable(&error))?;
+        let first = lines.read().map_err(|error| unreadable(&error))?;
         let header = first.map(|line| line.fields(&Plan::default())).unwrap_or_default();
         let header: Vec<String> =
             header.iter().map(|name| name.trim_start_matches('\u{FEFF}').trim().to_owned()).collect();
@@ -49,7 +49,7 @@ impl SubscriberFile {
 
     /// The next line that is not blank, by its number, with what it says or what is wrong with it.
     pub fn next(&mut self, now: DateTime<Utc>) -> anyhow::Result<Option<(u64, Result<Row, LineProblem>)>> {
-        let Some(line) = self.lines.next()? else { return Ok(None) };
+        let Some(line) = self.lines.read()? else { return Ok(None) };
         Ok(Some((line.number, line.row(&self.plan, envelope::parse, now))))
     }
 }

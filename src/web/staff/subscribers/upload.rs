@@ -171,11 +171,10 @@ impl Incoming {
 /// Why a file that begins like this is no list.
 fn no_list(beginning: &[u8]) -> Option<Refused> {
     match beginning {
-        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Some("file_utf16"),
+        // With its mark; or without, when every other byte of a Latin text is zero.
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [_, 0, _, 0, ..] | [0, _, 0, _, ..] => Some("file_utf16"),
         // The workbooks of spreadsheets are archives (ZIP), or of the old kind (OLE).
         [b'P', b'K', 3 | 5, ..] | [0xD0, 0xCF, 0x11, 0xE0, ..] => Some("file_workbook"),
-        // UTF-16 without its mark: every other byte of a Latin text is zero.
-        [_, 0, _, 0, ..] | [0, _, 0, _, ..] => Some("file_utf16"),
         _ if beginning.iter().take(4096).any(|byte| *byte == 0) => Some("file_binary"),
         _ => None,
     }
