@@ -489,3 +489,25 @@ async fn names_and_cells_of_a_file_stay_text() {
         assert!(!page.body.contains("<img"), "{}", page.body);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_cannot_go_on_is_ended_and_keeps_no_other_waiting() {
+    let desk = Desk::new().await;
+    let broken = desk.taken("email\nmia@example.org\n").await;
+    let id = broken.rsplit('/').next().unwrap().to_owned();
+    sqlx::query(
+        "update imports set state = 'checking', plan = '{\"separator\": \"pipe\"}' where id = $1::text::uuid",
+    )
+    .bind(&id)
+    .execute(&desk.app.pool)
+    .await
+    .unwrap();
+    desk.app
+        .wait_for_count("select count(*) from imports where state = 'failed' and failure = 'internal'", 1)
+        .await;
+    assert_eq!(desk.app.count("select count(*) from import_pieces").await, 0);
+    let file = "email,consented_at,consent_source\notto@example.org,2025-03-01,Messe\n";
+    sqlx::query("update imports set plan = '{}'").execute(&desk.app.pool).await.unwrap();
+    assert_eq!(desk.import(file, OURS).await, [[1, 0, 0, 0, 0]; 2]);
+    assert!(desk.browser().await.get(&broken).await.body.contains("Das liegt an uns"));
+}

@@ -30,7 +30,32 @@ pub async fn run(pool: PgPool, keys: SecretKeys) {
 
 async fn step(pool: &PgPool, keys: &SecretKeys) -> sqlx::Result<bool> {
     let mut transaction = pool.begin().await?;
-    let has_read = upload::step(&mut transaction, keys, envelope::parse, Utc::now()).await?;
-    transaction.commit().await?;
-    Ok(has_read)
+    let Some(id) = upload::next(&mut transaction).await? else { return Ok(false) };
+    match upload::step(&mut transaction, id, keys, envelope::parse, Utc::now()).await {
+        Ok(()) => transaction.commit().await?,
+        Err(error) if is_passing(&error) => return Err(error),
+        // It would come again and again, and keep others waiting.
+        Err(error) => {
+            transaction.rollback().await?;
+            tracing::error!(import = %id, %error, "an import cannot go on and was ended");
+            let mut transaction = pool.begin().await?;
+            upload::fail(&mut transaction, id, "internal", Utc::now()).await?;
+            transaction.commit().await?;
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the database may answer differently in a moment: it cannot be reached or has no room (08, 53, 57), or somebody
+/// was in the way (40, 55).
+fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(database) => database
+            .code()
+            .is_some_and(|code| ["08", "40", "53", "55", "57"].iter().any(|class| code.starts_with(class))),
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+            true
+        }
+        _ => false,
+    }
 }

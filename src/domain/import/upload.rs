@@ -377,26 +377,32 @@ struct Read {
     failure: Option<&'static str>,
 }
 
-/// Reads on in an import that is under way and that nobody else is just reading, in the caller's transaction. Answers
-/// whether there was one.
+/// An import that is under way and that nobody else is just reading, for [`step`] in the same transaction.
+///
+/// # Errors
+/// When the database fails.
+pub async fn next(db: &mut PgConnection) -> sqlx::Result<Option<ImportId>> {
+    // Passed over while another process is at it.
+    sqlx::query_scalar!(
+        r#"select id as "id: ImportId" from imports where state in ('checking', 'importing')
+           order by created_at limit 1 for update skip locked"#
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Reads on in an import, in the transaction in which [`next`] gave it.
 ///
 /// # Errors
 /// When the database fails. The transaction has to be given up then; the next step begins where this one did.
 pub async fn step(
     db: &mut PgConnection,
+    id: ImportId,
     keys: &SecretKeys,
     parse: ParseAddress,
     now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
-    // Passed over while another process is at it.
-    let next = sqlx::query_scalar!(
-        r#"select id as "id: ImportId" from imports where state in ('checking', 'importing')
-           order by created_at limit 1 for update skip locked"#
-    )
-    .fetch_optional(&mut *db)
-    .await?;
-    let Some(id) = next else { return Ok(false) };
-    let Some(import) = by_id(&mut *db, id).await? else { return Ok(false) };
+) -> sqlx::Result<()> {
+    let Some(import) = by_id(&mut *db, id).await? else { return Ok(()) };
     let from = u64::try_from(import.next_byte).unwrap_or_default();
     let size = u64::try_from(import.size_bytes).unwrap_or_default();
     let mut window = window(&mut *db, id, from).await?;
@@ -412,8 +418,7 @@ pub async fn step(
         super::try_out(&mut *db, keys, &read.rows).await?
     };
     keep_problems(&mut *db, id, &read.bad).await?;
-    advance(db, &import, &read, &outcomes, now).await?;
-    Ok(true)
+    advance(db, &import, &read, &outcomes, now).await
 }
 
 /// The next bytes of the file.
@@ -544,7 +549,8 @@ async fn advance(
     if state.is_over() { remove_file(db, import.id).await } else { Ok(()) }
 }
 
-/// Ends an import that cannot go on, with its reason by key.
+/// Ends an import that cannot go on, with its reason by key. One that somebody else has brought on or ended since stays as
+/// it is.
 ///
 /// # Errors
 /// When the database fails.
@@ -555,7 +561,8 @@ pub async fn fail(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update imports set state = 'failed', failure = $2, finished_at = $3 where id = $1",
+        "update imports set state = 'failed', failure = $2, finished_at = $3
+         where id = $1 and state in ('checking', 'importing')",
         id.0,
         failure,
         now
