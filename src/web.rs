@@ -39,6 +39,7 @@ mod own_data;
 mod pace;
 mod pages;
 mod problem;
+pub mod proof;
 mod server;
 pub mod staff;
 mod stream;

@@ -1,6 +1,7 @@
 //! `serve` and `worker`: the service itself.
 
 mod forgetting;
+mod importing;
 
 use std::time::Duration;
 
@@ -102,6 +103,7 @@ impl Service {
         mut stop: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, with_worker, "listening");
+        let importing = tokio::spawn(importing::run(self.pool.clone(), self.keys.clone()));
         let forgetting =
             tokio::spawn(forgetting::run(self.pool.clone(), self.images, self.keys, self.keep_ip_days));
         let mut working = JoinSet::new();
@@ -124,6 +126,8 @@ impl Service {
         while let Some(ended) = working.join_next().await {
             ended.context("the worker died")?;
         }
+        // What is in the middle is rolled back, and read by the next one.
+        importing.abort();
         forgetting.abort();
         tracing::info!("stopped");
         Ok(())

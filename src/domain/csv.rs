@@ -19,8 +19,9 @@ mod tests {
 
     #[test]
     fn a_field_that_could_run_is_quoted() {
-        assert_eq!(harmless("=cmd|x@example.org"), "'=cmd|x@example.org");
-        assert_eq!(harmless("+49@example.org"), "'+49@example.org");
+        for begin in ["=", "+", "-", "@", "\t", "\r", "\n"] {
+            assert_eq!(harmless(&format!("{begin}cmd|x")), format!("'{begin}cmd|x"));
+        }
         assert_eq!(harmless("maria@example.org"), "maria@example.org");
     }
 }

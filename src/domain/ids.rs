@@ -68,6 +68,10 @@ uuid_id!(
 );
 
 uuid_id!(
+    /// Names an [import](super::import::upload) through the staff pages.
+    ImportId
+);
+uuid_id!(
     /// Names a [staff member](super::staff).
     StaffId
 );

@@ -2,6 +2,13 @@
 //!
 //! An import never brings back an address that left or is suppressed: a list on somebody's disk knows nothing of
 //! what its people have decided since.
+//!
+//! A file is read line by line ([`lines`]), in the way that its [`plan`] says. The command reads it from the disk; what
+//! comes through the staff pages lies in the database and is brought in by [`upload`].
+
+pub mod lines;
+pub mod plan;
+pub mod upload;
 
 use std::collections::{HashMap, HashSet};
 
@@ -79,6 +86,37 @@ pub async fn batch(
                 Imported::Known
             } else {
                 Imported::Left
+            };
+            (row.line, outcome)
+        })
+        .collect())
+}
+
+/// What [`batch`] would do, without doing it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn try_out(
+    db: &mut PgConnection,
+    keys: &SecretKeys,
+    rows: &[Row],
+) -> sqlx::Result<Vec<(u64, Imported)>> {
+    let suppressed = suppressed(db, keys, rows).await?;
+    let states = states(db, rows).await?;
+    let mut seen = HashSet::new();
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let normalized = row.email.normalized();
+            let outcome = if suppressed.contains(&normalized) {
+                Imported::Suppressed
+            } else {
+                match states.get(normalized.as_str()) {
+                    Some(SubscriberState::Active) => Imported::Known,
+                    Some(_) => Imported::Left,
+                    None if seen.insert(normalized) => Imported::Added,
+                    None => Imported::Known,
+                }
             };
             (row.line, outcome)
         })

@@ -7,6 +7,7 @@
 //! | who got a mailing and how that ended; other mails | 90 days after its end; the counts stay |
 //! | where a signup came from | two hours, see [`limits`](super::signup::limits) |
 //! | which challenges were used | an hour after they have ended, see [`challenge`](super::signup::challenge) |
+//! | lists that staff uploaded; what came of them | a week; three months |
 //! | staff sessions, one-time links, counts of failed logins | until they are over |
 //! | the audit log, and members who were disabled | three years, see [`audit`] |
 //! | IP addresses | as the operator set it, see [`consent`] |
@@ -24,6 +25,7 @@ use crate::{
         consent::ConsentMethod,
         erasure,
         ids::MailingId,
+        import::upload,
         mailing, signup,
         staff::{self, audit, link, session, throttle},
     },
@@ -165,8 +167,8 @@ pub async fn old_mails(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Resul
     Ok(removed.rows_affected())
 }
 
-/// Removes what is over of staff: sessions, one-time links, counts of failed logins, who was disabled long ago, and a
-/// thousand entries of the audit log.
+/// Removes what is over of staff: uploaded lists, sessions, one-time links, counts of failed logins, who was disabled long
+/// ago, and a thousand entries of the audit log.
 ///
 /// # Errors
 /// When the database fails.
@@ -175,5 +177,6 @@ pub async fn staff_leftovers(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx:
     removed += link::forget(&mut *db, now).await?;
     removed += throttle::forget(&mut *db, now).await?;
     removed += staff::forget(&mut *db, now).await?;
+    removed += upload::forget_old(&mut *db, now).await?;
     Ok(removed + audit::forget(db, now).await?.unsigned_abs())
 }

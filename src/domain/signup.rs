@@ -84,6 +84,8 @@ pub struct Signup {
     pub expires_at: DateTime<Utc>,
     /// The subscription that is to move to this address, see [`address_change`].
     pub replaces: Option<SubscriberId>,
+    /// Staff entered it: its owner has not seen the consent text before.
+    pub is_by_staff: bool,
 }
 
 /// Takes a request and queues its mail.
@@ -99,12 +101,36 @@ pub async fn request(
     request: &Request<'_>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<SignupId> {
+    take(db, request, ConsentMethod::Form, now).await
+}
+
+/// Asks somebody whether they want to subscribe, because staff entered their address. It is a signup like any other, with
+/// the same limits and the same mail; what they answer decides. `request.shown` is what the page behind the link will
+/// show them: nobody has seen it yet, so it is no part of this event.
+///
+/// # Errors
+/// When the database fails.
+pub async fn request_by_staff(
+    db: &mut PgConnection,
+    request: &Request<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<SignupId> {
+    take(db, request, ConsentMethod::Staff, now).await
+}
+
+async fn take(
+    db: &mut PgConnection,
+    request: &Request<'_>,
+    method: ConsentMethod,
+    now: DateTime<Utc>,
+) -> sqlx::Result<SignupId> {
+    let is_by_staff = method == ConsentMethod::Staff;
     let id = SignupId::new();
     let normalized = request.email.normalized();
     sqlx::query!(
         "insert into signups (id, email, email_normalized, locale, publication_version, form_page, requested_at, expires_at,
-             client_hmac, range_hmac, replaces)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             client_hmac, range_hmac, replaces, by_staff)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         id.0,
         request.email.as_str(),
         normalized.as_str(),
@@ -115,16 +141,17 @@ pub async fn request(
         now + SIGNUP_LIVES,
         request.place.as_ref().map(|place| place.client.as_slice()),
         request.place.as_ref().map(|place| place.range.as_slice()),
-        request.replaces.map(|id| id.0)
+        request.replaces.map(|id| id.0),
+        is_by_staff
     )
     .execute(&mut *db)
     .await?;
     let event = NewEvent {
         signup: Some(id),
-        shown: Some(request.shown),
+        shown: (!is_by_staff).then_some(request.shown),
         form_page: Some(request.form_page),
         client_ip: request.client_ip,
-        ..NewEvent::new(ConsentKind::Requested, ConsentMethod::Form, request.email, now)
+        ..NewEvent::new(ConsentKind::Requested, method, request.email, now)
     };
     consent::record(db, &event).await?;
     delivery::enqueue_confirmation(db, id, now).await?;
@@ -140,7 +167,7 @@ pub async fn by_id(db: &mut PgConnection, id: SignupId) -> sqlx::Result<Option<S
         Signup,
         r#"select id as "id: SignupId", email as "email: EmailAddress", locale as "locale: String",
              state as "state: SignupState", publication_version, form_page, requested_at, expires_at,
-             replaces as "replaces: SubscriberId"
+             replaces as "replaces: SubscriberId", by_staff as is_by_staff
            from signups where id = $1"#,
         id.0
     )
@@ -157,7 +184,7 @@ pub async fn by_token(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::R
         Signup,
         r#"select s.id as "id: SignupId", s.email as "email: EmailAddress", s.locale as "locale: String",
              s.state as "state: SignupState", s.publication_version, s.form_page, s.requested_at, s.expires_at,
-             s.replaces as "replaces: SubscriberId"
+             s.replaces as "replaces: SubscriberId", s.by_staff as is_by_staff
            from signups s join confirm_tokens t on t.signup_id = s.id where t.token_sha256 = $1"#,
         token.0.as_slice()
     )

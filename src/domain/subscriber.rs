@@ -1,5 +1,8 @@
 //! Subscribers: addresses whose owners pressed confirm, and what became of them.
 
+pub mod export;
+pub mod search;
+
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -297,4 +300,12 @@ pub async fn growth(db: &mut PgConnection, months: u32, now: DateTime<Utc>) -> s
             MonthEnd { month, active: until.map(|change| change.change).sum() }
         })
         .collect())
+}
+
+/// How many there are, in whatever state.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_all(db: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from subscribers"#).fetch_one(db).await
 }

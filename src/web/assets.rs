@@ -17,6 +17,8 @@ pub async fn asset(Path(file): Path<String>) -> Response {
         "staff-editor.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-editor.js")),
         "staff-paste.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-paste.js")),
         "staff-toolbar.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-toolbar.js")),
+        "staff-search.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-search.js")),
+        "staff-progress.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-progress.js")),
         "staff.css" => ("text/css; charset=utf-8", include_str!("assets/staff.css")),
         "staff-mailing.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-mailing.js")),
         "staff-upload.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-upload.js")),

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::domain::{
     ids::SubscriberId,
-    publication::Origin,
+    publication::{self, Origin},
     signup::{self, Answer, Signup, SignupState},
     token::{self, ConfirmToken, LinkPurpose, subscriber_token},
 };
@@ -48,6 +48,13 @@ pub async fn ask(
         SignupState::Waiting => {}
     }
     let template = if signup.replaces.is_some() { "confirm_change.html" } else { "confirm.html" };
+    // Whom staff have asked in reads here what everybody else has read beside the form.
+    let consent = if signup.is_by_staff {
+        publication::version(&mut db, signup.publication_version).await?
+    } else {
+        None
+    };
+    let consent = consent.map(|publication| publication.content.texts(signup.locale).consent);
     visitor.page(
         template,
         &json!({
@@ -55,7 +62,8 @@ pub async fn ask(
             "action": format!("/confirm/{token}?lang={}", visitor.locale),
             "opened": token::opened_token(&state.keys, confirm_token.hash(), now),
             "requested_at": visitor.publication.content.written_time(signup.requested_at, visitor.locale),
-            "requested_page": own_page_host(&signup, &visitor),
+            "requested_page": own_page_host(&signup, &visitor).filter(|_| !signup.is_by_staff),
+            "consent": consent, "consent_lang": signup.locale,
         }),
     )
 }

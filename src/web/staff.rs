@@ -17,6 +17,7 @@
 //! | `/staff/people…` | admins | who may log in, and as what |
 //! | `/staff/images…` | members | pictures: uploading, describing, removing |
 //! | `GET /staff/updates/{id}/preflight` | members | what is wrong with an update, before it is sent |
+//! | `/staff/subscribers…` | admins | finding subscribers, one of them, erasure, import, export |
 //! | `GET /staff/audit` | admins | what staff did |
 //!
 //! [`ROUTES`] is the list, and the only way to add one: each says who may use it, and `access.rs` holds to that before a
@@ -49,6 +50,7 @@ mod report;
 mod second_factor;
 mod sending;
 mod start;
+mod subscribers;
 mod test_mail;
 mod updates;
 mod visit;
@@ -63,7 +65,11 @@ use tower_http::csrf::CsrfLayer;
 use super::{AppState, busy::Takes};
 
 pub use self::{access::Access, images::Uploads, live::Live, preflight::Surveyor, start::Growth};
-use self::{access::Gate, problems::StaffProblem};
+use self::{
+    access::Gate,
+    problems::StaffProblem,
+    subscribers::{import, one},
+};
 
 /// A staff route.
 pub struct Route {
@@ -143,6 +149,24 @@ pub const ROUTES: &[Route] = &[
     route("/staff/images/{id}", Access::Member, || get(images::show).post(images::describe)),
     route("/staff/images/{id}/remove", Access::Member, || post(images::remove)),
     route("/staff/updates/{id}/preflight", Access::Member, || get(preflight::show)),
+    route("/staff/subscribers", Access::Admin, || get(subscribers::list)),
+    route("/staff/subscribers/add", Access::Admin, || post(subscribers::add)),
+    route("/staff/subscribers/export.csv", Access::Admin, || post(subscribers::export::download)),
+    // The handler counts the file as it comes, and says so when it is too large.
+    route("/staff/subscribers/import", Access::Admin, || {
+        get(import::start).post(import::receive).layer(DefaultBodyLimit::disable())
+    })
+    .taking(import::UPLOAD),
+    route("/staff/subscribers/import/{id}", Access::Admin, || get(import::show)),
+    route("/staff/subscribers/import/{id}/check", Access::Admin, || post(import::check)),
+    route("/staff/subscribers/import/{id}/run", Access::Admin, || post(import::run)),
+    route("/staff/subscribers/import/{id}/cancel", Access::Admin, || post(import::cancel)),
+    route("/staff/subscribers/import/{id}/status", Access::Admin, || get(import::status)),
+    route("/staff/subscribers/import/{id}/problems.csv", Access::Admin, || get(import::problems)),
+    route("/staff/subscribers/{id}", Access::Admin, || get(one::show)),
+    route("/staff/subscribers/{id}/proof", Access::Admin, || post(one::take_proof)),
+    route("/staff/subscribers/{id}/unsubscribe", Access::Admin, || post(one::unsubscribe)),
+    route("/staff/subscribers/{id}/erase", Access::Admin, || get(one::ask_erase).post(one::erase)),
     route("/staff/audit", Access::Admin, || get(audit::show)),
     // Everything else: not there, for those who are logged in; a login for all others.
     route("/staff/{*rest}", Access::Member, || axum::routing::any(problems::not_found)),

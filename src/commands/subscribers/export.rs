@@ -13,11 +13,8 @@ use sqlx::PgPool;
 
 use crate::{
     commands::database,
-    domain::{csv::harmless, subscriber},
+    domain::subscriber::{self, export},
 };
-
-/// Subscribers read at once.
-const PAGE: i64 = 5_000;
 
 /// Writes the list to a file, or to standard output. A reader that goes away (`| head`) is no error.
 pub async fn run(out: Option<&Path>) -> anyhow::Result<()> {
@@ -42,22 +39,14 @@ fn private_file(path: &Path) -> io::Result<File> {
 
 async fn write(pool: &PgPool, target: Box<dyn Write + Send>) -> anyhow::Result<()> {
     let mut writer = Writer::from_writer(target);
-    writer.write_record(["email", "locale", "state", "confirmed_at", "state_changed_at", "id"])?;
+    writer.write_record(export::COLUMNS)?;
     let mut after = None;
     loop {
-        let page = subscriber::page(&mut *pool.acquire().await?, after, PAGE).await?;
+        let page = subscriber::page(&mut *pool.acquire().await?, after, export::PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
-        for subscriber in page {
-            let state = serde_json::to_value(subscriber.state)?;
-            writer.write_record([
-                harmless(subscriber.email.as_str()).as_ref(),
-                subscriber.locale.tag(),
-                state.as_str().unwrap_or_default(),
-                &subscriber.confirmed_at.to_rfc3339(),
-                &subscriber.state_changed_at.to_rfc3339(),
-                &subscriber.id.to_string(),
-            ])?;
+        for subscriber in &page {
+            writer.write_record(export::line(subscriber))?;
         }
     }
     Ok(writer.flush()?)

@@ -13,6 +13,7 @@ use crate::{
     config::{self, SecretKeys, Source},
     domain::{
         import::{self, Imported, Row},
+        locale::Locale,
         publication,
     },
     mail::compose,
@@ -39,17 +40,18 @@ struct Summary {
 /// Brings in a file. A bad line is told and passed over; the others come in.
 pub async fn run(file: &Path, json: bool) -> anyhow::Result<()> {
     let keys = config::secret_keys(&Source::environment())?;
-    let mut rows = SubscriberFile::open(file)?;
+    // First the file: one that is none is told without a database.
+    SubscriberFile::open(file, Locale::default())?;
     let pool = database().await?;
     let publication = publication::current(&mut *pool.acquire().await?).await?;
-    let default_locale = compose::default_locale(publication.as_ref());
+    let mut rows = SubscriberFile::open(file, compose::default_locale(publication.as_ref()))?;
     let mut summary = Summary::default();
     let mut batch = Vec::with_capacity(BATCH);
     let now = Utc::now();
-    while let Some((line, parsed)) = rows.next(default_locale, now)? {
+    while let Some((line, parsed)) = rows.next(now)? {
         match parsed {
             Ok(row) => batch.push(row),
-            Err(problem) => tell(&mut summary, line, &problem),
+            Err(problem) => tell(&mut summary, line, &problem.to_string()),
         }
         if batch.len() == BATCH {
             bring_in(&pool, &keys, &batch, &mut summary).await?;

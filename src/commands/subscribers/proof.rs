@@ -2,10 +2,9 @@
 
 use std::{fs, path::Path};
 
-use anyhow::{Context as _, bail};
-use chrono::{DateTime, SecondsFormat, Utc};
+use anyhow::{Context, bail};
+use chrono::Utc;
 use serde_json::json;
-use tera::{Context, Tera};
 
 use crate::{
     commands::{Usage, output},
@@ -13,15 +12,12 @@ use crate::{
     domain::{
         address::EmailAddress,
         consent::ConsentEvent,
-        locale::Locale,
         proof::{Head, Proof},
         publication::Publication,
     },
+    mail::compose::default_locale,
+    web,
 };
-
-/// Where the page holds the proof that a program reads.
-const BEGIN: &str = "<script type=\"application/json\" id=\"proof\">";
-const END: &str = "</script>";
 
 /// Which form a file has, by its name.
 #[derive(Clone, Copy)]
@@ -57,8 +53,8 @@ pub fn write(
     let name = publication.map(|publication| publication.content.name.as_str()).unwrap_or_default();
     let proof = Proof::seal(keys, Head::new(address.as_str(), name, state, Utc::now()), events)?;
     let text = match form {
-        Form::Page => page(&proof, publication)?,
-        Form::Json => serde_json::to_string_pretty(&proof)? + "\n",
+        Form::Page => web::proof::page(&proof, default_locale(publication))?,
+        Form::Json => web::proof::json(&proof)?,
     };
     // It holds personal data.
     output::private_file(file, &text)?;
@@ -78,14 +74,16 @@ pub fn verify(file: &Path, json: bool) -> anyhow::Result<()> {
     let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let inner = match form {
         Form::Json => Some(text.as_str()),
-        Form::Page => text.split_once(BEGIN).and_then(|(_, rest)| Some(rest.split_once(END)?.0)),
+        Form::Page => web::proof::json_within(&text),
     };
     let inner = inner.context("this page holds no consent proof")?;
     let proof: Proof = serde_json::from_str(inner).context("this is no consent proof, or it was changed")?;
     let problem = match proof.verify(&keys) {
         Err(broken) => Some(broken.to_string()),
         // What is shown has to be what was checked.
-        Ok(()) if matches!(form, Form::Page) && !shows(&text, &proof) => Some(OTHER_PAGE.to_owned()),
+        Ok(()) if matches!(form, Form::Page) && !web::proof::is_page_of(&proof, &text) => {
+            Some(OTHER_PAGE.to_owned())
+        }
         Ok(()) => None,
     };
     if json {
@@ -101,53 +99,10 @@ pub fn verify(file: &Path, json: bool) -> anyhow::Result<()> {
             "Nothing was changed: {} events of {}, sealed at {}.",
             proof.events.len(),
             proof.head.address,
-            exact(proof.head.made_at)
+            web::proof::exact(proof.head.made_at)
         ));
     }
     Ok(())
 }
 
 const OTHER_PAGE: &str = "the sealed record in the page is whole, but the page around it is not what this version makes of it: it was changed, or written by another version";
-
-/// Whether a page is the one that is made of this proof, in whichever language.
-fn shows(page_text: &str, proof: &Proof) -> bool {
-    [Locale::De, Locale::En].into_iter().any(|locale| {
-        let made = render(proof, locale);
-        made.is_ok_and(|made| made == page_text)
-    })
-}
-
-fn page(proof: &Proof, publication: Option<&Publication>) -> anyhow::Result<String> {
-    render(proof, publication.map(|publication| publication.content.locale).unwrap_or_default())
-}
-
-fn render(proof: &Proof, locale: Locale) -> anyhow::Result<String> {
-    let mut tera = Tera::new();
-    tera.add_raw_template("proof.html", include_str!("proof/proof.html"))?;
-    let events: Vec<serde_json::Value> = proof
-        .events
-        .iter()
-        .map(|link| {
-            let mut value = serde_json::to_value(&link.event)?;
-            value["at"] = exact(link.event.at).into();
-            value["consented_at"] = link.event.consented_at.map(exact).into();
-            value["hash"] = link.hash.as_str().into();
-            Ok(value)
-        })
-        .collect::<serde_json::Result<_>>()?;
-    let mut context = Context::new();
-    context.insert("lang", locale.tag());
-    context.insert("head", &proof.head);
-    context.insert("made_at", &exact(proof.head.made_at));
-    context.insert("events", &events);
-    context.insert("seal", &proof.seal);
-    // In a script element nothing may look like its end.
-    let data = serde_json::to_string(proof)?.replace('<', "\\u003c");
-    context.insert("data", &data);
-    Ok(tera.render("proof.html", &context)?)
-}
-
-/// A moment to the microsecond, in UTC.
-fn exact(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Micros, true)
-}

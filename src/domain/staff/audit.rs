@@ -139,6 +139,22 @@ actions! {
     ImageDescribed = "image_described",
     /// Removed a picture.
     ImageRemoved = "image_removed",
+    /// Asked somebody by mail whether they want to subscribe.
+    SubscriberAsked = "subscriber_asked",
+    /// Ended somebody's subscription, because they had asked for it.
+    SubscriberUnsubscribed = "subscriber_unsubscribed",
+    /// Removed everything about somebody.
+    SubscriberErased = "subscriber_erased",
+    /// Took the proof of somebody's consent.
+    ProofDownloaded = "proof_downloaded",
+    /// Took the list of all subscribers.
+    SubscribersExported = "subscribers_exported",
+    /// Uploaded a list.
+    ImportUploaded = "import_uploaded",
+    /// Had the people on it brought in.
+    ImportStarted = "import_started",
+    /// Ended an import.
+    ImportCancelled = "import_cancelled",
 }
 
 impl Action {

@@ -1,0 +1,286 @@
+//! Subscribers, for admins: finding them, asking somebody by mail, and what concerns one of them or all.
+
+pub mod export;
+pub mod import;
+pub mod one;
+pub mod upload;
+
+use axum::{Form, extract::State, http::StatusCode, response::Response};
+use chrono::{DateTime, Datelike, Months, NaiveDate, TimeZone as _, Utc};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    domain::{
+        consent::Shown,
+        locale::Locale,
+        publication::Publication,
+        signup,
+        staff::audit::{self, Action},
+        subscriber::{
+            self, Subscriber, SubscriberState,
+            search::{self, After, Needle, Search},
+        },
+        suppression,
+    },
+    mail::envelope,
+    web::{AppState, subscribe::error_key},
+};
+
+use super::{
+    access::Admin,
+    page::{Mistakes, Page, done},
+    problems::StaffProblem,
+};
+
+/// Subscribers a page.
+const PAGE: usize = 50;
+
+/// Subscribers are counted up to here; who looks for somebody among more types on.
+const COUNTED: usize = 1_000;
+
+/// Months to choose from.
+const MONTHS: u32 = 120;
+
+/// What the form for the search sends. What cannot be understood does not narrow the choice.
+struct Asked {
+    text: String,
+    state: Option<SubscriberState>,
+    month: Option<NaiveDate>,
+    after: Option<After>,
+}
+
+impl Asked {
+    fn of(page: &Page) -> Self {
+        let value = |name| page.query(name).unwrap_or_default();
+        Self {
+            text: value("q").chars().take(254).collect(),
+            state: SubscriberState::from_name(&value("state")),
+            month: month_in(&value("month")),
+            after: After::parse(&value("after")),
+        }
+    }
+
+    fn search(&self, page: &Page) -> Search {
+        Search {
+            text: Needle::parse(&self.text),
+            state: self.state,
+            from: self.month.map(|month| beginning(page, month)),
+            to: self.month.map(|month| beginning(page, month + Months::new(1))),
+        }
+    }
+
+    /// The address of this search, from here on.
+    fn link(&self, after: Option<After>) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let month = self.month.map(month_name);
+        let state = self.state.map(SubscriberState::name);
+        let after = after.map(|after| after.to_string());
+        for (name, value) in [
+            ("q", Some(self.text.as_str())),
+            ("state", state),
+            ("month", month.as_deref()),
+            ("after", after.as_deref()),
+        ] {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                query.append_pair(name, value);
+            }
+        }
+        format!("/staff/subscribers?{}", query.finish())
+    }
+}
+
+/// `2026-11`, as forms and links write it.
+fn month_name(month: NaiveDate) -> String {
+    month.format("%Y-%m").to_string()
+}
+
+fn month_in(text: &str) -> Option<NaiveDate> {
+    let month = format!("{text}-01").parse::<NaiveDate>().ok()?;
+    (1970..=9000).contains(&month.year()).then_some(month)
+}
+
+/// When a month begins in the publication's time zone.
+fn beginning(page: &Page, month: NaiveDate) -> DateTime<Utc> {
+    let midnight = month.and_time(chrono::NaiveTime::MIN);
+    let local = page.time_zone().0.from_local_datetime(&midnight).earliest();
+    local.map_or_else(|| midnight.and_utc(), |local| local.with_timezone(&Utc))
+}
+
+/// `GET /staff/subscribers`; with `part=list` the list alone, for the script that searches while one types.
+pub async fn list(page: Page, _: Admin) -> Result<Response, StaffProblem> {
+    let asked = Asked::of(&page);
+    if page.query("part").as_deref() == Some("list") {
+        let found = found(&page, &asked).await?;
+        return page.show("staff/subscribers_list.html", &json!({ "found": found }));
+    }
+    let own = view(&page, &asked, &Typed::default(), &Mistakes::default()).await?;
+    page.show("staff/subscribers.html", &own)
+}
+
+/// What was found, as the list shows it.
+async fn found(page: &Page, asked: &Asked) -> Result<Value, StaffProblem> {
+    let search = asked.search(page);
+    let mut db = page.state.pool.acquire().await?;
+    let count = search::count(&mut db, &search, COUNTED + 1).await?;
+    let shown = search::page(&mut db, &search, asked.after, PAGE).await?;
+    drop(db);
+    let text = |key: &str| page.text("subscribers", key).to_owned();
+    let count = match count {
+        0 => text("found_none"),
+        1 => text("found_one"),
+        2..=COUNTED => text("found_some").replace("{count}", &number(page, count)),
+        _ => text("found_many").replace("{count}", &number(page, COUNTED)),
+    };
+    let rows: Vec<Value> = shown.subscribers.iter().map(|subscriber| row(page, subscriber)).collect();
+    Ok(json!({
+        "count": count, "rows": rows,
+        "first": asked.after.map(|_| asked.link(None)),
+        "next": shown.next.map(|next| asked.link(Some(next))),
+    }))
+}
+
+/// A number with its thousands apart.
+pub fn number(page: &Page, number: impl std::fmt::Display) -> String {
+    let digits = number.to_string();
+    let separator = if page.locale == Locale::De { '.' } else { ',' };
+    let mut out = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(separator);
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A subscriber as lists show them.
+fn row(page: &Page, subscriber: &Subscriber) -> Value {
+    json!({
+        "id": subscriber.id, "email": subscriber.email.as_str(), "state": subscriber.state,
+        "language": page.text("language", subscriber.locale.tag()),
+        "confirmed_at": page.short_time(subscriber.confirmed_at),
+        "state_changed_at": page.short_time(subscriber.state_changed_at),
+    })
+}
+
+async fn view(page: &Page, asked: &Asked, typed: &Typed, errors: &Mistakes) -> Result<Value, StaffProblem> {
+    let found = found(page, asked).await?;
+    let first = search::first_confirmed(&mut *page.state.pool.acquire().await?).await?;
+    let states: Vec<Value> = SubscriberState::ALL
+        .iter()
+        .map(|state| {
+            let label = page.text("subscriber_state", state.name());
+            json!({ "value": state.name(), "label": label, "selected": asked.state == Some(*state) })
+        })
+        .collect();
+    Ok(json!({
+        "found": found, "states": states, "months": months(page, first, asked.month),
+        "asked": { "q": asked.text },
+        "is_narrowed": !asked.text.is_empty() || asked.state.is_some() || asked.month.is_some(),
+        "typed": { "email": typed.email.chars().take(320).collect::<String>() },
+        "locales": locales(page, Locale::from_tag(&typed.locale).unwrap_or(default_locale(page))),
+        "errors": errors,
+    }))
+}
+
+/// The language of those for whom nobody said another.
+fn default_locale(page: &Page) -> Locale {
+    page.publication.as_ref().map(|publication| publication.content.locale).unwrap_or_default()
+}
+
+/// Languages to choose from.
+fn locales(page: &Page, chosen: Locale) -> Vec<Value> {
+    let option = |locale: Locale| {
+        let (tag, label) = (locale.tag(), page.text("language", locale.tag()));
+        json!({ "value": tag, "label": label, "selected": locale == chosen })
+    };
+    Locale::ALL.map(option).to_vec()
+}
+
+/// The months since the first of all confirmed, newest first.
+fn months(page: &Page, first: Option<DateTime<Utc>>, chosen: Option<NaiveDate>) -> Vec<Value> {
+    let zone = page.time_zone().0;
+    let month_of = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive().with_day(1);
+    let (Some(first), Some(last)) = (first.and_then(month_of), month_of(Utc::now())) else { return vec![] };
+    (0..MONTHS)
+        .map_while(|back| last.checked_sub_months(Months::new(back)).filter(|month| *month >= first))
+        .map(|month| {
+            let label = format!("{} {}", page.text("month", &month.month().to_string()), month.year());
+            json!({ "value": month_name(month), "label": label, "selected": chosen == Some(month) })
+        })
+        .collect()
+}
+
+/// What the form for somebody new sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Typed {
+    email: String,
+    locale: String,
+}
+
+/// `POST /staff/subscribers/add`: asks somebody by mail. Only what they answer makes them a subscriber.
+pub async fn add(
+    State(state): State<AppState>,
+    page: Page,
+    Admin(member): Admin,
+    Form(typed): Form<Typed>,
+) -> Result<Response, StaffProblem> {
+    let email = envelope::parse(&typed.email);
+    let publication =
+        page.publication.as_ref().filter(|publication| publication.content.missing().is_empty());
+    let mistake = |text: String| Mistakes::one("email", text);
+    let mistakes = match (&email, publication) {
+        (Err(error), _) => mistake(page.state.pages.text(page.locale, "error", error_key(*error)).to_owned()),
+        (Ok(_), None) => Mistakes::one("form", page.text("error", "publication_missing")),
+        (Ok(email), Some(publication)) => {
+            let locale = Locale::from_tag(&typed.locale).unwrap_or(publication.content.locale);
+            match ask(&state, &member, email, publication, locale).await? {
+                Ok(()) => return Ok(done("/staff/subscribers", "subscriber_asked")),
+                Err(why) => mistake(page.text("error", why).to_owned()),
+            }
+        }
+    };
+    let nothing = Asked { text: String::new(), state: None, month: None, after: None };
+    let own = view(&page, &nothing, &typed, &mistakes).await?;
+    page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/subscribers.html", &own)
+}
+
+/// Queues the mail that asks, or says by a key why not.
+async fn ask(
+    state: &AppState,
+    member: &super::access::Member,
+    email: &crate::domain::address::EmailAddress,
+    publication: &Publication,
+    locale: Locale,
+) -> sqlx::Result<Result<(), &'static str>> {
+    let now = Utc::now();
+    let mut transaction = state.pool.begin().await?;
+    let known = subscriber::by_address(&mut transaction, &email.normalized()).await?;
+    if known.is_some_and(|known| known.state == SubscriberState::Active) {
+        return Ok(Err("already_subscribed"));
+    }
+    let suppressed = suppression::find(&mut transaction, &state.keys, &email.normalized()).await?;
+    if suppressed.is_some_and(suppression::SuppressionReason::forbids_signup) {
+        return Ok(Err("never_to_be_mailed"));
+    }
+    let request = signup::Request {
+        email,
+        locale,
+        shown: Shown {
+            version: publication.version,
+            locale,
+            sha256: publication.content.consent_sha256(locale),
+        },
+        form_page: &state.public_url.join("/staff/subscribers"),
+        client_ip: None,
+        place: None,
+        replaces: None,
+    };
+    signup::request_by_staff(&mut transaction, &request, now).await?;
+    let by = member.actor();
+    audit::record(&mut transaction, &by, Action::SubscriberAsked, &email.masked(), &json!({}), now).await?;
+    transaction.commit().await?;
+    Ok(Ok(()))
+}

@@ -1,0 +1,384 @@
+//! Lists of people who agreed elsewhere: uploaded, looked at, tried out, and only then brought in.
+
+use axum::{
+    Form, Json,
+    extract::{
+        Path, State,
+        multipart::{Multipart, MultipartRejection},
+        rejection::PathRejection,
+    },
+    http::{StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use chrono::Utc;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use crate::{
+    domain::{
+        ids::ImportId,
+        import::{
+            lines::{self, LineProblem},
+            plan::{Encoding, Plan, Separator},
+            upload::{self, Import, ImportState, LONGEST_FILE},
+        },
+        locale::Locale,
+    },
+    web::{AppState, problem::Problem},
+};
+
+use crate::web::busy::Takes;
+
+use super::{
+    super::{
+        access::Admin,
+        page::{Mistakes, Page, done},
+        problems::StaffProblem,
+    },
+    default_locale, locales, number,
+    upload::take,
+};
+
+/// Imports that are listed.
+const LISTED: i64 = 20;
+/// Bad lines that the page shows; the file with them has all that are kept.
+const SHOWN_PROBLEMS: i64 = 20;
+/// Lines of the file that are shown to say what stands in which column.
+const PREVIEW: usize = 6;
+
+type Id = Result<Path<ImportId>, PathRejection>;
+
+/// The import that the path names. One that is still on its way here has no page yet.
+async fn named(db: &mut PgConnection, id: Id) -> Result<Import, StaffProblem> {
+    let Ok(Path(id)) = id else { return Err(StaffProblem::NOT_FOUND) };
+    let found = upload::by_id(db, id).await?;
+    found.filter(|import| import.state != ImportState::Uploading).ok_or(StaffProblem::NOT_FOUND)
+}
+
+fn path_of(id: ImportId) -> String {
+    format!("/staff/subscribers/import/{id}")
+}
+
+/// A list, and what a form around it adds: a hundred megabytes over a line of four megabits a second.
+pub const UPLOAD: Takes =
+    Takes::Upload { most: 101 * 1024 * 1024, within: std::time::Duration::from_mins(4) };
+
+/// `GET /staff/subscribers/import`: the form for a file, and the imports there were.
+pub async fn start(page: Page, _: Admin) -> Result<Response, StaffProblem> {
+    let own = overview(&page, &Mistakes::default()).await?;
+    page.show("staff/imports.html", &own)
+}
+
+async fn overview(page: &Page, errors: &Mistakes) -> Result<Value, StaffProblem> {
+    let imports = upload::list(&mut *page.state.pool.acquire().await?, LISTED).await?;
+    let imports: Vec<Value> = imports.iter().map(|import| shown(page, import)).collect();
+    Ok(json!({ "imports": imports, "megabytes": LONGEST_FILE / 1024 / 1024, "errors": errors }))
+}
+
+/// An import as pages show it.
+fn shown(page: &Page, import: &Import) -> Value {
+    json!({
+        "id": import.id, "path": path_of(import.id), "state": import.state, "name": import.file_name,
+        "state_text": page.text("import_state", &word(import.state)),
+        "by": import.staff_email, "at": page.short_time(import.created_at),
+        "size": size(page, import.size_bytes), "percent": import.percent(),
+        "read": number(page, import.next_line - 1),
+        "added": number(page, import.added), "known": number(page, import.known),
+        "had_left": number(page, import.had_left), "suppressed": number(page, import.suppressed),
+        "bad": number(page, import.bad), "has_bad": import.bad > 0, "has_new": import.added > 0,
+        "failure": import.failure.as_ref().map(|key| failure(page, key, import.next_line)),
+        "finished_at": import.finished_at.map(|at| page.short_time(at)),
+    })
+}
+
+fn word(state: ImportState) -> String {
+    serde_json::to_value(state).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Why an import failed, in words.
+fn failure(page: &Page, key: &str, line: i64) -> String {
+    page.text("import_failure", key).replace("{line}", &number(page, line))
+}
+
+fn size(page: &Page, bytes: i64) -> String {
+    match bytes {
+        0..10_240 => format!("{} B", number(page, bytes)),
+        10_240..10_485_760 => format!("{} KB", number(page, bytes / 1024)),
+        _ => format!("{} MB", number(page, bytes / 1024 / 1024)),
+    }
+}
+
+/// `POST /staff/subscribers/import`: takes a file.
+pub async fn receive(
+    State(state): State<AppState>,
+    page: Page,
+    Admin(member): Admin,
+    form: Result<Multipart, MultipartRejection>,
+) -> Result<Response, StaffProblem> {
+    let taken = match form {
+        Ok(mut form) => take(&state.pool, &member, &mut form, default_locale(&page)).await?,
+        Err(_) => Err("file_missing"),
+    };
+    match taken {
+        Ok(id) => Ok(Redirect::to(&path_of(id)).into_response()),
+        Err(refused) => {
+            let status = match refused {
+                "file_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            };
+            let megabytes = (LONGEST_FILE / 1024 / 1024).to_string();
+            let why = page.text("error", refused).replace("{megabytes}", &megabytes);
+            let own = overview(&page, &Mistakes::one("file", why)).await?;
+            page.answer(status, "staff/imports.html", &own)
+        }
+    }
+}
+
+/// `GET /staff/subscribers/import/{id}`: where it stands, and what comes next. With `?edit` how the file is read, once
+/// more.
+pub async fn show(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem> {
+    let mut db = page.state.pool.acquire().await?;
+    let import = named(&mut db, id).await?;
+    let is_edited = page.query("edit").is_some() && import.state == ImportState::Checked;
+    if import.state == ImportState::Uploaded || is_edited {
+        let beginning = upload::beginning(&mut db, import.id).await?;
+        let own = columns(&page, &import, &import.plan, &beginning, &Mistakes::default());
+        return page.show("staff/import_columns.html", &own);
+    }
+    let own = report(&mut db, &page, &import, &Mistakes::default()).await?;
+    page.show("staff/import.html", &own)
+}
+
+/// What came of it so far.
+async fn report(
+    db: &mut PgConnection,
+    page: &Page,
+    import: &Import,
+    errors: &Mistakes,
+) -> Result<Value, StaffProblem> {
+    let problems = upload::problems(db, import.id, SHOWN_PROBLEMS).await?;
+    let problems: Vec<Value> = problems
+        .iter()
+        .map(|bad| json!({ "line": number(page, bad.line), "text": page.text("line_problem", &bad.problem) }))
+        .collect();
+    Ok(json!({
+        "import": shown(page, import), "problems": problems,
+        "is_under_way": import.state.is_under_way(), "is_over": import.state.is_over(),
+        "is_dry": matches!(import.state, ImportState::Checking | ImportState::Checked),
+        "errors": errors,
+    }))
+}
+
+/// The form that says what stands in which column.
+fn columns(page: &Page, import: &Import, plan: &Plan, beginning: &[u8], errors: &Mistakes) -> Value {
+    let lines = plan.preview(beginning, PREVIEW);
+    let width = lines.iter().map(Vec::len).max().unwrap_or_default().min(50);
+    let short = |text: &str| text.chars().take(60).collect::<String>();
+    let label = |column: usize| {
+        let name = lines.first().filter(|_| plan.has_header).and_then(|line| line.get(column));
+        let name = name.map(|name| short(name)).filter(|name| !name.is_empty());
+        let numbered = page.text("import", "column").replace("{number}", &(column + 1).to_string());
+        name.unwrap_or(numbered)
+    };
+    let labels: Vec<String> = (0..width).map(label).collect();
+    let choice = |chosen: Option<usize>| -> Vec<Value> {
+        let option = |(column, label): (usize, &String)| json!({ "value": column.to_string(), "label": label, "selected": chosen == Some(column) });
+        labels.iter().enumerate().map(option).collect()
+    };
+    let named = |table: &str, name: &str, is_chosen: bool| json!({ "value": name, "label": page.text(table, name), "selected": is_chosen });
+    let rows: Vec<Vec<String>> = lines
+        .iter()
+        .skip(usize::from(plan.has_header))
+        .map(|line| (0..width).map(|at| line.get(at).map(|cell| short(cell)).unwrap_or_default()).collect())
+        .collect();
+    json!({
+        "import": shown(page, import),
+        "labels": labels, "rows": rows,
+        "email": choice(plan.email), "consented_at": choice(plan.consented_at),
+        "source": choice(plan.source), "locale": choice(plan.locale),
+        "day": plan.consented_at_of_all.map(|at| at.format("%Y-%m-%d").to_string()).unwrap_or_default(),
+        "today": Utc::now().with_timezone(&page.time_zone().0).format("%Y-%m-%d").to_string(),
+        "source_of_all": plan.source_of_all, "locales": locales(page, plan.locale_of_all),
+        "separators": Separator::ALL.map(|one| named("separator", one.name(), one == plan.separator)),
+        "encodings": Encoding::ALL.map(|one| named("encoding", one.name(), one == plan.encoding)),
+        "errors": errors,
+    })
+}
+
+/// What that form sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Sent {
+    action: String,
+    separator: String,
+    encoding: String,
+    email: String,
+    consented_at: String,
+    day: String,
+    source: String,
+    source_of_all: String,
+    locale: String,
+    locale_of_all: String,
+}
+
+impl Sent {
+    /// The plan that was sent.
+    fn plan(&self, before: &Plan, beginning: &[u8]) -> Plan {
+        let separator = Separator::ALL.into_iter().find(|one| one.name() == self.separator);
+        let encoding = Encoding::ALL.into_iter().find(|one| one.name() == self.encoding);
+        let columns = Plan {
+            separator: separator.unwrap_or(before.separator),
+            encoding: encoding.unwrap_or(before.encoding),
+            consented_at_of_all: lines::time(self.day.trim()),
+            // The database takes no zeros; other control characters are told.
+            source_of_all: self.source_of_all.replace('\0', "").trim().to_owned(),
+            locale_of_all: Locale::from_tag(&self.locale_of_all).unwrap_or(before.locale_of_all),
+            ..Plan::default()
+        };
+        let guessed = columns.with_columns_of(beginning);
+        let is_read_anew = self.action == "preview"
+            || guessed.separator != before.separator
+            || guessed.encoding != before.encoding;
+        if is_read_anew {
+            // Other columns now: what was chosen among the old ones says nothing.
+            return guessed;
+        }
+        let width = guessed.preview(beginning, PREVIEW).iter().map(Vec::len).max().unwrap_or_default();
+        let column = |text: &str| text.parse::<usize>().ok().filter(|column| *column < width);
+        Plan {
+            email: column(&self.email),
+            consented_at: column(&self.consented_at),
+            source: column(&self.source),
+            locale: column(&self.locale),
+            ..guessed
+        }
+    }
+}
+
+/// What is missing in a plan.
+fn mistakes_in(page: &Page, plan: &Plan) -> Mistakes {
+    let mut mistakes = Mistakes::default();
+    if plan.email.is_none() {
+        mistakes.add("email", page.text("error", "column_email"));
+    }
+    if plan.consented_at.is_none() && plan.consented_at_of_all.is_none_or(|at| at > Utc::now()) {
+        mistakes.add("day", page.text("error", "consent_day"));
+    }
+    if plan.source.is_none() {
+        match lines::checked_source(&plan.source_of_all) {
+            Ok(()) => {}
+            Err(LineProblem::NoSource) => mistakes.add("source_of_all", page.text("error", "consent_source")),
+            Err(problem) => {
+                mistakes.add("source_of_all", page.text("line_problem", problem.key()));
+            }
+        }
+    }
+    mistakes
+}
+
+/// `POST /staff/subscribers/import/{id}/check`: takes the plan and begins the dry run; or shows the file again, read in
+/// another way.
+pub async fn check(
+    State(state): State<AppState>,
+    page: Page,
+    _: Admin,
+    id: Id,
+    Form(sent): Form<Sent>,
+) -> Result<Response, StaffProblem> {
+    let mut transaction = state.pool.begin().await?;
+    let import = named(&mut transaction, id).await?;
+    if import.state.is_over() || import.state == ImportState::Importing {
+        return Ok(done(&path_of(import.id), "import_over"));
+    }
+    let beginning = upload::beginning(&mut transaction, import.id).await?;
+    let plan = sent.plan(&import.plan, &beginning);
+    let is_read_anew = plan.separator != import.plan.separator || plan.encoding != import.plan.encoding;
+    let mistakes = mistakes_in(&page, &plan);
+    if sent.action == "preview" || is_read_anew {
+        let mut shown = import.clone();
+        shown.plan.0 = plan.clone();
+        // Kept, so that the columns chosen next are those that were shown.
+        upload::keep_plan(&mut transaction, import.id, &plan).await?;
+        transaction.commit().await?;
+        let own = columns(&page, &shown, &plan, &beginning, &Mistakes::default());
+        return page.answer(StatusCode::OK, "staff/import_columns.html", &own);
+    }
+    if !mistakes.is_empty() {
+        let own = columns(&page, &import, &plan, &beginning, &mistakes);
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/import_columns.html", &own);
+    }
+    upload::check(&mut transaction, import.id, &plan, Utc::now()).await?;
+    transaction.commit().await?;
+    Ok(Redirect::to(&path_of(import.id)).into_response())
+}
+
+/// What the form under the dry run sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Vouched {
+    vouched: String,
+}
+
+/// `POST /staff/subscribers/import/{id}/run`: brings the people in, as the dry run has shown.
+pub async fn run(
+    State(state): State<AppState>,
+    page: Page,
+    Admin(member): Admin,
+    id: Id,
+    Form(sent): Form<Vouched>,
+) -> Result<Response, StaffProblem> {
+    let mut transaction = state.pool.begin().await?;
+    let import = named(&mut transaction, id).await?;
+    if import.state == ImportState::Checked && sent.vouched != "yes" {
+        let mistakes = Mistakes::one("vouched", page.text("error", "vouched"));
+        let own = report(&mut transaction, &page, &import, &mistakes).await?;
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/import.html", &own);
+    }
+    upload::run(&mut transaction, &member.actor(), import.id, Utc::now()).await?;
+    transaction.commit().await?;
+    Ok(Redirect::to(&path_of(import.id)).into_response())
+}
+
+/// `POST /staff/subscribers/import/{id}/cancel`: ends it, and removes the file.
+pub async fn cancel(
+    State(state): State<AppState>,
+    Admin(member): Admin,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let mut transaction = state.pool.begin().await?;
+    let import = named(&mut transaction, id).await?;
+    let ended = upload::cancel(&mut transaction, &member.actor(), import.id, Utc::now()).await?;
+    transaction.commit().await?;
+    Ok(done(&path_of(import.id), if ended { "import_cancelled" } else { "import_over" }))
+}
+
+/// `GET /staff/subscribers/import/{id}/status`: how far it is, for the script that shows it.
+pub async fn status(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem> {
+    let import = named(&mut *page.state.pool.acquire().await?, id).await?;
+    let read = page.text("import", "read").replace("{lines}", &number(&page, import.next_line - 1));
+    Ok(Json(json!({ "state": import.state, "percent": import.percent(), "read": read })).into_response())
+}
+
+/// `GET /staff/subscribers/import/{id}/problems.csv`: the lines that cannot come in, to mend them.
+pub async fn problems(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem> {
+    let mut db = page.state.pool.acquire().await?;
+    let import = named(&mut db, id).await?;
+    let problems = upload::problems(&mut db, import.id, i64::MAX).await?;
+    drop(db);
+    let internal = |error: &dyn std::fmt::Display| StaffProblem::Common(Problem::internal(error));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let head = [page.text("import", "line"), page.text("import", "problem")];
+    writer.write_record(head).map_err(|error| internal(&error))?;
+    for bad in problems {
+        let record = [&bad.line.to_string(), page.text("line_problem", &bad.problem)];
+        writer.write_record(record).map_err(|error| internal(&error))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| internal(&error))?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"import-problems.csv\""),
+    ];
+    // Spreadsheets take a file for UTF-8 when it begins like this.
+    Ok((headers, [b"\xEF\xBB\xBF".as_slice(), &bytes].concat()).into_response())
+}

@@ -1,0 +1,197 @@
+//! One subscriber: everything stored, the proof of consent, leaving on request, erasure.
+//!
+//! The audit log names subscribers by their masked address: it cannot be changed and is kept for years, and whoever is
+//! erased must not live on in it. A look at a page is not logged; taking the proof, and every change, is.
+
+use axum::{
+    Form,
+    extract::{Path, State, rejection::PathRejection},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use chrono::Utc;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use crate::{
+    domain::{
+        consent::{ConsentEvent, ConsentMethod},
+        erasure,
+        ids::SubscriberId,
+        proof::{Head, Proof},
+        record::{self, Record},
+        staff::audit::{self, Action},
+        subscriber::{self, Subscriber, SubscriberState, Unsubscribed},
+    },
+    web::{AppState, problem::Problem, proof},
+};
+
+use super::super::{
+    access::Admin,
+    page::{Page, done},
+    problems::StaffProblem,
+};
+
+type Id = Result<Path<SubscriberId>, PathRejection>;
+
+/// The subscriber that the path names.
+async fn named(db: &mut PgConnection, id: Id) -> Result<Subscriber, StaffProblem> {
+    let Ok(Path(id)) = id else { return Err(StaffProblem::NOT_FOUND) };
+    subscriber::by_id(db, id).await?.ok_or(StaffProblem::NOT_FOUND)
+}
+
+/// `GET /staff/subscribers/{id}`
+pub async fn show(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem> {
+    let mut db = page.state.pool.acquire().await?;
+    let subscriber = named(&mut db, id).await?;
+    let record = record::of_address(&mut db, &page.state.keys, &subscriber.email).await?;
+    drop(db);
+    page.show(
+        "staff/subscriber.html",
+        &json!({
+            "subscriber": super::row(&page, &subscriber),
+            "is_active": subscriber.state == SubscriberState::Active,
+            "suppressed": record.suppressed,
+            "events": events(&page, &record),
+            "mails": mails(&page, &record),
+            "has_proof": !record.consent_events.is_empty(),
+            "former": record.former_addresses.iter().map(|former| &former.address).collect::<Vec<_>>(),
+        }),
+    )
+}
+
+/// A text of the page on which subscribers see the same of themselves: staff read what they read.
+fn own_text<'a>(page: &'a Page, table: &str, value: &impl Serialize) -> &'a str {
+    page.state.pages.text(page.locale, &format!("data.{table}"), &word(value))
+}
+
+/// What happened to the consent, newest first, of former addresses too.
+fn events(page: &Page, record: &Record) -> Vec<Value> {
+    let mut all: Vec<(Option<&str>, &ConsentEvent)> = Vec::new();
+    for former in &record.former_addresses {
+        all.extend(former.consent_events.iter().map(|event| (Some(former.address.as_str()), event)));
+    }
+    all.extend(record.consent_events.iter().map(|event| (None, event)));
+    all.sort_by_key(|(_, event)| std::cmp::Reverse(event.at));
+    let in_words = all.into_iter().map(|(former, event)| {
+        let reply =
+            event.smtp_code.map(|code| format!("{code} {}", event.smtp_text.as_deref().unwrap_or_default()));
+        json!({
+            "at": page.short_time(event.at),
+            "what": own_text(page, "event", &event.kind), "how": own_text(page, "method", &event.method),
+            "former_address": former, "text": event.consent_text, "version": event.publication_version,
+            "page": event.form_page, "client_ip": event.client_ip, "source": event.source,
+            "consented_at": event.consented_at.map(|at| page.short_time(at)),
+            "reply": reply,
+        })
+    });
+    in_words.collect()
+}
+
+/// The mails, newest first.
+fn mails(page: &Page, record: &Record) -> Vec<Value> {
+    let in_words = record.deliveries.iter().rev().map(|mail| {
+        json!({
+            "at": page.short_time(mail.finished_at.unwrap_or(mail.due_at)),
+            "what": mail.subject.as_deref().unwrap_or_else(|| own_text(page, "mail", &mail.kind)),
+            "result": own_text(page, "result", &mail.state),
+            "reply": mail.smtp_text,
+        })
+    });
+    in_words.collect()
+}
+
+/// What the buttons under the proof send.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    form: String,
+}
+
+/// `POST /staff/subscribers/{id}/proof`: the consent proof as a file, to print or for programs. A POST, because the audit
+/// log is written.
+pub async fn take_proof(
+    State(state): State<AppState>,
+    page: Page,
+    Admin(member): Admin,
+    id: Id,
+    Form(wanted): Form<Wanted>,
+) -> Result<Response, StaffProblem> {
+    let now = Utc::now();
+    let mut transaction = state.pool.begin().await?;
+    let subscriber = named(&mut transaction, id).await?;
+    let record = record::of_address(&mut transaction, &state.keys, &subscriber.email).await?;
+    if record.consent_events.is_empty() {
+        return Err(StaffProblem::NOT_FOUND);
+    }
+    let by = member.actor();
+    let masked = subscriber.email.masked();
+    audit::record(&mut transaction, &by, Action::ProofDownloaded, &masked, &json!({}), now).await?;
+    transaction.commit().await?;
+    let publication = page.publication.as_ref();
+    let name = publication.map(|publication| publication.content.name.as_str()).unwrap_or_default();
+    let locale = publication.map(|publication| publication.content.locale).unwrap_or_default();
+    let head = Head::new(subscriber.email.as_str(), name, Some(word(&subscriber.state)), now);
+    let internal = |error: serde_json::Error| StaffProblem::Common(Problem::internal(&error));
+    let proof = Proof::seal(&state.keys, head, record.consent_events).map_err(internal)?;
+    let (media_type, ending, text) = if wanted.form == "json" {
+        ("application/json", "json", proof::json(&proof).map_err(internal)?)
+    } else {
+        ("text/html; charset=utf-8", "html", proof::page(&proof, locale)?)
+    };
+    // The file's name holds no address: it stays behind in lists of downloads.
+    let file = format!("attachment; filename=\"consent-{}.{ending}\"", now.format("%Y-%m-%d-%H%M%S"));
+    Ok(([(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, file)], text)
+        .into_response())
+}
+
+/// `POST /staff/subscribers/{id}/unsubscribe`: somebody asked for it, by mail or on the telephone.
+pub async fn unsubscribe(
+    State(state): State<AppState>,
+    Admin(member): Admin,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let now = Utc::now();
+    let mut transaction = state.pool.begin().await?;
+    let subscriber = named(&mut transaction, id).await?;
+    let came_to = subscriber::unsubscribe(&mut transaction, subscriber.id, ConsentMethod::Staff, now).await?;
+    let notice = if came_to == Unsubscribed::Now {
+        let (by, masked) = (member.actor(), subscriber.email.masked());
+        audit::record(&mut transaction, &by, Action::SubscriberUnsubscribed, &masked, &json!({}), now)
+            .await?;
+        "unsubscribed"
+    } else {
+        "unsubscribed_before"
+    };
+    transaction.commit().await?;
+    Ok(done(&format!("/staff/subscribers/{}", subscriber.id), notice))
+}
+
+/// `GET /staff/subscribers/{id}/erase`: says what that means.
+pub async fn ask_erase(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem> {
+    let subscriber = named(&mut *page.state.pool.acquire().await?, id).await?;
+    page.show("staff/subscriber_erase.html", &json!({ "subscriber": super::row(&page, &subscriber) }))
+}
+
+/// `POST /staff/subscribers/{id}/erase`
+pub async fn erase(
+    State(state): State<AppState>,
+    Admin(member): Admin,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let now = Utc::now();
+    let mut transaction = state.pool.begin().await?;
+    let subscriber = named(&mut transaction, id).await?;
+    let address = subscriber.email.normalized();
+    erasure::erase(&mut transaction, &state.keys, &address, ConsentMethod::Staff, now).await?;
+    let (by, masked) = (member.actor(), subscriber.email.masked());
+    audit::record(&mut transaction, &by, Action::SubscriberErased, &masked, &json!({}), now).await?;
+    transaction.commit().await?;
+    Ok(done("/staff/subscribers", "subscriber_erased"))
+}
+
+/// The name that a value has in the texts.
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}

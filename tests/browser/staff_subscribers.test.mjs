@@ -1,0 +1,147 @@
+// The pages of subscribers in a real browser: for everyone, with the keyboard, with and without JavaScript.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+
+import { findings, launch, tabTo, withPageOf } from "./browser.mjs";
+import { press } from "./journey.mjs";
+import { start } from "./service.mjs";
+import { logIn } from "./staff_journey.mjs";
+import { everySubscribersPage, excelList } from "./staff_subscribers_journey.mjs";
+
+let service, browser;
+
+before(async () => {
+  service = await start();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await service?.stop();
+});
+
+const withPage = (options, work) => withPageOf(browser, options, work);
+
+for (const lang of ["de", "en"]) {
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [320, 1280]) {
+      test(`axe finds nothing on the pages of subscribers: ${lang}, ${colorScheme}, ${width} px`, async () => {
+        const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
+        await withPage(options, async (page) => {
+          for await (const what of everySubscribersPage(service, page, lang)) {
+            assert.deepEqual(await findings(page), [], what);
+            const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+            assert.ok(wide <= width, `${what} is ${wide} px wide`);
+            assert.equal(await page.evaluate(() => document.documentElement.lang), lang, what);
+            assert.equal(await page.locator("h1").count(), 1, what);
+          }
+        });
+      });
+    }
+  }
+}
+
+test("somebody is found while one types, and the address keeps the search", async () => {
+  await withPage({}, async (page) => {
+    const broken = [];
+    page.on("pageerror", (error) => broken.push(error));
+    page.on("console", (said) => said.type() === "error" && broken.push(said.text()));
+    await logIn(service, page);
+    await page.goto(`${service.url}/staff/subscribers`);
+    assert.ok((await page.locator("#found .row-title").count()) > 1);
+    await page.locator("#q").pressSequentially("krause", { delay: 30 });
+    await page.waitForFunction(() => document.querySelectorAll("#found .row-title").length === 1);
+    assert.match(await page.innerText("#found .row-title"), /^mira\.krause@/);
+    assert.equal(await page.textContent("[role=status][data-search-said]"), "1 Abonnement", "told to those who hear it");
+    assert.match(page.url(), /\?q=krause$/);
+    await page.reload();
+    assert.equal(await page.inputValue("#q"), "krause");
+    assert.equal(await page.locator("#found .row-title").count(), 1);
+    await page.selectOption("#state", "bounced");
+    await page.waitForFunction(() => document.querySelectorAll("#found .row-title").length === 0);
+    assert.equal(await page.locator("#q:focus").count() + (await page.locator("#state").count()) > 0, true);
+    assert.deepEqual(broken, []);
+  });
+});
+
+test("a slow answer does not replace a later one", async () => {
+  await withPage({}, async (page) => {
+    await logIn(service, page);
+    await page.goto(`${service.url}/staff/subscribers`);
+    await page.route(/q=anna&/, async (route) => {
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      await route.continue().catch(() => {});
+    });
+    await page.fill("#q", "anna");
+    await page.waitForTimeout(400);
+    await page.fill("#q", "jonas");
+    await page.waitForFunction(() => document.querySelector("#found .row-title")?.innerText.startsWith("jonas"));
+    await page.waitForTimeout(2000);
+    assert.match(await page.innerText("#found .row-title"), /^jonas/);
+  });
+});
+
+test("without JavaScript the keyboard searches, and brings in a list", async () => {
+  await withPage({ javaScriptEnabled: false }, async (page) => {
+    const enter = () => Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+    await logIn(service, page);
+    await page.goto(`${service.url}/staff/subscribers`);
+    await tabTo(page, "#q");
+    await page.keyboard.type("wolf");
+    await enter();
+    assert.match(await page.innerText(".row-title"), /^jonas\.wolf@/);
+    await tabTo(page, ".row-title a");
+    await enter();
+    assert.match(await page.innerText("h1"), /^jonas\.wolf@/);
+
+    await page.goto(`${service.url}/staff/subscribers/import`);
+    await page.setInputFiles("#file", excelList());
+    await press(page, "form:has(#file) button");
+    await page.fill("#source_of_all", "Messe");
+    await press(page, "button[value=check]");
+    // The page comes again by itself until it is over.
+    await page.waitForSelector("#vouched", { timeout: 15_000 });
+    await page.check("#vouched");
+    await press(page, "form:has(#vouched) button");
+    await page.waitForFunction(() => document.querySelector("h1").innerText === "Die Liste ist eingelesen", null, { timeout: 15_000 }).catch(() => {});
+    for (let tries = 0; tries < 10 && (await page.innerText("h1")) !== "Die Liste ist eingelesen"; tries++) {
+      await page.waitForTimeout(1000);
+    }
+    assert.equal(await page.innerText("h1"), "Die Liste ist eingelesen");
+    assert.equal(await page.locator(".counts dd").first().innerText(), "2");
+  });
+});
+
+test("the list and the proof are downloaded as files", async () => {
+  await withPage({ acceptDownloads: true }, async (page) => {
+    await logIn(service, page);
+    await page.goto(`${service.url}/staff/subscribers`);
+    const list = page.waitForEvent("download");
+    await page.click("form[action$='export.csv'] button");
+    const file = await list;
+    assert.match(file.suggestedFilename(), /^subscribers-\d{4}-\d\d-\d\d\.csv$/);
+    assert.match(await readFile(await file.path(), "utf8"), /^email,locale,state,/);
+    await page.goto(`${service.url}/staff/subscribers?q=anna`);
+    await press(page, ".row-title a");
+    const proof = page.waitForEvent("download");
+    await page.click("button[value=html]");
+    assert.match((await proof).suggestedFilename(), /^consent-.*\.html$/);
+  });
+});
+
+test("every place to press on the pages of subscribers is 24 pixels large", async () => {
+  await withPage({ viewport: { width: 320, height: 800 } }, async (page) => {
+    for await (const what of everySubscribersPage(service, page, "de")) {
+      const small = await page.locator("a:visible, button:visible, input:visible, select:visible, summary:visible").evaluateAll((elements) =>
+        elements
+          .filter((element) => !(element.matches("a") && element.parentElement.matches("p, dd, li")))
+          .map((element) => [element.outerHTML, element.getBoundingClientRect()])
+          .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
+          .map(([html]) => html),
+      );
+      assert.deepEqual(small, [], what);
+    }
+  });
+});
