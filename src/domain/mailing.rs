@@ -5,7 +5,7 @@
 //!                              └──── paused ◀──┘             (cancelled from anywhere before done)
 //! ```
 //!
-//! From the staff pages every mailing begins as scheduled: see [`order`].
+//! From the staff pages every mailing begins as scheduled: see `order.rs`.
 
 mod control;
 mod fan_out;
