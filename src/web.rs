@@ -90,7 +90,9 @@ pub struct Inner {
     pub keeps_ip: bool,
     /// Proxies whose word about the visitor's address is taken.
     pub trusted_proxies: Vec<IpNet>,
-    /// What makes mails: for tests, for mailings, and to show them.
+    /// How the number of subscribers has grown, as of some minutes ago.
+    pub growth: staff::Growth,
+    /// What makes mails, for staff to see them as they will arrive.
     pub composer: Composer,
     /// Where staff passwords are hashed and checked.
     pub passwords: Passwords,
@@ -131,6 +133,7 @@ impl AppState {
             pages: Pages::load()?,
             keeps_ip: config.keep_ip_days > 0,
             trusted_proxies: config.trusted_proxies.clone(),
+            growth: staff::Growth::default(),
             composer,
             passwords: Passwords::default(),
             places: Semaphore::new(busy::REQUESTS),

@@ -15,7 +15,7 @@ use crate::{
             self, Role, StaffError,
             audit::{Action, Actor},
             link::{self, Made},
-            totp,
+            second_factor,
         },
     },
 };
@@ -171,7 +171,8 @@ async fn reset_password(email: &EmailAddress, with_factor: bool, json: bool) -> 
     let mut remark = "The old password works until the link is used.".to_owned();
     if with_factor {
         let by = &Actor::Command;
-        let was_on = totp::turn_off(&mut transaction, by, id, Action::SecondFactorReset, now).await?;
+        let was_on =
+            second_factor::turn_off(&mut transaction, by, id, Action::SecondFactorReset, now).await?;
         remark += if was_on { " The second factor is off." } else { " There was no second factor." };
     }
     let made = match link::make(&mut transaction, &Actor::Command, id, now).await {

@@ -20,6 +20,7 @@ use sqlx::{Connection, PgConnection};
 use crate::domain::{
     ids::{MailingId, UpdateId},
     locale::Locale,
+    update,
 };
 
 /// Where a mailing stands.
@@ -106,6 +107,9 @@ pub enum MailingError {
     /// The update has been sent, or is being sent.
     #[error("this update was triggered before (mailing {0}); say --again to send it a second time")]
     AlreadyTriggered(MailingId),
+    /// Something of the update is missing or cannot be mailed.
+    #[error("the update is not finished: {0}")]
+    Unfinished(String),
     /// Nobody would get it.
     #[error("there are no active subscribers; nothing was triggered")]
     NoAudience,
@@ -156,7 +160,7 @@ pub async fn audience(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result
 /// Whether a mailing of this update may be triggered; answers how many people it would reach.
 ///
 /// # Errors
-/// [`MailingError::AlreadyTriggered`] unless `again`; [`MailingError::NoAudience`].
+/// [`MailingError::AlreadyTriggered`] unless `again`; [`MailingError::Unfinished`]; [`MailingError::NoAudience`].
 pub async fn can_trigger(
     db: &mut PgConnection,
     update: UpdateId,
@@ -173,6 +177,14 @@ pub async fn can_trigger(
     if let (Some(before), false) = (before, again) {
         return Err(MailingError::AlreadyTriggered(before));
     }
+    if let Some(written) = update::find(&mut *db, &update.to_string()).await? {
+        let unfinished = written.writing().unfinished();
+        if !unfinished.is_empty() {
+            let all =
+                unfinished.iter().map(|what| format!("{} ({})", what.field, what.problem.replace('_', " ")));
+            return Err(MailingError::Unfinished(all.collect::<Vec<_>>().join(", ")));
+        }
+    }
     let audience = audience(db, now).await?;
     if audience == 0 {
         return Err(MailingError::NoAudience);
@@ -184,7 +196,7 @@ pub async fn can_trigger(
 /// the mailing survives kill -9 (invariant 9).
 ///
 /// # Errors
-/// [`MailingError::AlreadyTriggered`] unless `again`; [`MailingError::NoAudience`].
+/// [`MailingError::AlreadyTriggered`] unless `again`; [`MailingError::Unfinished`]; [`MailingError::NoAudience`].
 pub async fn trigger(
     db: &mut PgConnection,
     update: UpdateId,

@@ -3,7 +3,7 @@
 mod look;
 mod origin;
 
-pub use look::{Accent, LEAST_CONTRAST, Logo, TimeZone, contrast};
+pub use look::{Accent, AccentError, LEAST_CONTRAST, Logo, TimeZone, contrast};
 pub use origin::Origin;
 
 use std::collections::BTreeMap;
@@ -218,6 +218,21 @@ impl Content {
         Sha256::digest(self.texts(locale).consent.as_bytes()).into()
     }
 
+    /// SHA-256 of the legal texts in a language: consent, imprint and where the privacy policy is.
+    #[must_use]
+    pub fn legal_sha256(&self, locale: Locale) -> [u8; 32] {
+        let texts = self.texts.get(&locale).cloned().unwrap_or_default();
+        let privacy = self.privacy_url.as_ref().map(Url::as_str).unwrap_or_default();
+        // Lengths keep one text from passing for the end of another.
+        let all = [texts.consent.as_str(), texts.imprint.as_str(), privacy];
+        let mut digest = Sha256::new();
+        for text in all {
+            digest.update((text.len() as u64).to_be_bytes());
+            digest.update(text);
+        }
+        digest.finalize().into()
+    }
+
     /// The sender's address, when it is set.
     #[must_use]
     pub fn sender_address(&self) -> Option<EmailAddress> {
@@ -291,6 +306,17 @@ pub enum Applied {
     /// The file says what the current version says already.
     Unchanged(i32),
 }
+
+/// Lets one at a time change the publication, until the end of the transaction.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", CHANGE_LOCK).execute(db).await?;
+    Ok(())
+}
+
+const CHANGE_LOCK: i64 = 0x5255_4E44_0003;
 
 /// Makes `content` the current version, unless it is that already.
 ///

@@ -8,7 +8,7 @@
 //! | where a signup came from | two hours, see [`limits`](super::signup::limits) |
 //! | which challenges were used | an hour after they have ended, see [`challenge`](super::signup::challenge) |
 //! | staff sessions, one-time links, counts of failed logins | until they are over |
-//! | the audit log | three years, see [`audit`](super::staff::audit) |
+//! | the audit log, and members who were disabled | three years, see [`audit`] |
 //! | IP addresses | as the operator set it, see [`consent`] |
 //!
 //! Each function does a bounded piece of work in its caller's transaction and answers how much it did; it is called
@@ -25,7 +25,7 @@ use crate::{
         erasure,
         ids::MailingId,
         mailing, signup,
-        staff::{audit, link, session, throttle},
+        staff::{self, audit, link, session, throttle},
     },
 };
 
@@ -165,7 +165,8 @@ pub async fn old_mails(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Resul
     Ok(removed.rows_affected())
 }
 
-/// Removes what is over of staff: sessions, one-time links, counts of failed logins, a thousand entries of the audit log.
+/// Removes what is over of staff: sessions, one-time links, counts of failed logins, who was disabled long ago, and a
+/// thousand entries of the audit log.
 ///
 /// # Errors
 /// When the database fails.
@@ -173,5 +174,6 @@ pub async fn staff_leftovers(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx:
     let mut removed = session::forget(&mut *db, now).await?;
     removed += link::forget(&mut *db, now).await?;
     removed += throttle::forget(&mut *db, now).await?;
+    removed += staff::forget(&mut *db, now).await?;
     Ok(removed + audit::forget(db, now).await?.unsigned_abs())
 }

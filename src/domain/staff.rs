@@ -3,8 +3,10 @@
 //! | file | holds |
 //! |---|---|
 //! | this | members, their roles, adding, disabling |
+//! | `credentials` | what logging in needs to know, setting a password |
 //! | [`password`] | what a password must be like, how it is hashed |
-//! | [`totp`] | the second factor: time-based codes and recovery codes |
+//! | [`second_factor`] | asking for more than the password, recovery codes |
+//! | [`totp`] | the codes by time |
 //! | [`session`] | who is logged in, and for how long |
 //! | [`link`] | one-time links for a first or a new password |
 //! | [`throttle`] | how guessing is slowed down |
@@ -14,12 +16,16 @@
 //! Everything that changes something writes its line of the audit log in the same transaction.
 
 pub mod audit;
+mod credentials;
 pub mod link;
 pub mod password;
+pub mod second_factor;
 pub mod secret;
 pub mod session;
 pub mod throttle;
 pub mod totp;
+
+pub use credentials::{Credentials, credentials, rehash_password, set_password, still_has_password};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -206,54 +212,6 @@ pub async fn has_admin(db: &mut PgConnection) -> sqlx::Result<bool> {
     .await
 }
 
-/// What logging in needs to know of an account.
-#[derive(Debug, Clone)]
-pub struct Credentials {
-    /// Whose they are.
-    pub id: StaffId,
-    /// The address as it was entered when they were added.
-    pub email: String,
-    /// The password's hash, as a PHC string.
-    pub password_hash: String,
-    /// Whether a second factor is asked for.
-    pub has_second_factor: bool,
-}
-
-/// The credentials of who may log in with this address; nothing for everybody else, whatever the reason.
-///
-/// # Errors
-/// When the database fails.
-pub async fn credentials(db: &mut PgConnection, email: &str) -> sqlx::Result<Option<Credentials>> {
-    sqlx::query_as!(
-        Credentials,
-        r#"select id as "id: StaffId", email, password_hash as "password_hash!", totp_sealed is not null as "has_second_factor!"
-           from staff where email_normalized = $1 and disabled_at is null and password_hash is not null"#,
-        email
-    )
-    .fetch_optional(db)
-    .await
-}
-
-/// Whether this is still the password, and its owner may still log in; both stay so until the transaction ends.
-///
-/// # Errors
-/// When the database fails.
-pub async fn still_has_password(
-    db: &mut PgConnection,
-    id: StaffId,
-    password_hash: &str,
-) -> sqlx::Result<bool> {
-    // A login that began before a change of the password must not end after it.
-    let row = sqlx::query!(
-        "select id from staff where id = $1 and password_hash = $2 and disabled_at is null for no key update",
-        id.0,
-        password_hash
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(row.is_some())
-}
-
 /// Gives somebody another name.
 ///
 /// # Errors
@@ -379,52 +337,14 @@ async fn keep_an_admin(db: &mut PgConnection, leaving: StaffId) -> Result<(), St
     if is_last { Err(StaffError::LastAdmin) } else { Ok(()) }
 }
 
-/// Puts a password in place. All sessions end: whoever knew the old one is out.
-///
-/// # Errors
-/// [`StaffError::Unknown`].
-pub async fn set_password(
-    db: &mut PgConnection,
-    by: &Actor,
-    id: StaffId,
-    password_hash: &str,
-    action: Action,
-    now: DateTime<Utc>,
-) -> Result<(), StaffError> {
-    let member = locked(&mut *db, id).await?;
-    sqlx::query!(
-        "update staff set password_hash = $2, password_set_at = $3 where id = $1",
-        id.0,
-        password_hash,
-        now
-    )
-    .execute(&mut *db)
-    .await?;
-    session::end_all(&mut *db, id, None).await?;
-    link::withdraw(&mut *db, id).await?;
-    Ok(audit::record(db, by, action, &member.email, &json!({}), now).await?)
-}
-
-/// Stores the same password under today's parameters. No session ends; not an action of anybody's.
+/// Removes who was disabled so long ago that the [`audit`] log speaks of them no more; answers how many.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn rehash_password(
-    db: &mut PgConnection,
-    id: StaffId,
-    old_hash: &str,
-    new_hash: &str,
-) -> sqlx::Result<()> {
-    // Only over the hash that was checked: a password set meanwhile stays.
-    sqlx::query!(
-        "update staff set password_hash = $3 where id = $1 and password_hash = $2",
-        id.0,
-        old_hash,
-        new_hash
-    )
-    .execute(db)
-    .await?;
-    Ok(())
+pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    let removed =
+        sqlx::query!("delete from staff where disabled_at < $1", now - audit::KEPT).execute(db).await?;
+    Ok(removed.rows_affected())
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Updates: what the project has to tell.
 
 mod file;
+pub mod history;
+pub mod writing;
 
-pub use file::{UpdateFile, UpdateFileError};
+pub use file::{MAX_BODY, UpdateFile, UpdateFileError};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -50,6 +52,12 @@ pub struct Update {
     pub image_credit: Option<String>,
     /// When it was brought in.
     pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub changed_at: DateTime<Utc>,
+    /// Who changed it last, by name; nobody where it came by command.
+    pub changed_by: Option<String>,
+    /// Counts up with every save.
+    pub version: i32,
 }
 
 /// Brings in an update as a draft. Its slug is made from the title and made unique with a number.
@@ -107,7 +115,7 @@ pub async fn find(db: &mut PgConnection, id_or_slug: &str) -> sqlx::Result<Optio
     sqlx::query_as!(
         Update,
         r#"select id as "id: UpdateId", slug, state as "state: UpdateState", locale as "locale: String", title,
-             teaser, body, dated, link, image, image_alt, image_credit, created_at
+             teaser, body, dated, link, image, image_alt, image_credit, created_at, changed_at, changed_by, version
            from updates where id = $1 or slug = $2"#,
         id.map(|id| id.0),
         id_or_slug
@@ -124,7 +132,7 @@ pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<Update>> {
     sqlx::query_as!(
         Update,
         r#"select id as "id: UpdateId", slug, state as "state: UpdateState", locale as "locale: String", title,
-             teaser, body, dated, link, image, image_alt, image_credit, created_at
+             teaser, body, dated, link, image, image_alt, image_credit, created_at, changed_at, changed_by, version
            from updates order by created_at desc, id desc"#
     )
     .fetch_all(db)

@@ -258,6 +258,39 @@ impl Composer {
         self.mailing_frame(publication, &content)
     }
 
+    /// A mail of this kind as the publication makes it look, with made-up content: to be looked at.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub fn sample(
+        &self,
+        kind: MailKind,
+        publication: &Publication,
+        locale: Locale,
+    ) -> Result<Rendered, ComposeError> {
+        let publication = PublicationContext::new(&publication.content, locale);
+        macro_rules! filled {
+            ($context:ident) => {
+                self.templates.render(kind, &$context { publication, ..$context::sample(locale) })?
+            };
+        }
+        Ok(match kind {
+            MailKind::Confirmation => filled!(ConfirmationContext),
+            MailKind::AddressChange => filled!(AddressChangeContext),
+            MailKind::AddressNotice => filled!(AddressNoticeContext),
+            MailKind::Access => filled!(AccessContext),
+            MailKind::AlreadySubscribed => filled!(AlreadySubscribedContext),
+            MailKind::Welcome => filled!(WelcomeContext),
+            MailKind::Update => filled!(UpdateMailContext),
+        })
+    }
+
+    /// The tokens of a subscriber who does not exist.
+    #[must_use]
+    pub fn nobodys_tokens(&self) -> OwnTokens {
+        self.own_tokens(SubscriberId(uuid::Uuid::nil()))
+    }
+
     /// The message of an update for a subscriber who does not exist: for previews and tests. Its own links are well
     /// formed and belong to nobody.
     #[must_use]
@@ -268,7 +301,7 @@ impl Composer {
         message_id: &str,
         date: DateTime<Utc>,
     ) -> Vec<u8> {
-        let tokens = self.own_tokens(SubscriberId(uuid::Uuid::nil()));
+        let tokens = self.nobodys_tokens();
         frame.for_recipient(&Recipient { to, tokens: Some(&tokens), message_id, date })
     }
 

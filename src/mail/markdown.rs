@@ -18,8 +18,36 @@ use url::Url;
 pub struct MarkdownError {
     /// Counted from 1, in the Markdown.
     pub line: usize,
+    /// What is wrong, for pages that say it in their reader's language.
+    pub code: MarkdownProblem,
     /// What is wrong and what to write instead.
     pub problem: String,
+}
+
+/// What can be wrong with a Markdown text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarkdownProblem {
+    /// An image's address is none that a mail can load.
+    ImageAddress,
+    /// An image has no text for those who do not see it.
+    ImageText,
+    /// A link leads nowhere from a mail.
+    LinkAddress,
+    /// The mail would be so long that it is cut off.
+    TooLong,
+}
+
+impl MarkdownProblem {
+    /// Its name in tables of texts.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::ImageAddress => "body_image_address",
+            Self::ImageText => "body_image_text",
+            Self::LinkAddress => "body_link_address",
+            Self::TooLong => "body_too_long",
+        }
+    }
 }
 
 /// Bytes of HTML that a text may become: with the frame around it a mail stays below 90 KB, and Gmail cuts off what is
@@ -35,11 +63,14 @@ pub fn check(markdown: &str) -> Result<(), MarkdownError> {
     let mut open_image: Option<(usize, bool)> = None;
     for (event, range) in parser(markdown).into_offset_iter() {
         let line = markdown[..range.start].matches('\n').count() + 1;
-        let wrong = |problem: &str| Err(MarkdownError { line, problem: problem.to_owned() });
+        let wrong = |code, problem: &str| Err(MarkdownError { line, code, problem: problem.to_owned() });
         match event {
             Event::Start(Tag::Image { dest_url, .. }) => {
                 if !is_web_address(&dest_url) {
-                    return wrong("the image's address must begin with https://");
+                    return wrong(
+                        MarkdownProblem::ImageAddress,
+                        "the image's address must begin with https://",
+                    );
                 }
                 open_image = Some((line, false));
             }
@@ -51,11 +82,14 @@ pub fn check(markdown: &str) -> Result<(), MarkdownError> {
             Event::End(TagEnd::Image) => {
                 if let Some((line, false)) = open_image.take() {
                     let problem = "the image has no text: write ![what it shows](https://…)".to_owned();
-                    return Err(MarkdownError { line, problem });
+                    return Err(MarkdownError { line, code: MarkdownProblem::ImageText, problem });
                 }
             }
             Event::Start(Tag::Link { dest_url, .. }) if !is_linkable(&dest_url) => {
-                return wrong("the link's address must begin with https:// or mailto:");
+                return wrong(
+                    MarkdownProblem::LinkAddress,
+                    "the link's address must begin with https:// or mailto:",
+                );
             }
             _ => {}
         }
@@ -63,7 +97,7 @@ pub fn check(markdown: &str) -> Result<(), MarkdownError> {
     if html(markdown, "#000000").len() > MOST_HTML {
         let problem =
             "the text is too long for a mail; shorten it, and link to the page for the rest".to_owned();
-        return Err(MarkdownError { line: 1, problem });
+        return Err(MarkdownError { line: 1, code: MarkdownProblem::TooLong, problem });
     }
     Ok(())
 }

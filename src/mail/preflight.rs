@@ -403,6 +403,9 @@ mod tests {
             image_alt: Some("Zwei Auszubildende an einer Drehbank".into()),
             image_credit: Some("Foto: Jo Muster".into()),
             created_at: Utc::now(),
+            changed_at: Utc::now(),
+            changed_by: None,
+            version: 1,
         }
     }
 

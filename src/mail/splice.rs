@@ -58,6 +58,12 @@ impl MarkedLine {
     }
 }
 
+/// A whole text with a subscriber's tokens in the place of its marks.
+#[must_use]
+pub fn filled(text: &str, tokens: &OwnTokens) -> String {
+    text.replace(UNSUBSCRIBE, &tokens.unsubscribe).replace(MANAGE, &tokens.manage)
+}
+
 /// The first mark of a text, with what stands before and behind it.
 fn first_mark(text: &str) -> Option<(&str, Part, &str)> {
     let at = |mark: &str, part| text.split_once(mark).map(|(before, after)| (before, part, after));

@@ -67,6 +67,23 @@ pub enum MailKind {
 }
 
 impl MailKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Confirmation,
+        Self::Welcome,
+        Self::Update,
+        Self::AlreadySubscribed,
+        Self::Access,
+        Self::AddressChange,
+        Self::AddressNotice,
+    ];
+
+    /// The kind of this folder.
+    #[must_use]
+    pub fn from_folder(folder: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.folder() == folder)
+    }
+
     /// The folder of its templates.
     #[must_use]
     pub fn folder(self) -> &'static str {

@@ -14,6 +14,9 @@ use tokio::time::timeout;
 
 use super::{AppState, problem::Problem, staff};
 
+/// Bytes a form of the staff pages may have: the longest text of an update, and what a browser makes of its umlauts.
+const STAFF_FORM_LIMIT: usize = 1024 * 1024;
+
 /// Requests that are being answered at the same time, at most. Each may wait for one of the pool's connections; more of
 /// them would only wait longer.
 pub const REQUESTS: usize = 512;
@@ -70,7 +73,8 @@ pub async fn turn_away(State(state): State<AppState>, request: Request, next: Ne
 /// The request with its body, read to the end.
 async fn whole(request: Request) -> Result<Request, Problem> {
     let (parts, body) = request.into_parts();
-    match to_bytes(body, FORM_LIMIT).await {
+    let limit = if parts.uri.path().starts_with("/staff/") { STAFF_FORM_LIMIT } else { FORM_LIMIT };
+    match to_bytes(body, limit).await {
         Ok(body) => Ok(Request::from_parts(parts, Body::from(body))),
         // A body that cannot be read is no reason to keep anybody subscribed.
         Err(_) if parts.uri.path().starts_with("/unsubscribe/") => {

@@ -8,29 +8,38 @@
 //! | `POST /staff/logout` | everybody | ends the session |
 //! | `GET, POST /staff/welcome/{token}` | everybody | sets a password, by one-time link |
 //! | `/staff/account…` | members | own name, password, second factor, sessions |
+//! | `/staff/updates…` | members | writing updates: the list, the editor with the mail beside it, history |
+//! | `/staff/publication…` | admins | what the newsletter says of itself, and how its mails look |
 //! | `/staff/people…` | admins | who may log in, and as what |
 //! | `/staff/images…` | members | pictures: uploading, describing, removing |
 //! | `GET /staff/updates/{id}/preflight` | members | what is wrong with an update, before it is sent |
 //! | `GET /staff/audit` | admins | what staff did |
 //!
-//! [`ROUTES`] is the list, and the only way to add one: each says who may use it, and [`access`] holds to that before a
+//! [`ROUTES`] is the list, and the only way to add one: each says who may use it, and `access.rs` holds to that before a
 //! handler runs. GET changes nothing but the minute a session was last used.
 
 mod access;
 mod account;
 mod audit;
 mod client_name;
+mod code;
 mod cookies;
 mod destination;
+mod editor;
+mod history;
 mod images;
 mod login;
 mod page;
 mod people;
 pub mod preflight;
+mod preview;
 mod problems;
+mod publication;
 mod qr;
 mod second_factor;
 mod start;
+mod updates;
+mod visit;
 mod welcome;
 
 use axum::{
@@ -40,7 +49,7 @@ use tower_http::csrf::CsrfLayer;
 
 use super::{AppState, busy::Takes};
 
-pub use self::{access::Access, images::Uploads, preflight::Surveyor};
+pub use self::{access::Access, images::Uploads, preflight::Surveyor, start::Growth};
 use self::{access::Gate, problems::StaffProblem};
 
 /// A staff route.
@@ -69,7 +78,7 @@ pub const ROUTES: &[Route] = &[
     route("/staff", Access::Member, || get(start::show)),
     route("/staff/", Access::Member, || get(start::without_slash)),
     route("/staff/login", Access::Everybody, || get(login::form).post(login::submit)),
-    route("/staff/login/code", Access::Everybody, || get(login::code_form).post(login::submit_code)),
+    route("/staff/login/code", Access::Everybody, || get(code::form).post(code::submit)),
     route("/staff/logout", Access::Everybody, || post(login::logout)),
     route("/staff/welcome/{token}", Access::Everybody, || get(welcome::ask).post(welcome::set)),
     route("/staff/account", Access::Member, || get(account::show)),
@@ -82,6 +91,19 @@ pub const ROUTES: &[Route] = &[
     }),
     route("/staff/account/second-factor/codes", Access::Member, || post(second_factor::new_codes)),
     route("/staff/account/second-factor/off", Access::Member, || post(second_factor::turn_off)),
+    route("/staff/updates", Access::Member, || get(updates::list).post(updates::begin)),
+    route("/staff/updates/{id}", Access::Member, || get(editor::show).post(editor::save)),
+    route("/staff/updates/{id}/here", Access::Member, || post(editor::here)),
+    route("/staff/updates/{id}/mail.html", Access::Member, || get(preview::html)),
+    route("/staff/updates/{id}/mail.txt", Access::Member, || get(preview::text)),
+    route("/staff/updates/{id}/history", Access::Member, || get(history::list)),
+    route("/staff/updates/{id}/history/{version}", Access::Member, || {
+        get(history::show).post(history::restore)
+    }),
+    route("/staff/updates/{id}/delete", Access::Member, || post(updates::delete)),
+    route("/staff/publication", Access::Admin, || get(publication::show).post(publication::change)),
+    route("/staff/publication/mails", Access::Admin, || get(preview::mails)),
+    route("/staff/publication/mails/{folder}", Access::Admin, || get(preview::sample)),
     route("/staff/people", Access::Admin, || get(people::list).post(people::add)),
     route("/staff/people/{id}", Access::Admin, || get(people::show)),
     route("/staff/people/{id}/role", Access::Admin, || post(people::set_role)),

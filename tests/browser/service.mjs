@@ -28,7 +28,7 @@ export async function start(settings = {}) {
   const ended = new Promise((resolve) => child.on("exit", resolve));
   const url = `http://127.0.0.1:${port}`;
   const answers = async () => (await fetch(`${url}/health/ready`).catch(() => null))?.ok;
-  for (let tries = 0; !(await answers()); tries++) {
+  for (let tries = 0; !(await answers()) || !introduced.includes("Ctrl-C"); tries++) {
     if (child.exitCode !== null || tries > 600) throw new Error(`the demo does not start: ${said}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -50,7 +50,7 @@ for (const lang of ["de", "en"]) {
 }
 
 test("the keyboard alone logs in, without JavaScript, and comes to the page asked for", async () => {
-  await withPage({ javaScriptEnabled: false }, async (page) => {
+  await withPage({ javaScriptEnabled: false, locale: "de-DE" }, async (page) => {
     const enter = () => Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
     await page.goto(`${service.url}/staff/people`);
     assert.equal(await page.locator("h1").innerText(), "Anmelden");

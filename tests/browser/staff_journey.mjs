@@ -104,3 +104,29 @@ export async function* everyStaffPage(service, page, lang) {
   await page.goto(link);
   yield "link that is over";
 }
+
+/** Writing an update: the list, the editor in its states, two texts at once, the history. Logged in before and after. */
+export async function* updatePages(service, page, lang) {
+  await page.goto(`${service.url}/staff/updates?lang=${lang}`);
+  yield "updates";
+  await press(page, "main form button");
+  yield "editor, empty";
+  const editor = page.url();
+  await page.fill("#title", "Zwei Tage am See");
+  await page.fill("#body", "Ein Satz.\n\n![](https://example.org/a.png)");
+  await press(page, ".save-line button");
+  yield "editor, something missing";
+  const other = await page.context().newPage();
+  await other.goto(editor);
+  await other.fill("#title", "Drei Tage am See");
+  await press(other, ".save-line button");
+  await other.close();
+  await page.evaluate(() => (document.getElementById("editor").elements.version.value = "2"));
+  await page.fill("#title", "Vier Tage am See");
+  await press(page, ".save-line button");
+  yield "two texts";
+  await page.goto(`${editor.split("?")[0]}/history`);
+  yield "history";
+  await press(page, ".rows a >> nth=0");
+  yield "an earlier text";
+}

@@ -105,6 +105,9 @@ fn update(file: UpdateFile) -> Update {
         image_alt: file.image_alt,
         image_credit: file.image_credit,
         created_at: moment(),
+        changed_at: moment(),
+        changed_by: None,
+        version: 1,
     }
 }
 

@@ -4,7 +4,7 @@ use chrono::{Days, Utc};
 use rundbrief::domain::{
     retention,
     staff::{
-        Role,
+        self, Role,
         audit::{self, Action, Actor},
         link,
     },
@@ -148,15 +148,24 @@ async fn it_ends_after_three_years_and_what_is_over_of_logins_goes_at_once() {
     let app = App::new().start().await;
     let boss = app.member("boss@example.org", Role::Admin).await;
     app.browser_of(&boss).await;
+    let gone = app.member("gone@example.org", Role::Editor).await;
+    staff::disable(&mut app.pool.acquire().await.unwrap(), &Actor::Command, gone.id, Utc::now())
+        .await
+        .unwrap();
     app.browser().log_in("nobody@example.org", "something").await;
     let mut db = app.pool.acquire().await.unwrap();
     link::make(&mut db, &Actor::Command, boss.id, Utc::now()).await.unwrap();
     let at = |days| Utc::now() + Days::new(days);
     assert_eq!(retention::staff_leftovers(&mut db, Utc::now()).await.unwrap(), 0);
     assert_eq!(retention::staff_leftovers(&mut db, at(8)).await.unwrap(), 3, "session, link, count");
-    assert_eq!(app.actions().await.len(), 3);
+    assert_eq!(app.actions().await.len(), 6);
     assert_eq!(retention::staff_leftovers(&mut db, at(3 * 365 - 1)).await.unwrap(), 0);
-    assert_eq!(retention::staff_leftovers(&mut db, at(3 * 365 + 1)).await.unwrap(), 3);
+    assert_eq!(
+        retention::staff_leftovers(&mut db, at(3 * 365 + 1)).await.unwrap(),
+        6 + 1,
+        "log, and who left"
+    );
     let list = Program::beside(&app).run(&["staff", "list", "--json"]).await.json();
-    assert_eq!(list[0]["email"], "boss@example.org", "the people stay");
+    assert_eq!(list.as_array().unwrap().len(), 1, "{list}");
+    assert_eq!(list[0]["email"], "boss@example.org", "who may log in stays");
 }

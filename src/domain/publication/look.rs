@@ -74,21 +74,43 @@ impl Accent {
         &self.0
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Reads a colour such as `#0b5d4e`.
+    ///
+    /// # Errors
+    /// [`AccentError`], with the way out.
+    pub fn parse(text: &str) -> Result<Self, AccentError> {
         let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii());
         let value = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
         let Some(value) = value else {
-            return Err(format!("{text:?} is not a colour such as \"#0b5d4e\""));
+            return Err(AccentError::NoColour(text.to_owned()));
         };
         let contrast = contrast_on_white(value);
         if contrast < LEAST_CONTRAST {
-            return Err(format!(
-                "{text} has a contrast of {contrast:.1}:1 on white, and 4.5:1 is the least; the nearest that has it is \"#{:06x}\"",
-                darkened(value)
-            ));
+            let nearest = format!("#{:06x}", darkened(value));
+            return Err(AccentError::TooPale { colour: text.to_owned(), contrast, nearest });
         }
         Ok(Self(text.to_ascii_lowercase()))
     }
+}
+
+/// Why a colour was not taken. Tell whoever chose it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum AccentError {
+    /// It is none.
+    #[error("{0:?} is not a colour such as \"#0b5d4e\"")]
+    NoColour(String),
+    /// White text cannot be read on it.
+    #[error(
+        "{colour} has a contrast of {contrast:.1}:1 on white, and 4.5:1 is the least; the nearest that has it is \"{nearest}\""
+    )]
+    TooPale {
+        /// The colour.
+        colour: String,
+        /// Its contrast on white.
+        contrast: f64,
+        /// The nearest of its hue that passes.
+        nearest: String,
+    },
 }
 
 /// For text of any size (WCAG 2.2, 1.4.3, level AA).
@@ -136,7 +158,7 @@ mod tests {
     #[test]
     fn a_colour_too_pale_is_answered_with_the_nearest_that_passes() {
         for (pale, nearest) in [("#ffcc00", "#907300"), ("#ffffff", "#767676")] {
-            let problem = Accent::parse(pale).unwrap_err();
+            let problem = Accent::parse(pale).unwrap_err().to_string();
             assert!(problem.contains(nearest), "{problem}");
             assert!(Accent::parse(nearest).is_ok(), "{nearest}");
         }

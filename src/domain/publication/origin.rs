@@ -24,7 +24,10 @@ impl Origin {
     }
 
     /// Understands `https://www.example.org`, with a port or a slash at the end where somebody wrote one.
-    fn parse(text: &str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// A sentence that says what to write instead.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let Some(url) = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https")) else {
             return Err(format!("{text:?} is not a website's address; write it as https://www.example.org"));

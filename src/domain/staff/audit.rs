@@ -99,6 +99,16 @@ actions! {
     LinkMade = "link_made",
     /// Turned somebody's second factor off.
     SecondFactorReset = "second_factor_reset",
+    /// Changed the publication.
+    PublicationChanged = "publication_changed",
+    /// Began an update.
+    UpdateBegun = "update_begun",
+    /// Wrote at an update; once for each sitting.
+    UpdateSaved = "update_saved",
+    /// Brought an earlier text of an update back.
+    UpdateRestored = "update_restored",
+    /// Removed a draft.
+    UpdateDeleted = "update_deleted",
     /// Uploaded a picture.
     ImageAdded = "image_added",
     /// Said what a picture shows and who made it.

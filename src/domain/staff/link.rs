@@ -10,7 +10,7 @@ use crate::domain::{
     staff::{
         Role, StaffError,
         audit::{self, Action, Actor},
-        has_admin,
+        has_admin, locked,
         secret::OneTimeToken,
         set_password,
     },
@@ -163,6 +163,8 @@ pub async fn use_for_password(
     password_hash: &str,
     now: DateTime<Utc>,
 ) -> Result<bool, StaffError> {
+    // Their row first, as everywhere: who makes a new link for them at the same moment holds it too.
+    locked(&mut *db, staff_id).await?;
     if !take(&mut *db, token, now).await? {
         return Ok(false);
     }
@@ -185,7 +187,9 @@ pub async fn use_for_first_admin(
     now: DateTime<Utc>,
 ) -> Result<Option<StaffId>, StaffError> {
     // Two links, printed by two processes, may be used at the same moment: the second waits and then finds an admin.
-    sqlx::query!("lock table staff_links in exclusive mode").execute(&mut *db).await?;
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('rundbrief first admin', 0))")
+        .fetch_one(&mut *db)
+        .await?;
     if !take(&mut *db, token, now).await? || has_admin(&mut *db).await? {
         return Ok(None);
     }

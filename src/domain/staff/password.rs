@@ -5,7 +5,7 @@
 //!
 //! Why there is a small list of words and not a large one of passwords: of the passwords in published lists hardly any has
 //! twelve characters, and those that do are made of few parts: a word, a year, a row of keys, the same again. So a
-//! password is taken apart ([`worth`]), and each part that a guesser would try counts little, however long it is. That
+//! password is taken apart (`worth`), and each part that a guesser would try counts little, however long it is. That
 //! finds `Passwort2026!!` and `qwertzuiop123` without a file of millions, and lets four words in a row pass.
 //!
 //! What is typed is hashed byte for byte: no Unicode normalisation. Keyboards of today's systems give the same composed

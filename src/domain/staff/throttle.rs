@@ -1,10 +1,10 @@
 //! Throttle: how guessing at passwords and codes is slowed down, and nobody is locked out for good.
 //!
-//! | attempts are counted | free | then |
+//! | attempts are counted | at once | then |
 //! |---|---|---|
-//! | for the account, known or not | 5 | 15 s, 30 s, 1 min … 15 min between two |
-//! | for the network they come from | 30 | the same |
-//! | for a device that logged in before | 5 | the same, in the place of both others |
+//! | for the account, known or not | 6 | 15 s, 30 s, 1 min … 15 min between two |
+//! | for the network they come from | 31 | the same |
+//! | for a device that logged in before | 6 | the same, in the place of both others |
 //!
 //! Each attempt is counted before it is looked at, so a hundred at the same moment are a hundred; a success takes its own
 //! count back. A day without attempts forgets them all.
@@ -19,9 +19,9 @@ use sqlx::PgConnection;
 
 use crate::{config::SecretKeys, domain::staff::secret::Device};
 
-/// Attempts for one account, or from one device, before there is a wait.
+/// Attempts for one account, or from one device, after which the next may still come at once.
 const FREE_FOR_ACCOUNT: i32 = 5;
-/// Attempts from one network: an office has one address.
+/// The same for attempts from one network: an office has one address.
 const FREE_FOR_PLACE: i32 = 30;
 /// The first wait; each one after is twice as long.
 const FIRST_WAIT: Duration = Duration::seconds(15);

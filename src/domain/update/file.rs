@@ -56,7 +56,7 @@ struct FrontMatter {
 }
 
 /// Longest body in bytes. A mail's HTML stays under 90 KB with it.
-const MAX_BODY: usize = 50_000;
+pub const MAX_BODY: usize = 50_000;
 
 impl UpdateFile {
     /// Reads a file. `default_locale` is used where the file names none.

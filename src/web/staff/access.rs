@@ -9,10 +9,13 @@ use axum::{
 use chrono::Utc;
 
 use crate::{
-    domain::staff::{
-        Role,
-        audit::Actor,
-        session::{self, Session},
+    domain::{
+        staff::{
+            Role,
+            audit::Actor,
+            session::{self, Session},
+        },
+        update::writing::Author,
     },
     web::AppState,
 };
@@ -95,6 +98,14 @@ impl Member {
     #[must_use]
     pub fn actor(&self) -> Actor {
         Actor::Member { id: self.0.staff_id, email: self.0.email.clone() }
+    }
+}
+
+impl Member {
+    /// Them, as others see them beside a text.
+    #[must_use]
+    pub fn author(&self) -> Author {
+        Author { id: self.0.staff_id, name: self.0.name.clone(), actor: self.actor() }
     }
 }
 

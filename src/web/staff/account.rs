@@ -25,9 +25,9 @@ use crate::{
 use super::{
     access::Member,
     cookies,
-    login::{Confirmed, Visit, confirm_password},
     page::{Mistakes, Page, done},
     problems::StaffProblem,
+    visit::{Confirmed, Visit, confirm_password},
     welcome::new_password,
 };
 

@@ -19,7 +19,7 @@ use crate::{
             self, Role, StaffError, StaffMember,
             audit::Action,
             link::{self, Made},
-            totp,
+            second_factor,
         },
     },
     web::AppState,
@@ -255,7 +255,8 @@ pub async fn reset_second_factor(
     }
     let mut transaction = state.pool.begin().await?;
     let by = member.actor();
-    let result = totp::turn_off(&mut transaction, &by, id, Action::SecondFactorReset, Utc::now()).await;
+    let result =
+        second_factor::turn_off(&mut transaction, &by, id, Action::SecondFactorReset, Utc::now()).await;
     settle(transaction, result.is_ok()).await?;
     changed(&page, id, own, result.map(drop), "second_factor_reset").await
 }

@@ -7,20 +7,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    domain::staff::{
-        audit::Action,
-        session,
-        totp::{self, TotpSecret},
-    },
+    domain::staff::{audit::Action, second_factor, session, totp::TotpSecret},
     web::AppState,
 };
 
 use super::{
     access::Member,
-    login::{Confirmed, Visit, confirm_password},
     page::{Mistakes, Page, done},
     problems::StaffProblem,
     qr,
+    visit::{Confirmed, Visit, confirm_password},
 };
 
 /// What the forms send.
@@ -49,7 +45,7 @@ async fn view(
 ) -> Result<Value, StaffProblem> {
     if session.has_second_factor {
         let mut db = page.state.pool.acquire().await?;
-        let left = totp::recovery_codes_left(&mut db, session.staff_id).await?;
+        let left = second_factor::recovery_codes_left(&mut db, session.staff_id).await?;
         return Ok(json!({ "is_on": true, "codes_left": left, "form": form, "errors": errors }));
     }
     let secret = secret.unwrap_or_else(TotpSecret::mint);
@@ -92,7 +88,8 @@ pub async fn turn_on(
             Confirmed::Yes => {
                 let whose = (session.staff_id, session.email.as_str());
                 let mut transaction = state.pool.begin().await?;
-                let codes = totp::turn_on(&mut transaction, &state.keys, whose, &secret, step, now).await?;
+                let codes =
+                    second_factor::turn_on(&mut transaction, &state.keys, whose, &secret, step, now).await?;
                 // The others began without it.
                 session::end_all(&mut transaction, session.staff_id, Some(session.id)).await?;
                 transaction.commit().await?;
@@ -128,7 +125,8 @@ pub async fn new_codes(
         Confirmed::Yes => {
             let whose = (session.staff_id, session.email.as_str());
             let mut transaction = state.pool.begin().await?;
-            let codes = totp::new_recovery_codes(&mut transaction, &state.keys, whose, Utc::now()).await?;
+            let codes =
+                second_factor::new_recovery_codes(&mut transaction, &state.keys, whose, Utc::now()).await?;
             transaction.commit().await?;
             page.answer(
                 StatusCode::OK,
@@ -157,7 +155,7 @@ pub async fn turn_off(
     }
     let (by, now) = (member.actor(), Utc::now());
     let mut transaction = state.pool.begin().await?;
-    totp::turn_off(&mut transaction, &by, session.staff_id, Action::SecondFactorOff, now).await?;
+    second_factor::turn_off(&mut transaction, &by, session.staff_id, Action::SecondFactorOff, now).await?;
     transaction.commit().await?;
     Ok(done("/staff/account", "second_factor_is_off"))
 }

@@ -1,31 +1,46 @@
-//! The start page: where things stand, in a few numbers.
+//! The start page: where things stand, what needs attention, and the way to write.
+
+use std::time::{Duration, Instant};
 
 use axum::{
     extract::State,
     response::{Redirect, Response},
 };
-use chrono::Utc;
-use serde_json::json;
+use chrono::{Datelike, Utc};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use tokio::sync::Mutex;
 
 use crate::{
-    domain::{mailing, signup, subscriber},
+    domain::{
+        mailing::{self, Mailing, MailingState, PauseKind},
+        signup::{self, waves},
+        staff::Role,
+        subscriber::{self, MonthEnd},
+    },
     web::AppState,
 };
 
 use super::{access::Member, page::Page, problems::StaffProblem};
 
 /// `GET /staff`
-pub async fn show(State(state): State<AppState>, page: Page, _: Member) -> Result<Response, StaffProblem> {
+pub async fn show(
+    State(state): State<AppState>,
+    page: Page,
+    member: Member,
+) -> Result<Response, StaffProblem> {
     let mut db = state.pool.acquire().await?;
+    let now = Utc::now();
     let subscribers = subscriber::count_active(&mut db).await?;
-    let waiting = signup::count_waiting(&mut db, Utc::now()).await?;
-    let last = match mailing::list(&mut db, 1).await?.into_iter().next() {
+    let waiting = signup::count_waiting(&mut db, now).await?;
+    let mailings = mailing::list(&mut db, 20).await?;
+    let last = match mailings.first() {
         Some(mailing) => {
             let counts = mailing::counts(&mut db, mailing.id).await?;
             Some(json!({
+                "id": mailing.id,
                 "subject": mailing.subject,
                 "state": mailing.state,
-                "reason": mailing.pause_reason,
                 "at": page.short_time(mailing.triggered_at),
                 "audience": mailing.audience,
                 "counts": counts,
@@ -33,13 +48,15 @@ pub async fn show(State(state): State<AppState>, page: Page, _: Member) -> Resul
         }
         None => None,
     };
+    let is_admin = member.0.role == Role::Admin;
+    let attention = attention(&mut db, &page, &mailings, is_admin).await?;
+    let growth = state.growth.of(&mut db).await?;
     drop(db);
-    let missing = page.publication.as_ref().map(|publication| publication.content.missing());
     page.show(
         "staff/start.html",
         &json!({
-            "subscribers": subscribers, "waiting": waiting, "last": last,
-            "has_publication": page.publication.is_some(), "missing": missing,
+            "subscribers": subscribers, "waiting": waiting, "last": last, "attention": attention,
+            "chart": chart(&page, &growth),
         }),
     )
 }
@@ -47,4 +64,80 @@ pub async fn show(State(state): State<AppState>, page: Page, _: Member) -> Resul
 /// `GET /staff/`
 pub async fn without_slash() -> Redirect {
     Redirect::permanent("/staff")
+}
+
+/// What somebody should look at, each with the way there.
+async fn attention(
+    db: &mut PgConnection,
+    page: &Page,
+    mailings: &[Mailing],
+    is_admin: bool,
+) -> sqlx::Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for mailing in mailings.iter().filter(|mailing| mailing.state == MailingState::Paused) {
+        let why = match mailing.pause_kind {
+            Some(PauseKind::Unreachable) => "relay_away",
+            Some(PauseKind::Login) => "relay_login",
+            Some(PauseKind::Sender) => "relay_sender",
+            Some(PauseKind::Staff) | None => "paused",
+        };
+        let text = page.text("attention", why).replace("{subject}", &mailing.subject);
+        found.push(json!({ "text": text, "more": mailing.pause_reason, "url": format!("/staff/mailings/{}", mailing.id) }));
+    }
+    let held = waves::held(db).await?;
+    if held.held > 0 {
+        let text = page.text("attention", "wave").replace("{count}", &held.held.to_string());
+        found.push(json!({ "text": text, "more": null, "url": null }));
+    }
+    let missing = page.publication.as_ref().map(|publication| publication.content.missing());
+    if missing.is_none_or(|missing| !missing.is_empty()) {
+        let url = is_admin.then_some("/staff/publication");
+        found.push(json!({ "text": page.text("attention", "publication"), "more": null, "url": url }));
+    }
+    Ok(found)
+}
+
+/// How the number of subscribers has grown. Counting them all takes a moment, so it is done every few minutes at most.
+#[derive(Default)]
+pub struct Growth(Mutex<Option<(Instant, Vec<MonthEnd>)>>);
+
+const KNOWN_FOR: Duration = Duration::from_mins(5);
+const MONTHS: u32 = 12;
+
+impl Growth {
+    async fn of(&self, db: &mut PgConnection) -> sqlx::Result<Vec<MonthEnd>> {
+        let mut known = self.0.lock().await;
+        if let Some((at, growth)) = &*known
+            && at.elapsed() < KNOWN_FOR
+        {
+            return Ok(growth.clone());
+        }
+        let growth = subscriber::growth(db, MONTHS, Utc::now()).await?;
+        *known = Some((Instant::now(), growth.clone()));
+        Ok(growth)
+    }
+}
+
+/// Height in units of the drawing.
+const HIGH: i64 = 100;
+/// Width of a month in the drawing.
+const WIDE: i64 = 50;
+
+/// The bars of the chart.
+fn chart(page: &Page, growth: &[MonthEnd]) -> Value {
+    let most = growth.iter().map(|month| month.active).max().unwrap_or(0).max(1);
+    let bars: Vec<Value> = growth
+        .iter()
+        .zip(0_i64..)
+        .map(|(month, number)| {
+            // The smallest number that is there is seen.
+            let high = (month.active * HIGH / most).max(i64::from(month.active > 0) * 2);
+            let name = page.text("month", &month.month.month().to_string()).to_owned();
+            json!({
+                "x": number * WIDE + 8, "y": HIGH - high, "height": high, "middle": number * WIDE + WIDE / 2,
+                "month": name, "year": month.month.year(), "active": month.active,
+            })
+        })
+        .collect();
+    json!({ "bars": bars, "width": i64::from(MONTHS) * WIDE })
 }

@@ -26,9 +26,9 @@ use crate::{
 
 use super::{
     cookies,
-    login::Visit,
     page::{Mistakes, Page, done},
     problems::StaffProblem,
+    visit::Visit,
 };
 
 /// What the form sends. Address and name are asked of the first admin alone.

@@ -1,0 +1,120 @@
+// The editor of an update: saves as it is typed, says who else is here, and keeps the mail beside it up to date.
+// Without this script the form has its button, and the views of the mail are links.
+(() => {
+  const form = document.getElementById("editor");
+  if (!form) return;
+  const field = (name) => form.elements.namedItem(name);
+  const saved = document.getElementById("saved");
+  const others = document.getElementById("others");
+  const conflict = document.getElementById("conflict");
+  const mail = document.getElementById("mail");
+  const heading = document.querySelector("h1");
+  const words = form.dataset;
+  const content = () => new URLSearchParams(new FormData(form));
+
+  // Saving: a second after the last key, never two at once, again after trouble.
+  let known = content().toString();
+  let timer, isSaving = false, isStopped = false;
+
+  const isChanged = () => content().toString() !== known;
+
+  async function save() {
+    if (isSaving || isStopped || !isChanged()) return;
+    isSaving = true;
+    saved.textContent = words.saving;
+    const sent = content();
+    let again = 1000;
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: sent, headers: { Accept: "application/json" } });
+      if (answer.status === 409) {
+        isStopped = true;
+        conflict.firstElementChild.textContent = (await answer.json()).message;
+        conflict.hidden = false;
+        saved.textContent = words.unsaved;
+        conflict.scrollIntoView({ block: "center" });
+      } else if (!answer.ok || answer.redirected) {
+        throw answer.status;
+      } else {
+        const { version, saved_at, unfinished } = await answer.json();
+        field("version").value = version;
+        sent.set("version", version);
+        known = sent.toString();
+        saved.textContent = words.saved.replace("{at}", saved_at);
+        tell(unfinished);
+        show();
+      }
+    } catch {
+      saved.textContent = words.trouble;
+      again = 5000;
+    }
+    isSaving = false;
+    if (isChanged()) later(again);
+  }
+
+  function later(milliseconds = 1000) {
+    clearTimeout(timer);
+    timer = setTimeout(save, milliseconds);
+  }
+
+  // What is still missing, below its field.
+  function tell(unfinished) {
+    for (const line of form.querySelectorAll(".missing")) {
+      const text = unfinished[line.id.replace("-missing", "")] ?? "";
+      line.textContent = text;
+      line.hidden = !text;
+    }
+  }
+
+  form.addEventListener("input", () => {
+    saved.textContent = words.unsaved;
+    if (field("title").value) heading.textContent = field("title").value;
+    document.getElementById("inbox-subject").textContent = field("title").value;
+    document.getElementById("inbox-preheader").textContent = field("teaser").value || field("title").value;
+    later();
+  });
+  form.addEventListener("submit", () => (isStopped = true));
+  addEventListener("beforeunload", (event) => {
+    if (isChanged() && !isStopped) event.preventDefault();
+  });
+
+  // The mail: another look at it is another address; a new version keeps its place.
+  const address = new URL(mail.src);
+
+  function show(change = {}) {
+    for (const [name, value] of Object.entries(change)) {
+      if (name === "part") address.pathname = address.pathname.replace(/mail\.\w+$/, value === "text" ? "mail.txt" : "mail.html");
+      else address.searchParams.set(name, value);
+    }
+    address.searchParams.set("v", field("version").value);
+    const top = mail.contentWindow?.scrollY ?? 0;
+    mail.addEventListener("load", () => mail.contentWindow?.scrollTo(0, top), { once: true });
+    mail.contentWindow.location.replace(address);
+  }
+
+  for (const view of document.querySelectorAll("[data-view]")) {
+    view.addEventListener("click", (event) => {
+      event.preventDefault();
+      const { view: name, value } = view.dataset;
+      for (const other of document.querySelectorAll(`[data-view=${name}]`)) other.removeAttribute("aria-current");
+      view.setAttribute("aria-current", "true");
+      if (name === "width") mail.className = `mail mail-${value}`;
+      else show({ [name]: value });
+    });
+  }
+
+  // Who else is here.
+  async function here() {
+    try {
+      const answer = await fetch(words.here, { method: "POST" });
+      if (!answer.ok || answer.redirected) return;
+      const { others: names } = await answer.json();
+      const text = others.dataset[names.length === 1 ? "one" : "many"];
+      others.textContent = names.length ? text.replace("{who}", names.join(", ")) : "";
+      others.hidden = !names.length;
+    } catch {
+      // The next one may come through.
+    }
+  }
+  here();
+  setInterval(here, 15000);
+})();

@@ -1,0 +1,127 @@
+// The toolbar over a text: writes the signs of Markdown, so that nobody has to know them. Each change can be undone with
+// the browser's own undo.
+(() => {
+  const bar = document.getElementById("toolbar");
+  const text = document.getElementById("body");
+  if (!bar || !text) return;
+  bar.hidden = false;
+
+  // Puts text in the place of a range, and selects a part of it.
+  function put(from, to, written, select = [written.length, written.length]) {
+    text.focus();
+    text.setSelectionRange(from, to);
+    // The one way that the browser's undo knows of.
+    if (!document.execCommand("insertText", false, written)) {
+      text.setRangeText(written, from, to);
+      text.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    }
+    text.setSelectionRange(from + select[0], from + select[1]);
+  }
+
+  const selection = () => [text.selectionStart, text.selectionEnd, text.value.slice(text.selectionStart, text.selectionEnd)];
+
+  // Around the selection; a second time takes the signs away again.
+  function around(sign) {
+    const [from, to, chosen] = selection();
+    const before = text.value.slice(from - sign.length, from);
+    const behind = text.value.slice(to, to + sign.length);
+    if (before === sign && behind === sign) {
+      put(from - sign.length, to + sign.length, chosen, [0, chosen.length]);
+    } else {
+      const inner = chosen.trim();
+      const lead = chosen.length - chosen.trimStart().length;
+      const written = chosen.slice(0, lead) + sign + inner + sign + chosen.slice(lead + inner.length);
+      put(from, to, written, [lead + sign.length, lead + sign.length + inner.length]);
+    }
+  }
+
+  // Before each line of the selection; a second time takes it away again.
+  function lines(sign, pattern) {
+    let [from, to] = selection();
+    from = text.value.lastIndexOf("\n", from - 1) + 1;
+    const end = text.value.indexOf("\n", to);
+    to = end < 0 ? text.value.length : end;
+    const old = text.value.slice(from, to).split("\n");
+    const has = old.every((line) => !line.trim() || pattern.test(line));
+    const bare = old.map((line) => line.replace(pattern, ""));
+    const written = (has ? bare : bare.map((line, number) => sign(number) + line)).join("\n");
+    // A list or a quote stands by itself.
+    const above = text.value.slice(0, from);
+    const gap = has || !above.trim() || /\n\n$/.test(above) ? "" : "\n";
+    put(from, to, gap + written, [gap.length, gap.length + written.length]);
+  }
+
+  function link(button) {
+    const [from, to, chosen] = selection();
+    const address = prompt(button.dataset.ask, "https://")?.trim();
+    if (!address || address === "https://") return text.focus();
+    const label = chosen || address.replace(/^https?:\/\//, "");
+    put(from, to, `[${label}](${address})`, [1, 1 + label.length]);
+  }
+
+  function image(button) {
+    const address = prompt(button.dataset.ask, "https://")?.trim();
+    if (!address || address === "https://") return text.focus();
+    const alt = prompt(button.dataset.askAlt)?.trim() ?? "";
+    insertImage(address, alt);
+  }
+
+  // What has to stand before a block of its own, such as a picture, where the cursor is.
+  function ownLines(from) {
+    const above = text.value.slice(0, from);
+    return !above.trim() || above.endsWith("\n\n") ? "" : above.endsWith("\n") ? "\n" : "\n\n";
+  }
+
+  function insertImage(address, alt) {
+    const [from, to] = selection();
+    put(from, to, `${ownLines(from)}![${alt.replace(/[[\]]/g, "")}](${address})\n\n`);
+  }
+
+  const doing = {
+    bold: () => around("**"),
+    italic: () => around("*"),
+    heading: () => lines(() => "## ", /^#{1,6} /),
+    list: () => lines(() => "- ", /^[-*] /),
+    numbers: () => lines((number) => `${number + 1}. `, /^\d+\. /),
+    quote: () => lines(() => "> ", /^> /),
+    link,
+    image,
+  };
+
+  bar.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-do]");
+    if (button) doing[button.dataset.do](button);
+  });
+
+  const keys = { b: "bold", i: "italic", k: "link" };
+  text.addEventListener("keydown", (event) => {
+    const what = keys[event.key.toLowerCase()];
+    if (!what || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+    event.preventDefault();
+    doing[what](bar.querySelector(`[data-do=${what}]`));
+  });
+
+  // One stop for the Tab key, arrows within (WAI-ARIA, toolbar pattern).
+  const buttons = [...bar.querySelectorAll("button")];
+  buttons.forEach((button, number) => (button.tabIndex = number ? -1 : 0));
+  bar.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const at = buttons.indexOf(document.activeElement);
+    if (!step || at < 0) return;
+    const next = buttons[(at + step + buttons.length) % buttons.length];
+    buttons[at].tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  });
+
+  // What is pasted with its form keeps headings, lists, links and bold.
+  text.addEventListener("paste", (event) => {
+    const html = event.clipboardData?.getData("text/html");
+    const markdown = html && globalThis.rundbriefMarkdown?.(html);
+    if (!markdown) return;
+    event.preventDefault();
+    const [from, to] = selection();
+    const isBlock = markdown.includes("\n") || /^(#|- |> )/.test(markdown);
+    put(from, to, isBlock ? ownLines(from) + markdown : markdown);
+  });
+})();

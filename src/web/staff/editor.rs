@@ -1,0 +1,199 @@
+//! Writing an update: one form, saved by a button or, with our script, as it is typed; beside it the mail as it will be.
+
+use axum::{
+    Form, Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    domain::{
+        ids::UpdateId,
+        locale::Locale,
+        update::{
+            self, Update, UpdateState,
+            writing::{self, Saved, Unfinished, Writing},
+        },
+    },
+    mail::markdown,
+    web::{AppState, problem::wants_json},
+};
+
+use super::{
+    access::Member,
+    page::{Page, done},
+    preview::View,
+    problems::StaffProblem,
+    updates::{Id, id_in},
+};
+
+/// What the form sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Sent {
+    version: i32,
+    title: String,
+    teaser: String,
+    date: String,
+    link: String,
+    image: String,
+    image_alt: String,
+    image_credit: String,
+    locale: String,
+    body: String,
+}
+
+impl Sent {
+    fn writing(self, locale: Locale) -> Writing {
+        let writing = Writing {
+            title: self.title,
+            teaser: self.teaser,
+            body: self.body,
+            dated: self.date.trim().parse().ok(),
+            link: Some(self.link),
+            image: Some(self.image),
+            image_alt: Some(self.image_alt),
+            image_credit: Some(self.image_credit),
+            locale: Locale::from_tag(&self.locale).unwrap_or(locale),
+        };
+        writing.tidied()
+    }
+}
+
+/// `GET /staff/updates/{id}`
+pub async fn show(
+    State(state): State<AppState>,
+    page: Page,
+    member: Member,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let mut db = state.pool.acquire().await?;
+    let update = update::find(&mut db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    let others = writing::others(&mut db, id, member.0.staff_id, Utc::now()).await?;
+    drop(db);
+    let view = View::of(&page);
+    let writing = update.writing();
+    let own = json!({
+        "update": shown(&page, &update),
+        "writing": form(&writing),
+        "unfinished": in_words(&page, &writing),
+        "others": others,
+        "preview": view.shown(&page, &update),
+    });
+    page.show("staff/editor.html", &own)
+}
+
+/// `POST /staff/updates/{id}`: saves. Our script asks for JSON and goes on typing; a browser without it gets the page.
+pub async fn save(
+    State(state): State<AppState>,
+    page: Page,
+    member: Member,
+    id: Id,
+    headers: HeaderMap,
+    Form(sent): Form<Sent>,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let is_script = wants_json(&headers);
+    let base = sent.version;
+    let mut transaction = state.pool.begin().await?;
+    let current = update::find(&mut transaction, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    let writing = sent.writing(current.locale);
+    let now = Utc::now();
+    let saved = writing::save(&mut transaction, id, base, &writing, &member.author(), now).await?;
+    transaction.commit().await?;
+    match saved {
+        Saved::Gone => Err(StaffProblem::NOT_FOUND),
+        Saved::As(version) if is_script => {
+            let saved_at = time_of_day(&page, now);
+            let unfinished = in_words(&page, &writing);
+            let answer = json!({ "version": version, "saved_at": saved_at, "unfinished": unfinished });
+            Ok(Json(answer).into_response())
+        }
+        Saved::As(_) => Ok(done(&format!("/staff/updates/{id}"), "update_saved")),
+        Saved::Conflict(theirs) if is_script => {
+            Ok((StatusCode::CONFLICT, Json(json!({ "message": conflict_in_words(&page, &theirs) })))
+                .into_response())
+        }
+        Saved::Conflict(theirs) => {
+            let own = json!({
+                "update": shown(&page, &theirs),
+                "message": conflict_in_words(&page, &theirs),
+                "theirs": form(&theirs.writing()),
+                "writing": form(&writing),
+            });
+            page.answer(StatusCode::CONFLICT, "staff/conflict.html", &own)
+        }
+    }
+}
+
+/// `POST /staff/updates/{id}/here`: a sign of life of somebody who has it open; answers who else has, and whether it has
+/// been saved since.
+pub async fn here(
+    State(state): State<AppState>,
+    member: Member,
+    id: Id,
+) -> Result<Json<Value>, StaffProblem> {
+    let id = id_in(id)?;
+    let mut db = state.pool.acquire().await?;
+    let others = writing::here(&mut db, id, &member.author(), Utc::now()).await?;
+    let update = update::find(&mut db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    Ok(Json(json!({ "others": others, "version": update.version, "changed_by": update.changed_by })))
+}
+
+fn shown(page: &Page, update: &Update) -> Value {
+    json!({
+        "id": update.id, "version": update.version, "title": update.title,
+        "is_sent": update.state == UpdateState::Published,
+        "changed_at": page.short_time(update.changed_at), "changed_by": update.changed_by,
+    })
+}
+
+/// A writing as the fields of the form show it.
+pub fn form(writing: &Writing) -> Value {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    json!({
+        "title": writing.title, "teaser": writing.teaser, "body": writing.body,
+        "date": writing.dated.map(|date| date.to_string()).unwrap_or_default(),
+        "link": text(&writing.link), "image": text(&writing.image), "image_alt": text(&writing.image_alt),
+        "image_credit": text(&writing.image_credit), "locale": writing.locale.tag(),
+    })
+}
+
+/// What is still to be done before it can be sent, by field, in words.
+fn in_words(page: &Page, writing: &Writing) -> Map<String, Value> {
+    let mut words = Map::new();
+    for Unfinished { field, problem } in writing.unfinished() {
+        let text = page.text("unfinished", &format!("{field}_{problem}"));
+        words.entry(field).or_insert_with(|| text.into());
+    }
+    if let Err(error) = markdown::check(&writing.body) {
+        let line = page.text("unfinished", "body_line").replace("{line}", &error.line.to_string());
+        words
+            .entry("body")
+            .or_insert_with(|| format!("{line} {}", page.text("unfinished", error.code.key())).into());
+    }
+    words
+}
+
+fn conflict_in_words(page: &Page, theirs: &Update) -> String {
+    let who = theirs.changed_by.as_deref().unwrap_or_else(|| page.text("editor", "somebody"));
+    page.text("editor", "conflict").replace("{who}", who).replace("{at}", &page.short_time(theirs.changed_at))
+}
+
+fn time_of_day(page: &Page, at: DateTime<Utc>) -> String {
+    at.with_timezone(&page.time_zone().0).format("%H:%M").to_string()
+}
+
+/// An update by id, for the pages around it.
+///
+/// # Errors
+/// [`StaffProblem::NOT_FOUND`].
+pub async fn find(state: &AppState, id: UpdateId) -> Result<Update, StaffProblem> {
+    let mut db = state.pool.acquire().await?;
+    update::find(&mut db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)
+}

@@ -1,0 +1,150 @@
+//! The publication: its texts, sender, imprint, colours, logos and allowed sites. For admins. Each change is a new
+//! version; a change to a legal text is shown, and asked about, before it counts.
+
+mod form;
+
+use axum::{Form, extract::State, http::StatusCode, response::Response};
+use chrono::Utc;
+use serde_json::{Value, json};
+use similar::{ChangeTag, TextDiff};
+
+use crate::{
+    domain::{
+        locale::Locale,
+        publication::{self, Applied, Content},
+        staff::audit::{self, Action},
+    },
+    web::AppState,
+};
+
+use super::{
+    access::Admin,
+    page::{Mistakes, Page, done},
+    problems::StaffProblem,
+};
+
+use self::form::Sent;
+
+/// `GET /staff/publication`
+pub async fn show(page: Page, _: Admin) -> Result<Response, StaffProblem> {
+    let content =
+        page.publication.as_ref().map(|publication| publication.content.clone()).unwrap_or_default();
+    page.show("staff/publication.html", &view(&page, &form::of(&content), &Mistakes::default()))
+}
+
+fn view(page: &Page, fields: &Value, errors: &Mistakes) -> Value {
+    let version = page.publication.as_ref().map(
+        |publication| json!({ "number": publication.version, "at": page.short_time(publication.applied_at) }),
+    );
+    let missing =
+        page.publication.as_ref().map(|publication| publication.content.missing()).unwrap_or_default();
+    let missing: Vec<&str> =
+        missing.iter().map(|field| page.text("publication_missing", &field.replace('.', "_"))).collect();
+    json!({
+        "fields": fields, "errors": errors, "version": version, "missing": missing,
+        "base": page.publication.as_ref().map_or(0, |publication| publication.version),
+    })
+}
+
+/// `POST /staff/publication`: makes a new version. One that changes a legal text comes back with the difference first.
+pub async fn change(
+    State(state): State<AppState>,
+    page: Page,
+    Admin(member): Admin,
+    Form(sent): Form<Sent>,
+) -> Result<Response, StaffProblem> {
+    let again = |errors: &Mistakes| {
+        let own = view(&page, &form::again(&sent), errors);
+        page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/publication.html", &own)
+    };
+    let content = match form::read(&page, &sent) {
+        Ok(content) => content,
+        Err(mistakes) => return again(&mistakes),
+    };
+    let now = Utc::now();
+    let mut transaction = state.pool.begin().await?;
+    publication::lock(&mut transaction).await?;
+    let current = publication::current(&mut transaction).await?;
+    let base = current.as_ref().map_or(0, |publication| publication.version);
+    if sent.get("base").is_none_or(|text| *text != base.to_string()) {
+        return again(&Mistakes::one("form", page.text("publication_error", "changed_meanwhile")));
+    }
+    let before = current.map(|publication| publication.content).unwrap_or_default();
+    let changes = legal_changes(&page, &before, &content);
+    // What was seen is what counts: with any other text the question comes again.
+    let seen = content_mark(&content);
+    if !changes.is_empty() && sent.get("seen").is_none_or(|text| *text != seen) {
+        let own = json!({ "changes": changes, "fields": sent_pairs(&sent), "seen": seen });
+        return page.answer(StatusCode::OK, "staff/publication_changes.html", &own);
+    }
+    if let Applied::New(version) = publication::apply(&mut transaction, &content, now).await? {
+        let details = json!({ "version": version, "fields": changed_fields(&before, &content) });
+        let by = member.actor();
+        audit::record(&mut transaction, &by, Action::PublicationChanged, &content.name, &details, now)
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(done("/staff/publication", "publication_changed"))
+}
+
+/// What the form said, for the page that asks about a change to say it once more.
+fn sent_pairs(sent: &Sent) -> Vec<Value> {
+    let mut pairs: Vec<_> = sent.iter().filter(|(name, _)| *name != "seen").collect();
+    pairs.sort();
+    pairs.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+}
+
+/// Tells whether the legal texts that are sent are those that were shown.
+fn content_mark(content: &Content) -> String {
+    let marks = Locale::ALL.map(|locale| hex::encode(&content.legal_sha256(locale)[..8]));
+    marks.concat()
+}
+
+/// The legal texts that change, with what goes and what comes.
+fn legal_changes(page: &Page, before: &Content, after: &Content) -> Vec<Value> {
+    let mut changes = Vec::new();
+    let mut look = |name: &str, locale: Option<Locale>, before: &str, after: &str| {
+        if before != after && !before.is_empty() {
+            let lang = locale.map(|locale| page.text("publication", locale.tag()));
+            changes.push(json!({ "what": page.text("publication", name), "lang": lang, "parts": parts(before, after) }));
+        }
+    };
+    for locale in Locale::ALL {
+        let texts = |content: &Content| content.texts.get(&locale).cloned().unwrap_or_default();
+        let (old, new) = (texts(before), texts(after));
+        look("consent", Some(locale), &old.consent, &new.consent);
+        look("imprint", Some(locale), &old.imprint, &new.imprint);
+    }
+    let url = |content: &Content| content.privacy_url.as_ref().map(ToString::to_string).unwrap_or_default();
+    look("privacy_url", None, &url(before), &url(after));
+    changes
+}
+
+/// The difference, word by word.
+fn parts(before: &str, after: &str) -> Vec<Value> {
+    let diff = TextDiff::from_words(before, after);
+    let mut parts: Vec<(ChangeTag, String)> = Vec::new();
+    for change in diff.iter_all_changes() {
+        match parts.last_mut() {
+            Some((tag, text)) if *tag == change.tag() => text.push_str(change.value()),
+            _ => parts.push((change.tag(), change.value().to_owned())),
+        }
+    }
+    let word = |tag| match tag {
+        ChangeTag::Equal => "same",
+        ChangeTag::Delete => "gone",
+        ChangeTag::Insert => "new",
+    };
+    parts.into_iter().map(|(tag, text)| json!({ "tag": word(tag), "text": text })).collect()
+}
+
+/// The names of the fields that differ, for the audit log.
+fn changed_fields(before: &Content, after: &Content) -> Vec<String> {
+    let (before, after) = (form::of(before), form::of(after));
+    let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else { return Vec::new() };
+    after
+        .iter()
+        .filter(|(name, value)| before.get(*name) != Some(value))
+        .map(|(name, _)| name.clone())
+        .collect()
+}

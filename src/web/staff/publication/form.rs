@@ -1,0 +1,244 @@
+//! The form of the publication: its fields, what may stand in them, and what is said where it may not.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::{
+    domain::{
+        locale::Locale,
+        publication::{Accent, AccentError, Content, Logo, Origin, Sender, Texts, TimeZone},
+    },
+    mail::envelope,
+};
+
+use super::super::page::{Mistakes, Page};
+
+/// What the form sends, by the names of its fields.
+pub type Sent = HashMap<String, String>;
+
+/// The rows for logos of funders, by the names of their fields.
+const FUNDERS: [&str; 6] = ["funder_1", "funder_2", "funder_3", "funder_4", "funder_5", "funder_6"];
+
+/// The fields of a publication as the form shows them.
+pub fn of(content: &Content) -> Value {
+    let url = |url: &Option<Url>| url.as_ref().map(ToString::to_string).unwrap_or_default();
+    let mut fields = json!({
+        "name": content.name, "locale": content.locale.tag(), "website": url(&content.website),
+        "privacy_url": url(&content.privacy_url), "time_zone": content.time_zone.0.name(),
+        "accent": content.accent.as_str(), "sender_name": content.sender.name,
+        "sender_address": content.sender.address,
+        "reply_to": content.sender.reply_to.clone().unwrap_or_default(),
+        "unsubscribe_mailto": content.sender.unsubscribe_mailto.clone().unwrap_or_default(),
+        "allowed_origins": content.allowed_origins.iter().flatten().map(Origin::as_str).collect::<Vec<_>>().join("\n"),
+    });
+    put_logo(&mut fields, "logo", content.logo.as_ref());
+    for (name, number) in FUNDERS.into_iter().zip(0..) {
+        put_logo(&mut fields, name, content.funding_logos.get(number));
+    }
+    for locale in Locale::ALL {
+        let texts = content.texts.get(&locale).cloned().unwrap_or_default();
+        for (name, text) in texts_by_name(&texts) {
+            fields[format!("{locale}_{name}")] = text.into();
+        }
+    }
+    fields
+}
+
+fn put_logo(fields: &mut Value, name: &str, logo: Option<&Logo>) {
+    let number = |number: Option<u16>| number.map(|number| number.to_string()).unwrap_or_default();
+    fields[format!("{name}_url")] = logo.map(|logo| logo.url.to_string()).unwrap_or_default().into();
+    fields[format!("{name}_alt")] = logo.map(|logo| logo.alt.clone()).unwrap_or_default().into();
+    fields[format!("{name}_width")] = number(logo.map(|logo| logo.width)).into();
+    fields[format!("{name}_height")] = number(logo.map(|logo| logo.height)).into();
+}
+
+fn texts_by_name(texts: &Texts) -> [(&'static str, &str); 6] {
+    [
+        ("heading", &texts.heading),
+        ("teaser", &texts.teaser),
+        ("consent", &texts.consent),
+        ("frequency", &texts.frequency),
+        ("funding_notice", &texts.funding_notice),
+        ("imprint", &texts.imprint),
+    ]
+}
+
+/// What was sent, for the form to be shown again.
+pub fn again(sent: &Sent) -> Value {
+    let mut fields = of(&Content::default());
+    for (name, text) in sent {
+        if fields.get(name).is_some() {
+            fields[name] = text.chars().take(20_000).collect::<String>().into();
+        }
+    }
+    fields
+}
+
+/// Reads the form.
+///
+/// # Errors
+/// Every mistake, at its field.
+pub fn read(page: &Page, sent: &Sent) -> Result<Content, Mistakes> {
+    let mut reading = Reading { page, sent, mistakes: Mistakes::default() };
+    let content = reading.content();
+    if reading.mistakes.is_empty() { Ok(content) } else { Err(reading.mistakes) }
+}
+
+struct Reading<'a> {
+    page: &'a Page,
+    sent: &'a Sent,
+    mistakes: Mistakes,
+}
+
+impl Reading<'_> {
+    fn content(&mut self) -> Content {
+        let name = self.line("name");
+        if name.is_empty() {
+            self.wrong("name", "name");
+        }
+        let locale = Locale::from_tag(&self.line("locale")).unwrap_or_default();
+        let mut texts = BTreeMap::new();
+        for locale in Locale::ALL {
+            let text = |name: &str| self.several(&format!("{locale}_{name}"));
+            texts.insert(
+                locale,
+                Texts {
+                    heading: text("heading"),
+                    teaser: text("teaser"),
+                    consent: text("consent"),
+                    frequency: text("frequency"),
+                    funding_notice: text("funding_notice"),
+                    imprint: text("imprint"),
+                },
+            );
+        }
+        Content {
+            name,
+            locale,
+            website: self.url("website", "website"),
+            privacy_url: self.url("privacy_url", "privacy_url"),
+            allowed_origins: self.origins(),
+            time_zone: self.time_zone(),
+            accent: self.accent(),
+            sender: Sender {
+                name: self.line("sender_name"),
+                address: self.address("sender_address").unwrap_or_default(),
+                reply_to: self.address("reply_to"),
+                unsubscribe_mailto: self.address("unsubscribe_mailto"),
+            },
+            logo: self.logo("logo"),
+            funding_logos: FUNDERS.into_iter().filter_map(|name| self.logo(name)).collect(),
+            texts,
+        }
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.sent.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    fn line(&self, name: &str) -> String {
+        let text: String = self.text(name).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        text.trim().to_owned()
+    }
+
+    fn several(&self, name: &str) -> String {
+        let text = self.text(name).replace("\r\n", "\n");
+        let text: String = text.chars().filter(|c| !c.is_control() || "\n\t".contains(*c)).collect();
+        text.trim().to_owned()
+    }
+
+    /// Notes a mistake at a field, in the words of `staff.publication_error`.
+    fn wrong(&mut self, field: &'static str, key: &str) {
+        self.mistakes.add(field, self.page.text("publication_error", key));
+    }
+
+    fn url(&mut self, field: &'static str, name: &str) -> Option<Url> {
+        let text = self.line(name);
+        if text.is_empty() {
+            return None;
+        }
+        let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        if url.is_none() {
+            self.wrong(field, "url");
+        }
+        url
+    }
+
+    fn address(&mut self, field: &'static str) -> Option<String> {
+        let text = self.line(field);
+        if text.is_empty() {
+            return None;
+        }
+        let address = envelope::parse(&text).ok();
+        if address.is_none() {
+            self.wrong(field, "address");
+        }
+        address.map(|address| address.as_str().to_owned())
+    }
+
+    fn origins(&mut self) -> Option<Vec<Origin>> {
+        let text = self.several("allowed_origins");
+        if text.is_empty() {
+            return None;
+        }
+        let mut origins = Vec::new();
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            if let Ok(origin) = Origin::parse(line) {
+                origins.push(origin);
+            } else {
+                let text = self.page.text("publication_error", "origin").replace("{origin}", line);
+                self.mistakes.add("allowed_origins", text);
+            }
+        }
+        Some(origins)
+    }
+
+    fn time_zone(&mut self) -> TimeZone {
+        let text = self.line("time_zone");
+        if text.is_empty() {
+            return TimeZone::default();
+        }
+        let Ok(zone) = text.parse() else {
+            self.wrong("time_zone", "time_zone");
+            return TimeZone::default();
+        };
+        TimeZone(zone)
+    }
+
+    fn accent(&mut self) -> Accent {
+        let text = self.line("accent");
+        if text.is_empty() {
+            return Accent::default();
+        }
+        match Accent::parse(&text) {
+            Ok(accent) => return accent,
+            Err(AccentError::NoColour(_)) => self.wrong("accent", "accent"),
+            Err(AccentError::TooPale { contrast, nearest, .. }) => {
+                let text = self.page.text("publication_error", "accent_pale");
+                let text =
+                    text.replace("{contrast}", &format!("{contrast:.1}")).replace("{nearest}", &nearest);
+                self.mistakes.add("accent", text);
+            }
+        }
+        Accent::default()
+    }
+
+    /// A logo by the beginning of its fields' names; nothing when it has no address.
+    fn logo(&mut self, field: &'static str) -> Option<Logo> {
+        let url = self.url(field, &format!("{field}_url"))?;
+        let alt = self.line(&format!("{field}_alt"));
+        if alt.is_empty() {
+            self.wrong(field, "logo_alt");
+        }
+        let pixels =
+            |name: &str| self.line(&format!("{field}_{name}")).parse().ok().filter(|n| (1..=600).contains(n));
+        let (width, height) = (pixels("width"), pixels("height"));
+        let (Some(width), Some(height)) = (width, height) else {
+            self.wrong(field, "logo_size");
+            return None;
+        };
+        Some(Logo { url, alt, width, height })
+    }
+}

@@ -1,0 +1,161 @@
+// Writing an update in a real browser: saved as it is typed, formatted without knowing Markdown, pasted from elsewhere.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { findings, launch, tabTo } from "./browser.mjs";
+import { press } from "./journey.mjs";
+import { start } from "./service.mjs";
+import { logIn, updatePages } from "./staff_journey.mjs";
+
+let service, browser;
+
+before(async () => {
+  service = await start();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await service?.stop();
+});
+
+/** A page of a member who is logged in, closed when the work is done. */
+async function withPage(options, work) {
+  const context = await browser.newContext({ reducedMotion: "reduce", locale: "de-DE", ...options });
+  try {
+    const page = await context.newPage();
+    await logIn(service, page);
+    return await work(page);
+  } finally {
+    await context.close();
+  }
+}
+
+async function begin(page) {
+  await page.goto(`${service.url}/staff/updates`);
+  await press(page, "main form button");
+  return page.url().split("?")[0];
+}
+
+const isSaved = (page) => page.waitForFunction(() => /^Gespeichert um/.test(document.getElementById("saved").textContent));
+
+async function paste(page, html) {
+  await page.focus("#body");
+  await page.evaluate((html) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/html", html);
+    document.getElementById("body").dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  }, html);
+  return page.inputValue("#body");
+}
+
+for (const [lang, colorScheme, width] of [["de", "light", 320], ["de", "dark", 1440], ["en", "dark", 320], ["en", "light", 1440]]) {
+  test(`axe finds nothing where updates are written: ${lang}, ${colorScheme}, ${width} px`, async () => {
+    const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true, javaScriptEnabled: true };
+    await withPage(options, async (page) => {
+      for await (const what of updatePages(service, page, lang)) {
+        assert.deepEqual(await findings(page), [], what);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(wide <= width, `${what} is ${wide} px wide`);
+      }
+    });
+  });
+}
+
+test("what is typed is saved by itself, and the mail beside it follows", async () => {
+  await withPage({}, async (page) => {
+    const editor = await begin(page);
+    await page.fill("#title", "Zwei Tage am See");
+    await page.fill("#body", "Ein Satz, der ankommt.");
+    await isSaved(page);
+    assert.equal(await page.locator("h1").innerText(), "Zwei Tage am See");
+    const mail = page.frameLocator("#mail");
+    await mail.getByText("Ein Satz, der ankommt.").waitFor();
+    assert.equal(await page.locator("#inbox-subject").innerText(), "Zwei Tage am See");
+    await page.click("[data-value=text]");
+    await mail.getByText("Newsletter abbestellen:").waitFor();
+    await page.goto(editor);
+    assert.equal(await page.inputValue("#body"), "Ein Satz, der ankommt.");
+  });
+});
+
+test("without JavaScript the button saves, and the views of the mail are links", async () => {
+  await withPage({ javaScriptEnabled: false }, async (page) => {
+    await begin(page);
+    await page.fill("#title", "Ohne Skript");
+    await page.fill("#body", "Ein Satz.");
+    await press(page, ".save-line button");
+    assert.match(await page.locator("[role=status]").first().innerText(), /Gespeichert/);
+    await press(page, "[data-value=text]");
+    await page.frameLocator("#mail").getByText("Ein Satz.").waitFor();
+    assert.equal(await page.locator("[data-value=text][aria-current]").count(), 1);
+    assert.equal(await page.locator("#toolbar:visible").count(), 0, "no buttons that do nothing");
+  });
+});
+
+test("two people at once see each other, and both texts are shown", async () => {
+  await withPage({}, async (page) => {
+    const editor = await begin(page);
+    await withPage({}, async (other) => {
+      await other.goto(editor);
+      await other.fill("#title", "Von der anderen");
+      await isSaved(other);
+      await page.fill("#title", "Von mir");
+      await page.locator("#conflict:visible").waitFor();
+      await press(page, "#conflict button");
+      assert.equal(await page.locator("h1").innerText(), "Zwei Fassungen");
+      const text = await page.locator("main").innerText();
+      assert.ok(text.includes("Von mir") && text.includes("Von der anderen"), text);
+    });
+  });
+});
+
+test("the toolbar writes Markdown, by mouse and by keys", async () => {
+  await withPage({}, async (page) => {
+    await begin(page);
+    const value = () => page.inputValue("#body");
+    const select = (from, to) => page.evaluate(([from, to]) => document.getElementById("body").setSelectionRange(from, to), [from, to]);
+    await page.fill("#body", "eins zwei");
+    await page.focus("#body");
+    await select(5, 9);
+    await page.keyboard.press("Control+b");
+    assert.equal(await value(), "eins **zwei**");
+    await page.keyboard.press("Control+b");
+    assert.equal(await value(), "eins zwei", "a second time takes it away");
+    await page.click("[data-do=list]");
+    assert.equal(await value(), "- eins zwei");
+    await page.keyboard.press("Control+z");
+    assert.equal(await value(), "eins zwei", "and can be undone");
+    page.once("dialog", (dialog) => dialog.accept("https://example.org/"));
+    await select(0, 4);
+    await page.keyboard.press("Control+k");
+    assert.equal(await value(), "[eins](https://example.org/) zwei");
+    await tabTo(page, "[data-do=bold]").catch(() => page.focus("[data-do=bold]"));
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await page.locator("[data-do=italic]:focus").count(), 1);
+  });
+});
+
+test("pasting keeps headings, lists, links and bold, and drops the rest", async () => {
+  await withPage({}, async (page) => {
+    await begin(page);
+    let asked = 0;
+    page.on("request", () => asked++);
+    const word = `<html xmlns:o="x"><head><style>p {color: red}</style></head><body><!--StartFragment-->
+      <h1 style='color:red'>Zwei Tage</h1>
+      <p class=MsoNormal style='margin:0'>Ein <b>fetter</b>, ein <i>schräger </i>Satz mit <a href="https://www.example.org/a_(b)">Link</a> und 2*3*4.<o:p></o:p></p>
+      <p class=MsoListParagraphCxSpFirst style='mso-list:l0 level1 lfo1'><span style='mso-list:Ignore'>·<span>   </span></span>Erster <span style="font-weight:bold">Punkt</span></p>
+      <p class=MsoListParagraphCxSpLast style='mso-list:l0 level2 lfo1'><span style='mso-list:Ignore'>o</span>darunter</p>
+      <img src="https://example.org/pixel.gif"><script>alert(1)</script><!--EndFragment--></body></html>`;
+    assert.equal(
+      await paste(page, word),
+      "## Zwei Tage\n\nEin **fetter**, ein *schräger* Satz mit [Link](https://www.example.org/a_%28b%29) und 2\\*3\\*4.\n\n- Erster **Punkt**\n   - darunter",
+    );
+    assert.equal(asked, 0, "nothing of what is pasted is loaded");
+    await page.fill("#body", "");
+    const site = `<b style="font-weight:normal"><div><h3>Termine</h3><ol><li>eins<ul><li>innen</li></ul></li><li>zwei</li></ol>
+      <blockquote><p>Ein Zitat</p></blockquote><a href="javascript:alert(1)">kein Link</a><table><tr><td>Zelle</td></tr></table></div></b>`;
+    assert.equal(await paste(page, site), "### Termine\n\n1. eins\n   - innen\n2. zwei\n\n> Ein Zitat\n\nkein Link\n\nZelle");
+  });
+});

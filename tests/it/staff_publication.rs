@@ -1,0 +1,196 @@
+//! The publication on the staff pages: every change a new version, a legal text never changed unseen.
+
+use rundbrief::domain::{
+    publication::{self, Publication},
+    staff::Role,
+};
+
+use crate::harness::{Answer, App, TestApp, browser::Browser};
+
+async fn admin(app: &TestApp) -> Browser<'_> {
+    let ada = app.member("ada@example.org", Role::Admin).await;
+    app.browser_of(&ada).await
+}
+
+async fn current(app: &TestApp) -> Publication {
+    publication::current(&mut app.pool.acquire().await.unwrap()).await.unwrap().unwrap()
+}
+
+/// The fields of a form as the page shows them.
+fn fields(page: &Answer) -> Vec<(String, String)> {
+    let unescaped = |text: &str| {
+        let text =
+            text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#x27;", "'");
+        text.replace("&#39;", "'").replace("&#x2F;", "/").replace("&amp;", "&")
+    };
+    let mut fields = Vec::new();
+    let form = page
+        .body
+        .split("<form class=\"form\" method=\"post\" action=\"/staff/publication\">")
+        .nth(1)
+        .unwrap();
+    let form = form.split("</form>").next().unwrap();
+    for tag in form.split("<input ").skip(1) {
+        let tag = tag.split('>').next().unwrap();
+        let value =
+            |name: &str| tag.split(&format!("{name}=\"")).nth(1).map(|rest| rest.split('"').next().unwrap());
+        fields.push((value("name").unwrap().to_owned(), unescaped(value("value").unwrap_or_default())));
+    }
+    for area in form.split("<textarea ").skip(1) {
+        let name = area.split("name=\"").nth(1).unwrap().split('"').next().unwrap();
+        let text = area.split_once('>').unwrap().1.split("</textarea>").next().unwrap();
+        fields.push((name.to_owned(), unescaped(text)));
+    }
+    for select in form.split("<select ").skip(1) {
+        let name = select.split("name=\"").nth(1).unwrap().split('"').next().unwrap();
+        let chosen = select.split(" selected").next().unwrap().rsplit("value=\"").next().unwrap();
+        fields.push((name.to_owned(), chosen.split('"').next().unwrap().to_owned()));
+    }
+    fields
+}
+
+async fn send(browser: &Browser<'_>, fields: &[(String, String)], changed: &[(&str, &str)]) -> Answer {
+    let mut all: Vec<(&str, &str)> = fields
+        .iter()
+        .filter(|(name, _)| changed.iter().all(|(other, _)| other != name))
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    all.extend(changed);
+    browser.post("/staff/publication", &all).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn saving_what_the_page_shows_changes_nothing() {
+    let app = App::new().without_worker().start().await;
+    let browser = admin(&app).await;
+    let before = current(&app).await;
+    let page = browser.get("/staff/publication").await;
+    let saved = send(&browser, &fields(&page), &[]).await;
+    assert_eq!(saved.header("location"), "/staff/publication?done=publication_changed", "{}", saved.body);
+    assert_eq!(current(&app).await, before);
+    assert!(!app.actions().await.contains(&"publication_changed".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_a_new_version_and_stands_in_the_audit_log() {
+    let app = App::new().without_worker().start().await;
+    let browser = admin(&app).await;
+    let page = browser.get("/staff/publication").await;
+    let logo = [
+        ("funder_1_url", "https://www.example.org/land.png"),
+        ("funder_1_alt", "Land \"Brandenburg\" & <Bund>"),
+        ("funder_1_width", "160"),
+        ("funder_1_height", "56"),
+        ("accent", "#0B5D4E"),
+        ("allowed_origins", "https://www.example.org/\r\n\r\nhttps://example.org"),
+    ];
+    assert_eq!(send(&browser, &fields(&page), &logo).await.status, 303);
+    let after = current(&app).await;
+    assert_eq!((after.version, after.content.funding_logos.len()), (2, 1));
+    let origins: Vec<String> =
+        after.content.origins().iter().map(|origin| origin.as_str().to_owned()).collect();
+    assert_eq!(origins, ["https://www.example.org", "https://example.org"]);
+    let details: String =
+        sqlx::query_scalar("select details::text from audit_log where action = 'publication_changed'")
+            .fetch_one(&app.pool)
+            .await
+            .unwrap();
+    assert!(details.contains("funder_1_alt") && details.contains("\"version\": 2"), "{details}");
+    let page = browser.get("/staff/publication").await;
+    assert!(page.body.contains("Land &quot;Brandenburg&quot; &amp; &lt;Bund&gt;"), "{}", page.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_legal_text_is_changed_only_by_somebody_who_has_seen_the_difference() {
+    let app = App::new().without_worker().start().await;
+    let browser = admin(&app).await;
+    let page = browser.get("/staff/publication").await;
+    let old = current(&app).await.content.texts[&rundbrief::domain::locale::Locale::De].consent.clone();
+    let new = old.replace("jederzeit", "immer");
+    let asked = send(&browser, &fields(&page), &[("de_consent", &new)]).await;
+    assert_eq!((asked.status.as_u16(), asked.heading()), (200, "Rechtliche Texte ändern?"));
+    assert!(
+        asked.body.contains("<del>jederzeit</del>") && asked.body.contains("<ins>immer</ins>"),
+        "{}",
+        asked.body
+    );
+    assert_eq!(current(&app).await.version, 1, "nothing counts yet");
+    // The answer to another text than the one that was shown is no answer.
+    let other = send(&browser, &fields(&asked), &[("de_consent", "Ja zu allem.")]).await;
+    assert_eq!(other.heading(), "Rechtliche Texte ändern?");
+    assert_eq!(current(&app).await.version, 1);
+    assert_eq!(send(&browser, &fields(&asked), &[]).await.status, 303);
+    let after = current(&app).await;
+    assert_eq!(after.content.texts[&rundbrief::domain::locale::Locale::De].consent, new);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_are_told_at_their_fields_and_nothing_typed_is_lost() {
+    let app = App::new().without_worker().start().await;
+    let browser = admin(&app).await;
+    let page = browser.get("/staff/publication").await;
+    for (field, typed, told) in [
+        ("name", " ", "Der Name fehlt"),
+        ("website", "javascript:alert(1)", "beginnt mit https://"),
+        ("accent", "#ffcc00", "Die nächste, die geht, ist #907300"),
+        ("accent", "gelb", "keine Farbe"),
+        ("time_zone", "Mitteleuropa", "gibt es nicht"),
+        ("sender_address", "niemand", "keine E\u{2011}Mail-Adresse"),
+        ("allowed_origins", "https://a.example/pfad", "„https://a.example/pfad“ ist keine Website"),
+        ("logo_url", "https://a.example/l.png", "fehlt, was darauf steht"),
+    ] {
+        let answer = send(&browser, &fields(&page), &[(field, typed), ("de_teaser", "Getippt <b>")]).await;
+        assert_eq!(answer.status, 422, "{field}");
+        assert!(answer.body.contains(told), "{field}: {}", answer.body);
+        assert!(answer.body.contains("Getippt &lt;b&gt;"), "{field}");
+    }
+    assert_eq!(current(&app).await.version, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_admins_at_once_do_not_write_over_each_other() {
+    let app = App::new().without_worker().start().await;
+    let browser = admin(&app).await;
+    let page = browser.get("/staff/publication").await;
+    assert_eq!(send(&browser, &fields(&page), &[("de_teaser", "Erste")]).await.status, 303);
+    let late = send(&browser, &fields(&page), &[("de_teaser", "Zweite")]).await;
+    assert_eq!(late.status, 422);
+    assert!(late.body.contains("Inzwischen hat jemand") && late.body.contains("Zweite"), "{}", late.body);
+    assert_eq!(current(&app).await.version, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_mail_can_be_seen_as_the_publication_makes_it_look() {
+    let app = App::new().without_worker().start().await;
+    let browser = admin(&app).await;
+    for folder in [
+        "confirmation",
+        "welcome",
+        "update",
+        "already_subscribed",
+        "access",
+        "address_change",
+        "address_notice",
+    ] {
+        let page = browser.get(&format!("/staff/publication/mails?mail={folder}")).await;
+        assert!(page.body.contains(&format!("/staff/publication/mails/{folder}?")), "{}", page.body);
+        let mail = browser.get(&format!("/staff/publication/mails/{folder}?language=en")).await;
+        assert!(mail.body.contains("Musterträger") && mail.body.contains("lang=\"en\""), "{}", mail.body);
+        assert!(mail.header("content-security-policy").contains("sandbox"));
+    }
+    assert_eq!(browser.get("/staff/publication/mails/nothing").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_publication_the_page_makes_the_first_one() {
+    let app = App::new().without_worker().without_publication().start().await;
+    let browser = admin(&app).await;
+    let page = browser.get("/staff/publication").await;
+    assert_eq!(send(&browser, &fields(&page), &[("name", "Rundbrief")]).await.status, 303);
+    let made = current(&app).await;
+    assert_eq!((made.version, made.content.name.as_str()), (1, "Rundbrief"));
+    let page = browser.get("/staff/publication").await;
+    assert!(
+        page.body.contains("Adresse der Datenschutzhinweise") && page.body.contains("Impressum auf Deutsch")
+    );
+}
