@@ -47,6 +47,8 @@ create trigger mailings_keep_images after insert on mailings
 create trigger publications_keep_images after insert on publications
     for each row execute function keep_images();
 
--- Every text that staff still work on and that may show a picture, with what to call it. Pictures named here are in use.
+-- Every text that staff still work on, or may bring back, and that may show a picture. Pictures named here are in use.
 create view texts_with_images as
-    select id, slug, title, concat_ws(' ', image, body) as text from updates;
+    select id, title, concat_ws(' ', image, body) as text from updates
+    union all
+    select u.id, u.title, concat_ws(' ', v.image, v.body) from update_versions v join updates u on u.id = v.update_id;
