@@ -61,7 +61,6 @@ test("somebody is found while one types, and the address keeps the search", asyn
     assert.equal(await page.locator("#found .row-title").count(), 1);
     await page.selectOption("#state", "bounced");
     await page.waitForFunction(() => document.querySelectorAll("#found .row-title").length === 0);
-    assert.equal(await page.locator("#q:focus").count() + (await page.locator("#state").count()) > 0, true);
     assert.deepEqual(broken, []);
   });
 });
@@ -105,7 +104,6 @@ test("without JavaScript the keyboard searches, and brings in a list", async () 
     await page.waitForSelector("#vouched", { timeout: 15_000 });
     await page.check("#vouched");
     await press(page, "form:has(#vouched) button");
-    await page.waitForFunction(() => document.querySelector("h1").innerText === "Die Liste ist eingelesen", null, { timeout: 15_000 }).catch(() => {});
     for (let tries = 0; tries < 10 && (await page.innerText("h1")) !== "Die Liste ist eingelesen"; tries++) {
       await page.waitForTimeout(1000);
     }
