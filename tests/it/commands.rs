@@ -232,6 +232,7 @@ async fn an_added_update_is_a_draft_and_prints_its_id_and_slug() {
         "title": "Über 14 Projekt-Pitches", "teaser": "Ein Satz.", "body": "Ein **Absatz**.",
         "dated": "2026-12-16", "link": "https://www.example.org/a", "image": "https://www.example.org/a.jpg",
         "image_alt": "Ein Saal", "image_credit": "Foto: Projekt", "created_at": first["created_at"],
+        "changed_at": first["created_at"], "changed_by": null, "version": 1,
     });
     assert_eq!(first, &expected);
     assert_eq!(app.count("select count(*) from deliveries").await, 0, "adding sends nothing");

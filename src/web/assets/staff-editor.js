@@ -77,6 +77,19 @@
     if (isChanged() && !isStopped) event.preventDefault();
   });
 
+  // A picture that was uploaded: its address, and what is known of it where nobody has written something.
+  const upload = form.querySelector("[data-upload]");
+  upload.hidden = false;
+  upload.addEventListener("rundbrief:image", ({ detail }) => {
+    field("image").value = detail.url;
+    for (const name of ["alt", "credit"]) {
+      const text = field(`image_${name}`);
+      if (detail[name] && !text.value) text.value = detail[name];
+    }
+    field("image").dispatchEvent(new Event("input", { bubbles: true }));
+    if (!field("image_alt").value) field("image_alt").focus();
+  });
+
   // The mail: another look at it is another address; a new version keeps its place.
   const address = new URL(mail.src);
 

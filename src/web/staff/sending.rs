@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -19,6 +19,7 @@ use crate::{
         staff::audit::{self, Action},
         update::{self, Update},
     },
+    mail::preflight::{Finding, Level},
     web::{AppState, problem::Problem},
 };
 
@@ -26,6 +27,7 @@ use super::{
     access::Member,
     editor,
     page::{Id, Mistakes, Page, done, id_in},
+    preflight,
     problems::StaffProblem,
     test_mail::{self, Chosen},
     words,
@@ -55,26 +57,14 @@ impl Sent {
     }
 }
 
-/// Something about the mail that whoever sends it should know, told above the button.
-#[derive(Debug, Clone, Serialize)]
-pub struct Finding {
-    /// What it is, in words.
-    pub text: String,
-    /// It should be mended first.
-    pub is_grave: bool,
-}
-
-/// What was found out about a mail before it is sent.
-fn findings(_: &Update, _: &FrozenContent) -> Vec<Finding> {
-    Vec::new()
-}
-
 /// Why there is no button.
 enum Obstacle {
     NoPublication,
     /// The publication lacks these fields.
     Missing(Vec<String>),
     NoAudience,
+    /// The check before a mailing has found something that has to be mended.
+    Found,
     /// This is still to be done about the update, by field, in words.
     Unfinished(Map<String, Value>),
     /// It is being sent.
@@ -88,13 +78,28 @@ struct Situation {
     audience: i64,
     /// Its last mailing that was not taken back.
     before: Option<Overview>,
+    /// What the check before a mailing has found.
+    findings: Vec<Finding>,
     obstacle: Option<Obstacle>,
+}
+
+/// Looks at the mail, at where its links lead, and at who it goes to. Takes some seconds where links are slow, so it is not
+/// done while others wait for their turn; what was seen of links is remembered for some minutes.
+async fn survey(page: &Page, id: UpdateId) -> Result<Vec<Finding>, StaffProblem> {
+    let state = &page.state;
+    let Some(publication) = &page.publication else { return Ok(Vec::new()) };
+    let update = editor::find(state, id).await?;
+    if !update.writing().unfinished().is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(state.surveyor.survey(&state.pool, &state.composer, publication, &update).await?)
 }
 
 async fn situation(
     page: &Page,
     db: &mut PgConnection,
     id: UpdateId,
+    findings: Vec<Finding>,
     now: DateTime<Utc>,
 ) -> Result<Situation, StaffProblem> {
     let update = update::find(db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
@@ -113,6 +118,7 @@ async fn situation(
         }
         (_, Some(before)) if !is_over(before) => Some(Obstacle::UnderWay(Box::new(before.clone()))),
         _ if !unfinished.is_empty() => Some(Obstacle::Unfinished(unfinished)),
+        _ if findings.iter().any(|finding| finding.level == Level::Error) => Some(Obstacle::Found),
         _ if audience == 0 => Some(Obstacle::NoAudience),
         _ => None,
     };
@@ -123,7 +129,7 @@ async fn situation(
         }
         None => None,
     };
-    Ok(Situation { update, content, audience, before, obstacle })
+    Ok(Situation { update, content, audience, before, findings, obstacle })
 }
 
 /// `GET /staff/updates/{id}/send`
@@ -142,9 +148,10 @@ pub async fn view(
     chosen: &Chosen,
     errors: &Mistakes,
 ) -> Result<Value, StaffProblem> {
+    let findings = survey(page, id).await?;
     let mut db = page.state.pool.acquire().await?;
     let now = Utc::now();
-    let found = situation(page, &mut db, id, now).await?;
+    let found = situation(page, &mut db, id, findings, now).await?;
     let tests = test_mail::view(member, &mut db, id, chosen).await?;
     drop(db);
     let publication = page.publication.as_ref().map(|publication| &publication.content);
@@ -155,6 +162,7 @@ pub async fn view(
             json!({ "kind": "unfinished", "what": what.values().collect::<Vec<_>>() })
         }
         Obstacle::NoAudience => json!({ "kind": "no_audience" }),
+        Obstacle::Found => json!({ "kind": "found" }),
         Obstacle::UnderWay(before) => {
             json!({ "kind": "under_way", "text": triggered(page, before), "id": before.id })
         }
@@ -176,8 +184,8 @@ pub async fn view(
         "mail": found.content.as_ref().map(|content| json!({
             "subject": content.subject,
             "preheader": if found.update.teaser.is_empty() { &found.update.title } else { &found.update.teaser },
-            "findings": findings(&found.update, content),
         })),
+        "preflight": preflight::view(page, id, &found.findings),
         "sender": publication.map(|content| json!({
             "name": content.sender.name, "address": content.sender.address,
         })),
@@ -218,6 +226,7 @@ pub async fn send(
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
     let (by, now) = (member.actor(), Utc::now());
+    let findings = survey(&page, id).await?;
     let mut transaction = state.pool.begin().await?;
     mailing::take_turns(&mut transaction, id).await?;
     let form = Uuid::parse_str(&sent.form).ok();
@@ -227,7 +236,7 @@ pub async fn send(
     {
         return Ok(to_mailing(before));
     }
-    let found = situation(&page, &mut transaction, id, now).await?;
+    let found = situation(&page, &mut transaction, id, findings, now).await?;
     if let Some(Obstacle::UnderWay(before)) = &found.obstacle {
         return Ok(done(&format!("/staff/mailings/{}", before.id), "sent_before"));
     }

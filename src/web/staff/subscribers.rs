@@ -206,7 +206,7 @@ fn months(page: &Page, first: Option<DateTime<Utc>>, chosen: Option<NaiveDate>) 
     (0..MONTHS)
         .map_while(|back| last.checked_sub_months(Months::new(back)).filter(|month| *month >= first))
         .map(|month| {
-            let label = format!("{} {}", page.text("month", &month.month().to_string()), month.year());
+            let label = format!("{} {}", page.text("month_name", &month.month().to_string()), month.year());
             json!({ "value": month_name(month), "label": label, "selected": chosen == Some(month) })
         })
         .collect()
