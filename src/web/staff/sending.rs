@@ -118,8 +118,8 @@ async fn situation(
         }
         (_, Some(before)) if !is_over(before) => Some(Obstacle::UnderWay(Box::new(before.clone()))),
         _ if !unfinished.is_empty() => Some(Obstacle::Unfinished(unfinished)),
-        _ if findings.iter().any(|finding| finding.level == Level::Error) => Some(Obstacle::Found),
         _ if audience == 0 => Some(Obstacle::NoAudience),
+        _ if findings.iter().any(|finding| finding.level == Level::Error) => Some(Obstacle::Found),
         _ => None,
     };
     let content = match &page.publication {
