@@ -36,10 +36,10 @@ test-browser: ## the pages in a real browser: axe, keyboard, with and without Ja
 		RUNDBRIEF=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/rundbrief npm test --silent
 
 .PHONY: pictures
-pictures: ## make the pictures of the public pages in docs/pages.md anew
+pictures: ## make the pictures of docs/pages.md and docs/first-mailing.md anew
 	@scripts/setup browser
 	cargo build --locked
-	cd tests/browser && node pictures.mjs
+	cd tests/browser && node pictures.mjs && node film.mjs
 
 .PHONY: test-faults
 test-faults: ## the fault tests of sending at their full size: 8,000 recipients each (some minutes)

@@ -1,10 +1,14 @@
-// Pictures of every public page, for docs/pages.md: `make pictures`.
+// Pictures of every public page and of the most used staff pages, for docs/pages.md: `make pictures`.
 
 import { mkdir, rm, writeFile } from "node:fs/promises";
 
 import { launch } from "./browser.mjs";
 import { everyPage, guardedPages } from "./journey.mjs";
 import { start } from "./service.mjs";
+import { everyImagePage } from "./staff_images_journey.mjs";
+import { everyStaffPage, logIn, updatePages } from "./staff_journey.mjs";
+import { everySendingPage } from "./staff_sending_journey.mjs";
+import { everySubscribersPage } from "./staff_subscribers_journey.mjs";
 
 const docs = new URL("../../docs/", import.meta.url);
 const views = [
@@ -14,27 +18,27 @@ const views = [
   { name: "desktop-dark", title: "desktop, dark", width: 1280, colorScheme: "dark" },
 ];
 
+/** The staff pages that are shown, by the names that their journeys give them. */
+const staffPages = new Set([
+  "login", "start", "people", "audit log", "account", "editor, something missing", "two texts", "history", "pictures",
+  "a picture that was uploaded", "preflight", "send", "mailing in its grace", "report", "colleagues", "subscribers",
+  "one subscriber", "what erasing means", "columns of a list", "after the dry run", "list brought in",
+]);
+
 const service = await start();
 const guarded = await start({ CAPTCHA: "always" });
 const browser = await launch();
-const pages = new Map();
+const publicPages = new Map();
+const staff = new Map();
 try {
   await rm(new URL("pages/", docs), { recursive: true, force: true });
   await mkdir(new URL("pages/", docs), { recursive: true });
   for (const view of views) {
     const viewport = { width: view.width, height: 800 };
-    const context = await browser.newContext({ viewport, colorScheme: view.colorScheme });
+    const context = await browser.newContext({ viewport, colorScheme: view.colorScheme, locale: "de-DE" });
     const page = await context.newPage();
-    const both = async function* () {
-      yield* everyPage(service, page, "de");
-      for await (const what of guardedPages(guarded, page, "de")) if (what === "one moment more") yield what;
-    };
-    for await (const what of both()) {
-      const file = `pages/${what.replaceAll(" ", "-")}-${view.name}.png`;
-      await page.evaluate(() => document.activeElement?.blur());
-      await page.screenshot({ path: new URL(file, docs).pathname });
-      pages.set(what, [...(pages.get(what) ?? []), `![${what}, ${view.title}](${file})`]);
-    }
+    for await (const what of visited(page)) await picture(page, view, what, publicPages, "");
+    for await (const what of worked(page)) await picture(page, view, what, staff, "staff-");
     await context.close();
   }
 } finally {
@@ -43,12 +47,41 @@ try {
   await guarded.stop();
 }
 
+/** The way of a visitor. */
+async function* visited(page) {
+  yield* everyPage(service, page, "de");
+  for await (const what of guardedPages(guarded, page, "de")) if (what === "one moment more") yield what;
+}
+
+/** The way of a member of staff. */
+async function* worked(page) {
+  async function* all() {
+    yield* everyStaffPage(service, page, "de");
+    await logIn(service, page);
+    yield* updatePages(service, page, "de");
+    for (const journey of [everyImagePage, everySendingPage, everySubscribersPage]) {
+      await page.context().clearCookies();
+      yield* journey(service, page, "de");
+    }
+  }
+  for await (const what of all()) if (staffPages.has(what)) yield what;
+}
+
+/** One picture, kept under the page's name. */
+async function picture(page, view, what, pages, prefix) {
+  const file = `pages/${prefix}${what.replaceAll(",", "").replaceAll(" ", "-")}-${view.name}.png`;
+  await page.evaluate(() => (document.activeElement?.blur(), scrollTo(0, 0)));
+  await page.screenshot({ path: new URL(file, docs).pathname });
+  pages.set(what, [...(pages.get(what) ?? []), `![${what}, ${view.title}](${file})`]);
+}
+
 const head = `| ${views.map((view) => view.title).join(" | ")} |\n|${views.map(() => "---|").join("")}\n`;
-const sections = [...pages].map(([what, pictures]) => {
-  const title = what[0].toUpperCase() + what.slice(1);
-  return `## ${title}\n\n${head}| ${pictures.join(" | ")} |\n`;
-});
+const sections = (pages) =>
+  [...pages].map(([what, pictures]) => {
+    const title = what[0].toUpperCase() + what.slice(1);
+    return `### ${title}\n\n${head}| ${pictures.join(" | ")} |\n`;
+  });
 await writeFile(
   new URL("pages.md", docs),
-  `# The public pages\n\nHow they look to a German visitor: the first screen of each, on a phone and on a desk, light and dark. Made by\n\`make pictures\` from the running demo; not to be edited.\n\n${sections.join("\n")}`,
+  `# The pages\n\nHow they look in German: the first screen of each, on a phone and on a desk, light and dark. Made by \`make pictures\`\nfrom the running demo; not to be edited.\n\n${["## Public pages\n", ...sections(publicPages), "## Staff pages\n", ...sections(staff)].join("\n")}`,
 );
