@@ -1,11 +1,6 @@
 //! The own account: name, password, sessions. The second factor has a page of its own.
 
-use axum::{
-    Form,
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
 use serde::Deserialize;
 use serde_json::json;
@@ -25,7 +20,7 @@ use crate::{
 use super::{
     access::Member,
     cookies,
-    page::{Mistakes, Page, done},
+    page::{Id, Mistakes, Page, done, id_in},
     problems::StaffProblem,
     visit::{Confirmed, Visit, confirm_password},
     welcome::new_password,
@@ -148,10 +143,9 @@ pub async fn end_all_sessions(
 pub async fn end_session(
     State(state): State<AppState>,
     member: Member,
-    id: Result<Path<SessionId>, axum::extract::rejection::PathRejection>,
+    id: Id<SessionId>,
 ) -> Result<Response, StaffProblem> {
-    let Path(id) = id.map_err(|_| StaffProblem::NOT_FOUND)?;
-    let now = Utc::now();
+    let (id, now) = (id_in(id)?, Utc::now());
     let mut transaction = state.pool.begin().await?;
     if session::end_own(&mut transaction, member.0.staff_id, id).await? {
         let details = json!({ "sessions": 1 });

@@ -1,10 +1,6 @@
 //! What an update said before, and the way back to it.
 
-use axum::{
-    Form,
-    extract::{Path, State, rejection::PathRejection},
-    response::Response,
-};
+use axum::{Form, extract::State, response::Response};
 use chrono::Utc;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -25,16 +21,12 @@ use crate::{
 use super::{
     access::Member,
     editor,
-    page::{Page, done, id_in},
+    page::{self, Page, done, id_in},
     problems::StaffProblem,
     updates::Id,
 };
 
-type Entry = Result<Path<(UpdateId, i64)>, PathRejection>;
-
-fn entry_in(entry: Entry) -> Result<(UpdateId, i64), StaffProblem> {
-    entry.map(|Path(entry)| entry).map_err(|_| StaffProblem::NOT_FOUND)
-}
+type Entry = page::Id<(UpdateId, i64)>;
 
 /// `GET /staff/updates/{id}/history`
 pub async fn list(
@@ -58,7 +50,7 @@ pub async fn show(
     _: Member,
     entry: Entry,
 ) -> Result<Response, StaffProblem> {
-    let (id, number) = entry_in(entry)?;
+    let (id, number) = id_in(entry)?;
     let update = editor::find(&state, id).await?;
     let version = history::version(&mut *state.pool.acquire().await?, id, number).await?;
     let version = version.ok_or(StaffProblem::NOT_FOUND)?;
@@ -85,7 +77,7 @@ pub async fn restore(
     entry: Entry,
     Form(sent): Form<Sent>,
 ) -> Result<Response, StaffProblem> {
-    let (id, number) = entry_in(entry)?;
+    let (id, number) = id_in(entry)?;
     let (by, now) = (member.author(), Utc::now());
     let mut transaction = state.pool.begin().await?;
     let version = history::version(&mut transaction, id, number).await?.ok_or(StaffProblem::NOT_FOUND)?;

@@ -5,12 +5,7 @@ mod upload;
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Form,
-    extract::{Path, State, rejection::PathRejection},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -25,7 +20,7 @@ use crate::{
 
 use super::{
     access::Member,
-    page::{Mistakes, Page, done},
+    page::{self, Mistakes, Page, done, id_in},
     problems::StaffProblem,
 };
 
@@ -103,11 +98,7 @@ fn shown(page: &Page, image: &Image, uses: &BTreeMap<String, Vec<Use>>) -> Value
     })
 }
 
-type Id = Result<Path<ImageId>, PathRejection>;
-
-fn id_in(id: Id) -> Result<ImageId, StaffProblem> {
-    id.map(|Path(id)| id).map_err(|_| StaffProblem::NOT_FOUND)
-}
+type Id = page::Id<ImageId>;
 
 /// `GET /staff/images/{id}`
 pub async fn show(page: Page, _: Member, id: Id) -> Result<Response, StaffProblem> {

@@ -1,11 +1,6 @@
 //! People: who may log in, and as what. For admins.
 
-use axum::{
-    Form,
-    extract::{Path, State, rejection::PathRejection},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -27,16 +22,11 @@ use crate::{
 
 use super::{
     access::Admin,
-    page::{Mistakes, Page, done},
+    page::{self, Mistakes, Page, done, id_in},
     problems::StaffProblem,
 };
 
-type Id = Result<Path<StaffId>, PathRejection>;
-
-/// The id in the path; whatever is none is nobody's.
-fn id_in(id: Id) -> Result<StaffId, StaffProblem> {
-    id.map(|Path(id)| id).map_err(|_| StaffProblem::NOT_FOUND)
-}
+type Id = page::Id<StaffId>;
 
 /// What the form for a new member sends.
 #[derive(Debug, Default, Deserialize)]

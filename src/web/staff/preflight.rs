@@ -15,22 +15,14 @@ pub mod guard;
 pub mod links;
 mod recipients;
 
-use axum::{
-    extract::{Path, State, rejection::PathRejection},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use chrono::Utc;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::{
     config::Config,
-    domain::{
-        ids::UpdateId,
-        locale::Locale,
-        publication::Publication,
-        update::{self, Update},
-    },
+    domain::{ids::UpdateId, locale::Locale, publication::Publication, update::Update},
     mail::{
         compose::{ComposeError, Composer},
         preflight::{self, Finding, Level, Place},
@@ -39,7 +31,13 @@ use crate::{
 };
 
 use self::{dns::Dns, links::Links};
-use super::{access::Member, page::Page, problems::StaffProblem};
+use super::{
+    access::Member,
+    editor,
+    page::{Page, id_in},
+    problems::StaffProblem,
+    updates::Id,
+};
 
 /// Looks at updates before they are sent. What it has found out about the world it remembers for some minutes.
 pub struct Surveyor {
@@ -163,11 +161,9 @@ pub async fn show(
     State(state): State<AppState>,
     page: Page,
     _: Member,
-    id: Result<Path<UpdateId>, PathRejection>,
+    id: Id,
 ) -> Result<Response, StaffProblem> {
-    let Path(id) = id.map_err(|_| StaffProblem::NOT_FOUND)?;
-    let update = update::find(&mut *state.pool.acquire().await?, &id.to_string()).await?;
-    let update = update.ok_or(StaffProblem::NOT_FOUND)?;
+    let update = editor::find(&state, id_in(id)?).await?;
     let preflight = match &page.publication {
         Some(publication) => {
             let found = state.surveyor.survey(&state.pool, &state.composer, publication, &update).await?;

@@ -3,9 +3,8 @@
 use axum::{
     Form, Json,
     extract::{
-        Path, State,
+        State,
         multipart::{Multipart, MultipartRejection},
-        rejection::PathRejection,
     },
     http::{StatusCode, header},
     response::{IntoResponse, Redirect, Response},
@@ -33,7 +32,7 @@ use crate::web::busy::Takes;
 use super::{
     super::{
         access::Admin,
-        page::{Mistakes, Page, done},
+        page::{self, Mistakes, Page, done, id_in},
         problems::StaffProblem,
     },
     default_locale, locales, number,
@@ -47,12 +46,11 @@ const SHOWN_PROBLEMS: i64 = 20;
 /// Lines of the file that are shown to say what stands in which column.
 const PREVIEW: usize = 6;
 
-type Id = Result<Path<ImportId>, PathRejection>;
+type Id = page::Id<ImportId>;
 
 /// The import that the path names. One that is still on its way here has no page yet.
 async fn named(db: &mut PgConnection, id: Id) -> Result<Import, StaffProblem> {
-    let Ok(Path(id)) = id else { return Err(StaffProblem::NOT_FOUND) };
-    let found = upload::by_id(db, id).await?;
+    let found = upload::by_id(db, id_in(id)?).await?;
     found.filter(|import| import.state != ImportState::Uploading).ok_or(StaffProblem::NOT_FOUND)
 }
 

@@ -5,7 +5,7 @@
 
 use axum::{
     Form,
-    extract::{Path, State, rejection::PathRejection},
+    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
@@ -29,16 +29,15 @@ use crate::{
 
 use super::super::{
     access::Admin,
-    page::{Page, done},
+    page::{self, Page, done, id_in},
     problems::StaffProblem,
 };
 
-type Id = Result<Path<SubscriberId>, PathRejection>;
+type Id = page::Id<SubscriberId>;
 
 /// The subscriber that the path names.
 async fn named(db: &mut PgConnection, id: Id) -> Result<Subscriber, StaffProblem> {
-    let Ok(Path(id)) = id else { return Err(StaffProblem::NOT_FOUND) };
-    subscriber::by_id(db, id).await?.ok_or(StaffProblem::NOT_FOUND)
+    subscriber::by_id(db, id_in(id)?).await?.ok_or(StaffProblem::NOT_FOUND)
 }
 
 /// `GET /staff/subscribers/{id}`
