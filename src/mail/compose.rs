@@ -269,20 +269,7 @@ impl Composer {
         locale: Locale,
     ) -> Result<Rendered, ComposeError> {
         let publication = PublicationContext::new(&publication.content, locale);
-        macro_rules! filled {
-            ($context:ident) => {
-                self.templates.render(kind, &$context { publication, ..$context::sample(locale) })?
-            };
-        }
-        Ok(match kind {
-            MailKind::Confirmation => filled!(ConfirmationContext),
-            MailKind::AddressChange => filled!(AddressChangeContext),
-            MailKind::AddressNotice => filled!(AddressNoticeContext),
-            MailKind::Access => filled!(AccessContext),
-            MailKind::AlreadySubscribed => filled!(AlreadySubscribedContext),
-            MailKind::Welcome => filled!(WelcomeContext),
-            MailKind::Update => filled!(UpdateMailContext),
-        })
+        Ok(self.templates.sample(kind, locale, publication)?)
     }
 
     /// The tokens of a subscriber who does not exist.

@@ -9,8 +9,8 @@ use crate::{
     domain::locale::Locale,
     mail::contexts::{
         AccessContext, AddressChangeContext, AddressNoticeContext, AlreadySubscribedContext,
-        ConfirmationContext, SAMPLE_ACCESS_URL, SAMPLE_CONFIRM_URL, SAMPLE_IMPRINT_LINE, SAMPLE_MANAGE_URL,
-        SAMPLE_UNSUBSCRIBE_URL, UpdateMailContext, WelcomeContext,
+        ConfirmationContext, PublicationContext, SAMPLE_ACCESS_URL, SAMPLE_CONFIRM_URL, SAMPLE_IMPRINT_LINE,
+        SAMPLE_MANAGE_URL, SAMPLE_UNSUBSCRIBE_URL, UpdateMailContext, WelcomeContext,
     },
 };
 
@@ -183,36 +183,39 @@ impl Templates {
         })?;
         let templates = Self { tera };
         for locale in Locale::ALL {
-            templates.check(MailKind::Confirmation, &ConfirmationContext::sample(locale))?;
-            templates.check(MailKind::Confirmation, &ConfirmationContext::other_sample(locale))?;
-            templates.check(MailKind::AddressChange, &AddressChangeContext::sample(locale))?;
-            templates.check(MailKind::AddressChange, &AddressChangeContext::other_sample(locale))?;
-            templates.check(MailKind::AddressNotice, &AddressNoticeContext::sample(locale))?;
-            templates.check(MailKind::AddressNotice, &AddressNoticeContext::other_sample(locale))?;
-            templates.check(MailKind::Access, &AccessContext::sample(locale))?;
-            templates.check(MailKind::Access, &AccessContext::other_sample(locale))?;
-            templates.check(MailKind::AlreadySubscribed, &AlreadySubscribedContext::sample(locale))?;
-            templates.check(MailKind::AlreadySubscribed, &AlreadySubscribedContext::other_sample(locale))?;
-            templates.check(MailKind::Welcome, &WelcomeContext::sample(locale))?;
-            templates.check(MailKind::Welcome, &WelcomeContext::other_sample(locale))?;
-            templates.check(MailKind::Update, &UpdateMailContext::sample(locale))?;
-            templates.check(MailKind::Update, &UpdateMailContext::other_sample(locale))?;
+            let publications = [PublicationContext::sample(), PublicationContext::other_sample()];
+            for publication in &publications {
+                for kind in MailKind::ALL {
+                    check(kind, &templates.sample(kind, locale, publication.clone())?)?;
+                }
+                let bare = UpdateMailContext::bare_sample(locale, publication.clone());
+                check(MailKind::Update, &templates.render(MailKind::Update, &bare)?)?;
+            }
         }
         Ok(templates)
     }
 
-    /// Fills a mail with a sample and looks for what no mail may go out without (invariant 7).
-    fn check(&self, kind: MailKind, sample: &impl Serialize) -> Result<(), TemplateError> {
-        let rendered = self.render(kind, sample)?;
-        for (file, part) in [("body.txt", &rendered.text), ("body.html", &rendered.html)] {
-            for (what, must) in [("the imprint", SAMPLE_IMPRINT_LINE), ("its link", kind.sample_link())] {
-                if !part.contains(must) {
-                    let name = format!("{}/{file}", kind.folder());
-                    return Err(TemplateError::Broken { name, reason: format!("{what} is missing in it") });
-                }
+    /// A mail of this kind with made-up content, as this publication makes it look.
+    ///
+    /// # Errors
+    /// [`TemplateError::Broken`].
+    pub fn sample(
+        &self,
+        kind: MailKind,
+        locale: Locale,
+        publication: PublicationContext,
+    ) -> Result<Rendered, TemplateError> {
+        match kind {
+            MailKind::Confirmation => self.render(kind, &ConfirmationContext::sample(locale, publication)),
+            MailKind::AddressChange => self.render(kind, &AddressChangeContext::sample(locale, publication)),
+            MailKind::AddressNotice => self.render(kind, &AddressNoticeContext::sample(locale, publication)),
+            MailKind::Access => self.render(kind, &AccessContext::sample(locale, publication)),
+            MailKind::AlreadySubscribed => {
+                self.render(kind, &AlreadySubscribedContext::sample(locale, publication))
             }
+            MailKind::Welcome => self.render(kind, &WelcomeContext::sample(locale, publication)),
+            MailKind::Update => self.render(kind, &UpdateMailContext::sample(locale, publication)),
         }
-        Ok(())
     }
 
     /// Fills the three templates of a mail.
@@ -236,4 +239,17 @@ impl Templates {
             html: fill("body.html")?.trim().to_owned() + "\n",
         })
     }
+}
+
+/// Looks for what no mail may go out without (invariant 7) in one filled with a sample.
+fn check(kind: MailKind, rendered: &Rendered) -> Result<(), TemplateError> {
+    for (file, part) in [("body.txt", &rendered.text), ("body.html", &rendered.html)] {
+        for (what, must) in [("the imprint", SAMPLE_IMPRINT_LINE), ("its link", kind.sample_link())] {
+            if !part.contains(must) {
+                let name = format!("{}/{file}", kind.folder());
+                return Err(TemplateError::Broken { name, reason: format!("{what} is missing in it") });
+            }
+        }
+    }
+    Ok(())
 }

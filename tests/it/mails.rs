@@ -16,10 +16,7 @@ use rundbrief::{
     },
     mail::{
         compose::Composer,
-        contexts::{
-            AccessContext, AddressChangeContext, AddressNoticeContext, AlreadySubscribedContext,
-            ConfirmationContext, UpdateMailContext, WelcomeContext,
-        },
+        contexts::PublicationContext,
         markdown,
         message::Recipient,
         splice::{MANAGE, UNSUBSCRIBE},
@@ -52,15 +49,7 @@ const LONGEST_HTML: usize = 90 * 1024;
 
 /// A mail filled with its sample.
 pub fn sample(templates: &Templates, kind: MailKind, locale: Locale) -> Rendered {
-    let rendered = match kind {
-        MailKind::Confirmation => templates.render(kind, &ConfirmationContext::sample(locale)),
-        MailKind::AddressChange => templates.render(kind, &AddressChangeContext::sample(locale)),
-        MailKind::AddressNotice => templates.render(kind, &AddressNoticeContext::sample(locale)),
-        MailKind::Access => templates.render(kind, &AccessContext::sample(locale)),
-        MailKind::AlreadySubscribed => templates.render(kind, &AlreadySubscribedContext::sample(locale)),
-        MailKind::Welcome => templates.render(kind, &WelcomeContext::sample(locale)),
-        MailKind::Update => templates.render(kind, &UpdateMailContext::sample(locale)),
-    };
+    let rendered = templates.sample(kind, locale, PublicationContext::sample());
     rendered.expect("the sample fills the template")
 }
 

@@ -1,5 +1,5 @@
-//! Made-up contexts, two of each kind: with what may be missing there, and without. The check at the start fills every
-//! template with both.
+//! Made-up contexts. The check at the start fills every template with two publications: with what may be missing there,
+//! and without.
 
 use crate::domain::{locale::Locale, publication::Logo};
 
@@ -20,26 +20,6 @@ pub(in crate::mail) const SAMPLE_UNSUBSCRIBE_URL: &str = "https://brief.example.
 pub(in crate::mail) const SAMPLE_IMPRINT_LINE: &str = "Marktplatz 17";
 
 impl PublicationContext {
-    /// The sample with everything that may be missing filled in or, the other way round, left out: templates must do
-    /// with both.
-    #[must_use]
-    fn turned_over(self) -> Self {
-        let logo = |name: &str, alt: &str| Logo {
-            url: url::Url::parse(&format!("https://www.example.org/{name}.png"))
-                .unwrap_or_else(|_| unreachable!("an address")),
-            alt: alt.into(),
-            width: 180,
-            height: 48,
-        };
-        Self {
-            website: None,
-            funding_notice: String::new(),
-            logo: Some(logo("logo", "Projekt Werkstatt")),
-            funding_logos: vec![logo("land", "Land Brandenburg"), logo("bund", "Bundesministerium")],
-            ..self
-        }
-    }
-
     /// A made-up publication.
     #[must_use]
     pub fn sample() -> Self {
@@ -56,22 +36,35 @@ impl PublicationContext {
             funding_logos: Vec::new(),
         }
     }
+
+    /// The sample with everything that may be missing filled in or, the other way round, left out: templates must do
+    /// with both.
+    #[must_use]
+    pub fn other_sample() -> Self {
+        let logo = |name: &str, alt: &str| Logo {
+            url: url::Url::parse(&format!("https://www.example.org/{name}.png"))
+                .unwrap_or_else(|_| unreachable!("an address")),
+            alt: alt.into(),
+            width: 180,
+            height: 48,
+        };
+        Self {
+            website: None,
+            funding_notice: String::new(),
+            logo: Some(logo("logo", "Projekt Werkstatt")),
+            funding_logos: vec![logo("land", "Land Brandenburg"), logo("bund", "Bundesministerium")],
+            ..Self::sample()
+        }
+    }
 }
 
 impl ConfirmationContext {
-    /// The sample with what may be missing the other way round.
-    #[must_use]
-    pub fn other_sample(locale: Locale) -> Self {
-        let sample = Self::sample(locale);
-        Self { publication: sample.publication.turned_over(), ..sample }
-    }
-
     /// A made-up one.
     #[must_use]
-    pub fn sample(locale: Locale) -> Self {
+    pub fn sample(locale: Locale, publication: PublicationContext) -> Self {
         Self {
             locale,
-            publication: PublicationContext::sample(),
+            publication,
             confirm_url: SAMPLE_CONFIRM_URL.into(),
             requested_at: "23. November 2026, 14:05 Uhr".into(),
             expires_at: "30. November 2026, 14:05 Uhr".into(),
@@ -81,19 +74,12 @@ impl ConfirmationContext {
 }
 
 impl AlreadySubscribedContext {
-    /// The sample with what may be missing the other way round.
-    #[must_use]
-    pub fn other_sample(locale: Locale) -> Self {
-        let sample = Self::sample(locale);
-        Self { publication: sample.publication.turned_over(), ..sample }
-    }
-
     /// A made-up one.
     #[must_use]
-    pub fn sample(locale: Locale) -> Self {
+    pub fn sample(locale: Locale, publication: PublicationContext) -> Self {
         Self {
             locale,
-            publication: PublicationContext::sample(),
+            publication,
             requested_at: "23. November 2026, 14:05 Uhr".into(),
             requested_site: "www.example.org".into(),
             unsubscribe_url: SAMPLE_UNSUBSCRIBE_URL.into(),
@@ -103,19 +89,12 @@ impl AlreadySubscribedContext {
 }
 
 impl AddressChangeContext {
-    /// The sample with what may be missing the other way round.
-    #[must_use]
-    pub fn other_sample(locale: Locale) -> Self {
-        let sample = Self::sample(locale);
-        Self { publication: sample.publication.turned_over(), ..sample }
-    }
-
     /// A made-up one.
     #[must_use]
-    pub fn sample(locale: Locale) -> Self {
+    pub fn sample(locale: Locale, publication: PublicationContext) -> Self {
         Self {
             locale,
-            publication: PublicationContext::sample(),
+            publication,
             confirm_url: SAMPLE_CONFIRM_URL.into(),
             requested_at: "23. November 2026, 14:05 Uhr".into(),
             expires_at: "30. November 2026, 14:05 Uhr".into(),
@@ -124,34 +103,20 @@ impl AddressChangeContext {
 }
 
 impl AddressNoticeContext {
-    /// The sample with what may be missing the other way round.
-    #[must_use]
-    pub fn other_sample(locale: Locale) -> Self {
-        let sample = Self::sample(locale);
-        Self { publication: sample.publication.turned_over(), ..sample }
-    }
-
     /// A made-up one.
     #[must_use]
-    pub fn sample(locale: Locale) -> Self {
-        Self { locale, publication: PublicationContext::sample(), manage_url: SAMPLE_MANAGE_URL.into() }
+    pub fn sample(locale: Locale, publication: PublicationContext) -> Self {
+        Self { locale, publication, manage_url: SAMPLE_MANAGE_URL.into() }
     }
 }
 
 impl AccessContext {
-    /// The sample with what may be missing the other way round.
-    #[must_use]
-    pub fn other_sample(locale: Locale) -> Self {
-        let sample = Self::sample(locale);
-        Self { publication: sample.publication.turned_over(), ..sample }
-    }
-
     /// A made-up one.
     #[must_use]
-    pub fn sample(locale: Locale) -> Self {
+    pub fn sample(locale: Locale, publication: PublicationContext) -> Self {
         Self {
             locale,
-            publication: PublicationContext::sample(),
+            publication,
             access_url: SAMPLE_ACCESS_URL.into(),
             manage_url: SAMPLE_MANAGE_URL.into(),
         }
@@ -159,19 +124,12 @@ impl AccessContext {
 }
 
 impl WelcomeContext {
-    /// The sample with what may be missing the other way round.
-    #[must_use]
-    pub fn other_sample(locale: Locale) -> Self {
-        let sample = Self::sample(locale);
-        Self { publication: sample.publication.turned_over(), ..sample }
-    }
-
     /// A made-up one.
     #[must_use]
-    pub fn sample(locale: Locale) -> Self {
+    pub fn sample(locale: Locale, publication: PublicationContext) -> Self {
         Self {
             locale,
-            publication: PublicationContext::sample(),
+            publication,
             unsubscribe_url: SAMPLE_UNSUBSCRIBE_URL.into(),
             manage_url: SAMPLE_MANAGE_URL.into(),
         }
@@ -179,21 +137,12 @@ impl WelcomeContext {
 }
 
 impl UpdateMailContext {
-    /// The sample with what may be missing the other way round.
-    #[must_use]
-    pub fn other_sample(locale: Locale) -> Self {
-        let sample = Self::sample(locale);
-        let update =
-            UpdateContext { teaser: String::new(), date: None, link: None, image: None, ..sample.update };
-        Self { publication: sample.publication.turned_over(), update, ..sample }
-    }
-
     /// A made-up one with everything filled in.
     #[must_use]
-    pub fn sample(locale: Locale) -> Self {
+    pub fn sample(locale: Locale, publication: PublicationContext) -> Self {
         Self {
             locale,
-            publication: PublicationContext::sample(),
+            publication,
             update: UpdateContext {
                 title: "Zwei Tage in der Lehrwerkstatt".into(),
                 teaser: "Was Auszubildende und Betriebe voneinander mitnehmen.".into(),
@@ -211,5 +160,14 @@ impl UpdateMailContext {
             unsubscribe_url: SAMPLE_UNSUBSCRIBE_URL.into(),
             manage_url: SAMPLE_MANAGE_URL.into(),
         }
+    }
+
+    /// The made-up one without everything that may be missing.
+    #[must_use]
+    pub fn bare_sample(locale: Locale, publication: PublicationContext) -> Self {
+        let sample = Self::sample(locale, publication);
+        let update =
+            UpdateContext { teaser: String::new(), date: None, link: None, image: None, ..sample.update };
+        Self { update, ..sample }
     }
 }
