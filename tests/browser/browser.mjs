@@ -1,5 +1,6 @@
 // The browser: Debian's Chromium, without a network of its own.
 
+import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
@@ -43,6 +44,15 @@ export async function findings(page) {
   return violations.flatMap(({ id, help, nodes }) =>
     nodes.map(({ html, failureSummary }) => `${id}: ${help}\n  ${html}\n  ${failureSummary}`),
   );
+}
+
+/** What holds of every page: axe finds nothing, it fits the window, and says its language and what it is. */
+export async function isForEveryone(page, what, { lang, width }) {
+  assert.deepEqual(await findings(page), [], what);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= width, `${what} is ${wide} px wide`);
+  assert.equal(await page.evaluate(() => document.documentElement.lang), lang, what);
+  assert.equal(await page.locator("h1").count(), 1, what);
 }
 
 /** Presses Tab until an element that fits the selector has the focus. */

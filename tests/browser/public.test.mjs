@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { findings, launch, tabTo, withPageOf } from "./browser.mjs";
+import { isForEveryone, launch, tabTo, withPageOf } from "./browser.mjs";
 import { embedPage, everyPage, press } from "./journey.mjs";
 import { start } from "./service.mjs";
 
@@ -35,11 +35,7 @@ for (const lang of ["de", "en"]) {
         const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
         await withPage(options, async (page) => {
           for await (const what of both(everyPage(service, page, lang), embedPage(service, page, lang))) {
-            assert.deepEqual(await findings(page), [], what);
-            const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-            assert.ok(wide <= width, `${what} is ${wide} px wide`);
-            assert.equal(await page.evaluate(() => document.documentElement.lang), lang, what);
-            assert.equal(await page.locator("h1").count(), 1, what);
+            await isForEveryone(page, what, { lang, width });
           }
         });
       });

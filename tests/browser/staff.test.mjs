@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { findings, launch, tabTo } from "./browser.mjs";
+import { isForEveryone, launch, tabTo, withPageOf } from "./browser.mjs";
 import { start } from "./service.mjs";
 import { everyStaffPage, logIn } from "./staff_journey.mjs";
 
@@ -19,15 +19,7 @@ after(async () => {
   await service?.stop();
 });
 
-/** A page of the browser's own, closed when the work is done. */
-async function withPage(options, work) {
-  const context = await browser.newContext({ reducedMotion: "reduce", ...options });
-  try {
-    return await work(await context.newPage());
-  } finally {
-    await context.close();
-  }
-}
+const withPage = (options, work) => withPageOf(browser, options, work);
 
 for (const lang of ["de", "en"]) {
   for (const colorScheme of ["light", "dark"]) {
@@ -37,11 +29,7 @@ for (const lang of ["de", "en"]) {
         const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
         await withPage(options, async (page) => {
           for await (const what of everyStaffPage(service, page, lang)) {
-            assert.deepEqual(await findings(page), [], what);
-            const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-            assert.ok(wide <= width, `${what} is ${wide} px wide`);
-            assert.equal(await page.evaluate(() => document.documentElement.lang), lang, what);
-            assert.equal(await page.locator("h1").count(), 1, what);
+            await isForEveryone(page, what, { lang, width });
           }
         });
       });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { findings, launch, withPageOf } from "./browser.mjs";
+import { isForEveryone, launch, withPageOf } from "./browser.mjs";
 import { press } from "./journey.mjs";
 import { start } from "./service.mjs";
 import { everyImagePage, photo, updateId, upload } from "./staff_images_journey.mjs";
@@ -29,10 +29,7 @@ for (const lang of ["de", "en"]) {
         const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
         await withPage(options, async (page) => {
           for await (const what of everyImagePage(service, page, lang)) {
-            assert.deepEqual(await findings(page), [], what);
-            const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-            assert.ok(wide <= width, `${what} is ${wide} px wide`);
-            assert.equal(await page.locator("h1").count(), 1, what);
+            await isForEveryone(page, what, { lang, width });
           }
         });
       });

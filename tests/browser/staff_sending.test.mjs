@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { findings, launch, tabTo, withPageOf } from "./browser.mjs";
+import { isForEveryone, launch, tabTo, withPageOf } from "./browser.mjs";
 import { press } from "./journey.mjs";
 import { start } from "./service.mjs";
 import { logIn } from "./staff_journey.mjs";
@@ -36,11 +36,7 @@ for (const [lang, colorScheme, width] of [
       const asked = [];
       page.on("request", (request) => asked.push(request.url()));
       for await (const what of everySendingPage(service, page, lang)) {
-        assert.deepEqual(await findings(page), [], what);
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-        assert.ok(wide <= width, `${what} is ${wide} px wide`);
-        assert.equal(await page.evaluate(() => document.documentElement.lang), lang, what);
-        assert.equal(await page.locator("h1").count(), 1, what);
+        await isForEveryone(page, what, { lang, width });
         const small = await page.locator("a:visible, button:visible, input:visible, summary:visible").evaluateAll((all) =>
           all
             .filter((element) => !(element.matches("a") && element.parentElement.matches("p, dd, li")))

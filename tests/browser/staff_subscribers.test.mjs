@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
-import { findings, launch, tabTo, withPageOf } from "./browser.mjs";
+import { isForEveryone, launch, tabTo, withPageOf } from "./browser.mjs";
 import { press } from "./journey.mjs";
 import { start } from "./service.mjs";
 import { logIn } from "./staff_journey.mjs";
@@ -31,11 +31,7 @@ for (const lang of ["de", "en"]) {
         const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
         await withPage(options, async (page) => {
           for await (const what of everySubscribersPage(service, page, lang)) {
-            assert.deepEqual(await findings(page), [], what);
-            const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-            assert.ok(wide <= width, `${what} is ${wide} px wide`);
-            assert.equal(await page.evaluate(() => document.documentElement.lang), lang, what);
-            assert.equal(await page.locator("h1").count(), 1, what);
+            await isForEveryone(page, what, { lang, width });
           }
         });
       });
