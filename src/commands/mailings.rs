@@ -22,6 +22,7 @@ use crate::{
         publication::{self, Publication},
     },
     mail::{compose::Composer, envelope},
+    web::staff::Surveyor,
 };
 
 use super::{Usage, composer, database, output, updates};
@@ -59,14 +60,14 @@ pub enum Mailings {
         #[arg(long)]
         json: bool,
     },
-    /// Send the update to every active subscriber. Shows what will happen and asks first.
+    /// Send the update to every active subscriber. Checks it, shows what will happen and asks first.
     Trigger {
         /// Slug or id of the update.
         update: String,
         /// Begin at this time (RFC 3339, such as 2026-12-16T09:00:00+01:00). The audience is who is subscribed now.
         #[arg(long, value_name = "TIME")]
         at: Option<DateTime<Utc>>,
-        /// Do not ask.
+        /// Do not ask; what the check warns of is meant so.
         #[arg(long)]
         yes: bool,
         /// Send it although it was sent before.
@@ -246,7 +247,7 @@ async fn trigger(
     watch: bool,
     json: bool,
 ) -> anyhow::Result<()> {
-    let (_, composer) = configured()?;
+    let (config, composer) = configured()?;
     if at.is_some_and(|at| at <= Utc::now()) {
         return Err(Usage("--at lies in the past; leave it out to begin now".into()).into());
     }
@@ -256,9 +257,14 @@ async fn trigger(
     let update = updates::named(&mut transaction, update).await?;
     let content = composer.update(&publication, &update)?;
     let audience = mailing::can_trigger(&mut transaction, update.id, ask.again, Utc::now()).await?;
-    // Not held open while a person thinks.
+    // Not held open while links are looked at and a person thinks.
     transaction.rollback().await?;
 
+    let found = Surveyor::new(&config).survey(&pool, &composer, &publication, &update).await?;
+    for line in check::lines(&found)? {
+        output::remark(&line);
+    }
+    check::nothing_to_mend(&found)?;
     if !ask.yes {
         let sender = &publication.content.sender;
         output::remark(&format!("Subject:   {}", content.subject));

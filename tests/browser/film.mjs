@@ -6,7 +6,7 @@ import { launch } from "./browser.mjs";
 import { press } from "./journey.mjs";
 import { start } from "./service.mjs";
 import { photo } from "./staff_images_journey.mjs";
-import { until } from "./staff_sending_journey.mjs";
+import { sendToAll, until } from "./staff_sending_journey.mjs";
 
 const docs = new URL("../../docs/", import.meta.url);
 const text = `Am 12. März stellte unser Team in Potsdam vor, was im ersten Jahr entstanden ist: Auszubildende und Betriebe planen gemeinsam, was die Berufsschule am nächsten Tag aufgreift.
@@ -81,9 +81,9 @@ try {
   await page.frameLocator("iframe").locator("h1").waitFor();
   await press(page, "#test button");
   await step("Eine Testmail an sich selbst", "Der Betreff einer Testmail ist gekennzeichnet; sie geht nur an die angekreuzten Adressen.", "#test");
-  await step("Was die Prüfung sagt", "Vor dem Versand wird alles geprüft. Zu jedem Hinweis steht, wie er sich beheben lässt. Was rot ist, muss vorher behoben werden.", ".findings");
+  await step("Was die Prüfung sagt", "Vor dem Versand wird alles geprüft. Zu jedem Hinweis steht, wie er sich beheben lässt. Was rot ist, muss vorher behoben werden; für alles andere genügt ein Haken: „Es soll so hinausgehen.“", ".findings");
   await step("Senden", "Betreff, Absender und die Zahl der Personen stehen noch einmal da. Der Knopf sagt, was er tut. Später senden geht auch.", ".panel-send");
-  await press(page, ".button-send");
+  await sendToAll(page);
   await step("Dreißig Sekunden Bedenkzeit", "Noch ist nichts verschickt. „Zurücknehmen“ macht alles ungeschehen.");
   await until(page, "form[action$='report.csv']");
   const seconds = Math.round((Date.now() - began) / 1000);

@@ -7,7 +7,7 @@ import { isForEveryone, launch, tabTo, withPageOf } from "./browser.mjs";
 import { press } from "./journey.mjs";
 import { start } from "./service.mjs";
 import { logIn } from "./staff_journey.mjs";
-import { everySendingPage, newUpdate, until } from "./staff_sending_journey.mjs";
+import { everySendingPage, newUpdate, sendToAll, until } from "./staff_sending_journey.mjs";
 
 let service, browser;
 
@@ -57,6 +57,8 @@ test("the keyboard alone sends and takes back", async () => {
     const id = await newUpdate(service);
     await logIn(service, page);
     await page.goto(`${service.url}/staff/updates/${id}/send`);
+    await tabTo(page, "#warnings");
+    await page.keyboard.press("Space");
     await tabTo(page, ".button-send");
     assert.match(await page.locator(":focus").innerText(), /^An \d+ Personen senden$/);
     await enter();
@@ -85,7 +87,7 @@ test("the countdown runs, and the page follows the mailing to its end without be
     const id = await newUpdate(service);
     await logIn(service, page);
     await page.goto(`${service.url}/staff/updates/${id}/send`);
-    await press(page, ".button-send");
+    await sendToAll(page);
     const seconds = async () => Number(await page.locator("[data-seconds]").innerText());
     const first = await seconds();
     assert.ok(first > 20 && first <= 30, `${first}`);
@@ -108,7 +110,7 @@ test("without JavaScript the page refreshes itself, takes back, and shows the en
     const id = await newUpdate(service);
     await logIn(service, page);
     await page.goto(`${service.url}/staff/updates/${id}/send`);
-    await press(page, ".button-send");
+    await sendToAll(page);
     const refreshed = page.waitForNavigation({ timeout: 15_000 });
     assert.ok(await page.locator(".grace button").isVisible());
     await refreshed;

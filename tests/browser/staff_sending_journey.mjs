@@ -5,14 +5,14 @@ import { logIn } from "./staff_journey.mjs";
 
 let updates = 0;
 
-/** Brings in an update of its own; answers its id. */
+/** Brings in an update of its own, with a link that the check warns of; answers its id. */
 export async function newUpdate(service, title = `Neues aus der Werkstatt ${process.pid}-${updates++}`) {
   const { mkdtemp, rm, writeFile } = await import("node:fs/promises");
   const { tmpdir } = await import("node:os");
   const { join } = await import("node:path");
   const dir = await mkdtemp(join(tmpdir(), "rundbrief-update-"));
   const file = join(dir, "update.md");
-  const text = "Am Freitag öffnet die **Werkstatt** zum ersten Mal. Kommen Sie vorbei.";
+  const text = "Am Freitag öffnet die **Werkstatt** zum ersten Mal. Mehr steht [hier](https://example.org/).";
   await writeFile(file, `---\ntitle: "${title}"\nteaser: Was in den letzten Wochen geschah.\n---\n\n${text}\n`);
   const { stdout } = await service.run("updates", "add", file, "--json");
   await rm(dir, { recursive: true });
@@ -27,6 +27,12 @@ export async function until(page, selector, { reload = false } = {}) {
     await page.waitForTimeout(100);
   }
   throw new Error(`${selector} did not come on ${page.url()}`);
+}
+
+/** Ticks what the check warns of, as somebody does who has read it, and sends. */
+export async function sendToAll(page) {
+  await page.check("#warnings");
+  await press(page, ".button-send");
 }
 
 /** Every page about sending, one after the other, from logging in on. */
@@ -50,6 +56,7 @@ export async function* everySendingPage(service, page, lang) {
   await press(page, "#test button");
   yield "send after a test";
   await page.click(".later summary");
+  await page.check("#later-warnings");
   await page.fill("#date", "2020-01-01");
   await page.fill("#time", "09:00");
   await press(page, ".later button");
@@ -63,6 +70,8 @@ export async function* everySendingPage(service, page, lang) {
   yield "mailing that was taken back";
   await go(`/updates/${id}/send`);
   await press(page, ".button-send");
+  yield "send without the tick";
+  await sendToAll(page);
   yield "mailing in its grace";
   await until(page, ".tiles .tile-good");
   await until(page, ".tile-good dd:not(:text-is('0'))");

@@ -107,6 +107,25 @@ async fn a_trigger_without_yes_shows_what_would_happen_and_sends_nothing_unasked
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_tells_what_the_check_warns_of_and_sends_nothing_that_has_to_be_mended() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(2).await;
+    let program = Program::beside(&app);
+    let bad =
+        app.update_with_body("Schlecht", "Intern: [der Plan](http://192.168.1.5/plan).").await.to_string();
+    let ran = program.run(&["mailings", "trigger", &bad, "--yes", "--json"]).await;
+    let told = ran.refused(1);
+    assert!(told.contains("error (line 1): ") && told.contains("has to be mended"), "{told}");
+    nothing_is_queued(&app).await;
+
+    let vague =
+        app.update_with_body("Mit Hinweis", "Mehr [hier](https://brief.example.org/).").await.to_string();
+    let ran = program.run(&["mailings", "trigger", &vague, "--yes", "--json"]).await;
+    assert_eq!(ran.json()["audience"], 2);
+    assert!(ran.stderr.contains("warning (line 1): The link text “hier”"), "{}", ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_update_is_sent_once_unless_it_is_said_twice() {
     let app = App::new().start().await;
     app.subscribers(3).await;

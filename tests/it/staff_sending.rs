@@ -18,12 +18,15 @@ fn page_of(update: UpdateId) -> String {
     format!("/staff/updates/{update}/send")
 }
 
-/// The fields of the form that sends now, as the page has them.
+/// The fields of the form that sends now, as the page has them, with a tick for the warnings.
 fn fields(page: &Answer) -> Vec<(&'static str, String)> {
     let mut fields =
         vec![("form", page.field("form")), ("shown", page.field("shown")), ("when", "now".into())];
     if page.body.contains("name=\"after\"") {
         fields.push(("after", page.field("after")));
+    }
+    if page.body.contains("name=\"warnings\"") {
+        fields.push(("warnings", page.field("warnings")));
     }
     fields
 }
@@ -344,6 +347,53 @@ async fn sending_an_update_again_needs_a_tick_and_that_nobody_else_has_done_so_m
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn warnings_need_a_tick_that_counts_for_what_stood_on_the_page_and_for_nothing_found_since() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(3).await;
+    let body = "Mehr steht [hier](https://brief.example.org/).";
+    let (update, member) = (app.update_with_body("Neues", body).await, editor(&app).await);
+    let browser = app.browser_of(&member).await;
+    let page = browser.get(&page_of(update)).await;
+    assert!(page.body.contains("Es soll so hinausgehen."), "{}", page.body);
+    let ticked = fields(&page);
+    let unticked: Vec<_> = ticked.iter().filter(|(name, _)| *name != "warnings").cloned().collect();
+    assert_eq!(unticked.len() + 1, ticked.len());
+
+    let answer = press(&browser, update, &unticked).await;
+    assert_eq!(answer.status, 422);
+    for expected in ["id=\"warnings-error\"", "href=\"#warnings\"", "setzen Sie bitte den Haken"] {
+        assert!(answer.body.contains(expected), "{expected}: {}", answer.body);
+    }
+    let later = [
+        &unticked[..2],
+        &[("when", "later".to_owned()), ("date", "2999-01-01".into()), ("time", "09:00".into())],
+    ]
+    .concat();
+    let answer = press(&browser, update, &later).await;
+    assert!(
+        answer.body.contains("id=\"later-warnings-error\"") && !answer.body.contains("id=\"warnings-error\"")
+    );
+
+    // A colleague changes the text, and with it the warnings, while the page is open.
+    sqlx::query("update updates set teaser = '' where id = $1")
+        .bind(update.0)
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    let answer = press(&browser, update, &ticked).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("Inzwischen hat die Prüfung etwas anderes gefunden"), "{}", answer.body);
+    let ticked = format!("value=\"{}\" checked", answer.field("warnings"));
+    assert!(!answer.body.contains(&ticked), "the tick was for other warnings");
+    assert_eq!(app.count("select count(*) from mailings").await, 0);
+
+    led_to(&press(&browser, update, &fields(&answer)).await);
+    let admin = app.member("admin@example.org", Role::Admin).await;
+    let log = app.browser_of(&admin).await.get("/staff/audit").await;
+    assert!(log.body.contains("Hinweise der Prüfung: "), "{}", log.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn when_the_number_of_people_has_changed_since_the_page_was_shown_it_asks_again() {
     let app = App::new().without_worker().start().await;
     app.subscribers(10).await;
@@ -375,9 +425,15 @@ async fn a_mailing_can_be_planned_on_the_publications_clocks_moved_and_taken_bac
     let browser = app.browser_of(&member).await;
     let page = browser.get(&page_of(update)).await;
     let plan = async |date: &str, time: &str| {
-        let form = page.field("form");
-        let fields =
-            [("form", form.as_str()), ("shown", "3"), ("when", "later"), ("date", date), ("time", time)];
+        let (form, warnings) = (page.field("form"), page.field("warnings"));
+        let fields = [
+            ("form", form.as_str()),
+            ("shown", "3"),
+            ("when", "later"),
+            ("date", date),
+            ("time", time),
+            ("warnings", &warnings),
+        ];
         browser.post(&page_of(update), &fields).await
     };
     let next_year = Utc::now() + TimeDelta::days(200);

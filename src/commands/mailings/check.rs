@@ -5,7 +5,7 @@ use anyhow::{anyhow, bail};
 use crate::{
     config::Config,
     domain::{locale::Locale, publication},
-    mail::preflight::Level,
+    mail::preflight::{Finding, Level},
     web::{
         Pages,
         staff::{Surveyor, preflight::words},
@@ -17,7 +17,7 @@ use super::super::{composer, database, output, updates};
 /// Prints what was found; fails when something has to be mended.
 pub async fn check(update: &str, json: bool) -> anyhow::Result<()> {
     let config = Config::from_env()?;
-    let (composer, pages, pool) = (composer(&config)?, Pages::load()?, database().await?);
+    let (composer, pool) = (composer(&config)?, database().await?);
     let mut db = pool.acquire().await?;
     let publication = publication::current(&mut db)
         .await?
@@ -25,13 +25,22 @@ pub async fn check(update: &str, json: bool) -> anyhow::Result<()> {
     let update = updates::named(&mut db, update).await?;
     drop(db);
     let found = Surveyor::new(&config).survey(&pool, &composer, &publication, &update).await?;
-    let errors = found.iter().filter(|finding| finding.level == Level::Error).count();
     if json {
         output::json(&found)?;
     } else if found.is_empty() {
         output::line("Nothing was found.");
+    } else {
+        for line in lines(&found)? {
+            output::line(&line);
+        }
     }
-    for finding in found.iter().filter(|_| !json) {
+    nothing_to_mend(&found)
+}
+
+/// What was found, in words.
+pub fn lines(found: &[Finding]) -> anyhow::Result<Vec<String>> {
+    let pages = Pages::load()?;
+    let lines = found.iter().map(|finding| {
         let (text, fix) = words(&pages, Locale::En, finding);
         let level = match finding.level {
             Level::Error => "error",
@@ -39,9 +48,14 @@ pub async fn check(update: &str, json: bool) -> anyhow::Result<()> {
             Level::Note => "note",
         };
         let line = finding.line.map(|line| format!(" (line {line})")).unwrap_or_default();
-        output::line(&format!("{level}{line}: {text}\n  {fix}"));
-    }
-    match errors {
+        format!("{level}{line}: {text}\n  {fix}")
+    });
+    Ok(lines.collect())
+}
+
+/// Fails when something has to be mended before it is sent.
+pub fn nothing_to_mend(found: &[Finding]) -> anyhow::Result<()> {
+    match found.iter().filter(|finding| finding.level == Level::Error).count() {
         0 => Ok(()),
         1 => bail!("1 error has to be mended before it is sent"),
         errors => bail!("{errors} errors have to be mended before it is sent"),

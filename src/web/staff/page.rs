@@ -245,9 +245,9 @@ impl Mistakes {
         self.0.first().map(|(field, _)| *field)
     }
 
-    /// Whether this field is to be mended.
-    pub fn names(&self, field: &str) -> bool {
-        self.0.iter().any(|(known, _)| *known == field)
+    /// What is to be mended in this field.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == field).map(|(_, text)| text.as_str())
     }
 
     /// Whether there is nothing to mend.

@@ -7,6 +7,7 @@
 //! | [`guard`] | which addresses may be asked at all |
 //! | [`dns`] | SPF, DKIM and DMARC of the sender's domain |
 //! | [`recipients`] | how many people it goes to |
+//! | [`warnings`] | which warnings somebody has ticked |
 //!
 //! [`Surveyor::survey`] is all of it together; [`view`] is what `staff/findings.html` shows.
 
@@ -14,6 +15,7 @@ pub mod dns;
 pub mod guard;
 pub mod links;
 mod recipients;
+pub mod warnings;
 
 use axum::{extract::State, response::Response};
 use chrono::Utc;

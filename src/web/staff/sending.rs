@@ -27,7 +27,7 @@ use super::{
     access::Member,
     editor,
     page::{Id, Mistakes, Page, done, id_in},
-    preflight,
+    preflight::{self, warnings},
     problems::StaffProblem,
     test_mail::{self, Chosen},
     words,
@@ -45,6 +45,8 @@ pub struct Sent {
     after: String,
     /// Ticked: it was sent before, and goes out once more.
     again: String,
+    /// Ticked: the warnings are meant so, these ones; see [`warnings::mark`].
+    warnings: String,
     /// `later` with date and time, else now.
     when: String,
     date: String,
@@ -174,10 +176,10 @@ pub async fn view(
         page.text("send", &key).replace("{count}", &page.number(found.audience))
     };
     // Told at the form it was left out of.
-    let again = |later: bool| {
-        let is_told = errors.names("again") && later == sent.is_later();
-        if is_told { page.text("error", "again") } else { "" }
+    let told = |field: &str, later: bool| {
+        errors.text(field).filter(|_| later == sent.is_later()).unwrap_or_default()
     };
+    let mark = warnings::mark(&found.findings);
     let short = |text: &str| text.chars().take(40).collect::<String>();
     let mut own = json!({
         "update": { "id": found.update.id, "title": found.update.title, "version": found.update.version },
@@ -199,12 +201,18 @@ pub async fn view(
         "tests": tests,
         "typed": {
             "is_later": sent.is_later(), "again": !sent.again.is_empty(),
+            "warnings": mark.as_deref() == Some(&*sent.warnings),
             "date": short(&sent.date), "time": short(&sent.time),
         },
-        "errors": errors, "again_now": again(false), "again_later": again(true),
+        "warnings": mark,
+        "errors": errors,
+        "error_now": { "again": told("again", false), "warnings": told("warnings", false) },
+        "error_later": { "again": told("again", true), "warnings": told("warnings", true) },
     });
-    if sent.is_later() && errors.first() == Some("again") {
-        own["error_id"] = "later-again".into();
+    if sent.is_later()
+        && let Some(tick @ ("again" | "warnings")) = errors.first()
+    {
+        own["error_id"] = format!("later-{tick}").into();
     }
     Ok(own)
 }
@@ -263,13 +271,19 @@ pub async fn send(
         Ordered::Before(mailing) => mailing,
         Ordered::Now(mailing, people) => {
             let action = if at.is_some() { Action::MailingPlanned } else { Action::MailingSent };
-            let details = json!({ "people": people, "at": at });
+            let details = json!({ "people": people, "at": at, "warnings": warned(&found.findings) });
             audit::record(&mut transaction, &by, action, &content.subject, &details, now).await?;
             mailing
         }
     };
     transaction.commit().await?;
     Ok(to_mailing(mailing))
+}
+
+/// How many warnings it was sent with; not written down when there were none.
+fn warned(findings: &[Finding]) -> Option<usize> {
+    Some(findings.iter().filter(|finding| finding.level == Level::Warning).count())
+        .filter(|warnings| *warnings > 0)
 }
 
 fn to_mailing(id: MailingId) -> Response {
@@ -293,6 +307,13 @@ fn read(
     }
     if found.before.is_some() && sent.again.is_empty() {
         mistakes.add("again", page.text("error", "again"));
+    }
+    if found.obstacle.is_none()
+        && let Some(mark) = warnings::mark(&found.findings)
+        && mark != sent.warnings
+    {
+        let key = if sent.warnings.is_empty() { "warnings" } else { "warnings_changed" };
+        mistakes.add("warnings", page.text("error", key));
     }
     let shown = sent.shown.parse::<i64>().ok();
     if found.obstacle.is_none() && shown.is_none_or(|shown| !is_close(shown, found.audience)) {
