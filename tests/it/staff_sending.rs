@@ -266,6 +266,30 @@ async fn what_is_taken_back_in_time_was_never_sent_and_can_be_sent_as_if_nothing
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_update_whose_every_mailing_was_taken_back_can_be_deleted_and_one_under_way_cannot() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(2).await;
+    let (update, member) = (app.update("Neues").await, editor(&app).await);
+    let browser = app.browser_of(&member).await;
+    let mailing = led_to(&send(&browser, update).await);
+    let delete = async || {
+        let answer = browser.post(&format!("/staff/updates/{update}/delete"), &[]).await;
+        answer.header("location").to_owned()
+    };
+    assert!(delete().await.ends_with("?done=update_kept"));
+    browser.post(&format!("/staff/mailings/{mailing}/take-back"), &[]).await;
+    let again = led_to(&send(&browser, update).await);
+    assert!(delete().await.ends_with("?done=update_kept"), "of two mailings one is under way");
+    browser.post(&format!("/staff/mailings/{again}/take-back"), &[]).await;
+    assert!(delete().await.ends_with("/staff/updates?done=update_deleted"));
+    assert_eq!(app.count("select count(*) from updates").await, 0);
+    assert_eq!(app.count("select count(*) from mailings").await, 0);
+    assert_eq!(browser.get(&format!("/staff/mailings/{mailing}")).await.status, 404);
+    let actions = app.actions().await;
+    assert_eq!(actions.iter().filter(|action| *action == "mailing_taken_back").count(), 2, "the log stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn taking_back_and_beginning_at_the_same_moment_are_one_or_the_other() {
     let app = App::new().without_worker().start().await;
     app.subscribers(3).await;

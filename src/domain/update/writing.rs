@@ -9,6 +9,7 @@ use url::Url;
 use crate::domain::{
     ids::{StaffId, UpdateId},
     locale::Locale,
+    mailing,
     staff::audit::{self, Action, Actor},
     update::{MAX_BODY, Update, UpdateState, find, free_slug, history, slug_of},
 };
@@ -239,7 +240,7 @@ async fn write(
     .await
 }
 
-/// Removes a draft that was never sent. Answers whether there was one.
+/// Removes a draft that was never sent, with the mailings of it that were taken back in time. Answers whether there was one.
 ///
 /// # Errors
 /// When the database fails.
@@ -249,11 +250,15 @@ pub async fn delete(
     by: &Author,
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
+    // Nobody sends it meanwhile.
+    mailing::take_turns(db, id).await?;
     let deleted = sqlx::query!(
-        "delete from updates u where id = $1 and state = 'draft'
-           and not exists (select from mailings m where m.update_id = u.id)
-           and not exists (select from deliveries d where d.update_id = u.id and d.state = 'pending')
-         returning slug, title",
+        "with draft as (
+           select id from updates u where id = $1 and state = 'draft'
+             and not exists (select from mailings m where m.update_id = u.id and m.taken_back_at is null)
+             and not exists (select from deliveries d where d.update_id = u.id and d.state = 'pending')
+         ), taken_back as (delete from mailings where update_id in (select id from draft))
+         delete from updates where id in (select id from draft) returning slug, title",
         id.0
     )
     .fetch_optional(&mut *db)
