@@ -2,9 +2,11 @@
 
 mod look;
 mod origin;
+mod retention;
 
 pub use look::{Accent, AccentError, LEAST_CONTRAST, Logo, TimeZone, contrast};
 pub use origin::Origin;
+pub use retention::Retention;
 
 use std::collections::BTreeMap;
 
@@ -62,6 +64,10 @@ pub struct Content {
     // Left out of the JSON when there are none, as `allowed_origins` is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub funding_logos: Vec<Logo>,
+    /// How long is kept what the operator may choose a time for.
+    // Left out of the JSON when nobody has chosen, as `allowed_origins` is.
+    #[serde(default, skip_serializing_if = "Retention::is_default")]
+    pub retention: Retention,
     /// The wording, by language.
     #[serde(default)]
     pub texts: BTreeMap<Locale, Texts>,
@@ -163,6 +169,7 @@ impl Content {
                 return Err(PublicationError::File(format!("{field} must begin with https://")));
             }
         }
+        content.retention.check().map_err(|problem| PublicationError::File(problem.into()))?;
         let logo = content.logo.iter().map(|logo| ("logo", logo));
         for (field, logo) in logo.chain(content.funding_logos.iter().map(|logo| ("funding_logos", logo))) {
             logo.check().map_err(|problem| PublicationError::File(format!("{field}{problem}")))?;

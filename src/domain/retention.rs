@@ -3,8 +3,8 @@
 //! | what | how long |
 //! |---|---|
 //! | signups nobody confirmed, with their events and mails | until they expire, seven days after the request |
-//! | the proof of a consent, also of an address that another took the place of | until the end of the third year after it was withdrawn (§§ 195, 199 BGB), then erased |
-//! | who got a mailing and how that ended; other mails | 90 days after its end; the counts stay |
+//! | the proof of a consent, also of an address that another took the place of | until the end of the third year after it was withdrawn (§§ 195, 199 BGB), then erased; [`Retention::proof_years`] |
+//! | who got a mailing and how that ended; other mails | 90 days after its end; the counts stay; [`Retention::mailing_days`] |
 //! | where a signup came from | two hours, see [`limits`](super::signup::limits) |
 //! | which challenges were used | an hour after they have ended, see [`challenge`](super::signup::challenge) |
 //! | lists that staff uploaded; what came of them | a week; three months |
@@ -26,13 +26,12 @@ use crate::{
         erasure,
         ids::MailingId,
         import::upload,
-        mailing, signup,
+        mailing,
+        publication::Retention,
+        signup,
         staff::{self, audit, link, session, throttle},
     },
 };
-
-/// How long it is known to whom a mailing went.
-const DETAILS_LIVE: Duration = Duration::days(90);
 
 /// Signups removed at once.
 const SIGNUPS: i64 = 500;
@@ -67,18 +66,20 @@ pub async fn expired_signups(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx:
 pub async fn withdrawn_proofs(
     db: &mut PgConnection,
     keys: &SecretKeys,
+    retention: Retention,
     now: DateTime<Utc>,
 ) -> sqlx::Result<u64> {
     let over: Vec<EmailAddress> = sqlx::query_scalar!(
         r#"select email as "email: EmailAddress" from subscribers
            where state <> 'active'
-             and state_changed_at < date_trunc('year', $1::timestamptz, 'UTC') - interval '3 years'
+             and state_changed_at < date_trunc('year', $1::timestamptz, 'UTC') - make_interval(years => $3)
              -- Whoever is just coming back is not sent away.
              and not exists (select from signups g where g.email_normalized = subscribers.email_normalized
                              and g.state = 'waiting' and g.expires_at > $1)
            order by state_changed_at limit $2 for update skip locked"#,
         now,
-        PROOFS
+        PROOFS,
+        i32::from(retention.proof_years)
     )
     .fetch_all(&mut *db)
     .await?;
@@ -98,20 +99,22 @@ pub async fn withdrawn_proofs(
 pub async fn former_addresses(
     db: &mut PgConnection,
     keys: &SecretKeys,
+    retention: Retention,
     now: DateTime<Utc>,
 ) -> sqlx::Result<u64> {
     let over = sqlx::query!(
         r#"delete from former_addresses f
            where (f.subscriber_id, f.email_normalized) in (
                select subscriber_id, email_normalized from former_addresses
-               where left_at < date_trunc('year', $1::timestamptz, 'UTC') - interval '3 years'
+               where left_at < date_trunc('year', $1::timestamptz, 'UTC') - make_interval(years => $3)
                order by left_at limit $2 for update skip locked)
            returning email_normalized as "address: NormalizedAddress",
                exists (select from subscribers s where s.email_normalized = f.email_normalized)
                or exists (select from signups g where g.email_normalized = f.email_normalized
                           and g.state = 'waiting' and g.expires_at > $1) as "goes_on!""#,
         now,
-        PROOFS
+        PROOFS,
+        i32::from(retention.proof_years)
     )
     .fetch_all(&mut *db)
     .await?;
@@ -126,14 +129,18 @@ pub async fn former_addresses(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn old_mailings(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+pub async fn old_mailings(
+    db: &mut PgConnection,
+    retention: Retention,
+    now: DateTime<Utc>,
+) -> sqlx::Result<u64> {
     let old: Option<MailingId> = sqlx::query_scalar!(
         r#"select id as "id: MailingId" from mailings m
            where state in ('done', 'cancelled') and finished_at < $1
              and exists (select from deliveries d
                          where d.mailing_id = m.id and d.kind = 'mailing' and d.state <> 'pending')
            order by finished_at limit 1 for update skip locked"#,
-        now - DETAILS_LIVE
+        now - Duration::days(retention.mailing_days.into())
     )
     .fetch_optional(&mut *db)
     .await?;
@@ -157,10 +164,10 @@ pub async fn old_mailings(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Re
 ///
 /// # Errors
 /// When the database fails.
-pub async fn old_mails(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+pub async fn old_mails(db: &mut PgConnection, retention: Retention, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let removed = sqlx::query!(
         "delete from deliveries where mailing_id is null and finished_at < $1",
-        now - DETAILS_LIVE
+        now - Duration::days(retention.mailing_days.into())
     )
     .execute(db)
     .await?;

@@ -16,6 +16,7 @@ use crate::{
     domain::{
         consent::{ConsentEvent, ConsentMethod},
         erasure,
+        publication::Retention,
         record::{self, Record},
         signup::{
             self,
@@ -284,13 +285,19 @@ fn about(visitor: &Visitor) -> Vec<Value> {
         part("purpose", text("purpose")),
         part("basis", text("basis")),
         part("recipients", text("recipients")),
-        part("retention", text("retention")),
+        part("retention", times(&text("retention"), content.retention)),
         part("rights", text("rights")),
     ];
     if let Some(url) = &content.privacy_url {
         parts.push(part("privacy", url.to_string()));
     }
     parts
+}
+
+/// How long what is kept, in words.
+fn times(text: &str, retention: Retention) -> String {
+    text.replace("{years}", &retention.proof_years.to_string())
+        .replace("{days}", &retention.mailing_days.to_string())
 }
 
 /// The name that a value has in the texts.

@@ -7,6 +7,7 @@ use rundbrief::domain::{
     address::EmailAddress,
     ids::{SignupId, SubscriberId},
     mailing::MailingState,
+    publication::Retention,
     retention, signup,
     token::{ConfirmToken, LinkPurpose, access_token, subscriber_token},
 };
@@ -484,7 +485,9 @@ async fn the_record_of_a_former_address_goes_three_years_after_it_was_left() {
     let forget = async |days: i64| {
         let mut db = app.pool.begin().await.unwrap();
         let now = Utc::now() + TimeDelta::days(days);
-        let gone = retention::former_addresses(&mut db, &app.config.secret_keys, now).await.unwrap();
+        let gone = retention::former_addresses(&mut db, &app.config.secret_keys, Retention::default(), now)
+            .await
+            .unwrap();
         db.commit().await.unwrap();
         gone
     };

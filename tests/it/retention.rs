@@ -3,7 +3,11 @@
 use chrono::{DateTime, Datelike, Days, TimeDelta, TimeZone, Utc};
 use rundbrief::{
     config::SecretKeys,
-    domain::{mailing::MailingState, retention},
+    domain::{
+        mailing::MailingState,
+        publication::{Content, Retention},
+        retention,
+    },
 };
 
 use crate::harness::{App, TestApp, mail::Mail, program::Program};
@@ -96,8 +100,16 @@ async fn the_proof_goes_at_the_end_of_the_third_year_after_the_withdrawal() {
     let new_year = |years| Utc.with_ymd_and_hms(Utc::now().year() + years, 1, 1, 0, 0, 0).unwrap();
     let mut transaction = app.pool.begin().await.unwrap();
     let early = new_year(4) - TimeDelta::seconds(1);
-    assert_eq!(retention::withdrawn_proofs(&mut transaction, keys(&app), early).await.unwrap(), 0);
-    assert_eq!(retention::withdrawn_proofs(&mut transaction, keys(&app), new_year(4)).await.unwrap(), 1);
+    assert_eq!(
+        retention::withdrawn_proofs(&mut transaction, keys(&app), Retention::default(), early).await.unwrap(),
+        0
+    );
+    assert_eq!(
+        retention::withdrawn_proofs(&mut transaction, keys(&app), Retention::default(), new_year(4))
+            .await
+            .unwrap(),
+        1
+    );
     transaction.commit().await.unwrap();
     assert_eq!(rows(&app, "maria@example.org").await, 0);
     assert!(rows(&app, "otto@example.org").await > 0, "who is subscribed stays");
@@ -107,6 +119,30 @@ async fn the_proof_goes_at_the_end_of_the_third_year_after_the_withdrawal() {
             .await
             .unwrap();
     assert_eq!(recorded, [("erased".to_owned(), "retention".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_publication_may_choose_other_times() {
+    let app = App::new().start().await;
+    app.subscribers(3).await;
+    let mailing = app.trigger().await;
+    app.wait_for_state(mailing, MailingState::Done).await;
+    let id = app.subscriber("maria@example.org").await;
+    app.post(&app.unsubscribe_path(id), "").await;
+    let (short, in_ten_days) = (Retention { mailing_days: 9, proof_years: 1 }, Utc::now() + Days::new(10));
+    let mut db = app.pool.acquire().await.unwrap();
+    let usual = retention::old_mailings(&mut db, Retention::default(), in_ten_days).await.unwrap();
+    let shorter = retention::old_mailings(&mut db, short, in_ten_days).await.unwrap();
+    assert_eq!((usual, shorter), (0, 3));
+    let in_two_years = Utc.with_ymd_and_hms(Utc::now().year() + 2, 1, 1, 0, 0, 0).unwrap();
+    let usual =
+        retention::withdrawn_proofs(&mut db, keys(&app), Retention::default(), in_two_years).await.unwrap();
+    let shorter = retention::withdrawn_proofs(&mut db, keys(&app), short, in_two_years).await.unwrap();
+    assert_eq!((usual, shorter), (0, 1));
+
+    let file = "name = \"N\"\nretention = { mailing_days = 3 }\n";
+    let refused = Content::parse(file).unwrap_err().to_string();
+    assert_eq!(refused, "retention.mailing_days must be between 7 and 730");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,9 +156,15 @@ async fn who_is_just_coming_back_is_not_erased() {
         .unwrap();
     app.sign_up("maria@example.org").await;
     let mut db = app.pool.acquire().await.unwrap();
-    assert_eq!(retention::withdrawn_proofs(&mut db, keys(&app), Utc::now()).await.unwrap(), 0);
+    assert_eq!(
+        retention::withdrawn_proofs(&mut db, keys(&app), Retention::default(), Utc::now()).await.unwrap(),
+        0
+    );
     let later = Utc::now() + Days::new(8);
-    assert_eq!(retention::withdrawn_proofs(&mut db, keys(&app), later).await.unwrap(), 1);
+    assert_eq!(
+        retention::withdrawn_proofs(&mut db, keys(&app), Retention::default(), later).await.unwrap(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,9 +175,9 @@ async fn ninety_days_after_a_mailing_its_counts_stay_and_its_recipients_go() {
     let counts = app.wait_for_state(mailing, MailingState::Done).await;
     let old = |days, minutes| Utc::now() + Days::new(days) + TimeDelta::minutes(minutes);
     let mut db = app.pool.acquire().await.unwrap();
-    assert_eq!(retention::old_mailings(&mut db, old(90, -1)).await.unwrap(), 0);
-    assert_eq!(retention::old_mailings(&mut db, old(90, 1)).await.unwrap(), 25);
-    assert_eq!(retention::old_mailings(&mut db, old(90, 1)).await.unwrap(), 0);
+    assert_eq!(retention::old_mailings(&mut db, Retention::default(), old(90, -1)).await.unwrap(), 0);
+    assert_eq!(retention::old_mailings(&mut db, Retention::default(), old(90, 1)).await.unwrap(), 25);
+    assert_eq!(retention::old_mailings(&mut db, Retention::default(), old(90, 1)).await.unwrap(), 0);
     assert_eq!(app.count("select count(*) from deliveries where kind = 'mailing'").await, 0);
     assert_eq!(app.status(mailing).await.1, counts);
     let id = mailing.to_string();
@@ -156,7 +198,13 @@ async fn confirmations_and_welcomes_go_after_ninety_days_and_the_proof_stays() {
     app.wait_for_count("select count(*) from deliveries where state = 'accepted'", 2).await;
     let before = rows(&app, "maria@example.org").await;
     let mut db = app.pool.acquire().await.unwrap();
-    assert_eq!(retention::old_mails(&mut db, Utc::now() + Days::new(89)).await.unwrap(), 0);
-    assert_eq!(retention::old_mails(&mut db, Utc::now() + Days::new(91)).await.unwrap(), 2);
+    assert_eq!(
+        retention::old_mails(&mut db, Retention::default(), Utc::now() + Days::new(89)).await.unwrap(),
+        0
+    );
+    assert_eq!(
+        retention::old_mails(&mut db, Retention::default(), Utc::now() + Days::new(91)).await.unwrap(),
+        2
+    );
     assert_eq!(rows(&app, "maria@example.org").await, before);
 }

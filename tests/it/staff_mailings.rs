@@ -261,7 +261,7 @@ async fn who_got_it_and_left_within_seven_days_counts_as_having_left_because_of_
         report.contains("<dt>Abbestellt</dt><dd>2 Personen") && report.contains("hat 10 von 10 angenommen"),
         "{report}"
     );
-    assert!(report.contains("90 Tage nach dem Ende gelöscht") && !report.contains("report.csv"), "{report}");
+    assert!(report.contains("ist inzwischen gelöscht") && !report.contains("report.csv"), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -108,7 +108,7 @@ async fn a_legal_text_is_changed_only_by_somebody_who_has_seen_the_difference() 
     let old = current(&app).await.content.texts[&rundbrief::domain::locale::Locale::De].consent.clone();
     let new = old.replace("jederzeit", "immer");
     let asked = send(&browser, &fields(&page), &[("de_consent", &new)]).await;
-    assert_eq!((asked.status.as_u16(), asked.heading()), (200, "Rechtliche Texte ändern?"));
+    assert_eq!((asked.status.as_u16(), asked.heading()), (200, "Rechtliche Angaben ändern?"));
     assert!(
         asked.body.contains("<del>jederzeit</del>") && asked.body.contains("<ins>immer</ins>"),
         "{}",
@@ -117,11 +117,30 @@ async fn a_legal_text_is_changed_only_by_somebody_who_has_seen_the_difference() 
     assert_eq!(current(&app).await.version, 1, "nothing counts yet");
     // The answer to another text than the one that was shown is no answer.
     let other = send(&browser, &fields(&asked), &[("de_consent", "Ja zu allem.")]).await;
-    assert_eq!(other.heading(), "Rechtliche Texte ändern?");
+    assert_eq!(other.heading(), "Rechtliche Angaben ändern?");
     assert_eq!(current(&app).await.version, 1);
     assert_eq!(send(&browser, &fields(&asked), &[]).await.status, 303);
     let after = current(&app).await;
     assert_eq!(after.content.texts[&rundbrief::domain::locale::Locale::De].consent, new);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_is_changed_only_by_somebody_who_has_seen_what_that_deletes() {
+    let app = App::new().without_worker().start().await;
+    let browser = admin(&app).await;
+    let page = browser.get("/staff/publication").await;
+    let asked = send(&browser, &fields(&page), &[("mailing_days", "30"), ("proof_years", "2")]).await;
+    assert_eq!(asked.heading(), "Rechtliche Angaben ändern?");
+    for expected in ["<del>90</del><ins>30</ins>", "<del>3</del><ins>2</ins>", "nicht zurückholen"] {
+        assert!(asked.body.contains(expected), "{expected}: {}", asked.body);
+    }
+    let other = send(&browser, &fields(&asked), &[("mailing_days", "7")]).await;
+    assert_eq!(other.heading(), "Rechtliche Angaben ändern?", "another time than the one that was shown");
+    assert_eq!(send(&browser, &fields(&asked), &[]).await.status, 303);
+    let retention = current(&app).await.content.retention;
+    assert_eq!((retention.mailing_days, retention.proof_years), (30, 2));
+    let page = browser.get("/staff/publication").await;
+    assert!(page.body.contains("name=\"mailing_days\" type=\"text\" value=\"30\""), "{}", page.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,6 +157,8 @@ async fn mistakes_are_told_at_their_fields_and_nothing_typed_is_lost() {
         ("sender_address", "niemand", "keine E\u{2011}Mail-Adresse"),
         ("allowed_origins", "https://a.example/pfad", "„https://a.example/pfad“ ist keine Website"),
         ("logo_url", "https://a.example/l.png", "fehlt, was darauf steht"),
+        ("mailing_days", "3", "7 bis 730 Tage"),
+        ("proof_years", "viele", "1 bis 10 Jahre"),
     ] {
         let answer = send(&browser, &fields(&page), &[(field, typed), ("de_teaser", "Getippt <b>")]).await;
         assert_eq!(answer.status, 422, "{field}");

@@ -8,7 +8,7 @@ use tokio::time::interval;
 
 use crate::{
     config::SecretKeys,
-    domain::{consent, image, retention, signup},
+    domain::{consent, image, publication, retention, signup},
     web::images::store::Store,
 };
 
@@ -40,19 +40,23 @@ async fn round(
     }
     signup::limits::forget_places(db, now).await?;
     signup::challenge::forget_spent(db, now).await?;
+    let times = publication::current(&mut *db)
+        .await?
+        .map(|publication| publication.content.retention)
+        .unwrap_or_default();
     // A transaction each: none holds up what only another one locks.
     loop {
         let mut transaction = db.begin().await?;
         let signups = retention::expired_signups(&mut transaction, now).await?;
         transaction.commit().await?;
         let mut transaction = db.begin().await?;
-        let subscribers = retention::withdrawn_proofs(&mut transaction, keys, now).await?;
+        let subscribers = retention::withdrawn_proofs(&mut transaction, keys, times, now).await?;
         transaction.commit().await?;
         let mut transaction = db.begin().await?;
-        let addresses = retention::former_addresses(&mut transaction, keys, now).await?;
+        let addresses = retention::former_addresses(&mut transaction, keys, times, now).await?;
         transaction.commit().await?;
         let mut transaction = db.begin().await?;
-        let copies = if is_daily { retention::old_mailings(&mut transaction, now).await? } else { 0 };
+        let copies = if is_daily { retention::old_mailings(&mut transaction, times, now).await? } else { 0 };
         transaction.commit().await?;
         let mut transaction = db.begin().await?;
         let staff = retention::staff_leftovers(&mut transaction, now).await?;
@@ -63,7 +67,7 @@ async fn round(
         tracing::info!(signups, subscribers, addresses, copies, staff, "forgotten; their time was over");
     }
     if is_daily {
-        retention::old_mails(db, now).await?;
+        retention::old_mails(db, times, now).await?;
         unused_images(db, images).await?;
     }
     Ok(())

@@ -11,7 +11,7 @@ use similar::{ChangeTag, TextDiff};
 use crate::{
     domain::{
         locale::Locale,
-        publication::{self, Applied, Content},
+        publication::{self, Applied, Content, Retention},
         staff::audit::{self, Action},
     },
     web::AppState,
@@ -70,11 +70,16 @@ pub async fn change(
         return again(&Mistakes::one("form", page.text("publication_error", "changed_meanwhile")));
     }
     let before = current.map(|publication| publication.content).unwrap_or_default();
-    let changes = legal_changes(&page, &before, &content);
+    // The first publication changes nothing.
+    let changes = if base == 0 { Vec::new() } else { legal_changes(&page, &before, &content) };
     // What was seen is what counts: with any other text the question comes again.
     let seen = content_mark(&content);
     if !changes.is_empty() && sent.get("seen").is_none_or(|text| *text != seen) {
-        let own = json!({ "changes": changes, "fields": sent_pairs(&sent), "seen": seen });
+        let own = json!({
+            "changes": changes, "fields": sent_pairs(&sent), "seen": seen,
+            "has_times": before.retention != content.retention,
+            "has_texts": Locale::ALL.iter().any(|locale| before.legal_sha256(*locale) != content.legal_sha256(*locale)),
+        });
         return page.answer(StatusCode::OK, "staff/publication_changes.html", &own);
     }
     if let Applied::New(version) = publication::apply(&mut transaction, &content, now).await? {
@@ -94,13 +99,14 @@ fn sent_pairs(sent: &Sent) -> Vec<Value> {
     pairs.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
 }
 
-/// Tells whether the legal texts that are sent are those that were shown.
+/// Tells whether the legal texts and times that are sent are those that were shown.
 fn content_mark(content: &Content) -> String {
     let marks = Locale::ALL.map(|locale| hex::encode(&content.legal_sha256(locale)[..8]));
-    marks.concat()
+    let Retention { mailing_days, proof_years } = content.retention;
+    format!("{} {mailing_days} {proof_years}", marks.concat())
 }
 
-/// The legal texts that change, with what goes and what comes.
+/// The legal texts and times that change, with what goes and what comes.
 fn legal_changes(page: &Page, before: &Content, after: &Content) -> Vec<Value> {
     let mut changes = Vec::new();
     let mut look = |name: &str, locale: Option<Locale>, before: &str, after: &str| {
@@ -117,6 +123,9 @@ fn legal_changes(page: &Page, before: &Content, after: &Content) -> Vec<Value> {
     }
     let url = |content: &Content| content.privacy_url.as_ref().map(ToString::to_string).unwrap_or_default();
     look("privacy_url", None, &url(before), &url(after));
+    let (old, new) = (before.retention, after.retention);
+    look("mailing_days", None, &old.mailing_days.to_string(), &new.mailing_days.to_string());
+    look("proof_years", None, &old.proof_years.to_string(), &new.proof_years.to_string());
     changes
 }
 

@@ -1,6 +1,9 @@
 //! The form of the publication: its fields, what may stand in them, and what is said where it may not.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::RangeInclusive,
+};
 
 use serde_json::{Value, json};
 use url::Url;
@@ -8,7 +11,7 @@ use url::Url;
 use crate::{
     domain::{
         locale::Locale,
-        publication::{Accent, AccentError, Content, Logo, Origin, Sender, Texts, TimeZone},
+        publication::{Accent, AccentError, Content, Logo, Origin, Retention, Sender, Texts, TimeZone},
     },
     mail::envelope,
 };
@@ -31,6 +34,8 @@ pub fn of(content: &Content) -> Value {
         "sender_address": content.sender.address,
         "reply_to": content.sender.reply_to.clone().unwrap_or_default(),
         "unsubscribe_mailto": content.sender.unsubscribe_mailto.clone().unwrap_or_default(),
+        "mailing_days": content.retention.mailing_days.to_string(),
+        "proof_years": content.retention.proof_years.to_string(),
         "allowed_origins": content.allowed_origins.iter().flatten().map(Origin::as_str).collect::<Vec<_>>().join("\n"),
     });
     put_logo(&mut fields, "logo", content.logo.as_ref());
@@ -120,6 +125,10 @@ impl Reading<'_> {
             website: self.url("website", "website"),
             privacy_url: self.url("privacy_url", "privacy_url"),
             allowed_origins: self.origins(),
+            retention: Retention {
+                mailing_days: self.number("mailing_days", Retention::MAILING_DAYS),
+                proof_years: self.number("proof_years", Retention::PROOF_YEARS),
+            },
             time_zone: self.time_zone(),
             accent: self.accent(),
             sender: Sender {
@@ -193,6 +202,15 @@ impl Reading<'_> {
             }
         }
         Some(origins)
+    }
+
+    /// A number within its bounds; the least where it is none, which then is a mistake.
+    fn number(&mut self, field: &'static str, bounds: RangeInclusive<u16>) -> u16 {
+        let number = self.line(field).parse().ok().filter(|number| bounds.contains(number));
+        if number.is_none() {
+            self.wrong(field, field);
+        }
+        number.unwrap_or(*bounds.start())
     }
 
     fn time_zone(&mut self) -> TimeZone {
