@@ -40,6 +40,7 @@ mod pace;
 mod pages;
 mod problem;
 pub mod proof;
+mod samples;
 mod server;
 pub mod staff;
 mod stream;

@@ -1,5 +1,6 @@
 //! The publication: the newsletter's identity and its legal texts, version by version.
 
+pub mod draft;
 mod look;
 mod origin;
 mod retention;

@@ -8,6 +8,7 @@
 //! | where a signup came from | two hours, see [`limits`](super::signup::limits) |
 //! | which challenges were used | an hour after they have ended, see [`challenge`](super::signup::challenge) |
 //! | lists that staff uploaded; what came of them | a week; three months |
+//! | what an admin typed about the publication, looked at and did not save | a day |
 //! | staff sessions, one-time links, counts of failed logins | until they are over |
 //! | the audit log, and members who were disabled | three years, see [`audit`] |
 //! | IP addresses | as the operator set it, see [`consent`] |
@@ -27,7 +28,7 @@ use crate::{
         ids::MailingId,
         import::upload,
         mailing,
-        publication::Retention,
+        publication::{Retention, draft},
         signup,
         staff::{self, audit, link, session, throttle},
     },
@@ -174,7 +175,7 @@ pub async fn old_mails(db: &mut PgConnection, retention: Retention, now: DateTim
     Ok(removed.rows_affected())
 }
 
-/// Removes what is over of staff: uploaded lists, sessions, one-time links, counts of failed logins, who was disabled long
+/// Removes what is over of staff: uploaded lists, unsaved publications, sessions, one-time links, counts of failed logins, who was disabled long
 /// ago, and a thousand entries of the audit log.
 ///
 /// # Errors
@@ -185,5 +186,6 @@ pub async fn staff_leftovers(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx:
     removed += throttle::forget(&mut *db, now).await?;
     removed += staff::forget(&mut *db, now).await?;
     removed += upload::forget_old(&mut *db, now).await?;
+    removed += draft::forget(&mut *db, now).await?;
     Ok(removed + audit::forget(db, now).await?.unsigned_abs())
 }

@@ -7,7 +7,7 @@ use axum::{
 };
 use chrono::Utc;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::{publication::Origin, token};
 
@@ -19,23 +19,27 @@ use super::{
 /// `GET /embed`: three ways in, each explained, to copy, and at work.
 pub async fn page(visitor: Visitor) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
+    let mut answer = visitor.page("embed.html", &own(&visitor)?)?;
+    let csp = HeaderValue::from_static(CSP_WITH_OWN_SCRIPT);
+    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, csp);
+    Ok(answer)
+}
+
+/// What the page shows.
+pub fn own(visitor: &Visitor) -> Result<Value, Problem> {
     let service = visitor.state.public_url.as_str();
     let origins = visitor.publication.content.origins();
-    let own = json!({
+    Ok(json!({
         "service": service,
         "version": visitor.publication.version.to_string(),
         "accent": visitor.publication.content.accent.as_str(),
         "origins": origins.iter().map(Origin::as_str).collect::<Vec<_>>(),
-        "form": form(&visitor, service)?,
-        "script": script(&visitor, service)?,
+        "form": form(visitor, service)?,
+        "script": script(visitor, service)?,
         // At work here they send to wherever the page was opened, which is the same unless somebody tries things out.
-        "live_form": form(&visitor, "")?,
-        "live_script": script(&visitor, "")?,
-    });
-    let mut answer = visitor.page("embed.html", &own)?;
-    let csp = HeaderValue::from_static(CSP_WITH_OWN_SCRIPT);
-    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, csp);
-    Ok(answer)
+        "live_form": form(visitor, "")?,
+        "live_script": script(visitor, "")?,
+    }))
 }
 
 /// The plain form, as it is to be copied.

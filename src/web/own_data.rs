@@ -275,7 +275,7 @@ fn mails(visitor: &Visitor, record: &Record) -> Vec<Value> {
 }
 
 /// What a person has to be told about the processing (Art. 15(1) and (2) DSGVO).
-fn about(visitor: &Visitor) -> Vec<Value> {
+pub fn about(visitor: &Visitor) -> Vec<Value> {
     let content = &visitor.publication.content;
     let text = |key: &str| visitor.text("data.about", key).to_owned();
     let part =

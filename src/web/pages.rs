@@ -50,7 +50,7 @@ const TEMPLATES: &[(&str, &str)] = built_in!(
     "staff/recovery_codes.html",
     "staff/publication.html",
     "staff/publication_changes.html",
-    "staff/mails.html",
+    "staff/look.html",
     "staff/updates.html",
     "staff/editor.html",
     "staff/conflict.html",

@@ -65,8 +65,10 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("POST", "/staff/updates/{id}/delete", [303, 303, 303]),
     ("GET", "/staff/publication", [303, 403, 200]),
     ("POST", "/staff/publication", [303, 403, 422]),
-    ("GET", "/staff/publication/mails", [303, 403, 200]),
-    ("GET", "/staff/publication/mails/{folder}", [303, 403, 200]),
+    ("POST", "/staff/publication/preview", [303, 403, 422]),
+    ("GET", "/staff/publication/look", [303, 403, 200]),
+    ("GET", "/staff/publication/{of}/mails/{folder}", [303, 403, 200]),
+    ("GET", "/staff/publication/{of}/pages/{name}", [303, 403, 200]),
     ("GET", "/staff/people", [303, 403, 200]),
     ("POST", "/staff/people", [303, 403, 422]),
     ("GET", "/staff/people/{id}", [303, 403, 200]),
@@ -124,6 +126,8 @@ fn path_of(route: &str, team: &Team) -> String {
     route
         .replace("{version}", "1")
         .replace("{folder}", "welcome")
+        .replace("{of}", "current")
+        .replace("{name}", "signup")
         .replace("{token}", &"A".repeat(43))
         .replace("{id}", &team.other.id.to_string())
         .replace("{*rest}", "nowhere/at/all")
@@ -363,7 +367,7 @@ async fn invariant_1_get_changes_nothing_on_the_staff_pages_and_every_page_is_wh
             let path = path_of(route.path, &team);
             let answer = browser.get(&format!("{path}?lang={lang}&next=/staff&done=role_changed")).await;
             // A mail in its frame is no page of ours.
-            if path.starts_with("/staff/publication/mails/") {
+            if path.starts_with("/staff/publication/current/mails/") {
                 assert!(answer.body.contains("<!DOCTYPE html>"), "{path}");
                 continue;
             }

@@ -181,25 +181,91 @@ async fn two_admins_at_once_do_not_write_over_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_mail_can_be_seen_as_the_publication_makes_it_look() {
+async fn every_mail_and_page_can_be_seen_as_the_publication_makes_it_look() {
     let app = App::new().without_worker().start().await;
     let browser = admin(&app).await;
-    for folder in [
-        "confirmation",
-        "welcome",
-        "update",
-        "already_subscribed",
-        "access",
-        "address_change",
-        "address_notice",
-    ] {
-        let page = browser.get(&format!("/staff/publication/mails?mail={folder}")).await;
-        assert!(page.body.contains(&format!("/staff/publication/mails/{folder}?")), "{}", page.body);
-        let mail = browser.get(&format!("/staff/publication/mails/{folder}?language=en")).await;
-        assert!(mail.body.contains("Musterträger") && mail.body.contains("lang=\"en\""), "{}", mail.body);
-        assert!(mail.header("content-security-policy").contains("sandbox"));
+    let look = browser.get("/staff/publication/look").await;
+    let shown: Vec<&str> =
+        look.body.split("show=").skip(1).map(|rest| rest.split('&').next().unwrap()).collect();
+    let mut shown: Vec<String> = shown.iter().map(|show| show.replace("%2F", "/")).collect();
+    shown.sort();
+    shown.dedup();
+    assert_eq!(shown.iter().filter(|show| show.starts_with("mails/")).count(), 7, "{shown:?}");
+    // Every public page that is a page of its own.
+    let templates = std::fs::read_dir("src/web/templates").unwrap();
+    let names = templates.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let parts = ["layout", "captcha_scripts", "box_form", "box_script", "proof", "staff"];
+    for name in names.map(|name| name.trim_end_matches(".html").to_owned()) {
+        let is_shown = shown.contains(&format!("pages/{name}"));
+        assert!(is_shown || parts.contains(&name.as_str()), "{name} has no sample");
     }
-    assert_eq!(browser.get("/staff/publication/mails/nothing").await.status, 404);
+    for show in &shown {
+        let page = browser.get(&format!("/staff/publication/look?show={show}&language=en")).await;
+        let frame = format!("src=\"/staff/publication/current/{show}?lang=en&amp;look=light\"");
+        assert!(page.body.replace("&#x2F;", "/").contains(&frame), "{frame}: {}", page.body);
+        for lang in ["de", "en"] {
+            let seen = browser.get(&format!("/staff/publication/current/{show}?lang={lang}")).await;
+            assert_eq!(seen.status, 200, "{show}");
+            assert!(seen.body.contains("Musterträger"), "{show}: {}", seen.body);
+            assert!(seen.body.contains(&format!("lang=\"{lang}\"")), "{show}");
+            let policy = seen.header("content-security-policy");
+            assert!(policy.contains("sandbox") && policy.contains("frame-ancestors 'self'"), "{policy}");
+            assert!(!policy.contains("script-src"), "{policy}");
+        }
+    }
+    for nothing in ["current/mails/nothing", "current/pages/staff", "other/pages/signup", "draft/../x"] {
+        assert_eq!(browser.get(&format!("/staff/publication/{nothing}")).await.status, 404, "{nothing}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_typed_can_be_looked_at_before_it_is_saved_by_nobody_else_and_for_a_day() {
+    let app = App::new().without_worker().start().await;
+    let browser = admin(&app).await;
+    let before = current(&app).await;
+    let page = browser.get("/staff/publication").await;
+    let mut typed = fields(&page);
+    for (name, value) in &mut typed {
+        match name.as_str() {
+            "de_heading" => *value = "Post aus der <b>Lausitz</b>".into(),
+            "funder_1_url" => *value = "https://logos.example.org/land.png".into(),
+            "funder_1_alt" => *value = "Land".into(),
+            "funder_1_width" | "funder_1_height" => *value = "60".into(),
+            "mailing_days" => *value = "44".into(),
+            _ => {}
+        }
+    }
+    let typed: Vec<(&str, &str)> =
+        typed.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let led = browser.post("/staff/publication/preview", &typed).await;
+    assert_eq!(led.header("location"), "/staff/publication/look?of=draft", "{}", led.body);
+    let look = browser.get(led.header("location")).await;
+    assert!(look.body.contains("noch nicht gespeichert"), "{}", look.body);
+    let signup = browser.get("/staff/publication/draft/pages/signup").await;
+    assert!(signup.body.contains("Post aus der &lt;b&gt;Lausitz"), "{}", signup.body);
+    assert!(signup.header("content-security-policy").contains("img-src 'self' https://logos.example.org"));
+    let mail = browser.get("/staff/publication/draft/mails/update").await;
+    assert!(mail.body.contains("logos.example.org"), "{}", mail.body);
+    let data = browser.get("/staff/publication/draft/pages/data").await;
+    assert!(data.body.contains("nach 44 Tagen"), "{}", data.body);
+
+    // It counts nowhere, and is nobody else's.
+    assert_eq!(current(&app).await, before);
+    assert!(!app.get("/").await.body.contains("Post aus der"));
+    let other = app.member("other@example.org", Role::Admin).await;
+    let other = app.browser_of(&other).await;
+    let led = other.get("/staff/publication/look?of=draft").await;
+    assert_eq!(led.header("location"), "/staff/publication/look");
+    assert!(!other.get("/staff/publication/draft/pages/signup").await.body.contains("Post aus der"));
+    assert!(!app.actions().await.contains(&"publication_changed".to_owned()));
+
+    // A mistake is told, and nothing typed is lost.
+    let wrong = browser.post("/staff/publication/preview", &[("name", ""), ("de_heading", "Hier")]).await;
+    assert!(wrong.status == 422 && wrong.body.contains("value=\"Hier\""), "{}", wrong.body);
+
+    let mut db = app.pool.acquire().await.unwrap();
+    let in_a_day = chrono::Utc::now() + chrono::TimeDelta::hours(25);
+    assert_eq!(publication::draft::forget(&mut db, in_a_day).await.unwrap(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

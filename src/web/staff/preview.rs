@@ -2,7 +2,7 @@
 //! plain text, and as an inbox lists it.
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{HeaderName, header},
     response::{IntoResponse, Response},
 };
@@ -11,16 +11,15 @@ use serde_json::{Value, json};
 use crate::{
     domain::{
         ids::MailingId,
-        locale::Locale,
         mailing::{self, FrozenContent},
         update::Update,
     },
-    mail::{splice, templates::MailKind},
+    mail::splice,
     web::{AppState, problem::Problem},
 };
 
 use super::{
-    access::{Admin, Member},
+    access::Member,
     editor,
     page::{self, Page, id_in},
     problems::StaffProblem,
@@ -64,7 +63,7 @@ impl View {
     }
 
     /// A mail in the light it is looked at in. The reader's system decides that; here the person does who looks.
-    fn lit(&self, html: &str) -> String {
+    pub fn lit(&self, html: &str) -> String {
         let in_the_dark = if self.look == "dark" { "@media all" } else { "@media not all" };
         html.replace("@media (prefers-color-scheme:dark)", in_the_dark)
     }
@@ -109,39 +108,6 @@ pub async fn text(
     Ok(framed("text/plain; charset=utf-8", POLICY_WITHOUT_PICTURES, text))
 }
 
-/// `GET /staff/publication/mails`: every mail there is, as the publication makes it look.
-pub async fn mails(page: Page, _: Admin) -> Result<Response, StaffProblem> {
-    let chosen =
-        page.query("mail").and_then(|folder| MailKind::from_folder(&folder)).unwrap_or(MailKind::Update);
-    let kinds: Vec<Value> = MailKind::ALL
-        .iter()
-        .map(|kind| json!({ "folder": kind.folder(), "name": page.text("mails", kind.folder()), "is_chosen": *kind == chosen }))
-        .collect();
-    let view = View::of(&page);
-    let language = page.query("language").filter(|tag| tag == "en").unwrap_or_else(|| "de".into());
-    let src =
-        format!("/staff/publication/mails/{}?look={}&language={language}", chosen.folder(), view.look_word());
-    let own = json!({
-        "kinds": kinds, "chosen": chosen.folder(), "src": src, "look": view.look_word(), "language": language,
-    });
-    page.show("staff/mails.html", &own)
-}
-
-/// `GET /staff/publication/mails/{folder}`
-pub async fn sample(
-    State(state): State<AppState>,
-    page: Page,
-    _: Admin,
-    Path(folder): Path<String>,
-) -> Result<Response, StaffProblem> {
-    let kind = MailKind::from_folder(&folder).ok_or(StaffProblem::NOT_FOUND)?;
-    let Some(publication) = &page.publication else { return Ok(without_publication(&page)) };
-    let locale = page.query("language").and_then(|tag| Locale::from_tag(&tag)).unwrap_or_default();
-    let rendered = state.composer.sample(kind, publication, locale);
-    let rendered = rendered.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
-    Ok(framed("text/html; charset=utf-8", POLICY, View::of(&page).lit(&rendered.html)))
-}
-
 /// `GET /staff/mailings/{id}/mail.html`: as it was frozen at the trigger.
 pub async fn of_mailing(
     State(state): State<AppState>,
@@ -152,8 +118,12 @@ pub async fn of_mailing(
     let mut db = state.pool.acquire().await?;
     mailing::by_id(&mut db, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
     let content = mailing::content(&mut db, id).await?;
-    let html = splice::filled(&content.body_html, &state.composer.nobodys_tokens());
-    Ok(framed("text/html; charset=utf-8", POLICY, html))
+    Ok(framed_mail(splice::filled(&content.body_html, &state.composer.nobodys_tokens())))
+}
+
+/// A mail, alone in its frame.
+pub fn framed_mail(html: String) -> Response {
+    framed("text/html; charset=utf-8", POLICY, html)
 }
 
 fn framed(media_type: &'static str, policy: &'static str, body: String) -> Response {
@@ -172,6 +142,7 @@ async fn content(state: &AppState, page: &Page, id: Id) -> Result<Option<FrozenC
     content.map(Some).map_err(|error| StaffProblem::Common(Problem::internal(&error)))
 }
 
-fn without_publication(page: &Page) -> Response {
+/// What stands in the frame while there is no publication.
+pub fn without_publication(page: &Page) -> Response {
     framed("text/plain; charset=utf-8", POLICY_WITHOUT_PICTURES, page.text("editor", "no_publication").into())
 }

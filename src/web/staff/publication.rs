@@ -2,8 +2,14 @@
 //! version; a change to a legal text is shown, and asked about, before it counts.
 
 mod form;
+pub mod look;
 
-use axum::{Form, extract::State, http::StatusCode, response::Response};
+use axum::{
+    Form,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
 use chrono::Utc;
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
@@ -11,7 +17,7 @@ use similar::{ChangeTag, TextDiff};
 use crate::{
     domain::{
         locale::Locale,
-        publication::{self, Applied, Content, Retention},
+        publication::{self, Applied, Content, Retention, draft},
         staff::audit::{self, Action},
     },
     web::AppState,
@@ -53,13 +59,9 @@ pub async fn change(
     Admin(member): Admin,
     Form(sent): Form<Sent>,
 ) -> Result<Response, StaffProblem> {
-    let again = |errors: &Mistakes| {
-        let own = view(&page, &form::again(&sent), errors);
-        page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/publication.html", &own)
-    };
     let content = match form::read(&page, &sent) {
         Ok(content) => content,
-        Err(mistakes) => return again(&mistakes),
+        Err(mistakes) => return again(&page, &sent, &mistakes),
     };
     let now = Utc::now();
     let mut transaction = state.pool.begin().await?;
@@ -67,7 +69,8 @@ pub async fn change(
     let current = publication::current(&mut transaction).await?;
     let base = current.as_ref().map_or(0, |publication| publication.version);
     if sent.get("base").is_none_or(|text| *text != base.to_string()) {
-        return again(&Mistakes::one("form", page.text("publication_error", "changed_meanwhile")));
+        let meanwhile = Mistakes::one("form", page.text("publication_error", "changed_meanwhile"));
+        return again(&page, &sent, &meanwhile);
     }
     let before = current.map(|publication| publication.content).unwrap_or_default();
     // The first publication changes nothing.
@@ -90,6 +93,27 @@ pub async fn change(
     }
     transaction.commit().await?;
     Ok(done("/staff/publication", "publication_changed"))
+}
+
+/// `POST /staff/publication/preview`: how everything would look with what is typed, which counts nowhere yet.
+pub async fn preview(
+    State(state): State<AppState>,
+    page: Page,
+    Admin(member): Admin,
+    Form(sent): Form<Sent>,
+) -> Result<Response, StaffProblem> {
+    let content = match form::read(&page, &sent) {
+        Ok(content) => content,
+        Err(mistakes) => return again(&page, &sent, &mistakes),
+    };
+    draft::keep(&mut *state.pool.acquire().await?, member.0.staff_id, &content, Utc::now()).await?;
+    Ok(Redirect::to("/staff/publication/look?of=draft").into_response())
+}
+
+/// The form, with what is to be mended in it.
+fn again(page: &Page, sent: &Sent, mistakes: &Mistakes) -> Result<Response, StaffProblem> {
+    let own = view(page, &form::again(sent), mistakes);
+    page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/publication.html", &own)
 }
 
 /// What the form said, for the page that asks about a change to say it once more.

@@ -1,0 +1,96 @@
+//! Every public page with made-up values: for staff to look at what they have written before it counts.
+
+use axum::response::Response;
+use chrono::Utc;
+use serde_json::{Value, json};
+
+use crate::domain::leave_reason::LeaveReason;
+
+use super::{embed, own_data, problem::Problem, visitor::Visitor};
+
+/// The pages there are, by the names of their templates, in the order in which visitors meet them.
+pub const PAGES: [&str; 20] = [
+    "signup",
+    "captcha",
+    "check_mailbox",
+    "confirm",
+    "confirmed",
+    "declined",
+    "unsubscribe",
+    "unsubscribed",
+    "left",
+    "resubscribed",
+    "manage",
+    "access_sent",
+    "access_expired",
+    "data",
+    "address_asked",
+    "confirm_change",
+    "erase",
+    "nothing_stored",
+    "problem",
+    "embed",
+];
+
+/// One of [`PAGES`] as the visitor's publication makes it look. Its forms and links are nobody's.
+///
+/// # Errors
+/// [`Problem::NotFound`] for any other name; [`Problem::Internal`] when it cannot be made.
+pub fn page(visitor: &Visitor, name: &str) -> Result<Response, Problem> {
+    let name = PAGES.into_iter().find(|known| *known == name).ok_or(Problem::NotFound)?;
+    visitor.page(&format!("{name}.html"), &own(visitor, name)?)
+}
+
+const ADDRESS: &str = "maria.muster@example.org";
+const MASKED: &str = "m•••@example.org";
+
+/// The values of a page that are not the publication's.
+fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
+    let time = visitor.publication.content.written_time(Utc::now(), visitor.locale);
+    Ok(match name {
+        "signup" => json!({ "form": {
+            "email": "", "error": null, "page": "", "consent_version": null, "shown": null, "challenge": null, "captcha": null,
+        } }),
+        "captcha" => json!({
+            "form": { "email": ADDRESS, "page": "", "consent_version": "", "shown": null },
+            "challenge": "", "always": false, "contact": visitor.publication.content.sender.address,
+        }),
+        "confirm" | "confirm_change" => json!({
+            "masked_address": MASKED, "action": "", "opened": "", "requested_at": time,
+            "requested_page": visitor.publication.content.website.as_ref().and_then(|url| url.host_str()),
+            "consent": null, "consent_lang": visitor.locale,
+        }),
+        "confirmed" => json!({ "is_change": false, "address": MASKED, "unsubscribe_url": "" }),
+        "unsubscribed" => json!({
+            "undo_action": "",
+            "why": { "action": "", "undo": "", "reasons": LeaveReason::ALL.map(LeaveReason::name) },
+        }),
+        "left" => json!({ "undo_action": "" }),
+        "resubscribed" => json!({ "unsubscribe_url": "" }),
+        "manage" => json!({
+            "masked_address": MASKED, "is_active": true, "since": time, "locale": visitor.locale, "done": null,
+            "new_address": null, "action": "", "unsubscribe_action": "",
+        }),
+        "data" => json!({
+            "address": ADDRESS, "is_active": true, "since": time, "confirmed_at": time,
+            "language": visitor.text("data", if visitor.locale.tag() == "de" { "german" } else { "english" }),
+            "new_address": null, "events": [], "mails": [], "about": own_data::about(visitor),
+            "links": { "download": "", "address": "", "erase": "", "manage": "" },
+            "form": { "email": "", "error": null, "consent_version": visitor.publication.version },
+        }),
+        "address_asked" => {
+            json!({ "old_address": ADDRESS, "new_address": "maria@example.net", "manage_url": "" })
+        }
+        "problem" => json!({ "problem": {
+            "title": visitor.text("problem.link_expired", "title"),
+            "message": visitor.text("problem.link_expired", "message"),
+            "reference": null, "way_on_url": "/", "way_on_label": visitor.text("problem.link_expired", "way_on"),
+        } }),
+        "embed" => embed::own(visitor)?,
+        // These differ in which of them they use.
+        _ => json!({
+            "masked_address": MASKED, "address": ADDRESS, "action": "", "back": "", "manage_url": "",
+            "is_erased": true,
+        }),
+    })
+}
