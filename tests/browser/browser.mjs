@@ -55,11 +55,27 @@ export async function isForEveryone(page, what, { lang, width }) {
   assert.equal(await page.locator("h1").count(), 1, what);
 }
 
-/** Presses Tab until an element that fits the selector has the focus. */
+/** Presses Tab until an element that fits the selector has the focus. On the way nothing that has it may be hidden. */
 export async function tabTo(page, selector) {
-  for (let presses = 0; presses < 40; presses++) {
+  for (let presses = 0; presses < 120; presses++) {
     await page.keyboard.press("Tab");
+    assert.ok(await page.evaluate(isFocusSeen), `what has the focus is hidden: ${await focused(page)} on ${page.url()}`);
     if (await page.locator(`${selector}:focus`).count()) return;
   }
   throw new Error(`${selector} is not reached with the Tab key on ${page.url()}`);
+}
+
+const focused = (page) => page.evaluate(() => document.activeElement.outerHTML.slice(0, 200));
+
+/** In the page: whether some of what has the focus is seen, and not all of it covered (WCAG 2.2, 2.4.11). */
+function isFocusSeen() {
+  const element = document.activeElement;
+  // In the frame of a mail its links have the focus.
+  if (element === document.body || element.matches("iframe")) return true;
+  const { left, top, right, bottom } = (element.labels?.[0] ?? element).getBoundingClientRect();
+  const points = [0.1, 0.5, 0.9].flatMap((x) => [0.1, 0.5, 0.9].map((y) => [left + (right - left) * x, top + (bottom - top) * y]));
+  return points.some(([x, y]) => {
+    const seen = document.elementFromPoint(x, y);
+    return seen && (element.contains(seen) || seen.contains(element) || element.labels?.[0]?.contains(seen));
+  });
 }
