@@ -180,6 +180,8 @@ Rundbrief is running. Everything stays on this machine.
 
   4. Open the mail in the inbox and unsubscribe.
 
+Mail to addresses that begin with nobody is refused, to show how that looks.
+
 Data:  {dir}   (remove it to begin anew)
 Stop:  Ctrl-C
 ",

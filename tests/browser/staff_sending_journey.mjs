@@ -1,22 +1,29 @@
 // The way of a member of staff from an update to the report of its mailing.
 
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import { press } from "./journey.mjs";
 import { logIn } from "./staff_journey.mjs";
 
 let updates = 0;
 
+/** Runs a command that reads a file with this text; answers what it prints. */
+async function runWith(service, command, name, text, ...more) {
+  const dir = await mkdtemp(join(tmpdir(), "rundbrief-file-"));
+  const file = join(dir, name);
+  await writeFile(file, text);
+  const { stdout } = await service.run(...command, file, ...more);
+  await rm(dir, { recursive: true });
+  return stdout;
+}
+
 /** Brings in an update of its own, with a link that the check warns of; answers its id. */
 export async function newUpdate(service, title = `Neues aus der Werkstatt ${process.pid}-${updates++}`) {
-  const { mkdtemp, rm, writeFile } = await import("node:fs/promises");
-  const { tmpdir } = await import("node:os");
-  const { join } = await import("node:path");
-  const dir = await mkdtemp(join(tmpdir(), "rundbrief-update-"));
-  const file = join(dir, "update.md");
   const text = "Am Freitag öffnet die **Werkstatt** zum ersten Mal. Mehr steht [hier](https://example.org/).";
-  await writeFile(file, `---\ntitle: "${title}"\nteaser: Was in den letzten Wochen geschah.\n---\n\n${text}\n`);
-  const { stdout } = await service.run("updates", "add", file, "--json");
-  await rm(dir, { recursive: true });
-  return JSON.parse(stdout).id;
+  const file = `---\ntitle: "${title}"\nteaser: Was in den letzten Wochen geschah.\n---\n\n${text}\n`;
+  return JSON.parse(await runWith(service, ["updates", "add"], "update.md", file, "--json")).id;
 }
 
 /** Waits until a page that changes by itself, or is made anew by us, shows this. */
@@ -68,6 +75,10 @@ export async function* everySendingPage(service, page, lang) {
   yield "planned mailing";
   await press(page, ".grace button");
   yield "mailing that was taken back";
+  // Somebody whom the demo's mail server refuses.
+  const refused = `nobody.${process.pid}.${updates++}@example.org`;
+  const list = `email,consented_at,consent_source\n${refused},2026-03-01,Messe\n`;
+  await runWith(service, ["subscribers", "import"], "list.csv", list);
   await go(`/updates/${id}/send`);
   await press(page, ".button-send");
   yield "send without the tick";
@@ -77,6 +88,12 @@ export async function* everySendingPage(service, page, lang) {
   await until(page, ".tile-good dd:not(:text-is('0'))");
   await until(page, "form[action$='report.csv']");
   yield "report";
+  await press(page, "a[href*='/retry']");
+  yield "asked whether to send again";
+  await press(page, "form[action$='/retry'] button");
+  await until(page, "form[action$='report.csv']");
+  yield "report after sending again";
+  await service.run("subscribers", "erase", refused, "--yes");
   await go(`/updates/${id}/send`);
   yield "send what was sent before";
   await go("/mailings");

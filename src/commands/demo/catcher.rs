@@ -1,4 +1,5 @@
-//! The mail catcher: an SMTP server that takes everything and delivers nothing.
+//! The mail catcher: an SMTP server that takes everything and delivers nothing. Only addresses that begin with `nobody` it
+//! refuses, to show what becomes of a mailing then.
 
 use std::{
     collections::VecDeque,
@@ -103,8 +104,13 @@ async fn converse(stream: TcpStream, mails: Mails) -> std::io::Result<()> {
                 b"250 OK\r\n"
             }
             "RCPT" => {
-                to.push(text.split(['<', '>']).nth(1).unwrap_or_default().to_owned());
-                b"250 OK\r\n"
+                let address = text.split(['<', '>']).nth(1).unwrap_or_default();
+                if address.starts_with("nobody") {
+                    b"550 5.1.1 There is no such mailbox here\r\n"
+                } else {
+                    to.push(address.to_owned());
+                    b"250 OK\r\n"
+                }
             }
             "DATA" if to.is_empty() => b"554 no valid recipients\r\n",
             "DATA" => {
