@@ -57,8 +57,9 @@ impl Demo {
         cluster.create_database("rundbrief").await?;
         let catcher = catcher::start().await?;
         let settings = settings(&dir, port, &cluster, catcher.port)?;
+        // What is worth trying out: how signups are guarded, and a slow mailing.
         let source = Source::pairs(&settings.iter().map(|(k, v)| (*k, v.as_str())).collect::<Vec<_>>());
-        let config = Config::read(&source.or_environment(&Guard::NAMES))?;
+        let config = Config::read(&source.or_environment(&Guard::NAMES).or_environment(&["SEND_RATE"]))?;
         let service = Service::prepare(&config).await?;
         let first_update = samples::fill(&service.pool, &config).await?;
         let password = samples::staff_login(&service.pool).await?;

@@ -18,7 +18,7 @@ use crate::{
         recorder::{Finished, Intent, RecorderHandle},
         relay::{Relay, RelayProblem, Reply, Transmission},
         retry::{MOST_ATTEMPTS, due_after, relay_pause},
-        throttle::Throttle,
+        throttle::{Permit, Throttle},
     },
     domain::{
         address::EmailAddress,
@@ -71,6 +71,8 @@ impl Sender {
         // How the last transmission ended. It is committed together with the next mark, and before anything else
         // happens on this connection.
         let mut finished: Option<Finished> = None;
+        // Leave to start a message that then was none: the next one has it. What is skipped takes nothing of the rate.
+        let mut permit: Option<Permit> = None;
         loop {
             let Some(mut job) = self.next_job(&mut finished).await else { break };
             if let Err(pause) = self.connect(&mut finished).await {
@@ -79,10 +81,10 @@ impl Sender {
                 let _ = timeout(pause, stopped(&mut self.stopping)).await;
                 continue;
             }
-            if self.shared.throttle.is_limited() {
+            if self.shared.throttle.is_limited() && !permit.as_ref().is_some_and(Permit::is_fresh) {
                 self.settle(&mut finished).await;
                 tokio::select! {
-                    () = self.shared.throttle.permit() => {}
+                    granted = self.shared.throttle.permit() => permit = Some(granted),
                     () = stopped(&mut self.stopping) => {
                         self.shared.hand.put_back(job);
                         continue;
@@ -95,6 +97,7 @@ impl Sender {
             let mark = Mark { id: job.id, batch: job.batch };
             let intent = Intent { mark, signup: job.signup, confirm_token: message.confirm_token };
             if self.record(&mut finished, Some(intent)).await {
+                permit = None;
                 finished = Some(self.transmit(&job, &message).await);
             } else {
                 self.shared.hand.settled(job.batch);

@@ -18,6 +18,19 @@ pub struct Throttle {
     slots: Mutex<Slots>,
 }
 
+/// Leave to start one message now.
+pub struct Permit(Instant);
+
+/// After this time a moment is over: using it then would be a burst.
+const FRESH: Duration = Duration::from_millis(500);
+
+impl Permit {
+    /// Whether it can still be used.
+    pub fn is_fresh(&self) -> bool {
+        self.0.elapsed() < FRESH
+    }
+}
+
 /// Moments taken from the common budget and not yet used.
 #[derive(Default)]
 struct Slots {
@@ -37,13 +50,12 @@ impl Throttle {
     }
 
     /// Waits until a message may start. While the database is away nothing may.
-    pub async fn permit(&self) {
+    pub async fn permit(&self) -> Permit {
         if self.rate == 0 {
-            return;
+            return Permit(Instant::now());
         }
         let mut slots = self.slots.lock().await;
-        // What was taken and not used in its time is over: using it now would be a burst.
-        let stale = |next: Instant| next + Duration::from_millis(500) < Instant::now();
+        let stale = |next: Instant| next + FRESH < Instant::now();
         if slots.next.is_some_and(stale) {
             slots.left = 0;
         }
@@ -61,6 +73,7 @@ impl Throttle {
         sleep_until(at).await;
         slots.left -= 1;
         slots.next = Some(at + Duration::from_secs(1) / self.rate);
+        Permit(Instant::now())
     }
 
     /// Takes the next slots of the common budget: a twentieth of a second's worth, at least one. Little, because what a

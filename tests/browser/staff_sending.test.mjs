@@ -7,7 +7,7 @@ import { isForEveryone, launch, tabTo, withPageOf } from "./browser.mjs";
 import { press } from "./journey.mjs";
 import { start } from "./service.mjs";
 import { logIn } from "./staff_journey.mjs";
-import { everySendingPage, newUpdate, sendToAll, until } from "./staff_sending_journey.mjs";
+import { everySendingPage, newUpdate, sendToAll, slowMailingPages, until } from "./staff_sending_journey.mjs";
 
 let service, browser;
 
@@ -48,6 +48,20 @@ for (const [lang, colorScheme, width] of [
       }
       assert.deepEqual(asked.filter((url) => !url.startsWith(service.url)), []);
     });
+  });
+}
+
+for (const [lang, colorScheme, width] of [["de", "light", 320], ["en", "dark", 1280]]) {
+  test(`axe finds nothing while a mailing is under way, paused and stopped: ${lang}, ${colorScheme}, ${width} px`, async () => {
+    const slow = await start({ SEND_RATE: "1" });
+    try {
+      const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
+      await withPage(options, async (page) => {
+        for await (const what of slowMailingPages(slow, page, lang)) await isForEveryone(page, what, { lang, width });
+      });
+    } finally {
+      await slow.stop();
+    }
   });
 }
 

@@ -42,6 +42,28 @@ export async function sendToAll(page) {
   await press(page, ".button-send");
 }
 
+/** A mailing that takes its time, one mail a second: running, paused, going on, stopped for good. */
+export async function* slowMailingPages(service, page, lang) {
+  const people = Array.from({ length: 60 }, (_, n) => `p${n}.${updates}@example.org,2026-03-01,Messe\n`);
+  await runWith(service, ["subscribers", "import"], "list.csv", `email,consented_at,consent_source\n${people.join("")}`);
+  const id = await newUpdate(service);
+  await logIn(service, page, { lang });
+  await page.goto(`${service.url}/staff/updates/${id}/send`);
+  await sendToAll(page);
+  // By itself, as the events say: the page is not made anew by us.
+  await until(page, "form[action$='/pause']");
+  await until(page, "[data-live=accepted]:not(:text-is('0'))");
+  yield "mailing under way";
+  await press(page, "form[action$='/pause'] button");
+  yield "paused mailing";
+  await press(page, "form[action$='/resume'] button");
+  await until(page, "form[action$='/pause']");
+  await page.click("details.later summary");
+  await press(page, "form[action$='/cancel'] button");
+  await until(page, "form[action$='report.csv']");
+  yield "mailing that was stopped";
+}
+
 /** Every page about sending, one after the other, from logging in on. */
 export async function* everySendingPage(service, page, lang) {
   const go = (path) => page.goto(`${service.url}/staff${path}`);

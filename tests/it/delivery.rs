@@ -319,6 +319,22 @@ async fn a_cancelled_mailing_skips_what_had_not_been_sent_and_the_counts_add_up(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_skipped_takes_nothing_of_the_send_rate() {
+    let app = App::new().setting("SEND_RATE", "1").start().await;
+    app.subscribers(120).await;
+    let id = app.trigger().await;
+    app.relay.wait_for(2).await;
+    let mut transaction = app.pool.begin().await.unwrap();
+    mailing::cancel(&mut transaction, id, Utc::now()).await.unwrap();
+    transaction.commit().await.unwrap();
+    // At one a second this would take two minutes, four times as long as is waited for it.
+    app.wait_for_count("select count(*) from batches", 0).await;
+    let (_, counts) = app.status(id).await;
+    assert_eq!(counts.accepted + counts.skipped, 120);
+    assert!(app.relay.accepted_count() < 30, "{} went out", app.relay.accepted_count());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_subscribers_get_one_copy_each_with_their_own_link() {
     let app = App::new().start().await;
     app.subscribers(10_000).await;
