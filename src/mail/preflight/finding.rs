@@ -1,0 +1,229 @@
+//! What can be found, how much it weighs, and where it is mended.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// How much a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Nothing is sent until it is mended.
+    Error,
+    /// Somebody has to say that it is meant so.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+/// Where a finding is mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// The update's title.
+    Title,
+    /// Its teaser.
+    Teaser,
+    /// Its text.
+    Body,
+    /// Its link.
+    Link,
+    /// Its picture, and what it shows.
+    Image,
+    /// The publication.
+    Publication,
+    /// The operator's own mail templates.
+    Templates,
+    /// The DNS of the sender's domain.
+    Dns,
+    /// The people it goes to.
+    Recipients,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $level:ident, $place:ident;)+) => {
+        /// What can be found. Each has its words in every language, with the way to mend it: `staff.finding`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Code {
+            /// Every one there is.
+            pub const ALL: &[Code] = &[$(Code::$name),+];
+
+            /// Its name: the key of its words, and what programs know it by.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $text,)+ }
+            }
+
+            /// How much it weighs.
+            #[must_use]
+            pub fn level(self) -> Level {
+                match self { $(Code::$name => Level::$level,)+ }
+            }
+
+            /// Where it is mended.
+            #[must_use]
+            pub fn place(self) -> Place {
+                match self { $(Code::$name => Place::$place,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The publication lacks what sending needs: `fields`.
+    PublicationIncomplete = "publication_incomplete", Error, Publication;
+    /// A part (`part`) has no imprint.
+    ImprintMissing = "imprint_missing", Error, Templates;
+    /// A part (`part`) has no link to unsubscribe.
+    UnsubscribeMissing = "unsubscribe_missing", Error, Templates;
+    /// The HTML has `kilobytes`, more than Gmail shows.
+    HtmlTooLarge = "html_too_large", Error, Body;
+    /// A picture (`address`) has no text for those who do not see it.
+    ImageWithoutAlt = "image_without_alt", Error, Image;
+    /// A link (`address`) has no text to press on.
+    LinkEmpty = "link_empty", Error, Body;
+    /// A link (`address`) leads to a machine or network that readers cannot reach.
+    LinkPrivate = "link_private", Error, Body;
+    /// Nobody would get it.
+    RecipientsNone = "recipients_none", Error, Recipients;
+
+    /// The subject has so many `characters` that phones cut it off.
+    SubjectLong = "subject_long", Warning, Title;
+    /// The subject shouts.
+    SubjectShouting = "subject_shouting", Warning, Title;
+    /// There is no teaser to stand beside the subject.
+    PreheaderMissing = "preheader_missing", Warning, Teaser;
+    /// The teaser says what the subject says.
+    PreheaderRepeats = "preheader_repeats", Warning, Teaser;
+    /// The text of a picture (`alt`) does not say what it shows.
+    AltVague = "alt_vague", Warning, Image;
+    /// A picture (`address`) comes without encryption.
+    ImageHttp = "image_http", Warning, Image;
+    /// A link (`address`) goes without encryption.
+    LinkHttp = "link_http", Warning, Body;
+    /// The text of a link (`text`) does not say where it leads.
+    LinkTextVague = "link_text_vague", Warning, Body;
+    /// The text of a link (`text`) is an address other than the one it leads to (`address`).
+    LinkTextDiffers = "link_text_differs", Warning, Body;
+    /// A link (`address`) leads to a page that is not there: `status`.
+    LinkDead = "link_dead", Warning, Body;
+    /// A link (`address`) leads to a host that is not there.
+    LinkNoHost = "link_no_host", Warning, Body;
+    /// A link (`address`) leads to a name that is for examples and will never be there.
+    LinkExample = "link_example", Warning, Body;
+    /// Behind a link (`address`) nobody answers as it should.
+    LinkUnreachable = "link_unreachable", Warning, Body;
+    /// A link (`address`) leads on and on.
+    LinkLoop = "link_loop", Warning, Body;
+    /// A heading (`text`) leaves a level out.
+    HeadingSkips = "heading_skips", Warning, Body;
+    /// The mail has `count` headings of the first level, and not one.
+    HeadingFirst = "heading_first", Warning, Templates;
+    /// A text (`text`) can hardly be read: `ratio`.
+    ContrastLow = "contrast_low", Warning, Templates;
+    /// The HTML has `kilobytes`, nearly what Gmail cuts off.
+    HtmlLarge = "html_large", Warning, Body;
+    /// There is no funding notice.
+    FundingMissing = "funding_missing", Warning, Publication;
+    /// A part (`part`) does not show the funding notice.
+    FundingNotShown = "funding_not_shown", Warning, Templates;
+    /// A part (`part`) does not link to the privacy statement.
+    PrivacyNotShown = "privacy_not_shown", Warning, Templates;
+    /// A text that was to be replaced (`text`) is still there.
+    Placeholder = "placeholder", Warning, Body;
+    /// It was sent before, at `at`.
+    AlreadySent = "already_sent", Warning, Recipients;
+    /// It goes to fewer people than the last one: `now`, `before`.
+    RecipientsFell = "recipients_fell", Warning, Recipients;
+    /// It goes to more people than the last one: `now`, `before`.
+    RecipientsRose = "recipients_rose", Warning, Recipients;
+    /// The sender's `domain` has no SPF record.
+    SpfMissing = "spf_missing", Warning, Dns;
+    /// The sender's `domain` has more than one, so none counts.
+    SpfMany = "spf_many", Warning, Dns;
+    /// The SPF record of the sender's `domain` lets everybody send in its name.
+    SpfOpen = "spf_open", Warning, Dns;
+    /// The sender's `domain` has no DMARC record.
+    DmarcMissing = "dmarc_missing", Warning, Dns;
+    /// The key at `name` is not there.
+    DkimMissing = "dkim_missing", Warning, Dns;
+
+    /// The text of a link is a long address (`text`).
+    LinkTextAddress = "link_text_address", Note, Body;
+    /// A line that is bold as a whole (`text`) stands for a heading.
+    BoldHeading = "bold_heading", Note, Body;
+    /// Nobody is named who made the picture.
+    CreditMissing = "credit_missing", Note, Image;
+    /// A link (`address`) was answered with `status`, which says neither that it works nor that it does not.
+    LinkUncertain = "link_uncertain", Note, Body;
+    /// Some links could not be looked at in the time there was: `count`.
+    LinksUnchecked = "links_unchecked", Note, Body;
+    /// The DMARC record of the `domain` asks for nothing to be done.
+    DmarcNone = "dmarc_none", Note, Dns;
+    /// Which DKIM key the relay signs with is not known.
+    DkimUnknown = "dkim_unknown", Note, Dns;
+    /// The DNS of the `domain` could not be asked.
+    DnsUnknown = "dns_unknown", Note, Dns;
+    /// It is the first mailing: `now`.
+    RecipientsFirst = "recipients_first", Note, Recipients;
+}
+
+/// Something that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What.
+    pub code: Code,
+    /// How much it weighs.
+    pub level: Level,
+    /// Where it is mended.
+    pub place: Place,
+    /// What goes into its words, by name; see [`Code`].
+    pub values: BTreeMap<&'static str, String>,
+    /// The line of the update's text, counted from 1.
+    pub line: Option<usize>,
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl Finding {
+    /// A finding without values.
+    #[must_use]
+    pub fn new(code: Code) -> Self {
+        Self { code, level: code.level(), place: code.place(), values: BTreeMap::new(), line: None }
+    }
+
+    /// With a value, shortened to what a line holds.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        let value: String = value.into();
+        let mut shown: String = value.chars().take(MOST_SHOWN).collect();
+        if shown.len() < value.len() {
+            shown.push('…');
+        }
+        self.values.insert(name, shown);
+        self
+    }
+
+    /// In this line of the update's text.
+    #[must_use]
+    pub fn in_line(self, line: usize) -> Self {
+        Self { line: Some(line), ..self }
+    }
+
+    /// Mended at another place than most of its kind.
+    #[must_use]
+    pub fn at(self, place: Place) -> Self {
+        Self { place, ..self }
+    }
+}
+
+/// Characters of a value that are shown.
+const MOST_SHOWN: usize = 120;
