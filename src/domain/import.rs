@@ -4,10 +4,11 @@
 //! what its people have decided since.
 //!
 //! A file is read line by line ([`lines`]), in the way that its [`plan`] says. The command reads it from the disk; what
-//! comes through the staff pages lies in the database and is brought in by [`upload`].
+//! comes through the staff pages lies in the database ([`upload`]) and is brought in piece by piece ([`steps`]).
 
 pub mod lines;
 pub mod plan;
+pub mod steps;
 pub mod upload;
 
 use std::collections::{HashMap, HashSet};

@@ -1,0 +1,228 @@
+//! Reading an uploaded list, step by step.
+//!
+//! [`step`] reads on from where the last step stood, in one transaction with what it brought in. So any process can do
+//! any step, a process that is killed costs nothing, and none reads a line that another has read: the row is locked.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::{config::SecretKeys, domain::ids::ImportId};
+
+use super::{
+    Imported, Row,
+    lines::{Lines, ParseAddress},
+    plan::Plan,
+    upload::{BadLine, Import, ImportState, PIECE, by_id, remove_file},
+};
+
+/// Bytes read at a step, and so what a line may have.
+const WINDOW: usize = 2 * PIECE;
+/// People brought in at a step.
+const ROWS: usize = 2_000;
+/// Bad lines that are kept of an import; further ones are only counted.
+const PROBLEMS: i64 = 10_000;
+
+/// What a step came to.
+#[derive(Debug, Default)]
+struct Read {
+    rows: Vec<Row>,
+    bad: Vec<BadLine>,
+    bytes: u64,
+    lines: u64,
+    failure: Option<&'static str>,
+}
+
+/// An import that is under way and that nobody else is just reading, for [`step`] in the same transaction.
+///
+/// # Errors
+/// When the database fails.
+pub async fn next(db: &mut PgConnection) -> sqlx::Result<Option<ImportId>> {
+    // Passed over while another process is at it.
+    sqlx::query_scalar!(
+        r#"select id as "id: ImportId" from imports where state in ('checking', 'importing')
+           order by created_at limit 1 for update skip locked"#
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Reads on in an import, in the transaction in which [`next`] gave it.
+///
+/// # Errors
+/// When the database fails. The transaction has to be given up then; the next step begins where this one did.
+pub async fn step(
+    db: &mut PgConnection,
+    id: ImportId,
+    keys: &SecretKeys,
+    parse: ParseAddress,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let Some(import) = by_id(&mut *db, id).await? else { return Ok(()) };
+    let from = u64::try_from(import.next_byte).unwrap_or_default();
+    let size = u64::try_from(import.size_bytes).unwrap_or_default();
+    let mut window = window(&mut *db, id, from).await?;
+    let is_last = from + window.len() as u64 >= size;
+    if is_last {
+        window.push(b'\n');
+    }
+    let lines_before = u64::try_from(import.next_line - 1).unwrap_or_default();
+    let read = read(&window, is_last, (lines_before, from == 0), &import.plan, parse, now);
+    let outcomes = if import.state == ImportState::Importing {
+        super::batch(&mut *db, keys, &read.rows, now).await?
+    } else {
+        super::try_out(&mut *db, keys, &read.rows).await?
+    };
+    keep_problems(&mut *db, id, &read.bad).await?;
+    advance(db, &import, &read, &outcomes, now).await
+}
+
+/// The next bytes of the file.
+async fn window(db: &mut PgConnection, id: ImportId, from: u64) -> sqlx::Result<Vec<u8>> {
+    let piece = PIECE as u64;
+    let first = i32::try_from(from / piece).unwrap_or(i32::MAX);
+    let skipped = usize::try_from(from % piece).unwrap_or_default();
+    let pieces = sqlx::query_scalar!(
+        "select bytes from import_pieces where import_id = $1 and number between $2 and $2 + 2 order by number",
+        id.0,
+        first
+    )
+    .fetch_all(db)
+    .await?;
+    let mut bytes = pieces.concat();
+    bytes.drain(..skipped.min(bytes.len()));
+    bytes.truncate(WINDOW);
+    Ok(bytes)
+}
+
+/// Reads lines out of a window. The last of it may go on behind the window, and is left for the next step then.
+fn read(
+    window: &[u8],
+    is_last: bool,
+    (lines_before, is_first): (u64, bool),
+    plan: &Plan,
+    parse: ParseAddress,
+    now: DateTime<Utc>,
+) -> Read {
+    let mut read = Read::default();
+    let mut lines = Lines::new(window, plan.separator.byte(), lines_before);
+    let mut is_header = is_first && plan.has_header;
+    loop {
+        // Reading out of memory does not fail.
+        let Ok(Some(line)) = lines.read() else {
+            // Nothing but blank lines up to the end; what may be the beginning of one that is not is left.
+            let line_end = || window.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            let end = if is_last { window.len() } else { line_end() };
+            read.bytes = read.bytes.max(end as u64);
+            break;
+        };
+        let row = (!std::mem::take(&mut is_header)).then(|| line.row(plan, parse, now));
+        let number = line.number;
+        if !is_last && lines.bytes_read() >= window.len() as u64 {
+            break;
+        }
+        read.bytes = lines.bytes_read();
+        match row {
+            Some(Ok(row)) => read.rows.push(row),
+            Some(Err(problem)) => {
+                let line = i64::try_from(number).unwrap_or(i64::MAX);
+                read.bad.push(BadLine { line, problem: problem.key().to_owned() });
+            }
+            None => {}
+        }
+        if read.rows.len() + read.bad.len() >= ROWS {
+            break;
+        }
+    }
+    if read.bytes == 0 && !window.is_empty() {
+        // A line as long as the window: a quote that is never closed, or no list at all.
+        read.failure = Some(if window.contains(&b'\n') { "open_quote" } else { "long_line" });
+    }
+    let done = usize::try_from(read.bytes).unwrap_or_default().min(window.len());
+    read.lines = window[..done].split(|byte| *byte == b'\n').count() as u64 - 1;
+    read
+}
+
+async fn keep_problems(db: &mut PgConnection, id: ImportId, bad: &[BadLine]) -> sqlx::Result<()> {
+    if bad.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<i64> = bad.iter().map(|bad| bad.line).collect();
+    let problems: Vec<String> = bad.iter().map(|bad| bad.problem.clone()).collect();
+    // The import finds what its dry run has found.
+    sqlx::query!(
+        "insert into import_problems (import_id, line, problem)
+         select $1, line, problem from unnest($2::bigint[], $3::text[]) as bad (line, problem)
+         limit greatest(0, $4 - (select count(*) from import_problems where import_id = $1))
+         on conflict do nothing",
+        id.0,
+        &lines,
+        &problems,
+        PROBLEMS
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn advance(
+    db: &mut PgConnection,
+    import: &Import,
+    read: &Read,
+    outcomes: &[(u64, Imported)],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let count = |wanted| number(outcomes.iter().filter(|(_, outcome)| *outcome == wanted).count());
+    let next_byte = (import.next_byte + i64::try_from(read.bytes).unwrap_or_default()).min(import.size_bytes);
+    let is_over = next_byte >= import.size_bytes;
+    let state = match (read.failure, is_over, import.state) {
+        (Some(_), ..) => ImportState::Failed,
+        (None, true, ImportState::Importing) => ImportState::Done,
+        (None, true, _) => ImportState::Checked,
+        (None, false, state) => state,
+    };
+    sqlx::query!(
+        "update imports set state = $2, next_byte = $3, next_line = next_line + $4, added = added + $5,
+             known = known + $6, had_left = had_left + $7, suppressed = suppressed + $8, bad = bad + $9, failure = $10,
+             finished_at = case when $11 then $12::timestamptz end
+         where id = $1",
+        import.id.0,
+        state as ImportState,
+        next_byte,
+        i64::try_from(read.lines).unwrap_or_default(),
+        count(Imported::Added),
+        count(Imported::Known),
+        count(Imported::Left),
+        count(Imported::Suppressed),
+        number(read.bad.len()),
+        read.failure,
+        state != import.state,
+        now
+    )
+    .execute(&mut *db)
+    .await?;
+    if state.is_over() { remove_file(db, import.id).await } else { Ok(()) }
+}
+
+/// Ends an import that cannot go on, with its reason by key. One that somebody else has brought on or ended since stays as
+/// it is.
+///
+/// # Errors
+/// When the database fails.
+pub async fn fail(
+    db: &mut PgConnection,
+    id: ImportId,
+    failure: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update imports set state = 'failed', failure = $2, finished_at = $3
+         where id = $1 and state in ('checking', 'importing')",
+        id.0,
+        failure,
+        now
+    )
+    .execute(&mut *db)
+    .await?;
+    remove_file(db, id).await
+}
