@@ -20,8 +20,7 @@ fn page_of(update: UpdateId) -> String {
 
 /// The fields of the form that sends now, as the page has them, with a tick for the warnings.
 fn fields(page: &Answer) -> Vec<(&'static str, String)> {
-    let mut fields =
-        vec![("form", page.field("form")), ("shown", page.field("shown")), ("when", "now".into())];
+    let mut fields = ["form", "version", "shown", "when"].map(|name| (name, page.field(name))).to_vec();
     if page.body.contains("name=\"after\"") {
         fields.push(("after", page.field("after")));
     }
@@ -389,7 +388,7 @@ async fn warnings_need_a_tick_that_counts_for_what_stood_on_the_page_and_for_not
         assert!(answer.body.contains(expected), "{expected}: {}", answer.body);
     }
     let later = [
-        &unticked[..2],
+        &unticked[..3],
         &[("when", "later".to_owned()), ("date", "2999-01-01".into()), ("time", "09:00".into())],
     ]
     .concat();
@@ -398,7 +397,7 @@ async fn warnings_need_a_tick_that_counts_for_what_stood_on_the_page_and_for_not
         answer.body.contains("id=\"later-warnings-error\"") && !answer.body.contains("id=\"warnings-error\"")
     );
 
-    // A colleague changes the text, and with it the warnings, while the page is open.
+    // The check finds something else while the page is open.
     sqlx::query("update updates set teaser = '' where id = $1")
         .bind(update.0)
         .execute(&app.pool)
@@ -415,6 +414,26 @@ async fn warnings_need_a_tick_that_counts_for_what_stood_on_the_page_and_for_not
     let admin = app.member("admin@example.org", Role::Admin).await;
     let log = app.browser_of(&admin).await.get("/staff/audit").await;
     assert!(log.body.contains("Hinweise der Prüfung: "), "{}", log.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_colleague_has_changed_since_the_page_was_shown_does_not_go_out_unseen() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(3).await;
+    let (mia, jonas) = (editor(&app).await, app.member("jonas@example.org", Role::Editor).await);
+    let browser = app.browser_of(&mia).await;
+    let update = app.update("Neues").await;
+    let form = fields(&browser.get(&page_of(update)).await);
+    let other = app.browser_of(&jonas).await;
+    let text = [("version", "1"), ("title", "Ganz anderes"), ("body", "Noch nicht fertig"), ("locale", "de")];
+    let saved = other.post(&format!("/staff/updates/{update}"), &text).await;
+    assert_eq!(saved.status, 303, "{}", saved.body);
+    let answer = press(&browser, update, &form).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.body.contains("seit Sie diese Seite geöffnet haben"), "{}", answer.body);
+    assert!(answer.body.contains("Ganz anderes"), "and what it is now is shown");
+    assert_eq!(app.count("select count(*) from mailings").await, 0);
+    led_to(&press(&browser, update, &fields(&answer)).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -435,7 +454,8 @@ async fn when_the_number_of_people_has_changed_since_the_page_was_shown_it_asks_
     let mailing = led_to(&press(&browser, update, &fields(&answer)).await);
     assert_eq!(app.status(mailing).await.0.audience, 15);
 
-    for (name, form) in [("no form", vec![("shown", "15".to_owned())]), ("nothing", Vec::new())] {
+    let without_form = vec![("version", "1".to_owned()), ("shown", "15".to_owned())];
+    for (name, form) in [("no form", without_form), ("nothing", Vec::new())] {
         let other = app.update("Anderes").await;
         assert_eq!(press(&browser, other, &form).await.status, 422, "{name}");
     }
@@ -449,9 +469,10 @@ async fn a_mailing_can_be_planned_on_the_publications_clocks_moved_and_taken_bac
     let browser = app.browser_of(&member).await;
     let page = browser.get(&page_of(update)).await;
     let plan = async |date: &str, time: &str| {
-        let (form, warnings) = (page.field("form"), page.field("warnings"));
+        let [form, version, warnings] = ["form", "version", "warnings"].map(|name| page.field(name));
         let fields = [
             ("form", form.as_str()),
+            ("version", &version),
             ("shown", "3"),
             ("when", "later"),
             ("date", date),

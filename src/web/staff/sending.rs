@@ -39,13 +39,15 @@ use super::{
 pub struct Sent {
     /// The number of the form: see [`Order::form`].
     form: String,
+    /// The version of the update that the page has shown.
+    version: String,
     /// How many people stood on the button.
     shown: String,
     /// The last mailing of this update that the page has shown.
     after: String,
     /// Ticked: it was sent before, and goes out once more.
     again: String,
-    /// Ticked: the warnings are meant so, these ones; see [`warnings::mark`].
+    /// Ticked: the warnings are meant so, these ones; see [`warnings::marks`].
     warnings: String,
     /// `later` with date and time, else now.
     when: String,
@@ -179,7 +181,7 @@ pub async fn view(
     let told = |field: &str, later: bool| {
         errors.text(field).filter(|_| later == sent.is_later()).unwrap_or_default()
     };
-    let mark = warnings::mark(&found.findings);
+    let marks = warnings::marks(&found.findings);
     let short = |text: &str| text.chars().take(40).collect::<String>();
     let mut own = json!({
         "update": { "id": found.update.id, "title": found.update.title, "version": found.update.version },
@@ -201,10 +203,10 @@ pub async fn view(
         "tests": tests,
         "typed": {
             "is_later": sent.is_later(), "again": !sent.again.is_empty(),
-            "warnings": mark.as_deref() == Some(&*sent.warnings),
+            "warnings": !sent.warnings.is_empty() && warnings::are_ticked(&found.findings, &sent.warnings),
             "date": short(&sent.date), "time": short(&sent.time),
         },
-        "warnings": mark,
+        "warnings": marks,
         "errors": errors,
         "error_now": { "again": told("again", false), "warnings": told("warnings", false) },
         "error_later": { "again": told("again", true), "warnings": told("warnings", true) },
@@ -271,19 +273,13 @@ pub async fn send(
         Ordered::Before(mailing) => mailing,
         Ordered::Now(mailing, people) => {
             let action = if at.is_some() { Action::MailingPlanned } else { Action::MailingSent };
-            let details = json!({ "people": people, "at": at, "warnings": warned(&found.findings) });
+            let details = json!({ "people": people, "at": at, "warnings": warnings::count(&found.findings) });
             audit::record(&mut transaction, &by, action, &content.subject, &details, now).await?;
             mailing
         }
     };
     transaction.commit().await?;
     Ok(to_mailing(mailing))
-}
-
-/// How many warnings it was sent with; not written down when there were none.
-fn warned(findings: &[Finding]) -> Option<usize> {
-    Some(findings.iter().filter(|finding| finding.level == Level::Warning).count())
-        .filter(|warnings| *warnings > 0)
 }
 
 fn to_mailing(id: MailingId) -> Response {
@@ -299,24 +295,24 @@ fn read(
 ) -> (Option<DateTime<Utc>>, Mistakes) {
     let mut mistakes = Mistakes::default();
     let mut at = None;
+    if found.obstacle.is_none() && !warnings::are_ticked(&found.findings, &sent.warnings) {
+        let key = if sent.warnings.is_empty() { "warnings" } else { "warnings_changed" };
+        mistakes.add("warnings", page.text("error", key));
+    }
+    if found.before.is_some() && sent.again.is_empty() {
+        mistakes.add("again", page.text("error", "again"));
+    }
     if sent.is_later() {
         match words::moment(page.time_zone(), &sent.date, &sent.time, now) {
             Ok(moment) => at = Some(moment),
             Err(words::NoMoment(field, key)) => mistakes.add(field, page.text("error", key)),
         }
     }
-    if found.before.is_some() && sent.again.is_empty() {
-        mistakes.add("again", page.text("error", "again"));
-    }
-    if found.obstacle.is_none()
-        && let Some(mark) = warnings::mark(&found.findings)
-        && mark != sent.warnings
-    {
-        let key = if sent.warnings.is_empty() { "warnings" } else { "warnings_changed" };
-        mistakes.add("warnings", page.text("error", key));
-    }
     let shown = sent.shown.parse::<i64>().ok();
-    if found.obstacle.is_none() && shown.is_none_or(|shown| !is_close(shown, found.audience)) {
+    if found.obstacle.is_none() && sent.version != found.update.version.to_string() {
+        // What somebody has changed since was neither seen nor checked.
+        mistakes.add("form", page.text("error", "version"));
+    } else if found.obstacle.is_none() && shown.is_none_or(|shown| !is_close(shown, found.audience)) {
         let text = page.text("error", "audience").replace("{count}", &page.number(found.audience));
         mistakes.add("form", text.replace("{shown}", &page.number(shown.unwrap_or(0))));
     } else if Uuid::parse_str(&sent.form).is_err() {

@@ -6,16 +6,35 @@ use sha2::{Digest, Sha256};
 
 use crate::mail::preflight::{Code, Finding, Level, Place};
 
-/// What the box to be ticked stands for: a mark of all the warnings, whatever their order. `None` where nothing has to be
-/// ticked.
+/// So many warnings have marks; nobody reads more of them.
+const MOST: usize = 500;
+
+/// What the box to be ticked stands for: a short mark of each warning. `None` where nothing has to be ticked.
 #[must_use]
-pub fn mark(findings: &[Finding]) -> Option<String> {
+pub fn marks(findings: &[Finding]) -> Option<String> {
+    let marks: Vec<String> = each(findings).into_iter().collect();
+    (!marks.is_empty()).then(|| marks.join(" "))
+}
+
+/// Whether every warning is among those that were ticked. One that has gone meanwhile is no reason to ask again.
+#[must_use]
+pub fn are_ticked(findings: &[Finding], ticked: &str) -> bool {
+    let ticked: BTreeSet<&str> = ticked.split(' ').collect();
+    each(findings).iter().all(|mark| ticked.contains(mark.as_str()))
+}
+
+/// How many warnings have to be ticked, for the audit log; nothing where none have to.
+#[must_use]
+pub fn count(findings: &[Finding]) -> Option<usize> {
+    Some(each(findings).len()).filter(|count| *count > 0)
+}
+
+fn each(findings: &[Finding]) -> BTreeSet<String> {
     // That it was sent before has a tick of its own.
     let needs_tick =
         |finding: &&Finding| finding.level == Level::Warning && finding.code != Code::AlreadySent;
-    let warnings: BTreeSet<String> = findings.iter().filter(needs_tick).map(said).collect();
-    let all = warnings.into_iter().collect::<Vec<_>>().join("\n");
-    (!all.is_empty()).then(|| hex::encode(&Sha256::digest(all)[..8]))
+    let warnings = findings.iter().filter(needs_tick).take(MOST);
+    warnings.map(|warning| hex::encode(&Sha256::digest(said(warning))[..4])).collect()
 }
 
 /// What a warning says. Not the number of people: one who subscribes meanwhile is no new warning, and the number itself is
@@ -29,7 +48,7 @@ fn said(finding: &Finding) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::mark;
+    use super::{are_ticked, count, marks};
     use crate::mail::preflight::{Code, Finding};
 
     fn http(address: &str) -> Finding {
@@ -38,24 +57,25 @@ mod tests {
 
     #[test]
     fn errors_notes_and_what_has_its_own_tick_need_none() {
-        assert_eq!(mark(&[]), None);
         let others = [Code::LinkEmpty, Code::BoldHeading, Code::AlreadySent].map(Finding::new);
-        assert_eq!(mark(&others), None);
+        for none in [&[][..], &others] {
+            assert_eq!((marks(none), count(none)), (None, None));
+            assert!(are_ticked(none, ""));
+        }
     }
 
     #[test]
-    fn the_same_warnings_have_the_same_mark_and_others_another() {
-        let (a, b) = (http("http://a.example"), http("http://b.example"));
-        let both = mark(&[a.clone(), b.clone()]);
-        assert!(both.is_some());
-        assert_eq!(both, mark(&[b.clone(), a.clone(), Finding::new(Code::BoldHeading)]));
-        assert_ne!(both, mark(&[a]));
-        assert_ne!(mark(&[b]), mark(&[http("http://c.example")]));
+    fn a_tick_counts_for_the_warnings_that_were_shown_and_for_fewer_but_for_no_other() {
+        let (a, b, c) = (http("http://a.example"), http("http://b.example"), http("http://c.example"));
+        let ticked = marks(&[a.clone(), b.clone()]).unwrap();
+        assert!(are_ticked(&[b.clone(), Finding::new(Code::BoldHeading), a.clone()], &ticked));
+        assert!(are_ticked(std::slice::from_ref(&b), &ticked));
+        assert!(!are_ticked(&[a, c], &ticked) && !are_ticked(&[b], ""));
     }
 
     #[test]
     fn somebody_who_subscribes_meanwhile_is_no_new_warning() {
         let rose = |now: &str| Finding::new(Code::RecipientsRose).with("now", now).with("before", "10");
-        assert_eq!(mark(&[rose("20")]), mark(&[rose("21")]));
+        assert!(are_ticked(&[rose("21")], &marks(&[rose("20")]).unwrap()));
     }
 }
