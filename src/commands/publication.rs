@@ -6,8 +6,9 @@ use anyhow::{Context, anyhow};
 use chrono::Utc;
 use clap::Subcommand;
 use serde_json::json;
+use sqlx::PgConnection;
 
-use crate::domain::publication::{self, Applied, Content};
+use crate::domain::publication::{self, Applied, Content, Retention};
 
 use super::{Usage, database, output};
 
@@ -18,6 +19,9 @@ pub enum Publication {
     Apply {
         /// A publication file; publication.example.toml shows every field.
         file: PathBuf,
+        /// Do not ask, also when a retention period gets shorter and so more is deleted.
+        #[arg(long)]
+        yes: bool,
         /// Print one JSON value.
         #[arg(long)]
         json: bool,
@@ -34,18 +38,23 @@ impl Publication {
     /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
-            Publication::Apply { file, json } => apply(&file, json).await,
+            Publication::Apply { file, yes, json } => apply(&file, yes, json).await,
             Publication::Show { json } => show(json).await,
         }
     }
 }
 
-async fn apply(file: &std::path::Path, json: bool) -> anyhow::Result<()> {
+async fn apply(file: &std::path::Path, yes: bool, json: bool) -> anyhow::Result<()> {
     let name = file.display();
     let text =
         std::fs::read_to_string(file).map_err(|error| Usage(format!("{name} cannot be read: {error}")))?;
     let content = Content::parse(&text).with_context(|| format!("{name} was not applied"))?;
-    let mut transaction = database().await?.begin().await?;
+    let pool = database().await?;
+    if !yes && !may_shorten(&mut *pool.acquire().await?, &content).await? {
+        output::remark("Nothing was changed.");
+        return Ok(());
+    }
+    let mut transaction = pool.begin().await?;
     let applied = publication::apply(&mut transaction, &content, Utc::now()).await?;
     transaction.commit().await?;
     let (version, changed) = match applied {
@@ -69,6 +78,22 @@ async fn apply(file: &std::path::Path, json: bool) -> anyhow::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Asks before a retention period gets shorter: what it no longer keeps is deleted within a day, for good. A file that
+/// says nothing of them means the usual ones, whatever was chosen on the staff pages.
+async fn may_shorten(db: &mut PgConnection, content: &Content) -> anyhow::Result<bool> {
+    let Some(current) = publication::current(db).await? else { return Ok(true) };
+    let (old, new) = (current.content.retention, content.retention);
+    if new.mailing_days >= old.mailing_days && new.proof_years >= old.proof_years {
+        return Ok(true);
+    }
+    let period = |retention: Retention| {
+        format!("mailing_days = {}, proof_years = {}", retention.mailing_days, retention.proof_years)
+    };
+    output::remark(&format!("Retention now:    {}", period(old)));
+    output::remark(&format!("Retention then:   {}", period(new)));
+    Ok(output::confirm("Keep less, and delete what is older?", "change")?)
 }
 
 async fn show(json: bool) -> anyhow::Result<()> {

@@ -71,7 +71,8 @@ impl Sender {
         // How the last transmission ended. It is committed together with the next mark, and before anything else
         // happens on this connection.
         let mut finished: Option<Finished> = None;
-        // Leave to start a message that then was none: the next one has it. What is skipped takes nothing of the rate.
+        // Permission to start a message that then was not sent: the next one may use it, for half a second. So what is
+        // skipped takes next to nothing of the rate.
         let mut permit: Option<Permit> = None;
         loop {
             let Some(mut job) = self.next_job(&mut finished).await else { break };

@@ -18,7 +18,7 @@ pub struct Throttle {
     slots: Mutex<Slots>,
 }
 
-/// Leave to start one message now.
+/// Permission to start one message now.
 pub struct Permit(Instant);
 
 /// After this time a moment is over: using it then would be a burst.

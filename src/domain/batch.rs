@@ -52,6 +52,20 @@ struct Row {
     has_left: bool,
 }
 
+/// How many batches of confirmations, welcomes and other mails that come before mailings have been due since before
+/// `since`. More than none means that the relay is away, or that no worker runs.
+///
+/// # Errors
+/// When the database fails.
+pub async fn late_urgent(db: &mut PgConnection, since: DateTime<Utc>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from batches where mailing_id is null and due_at < $1"#,
+        since
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// Claims up to `limit` confirmations, welcomes and tests that are due, oldest first.
 ///
 /// Any number of workers may do this at once: `skip locked` gives each batch to one of them. A worker whose lease has

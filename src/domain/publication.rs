@@ -65,7 +65,7 @@ pub struct Content {
     // Left out of the JSON when there are none, as `allowed_origins` is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub funding_logos: Vec<Logo>,
-    /// How long is kept what the operator may choose a time for.
+    /// The retention periods that the operator may choose.
     // Left out of the JSON when nobody has chosen, as `allowed_origins` is.
     #[serde(default, skip_serializing_if = "Retention::is_default")]
     pub retention: Retention,

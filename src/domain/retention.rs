@@ -175,8 +175,8 @@ pub async fn old_mails(db: &mut PgConnection, retention: Retention, now: DateTim
     Ok(removed.rows_affected())
 }
 
-/// Removes what is over of staff: uploaded lists, unsaved publications, sessions, one-time links, counts of failed logins, who was disabled long
-/// ago, and a thousand entries of the audit log.
+/// Removes what is over of staff: uploaded lists, unsaved publications, sessions, one-time links, counts of failed logins,
+/// who was disabled long ago, and a thousand entries of the audit log.
 ///
 /// # Errors
 /// When the database fails.

@@ -32,7 +32,7 @@ pub const PAGES: [&str; 20] = [
     "embed",
 ];
 
-/// One of [`PAGES`] as the visitor's publication makes it look. Its forms and links are nobody's.
+/// One of [`PAGES`] as the visitor's publication makes it look. Its forms and links are nobody's, and lead to no subscriber.
 ///
 /// # Errors
 /// [`Problem::NotFound`] for any other name; [`Problem::Internal`] when it cannot be made.
@@ -42,7 +42,7 @@ pub fn page(visitor: &Visitor, name: &str) -> Result<Response, Problem> {
 }
 
 const ADDRESS: &str = "maria.muster@example.org";
-const MASKED: &str = "m•••@example.org";
+const MASKED: &str = "m…r@example.org";
 
 /// The values of a page that are not the publication's.
 fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {

@@ -155,6 +155,23 @@ async fn a_changed_publication_is_a_new_version_and_an_unchanged_one_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_publication_that_keeps_less_is_applied_only_when_that_is_said() {
+    let app = App::new().without_worker().start().await;
+    let program = Program::beside(&app);
+    for days in [200, 30] {
+        let line = format!("retention = {{ mailing_days = {days}, proof_years = 3 }}\ntime_zone =");
+        program.file(&format!("{days}.toml"), PUBLICATION.replacen("time_zone =", &line, 1));
+    }
+    program.run(&["publication", "apply", "200.toml"]).await.done();
+    let refused = program.run(&["publication", "apply", "30.toml"]).await;
+    let told = refused.refused(2);
+    for expected in ["mailing_days = 200", "mailing_days = 30", "--yes"] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    program.run(&["publication", "apply", "30.toml", "--yes"]).await.done();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_publication_show_prints_can_be_applied_again() {
     let app = App::new().without_worker().start().await;
     let program = Program::beside(&app);

@@ -57,6 +57,9 @@ async fn the_report_tells_what_the_relay_accepted_and_what_not_by_reply_and_with
     let id = app.trigger_update(app.update("Neues <i>hier</i>").await).await;
     app.wait_for_state(id, MailingState::Done).await;
     let browser = app.browser_of(&editor(&app).await).await;
+    let masked = page(&browser, id).await;
+    assert!(masked.contains("s…@example.org") && !masked.contains("s4@"), "for editors: {masked}");
+    let browser = app.browser_of(&app.member("admin@example.org", Role::Admin).await).await;
     let report = page(&browser, id).await;
     for (name, count) in [("accepted", "17"), ("rejected", "2"), ("unknown", "1"), ("skipped", "0")] {
         assert_eq!(live(&report, name), count, "{name}");
@@ -205,8 +208,16 @@ async fn the_report_comes_as_a_file_that_no_spreadsheet_runs_and_that_is_logged(
     app.subscriber("=cmd|calc@example.org").await;
     let id = app.trigger().await;
     app.wait_for_state(id, MailingState::Done).await;
-    let browser = app.browser_of(&editor(&app).await).await;
-    let file = browser.post(&format!("/staff/mailings/{id}/report.csv"), &[]).await;
+    let path = format!("/staff/mailings/{id}/report.csv");
+    let masked = app.browser_of(&editor(&app).await).await.post(&path, &[]).await;
+    let rows = masked.body.lines().skip(1);
+    assert!(
+        rows.clone().all(|row| row.contains("…") && row.contains("@example.org,")),
+        "an editor's has no address"
+    );
+    assert_eq!(rows.count(), 1_501);
+    let browser = app.browser_of(&app.member("admin@example.org", Role::Admin).await).await;
+    let file = browser.post(&path, &[]).await;
     assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
     assert!(file.header("content-disposition").starts_with("attachment; filename=\"report-20"));
     let text = file.body.strip_prefix('\u{feff}').expect("Excel needs the mark");
@@ -222,7 +233,7 @@ async fn the_report_comes_as_a_file_that_no_spreadsheet_runs_and_that_is_logged(
     let refused = rows.iter().find(|row| &row[0] == "s4@example.org").unwrap();
     assert_eq!((&refused[3], &refused[4]), ("550", "5.1.1 <b>no such user</b>"));
     assert_eq!(app.actions().await.last().unwrap(), "report_downloaded");
-    assert_eq!(browser.get(&format!("/staff/mailings/{id}/report.csv")).await.status, 405);
+    assert_eq!(browser.get(&path).await.status, 405);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -249,6 +249,9 @@ async fn what_is_typed_can_be_looked_at_before_it_is_saved_by_nobody_else_and_fo
     let data = browser.get("/staff/publication/draft/pages/data").await;
     assert!(data.body.contains("nach 44 Tagen"), "{}", data.body);
 
+    let copied = browser.get("/staff/publication/draft/pages/embed").await;
+    assert_eq!(copied.status, 404, "a form that is copied names a version, and there is none");
+
     // It counts nowhere, and is nobody else's.
     assert_eq!(current(&app).await, before);
     assert!(!app.get("/").await.body.contains("Post aus der"));
@@ -256,16 +259,31 @@ async fn what_is_typed_can_be_looked_at_before_it_is_saved_by_nobody_else_and_fo
     let other = app.browser_of(&other).await;
     let led = other.get("/staff/publication/look?of=draft").await;
     assert_eq!(led.header("location"), "/staff/publication/look");
-    assert!(!other.get("/staff/publication/draft/pages/signup").await.body.contains("Post aus der"));
+    let own: Vec<(&str, &str)> = typed
+        .iter()
+        .map(|(name, value)| (*name, if *name == "de_heading" { "Eigenes" } else { *value }))
+        .collect();
+    other.post("/staff/publication/preview", &own).await;
+    let seen = other.get("/staff/publication/draft/pages/signup").await.body;
+    assert!(seen.contains("Eigenes") && !seen.contains("Post aus der"), "{seen}");
     assert!(!app.actions().await.contains(&"publication_changed".to_owned()));
 
     // A mistake is told, and nothing typed is lost.
     let wrong = browser.post("/staff/publication/preview", &[("name", ""), ("de_heading", "Hier")]).await;
     assert!(wrong.status == 422 && wrong.body.contains("value=\"Hier\""), "{}", wrong.body);
 
-    let mut db = app.pool.acquire().await.unwrap();
-    let in_a_day = chrono::Utc::now() + chrono::TimeDelta::hours(25);
-    assert_eq!(publication::draft::forget(&mut db, in_a_day).await.unwrap(), 1);
+    // It lives for a day, or until something is saved.
+    sqlx::query("update publication_drafts set made_at = made_at - interval '25 hours'")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    assert_eq!(browser.get("/staff/publication/look?of=draft").await.status, 303);
+    publication::draft::forget(&mut app.pool.acquire().await.unwrap(), chrono::Utc::now()).await.unwrap();
+    assert_eq!(app.count("select count(*) from publication_drafts").await, 0);
+    browser.post("/staff/publication/preview", &typed).await;
+    let saved = send(&browser, &fields(&browser.get("/staff/publication").await), &[]).await;
+    assert_eq!(saved.status, 303);
+    assert_eq!(app.count("select count(*) from publication_drafts").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,4 +46,19 @@ async fn what_needs_attention_stands_on_the_start_page_in_plain_words() {
     let page = browser.get("/staff").await;
     assert!(page.body.contains("Der Mailserver ist nicht erreichbar"), "{}", page.body);
     assert!(page.body.contains(&format!("/staff/mailings/{id}")), "{}", page.body);
+
+    // Nobody waits for a mailing that was paused by hand to be explained in a language of programs.
+    mailing::pause(&mut db, id, PauseKind::Staff, "paused by staff", Utc::now()).await.unwrap();
+    let page = browser.get("/staff").await;
+    assert!(page.body.contains("ist angehalten") && !page.body.contains("paused by staff"), "{}", page.body);
+
+    // A confirmation that nobody sends: somebody waits for it, mailing or no mailing.
+    app.sign_up_unsent("maria@example.org").await;
+    assert!(!browser.get("/staff").await.body.contains("kommt nicht hinaus"));
+    sqlx::query("update batches set due_at = due_at - interval '6 minutes'")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    let page = browser.get("/staff").await;
+    assert!(page.body.contains("kommt nicht hinaus"), "{}", page.body);
 }

@@ -231,6 +231,21 @@ async fn what_staff_type_runs_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_is_wiped_out_by_a_slip_stays_in_the_history() {
+    let app = App::new().without_worker().start().await;
+    let ada = app.member("ada@example.org", Role::Editor).await;
+    let browser = app.browser_of(&ada).await;
+    let path = begin(&browser).await;
+    let text = "Ein langer Absatz über die Werkstatt. ".repeat(20);
+    save(&browser, &path, 1, &[("title", "Werkstatt"), ("body", &text)]).await;
+    save(&browser, &path, 2, &[("title", "Werkstatt"), ("body", "")]).await;
+    save(&browser, &path, 3, &[("title", "Werkstatt"), ("body", "x")]).await;
+    let kept = "select count(*) from update_versions where length(body) > 700";
+    assert_eq!(app.count(kept).await, 1);
+    assert_eq!(app.count("select count(*) from update_versions where body = 'x'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_draft_can_be_deleted_and_what_was_sent_cannot() {
     let app = App::new().without_worker().start().await;
     let ada = app.member("ada@example.org", Role::Editor).await;

@@ -46,6 +46,15 @@ pub async fn of(db: &mut PgConnection, by: StaffId, now: DateTime<Utc>) -> sqlx:
     Ok(content.map(|Json(content)| content))
 }
 
+/// Removes somebody's: it is saved now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn remove(db: &mut PgConnection, by: StaffId) -> sqlx::Result<()> {
+    sqlx::query!("delete from publication_drafts where staff_id = $1", by.0).execute(db).await?;
+    Ok(())
+}
+
 /// Removes those whose day is over; answers how many.
 ///
 /// # Errors

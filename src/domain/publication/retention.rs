@@ -1,4 +1,4 @@
-//! How long is kept what the operator may choose a time for; the rest is fixed, see [`crate::domain::retention`].
+//! The retention periods that the operator may choose; the others are fixed, see [`crate::domain::retention`].
 
 use std::ops::RangeInclusive;
 

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use crate::domain::ids::StaffId;
 
-/// How long entries are kept. Three years, as the proof of a consent: what it answers are questions about what happened
+/// How long entries are kept. Three years, as the proof of a consent by default: what it answers are questions about what happened
 /// to somebody's data, and those end then.
 pub const KEPT: Duration = Duration::days(3 * 365);
 

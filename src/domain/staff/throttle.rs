@@ -110,15 +110,26 @@ pub async fn succeeded(db: &mut PgConnection, attempt: &Attempt, now: DateTime<U
     sqlx::query!("delete from staff_login_throttle where bucket = $1", attempt.account.as_slice())
         .execute(&mut *db)
         .await?;
-    if let Some(place) = &attempt.place {
-        sqlx::query!(
-            "update staff_login_throttle set failures = greatest(failures - 1, 0), blocked_until = $2 where bucket = $1",
-            place.as_slice(),
-            now
-        )
-        .execute(db)
-        .await?;
-    }
+    password_was_right(db, attempt, now).await
+}
+
+/// Takes back what the network was counted for a right password; the account's count stays until the code was right too.
+///
+/// # Errors
+/// When the database fails.
+pub async fn password_was_right(
+    db: &mut PgConnection,
+    attempt: &Attempt,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let Some(place) = &attempt.place else { return Ok(()) };
+    sqlx::query!(
+        "update staff_login_throttle set failures = greatest(failures - 1, 0), blocked_until = $2 where bucket = $1",
+        place.as_slice(),
+        now
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 

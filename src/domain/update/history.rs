@@ -27,7 +27,7 @@ pub(super) async fn keep(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     let newest = sqlx::query!(
-        "select id, saved_by, began_at, is_over from update_versions where update_id = $1 and not is_aside
+        "select id, saved_by, began_at, is_over, body from update_versions where update_id = $1 and not is_aside
          order by id desc limit 1",
         before.id.0
     )
@@ -37,6 +37,7 @@ pub(super) async fn keep(
         && newest.saved_by == Some(by.id.0)
         && newest.began_at > now - SITTING
         && !newest.is_over
+        && !loses_much(&newest.body, &writing.body)
     {
         return rewrite(db, newest.id, writing, now).await;
     }
@@ -53,6 +54,11 @@ pub(super) async fn keep(
     insert(db, before.id, writing, &entry).await?;
     let details = json!({ "title": writing.title });
     audit::record(db, &by.actor, Action::UpdateSaved, &before.slug, &details, now).await
+}
+
+/// Whether most of a text is gone. What it was then stays in the history: it may have been a slip.
+fn loses_much(before: &str, after: &str) -> bool {
+    before.len() > 200 && after.len() < before.len() / 2
 }
 
 /// Ends the sitting: what the update says now stays in the history, whatever is saved next.
@@ -83,9 +89,9 @@ pub(super) async fn put_aside(
     by: &Author,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    // A page that goes on saving in vain writes one entry, not hundreds.
-    let own = sqlx::query_scalar!(
-        "select id from update_versions
+    // A page that saves the same in vain again and again writes one entry, not hundreds.
+    let own = sqlx::query!(
+        "select id, body from update_versions
          where update_id = $1 and is_aside and saved_by = $2 and began_at > $3 order by id desc limit 1",
         id.0,
         by.id.0,
@@ -93,8 +99,10 @@ pub(super) async fn put_aside(
     )
     .fetch_optional(&mut *db)
     .await?;
-    if let Some(own) = own {
-        return rewrite(db, own, writing, now).await;
+    if let Some(own) = own
+        && own.body == writing.body
+    {
+        return rewrite(db, own.id, writing, now).await;
     }
     let entry = Entry { saved_by: Some(by), name: Some(&by.name), at: now, is_aside: true };
     insert(db, id, writing, &entry).await

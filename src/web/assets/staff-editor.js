@@ -7,6 +7,7 @@
   const saved = document.getElementById("saved");
   const others = document.getElementById("others");
   const conflict = document.getElementById("conflict");
+  const changed = document.getElementById("changed");
   const mail = document.getElementById("mail");
   const heading = document.querySelector("h1");
   const words = form.dataset;
@@ -14,7 +15,7 @@
 
   // Saving: a second after the last key, never two at once, again after trouble.
   let known = content().toString();
-  let timer, isSaving = false, isStopped = false;
+  let timer, isSaving = false, isStopped = false, isLeaving = false;
 
   const isChanged = () => content().toString() !== known;
 
@@ -32,7 +33,11 @@
         conflict.hidden = false;
         saved.textContent = words.unsaved;
         conflict.scrollIntoView({ block: "center" });
-      } else if (!answer.ok || answer.redirected) {
+      } else if (answer.redirected) {
+        // The session is over. The text stays here until somebody has logged in, in another tab.
+        saved.replaceChildren(words.session, " ", Object.assign(document.createElement("a"), { href: "/staff/login", target: "_blank", textContent: words.login }));
+        again = 5000;
+      } else if (!answer.ok) {
         throw answer.status;
       } else {
         const { version, saved_at, unfinished } = await answer.json();
@@ -72,19 +77,30 @@
     document.getElementById("inbox-preheader").textContent = field("teaser").value || field("title").value;
     later();
   });
-  form.addEventListener("submit", () => (isStopped = true));
+  form.addEventListener("submit", (event) => {
+    // What is just being saved would be in the way of what is saved now; and after the session nothing would be left.
+    if (isSaving || saved.querySelector("a")) {
+      event.preventDefault();
+      later(0);
+    } else {
+      isLeaving = true;
+      clearTimeout(timer);
+    }
+  });
   addEventListener("beforeunload", (event) => {
-    if (isChanged() && !isStopped) event.preventDefault();
+    if (isChanged() && !isLeaving) event.preventDefault();
   });
 
   // A picture that was uploaded: its address, and what is known of it where nobody has written something.
   const upload = form.querySelector("[data-upload]");
   upload.hidden = false;
   upload.addEventListener("rundbrief:image", ({ detail }) => {
+    // What was said of another picture is not true of this one.
+    const isOther = field("image").value && field("image").value !== detail.url;
     field("image").value = detail.url;
     for (const name of ["alt", "credit"]) {
       const text = field(`image_${name}`);
-      if (detail[name] && !text.value) text.value = detail[name];
+      if (isOther || !text.value) text.value = detail[name] ?? "";
     }
     field("image").dispatchEvent(new Event("input", { bubbles: true }));
     if (!field("image_alt").value) field("image_alt").focus();
@@ -120,7 +136,11 @@
     try {
       const answer = await fetch(words.here, { method: "POST" });
       if (!answer.ok || answer.redirected) return;
-      const { others: names } = await answer.json();
+      const { others: names, version, changed_by: who } = await answer.json();
+      if (version > Number(field("version").value) && !isSaving && !isStopped) {
+        changed.textContent = changed.dataset.text.replace("{who}", who ?? "");
+        changed.hidden = false;
+      }
       const text = others.dataset[names.length === 1 ? "one" : "many"];
       others.textContent = names.length ? text.replace("{who}", names.join(", ")) : "";
       others.hidden = !names.length;

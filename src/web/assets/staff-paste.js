@@ -6,6 +6,8 @@ globalThis.rundbriefMarkdown = (html) => {
   const source = new DOMParser().parseFromString(html.replace(/\sstyle\s*=/gi, " data-style="), "text/html");
   const dropped = "script, style, head, title, meta, link, img, svg, object, iframe, template, o\\:p";
 
+  // What would begin a list, a heading or a quote at the beginning of a line, and was none.
+  const tame = (line) => line.replace(/^(\d{1,9})([.)])(?=\s|$)/, "$1\\$2").replace(/^([-+#>]|={3,})/, "\\$1");
   const escape = (text) => text.replace(/[\\`*_[\]<>]/g, "\\$&");
   const plain = (text) => text.replace(/[\s\u00A0]+/g, " ");
 
@@ -35,7 +37,8 @@ globalThis.rundbriefMarkdown = (html) => {
     return text;
   }
 
-  const line = (node) => inline(node).split("\n").map((part) => part.trim()).filter(Boolean).join("  \n");
+  const joined = (text) => text.split("\n").map((part) => tame(part.trim())).filter(Boolean).join("  \n");
+  const line = (node) => joined(inline(node));
 
   const block = "address, article, aside, blockquote, center, dd, div, dl, dt, figure, footer, form, h1, h2, h3, h4, h5, h6, header, hr, li, main, nav, ol, p, pre, section, table, tbody, td, tfoot, th, thead, tr, ul";
   const out = [];
@@ -71,7 +74,7 @@ globalThis.rundbriefMarkdown = (html) => {
   function walk(node) {
     let loose = "";
     const flush = () => {
-      const text = loose.split("\n").map((part) => part.trim()).filter(Boolean).join("  \n");
+      const text = joined(loose);
       if (text) out.push({ text });
       loose = "";
     };

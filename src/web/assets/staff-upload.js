@@ -111,6 +111,8 @@ for (const area of document.querySelectorAll("[data-upload]")) {
   // Pasted anywhere on the page that has one such place; texts go where they always go.
   document.addEventListener("paste", (event) => {
     const file = pictureIn(event.clipboardData);
+    // Office programs put a picture of a text beside it: the text was meant.
+    if (event.defaultPrevented || event.clipboardData?.types.includes("text/plain")) return;
     if (!file || document.querySelectorAll("[data-upload]").length !== 1) return;
     event.preventDefault();
     take(file);

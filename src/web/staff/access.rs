@@ -57,7 +57,7 @@ pub async fn gate(
             return Ok(to_login(&request, "/staff/login/code"));
         }
         // A page that is left open asks by itself: nobody is at work there, and the session has to end some time.
-        (_, Some(session)) if request.uri().path().ends_with("/events") => Some(session),
+        (_, Some(session)) if asks_by_itself(request.uri().path()) => Some(session),
         (_, Some(session)) => {
             session::seen(&mut *gate.state.pool.acquire().await?, &session, Utc::now()).await?;
             Some(session)
@@ -73,6 +73,11 @@ pub async fn gate(
     // For the error pages, which stand around this.
     response.extensions_mut().insert(session);
     Ok(response)
+}
+
+/// Whether scripts ask for this again and again without anybody doing anything.
+fn asks_by_itself(path: &str) -> bool {
+    ["/events", "/here", "/status"].iter().any(|end| path.ends_with(end))
 }
 
 /// The session that a request's cookie belongs to.

@@ -108,7 +108,9 @@ pub async fn submit(
     }
     let awaits_code = known.has_second_factor;
     let token = visit.begin(&state, &mut transaction, known.id, awaits_code, now).await?;
-    if !awaits_code {
+    if awaits_code {
+        throttle::password_was_right(&mut transaction, &attempt, now).await?;
+    } else {
         throttle::succeeded(&mut transaction, &attempt, now).await?;
         let by = actor(&known);
         audit::record(&mut transaction, &by, Action::LoggedIn, &known.email, &json!({}), now).await?;

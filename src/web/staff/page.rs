@@ -165,6 +165,11 @@ impl Page {
         self.state.pages.text(self.locale, &format!("staff.{table}"), key)
     }
 
+    /// Whether an admin asks.
+    pub fn is_admin(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.role == Role::Admin)
+    }
+
     /// A value of the address, such as that of `next`.
     pub fn query(&self, name: &str) -> Option<String> {
         query(&self.uri, name)

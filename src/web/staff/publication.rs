@@ -12,12 +12,13 @@ use axum::{
 };
 use chrono::Utc;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use similar::{ChangeTag, TextDiff};
 
 use crate::{
     domain::{
         locale::Locale,
-        publication::{self, Applied, Content, Retention, draft},
+        publication::{self, Applied, Content, draft},
         staff::audit::{self, Action},
     },
     web::AppState,
@@ -75,13 +76,13 @@ pub async fn change(
     let before = current.map(|publication| publication.content).unwrap_or_default();
     // The first publication changes nothing.
     let changes = if base == 0 { Vec::new() } else { legal_changes(&page, &before, &content) };
-    // What was seen is what counts: with any other text the question comes again.
-    let seen = content_mark(&content);
+    // What was seen is what counts: with any other change the question comes again.
+    let seen = hex::encode(&Sha256::digest(Value::from(changes.clone()).to_string())[..8]);
     if !changes.is_empty() && sent.get("seen").is_none_or(|text| *text != seen) {
         let own = json!({
             "changes": changes, "fields": sent_pairs(&sent), "seen": seen,
-            "has_times": before.retention != content.retention,
-            "has_texts": Locale::ALL.iter().any(|locale| before.legal_sha256(*locale) != content.legal_sha256(*locale)),
+            "has_times": changes.iter().any(|change| change["is_time"] == true),
+            "has_texts": changes.iter().any(|change| change["is_time"] == false),
         });
         return page.answer(StatusCode::OK, "staff/publication_changes.html", &own);
     }
@@ -91,6 +92,7 @@ pub async fn change(
         audit::record(&mut transaction, &by, Action::PublicationChanged, &content.name, &details, now)
             .await?;
     }
+    draft::remove(&mut transaction, member.0.staff_id).await?;
     transaction.commit().await?;
     Ok(done("/staff/publication", "publication_changed"))
 }
@@ -123,20 +125,16 @@ fn sent_pairs(sent: &Sent) -> Vec<Value> {
     pairs.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
 }
 
-/// Tells whether the legal texts and times that are sent are those that were shown.
-fn content_mark(content: &Content) -> String {
-    let marks = Locale::ALL.map(|locale| hex::encode(&content.legal_sha256(locale)[..8]));
-    let Retention { mailing_days, proof_years } = content.retention;
-    format!("{} {mailing_days} {proof_years}", marks.concat())
-}
-
 /// The legal texts and times that change, with what goes and what comes.
 fn legal_changes(page: &Page, before: &Content, after: &Content) -> Vec<Value> {
     let mut changes = Vec::new();
     let mut look = |name: &str, locale: Option<Locale>, before: &str, after: &str| {
         if before != after && !before.is_empty() {
             let lang = locale.map(|locale| page.text("publication", locale.tag()));
-            changes.push(json!({ "what": page.text("publication", name), "lang": lang, "parts": parts(before, after) }));
+            changes.push(json!({
+                "what": page.text("publication", name), "lang": lang, "parts": parts(before, after),
+                "is_time": matches!(name, "mailing_days" | "proof_years"),
+            }));
         }
     };
     for locale in Locale::ALL {
@@ -144,6 +142,7 @@ fn legal_changes(page: &Page, before: &Content, after: &Content) -> Vec<Value> {
         let (old, new) = (texts(before), texts(after));
         look("consent", Some(locale), &old.consent, &new.consent);
         look("imprint", Some(locale), &old.imprint, &new.imprint);
+        look("funding_notice", Some(locale), &old.funding_notice, &new.funding_notice);
     }
     let url = |content: &Content| content.privacy_url.as_ref().map(ToString::to_string).unwrap_or_default();
     look("privacy_url", None, &url(before), &url(after));

@@ -14,11 +14,16 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     domain::{
+        address::EmailAddress,
         csv::harmless,
         ids::MailingId,
         mailing::{self, Line, Overview},
-        staff::audit::{self, Action},
+        staff::{
+            Role,
+            audit::{self, Action},
+        },
     },
+    telemetry::mask_addresses,
     web::{
         AppState,
         stream::{self, Pieces},
@@ -45,11 +50,12 @@ pub async fn failures(
     mailing: &Overview,
 ) -> Result<Vec<Value>, StaffProblem> {
     let groups = mailing::failures(db, mailing.id).await?;
+    let is_admin = page.is_admin();
     let mut addresses: BTreeMap<_, Vec<String>> = BTreeMap::new();
     if !groups.is_empty() {
         for one in mailing::failed(db, mailing.id, SHOWN).await? {
             let group = (one.state.name(), one.smtp_code, one.reply);
-            addresses.entry(group).or_default().push(one.email.as_str().to_owned());
+            addresses.entry(group).or_default().push(shown(&one.email, is_admin));
         }
     }
     Ok(groups
@@ -61,11 +67,22 @@ pub async fn failures(
             let more = page.text("mailing", "more_addresses").replace("{count}", &page.number(more.max(0)));
             let is_cut = group.count > SHOWN;
             json!({
-                "state": group.state, "code": group.smtp_code, "reply": group.reply,
+                "state": group.state, "code": group.smtp_code,
+                "reply": said(&group.reply, is_admin),
                 "count": page.number(group.count), "addresses": own, "more": if is_cut { more } else { String::new() },
             })
         })
         .collect())
+}
+
+/// An address as somebody may see it: whole for admins, who look after subscribers; masked for everybody else.
+fn shown(email: &EmailAddress, is_admin: bool) -> String {
+    if is_admin { email.as_str().to_owned() } else { email.masked() }
+}
+
+/// What the relay said, likewise: relays like to quote the address they refuse.
+fn said(reply: &str, is_admin: bool) -> String {
+    if is_admin { reply.to_owned() } else { mask_addresses(reply) }
 }
 
 /// `POST /staff/mailings/{id}/report.csv`: everybody's line. A POST, because it goes into the audit log: the file holds
@@ -78,12 +95,12 @@ pub async fn download(
     let (id, now) = (id_in(id)?, Utc::now());
     let mut transaction = state.pool.begin().await?;
     let mailing = mailing::overview(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    let by = member.actor();
+    let (by, is_admin) = (member.actor(), member.0.role == Role::Admin);
     audit::record(&mut transaction, &by, Action::ReportDownloaded, &mailing.subject, &json!({}), now).await?;
     transaction.commit().await?;
     let (pieces, body) = stream::later(WAITING);
     tokio::spawn(async move {
-        if let Err(error) = write(&state.pool, id, &pieces).await {
+        if let Err(error) = write(&state.pool, id, is_admin, &pieces).await {
             tracing::warn!(mailing = %id, %error, "a report broke off");
             // The browser is not to take what it has for all of it.
             let _ = pieces.send(Err(io::Error::other("the report broke off"))).await;
@@ -96,7 +113,7 @@ pub async fn download(
 }
 
 /// Writes the file, some lines at a time. A browser that goes away ends it.
-async fn write(pool: &PgPool, id: MailingId, pieces: &Pieces) -> io::Result<()> {
+async fn write(pool: &PgPool, id: MailingId, is_admin: bool, pieces: &Pieces) -> io::Result<()> {
     let head = ["email", "state", "attempts", "smtp_code", "smtp_text", "finished_at"];
     // A byte order mark, without which Excel takes UTF-8 for something else.
     let mut piece = "\u{feff}".as_bytes().to_vec();
@@ -113,17 +130,17 @@ async fn write(pool: &PgPool, id: MailingId, pieces: &Pieces) -> io::Result<()> 
         let lines = lines.await.map_err(io::Error::other)?;
         let Some(last) = lines.last() else { return Ok(()) };
         after = Some(last.subscriber);
-        piece = rows(lines.iter().map(row))?;
+        piece = rows(lines.iter().map(|line| row(line, is_admin)))?;
     }
 }
 
-fn row(line: &Line) -> [String; 6] {
+fn row(line: &Line, is_admin: bool) -> [String; 6] {
     [
-        harmless(line.email.as_str()).into_owned(),
+        harmless(&shown(&line.email, is_admin)).into_owned(),
         line.state.name().to_owned(),
         line.attempts.to_string(),
         line.smtp_code.map(|code| code.to_string()).unwrap_or_default(),
-        harmless(line.smtp_text.as_deref().unwrap_or_default()).into_owned(),
+        harmless(&said(line.smtp_text.as_deref().unwrap_or_default(), is_admin)).into_owned(),
         line.finished_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).unwrap_or_default(),
     ]
 }

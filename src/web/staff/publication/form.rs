@@ -204,7 +204,7 @@ impl Reading<'_> {
         Some(origins)
     }
 
-    /// A number within its bounds; the least where it is none, which then is a mistake.
+    /// A number within its bounds. Anything else is a mistake, and the lower bound stands in for it.
     fn number(&mut self, field: &'static str, bounds: RangeInclusive<u16>) -> u16 {
         let number = self.line(field).parse().ok().filter(|number| bounds.contains(number));
         if number.is_none() {

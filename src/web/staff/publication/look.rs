@@ -30,13 +30,15 @@ use super::super::{
 const DRAFT: &str = "draft";
 const CURRENT: &str = "current";
 
-/// What may be done in the frame of a page: look at it, and switch its language.
+/// What may be done in the frame of a page: look at it, and switch its language. All its other links lead nowhere: the
+/// pages behind them refuse to stand in a frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin";
 
 /// What is looked at, and how: what the address says.
 #[derive(Clone)]
 struct Choice {
-    of: String,
+    /// [`CURRENT`] or [`DRAFT`].
+    which: String,
     /// `mails/FOLDER` or `pages/NAME`.
     show: String,
     language: String,
@@ -50,9 +52,10 @@ impl Choice {
             let said = page.query(name).filter(|said| said == other);
             said.unwrap_or_else(|| first.to_owned())
         };
-        let show = page.query("show").filter(|show| all().any(|known| known == *show));
+        let which = query("of", CURRENT, DRAFT);
+        let show = page.query("show").filter(|show| all(&which).any(|known| known == *show));
         Self {
-            of: query("of", CURRENT, DRAFT),
+            which,
             show: show.unwrap_or_else(|| format!("mails/{}", MailKind::Update.folder())),
             language: query("language", "de", "en"),
             width: query("width", "desk", "phone"),
@@ -62,8 +65,8 @@ impl Choice {
 
     fn href(&self) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::from("?"));
-        let Self { of, show, language, width, look } = self;
-        let pairs = [("of", of), ("show", show), ("language", language), ("width", width), ("look", look)];
+        let Self { which, show, language, width, look } = self;
+        let pairs = [("of", which), ("show", show), ("language", language), ("width", width), ("look", look)];
         query.extend_pairs(pairs).finish()
     }
 
@@ -77,14 +80,21 @@ impl Choice {
 }
 
 /// Everything there is to look at.
-fn all() -> impl Iterator<Item = String> {
+fn all(which: &str) -> impl Iterator<Item = String> {
+    let is_draft = which == DRAFT;
+    let pages = samples::PAGES.iter().filter(move |page| !(is_draft && is_for_copying(page)));
     let mails = MailKind::ALL.iter().map(|kind| format!("mails/{}", kind.folder()));
-    mails.chain(samples::PAGES.iter().map(|page| format!("pages/{page}")))
+    mails.chain(pages.map(|page| format!("pages/{page}")))
+}
+
+/// A page to be copied from. Its form names the version of the consent text, and a draft has none.
+fn is_for_copying(page: &str) -> bool {
+    page == "embed"
 }
 
 /// The publication somebody looks at, and whether it is a draft of theirs.
-async fn publication(page: &Page, of: &str, who: StaffId) -> Result<Option<Publication>, StaffProblem> {
-    match of {
+async fn publication(page: &Page, which: &str, who: StaffId) -> Result<Option<Publication>, StaffProblem> {
+    match which {
         CURRENT => return Ok(page.publication.clone()),
         DRAFT => {}
         _ => return Err(StaffProblem::NOT_FOUND),
@@ -99,11 +109,11 @@ async fn publication(page: &Page, of: &str, who: StaffId) -> Result<Option<Publi
 pub async fn show(page: Page, Admin(member): Admin) -> Result<Response, StaffProblem> {
     let choice = Choice::of(&page);
     // Drafts live for a day; after that there is what counts.
-    if choice.of == DRAFT && publication(&page, DRAFT, member.0.staff_id).await?.is_none() {
+    if choice.which == DRAFT && publication(&page, DRAFT, member.0.staff_id).await?.is_none() {
         return Ok(Redirect::to("/staff/publication/look").into_response());
     }
     let group = |prefix: &'static str, table: &'static str| {
-        let of_group = all().filter(move |show| show.starts_with(prefix));
+        let of_group = all(&choice.which).filter(move |show| show.starts_with(prefix));
         let ways = of_group.map(|show| {
             let label = page.text(table, show.trim_start_matches(prefix));
             choice.way(label, |choice| choice.show.clone_from(&show))
@@ -123,11 +133,14 @@ pub async fn show(page: Page, Admin(member): Admin) -> Result<Response, StaffPro
         ways.push(choice.way(&text("editor", "light"), |choice| choice.look = "light".into()));
         ways.push(choice.way(&text("editor", "dark"), |choice| choice.look = "dark".into()));
     }
-    let Choice { of, show, language, width, look } = &choice;
+    let Choice { which, show, language, width, look } = &choice;
+    let (mails, pages) = (group("mails/", "mails"), group("pages/", "sample_page"));
+    let chosen =
+        mails.iter().chain(&pages).find(|way| way["is_chosen"] == true).map(|way| way["label"].clone());
     let own = json!({
-        "mails": group("mails/", "mails"), "pages": group("pages/", "sample_page"), "ways": ways,
-        "is_draft": of == DRAFT, "width": width, "is_mail": is_mail,
-        "src": format!("/staff/publication/{of}/{show}?lang={language}&look={look}"),
+        "mails": mails, "pages": pages, "chosen": chosen, "ways": ways,
+        "is_draft": which == DRAFT, "width": width, "is_mail": is_mail,
+        "src": format!("/staff/publication/{which}/{show}?lang={language}&look={look}"),
     });
     page.show("staff/look.html", &own)
 }
@@ -136,10 +149,10 @@ pub async fn show(page: Page, Admin(member): Admin) -> Result<Response, StaffPro
 pub async fn mail(
     page: Page,
     Admin(member): Admin,
-    Path((of, folder)): Path<(String, String)>,
+    Path((which, folder)): Path<(String, String)>,
 ) -> Result<Response, StaffProblem> {
     let kind = MailKind::from_folder(&folder).ok_or(StaffProblem::NOT_FOUND)?;
-    let Some(publication) = publication(&page, &of, member.0.staff_id).await? else {
+    let Some(publication) = publication(&page, &which, member.0.staff_id).await? else {
         return Ok(preview::without_publication(&page));
     };
     let rendered = page.state.composer.sample(kind, &publication, locale(&page));
@@ -152,11 +165,14 @@ pub async fn sample_page(
     State(state): State<AppState>,
     page: Page,
     Admin(member): Admin,
-    Path((of, name)): Path<(String, String)>,
+    Path((which, name)): Path<(String, String)>,
 ) -> Result<Response, StaffProblem> {
-    let Some(publication) = publication(&page, &of, member.0.staff_id).await? else {
+    let Some(publication) = publication(&page, &which, member.0.staff_id).await? else {
         return Ok(preview::without_publication(&page));
     };
+    if which == DRAFT && is_for_copying(&name) {
+        return Err(StaffProblem::NOT_FOUND);
+    }
     let visitor = Visitor { state, locale: locale(&page), publication };
     let mut answer = samples::page(&visitor, &name).map_err(StaffProblem::Common)?;
     answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
