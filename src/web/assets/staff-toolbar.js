@@ -59,11 +59,32 @@
     put(from, to, `[${label}](${address})`, [1, 1 + label.length]);
   }
 
+  // A picture within the text: chosen, described, uploaded, and put where the cursor is by then.
   function image(button) {
-    const address = prompt(button.dataset.ask, "https://")?.trim();
-    if (!address || address === "https://") return text.focus();
-    const alt = prompt(button.dataset.askAlt)?.trim() ?? "";
-    insertImage(address, alt);
+    const words = document.querySelector("[data-upload] [role=status]").dataset;
+    const said = document.getElementById("inserting");
+    const input = Object.assign(document.createElement("input"), { type: "file", accept: "image/jpeg,image/png,image/webp" });
+    input.addEventListener("change", async () => {
+      const [file] = input.files;
+      if (file.size > Number(words.most)) return (said.textContent = words.large);
+      const alt = prompt(button.dataset.askAlt)?.trim();
+      // Nothing goes out without its description; an empty one would only be found later.
+      if (!alt) return text.focus();
+      const form = new FormData();
+      form.append("alt", alt);
+      form.append("image", file);
+      said.textContent = words.processing;
+      try {
+        const answer = await fetch("/staff/images", { method: "POST", body: form, headers: { Accept: "application/json" } });
+        const told = await answer.json().catch(() => ({}));
+        if (answer.status !== 201) return (said.textContent = told.detail ?? (answer.redirected ? words.session : words.failed));
+        said.textContent = words.ready;
+        insertImage(told.url, alt);
+      } catch {
+        said.textContent = words.failed;
+      }
+    });
+    input.click();
   }
 
   // What has to stand before a block of its own, such as a picture, where the cursor is.
