@@ -15,12 +15,15 @@ mod updates;
 
 use std::{path::PathBuf, process::ExitCode};
 
+use chrono::Utc;
 use clap::{Parser, Subcommand};
-use sqlx::PgPool;
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool};
 
 use crate::{
     config::{self, Config, ConfigErrors, Source},
     db,
+    domain::staff::audit::{self, Action, Actor},
     mail::{compose::Composer, templates::Templates},
     telemetry,
 };
@@ -121,6 +124,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Staff(staff) => staff.run().await,
         Command::Subscribers(subscribers) => subscribers.run().await,
     }
+}
+
+/// Notes in the audit log what was done on the command line.
+async fn note(db: &mut PgConnection, action: Action, subject: &str, details: &Value) -> sqlx::Result<()> {
+    audit::record(db, &Actor::Command, action, subject, details, Utc::now()).await
 }
 
 /// Whether a statement failed for want of a table (Postgres 42P01).

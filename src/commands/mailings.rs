@@ -20,12 +20,13 @@ use crate::{
         ids::MailingId,
         mailing::{self, Counts, Failure, Mailing, MailingError, PauseKind},
         publication::{self, Publication},
+        staff::audit::Action,
     },
     mail::{compose::Composer, envelope},
-    web::staff::Surveyor,
+    web::staff::{Surveyor, preflight::warnings},
 };
 
-use super::{Usage, composer, database, output, updates};
+use super::{Usage, composer, database, note, output, updates};
 
 /// Sending an update to everybody.
 #[derive(Subcommand)]
@@ -142,15 +143,20 @@ impl Mailings {
             Mailings::Status { id, watch: false, json } => status(id, json).await,
             Mailings::Status { id, .. } => watch::watch(&database().await?, id).await,
             Mailings::Pause { id } => {
-                let mut db = database().await?.acquire().await?;
-                mailing::pause(&mut db, id, PauseKind::Staff, "paused by staff", Utc::now()).await?;
+                let mut transaction = database().await?.begin().await?;
+                mailing::pause(&mut transaction, id, PauseKind::Staff, "paused by staff", Utc::now()).await?;
+                note_about(&mut transaction, Action::MailingPaused, id).await?;
+                transaction.commit().await?;
                 output::line(
                     "The mailing is paused. What was on its way to the relay is ended; nothing is lost.",
                 );
                 Ok(())
             }
             Mailings::Resume { id } => {
-                mailing::resume(&mut *database().await?.acquire().await?, id).await?;
+                let mut transaction = database().await?.begin().await?;
+                mailing::resume(&mut transaction, id).await?;
+                note_about(&mut transaction, Action::MailingResumed, id).await?;
+                transaction.commit().await?;
                 output::line("The mailing goes on.");
                 Ok(())
             }
@@ -159,6 +165,7 @@ impl Mailings {
                 let pool = database().await?;
                 let mut transaction = pool.begin().await?;
                 mailing::cancel(&mut transaction, id, Utc::now()).await?;
+                note_about(&mut transaction, Action::MailingCancelled, id).await?;
                 transaction.commit().await?;
                 // Nothing starts any more; what waits is written down as skipped.
                 let mut db = pool.acquire().await?;
@@ -168,6 +175,12 @@ impl Mailings {
             }
         }
     }
+}
+
+/// Notes in the audit log what was done to a mailing.
+async fn note_about(db: &mut PgConnection, action: Action, id: MailingId) -> anyhow::Result<()> {
+    let mailing = mailing::by_id(db, id).await?.ok_or(MailingError::Unknown)?;
+    Ok(note(db, action, &mailing.subject, &json!({})).await?)
 }
 
 /// The publication, if sending may use it; otherwise the list of what is missing.
@@ -222,6 +235,8 @@ async fn test(update: &str, to: &str, json: bool) -> anyhow::Result<()> {
     // Made here too, so that a mistake shows now and not in the worker's log.
     composer.test_frame(&publication, &update)?;
     delivery::enqueue_test(&mut transaction, update.id, &to, Utc::now()).await?;
+    let details = json!({ "addresses": to.masked() });
+    note(&mut transaction, Action::TestSent, &update.title, &details).await?;
     transaction.commit().await?;
     if json {
         return output::json(&json!({ "update": update.id, "to": to }));
@@ -284,6 +299,9 @@ async fn trigger(
     let mut transaction = pool.begin().await?;
     let (id, audience) =
         mailing::trigger(&mut transaction, update.id, &content, at, ask.again, Utc::now()).await?;
+    let action = if at.is_some() { Action::MailingPlanned } else { Action::MailingSent };
+    let details = json!({ "people": audience, "at": at, "warnings": warnings::count(&found) });
+    note(&mut transaction, action, &content.subject, &details).await?;
     transaction.commit().await?;
     if json {
         output::json(&json!({ "id": id, "audience": audience }))?;

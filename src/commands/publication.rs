@@ -8,9 +8,12 @@ use clap::Subcommand;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use crate::domain::publication::{self, Applied, Content, Retention};
+use crate::domain::{
+    publication::{self, Applied, Content, Retention},
+    staff::audit::Action,
+};
 
-use super::{Usage, database, output};
+use super::{Usage, database, note, output};
 
 /// The newsletter's identity and legal texts.
 #[derive(Subcommand)]
@@ -56,6 +59,10 @@ async fn apply(file: &std::path::Path, yes: bool, json: bool) -> anyhow::Result<
     }
     let mut transaction = pool.begin().await?;
     let applied = publication::apply(&mut transaction, &content, Utc::now()).await?;
+    if let Applied::New(version) = applied {
+        let details = json!({ "version": version });
+        note(&mut transaction, Action::PublicationChanged, &content.name, &details).await?;
+    }
     transaction.commit().await?;
     let (version, changed) = match applied {
         Applied::New(version) => (version, true),

@@ -9,13 +9,14 @@ use std::path::PathBuf;
 
 use chrono::{Months, NaiveDate, Utc};
 use clap::Subcommand;
+use serde_json::json;
 
 use crate::{
     config::{self, Source},
-    domain::{address::EmailAddress, consent::ConsentMethod, erasure, leave_reason},
+    domain::{address::EmailAddress, consent::ConsentMethod, erasure, leave_reason, staff::audit::Action},
 };
 
-use super::{Usage, database, output};
+use super::{Usage, database, note, output};
 
 /// The people on the list.
 #[derive(Subcommand)]
@@ -127,6 +128,7 @@ async fn erase(address: &EmailAddress, yes: bool, json: bool) -> anyhow::Result<
     let erased =
         erasure::erase(&mut transaction, &keys, &address.normalized(), ConsentMethod::Staff, Utc::now())
             .await?;
+    note(&mut transaction, Action::SubscriberErased, &address.masked(), &json!({})).await?;
     transaction.commit().await?;
     if json {
         return output::json(&erased);

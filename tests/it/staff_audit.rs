@@ -15,8 +15,61 @@ use crate::harness::{App, browser::PASSWORD, program::Program};
 
 const NEW: &str = "Vier kleine Zebras lesen";
 
+#[test]
+fn every_kind_of_action_is_looked_for_by_some_test() {
+    let files = std::fs::read_dir("tests/it").unwrap().map(|entry| entry.unwrap().path());
+    let tests: String = files.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+    let missing: Vec<&str> = Action::ALL
+        .iter()
+        .map(|action| action.as_str())
+        .filter(|name| !["\"", "'"].iter().any(|quote| tests.contains(&format!("{quote}{name}{quote}"))))
+        .collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn every_action_of_staff_leaves_a_line() {
+async fn what_is_done_on_the_command_line_leaves_a_line_too() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(3).await;
+    let update = app.update("Neues").await.to_string();
+    let program = Program::beside(&app);
+    program.file("list.csv", "email,consented_at,consent_source\nmia@example.org,2026-03-01,Messe\n");
+    program.file(
+        "publication.toml",
+        include_str!("../../publication.example.toml").replace("#0b5d4e", "#0b5d4f"),
+    );
+    program.run(&["subscribers", "import", "list.csv"]).await.done();
+    program.run(&["subscribers", "export"]).await.done();
+    program.run(&["subscribers", "erase", "mia@example.org", "--yes"]).await.done();
+    program.run(&["publication", "apply", "publication.toml"]).await.done();
+    program.run(&["mailings", "test", &update, "--to", "ada@example.org"]).await.done();
+    let sent = program.run(&["mailings", "trigger", &update, "--yes", "--json"]).await.json();
+    let id = sent["id"].as_str().unwrap();
+    for what in ["pause", "resume", "cancel"] {
+        program.run(&["mailings", what, id]).await.done();
+    }
+    let entries: Vec<(String, String)> =
+        sqlx::query_as("select action, subject from audit_log where staff_email = 'command' order by id")
+            .fetch_all(&app.pool)
+            .await
+            .unwrap();
+    let got: Vec<(&str, &str)> = entries.iter().map(|(action, subject)| (&**action, &**subject)).collect();
+    let expected = [
+        ("import_started", "list.csv"),
+        ("subscribers_exported", ""),
+        ("subscriber_erased", "m…@example.org"),
+        ("publication_changed", "LOK Lausitz"),
+        ("test_sent", "Neues"),
+        ("mailing_sent", "Neues"),
+        ("mailing_paused", "Neues"),
+        ("mailing_resumed", "Neues"),
+        ("mailing_cancelled", "Neues"),
+    ];
+    assert_eq!(got, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_do_to_accounts_leaves_a_line_each() {
     let app = App::new().without_worker().start().await;
     app.member("boss@example.org", Role::Admin).await;
     let otto = app.member("otto@example.org", Role::Editor).await;

@@ -105,6 +105,10 @@ async fn a_code_works_once() {
         let browser = app.browser();
         browser.log_in("ada@example.org", PASSWORD).await;
         assert_eq!(browser.post("/staff/login/code", &[("code", typed)]).await.status, status);
+        if status == 303 {
+            let counted = "select coalesce(sum(failures), 0) from staff_login_throttle";
+            assert_eq!(app.count(counted).await, 0, "colleagues in the same office are not held up");
+        }
     }
     assert!(app.actions().await.contains(&"code_refused".to_owned()));
 }
@@ -133,6 +137,10 @@ async fn a_recovery_code_works_once_and_new_ones_replace_all_old_ones() {
     assert_eq!(use_it(&codes[1]).await, "", "the old ones are over");
     let new = new.body.split("<li><code>").nth(1).unwrap()[..11].to_owned();
     assert_eq!(use_it(&new).await, used);
+    let actions = app.actions().await;
+    for action in ["recovery_code_used", "recovery_codes_made"] {
+        assert!(actions.iter().any(|known| known == action), "{action}: {actions:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,6 +197,9 @@ async fn it_is_turned_off_with_the_password_or_by_another_admin() {
     assert_eq!(admin.post(&format!("/staff/people/{}/second-factor", ada.id), &[]).await.status, 303);
     assert_eq!(app.browser().log_in("ada@example.org", PASSWORD).await.header("location"), "/staff");
     assert_eq!(app.count("select count(*) from staff_recovery_codes").await, 0);
+    let actions = app.actions().await;
+    let about: Vec<&String> = actions.iter().filter(|action| action.starts_with("second_factor")).collect();
+    assert_eq!(about, ["second_factor_on", "second_factor_off", "second_factor_on", "second_factor_reset"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

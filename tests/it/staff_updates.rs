@@ -111,12 +111,22 @@ async fn two_people_at_once_see_each_other_and_no_text_is_lost() {
     assert_eq!(saved(&app, &path).await.body, "Adas Text");
 
     // Both texts are on the page, and the one that was not taken is in the history.
-    let fields = [("version", "1"), ("locale", "de"), ("title", "Von Ben"), ("body", "Bens <b>Text</b>")];
+    let fields = [
+        ("version", "1"),
+        ("locale", "de"),
+        ("title", "Von Ben"),
+        ("body", "Bens <b>Text</b>"),
+        ("link", "https://example.org/bens"),
+    ];
     let conflict = other.post(&path, &fields).await;
     assert_eq!(conflict.status, 409);
     for text in ["Adas Text", "Bens &lt;b&gt;Text&lt;/b&gt;", "Meine Fassung speichern"] {
         assert!(conflict.body.contains(text), "{text} in {}", conflict.body);
     }
+    let link = "<dd class=\"address\">https://example.org/bens</dd>";
+    let page = conflict.body.replace("&#x2F;", "/");
+    assert!(page.contains(link), "what has no text of its own is named where it differs: {page}");
+    assert!(page.contains("Dieses Update auf der Website") && !page.contains("Was zeigt das Bild"), "{page}");
     let history = other.get(&format!("{path}/history")).await;
     assert!(history.body.contains("nicht übernommen"), "{}", history.body);
     // Deciding for one's own is a save like any other, made from what was seen.

@@ -5,10 +5,11 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::{
-    commands::{database, output},
+    commands::{database, note, output},
     domain::{
         ids::MailingId,
         mailing::{self, MailingError},
+        staff::audit::Action,
     },
 };
 
@@ -26,7 +27,7 @@ pub enum RetryState {
 /// Shows what will happen, asks, and puts the deliveries back into the queue.
 pub async fn retry(id: MailingId, state: RetryState, yes: bool, json: bool) -> anyhow::Result<()> {
     let pool = database().await?;
-    let (_, counts) = look(&mut *pool.acquire().await?, id).await?;
+    let (about, counts) = look(&mut *pool.acquire().await?, id).await?;
     let (what, count) = match state {
         RetryState::Rejected => (mailing::Retry::Rejected, counts.rejected),
         RetryState::Unknown => (mailing::Retry::Unknown, counts.unknown),
@@ -47,6 +48,10 @@ pub async fn retry(id: MailingId, state: RetryState, yes: bool, json: bool) -> a
     loop {
         let mut transaction = pool.begin().await?;
         let chunk = mailing::retry(&mut transaction, id, what, after, Utc::now()).await?;
+        if again == 0 && chunk.count > 0 {
+            let details = json!({ "what": what.state().name(), "people": count });
+            note(&mut transaction, Action::MailingRetried, &about.subject, &details).await?;
+        }
         transaction.commit().await?;
         again += chunk.count;
         after = chunk.last;

@@ -9,11 +9,15 @@ use std::{
 
 use anyhow::Context;
 use csv::Writer;
+use serde_json::json;
 use sqlx::PgPool;
 
 use crate::{
-    commands::database,
-    domain::subscriber::{self, export},
+    commands::{database, note},
+    domain::{
+        staff::audit::Action,
+        subscriber::{self, export},
+    },
 };
 
 /// Writes the list to a file, or to standard output. A reader that goes away (`| head`) is no error.
@@ -26,6 +30,10 @@ pub async fn run(out: Option<&Path>) -> anyhow::Result<()> {
         }
         None => Box::new(io::stdout()),
     };
+    let mut db = pool.acquire().await?;
+    let details = json!({ "subscribers": subscriber::count_all(&mut db).await? });
+    note(&mut db, Action::SubscribersExported, "", &details).await?;
+    drop(db);
     match write(&pool, target).await {
         Err(error) if is_broken_pipe(&error) => Ok(()),
         written => written,

@@ -6,15 +6,17 @@ use std::path::Path;
 
 use chrono::Utc;
 use serde::Serialize;
+use serde_json::json;
 use sqlx::PgPool;
 
 use crate::{
-    commands::{database, output},
+    commands::{database, note, output},
     config::{self, SecretKeys, Source},
     domain::{
         import::{self, Imported, Row},
         locale::Locale,
         publication,
+        staff::audit::Action,
     },
     mail::compose,
 };
@@ -45,6 +47,8 @@ pub async fn run(file: &Path, json: bool) -> anyhow::Result<()> {
     let pool = database().await?;
     let publication = publication::current(&mut *pool.acquire().await?).await?;
     let mut rows = SubscriberFile::open(file, compose::default_locale(publication.as_ref()))?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    note(&mut *pool.acquire().await?, Action::ImportStarted, &name, &json!({})).await?;
     let mut summary = Summary::default();
     let mut batch = Vec::with_capacity(BATCH);
     let now = Utc::now();

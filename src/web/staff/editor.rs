@@ -120,11 +120,14 @@ pub async fn save(
                 .into_response())
         }
         Saved::Conflict(theirs) => {
+            let (mine, other) = (form(&writing), form(&theirs.writing()));
+            // What stands in no text of its own is named where it differs: taking one text takes these with it.
+            let fields = ["image", "image_alt", "image_credit", "date", "link", "locale"];
+            let others: Vec<&str> = fields.into_iter().filter(|name| mine[name] != other[name]).collect();
             let own = json!({
                 "update": shown(&page, &theirs),
                 "message": conflict_in_words(&page, &theirs),
-                "theirs": form(&theirs.writing()),
-                "writing": form(&writing),
+                "theirs": other, "writing": mine, "others": others,
             });
             page.answer(StatusCode::CONFLICT, "staff/conflict.html", &own)
         }
