@@ -76,6 +76,6 @@ function isFocusSeen() {
   const points = [0.1, 0.5, 0.9].flatMap((x) => [0.1, 0.5, 0.9].map((y) => [left + (right - left) * x, top + (bottom - top) * y]));
   return points.some(([x, y]) => {
     const seen = document.elementFromPoint(x, y);
-    return seen && (element.contains(seen) || seen.contains(element) || element.labels?.[0]?.contains(seen));
+    return seen && (element.contains(seen) || element.labels?.[0]?.contains(seen));
   });
 }

@@ -7,6 +7,7 @@ import { everyPage, guardedPages } from "./journey.mjs";
 import { start } from "./service.mjs";
 import { everyImagePage } from "./staff_images_journey.mjs";
 import { everyStaffPage, logIn, updatePages } from "./staff_journey.mjs";
+import { everyPublicationPage } from "./staff_publication_journey.mjs";
 import { everySendingPage } from "./staff_sending_journey.mjs";
 import { everySubscribersPage } from "./staff_subscribers_journey.mjs";
 
@@ -22,7 +23,8 @@ const views = [
 const staffPages = new Set([
   "login", "start", "people", "audit log", "account", "editor, something missing", "two texts", "history", "pictures",
   "a picture that was uploaded", "preflight", "send", "mailing in its grace", "report", "colleagues", "subscribers",
-  "one subscriber", "what erasing means", "columns of a list", "after the dry run", "list brought in",
+  "one subscriber", "what erasing means", "columns of a list", "after the dry run", "list brought in", "publication",
+  "legal details that change", "a page that is not saved yet",
 ]);
 
 const service = await start();
@@ -59,7 +61,7 @@ async function* worked(page) {
     yield* everyStaffPage(service, page, "de");
     await logIn(service, page);
     yield* updatePages(service, page, "de");
-    for (const journey of [everyImagePage, everySendingPage, everySubscribersPage]) {
+    for (const journey of [everyImagePage, everySendingPage, everySubscribersPage, everyPublicationPage]) {
       await page.context().clearCookies();
       yield* journey(service, page, "de");
     }

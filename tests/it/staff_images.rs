@@ -114,6 +114,29 @@ async fn a_hundred_megapixels_in_a_few_bytes_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_a_file_that_is_two_things_at_once_only_the_picture_is_served() {
+    let app = App::new().without_worker().start().await;
+    let browser = editor(&app).await;
+    let mut file = photo(600, 400, 1, ImageFormat::Jpeg);
+    file.extend(b"<!doctype html><script>alert(document.domain)</script>PK\x03\x04");
+    let answer = browser.upload("/staff/images", &file, &[("alt", "x")], true).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let url = told["url"].as_str().unwrap();
+    let served = app.get(&url[url.find("/images/").unwrap()..]).await;
+    assert_eq!((served.status.as_u16(), served.header("content-type")), (200, "image/jpeg"));
+    assert_eq!(served.header("x-content-type-options"), "nosniff");
+    assert!(!served.body.contains("script") && !served.body.contains("PK\u{3}\u{4}"));
+
+    // And the other way around: markup that begins like a picture is none.
+    let gif = b"GIF89a/*<svg onload=alert(1)>*/=1;alert(document.domain)";
+    let svg = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>";
+    for file in [&gif[..], svg] {
+        assert_eq!(browser.upload("/staff/images", file, &[("alt", "x")], true).await.status, 422);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upload_has_its_size_and_nobody_else_may_send_as_much() {
     let app = App::new().without_worker().start().await;
     let browser = editor(&app).await;
