@@ -144,7 +144,7 @@ async fn a_list_comes_in_with_its_proof_and_its_file_is_gone() {
     assert_eq!(otto[0].source.as_deref(), Some("Tag, der offenen Tür"));
     assert_eq!(otto[0].consented_at, Some("2025-04-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap()));
     assert_eq!(desk.app.count("select count(*) from import_pieces").await, 0);
-    assert_eq!(desk.actions().await, ["import_uploaded", "import_started"]);
+    assert_eq!(desk.actions().await, ["import_uploaded", "import_checked", "import_started"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -263,6 +263,7 @@ pub async fn keep_plan(db: &mut PgConnection, id: ImportId, plan: &Plan) -> sqlx
 /// When the database fails.
 pub async fn check(
     db: &mut PgConnection,
+    by: &Actor,
     id: ImportId,
     plan: &Plan,
     now: DateTime<Utc>,
@@ -270,15 +271,17 @@ pub async fn check(
     let begun = sqlx::query!(
         "update imports set state = 'checking', plan = $2, next_byte = 0, next_line = 1, added = 0, known = 0,
              had_left = 0, suppressed = 0, bad = 0, begun_at = $3, finished_at = null
-         where id = $1 and state in ('uploaded', 'checking', 'checked')",
+         where id = $1 and state in ('uploaded', 'checking', 'checked') returning file_name",
         id.0,
         Json(plan) as _,
         now
     )
-    .execute(&mut *db)
+    .fetch_optional(&mut *db)
     .await?;
-    sqlx::query!("delete from import_problems where import_id = $1", id.0).execute(db).await?;
-    Ok(begun.rows_affected() > 0)
+    let Some(begun) = begun else { return Ok(false) };
+    sqlx::query!("delete from import_problems where import_id = $1", id.0).execute(&mut *db).await?;
+    audit::record(db, by, Action::ImportChecked, &begun.file_name, &serde_json::json!({}), now).await?;
+    Ok(true)
 }
 
 /// Begins to bring people in, as the dry run has shown. Answers whether that was possible.

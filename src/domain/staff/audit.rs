@@ -151,6 +151,8 @@ actions! {
     SubscribersExported = "subscribers_exported",
     /// Uploaded a list.
     ImportUploaded = "import_uploaded",
+    /// Began the dry run of an uploaded list.
+    ImportChecked = "import_checked",
     /// Had the people on it brought in.
     ImportStarted = "import_started",
     /// Ended an import.

@@ -123,14 +123,20 @@ async fn found(page: &Page, asked: &Asked) -> Result<Value, StaffProblem> {
     let search = asked.search(page);
     let mut db = page.state.pool.acquire().await?;
     let count = search::count(&mut db, &search, COUNTED + 1).await?;
-    let shown = search::page(&mut db, &search, asked.after, PAGE).await?;
+    // Finding out that there is nobody takes longest.
+    let shown = match count {
+        0 => search::Page::default(),
+        _ => search::page(&mut db, &search, asked.after, PAGE).await?,
+    };
     drop(db);
     let text = |key: &str| page.text("subscribers", key).to_owned();
     let count = match count {
         0 => text("found_none"),
         1 => text("found_one"),
-        2..=COUNTED => text("found_some").replace("{count}", &number(page, count)),
-        _ => text("found_many").replace("{count}", &number(page, COUNTED)),
+        2..=COUNTED => {
+            text("found_some").replace("{count}", &page.number(i64::try_from(count).unwrap_or(i64::MAX)))
+        }
+        _ => text("found_many").replace("{count}", &page.number(i64::try_from(COUNTED).unwrap_or(i64::MAX))),
     };
     let rows: Vec<Value> = shown.subscribers.iter().map(|subscriber| row(page, subscriber)).collect();
     Ok(json!({
@@ -138,20 +144,6 @@ async fn found(page: &Page, asked: &Asked) -> Result<Value, StaffProblem> {
         "first": asked.after.map(|_| asked.link(None)),
         "next": shown.next.map(|next| asked.link(Some(next))),
     }))
-}
-
-/// A number with its thousands apart.
-pub fn number(page: &Page, number: impl std::fmt::Display) -> String {
-    let digits = number.to_string();
-    let separator = if page.locale == Locale::De { '.' } else { ',' };
-    let mut out = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(separator);
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// A subscriber as lists show them.

@@ -35,7 +35,7 @@ use super::{
         page::{self, Mistakes, Page, done, id_in},
         problems::StaffProblem,
     },
-    default_locale, locales, number,
+    default_locale, locales,
     upload::take,
 };
 
@@ -81,10 +81,10 @@ fn shown(page: &Page, import: &Import) -> Value {
         "state_text": page.text("import_state", &word(import.state)),
         "by": import.staff_email, "at": page.short_time(import.created_at),
         "size": size(page, import.size_bytes), "percent": import.percent(),
-        "read": number(page, import.next_line - 1),
-        "added": number(page, import.added), "known": number(page, import.known),
-        "had_left": number(page, import.had_left), "suppressed": number(page, import.suppressed),
-        "bad": number(page, import.bad), "has_bad": import.bad > 0, "has_new": import.added > 0,
+        "read": page.number(import.next_line - 1),
+        "added": page.number(import.added), "known": page.number(import.known),
+        "had_left": page.number(import.had_left), "suppressed": page.number(import.suppressed),
+        "bad": page.number(import.bad), "has_bad": import.bad > 0, "has_new": import.added > 0,
         "failure": import.failure.as_ref().map(|key| failure(page, key, import.next_line)),
         "finished_at": import.finished_at.map(|at| page.short_time(at)),
     })
@@ -96,14 +96,14 @@ fn word(state: ImportState) -> String {
 
 /// Why an import failed, in words.
 fn failure(page: &Page, key: &str, line: i64) -> String {
-    page.text("import_failure", key).replace("{line}", &number(page, line))
+    page.text("import_failure", key).replace("{line}", &page.number(line))
 }
 
 fn size(page: &Page, bytes: i64) -> String {
     match bytes {
-        0..10_240 => format!("{} B", number(page, bytes)),
-        10_240..10_485_760 => format!("{} KB", number(page, bytes / 1024)),
-        _ => format!("{} MB", number(page, bytes / 1024 / 1024)),
+        0..10_240 => format!("{} B", page.number(bytes)),
+        10_240..10_485_760 => format!("{} KB", page.number(bytes / 1024)),
+        _ => format!("{} MB", page.number(bytes / 1024 / 1024)),
     }
 }
 
@@ -158,7 +158,7 @@ async fn report(
     let problems = upload::problems(db, import.id, SHOWN_PROBLEMS).await?;
     let problems: Vec<Value> = problems
         .iter()
-        .map(|bad| json!({ "line": number(page, bad.line), "text": page.text("line_problem", &bad.problem) }))
+        .map(|bad| json!({ "line": page.number(bad.line), "text": page.text("line_problem", &bad.problem) }))
         .collect();
     Ok(json!({
         "import": shown(page, import), "problems": problems,
@@ -280,7 +280,7 @@ fn mistakes_in(page: &Page, plan: &Plan) -> Mistakes {
 pub async fn check(
     State(state): State<AppState>,
     page: Page,
-    _: Admin,
+    Admin(member): Admin,
     id: Id,
     Form(sent): Form<Sent>,
 ) -> Result<Response, StaffProblem> {
@@ -306,7 +306,7 @@ pub async fn check(
         let own = columns(&page, &import, &plan, &beginning, &mistakes);
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/import_columns.html", &own);
     }
-    upload::check(&mut transaction, import.id, &plan, Utc::now()).await?;
+    upload::check(&mut transaction, &member.actor(), import.id, &plan, Utc::now()).await?;
     transaction.commit().await?;
     Ok(Redirect::to(&path_of(import.id)).into_response())
 }
@@ -354,7 +354,7 @@ pub async fn cancel(
 /// `GET /staff/subscribers/import/{id}/status`: how far it is, for the script that shows it.
 pub async fn status(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem> {
     let import = named(&mut *page.state.pool.acquire().await?, id).await?;
-    let read = page.text("import", "read").replace("{lines}", &number(&page, import.next_line - 1));
+    let read = page.text("import", "read").replace("{lines}", &page.number(import.next_line - 1));
     Ok(Json(json!({ "state": import.state, "percent": import.percent(), "read": read })).into_response())
 }
 
