@@ -3,11 +3,15 @@
 use chrono::Utc;
 use clap::Subcommand;
 use serde::Serialize;
+use serde_json::json;
 use sqlx::PgPool;
 
-use crate::domain::signup::waves::{self, Held, LastHour};
+use crate::domain::{
+    signup::waves::{self, Held, LastHour},
+    staff::audit::Action,
+};
 
-use super::{database, output};
+use super::{database, note, output};
 
 /// Who asks to be subscribed, and waves of them.
 #[derive(Subcommand)]
@@ -98,10 +102,17 @@ async fn decide(pool: &PgPool, decision: &Decision, what: What) -> anyhow::Resul
         What::Release => waves::release(&mut transaction, Utc::now()).await?,
         What::Drop => waves::drop_held(&mut transaction, Utc::now()).await?,
     };
+    if count > 0 {
+        let action = match what {
+            What::Release => Action::WaveReleased,
+            What::Drop => Action::WaveDropped,
+        };
+        note(&mut transaction, action, "", &json!({ "signups": count })).await?;
+    }
     transaction.commit().await?;
     match (decision.json, what) {
-        (true, What::Release) => output::json(&serde_json::json!({ "released": count })),
-        (true, What::Drop) => output::json(&serde_json::json!({ "dropped": count })),
+        (true, What::Release) => output::json(&json!({ "released": count })),
+        (true, What::Drop) => output::json(&json!({ "dropped": count })),
         (false, What::Release) => {
             output::line(&format!("{count} signups released; their mails go out now."));
             Ok(())

@@ -10,12 +10,13 @@ use serde_json::json;
 use crate::{
     domain::{
         publication,
+        staff::audit::Action,
         update::{self, UpdateFile, UpdateState},
     },
     mail::{compose, markdown},
 };
 
-use super::{Usage, database, output};
+use super::{Usage, database, note, output};
 
 /// What the project has to tell.
 #[derive(Subcommand)]
@@ -61,6 +62,7 @@ async fn add(file: &Path, json: bool) -> anyhow::Result<()> {
         anyhow!("{name} was not added: line {line}: {}", error.problem)
     })?;
     let added = update::add(&mut transaction, &parsed, Utc::now()).await?;
+    note(&mut transaction, Action::UpdateBegun, &added.slug, &json!({ "title": added.title })).await?;
     transaction.commit().await?;
     if json {
         return output::json(&json!({ "id": added.id, "slug": added.slug }));

@@ -226,21 +226,6 @@ impl Content {
         Sha256::digest(self.texts(locale).consent.as_bytes()).into()
     }
 
-    /// SHA-256 of the legal texts in a language: consent, imprint and where the privacy policy is.
-    #[must_use]
-    pub fn legal_sha256(&self, locale: Locale) -> [u8; 32] {
-        let texts = self.texts.get(&locale).cloned().unwrap_or_default();
-        let privacy = self.privacy_url.as_ref().map(Url::as_str).unwrap_or_default();
-        // Lengths keep one text from passing for the end of another.
-        let all = [texts.consent.as_str(), texts.imprint.as_str(), privacy];
-        let mut digest = Sha256::new();
-        for text in all {
-            digest.update((text.len() as u64).to_be_bytes());
-            digest.update(text);
-        }
-        digest.finalize().into()
-    }
-
     /// The sender's address, when it is set.
     #[must_use]
     pub fn sender_address(&self) -> Option<EmailAddress> {

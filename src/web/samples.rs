@@ -32,7 +32,8 @@ pub const PAGES: [&str; 20] = [
     "embed",
 ];
 
-/// One of [`PAGES`] as the visitor's publication makes it look. Its forms and links are nobody's, and lead to no subscriber.
+/// One of [`PAGES`] as the visitor's publication makes it look. Its forms and links are nobody's, and lead to no
+/// subscriber.
 ///
 /// # Errors
 /// [`Problem::NotFound`] for any other name; [`Problem::Internal`] when it cannot be made.
@@ -49,7 +50,8 @@ fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
     let time = visitor.publication.content.written_time(Utc::now(), visitor.locale);
     Ok(match name {
         "signup" => json!({ "form": {
-            "email": "", "error": null, "page": "", "consent_version": null, "shown": null, "challenge": null, "captcha": null,
+            "email": "", "error": null, "page": "", "consent_version": null, "shown": null, "challenge": null,
+            "captcha": null,
         } }),
         "captcha" => json!({
             "form": { "email": ADDRESS, "page": "", "consent_version": "", "shown": null },

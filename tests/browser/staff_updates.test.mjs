@@ -194,12 +194,15 @@ test("when the session is over what is typed stays, and is saved once somebody h
     await page.context().clearCookies();
     await page.fill("#title", "Nach der Pause");
     await page.locator("#saved a", { hasText: "In einem neuen Tab anmelden" }).waitFor();
+    await page.keyboard.type("!");
     await page.click(".save-line button");
+    await page.press("#title", "Enter");
+    await page.locator("#saved a").waitFor();
     assert.equal(page.url().split("?")[0], editor, "pressing the button does not lead away from the text");
     await page.context().addCookies(cookies);
     await isSaved(page);
     await page.goto(editor);
-    assert.equal(await page.inputValue("#title"), "Nach der Pause");
+    assert.equal(await page.inputValue("#title"), "Nach der Pause!");
   });
 });
 
@@ -227,6 +230,6 @@ test("pasting keeps headings, lists, links and bold, and drops the rest", async 
     assert.equal(await paste(page, site), "### Termine\n\n1. eins\n   - innen\n2. zwei\n\n> Ein Zitat\n\nkein Link\n\nZelle");
     await page.fill("#body", "");
     const dates = "<p>3. Oktober<br>- 5 Grad</p><p># 1 in Cottbus</p><p>+49 355</p>";
-    assert.equal(await paste(page, dates), "3\\. Oktober  \n\\- 5 Grad\n\n\\# 1 in Cottbus\n\n\\+49 355", "no lists, no headings");
+    assert.equal(await paste(page, dates), "3\\. Oktober  \n\\- 5 Grad\n\n\\# 1 in Cottbus\n\n+49 355", "no lists, no headings");
   });
 });

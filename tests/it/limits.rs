@@ -206,6 +206,8 @@ async fn a_wave_waits_for_staff_who_let_it_go_or_drop_it() {
     app.sign_up("b@example.org").await;
     assert_eq!(sent(&app).await, 5);
     assert_eq!(program.run(&["signups", "drop", "--yes", "--json"]).await.json()["dropped"], 1);
+    let actions = app.actions().await;
+    assert_eq!(actions, ["wave_released", "wave_dropped"]);
     assert_eq!(app.count("select count(*) from deliveries where state = 'skipped'").await, 1);
     assert_eq!(app.count("select count(*) from batches").await, 0);
     // When the hour is over, signups are answered as ever.

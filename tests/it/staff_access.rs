@@ -301,7 +301,8 @@ async fn a_session_ends_after_eight_hours_without_use_and_after_seven_days_in_an
     assert_eq!(app.count(seen).await, 1, "used, and so good for eight hours more");
     // A page that is left open asks by itself, which is no use.
     age(TimeDelta::minutes(479), TimeDelta::hours(24)).await;
-    browser.post(&format!("/staff/updates/{}/here", app.update("Neues").await), &[]).await;
+    let here = format!("/staff/updates/{}/here", app.update("Neues").await);
+    assert_eq!(browser.post(&here, &[]).await.status, 200);
     assert_eq!(app.count(seen).await, 0);
     age(TimeDelta::minutes(481), TimeDelta::hours(24)).await;
     assert_eq!(browser.get("/staff").await.status, 303);

@@ -38,7 +38,10 @@ async fn what_is_done_on_the_command_line_leaves_a_line_too() {
         "publication.toml",
         include_str!("../../publication.example.toml").replace("#0b5d4e", "#0b5d4f"),
     );
+    program.file("update.md", "---\ntitle: Aus der Werkstatt\n---\n\nEin Satz.\n");
+    program.run(&["updates", "add", "update.md"]).await.done();
     program.run(&["subscribers", "import", "list.csv"]).await.done();
+    program.run(&["subscribers", "show", "mia@example.org", "--proof", "proof.html"]).await.done();
     program.run(&["subscribers", "export"]).await.done();
     program.run(&["subscribers", "erase", "mia@example.org", "--yes"]).await.done();
     program.run(&["publication", "apply", "publication.toml"]).await.done();
@@ -55,7 +58,9 @@ async fn what_is_done_on_the_command_line_leaves_a_line_too() {
             .unwrap();
     let got: Vec<(&str, &str)> = entries.iter().map(|(action, subject)| (&**action, &**subject)).collect();
     let expected = [
+        ("update_begun", "aus-der-werkstatt"),
         ("import_started", "list.csv"),
+        ("proof_downloaded", "m…@example.org"),
         ("subscribers_exported", ""),
         ("subscriber_erased", "m…@example.org"),
         ("publication_changed", "LOK Lausitz"),

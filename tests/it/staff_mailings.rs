@@ -43,7 +43,7 @@ async fn page(browser: &Browser<'_>, id: MailingId) -> String {
 fn troubled(phase: Phase, to: &str) -> Action {
     match phase {
         Phase::Rcpt if ["s4@example.org", "s8@example.org"].contains(&to) => {
-            Action::Reply("550 5.1.1 <b>no such user</b>")
+            Action::Reply("550 5.1.1 <b>no such user</b> as info@example.net")
         }
         Phase::Dot if to == "s7@example.org" => Action::Cut,
         _ => Action::Go,
@@ -59,6 +59,7 @@ async fn the_report_tells_what_the_relay_accepted_and_what_not_by_reply_and_with
     let browser = app.browser_of(&editor(&app).await).await;
     let masked = page(&browser, id).await;
     assert!(masked.contains("s…@example.org") && !masked.contains("s4@"), "for editors: {masked}");
+    assert!(masked.contains("no such user") && !masked.contains("info@"), "for editors: {masked}");
     let browser = app.browser_of(&app.member("admin@example.org", Role::Admin).await).await;
     let report = page(&browser, id).await;
     for (name, count) in [("accepted", "17"), ("rejected", "2"), ("unknown", "1"), ("skipped", "0")] {
@@ -216,6 +217,10 @@ async fn the_report_comes_as_a_file_that_no_spreadsheet_runs_and_that_is_logged(
         "an editor's has no address"
     );
     assert_eq!(rows.count(), 1_501);
+    assert!(
+        masked.body.contains("i…o@example.net") && !masked.body.contains("info@"),
+        "not in what the relay says"
+    );
     let browser = app.browser_of(&app.member("admin@example.org", Role::Admin).await).await;
     let file = browser.post(&path, &[]).await;
     assert_eq!(file.header("content-type"), "text/csv; charset=utf-8");
@@ -231,7 +236,7 @@ async fn the_report_comes_as_a_file_that_no_spreadsheet_runs_and_that_is_logged(
     let of = |state: &str| rows.iter().filter(|row| &row[1] == state).count();
     assert_eq!((of("accepted"), of("rejected"), of("unknown")), (1_498, 2, 1));
     let refused = rows.iter().find(|row| &row[0] == "s4@example.org").unwrap();
-    assert_eq!((&refused[3], &refused[4]), ("550", "5.1.1 <b>no such user</b>"));
+    assert_eq!((&refused[3], &refused[4]), ("550", "5.1.1 <b>no such user</b> as info@example.net"));
     assert_eq!(app.actions().await.last().unwrap(), "report_downloaded");
     assert_eq!(browser.get(&path).await.status, 405);
 }

@@ -1,5 +1,6 @@
 //! The second factor: turning it on, codes that work once, recovery codes, and what is left without it.
 
+use axum::http::Method;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Utc;
 use rundbrief::domain::staff::{Role, totp::TotpSecret};
@@ -105,12 +106,33 @@ async fn a_code_works_once() {
         let browser = app.browser();
         browser.log_in("ada@example.org", PASSWORD).await;
         assert_eq!(browser.post("/staff/login/code", &[("code", typed)]).await.status, status);
-        if status == 303 {
-            let counted = "select coalesce(sum(failures), 0) from staff_login_throttle";
-            assert_eq!(app.count(counted).await, 0, "colleagues in the same office are not held up");
-        }
     }
     assert!(app.actions().await.contains(&"code_refused".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logging_in_with_both_steps_counts_nothing_against_the_network_of_an_office() {
+    let app = App::new().without_worker().setting("TRUSTED_PROXIES", "127.0.0.1").start().await;
+    let ada = app.member("ada@example.org", Role::Admin).await;
+    let (secret, _) = turn_on(&app, &ada, &app.browser_of(&ada).await).await;
+    let browser = app.browser();
+    let send = async |path: &str, form: &str| {
+        browser
+            .send(Method::POST, path, &[("x-forwarded-for", "203.0.113.5")], form)
+            .await
+            .header("location")
+            .to_owned()
+    };
+    let counted = "select coalesce(sum(failures), 0)::bigint from staff_login_throttle";
+    send("/staff/login", "email=ada%40example.org&password=wrong").await;
+    assert_eq!(app.count(counted).await, 2, "against the account and against the network");
+    let password = PASSWORD.replace(' ', "+");
+    assert_eq!(
+        send("/staff/login", &format!("email=ada%40example.org&password={password}")).await,
+        "/staff/login/code"
+    );
+    assert_eq!(send("/staff/login/code", &format!("code={}", code(&secret, 1))).await, "/staff");
+    assert_eq!(app.count(counted).await, 1, "the wrong one, against the network");
 }
 
 #[tokio::test(flavor = "multi_thread")]

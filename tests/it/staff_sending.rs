@@ -454,7 +454,7 @@ async fn when_the_number_of_people_has_changed_since_the_page_was_shown_it_asks_
     let mailing = led_to(&press(&browser, update, &fields(&answer)).await);
     assert_eq!(app.status(mailing).await.0.audience, 15);
 
-    let without_form = vec![("version", "1".to_owned()), ("shown", "15".to_owned())];
+    let without_form = vec![("version", "1.1".to_owned()), ("shown", "15".to_owned())];
     for (name, form) in [("no form", without_form), ("nothing", Vec::new())] {
         let other = app.update("Anderes").await;
         assert_eq!(press(&browser, other, &form).await.status, 422, "{name}");

@@ -4,15 +4,17 @@ use std::path::Path;
 
 use anyhow::bail;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{
-    commands::{database, output},
+    commands::{database, note, output},
     config::{self, Source},
     domain::{
         address::EmailAddress,
         consent::ConsentEvent,
         publication,
         record::{self, Record},
+        staff::audit::Action,
     },
 };
 
@@ -29,6 +31,7 @@ pub async fn run(address: &EmailAddress, json: bool, proof_file: Option<&Path>) 
     if let Some(file) = proof_file {
         let state = record.subscriber.as_ref().map(|subscriber| word(&subscriber.state));
         let publication = publication::current(&mut db).await?;
+        note(&mut db, Action::ProofDownloaded, &address.masked(), &json!({})).await?;
         return proof::write(file, &keys, address, state, record.consent_events, publication.as_ref(), json);
     }
     if json {

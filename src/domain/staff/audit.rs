@@ -7,8 +7,8 @@ use sqlx::PgConnection;
 
 use crate::domain::ids::StaffId;
 
-/// How long entries are kept. Three years, as the proof of a consent by default: what it answers are questions about what happened
-/// to somebody's data, and those end then.
+/// How long entries are kept. Three years, as the proof of a consent by default: what it answers are questions about what
+/// happened to somebody's data, and those end then.
 pub const KEPT: Duration = Duration::days(3 * 365);
 
 /// Who did it.
@@ -157,6 +157,10 @@ actions! {
     ImportStarted = "import_started",
     /// Ended an import.
     ImportCancelled = "import_cancelled",
+    /// Let the confirmation mails of held signups go out.
+    WaveReleased = "wave_released",
+    /// Decided that held signups get no mail.
+    WaveDropped = "wave_dropped",
 }
 
 impl Action {

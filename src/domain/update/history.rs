@@ -90,8 +90,8 @@ pub(super) async fn put_aside(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     // A page that saves the same in vain again and again writes one entry, not hundreds.
-    let own = sqlx::query!(
-        "select id, body from update_versions
+    let own = sqlx::query_scalar!(
+        "select id from update_versions
          where update_id = $1 and is_aside and saved_by = $2 and began_at > $3 order by id desc limit 1",
         id.0,
         by.id.0,
@@ -100,9 +100,10 @@ pub(super) async fn put_aside(
     .fetch_optional(&mut *db)
     .await?;
     if let Some(own) = own
-        && own.body == writing.body
+        && let Some(aside) = version(&mut *db, id, own).await?
+        && aside.writing == *writing
     {
-        return rewrite(db, own.id, writing, now).await;
+        return rewrite(db, own, writing, now).await;
     }
     let entry = Entry { saved_by: Some(by), name: Some(&by.name), at: now, is_aside: true };
     insert(db, id, writing, &entry).await

@@ -22,11 +22,11 @@
   async function save() {
     if (isSaving || isStopped || !isChanged()) return;
     isSaving = true;
-    saved.textContent = words.saving;
+    if (!isLoggedOut()) saved.textContent = words.saving;
     const sent = content();
     let again = 1000;
     try {
-      const answer = await fetch(form.action, { method: "POST", body: sent, headers: { Accept: "application/json" } });
+      const answer = await fetch(form.action, { method: "POST", body: sent, headers: { Accept: "application/json" }, signal: AbortSignal.timeout(20000) });
       if (answer.status === 409) {
         isStopped = true;
         conflict.firstElementChild.textContent = (await answer.json()).message;
@@ -34,8 +34,7 @@
         saved.textContent = words.unsaved;
         conflict.scrollIntoView({ block: "center" });
       } else if (answer.redirected) {
-        // The session is over. The text stays here until somebody has logged in, in another tab.
-        saved.replaceChildren(words.session, " ", Object.assign(document.createElement("a"), { href: "/staff/login", target: "_blank", textContent: words.login }));
+        sayLoggedOut();
         again = 5000;
       } else if (!answer.ok) {
         throw answer.status;
@@ -56,6 +55,15 @@
     if (isChanged()) later(again);
   }
 
+  // The session is over. The text stays here until somebody has logged in, in another tab. Said once, so that the link
+  // keeps the focus and nobody hears it again and again.
+  const isLoggedOut = () => saved.querySelector("a") !== null;
+
+  function sayLoggedOut() {
+    if (isLoggedOut()) return;
+    saved.replaceChildren(words.session, " ", Object.assign(document.createElement("a"), { href: "/staff/login", target: "_blank", textContent: words.login }));
+  }
+
   function later(milliseconds = 1000) {
     clearTimeout(timer);
     timer = setTimeout(save, milliseconds);
@@ -71,20 +79,25 @@
   }
 
   form.addEventListener("input", () => {
-    saved.textContent = words.unsaved;
+    if (!isLoggedOut()) saved.textContent = words.unsaved;
     if (field("title").value) heading.textContent = field("title").value;
     document.getElementById("inbox-subject").textContent = field("title").value;
     document.getElementById("inbox-preheader").textContent = field("teaser").value || field("title").value;
     later();
   });
-  form.addEventListener("submit", (event) => {
-    // What is just being saved would be in the way of what is saved now; and after the session nothing would be left.
-    if (isSaving || saved.querySelector("a")) {
-      event.preventDefault();
-      later(0);
-    } else {
+  // The button and the Enter key save as typing does, and stay here: a form that is sent may end at the login, without the
+  // text. Only to see both texts one has to go, and then it is made sure before that there is somebody logged in.
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (!isStopped) return later(0);
+    try {
+      const answer = await fetch(words.here, { method: "POST" });
+      if (answer.redirected) return sayLoggedOut();
+      if (!answer.ok) throw answer.status;
       isLeaving = true;
-      clearTimeout(timer);
+      form.submit();
+    } catch {
+      saved.textContent = words.trouble;
     }
   });
   addEventListener("beforeunload", (event) => {
@@ -94,13 +107,17 @@
   // A picture that was uploaded: its address, and what is known of it where nobody has written something.
   const upload = form.querySelector("[data-upload]");
   upload.hidden = false;
+  let before = {};
+  upload.addEventListener("rundbrief:upload", () => {
+    before = { alt: field("image_alt").value, credit: field("image_credit").value };
+  });
   upload.addEventListener("rundbrief:image", ({ detail }) => {
-    // What was said of another picture is not true of this one.
+    // What was said of another picture is not true of this one; what was written meanwhile is.
     const isOther = field("image").value && field("image").value !== detail.url;
     field("image").value = detail.url;
     for (const name of ["alt", "credit"]) {
       const text = field(`image_${name}`);
-      if (isOther || !text.value) text.value = detail[name] ?? "";
+      if ((isOther && text.value === before[name]) || !text.value) text.value = detail[name] ?? "";
     }
     field("image").dispatchEvent(new Event("input", { bubbles: true }));
     if (!field("image_alt").value) field("image_alt").focus();
@@ -137,9 +154,9 @@
       const answer = await fetch(words.here, { method: "POST" });
       if (!answer.ok || answer.redirected) return;
       const { others: names, version, changed_by: who } = await answer.json();
-      if (version > Number(field("version").value) && !isSaving && !isStopped) {
-        changed.textContent = changed.dataset.text.replace("{who}", who ?? "");
+      if (version > Number(field("version").value) && !isSaving && !isStopped && changed.hidden) {
         changed.hidden = false;
+        changed.textContent = changed.dataset.text.replace("{who}", who ?? "");
       }
       const text = others.dataset[names.length === 1 ? "one" : "many"];
       others.textContent = names.length ? text.replace("{who}", names.join(", ")) : "";

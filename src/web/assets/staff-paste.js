@@ -7,7 +7,7 @@ globalThis.rundbriefMarkdown = (html) => {
   const dropped = "script, style, head, title, meta, link, img, svg, object, iframe, template, o\\:p";
 
   // What would begin a list, a heading or a quote at the beginning of a line, and was none.
-  const tame = (line) => line.replace(/^(\d{1,9})([.)])(?=\s|$)/, "$1\\$2").replace(/^([-+#>]|={3,})/, "\\$1");
+  const tame = (line) => line.replace(/^(\d{1,9})([.)])(?=\s|$)/, "$1\\$2").replace(/^([-+](?=\s|$)|-{3,}|#{1,6}(?=\s|$)|=+\s*$|~{3})/, "\\$1");
   const escape = (text) => text.replace(/[\\`*_[\]<>]/g, "\\$&");
   const plain = (text) => text.replace(/[\s\u00A0]+/g, " ");
 

@@ -59,32 +59,33 @@
     put(from, to, `[${label}](${address})`, [1, 1 + label.length]);
   }
 
-  // A picture within the text: chosen, described, uploaded, and put where the cursor is by then.
-  function image(button) {
+  // A picture within the text: chosen or pasted, described, uploaded, and put where the cursor is by then.
+  function image() {
+    const input = Object.assign(document.createElement("input"), { type: "file", accept: "image/jpeg,image/png,image/webp" });
+    input.addEventListener("change", () => upload(input.files[0]));
+    input.click();
+  }
+
+  async function upload(file) {
     const words = document.querySelector("[data-upload] [role=status]").dataset;
     const said = document.getElementById("inserting");
-    const input = Object.assign(document.createElement("input"), { type: "file", accept: "image/jpeg,image/png,image/webp" });
-    input.addEventListener("change", async () => {
-      const [file] = input.files;
-      if (file.size > Number(words.most)) return (said.textContent = words.large);
-      const alt = prompt(button.dataset.askAlt)?.trim();
-      // Nothing goes out without its description; an empty one would only be found later.
-      if (!alt) return text.focus();
-      const form = new FormData();
-      form.append("alt", alt);
-      form.append("image", file);
-      said.textContent = words.processing;
-      try {
-        const answer = await fetch("/staff/images", { method: "POST", body: form, headers: { Accept: "application/json" } });
-        const told = await answer.json().catch(() => ({}));
-        if (answer.status !== 201) return (said.textContent = told.detail ?? (answer.redirected ? words.session : words.failed));
-        said.textContent = words.ready;
-        insertImage(told.url, alt);
-      } catch {
-        said.textContent = words.failed;
-      }
-    });
-    input.click();
+    if (file.size > Number(words.most)) return (said.textContent = words.large);
+    const alt = prompt(bar.querySelector("[data-do=image]").dataset.askAlt)?.trim();
+    // Nothing goes out without its description; an empty one would only be found later.
+    if (!alt) return text.focus();
+    const form = new FormData();
+    form.append("alt", alt);
+    form.append("image", file);
+    said.textContent = words.processing;
+    try {
+      const answer = await fetch("/staff/images", { method: "POST", body: form, headers: { Accept: "application/json" } });
+      const told = await answer.json().catch(() => ({}));
+      if (answer.status !== 201) return (said.textContent = told.detail ?? (answer.redirected ? words.session : words.failed));
+      said.textContent = words.ready;
+      insertImage(told.url, alt);
+    } catch {
+      said.textContent = words.failed;
+    }
   }
 
   // What has to stand before a block of its own, such as a picture, where the cursor is.
@@ -94,8 +95,13 @@
   }
 
   function insertImage(address, alt) {
-    const [from, to] = selection();
-    put(from, to, `${ownLines(from)}![${alt.replace(/[[\]]/g, "")}](${address})\n\n`);
+    // Behind what is selected, which stays; and whoever types in another field by now goes on there.
+    const at = text.selectionEnd;
+    const written = `${ownLines(at)}![${alt.replace(/[[\]]/g, "")}](${address})\n\n`;
+    const active = document.activeElement;
+    if (active === text || active === document.body || bar.contains(active)) return put(at, at, written);
+    text.setRangeText(written, at, at, "end");
+    text.dispatchEvent(new InputEvent("input", { bubbles: true }));
   }
 
   const doing = {
@@ -139,6 +145,11 @@
   text.addEventListener("paste", (event) => {
     const html = event.clipboardData?.getData("text/html");
     const markdown = html && globalThis.rundbriefMarkdown?.(html);
+    const picture = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
+    if (!markdown && picture) {
+      event.preventDefault();
+      return upload(picture);
+    }
     if (!markdown) return;
     event.preventDefault();
     const [from, to] = selection();

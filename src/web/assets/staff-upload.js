@@ -9,7 +9,8 @@
 // Fields named alt and credit inside it are sent along as far as they are filled in.
 //
 // The picture is sent at once. What the service answers ({id, url, width, height, thumbnail, alt, credit}) goes out as
-// the event "rundbrief:image", which bubbles from the element, its `detail` the answer. Inside a form of its own
+// the event "rundbrief:image", which bubbles from the element, its `detail` the answer; "rundbrief:upload" says when it
+// has begun. Inside a form of its own
 // (data-upload-submits) nothing is sent before the form is: the script then adds dropping, pasting and the preview.
 for (const area of document.querySelectorAll("[data-upload]")) {
   const input = area.querySelector("input[type=file]");
@@ -44,6 +45,7 @@ for (const area of document.querySelectorAll("[data-upload]")) {
       if (field?.value) form.append(name, field.value);
     }
     form.append("image", file);
+    area.dispatchEvent(new CustomEvent("rundbrief:upload", { bubbles: true }));
     // fetch does not tell how far it is.
     request = new XMLHttpRequest();
     request.open("POST", area.dataset.upload);
@@ -111,8 +113,9 @@ for (const area of document.querySelectorAll("[data-upload]")) {
   // Pasted anywhere on the page that has one such place; texts go where they always go.
   document.addEventListener("paste", (event) => {
     const file = pictureIn(event.clipboardData);
-    // Office programs put a picture of a text beside it: the text was meant.
-    if (event.defaultPrevented || event.clipboardData?.types.includes("text/plain")) return;
+    // Office programs put a picture of a text beside it: the text was meant. A picture copied from a page has no text.
+    const types = event.clipboardData?.types ?? [];
+    if (event.defaultPrevented || (types.includes("text/html") && types.includes("text/plain"))) return;
     if (!file || document.querySelectorAll("[data-upload]").length !== 1) return;
     event.preventDefault();
     take(file);

@@ -122,8 +122,26 @@ pub async fn save(
         Saved::Conflict(theirs) => {
             let (mine, other) = (form(&writing), form(&theirs.writing()));
             // What stands in no text of its own is named where it differs: taking one text takes these with it.
-            let fields = ["image", "image_alt", "image_credit", "date", "link", "locale"];
-            let others: Vec<&str> = fields.into_iter().filter(|name| mine[name] != other[name]).collect();
+            let named = [
+                ("image", "image"),
+                ("image_alt", "image_alt"),
+                ("image_credit", "image_credit"),
+                ("date", "date"),
+                ("link", "link"),
+                ("locale", "language"),
+            ];
+            let differ = named.into_iter().filter(|(field, _)| mine[field] != other[field]);
+            let others: Vec<Value> = differ
+                .map(|(field, label)| {
+                    let shown = |value: &Value| {
+                        let text = value.as_str().unwrap_or_default();
+                        if field == "locale" { page.text("language", text).to_owned() } else { text.to_owned() }
+                    };
+                    json!({
+                        "label": page.text("editor", label), "mine": shown(&mine[field]), "theirs": shown(&other[field]),
+                    })
+                })
+                .collect();
             let own = json!({
                 "update": shown(&page, &theirs),
                 "message": conflict_in_words(&page, &theirs),

@@ -82,7 +82,7 @@ pub async fn change(
         let own = json!({
             "changes": changes, "fields": sent_pairs(&sent), "seen": seen,
             "has_times": changes.iter().any(|change| change["is_time"] == true),
-            "has_texts": changes.iter().any(|change| change["is_time"] == false),
+            "has_consent": changes.iter().any(|change| change["is_consent"] == true),
         });
         return page.answer(StatusCode::OK, "staff/publication_changes.html", &own);
     }
@@ -133,7 +133,7 @@ fn legal_changes(page: &Page, before: &Content, after: &Content) -> Vec<Value> {
             let lang = locale.map(|locale| page.text("publication", locale.tag()));
             changes.push(json!({
                 "what": page.text("publication", name), "lang": lang, "parts": parts(before, after),
-                "is_time": matches!(name, "mailing_days" | "proof_years"),
+                "is_time": matches!(name, "mailing_days" | "proof_years"), "is_consent": name == "consent",
             }));
         }
     };

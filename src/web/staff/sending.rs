@@ -39,7 +39,7 @@ use super::{
 pub struct Sent {
     /// The number of the form: see [`Order::form`].
     form: String,
-    /// The version of the update that the page has shown.
+    /// The versions of update and publication that the page has shown.
     version: String,
     /// How many people stood on the button.
     shown: String,
@@ -185,6 +185,7 @@ pub async fn view(
     let short = |text: &str| text.chars().take(40).collect::<String>();
     let mut own = json!({
         "update": { "id": found.update.id, "title": found.update.title, "version": found.update.version },
+        "versions": versions(page, &found.update),
         "mail": found.content.as_ref().map(|content| json!({
             "subject": content.subject,
             "preheader": if found.update.teaser.is_empty() { &found.update.title } else { &found.update.teaser },
@@ -217,6 +218,12 @@ pub async fn view(
         own["error_id"] = format!("later-{tick}").into();
     }
     Ok(own)
+}
+
+/// What the mail on the page is made of. What has another version is another mail.
+fn versions(page: &Page, update: &Update) -> String {
+    let publication = page.publication.as_ref().map_or(0, |publication| publication.version);
+    format!("{}.{publication}", update.version)
 }
 
 /// Who triggered a mailing, and when.
@@ -309,7 +316,7 @@ fn read(
         }
     }
     let shown = sent.shown.parse::<i64>().ok();
-    if found.obstacle.is_none() && sent.version != found.update.version.to_string() {
+    if found.obstacle.is_none() && sent.version != versions(page, &found.update) {
         // What somebody has changed since was neither seen nor checked.
         mistakes.add("form", page.text("error", "version"));
     } else if found.obstacle.is_none() && shown.is_none_or(|shown| !is_close(shown, found.audience)) {

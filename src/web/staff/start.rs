@@ -60,7 +60,8 @@ pub async fn show(
     page.show(
         "staff/start.html",
         &json!({
-            "subscribers": page.number(subscribers), "waiting": page.number(waiting), "last": last, "attention": attention,
+            "subscribers": page.number(subscribers), "waiting": page.number(waiting), "last": last,
+            "attention": attention,
             "chart": chart(&page, &growth),
         }),
     )
