@@ -74,6 +74,19 @@ test("what is typed is saved by itself, and the mail beside it follows", async (
   });
 });
 
+test("whoever types and goes straight on to sending takes the text along, and is not asked", async () => {
+  await withPage({}, async (page) => {
+    const asked = [];
+    page.on("dialog", (dialog) => (asked.push(dialog.type()), dialog.accept()));
+    await begin(page);
+    await page.fill("#title", "Gleich weiter");
+    await page.fill("#body", "Ein Satz.");
+    await Promise.all([page.waitForURL("**/send"), page.click("section:has(#more) a.button")]);
+    assert.deepEqual(asked, []);
+    assert.match(await page.locator(".inbox-subject").innerText(), /^Gleich weiter/);
+  });
+});
+
 test("without JavaScript the button saves, and the views of the mail are links", async () => {
   await withPage({ javaScriptEnabled: false }, async (page) => {
     await begin(page);

@@ -100,6 +100,15 @@
       saved.textContent = words.trouble;
     }
   });
+  // Whoever goes on to another page of ours takes along what is typed, and is not asked about it.
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("a[href^='/staff']:not([target])");
+    if (!link || !isChanged() || isStopped || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    while (isSaving) await new Promise((resolve) => setTimeout(resolve, 50));
+    await save();
+    if (!isChanged()) location.assign(link.href);
+  });
   addEventListener("beforeunload", (event) => {
     if (isChanged() && !isLeaving) event.preventDefault();
   });

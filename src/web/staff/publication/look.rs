@@ -92,7 +92,7 @@ fn is_for_copying(page: &str) -> bool {
     page == "embed"
 }
 
-/// The publication somebody looks at, and whether it is a draft of theirs.
+/// The publication somebody looks at: the one that counts, or what they have typed themselves.
 async fn publication(page: &Page, which: &str, who: StaffId) -> Result<Option<Publication>, StaffProblem> {
     match which {
         CURRENT => return Ok(page.publication.clone()),
