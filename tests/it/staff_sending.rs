@@ -586,7 +586,7 @@ async fn a_test_goes_to_oneself_to_saved_colleagues_and_to_a_typed_address_and_t
         ("address", "gast@example.net"),
     ];
     let sent = browser.post(&test, &fields).await;
-    assert!(sent.header("location").ends_with("?done=test_sent"), "{}", sent.body);
+    assert!(sent.header("location").ends_with("?done=test_sent#test"), "{}", sent.body);
     let mails = app.relay.wait_for(3).await;
     let mut to: Vec<&str> = mails.iter().map(|mail| mail.to[0].as_str()).collect();
     to.sort_unstable();

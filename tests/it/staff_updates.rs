@@ -126,7 +126,10 @@ async fn two_people_at_once_see_each_other_and_no_text_is_lost() {
     let link = "<dd class=\"address\">https://example.org/bens</dd>";
     let page = conflict.body.replace("&#x2F;", "/");
     assert!(page.contains(link), "what has no text of its own is named where it differs: {page}");
-    assert!(page.contains("Dieses Update auf der Website") && !page.contains("Was zeigt das Bild"), "{page}");
+    assert!(
+        page.contains("Adresse dieses Updates auf der Website") && !page.contains("Was zeigt das Bild"),
+        "{page}"
+    );
     let history = other.get(&format!("{path}/history")).await;
     assert!(history.body.contains("nicht übernommen"), "{}", history.body);
     // Deciding for one's own is a save like any other, made from what was seen.

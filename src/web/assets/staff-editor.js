@@ -89,6 +89,7 @@
   // text. Only to see both texts one has to go, and then it is made sure before that there is somebody logged in.
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (!isStopped && !isChanged()) return (saved.textContent = words.all);
     if (!isStopped) return later(0);
     try {
       const answer = await fetch(words.here, { method: "POST" });

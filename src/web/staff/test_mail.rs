@@ -1,9 +1,17 @@
 //! Test mails: the real mail with [Test] before its subject, to oneself, to colleagues, to somebody else.
 
-use axum::{Form, extract::State, http::StatusCode, response::Response};
+use std::time::Duration;
+
+use axum::{
+    Form,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use tokio::time::sleep;
 
 use crate::{
     domain::{
@@ -20,7 +28,7 @@ use crate::{
 
 use super::{
     access::Member,
-    page::{Id, Mistakes, Page, done, id_in},
+    page::{Id, Mistakes, Page, id_in},
     problems::StaffProblem,
     sending,
 };
@@ -77,8 +85,9 @@ pub async fn view(
             })
         })
         .collect();
-    let sent: Vec<Value> = delivery::tests_of(db, id, SHOWN)
-        .await?
+    let tests = delivery::tests_of(db, id, SHOWN).await?;
+    let are_waiting = tests.iter().any(|test| test.state == DeliveryState::Pending);
+    let sent: Vec<Value> = tests
         .iter()
         .map(|test| {
             let reply = [test.smtp_code.map(|code| code.to_string()), test.smtp_text.clone()];
@@ -93,7 +102,7 @@ pub async fn view(
     Ok(json!({
         "own": session.email, "own_is_chosen": chosen.own || !chosen.is_sent,
         "typed": chosen.typed.chars().take(320).collect::<String>(),
-        "colleagues": colleagues, "sent": sent,
+        "colleagues": colleagues, "sent": sent, "are_waiting": are_waiting,
     }))
 }
 
@@ -137,7 +146,21 @@ pub async fn send(
     let details = json!({ "addresses": to.join(", ") });
     audit::record(&mut transaction, &by, Action::TestSent, &update.title, &details, now).await?;
     transaction.commit().await?;
-    Ok(done(&format!("/staff/updates/{id}/send"), "test_sent"))
+    wait_for(&state, id, to.len()).await?;
+    Ok(Redirect::to(&format!("/staff/updates/{id}/send?done=test_sent#test")).into_response())
+}
+
+/// Waits a moment for what becomes of so many tests: it usually is known within a second, and nobody has to look again.
+async fn wait_for(state: &AppState, id: UpdateId, count: usize) -> sqlx::Result<()> {
+    let count = i64::try_from(count).unwrap_or(SHOWN);
+    for _ in 0..15 {
+        let tests = delivery::tests_of(&mut *state.pool.acquire().await?, id, count).await?;
+        if tests.iter().all(|test| test.state != DeliveryState::Pending) {
+            break;
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
 }
 
 /// Everybody who was chosen, each once.
