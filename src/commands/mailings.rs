@@ -6,7 +6,7 @@ mod watch;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -19,14 +19,14 @@ use crate::{
         delivery,
         ids::MailingId,
         mailing::{self, Counts, Failure, Mailing, MailingError, PauseKind},
-        publication::{self, Publication},
+        publication::Publication,
         staff::audit::Action,
     },
     mail::{compose::Composer, envelope},
     web::staff::{Surveyor, preflight::warnings},
 };
 
-use super::{Usage, composer, database, note, output, updates};
+use super::{Usage, composer, database, note, output, publication::current_publication, updates};
 
 /// Sending an update to everybody.
 #[derive(Subcommand)]
@@ -185,9 +185,7 @@ async fn note_about(db: &mut PgConnection, action: Action, id: MailingId) -> any
 
 /// The publication, if sending may use it; otherwise the list of what is missing.
 async fn ready_publication(db: &mut PgConnection) -> anyhow::Result<Publication> {
-    let publication = publication::current(db)
-        .await?
-        .ok_or_else(|| anyhow!("there is no publication yet; run: rundbrief publication apply FILE.toml"))?;
+    let publication = current_publication(db).await?;
     let missing = publication.content.missing();
     if !missing.is_empty() {
         bail!(

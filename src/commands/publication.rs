@@ -103,10 +103,15 @@ async fn may_shorten(db: &mut PgConnection, content: &Content) -> anyhow::Result
     Ok(output::confirm("Keep less, and delete what is older?", "change")?)
 }
 
-async fn show(json: bool) -> anyhow::Result<()> {
-    let publication = publication::current(&mut *database().await?.acquire().await?)
+/// The publication; without one, the command that makes it.
+pub async fn current_publication(db: &mut PgConnection) -> anyhow::Result<publication::Publication> {
+    publication::current(db)
         .await?
-        .ok_or_else(|| anyhow!("there is no publication yet; run: rundbrief publication apply FILE.toml"))?;
+        .ok_or_else(|| anyhow!("there is no publication yet; run: rundbrief publication apply FILE.toml"))
+}
+
+async fn show(json: bool) -> anyhow::Result<()> {
+    let publication = current_publication(&mut *database().await?.acquire().await?).await?;
     if json {
         return output::json(&publication);
     }

@@ -1,10 +1,9 @@
 //! `mailings check`: what is wrong with an update, before it is sent.
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 
 use crate::{
-    config::Config,
-    domain::{locale::Locale, publication},
+    domain::locale::Locale,
     mail::preflight::{Finding, Level},
     web::{
         Pages,
@@ -12,16 +11,16 @@ use crate::{
     },
 };
 
-use super::super::{composer, database, output, updates};
+use super::{
+    super::{database, output, publication::current_publication, updates},
+    configured,
+};
 
 /// Prints what was found; fails when something has to be mended.
 pub async fn check(update: &str, json: bool) -> anyhow::Result<()> {
-    let config = Config::from_env()?;
-    let (composer, pool) = (composer(&config)?, database().await?);
+    let ((config, composer), pool) = (configured()?, database().await?);
     let mut db = pool.acquire().await?;
-    let publication = publication::current(&mut db)
-        .await?
-        .ok_or_else(|| anyhow!("there is no publication yet; run: rundbrief publication apply FILE.toml"))?;
+    let publication = current_publication(&mut db).await?;
     let update = updates::named(&mut db, update).await?;
     drop(db);
     let found = Surveyor::new(&config).survey(&pool, &composer, &publication, &update).await?;
