@@ -155,10 +155,15 @@ async fn guessing_becomes_slow_and_ends_for_nobody_for_good() {
 async fn a_hundred_guesses_at_once_are_a_hundred_guesses() {
     let app = App::new().without_worker().start().await;
     app.member("ada@example.org", Role::Editor).await;
-    let answers = guesses_at_once(&app, 40).await;
-    let looked_at = answers.iter().filter(|status| **status == 422).count();
-    assert_eq!(looked_at, 6, "{answers:?}");
-    assert!(answers.iter().all(|status| matches!(status, 422 | 429)), "{answers:?}");
+    let answers = guesses_at_once(&app, 100).await;
+    // On a busy machine one that was counted may still be told to come back (503); none is looked at beyond the six.
+    assert!(answers.iter().all(|status| matches!(status, 422 | 429 | 503)), "{answers:?}");
+    assert!(answers.iter().filter(|status| **status == 422).count() <= 6, "{answers:?}");
+    let counted: i32 = sqlx::query_scalar("select max(failures) from staff_login_throttle")
+        .fetch_one(&app.pool)
+        .await
+        .unwrap();
+    assert_eq!(counted, 6, "{answers:?}");
 }
 
 async fn guesses_at_once(app: &TestApp, times: usize) -> Vec<u16> {

@@ -140,17 +140,13 @@ struct Count {
 
 /// The count of a bucket, kept from changing until the transaction ends.
 async fn count(db: &mut PgConnection, bucket: &[u8; 32], now: DateTime<Utc>) -> sqlx::Result<Count> {
-    sqlx::query!(
+    // The update changes nothing but locks the row, also one that a success removes at this moment.
+    let row = sqlx::query!(
         "insert into staff_login_throttle (bucket, failures, last_at, blocked_until) values ($1, 0, $2, $2)
-         on conflict (bucket) do nothing",
+         on conflict (bucket) do update set failures = staff_login_throttle.failures
+         returning failures, last_at, blocked_until",
         bucket.as_slice(),
         now
-    )
-    .execute(&mut *db)
-    .await?;
-    let row = sqlx::query!(
-        "select failures, last_at, blocked_until from staff_login_throttle where bucket = $1 for update",
-        bucket.as_slice()
     )
     .fetch_one(db)
     .await?;
