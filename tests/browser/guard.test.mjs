@@ -5,41 +5,18 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { isForEveryone, launch, tabTo, withPageOf } from "./browser.mjs";
+import { tabTo } from "./browser.mjs";
 import { guardedPages, press } from "./journey.mjs";
 import { start } from "./service.mjs";
+import { areForEveryone, everyLook, running } from "./together.mjs";
 
-let service, browser;
+const { service, withPage } = await running({ CAPTCHA: "always" });
 
-before(async () => {
-  service = await start({ CAPTCHA: "always" });
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await service?.stop();
-});
-
-const withPage = (options, work) => withPageOf(browser, options, work);
 const heading = (page) => page.locator("h1").innerText();
 
-for (const lang of ["de", "en"]) {
-  for (const colorScheme of ["light", "dark"]) {
-    for (const width of [320, 1280]) {
-      test(`axe finds nothing where a proof of work is asked for: ${lang}, ${colorScheme}, ${width} px`, async () => {
-        const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
-        await withPage(options, async (page) => {
-          for await (const what of guardedPages(service, page, lang)) {
-            await isForEveryone(page, what, { lang, width });
-          }
-        });
-      });
-    }
-  }
-}
+areForEveryone("where a proof of work is asked for", everyLook, withPage, (page, lang) => guardedPages(service, page, lang));
 
 test("the keyboard alone signs up, and nobody notices the proof of work", async () => {
   await withPage({}, async (page) => {

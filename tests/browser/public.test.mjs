@@ -1,47 +1,18 @@
 // The public pages in a real browser: for everyone, with the keyboard alone, with and without JavaScript.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { isForEveryone, launch, tabTo, withPageOf } from "./browser.mjs";
+import { tabTo } from "./browser.mjs";
 import { embedPage, everyPage, press } from "./journey.mjs";
-import { start } from "./service.mjs";
+import { areForEveryone, everyLook, running } from "./together.mjs";
 
-let service, browser;
+const { service, withPage } = await running();
 
-before(async () => {
-  service = await start();
-  browser = await launch();
+areForEveryone("on the public pages", everyLook, withPage, async function* (page, lang) {
+  yield* everyPage(service, page, lang);
+  yield* embedPage(service, page, lang);
 });
-
-after(async () => {
-  await browser?.close();
-  await service?.stop();
-});
-
-/** A page of the browser's own, closed when the work is done. */
-const withPage = (options, work) => withPageOf(browser, options, work);
-
-async function* both(one, other) {
-  yield* one;
-  yield* other;
-}
-
-for (const lang of ["de", "en"]) {
-  for (const colorScheme of ["light", "dark"]) {
-    for (const width of [320, 1280]) {
-      test(`axe finds nothing: ${lang}, ${colorScheme}, ${width} px`, async () => {
-        // The pages' own policy would refuse axe.
-        const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
-        await withPage(options, async (page) => {
-          for await (const what of both(everyPage(service, page, lang), embedPage(service, page, lang))) {
-            await isForEveryone(page, what, { lang, width });
-          }
-        });
-      });
-    }
-  }
-}
 
 for (const javaScriptEnabled of [true, false]) {
   test(`the keyboard alone does the whole journey, ${javaScriptEnabled ? "with" : "without"} JavaScript`, async () => {

@@ -1,41 +1,15 @@
 // The staff pages in a real browser: for everyone, with the keyboard alone, without JavaScript.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { isForEveryone, launch, tabTo, withPageOf } from "./browser.mjs";
-import { start } from "./service.mjs";
+import { tabTo } from "./browser.mjs";
 import { everyStaffPage, logIn } from "./staff_journey.mjs";
+import { areForEveryone, everyLook, running } from "./together.mjs";
 
-let service, browser;
+const { service, withPage } = await running();
 
-before(async () => {
-  service = await start();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await service?.stop();
-});
-
-const withPage = (options, work) => withPageOf(browser, options, work);
-
-for (const lang of ["de", "en"]) {
-  for (const colorScheme of ["light", "dark"]) {
-    for (const width of [320, 1280]) {
-      test(`axe finds nothing on the staff pages: ${lang}, ${colorScheme}, ${width} px`, async () => {
-        // The pages' own policy would refuse axe.
-        const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
-        await withPage(options, async (page) => {
-          for await (const what of everyStaffPage(service, page, lang)) {
-            await isForEveryone(page, what, { lang, width });
-          }
-        });
-      });
-    }
-  }
-}
+areForEveryone("on the staff pages", everyLook, withPage, (page, lang) => everyStaffPage(service, page, lang));
 
 test("the keyboard alone logs in, without JavaScript, and comes to the page asked for", async () => {
   await withPage({ javaScriptEnabled: false, locale: "de-DE" }, async (page) => {

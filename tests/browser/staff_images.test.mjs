@@ -1,41 +1,16 @@
 // Pictures and the check before a mailing, in a real browser: for everyone, with and without JavaScript.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { isForEveryone, launch, withPageOf } from "./browser.mjs";
 import { press } from "./journey.mjs";
-import { start } from "./service.mjs";
 import { everyImagePage, photo, updateId, upload } from "./staff_images_journey.mjs";
 import { logIn } from "./staff_journey.mjs";
+import { areForEveryone, everyLook, running } from "./together.mjs";
 
-let service, browser;
-const withPage = (options, work) => withPageOf(browser, options, work);
+const { service, withPage } = await running();
 
-before(async () => {
-  service = await start();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await service?.stop();
-});
-
-for (const lang of ["de", "en"]) {
-  for (const colorScheme of ["light", "dark"]) {
-    for (const width of [320, 1280]) {
-      test(`axe finds nothing on the pages with pictures: ${lang}, ${colorScheme}, ${width} px`, async () => {
-        const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
-        await withPage(options, async (page) => {
-          for await (const what of everyImagePage(service, page, lang)) {
-            await isForEveryone(page, what, { lang, width });
-          }
-        });
-      });
-    }
-  }
-}
+areForEveryone("on the pages with pictures", everyLook, withPage, (page, lang) => everyImagePage(service, page, lang));
 
 test("without JavaScript a picture is uploaded, described and removed", async () => {
   // Drawn where scripts may draw.

@@ -1,37 +1,15 @@
 // The pages of the publication in a real browser.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { isForEveryone, launch, withPageOf } from "./browser.mjs";
-import { start } from "./service.mjs";
 import { logIn } from "./staff_journey.mjs";
 import { everyPublicationPage } from "./staff_publication_journey.mjs";
+import { areForEveryone, fourLooks, running } from "./together.mjs";
 
-let service, browser;
+const { service, withPage } = await running();
 
-before(async () => {
-  service = await start();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await service?.stop();
-});
-
-const withPage = (options, work) => withPageOf(browser, options, work);
-
-for (const [lang, colorScheme, width] of [["de", "light", 320], ["de", "dark", 1280], ["en", "dark", 320], ["en", "light", 1280]]) {
-  test(`axe finds nothing on the pages of the publication: ${lang}, ${colorScheme}, ${width} px`, async () => {
-    const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
-    await withPage(options, async (page) => {
-      for await (const what of everyPublicationPage(service, page, lang)) {
-        await isForEveryone(page, what, { lang, width });
-      }
-    });
-  });
-}
+areForEveryone("on the pages of the publication", fourLooks, withPage, (page, lang) => everyPublicationPage(service, page, lang));
 
 test("looking at what is typed opens a tab, and what is typed stays in the first one", async () => {
   await withPage({}, async (page) => {

@@ -1,69 +1,46 @@
 // Sending from the staff pages in a real browser: for everyone, live, and without JavaScript.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { isForEveryone, launch, tabTo, withPageOf } from "./browser.mjs";
+import { tabTo } from "./browser.mjs";
 import { press } from "./journey.mjs";
 import { start } from "./service.mjs";
 import { logIn } from "./staff_journey.mjs";
 import { everySendingPage, newUpdate, sendToAll, slowMailingPages, until } from "./staff_sending_journey.mjs";
+import { areForEveryone, fourLooks, running } from "./together.mjs";
 
-let service, browser;
+const { service, withPage } = await running();
 
-before(async () => {
-  service = await start();
-  browser = await launch();
+areForEveryone("on the pages about sending", fourLooks, withPage, async function* (page, lang) {
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url()));
+  for await (const what of everySendingPage(service, page, lang)) {
+    yield what;
+    assert.deepEqual(await tooSmall(page), [], what);
+  }
+  assert.deepEqual(asked.filter((url) => !url.startsWith(service.url)), []);
 });
 
-after(async () => {
-  await browser?.close();
-  await service?.stop();
+/** What is hard to hit with a finger (WCAG 2.2, 2.5.8); links within a text may be. */
+function tooSmall(page) {
+  return page.locator("a:visible, button:visible, input:visible, summary:visible").evaluateAll((all) =>
+    all
+      .filter((element) => !(element.matches("a") && element.parentElement.matches("p, dd, li")))
+      .map((element) => [element.outerHTML, element.getBoundingClientRect()])
+      .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
+      .map(([html]) => html),
+  );
+}
+
+areForEveryone("while a mailing is under way, paused and stopped", fourLooks.slice(0, 2), withPage, async function* (page, lang) {
+  const slow = await start({ SEND_RATE: "1" });
+  try {
+    yield* slowMailingPages(slow, page, lang);
+  } finally {
+    await slow.stop();
+  }
 });
-
-const withPage = (options, work) => withPageOf(browser, options, work);
-
-for (const [lang, colorScheme, width] of [
-  ["de", "light", 320],
-  ["de", "dark", 1280],
-  ["en", "light", 1280],
-  ["en", "dark", 320],
-]) {
-  test(`axe finds nothing on the pages about sending: ${lang}, ${colorScheme}, ${width} px`, async () => {
-    // The pages' own policy would refuse axe.
-    const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
-    await withPage(options, async (page) => {
-      const asked = [];
-      page.on("request", (request) => asked.push(request.url()));
-      for await (const what of everySendingPage(service, page, lang)) {
-        await isForEveryone(page, what, { lang, width });
-        const small = await page.locator("a:visible, button:visible, input:visible, summary:visible").evaluateAll((all) =>
-          all
-            .filter((element) => !(element.matches("a") && element.parentElement.matches("p, dd, li")))
-            .map((element) => [element.outerHTML, element.getBoundingClientRect()])
-            .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
-            .map(([html]) => html),
-        );
-        assert.deepEqual(small, [], what);
-      }
-      assert.deepEqual(asked.filter((url) => !url.startsWith(service.url)), []);
-    });
-  });
-}
-
-for (const [lang, colorScheme, width] of [["de", "light", 320], ["en", "dark", 1280]]) {
-  test(`axe finds nothing while a mailing is under way, paused and stopped: ${lang}, ${colorScheme}, ${width} px`, async () => {
-    const slow = await start({ SEND_RATE: "1" });
-    try {
-      const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
-      await withPage(options, async (page) => {
-        for await (const what of slowMailingPages(slow, page, lang)) await isForEveryone(page, what, { lang, width });
-      });
-    } finally {
-      await slow.stop();
-    }
-  });
-}
 
 test("the keyboard alone sends and takes back", async () => {
   await withPage({}, async (page) => {

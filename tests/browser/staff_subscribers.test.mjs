@@ -2,42 +2,17 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { isForEveryone, launch, tabTo, withPageOf } from "./browser.mjs";
+import { tabTo } from "./browser.mjs";
 import { press } from "./journey.mjs";
-import { start } from "./service.mjs";
 import { logIn } from "./staff_journey.mjs";
 import { everySubscribersPage, excelList } from "./staff_subscribers_journey.mjs";
+import { areForEveryone, everyLook, running } from "./together.mjs";
 
-let service, browser;
+const { service, withPage } = await running();
 
-before(async () => {
-  service = await start();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await service?.stop();
-});
-
-const withPage = (options, work) => withPageOf(browser, options, work);
-
-for (const lang of ["de", "en"]) {
-  for (const colorScheme of ["light", "dark"]) {
-    for (const width of [320, 1280]) {
-      test(`axe finds nothing on the pages of subscribers: ${lang}, ${colorScheme}, ${width} px`, async () => {
-        const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
-        await withPage(options, async (page) => {
-          for await (const what of everySubscribersPage(service, page, lang)) {
-            await isForEveryone(page, what, { lang, width });
-          }
-        });
-      });
-    }
-  }
-}
+areForEveryone("on the pages of subscribers", everyLook, withPage, (page, lang) => everySubscribersPage(service, page, lang));
 
 test("somebody is found while one types, and the address keeps the search", async () => {
   await withPage({}, async (page) => {

@@ -1,29 +1,19 @@
 // Writing an update in a real browser: saved as it is typed, formatted without knowing Markdown, pasted from elsewhere.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { isForEveryone, launch, tabTo, withPageOf } from "./browser.mjs";
+import { tabTo } from "./browser.mjs";
 import { press } from "./journey.mjs";
-import { start } from "./service.mjs";
 import { photo } from "./staff_images_journey.mjs";
 import { logIn, updatePages } from "./staff_journey.mjs";
+import { areForEveryone, fourLooks, running } from "./together.mjs";
 
-let service, browser;
-
-before(async () => {
-  service = await start();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await service?.stop();
-});
+const { service, withPage: withAnyPage } = await running();
 
 /** A page of a member who is logged in, closed when the work is done. */
 const withPage = (options, work) =>
-  withPageOf(browser, { locale: "de-DE", ...options }, async (page) => {
+  withAnyPage({ locale: "de-DE", ...options }, async (page) => {
     await logIn(service, page);
     return work(page);
   });
@@ -46,16 +36,7 @@ async function paste(page, html) {
   return page.inputValue("#body");
 }
 
-for (const [lang, colorScheme, width] of [["de", "light", 320], ["de", "dark", 1440], ["en", "dark", 320], ["en", "light", 1440]]) {
-  test(`axe finds nothing where updates are written: ${lang}, ${colorScheme}, ${width} px`, async () => {
-    const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true, javaScriptEnabled: true };
-    await withPage(options, async (page) => {
-      for await (const what of updatePages(service, page, lang)) {
-        await isForEveryone(page, what, { lang, width });
-      }
-    });
-  });
-}
+areForEveryone("where updates are written", fourLooks, withPage, (page, lang) => updatePages(service, page, lang));
 
 test("what is typed is saved by itself, and the mail beside it follows", async () => {
   await withPage({}, async (page) => {

@@ -2,25 +2,15 @@
 // admin from a list that is brought in to the erasure of somebody on it. Every page on the way is for everyone.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { isForEveryone, launch, tabTo, withPageOf } from "./browser.mjs";
-import { start } from "./service.mjs";
+import { isForEveryone, tabTo } from "./browser.mjs";
 import { photo } from "./staff_images_journey.mjs";
 import { until } from "./staff_sending_journey.mjs";
 import { excelList } from "./staff_subscribers_journey.mjs";
+import { running } from "./together.mjs";
 
-let service, browser;
-
-before(async () => {
-  service = await start();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await service?.stop();
-});
+const { service, withPage } = await running();
 
 const looks = [
   { colorScheme: "light", width: 1280 },
@@ -30,7 +20,7 @@ const looks = [
 /** A page and what a keyboard does on it. The page is looked at by `see`. */
 async function withKeyboard({ colorScheme, width }, work) {
   const options = { colorScheme, viewport: { width, height: 800 }, locale: "de-DE", bypassCSP: true, acceptDownloads: true };
-  await withPageOf(browser, options, async (page) => {
+  await withPage(options, async (page) => {
     const { keyboard } = page;
     /** Goes to a field and types. */
     const type = async (selector, text) => {
