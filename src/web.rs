@@ -45,6 +45,7 @@ mod server;
 pub mod staff;
 mod stream;
 mod subscribe;
+mod typed;
 mod unsubscribe;
 mod visitor;
 

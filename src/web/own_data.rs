@@ -29,7 +29,7 @@ use crate::{
 };
 
 use super::{
-    AppState, client::Client, link::LinkToken, manage, problem::Problem, subscribe, visitor::Visitor,
+    AppState, client::Client, link::LinkToken, manage, problem::Problem, subscribe, typed, visitor::Visitor,
 };
 
 /// `GET /data/{token}`
@@ -198,10 +198,10 @@ async fn mistake(
     db: &mut PgConnection,
     visitor: &Visitor,
     subscriber: &Subscriber,
-    (token, typed, message): (&str, &str, &str),
+    (token, email, message): (&str, &str, &str),
 ) -> Result<Response, Problem> {
     let mut own = everything(db, visitor, subscriber, token).await?;
-    own["form"]["email"] = typed.chars().take(320).collect::<String>().into();
+    own["form"]["email"] = typed::again(email).into();
     own["form"]["error"] = message.into();
     visitor.answer(StatusCode::UNPROCESSABLE_ENTITY, "data.html", &own)
 }

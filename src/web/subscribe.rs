@@ -30,6 +30,7 @@ use super::{
     client::Client,
     origin::RequestOrigin,
     problem::{self, Problem},
+    typed,
     visitor::Visitor,
 };
 
@@ -221,8 +222,7 @@ async fn mistake(
         let media_type = [(header::CONTENT_TYPE, "application/problem+json")];
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, media_type, body.to_string()).into_response());
     }
-    // What was typed comes back, as far as it is short enough to be an address.
-    let typed: String = sent.email.chars().take(320).collect();
+    let typed = typed::again(&sent.email);
     let solved = challenge::check(&visitor.state.keys, &sent.captcha, Utc::now()).is_ok();
     let challenge = if solved { None } else { captcha::beforehand(visitor, place.as_ref()).await? };
     let form = Shows {

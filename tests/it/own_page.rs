@@ -6,9 +6,10 @@ use chrono::{TimeDelta, Utc};
 use rundbrief::domain::{
     address::EmailAddress,
     ids::{SignupId, SubscriberId},
+    locale::Locale,
     mailing::MailingState,
     publication::Retention,
-    retention, signup,
+    retention, signup, subscriber,
     token::{ConfirmToken, LinkPurpose, access_token, subscriber_token},
 };
 use serde_json::Value;
@@ -345,6 +346,27 @@ async fn a_new_address_that_is_known_already_becomes_the_only_one() {
         app.relay.accepted()[before..].iter().flat_map(|mail| mail.to.clone()).collect();
     to.sort();
     assert_eq!(to, ["a2@example.org", "b2@example.org"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_address_that_is_subscribed_at_this_moment_becomes_the_only_one_too() {
+    let app = App::new().start().await;
+    let id = app.subscriber(MARIA).await;
+    let question = ask_for(&app, id, MARIA, NEW).await;
+    let mut other_window = app.pool.begin().await.unwrap();
+    let new = EmailAddress::parse(NEW).unwrap();
+    subscriber::activate(&mut other_window, &new, Locale::De, Utc::now()).await.unwrap();
+    let commits = async {
+        let waits = "select count(*) from pg_stat_activity
+                     where datname = current_database() and wait_event_type = 'Lock'";
+        app.wait_for_count(waits, 1).await;
+        other_window.commit().await.unwrap();
+    };
+    let link = question.link("/confirm/");
+    let (answer, ()) = tokio::join!(app.confirm(&link), commits);
+    assert_eq!(answer.heading(), "Ihre neue Adresse gilt");
+    assert_eq!(state_of(&app, MARIA).await.as_deref(), Some("unsubscribed"));
+    assert_eq!(state_of(&app, NEW).await.as_deref(), Some("active"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

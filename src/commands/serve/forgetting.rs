@@ -44,23 +44,17 @@ async fn round(
         .await?
         .map(|publication| publication.content.retention)
         .unwrap_or_default();
-    // A transaction each: none holds up what only another one locks.
     loop {
-        let mut transaction = db.begin().await?;
-        let signups = retention::expired_signups(&mut transaction, now).await?;
-        transaction.commit().await?;
-        let mut transaction = db.begin().await?;
-        let subscribers = retention::withdrawn_proofs(&mut transaction, keys, times, now).await?;
-        transaction.commit().await?;
-        let mut transaction = db.begin().await?;
-        let addresses = retention::former_addresses(&mut transaction, keys, times, now).await?;
-        transaction.commit().await?;
-        let mut transaction = db.begin().await?;
-        let copies = if is_daily { retention::old_mailings(&mut transaction, times, now).await? } else { 0 };
-        transaction.commit().await?;
-        let mut transaction = db.begin().await?;
-        let staff = retention::staff_leftovers(&mut transaction, now).await?;
-        transaction.commit().await?;
+        let signups = apart(db, async |db| retention::expired_signups(db, now).await).await?;
+        let subscribers =
+            apart(db, async |db| retention::withdrawn_proofs(db, keys, times, now).await).await?;
+        let addresses = apart(db, async |db| retention::former_addresses(db, keys, times, now).await).await?;
+        let copies = if is_daily {
+            apart(db, async |db| retention::old_mailings(db, times, now).await).await?
+        } else {
+            0
+        };
+        let staff = apart(db, async |db| retention::staff_leftovers(db, now).await).await?;
         if signups + subscribers + addresses + copies + staff == 0 {
             break;
         }
@@ -73,12 +67,21 @@ async fn round(
     Ok(())
 }
 
+/// Does a work in a transaction of its own: none holds up what only another one locks.
+async fn apart<T>(
+    db: &mut PgConnection,
+    work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
+) -> sqlx::Result<T> {
+    let mut transaction = db.begin().await?;
+    let done = work(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(done)
+}
+
 /// Pictures that nothing uses: first the rows, then, when that cannot be taken back any more, the files.
 async fn unused_images(db: &mut PgConnection, images: &Store) -> sqlx::Result<()> {
     loop {
-        let mut transaction = db.begin().await?;
-        let gone = image::forget_unused(&mut transaction, Utc::now()).await?;
-        transaction.commit().await?;
+        let gone = apart(db, async |db| image::forget_unused(db, Utc::now()).await).await?;
         if gone.is_empty() {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 //! instead of beginning one. Until then everything goes to the old address, and its owner is told.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use crate::domain::{
     address::EmailAddress,
@@ -94,22 +94,12 @@ pub(super) async fn complete(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<SubscriberId>> {
     let Some(subscriber) = active(db, id).await? else { return Ok(None) };
-    let normalized = signup.email.normalized();
-    let known = subscriber::by_address(db, &normalized).await?.filter(|known| known.id != id);
-    if known.is_some() {
+    if !take_address(db, id, &signup.email).await? {
         let goes_on = subscriber::activate(db, &signup.email, subscriber.locale, now).await?.id;
         subscriber::unsubscribe(db, id, ConsentMethod::AddressChange, now).await?;
         remember(db, &subscriber, goes_on, now).await?;
         return Ok(Some(goes_on));
     }
-    sqlx::query!(
-        "update subscribers set email = $2, email_normalized = $3 where id = $1",
-        id.0,
-        signup.email.as_str(),
-        normalized.as_str()
-    )
-    .execute(&mut *db)
-    .await?;
     let withdrawn = NewEvent {
         subscriber: Some(id),
         ..NewEvent::new(ConsentKind::Withdrawn, ConsentMethod::AddressChange, &subscriber.email, now)
@@ -117,6 +107,31 @@ pub(super) async fn complete(
     consent::record(db, &withdrawn).await?;
     remember(db, &subscriber, id, now).await?;
     Ok(Some(id))
+}
+
+/// Gives a subscription its new address; answers whether that has no subscription of its own, be it since this moment.
+async fn take_address(db: &mut PgConnection, id: SubscriberId, email: &EmailAddress) -> sqlx::Result<bool> {
+    let normalized = email.normalized();
+    if subscriber::by_address(db, &normalized).await?.is_some_and(|known| known.id != id) {
+        return Ok(false);
+    }
+    // Somebody may confirm the same address in another window at this moment: that ends the savepoint, not the answer.
+    let mut savepoint = db.begin().await?;
+    let taken = sqlx::query!(
+        "update subscribers set email = $2, email_normalized = $3 where id = $1",
+        id.0,
+        email.as_str(),
+        normalized.as_str()
+    )
+    .execute(&mut *savepoint)
+    .await;
+    match taken {
+        Ok(_) => savepoint.commit().await.map(|()| true),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            savepoint.rollback().await.map(|()| false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes every request of a subscription that was not confirmed, with its mails and its record: what was typed there

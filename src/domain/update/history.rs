@@ -194,16 +194,7 @@ pub struct Version {
 /// # Errors
 /// When the database fails.
 pub async fn of_update(db: &mut PgConnection, id: UpdateId) -> sqlx::Result<Vec<Version>> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"select id, saved_at, saved_by_name, is_aside, locale as "locale: String", title, teaser, body, dated, link,
-             image, image_alt, image_credit
-           from update_versions where update_id = $1 order by saved_at desc, id desc limit 100"#,
-        id.0
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(Version::from).collect())
+    select(db, id, None).await
 }
 
 /// One entry of an update.
@@ -211,17 +202,22 @@ pub async fn of_update(db: &mut PgConnection, id: UpdateId) -> sqlx::Result<Vec<
 /// # Errors
 /// When the database fails.
 pub async fn version(db: &mut PgConnection, id: UpdateId, version: i64) -> sqlx::Result<Option<Version>> {
-    let row = sqlx::query_as!(
+    Ok(select(db, id, Some(version)).await?.pop())
+}
+
+async fn select(db: &mut PgConnection, id: UpdateId, version: Option<i64>) -> sqlx::Result<Vec<Version>> {
+    let rows = sqlx::query_as!(
         Row,
         r#"select id, saved_at, saved_by_name, is_aside, locale as "locale: String", title, teaser, body, dated, link,
              image, image_alt, image_credit
-           from update_versions where update_id = $1 and id = $2"#,
+           from update_versions where update_id = $1 and ($2::bigint is null or id = $2)
+           order by saved_at desc, id desc limit 100"#,
         id.0,
         version
     )
-    .fetch_optional(db)
+    .fetch_all(db)
     .await?;
-    Ok(row.map(Version::from))
+    Ok(rows.into_iter().map(Version::from).collect())
 }
 
 struct Row {

@@ -14,7 +14,7 @@ use crate::{
             session,
         },
     },
-    web::AppState,
+    web::{AppState, typed},
 };
 
 use super::{
@@ -71,8 +71,7 @@ pub async fn set_name(
 ) -> Result<Response, StaffProblem> {
     let Some(name) = staff::clean_name(&sent.name) else {
         let mistakes = Mistakes::one("name", page.text("error", "name"));
-        let typed: String = sent.name.chars().take(200).collect();
-        let own = view(&page, &member, &typed, &mistakes).await?;
+        let own = view(&page, &member, &typed::again(&sent.name), &mistakes).await?;
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/account.html", &own);
     };
     let mut transaction = state.pool.begin().await?;

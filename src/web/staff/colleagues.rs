@@ -15,7 +15,7 @@ use crate::{
         },
     },
     mail::envelope,
-    web::AppState,
+    web::{AppState, typed},
 };
 
 use super::{
@@ -44,8 +44,7 @@ async fn view(page: &Page, sent: &Sent, errors: &Mistakes) -> Result<Value, Staf
         .iter()
         .map(|colleague| json!({ "id": colleague.id, "name": colleague.name, "email": colleague.email }))
         .collect();
-    let short = |text: &str| text.chars().take(320).collect::<String>();
-    let typed = json!({ "email": short(&sent.email), "name": short(&sent.name) });
+    let typed = json!({ "email": typed::again(&sent.email), "name": typed::again(&sent.name) });
     Ok(json!({ "colleagues": colleagues, "typed": typed, "errors": errors }))
 }
 

@@ -21,7 +21,7 @@ use crate::{
         session::{self, Session},
         throttle::{self, Admission},
     },
-    web::AppState,
+    web::{AppState, typed},
 };
 
 use super::{
@@ -58,11 +58,10 @@ pub async fn submit(
     Form(sent): Form<Sent>,
 ) -> Result<Response, StaffProblem> {
     let again = |status, errors: Mistakes| {
-        let email: String = sent.email.chars().take(320).collect();
         page.answer(
             status,
             "staff/login.html",
-            &json!({ "email": email, "next": sent.next, "errors": errors }),
+            &json!({ "email": typed::again(&sent.email), "next": sent.next, "errors": errors }),
         )
     };
     let mut mistakes = Mistakes::default();

@@ -17,7 +17,7 @@ use crate::{
             second_factor,
         },
     },
-    web::AppState,
+    web::{AppState, typed},
 };
 
 use super::{
@@ -46,8 +46,8 @@ pub async fn list(page: Page, _: Admin) -> Result<Response, StaffProblem> {
 async fn view(page: &Page, sent: &Sent, errors: &Mistakes) -> Result<Value, StaffProblem> {
     let people = staff::list(&mut *page.state.pool.acquire().await?).await?;
     let people: Vec<Value> = people.iter().map(|member| shown(page, member)).collect();
-    let short = |text: &str| text.chars().take(320).collect::<String>();
-    let typed = json!({ "email": short(&sent.email), "name": short(&sent.name), "role": sent.role });
+    let typed =
+        json!({ "email": typed::again(&sent.email), "name": typed::again(&sent.name), "role": sent.role });
     Ok(json!({ "people": people, "typed": typed, "errors": errors }))
 }
 

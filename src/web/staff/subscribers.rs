@@ -24,7 +24,7 @@ use crate::{
         suppression,
     },
     mail::envelope,
-    web::{AppState, subscribe::error_key},
+    web::{AppState, subscribe::error_key, typed},
 };
 
 use super::{
@@ -170,7 +170,7 @@ async fn view(page: &Page, asked: &Asked, typed: &Typed, errors: &Mistakes) -> R
         "found": found, "states": states, "months": months(page, first, asked.month),
         "asked": { "q": asked.text },
         "is_narrowed": !asked.text.is_empty() || asked.state.is_some() || asked.month.is_some(),
-        "typed": { "email": typed.email.chars().take(320).collect::<String>() },
+        "typed": { "email": typed::again(&typed.email) },
         "locales": locales(page, Locale::from_tag(&typed.locale).unwrap_or(default_locale(page))),
         "errors": errors,
     }))

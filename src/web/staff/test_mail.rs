@@ -23,7 +23,7 @@ use crate::{
         update,
     },
     mail::envelope,
-    web::{AppState, problem::Problem},
+    web::{AppState, problem::Problem, typed},
 };
 
 use super::{
@@ -101,7 +101,7 @@ pub async fn view(
         .collect();
     Ok(json!({
         "own": session.email, "own_is_chosen": chosen.own || !chosen.is_sent,
-        "typed": chosen.typed.chars().take(320).collect::<String>(),
+        "typed": typed::again(&chosen.typed),
         "colleagues": colleagues, "sent": sent, "are_waiting": are_waiting,
     }))
 }
