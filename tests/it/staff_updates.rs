@@ -47,16 +47,20 @@ async fn a_draft_is_saved_before_it_is_finished_and_says_what_is_missing() {
     let ada = app.member("ada@example.org", Role::Editor).await;
     let browser = app.browser_of(&ada).await;
     let path = begin(&browser).await;
+    let missing = ["Der Titel fehlt noch.", "Der Text fehlt noch."];
     let page = browser.get(&path).await;
-    assert!(
-        page.body.contains("Der Titel fehlt noch.") && page.body.contains("Der Text fehlt noch."),
-        "{}",
-        page.body
+    assert!(!missing.iter().any(|what| page.body.contains(what)), "nobody has left out anything yet");
+    let (_, answer) = save(&browser, &path, 1, &[("teaser", "Am See.")]).await;
+    assert_eq!(
+        (&answer["unfinished"]["title"], &answer["unfinished"]["body"]),
+        (&missing[0].into(), &missing[1].into())
     );
+    let page = browser.get(&path).await;
+    assert!(missing.iter().all(|what| page.body.contains(what)), "{}", page.body);
     let fields =
         [("title", "Zwei Tage am See"), ("body", "![](https://example.org/a.png)"), ("link", "example.org")];
-    let (status, answer) = save(&browser, &path, 1, &fields).await;
-    assert_eq!((status, &answer["version"]), (200, &Value::from(2)));
+    let (status, answer) = save(&browser, &path, 2, &fields).await;
+    assert_eq!((status, &answer["version"]), (200, &Value::from(3)));
     let unfinished = answer["unfinished"].as_object().unwrap();
     assert_eq!(unfinished.keys().collect::<Vec<_>>(), ["body", "link"]);
     assert!(unfinished["body"].as_str().unwrap().contains("was es zeigt"), "{unfinished:?}");

@@ -103,6 +103,8 @@ pub struct Progress {
     pub audience: i64,
     /// When it begins.
     pub scheduled_at: Option<DateTime<Utc>>,
+    /// It should go at once, and until `scheduled_at` it can be taken back.
+    pub has_grace: bool,
     /// Who paused it.
     pub pause_kind: Option<PauseKind>,
     /// Its deliveries by state.
@@ -134,7 +136,7 @@ pub async fn progress(db: &mut PgConnection, ids: &[MailingId]) -> sqlx::Result<
     let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(
         r#"select m.id as "id: MailingId", m.state as "state: MailingState", m.audience, m.scheduled_at,
-             m.pause_kind as "pause_kind: PauseKind", m.kept_counts as "kept: Json<Counts>",
+             m.has_grace, m.pause_kind as "pause_kind: PauseKind", m.kept_counts as "kept: Json<Counts>",
              c.pending as "pending!", c.claimed as "claimed!", c.transmitting as "transmitting!",
              c.accepted as "accepted!", c.rejected as "rejected!", c.unknown as "unknown!", c.skipped as "skipped!",
              c.put_off as "put_off!"
@@ -165,6 +167,7 @@ pub async fn progress(db: &mut PgConnection, ids: &[MailingId]) -> sqlx::Result<
             state: row.state,
             audience: row.audience,
             scheduled_at: row.scheduled_at,
+            has_grace: row.has_grace,
             pause_kind: row.pause_kind,
             counts: row.kept.map_or(
                 Counts {

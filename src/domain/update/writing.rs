@@ -52,6 +52,14 @@ pub struct Writing {
 const MOST_KEPT: usize = 4 * MAX_BODY;
 
 impl Writing {
+    /// Whether nothing has been written yet.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        let texts = [&self.title, &self.teaser, &self.body];
+        let extras = [&self.link, &self.image, &self.image_alt, &self.image_credit];
+        texts.iter().all(|text| text.trim().is_empty()) && extras.iter().all(|extra| extra.is_none())
+    }
+
     /// The writing as it can be kept: one line where it has to be one, no characters that cannot be seen, nothing
     /// endless.
     #[must_use]

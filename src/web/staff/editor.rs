@@ -81,7 +81,7 @@ pub async fn show(
     let own = json!({
         "update": shown(&page, &update),
         "writing": form(&writing),
-        "unfinished": in_words(&page, &writing),
+        "unfinished": still_to_do(&page, &writing),
         "others": others,
         "preview": view.shown(&page, &update),
     });
@@ -110,7 +110,7 @@ pub async fn save(
         Saved::Gone => Err(StaffProblem::NOT_FOUND),
         Saved::As(version) if is_script => {
             let saved_at = time_of_day(&page, now);
-            let unfinished = in_words(&page, &writing);
+            let unfinished = still_to_do(&page, &writing);
             let answer = json!({ "version": version, "saved_at": saved_at, "unfinished": unfinished });
             Ok(Json(answer).into_response())
         }
@@ -183,6 +183,11 @@ pub fn form(writing: &Writing) -> Value {
         "link": text(&writing.link), "image": text(&writing.image), "image_alt": text(&writing.image_alt),
         "image_credit": text(&writing.image_credit), "locale": writing.locale.tag(),
     })
+}
+
+/// What the editor says beside the fields: nobody has left anything out of a blank sheet.
+fn still_to_do(page: &Page, writing: &Writing) -> Map<String, Value> {
+    if writing.is_blank() { Map::new() } else { in_words(page, writing) }
 }
 
 /// What is still to be done before it can be sent, by field, in words.

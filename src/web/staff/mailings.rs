@@ -48,11 +48,16 @@ pub async fn list(State(state): State<AppState>, page: Page, _: Member) -> Resul
 fn row(page: &Page, mailing: &Overview) -> Value {
     let begins = mailing.scheduled_at.filter(|_| mailing.state == MailingState::Scheduled);
     json!({
-        "id": mailing.id, "subject": mailing.subject, "state": progress::state_key(mailing.state, mailing.taken_back_at.is_some()),
+        "id": mailing.id, "subject": mailing.subject, "state": state_key(mailing),
         "triggered": triggered(page, mailing),
         "begins": begins.map(|at| page.text("mailing", "begins_at").replace("{at}", &page.short_time(at))),
         "people": people(page, mailing.audience),
     })
+}
+
+/// The key of the word for where it stands.
+fn state_key(mailing: &Overview) -> &'static str {
+    progress::state_key(mailing.state, mailing.has_grace, mailing.taken_back_at.is_some())
 }
 
 /// So many people.
@@ -102,7 +107,7 @@ pub async fn view(
         typed.or_else(|| local.map(|at| (at.format("%Y-%m-%d").to_string(), at.format("%H:%M").to_string())));
     Ok(json!({
         "mailing": {
-            "id": mailing.id, "subject": mailing.subject, "state": progress::state_key(mailing.state, mailing.taken_back_at.is_some()),
+            "id": mailing.id, "subject": mailing.subject, "state": state_key(mailing),
             "triggered": triggered(page, mailing), "update_id": mailing.update_id,
             "people": people(page, mailing.audience),
             "planned": planned.map(|at| page.long_time(at)),

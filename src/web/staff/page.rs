@@ -145,8 +145,9 @@ impl Page {
             })
         });
         // Only texts that there are: what stands in the address is anybody's.
-        let notice = query(&self.uri, "done").map(|key| self.text("done", &key)).unwrap_or_default();
-        json!({ "section": section, "member": member, "notice": notice })
+        let done = query(&self.uri, "done").unwrap_or_default();
+        let notice = if done.is_empty() { "" } else { self.text("done", &done) };
+        json!({ "section": section, "member": member, "done": done, "notice": notice })
     }
 
     /// The same page in the other language.

@@ -54,9 +54,11 @@ pub fn phase(progress: &Progress) -> &'static str {
     }
 }
 
-/// The key of the word for a state. One that was taken back is not merely cancelled.
-pub fn state_key(state: MailingState, is_taken_back: bool) -> &'static str {
+/// The key of the word for a state. One that can still be taken back is not merely planned, and one that was taken back
+/// not merely cancelled.
+pub fn state_key(state: MailingState, has_grace: bool, is_taken_back: bool) -> &'static str {
     match state {
+        MailingState::Scheduled if has_grace => "starting",
         MailingState::Scheduled => "scheduled",
         MailingState::Preparing => "preparing",
         MailingState::Sending => "sending",
@@ -88,7 +90,7 @@ pub fn view(pages: &Pages, locale: Locale, progress: &Progress, rate: Option<f64
         text(&key).replace("{count}", &shown(count))
     });
     json!({
-        "phase": phase(progress), "state": pages.text(locale, "staff.mailing_state", state_key(progress.state, false)),
+        "phase": phase(progress), "state": pages.text(locale, "staff.mailing_state", state_key(progress.state, progress.has_grace, false)),
         "kind": progress.pause_kind,
         "ended": progress.ended(), "audience": progress.audience.max(1), "percent": percent(progress),
         "sentence": sentence, "rate": rate.map(|rate| rate_text(locale, rate, text)), "left": left,
@@ -137,7 +139,7 @@ mod tests {
 
     fn sending(counts: Counts) -> Progress {
         let (id, state) = (MailingId::new(), MailingState::Sending);
-        Progress { id, state, audience: 2000, scheduled_at: None, pause_kind: None, counts }
+        Progress { id, state, audience: 2000, scheduled_at: None, has_grace: false, pause_kind: None, counts }
     }
 
     #[test]

@@ -121,24 +121,30 @@ pub async fn show(page: Page, Admin(member): Admin) -> Result<Response, StaffPro
         ways.collect::<Vec<_>>()
     };
     let text = |table: &str, key: &str| page.text(table, key).to_owned();
-    let mut ways = vec![
-        choice.way(&text("editor", "desk"), |choice| choice.width = "desk".into()),
-        choice.way(&text("editor", "phone"), |choice| choice.width = "phone".into()),
-        choice.way(&text("publication", "de"), |choice| choice.language = "de".into()),
-        choice.way(&text("publication", "en"), |choice| choice.language = "en".into()),
+    let mut pairs = vec![
+        [
+            choice.way(&text("editor", "desk"), |choice| choice.width = "desk".into()),
+            choice.way(&text("editor", "phone"), |choice| choice.width = "phone".into()),
+        ],
+        [
+            choice.way(&text("publication", "de"), |choice| choice.language = "de".into()),
+            choice.way(&text("publication", "en"), |choice| choice.language = "en".into()),
+        ],
     ];
     // A page is as light or dark as the system it is looked at on.
     let is_mail = choice.show.starts_with("mails/");
     if is_mail {
-        ways.push(choice.way(&text("editor", "light"), |choice| choice.look = "light".into()));
-        ways.push(choice.way(&text("editor", "dark"), |choice| choice.look = "dark".into()));
+        pairs.push([
+            choice.way(&text("editor", "light"), |choice| choice.look = "light".into()),
+            choice.way(&text("editor", "dark"), |choice| choice.look = "dark".into()),
+        ]);
     }
     let Choice { which, show, language, width, look } = &choice;
     let (mails, pages) = (group("mails/", "mails"), group("pages/", "sample_page"));
     let chosen =
         mails.iter().chain(&pages).find(|way| way["is_chosen"] == true).map(|way| way["label"].clone());
     let own = json!({
-        "mails": mails, "pages": pages, "chosen": chosen, "ways": ways,
+        "mails": mails, "pages": pages, "chosen": chosen, "pairs": pairs,
         "is_draft": which == DRAFT, "width": width, "is_mail": is_mail,
         "src": format!("/staff/publication/{which}/{show}?lang={language}&look={look}"),
     });
