@@ -21,6 +21,7 @@ pub async fn asset(Path(file): Path<String>) -> Response {
         "staff-progress.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-progress.js")),
         "staff.css" => ("text/css; charset=utf-8", include_str!("assets/staff.css")),
         "staff-mailing.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-mailing.js")),
+        "staff-logos.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-logos.js")),
         "staff-upload.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-upload.js")),
         "embed.js" => ("text/javascript; charset=utf-8", include_str!("assets/embed.js")),
         "favicon.svg" => ("image/svg+xml", include_str!("assets/favicon.svg")),

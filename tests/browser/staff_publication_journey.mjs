@@ -13,6 +13,8 @@ export async function* everyPublicationPage(service, page, lang) {
   await page.fill("#accent", "#ffcc00");
   await press(page, `form.form ${save}`);
   yield "publication with an error";
+  await page.click(".more summary");
+  yield "publication with room for more logos";
   await go("");
   await page.fill("#de_consent", "Ja, ich möchte den Newsletter und kann ihn jederzeit abbestellen.");
   await page.fill("#mailing_days", "30");

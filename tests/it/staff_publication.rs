@@ -34,7 +34,9 @@ fn fields(page: &Answer) -> Vec<(String, String)> {
         let tag = tag.split('>').next().unwrap();
         let value =
             |name: &str| tag.split(&format!("{name}=\"")).nth(1).map(|rest| rest.split('"').next().unwrap());
-        fields.push((value("name").unwrap().to_owned(), unescaped(value("value").unwrap_or_default())));
+        // What the script sends by itself has no name: it is not the form's.
+        let Some(name) = value("name") else { continue };
+        fields.push((name.to_owned(), unescaped(value("value").unwrap_or_default())));
     }
     for area in form.split("<textarea ").skip(1) {
         let name = area.split("name=\"").nth(1).unwrap().split('"').next().unwrap();

@@ -47,8 +47,10 @@ fn view(page: &Page, fields: &Value, errors: &Mistakes) -> Value {
         page.publication.as_ref().map(|publication| publication.content.missing()).unwrap_or_default();
     let missing: Vec<&str> =
         missing.iter().map(|field| page.text("publication_missing", &field.replace('.', "_"))).collect();
+    let (shown, more) = form::funders(fields);
     json!({
         "fields": fields, "errors": errors, "version": version, "missing": missing,
+        "funders": { "shown": shown, "more": more },
         "base": page.publication.as_ref().map_or(0, |publication| publication.version),
     })
 }

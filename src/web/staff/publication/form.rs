@@ -70,6 +70,14 @@ fn texts_by_name(texts: &Texts) -> [(&'static str, &str); 6] {
     ]
 }
 
+/// The rows for logos of funders: those with something in them and always the first, and those that are still free.
+pub fn funders(fields: &Value) -> (Vec<&'static str>, Vec<&'static str>) {
+    let has =
+        |row: &str, part: &str| fields[format!("{row}_{part}")].as_str().is_some_and(|text| !text.is_empty());
+    let is_filled = |row: &str| ["url", "alt", "width", "height"].iter().any(|part| has(row, part));
+    FUNDERS.into_iter().partition(|row| *row == FUNDERS[0] || is_filled(row))
+}
+
 /// What was sent, for the form to be shown again.
 pub fn again(sent: &Sent) -> Value {
     let mut fields = of(&Content::default());
