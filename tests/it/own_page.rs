@@ -358,7 +358,8 @@ async fn a_new_address_that_is_subscribed_at_this_moment_becomes_the_only_one_to
     subscriber::activate(&mut other_window, &new, Locale::De, Utc::now()).await.unwrap();
     let commits = async {
         let waits = "select count(*) from pg_stat_activity
-                     where datname = current_database() and wait_event_type = 'Lock'";
+                     where datname = current_database() and wait_event_type = 'Lock'
+                       and query like 'update subscribers%'";
         app.wait_for_count(waits, 1).await;
         other_window.commit().await.unwrap();
     };

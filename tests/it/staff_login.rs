@@ -158,7 +158,8 @@ async fn a_hundred_guesses_at_once_are_a_hundred_guesses() {
     let answers = guesses_at_once(&app, 100).await;
     // On a busy machine one that was counted may still be told to come back (503); none is looked at beyond the six.
     assert!(answers.iter().all(|status| matches!(status, 422 | 429 | 503)), "{answers:?}");
-    assert!(answers.iter().filter(|status| **status == 422).count() <= 6, "{answers:?}");
+    let looked_at = answers.iter().filter(|status| **status == 422).count();
+    assert!((1..=6).contains(&looked_at), "{answers:?}");
     let counted: i32 = sqlx::query_scalar("select max(failures) from staff_login_throttle")
         .fetch_one(&app.pool)
         .await

@@ -67,7 +67,7 @@ async fn round(
     Ok(())
 }
 
-/// Does a work in a transaction of its own: none holds up what only another one locks.
+/// Does one piece of work in a transaction of its own: none holds up what only another one locks.
 async fn apart<T>(
     db: &mut PgConnection,
     work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,

@@ -109,7 +109,8 @@ pub(super) async fn complete(
     Ok(Some(id))
 }
 
-/// Gives a subscription its new address; answers whether that has no subscription of its own, be it since this moment.
+/// Gives a subscription its new address; answers false where that has a subscription of its own, even one that began at
+/// this very moment.
 async fn take_address(db: &mut PgConnection, id: SubscriberId, email: &EmailAddress) -> sqlx::Result<bool> {
     let normalized = email.normalized();
     if subscriber::by_address(db, &normalized).await?.is_some_and(|known| known.id != id) {

@@ -130,7 +130,9 @@
       if ((isOther && text.value === before[name]) || !text.value) text.value = detail[name] ?? "";
     }
     field("image").dispatchEvent(new Event("input", { bubbles: true }));
-    if (!field("image_alt").value) field("image_alt").focus();
+    // Whoever went on typing elsewhere is not called back.
+    const isHere = upload.closest("fieldset").contains(document.activeElement) || document.activeElement === document.body;
+    if (!field("image_alt").value && isHere) field("image_alt").focus();
   });
 
   // The mail: another look at it is another address; a new version keeps its place.

@@ -1,7 +1,8 @@
-// Uploading a picture: by dropping it, by pasting it, by choosing a file. Without this script the form works as a form.
+// Uploading a picture: by dropping it, by pasting it, by choosing a file. Without this script a place with
+// data-upload-submits works as a part of its form, and the others stay hidden.
 //
 // It begins at every <div data-upload="/staff/images"> that holds
-//   an <input type="file" name="image">,
+//   an <input type="file">,
 //   a <p role="status">, whose data-working (a 0 in it becomes the percentage), data-processing, data-ready, data-failed,
 //   data-session and data-large (for files above data-most bytes) are what it says,
 //   a <p class="field-error" hidden>, for what went wrong,

@@ -56,7 +56,7 @@ fn row(page: &Page, mailing: &Overview) -> Value {
 }
 
 /// The key of the word for where it stands.
-fn state_key(mailing: &Overview) -> &'static str {
+pub fn state_key(mailing: &Overview) -> &'static str {
     progress::state_key(mailing.state, mailing.has_grace, mailing.taken_back_at.is_some())
 }
 

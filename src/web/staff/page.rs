@@ -146,7 +146,7 @@ impl Page {
         });
         // Only texts that there are: what stands in the address is anybody's.
         let done = query(&self.uri, "done").unwrap_or_default();
-        let notice = if done.is_empty() { "" } else { self.text("done", &done) };
+        let notice = self.text("done", &done);
         json!({ "section": section, "member": member, "done": done, "notice": notice })
     }
 

@@ -22,7 +22,7 @@ use crate::{
     web::AppState,
 };
 
-use super::{access::Member, page::Page, problems::StaffProblem};
+use super::{access::Member, mailings, page::Page, problems::StaffProblem};
 
 /// `GET /staff`
 pub async fn show(
@@ -42,7 +42,7 @@ pub async fn show(
             Some(json!({
                 "id": mailing.id,
                 "subject": mailing.subject,
-                "state": mailing.state,
+                "state": mailings::state_key(mailing),
                 "at": page.short_time(mailing.triggered_at),
                 "counts": {
                     "accepted": page.number(counts.accepted), "rejected": page.number(counts.rejected),
