@@ -1,7 +1,7 @@
 //! The consent proof as a page to print, for `subscribers show --proof` and for the staff pages: one page, letter for
 //! letter, or it could not be checked.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveTime, SecondsFormat, Utc};
 use tera::{Context, Tera};
 
 use crate::domain::{locale::Locale, proof::Proof};
@@ -46,7 +46,7 @@ pub fn page(proof: &Proof, locale: Locale) -> Result<String, PageError> {
         .map(|link| {
             let mut value = json(serde_json::to_value(&link.event));
             value["at"] = exact(link.event.at).into();
-            value["consented_at"] = link.event.consented_at.map(exact).into();
+            value["consented_at"] = link.event.consented_at.map(day_or_exact).into();
             value["hash"] = link.hash.as_str().into();
             value
         })
@@ -61,6 +61,11 @@ pub fn page(proof: &Proof, locale: Locale) -> Result<String, PageError> {
     let data = serde_json::to_string(proof).unwrap_or_default().replace('<', "\\u003c");
     context.insert("data", &data);
     Ok(tera.render("proof.html", &context)?)
+}
+
+/// A moment from a list; most lists know the day alone, which stands for its midnight in UTC.
+fn day_or_exact(at: DateTime<Utc>) -> String {
+    if at.time() == NaiveTime::MIN { at.date_naive().to_string() } else { exact(at) }
 }
 
 /// A moment to the microsecond, in UTC.

@@ -32,21 +32,37 @@ test("looking at what is typed opens a tab, and what is typed stays in the first
   });
 });
 
-test("a logo that is uploaded fills in its address and its size, and everybody sees it", async () => {
+test("a logo that is uploaded fills in its address and its size, and takes nothing of the one before", async () => {
+  await withPage({ locale: "de-DE" }, async (page) => {
+    await logIn(service, page);
+    await page.goto(`${service.url}/staff/publication`);
+    const before = await page.inputValue("#funder_1_url");
+    assert.ok(await page.inputValue("#funder_1_alt"));
+    const shown = page.locator("#funder_1 .logo-now img");
+    assert.ok(await shown.evaluate((image) => image.naturalWidth > 0), "the one that there is can be seen");
+    await page.setInputFiles("#funder_1_file", await logo(page));
+    await page.waitForFunction((before) => document.getElementById("funder_1_url").value !== before, before);
+    assert.equal(await page.inputValue("#funder_1_width"), "200", "fitted in, with all its pixels for fine screens");
+    assert.equal(await page.inputValue("#funder_1_height"), "50");
+    assert.equal(await page.inputValue("#funder_1_alt"), "", "the other one said something else");
+    assert.equal(await page.locator("#funder_1_alt:focus").count(), 1, "what is still to be said");
+  });
+});
+
+test("what is saved while a logo is still on its way waits for it, and everybody sees it", async () => {
   await withPage({ locale: "de-DE" }, async (page) => {
     const broken = [];
     page.on("console", (said) => said.type() === "error" && broken.push(said.text()));
     await logIn(service, page);
     await page.goto(`${service.url}/staff/publication`);
+    await page.route("**/staff/images", async (route) => {
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await route.continue();
+    });
     await page.click(".more summary");
-    const free = page.locator(".more fieldset").first();
-    const name = await free.getAttribute("id");
-    await page.setInputFiles(`#${name}_file`, { name: "logo.png", mimeType: "image/png", buffer: await logo(page) });
-    await page.waitForFunction((id) => document.getElementById(id).value, `${name}_url`);
-    assert.equal(await page.inputValue(`#${name}_width`), "200", "fitted in, with all its pixels for fine screens");
-    assert.equal(await page.inputValue(`#${name}_height`), "50");
-    assert.equal(await page.locator(`#${name}_alt:focus`).count(), 1, "what is still to be said");
-    await page.keyboard.type("Gefördert von der Stiftung Muster");
+    const name = await page.locator(".more fieldset").first().getAttribute("id");
+    await page.setInputFiles(`#${name}_file`, await logo(page));
+    await page.fill(`#${name}_alt`, "Gefördert von der Stiftung Muster");
     await press(page, "form.form .button:not([formaction])");
     assert.match(await page.innerText("[role=status]"), /Die Publikation ist gespeichert/);
     assert.equal(await page.locator(`.more #${name}`).count(), 0, "it stands with the others now");
@@ -54,6 +70,16 @@ test("a logo that is uploaded fills in its address and its size, and everybody s
     const seen = page.getByAltText("Gefördert von der Stiftung Muster");
     assert.deepEqual(await seen.evaluate((image) => [image.naturalWidth, image.width, image.height]), [800, 200, 50]);
     assert.deepEqual(broken, []);
+  });
+});
+
+test("without JavaScript the page says where a logo is uploaded", async () => {
+  await withPage({ javaScriptEnabled: false, locale: "de-DE" }, async (page) => {
+    await logIn(service, page);
+    await page.goto(`${service.url}/staff/publication`);
+    assert.equal(await page.locator("input[type=file]:visible").count(), 0);
+    await press(page, "noscript a[href='/staff/images']");
+    assert.equal(await page.locator("h1").innerText(), "Bilder");
   });
 });
 
@@ -66,5 +92,5 @@ async function logo(page) {
     paint.fillRect(40, 40, 720, 120);
     return canvas.toDataURL("image/png").split(",")[1];
   });
-  return Buffer.from(data, "base64");
+  return { name: "logo.png", mimeType: "image/png", buffer: Buffer.from(data, "base64") };
 }

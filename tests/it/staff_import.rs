@@ -145,6 +145,15 @@ async fn a_list_comes_in_with_its_proof_and_its_file_is_gone() {
     assert_eq!(otto[0].consented_at, Some("2025-04-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap()));
     assert_eq!(desk.app.count("select count(*) from import_pieces").await, 0);
     assert_eq!(desk.actions().await, ["import_uploaded", "import_checked", "import_started"]);
+
+    // Whoever asks when Otto agreed is told the day of the list, and no time that nobody wrote.
+    let id: uuid::Uuid = sqlx::query_scalar("select id from subscribers where email = 'otto@example.org'")
+        .fetch_one(&desk.app.pool)
+        .await
+        .unwrap();
+    let page = desk.browser().await.get(&format!("/staff/subscribers/{id}")).await;
+    assert!(page.body.contains("<dt>Eingewilligt (laut Liste)</dt><dd>01.04.2025</dd>"), "{}", page.body);
+    assert!(page.body.contains("Eingewilligt: 01.04.2025") && !page.body.contains("02:00"), "{}", page.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

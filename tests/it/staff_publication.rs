@@ -100,6 +100,10 @@ async fn a_change_is_a_new_version_and_stands_in_the_audit_log() {
     assert!(details.contains("funder_1_alt") && details.contains("\"version\": 2"), "{details}");
     let page = browser.get("/staff/publication").await;
     assert!(page.body.contains("Land &quot;Brandenburg&quot; &amp; &lt;Bund&gt;"), "{}", page.body);
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("img-src 'self' https://www.example.org blob:"), "the logos are seen: {policy}");
+    let log = browser.get("/staff/audit?action=publication_changed").await;
+    assert!(log.body.contains("Logo eines Förderers (1)") && !log.body.contains("funder_1"), "{}", log.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

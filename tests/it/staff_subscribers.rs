@@ -78,6 +78,12 @@ async fn somebody_is_found_by_the_beginning_of_the_address_the_last_name_or_the_
     assert_eq!(find(&browser, "@example.o").await, ["mia.krause@example.org", "otto@example.org"]);
     assert_eq!(find(&browser, "krause@ex").await, ["mia.krause@example.org"]);
     assert_eq!(find(&browser, "büro.example").await, ["post@xn--bro-hoa.example"]);
+    for name in ["Mia Krause", "Krause, Mia", "Mia von Krause"] {
+        assert_eq!(find(&browser, name).await, all, "{name}");
+    }
+    assert_eq!(find(&browser, "Otto Müller <otto@example.org>").await, ["otto@example.org"]);
+    desk.app.subscriber("j.mueller@example.org").await;
+    assert_eq!(find(&browser, "Jo Müller").await, ["j.mueller@example.org"]);
     assert_eq!(find(&browser, "rause").await, Vec::<String>::new());
     let none = browser.get(&query(&[("q", "rause")])).await;
     assert!(none.body.contains("Dazu gibt es kein Abonnement."));

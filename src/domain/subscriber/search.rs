@@ -44,10 +44,11 @@ pub struct Search {
 pub struct Needle(String);
 
 impl Needle {
-    /// What somebody typed, as addresses are stored: in lower case, a domain outside ASCII as A-labels. No character has
-    /// a meaning of its own.
+    /// What somebody typed, as addresses are stored: in lower case, a domain outside ASCII as A-labels. Of several words
+    /// the address among them counts, or else the last name; no character has a meaning of its own.
     #[must_use]
     pub fn parse(typed: &str) -> Self {
+        let typed = one_word(typed);
         let typed = typed.trim().trim_start_matches('@').chars();
         // No address has a control character, and no database takes a zero.
         let typed: String = typed.filter(|c| !c.is_control()).take(254).collect();
@@ -78,6 +79,22 @@ impl Needle {
         }
         end
     }
+}
+
+/// Of several words, such as "Tim Voss", "Voss, Tim" or "Tim Voss <tim@example.org>", the one that an address has.
+fn one_word(typed: &str) -> String {
+    let words: Vec<&str> = typed.split_whitespace().collect();
+    if words.len() < 2 {
+        return typed.to_owned();
+    }
+    if let Some(address) = words.iter().find(|word| word.contains('@')) {
+        return address.trim_matches(|c| "<>()[],;\"".contains(c)).to_owned();
+    }
+    let comma_first = words.iter().find(|word| word.ends_with(','));
+    let name = comma_first.or(words.last()).map(|name| name.trim_end_matches(',')).unwrap_or_default();
+    // Names in addresses are mostly written without umlauts.
+    let name = name.to_lowercase().replace('ä', "ae").replace('ö', "oe").replace('ü', "ue");
+    name.replace('ß', "ss")
 }
 
 /// Where a text was found; results come in this order.

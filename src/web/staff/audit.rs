@@ -4,7 +4,10 @@ use axum::response::Response;
 use chrono::{DateTime, Days, NaiveDate, TimeZone as _, Utc};
 use serde_json::{Value, json};
 
-use crate::domain::staff::audit::{self, Action, Actor, Entry, Filter};
+use crate::domain::{
+    locale::Locale,
+    staff::audit::{self, Action, Actor, Entry, Filter},
+};
 
 use super::{access::Admin, page::Page, problems::StaffProblem};
 
@@ -120,6 +123,12 @@ fn shown(page: &Page, entry: &Entry) -> Value {
 
 /// A detail as people read it.
 fn detail(page: &Page, key: &str, value: &Value) -> String {
+    if let Some(fields) = value.as_array().filter(|_| key == "fields") {
+        let mut names: Vec<String> =
+            fields.iter().filter_map(Value::as_str).map(|name| field(page, name)).collect();
+        names.dedup();
+        return names.join(", ");
+    }
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     if (key == "expires_at" || key == "at")
         && let Ok(at) = text.parse::<DateTime<Utc>>()
@@ -128,4 +137,21 @@ fn detail(page: &Page, key: &str, value: &Value) -> String {
     }
     let known = if key == "what" { page.text("delivery_state", &text) } else { page.text("role", &text) };
     if known.is_empty() { text } else { known.to_owned() }
+}
+
+/// A field of the publication as its form calls it; each part of a logo is the logo.
+fn field(page: &Page, name: &str) -> String {
+    if let Some((number, _)) = name.strip_prefix("funder_").and_then(|rest| rest.split_once('_')) {
+        return page.text("publication", "funder").replace("{number}", number);
+    }
+    if name.starts_with("logo_") {
+        return page.text("publication", "logo").to_owned();
+    }
+    let in_language = name.split_once('_').filter(|(tag, _)| Locale::from_tag(tag).is_some());
+    let known = |name: &str| Some(page.text("publication", name)).filter(|text| !text.is_empty());
+    match in_language {
+        Some((tag, name)) => known(name).map(|text| format!("{text} ({})", page.text("publication", tag))),
+        None => known(name).map(str::to_owned),
+    }
+    .unwrap_or_else(|| name.to_owned())
 }

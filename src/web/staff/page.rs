@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
     response::{Html, IntoResponse, Redirect, Response},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use serde_json::json;
 
@@ -183,6 +183,12 @@ impl Page {
             Locale::De => at.format("%d.%m.%Y, %H:%M").to_string(),
             Locale::En => at.format("%-d %b %Y, %H:%M").to_string(),
         }
+    }
+
+    /// A day: `25.11.2026` or `25 Nov 2026`.
+    pub fn day(&self, day: NaiveDate) -> String {
+        let format = if self.locale == Locale::De { "%d.%m.%Y" } else { "%-d %b %Y" };
+        day.format(format).to_string()
     }
 
     /// A moment in a sentence, with its time zone: `16. Dezember 2026, 09:00 Uhr (Europe/Berlin)`.

@@ -21,7 +21,7 @@ use crate::{
         publication::{self, Applied, Content, draft},
         staff::audit::{self, Action},
     },
-    web::AppState,
+    web::{AppState, headers::PicturesFrom},
 };
 
 use super::{
@@ -36,7 +36,16 @@ use self::form::Sent;
 pub async fn show(page: Page, _: Admin) -> Result<Response, StaffProblem> {
     let content =
         page.publication.as_ref().map(|publication| publication.content.clone()).unwrap_or_default();
-    page.show("staff/publication.html", &view(&page, &form::of(&content), &Mistakes::default()))
+    let own = view(&page, &form::of(&content), &Mistakes::default());
+    Ok(with_logos(&page, page.show("staff/publication.html", &own)?))
+}
+
+/// Lets the browser show the logos that there are, wherever they lie.
+fn with_logos(page: &Page, mut response: Response) -> Response {
+    if let Some(publication) = &page.publication {
+        response.extensions_mut().insert(PicturesFrom::publication(&publication.content));
+    }
+    response
 }
 
 fn view(page: &Page, fields: &Value, errors: &Mistakes) -> Value {
@@ -117,7 +126,7 @@ pub async fn preview(
 /// The form, with what is to be mended in it.
 fn again(page: &Page, sent: &Sent, mistakes: &Mistakes) -> Result<Response, StaffProblem> {
     let own = view(page, &form::again(sent), mistakes);
-    page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/publication.html", &own)
+    Ok(with_logos(page, page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/publication.html", &own)?))
 }
 
 /// What the form said, for the page that asks about a change to say it once more.

@@ -9,14 +9,14 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use chrono::Utc;
+use chrono::{DateTime, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use crate::{
     domain::{
-        consent::{ConsentEvent, ConsentMethod},
+        consent::{ConsentEvent, ConsentKind, ConsentMethod},
         erasure,
         ids::SubscriberId,
         proof::{Head, Proof},
@@ -52,12 +52,24 @@ pub async fn show(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem
             "subscriber": super::row(&page, &subscriber),
             "is_active": subscriber.state == SubscriberState::Active,
             "suppressed": record.suppressed,
+            "consented": agreed_elsewhere(&record).map(|at| consented(&page, at)),
             "events": events(&page, &record),
             "mails": mails(&page, &record),
             "has_proof": !record.consent_events.is_empty(),
             "former": record.former_addresses.iter().map(|former| &former.address).collect::<Vec<_>>(),
         }),
     )
+}
+
+/// When somebody agreed whom a list brought in, where that is what counts today.
+fn agreed_elsewhere(record: &Record) -> Option<DateTime<Utc>> {
+    let last = record.consent_events.iter().rfind(|event| event.kind == ConsentKind::Confirmed)?;
+    last.consented_at
+}
+
+/// A moment of consent from a list; most lists know the day alone, which stands for its midnight in UTC.
+fn consented(page: &Page, at: DateTime<Utc>) -> String {
+    if at.time() == NaiveTime::MIN { page.day(at.date_naive()) } else { page.short_time(at) }
 }
 
 /// A text of the page on which subscribers see the same of themselves: staff read what they read.
@@ -81,7 +93,7 @@ fn events(page: &Page, record: &Record) -> Vec<Value> {
             "what": own_text(page, "event", &event.kind), "how": own_text(page, "method", &event.method),
             "former_address": former, "text": event.consent_text, "version": event.publication_version,
             "page": event.form_page, "client_ip": event.client_ip, "source": event.source,
-            "consented_at": event.consented_at.map(|at| page.short_time(at)),
+            "consented_at": event.consented_at.map(|at| consented(page, at)),
             "reply": reply,
         })
     });
