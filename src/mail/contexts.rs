@@ -2,6 +2,7 @@
 
 mod samples;
 
+pub use samples::SAMPLE_IMAGE_URL;
 pub(in crate::mail) use samples::{
     SAMPLE_ACCESS_URL, SAMPLE_CONFIRM_URL, SAMPLE_IMPRINT_LINE, SAMPLE_MANAGE_URL, SAMPLE_UNSUBSCRIBE_URL,
 };

@@ -24,6 +24,7 @@ pub async fn asset(Path(file): Path<String>) -> Response {
         "staff-logos.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-logos.js")),
         "staff-upload.js" => ("text/javascript; charset=utf-8", include_str!("assets/staff-upload.js")),
         "embed.js" => ("text/javascript; charset=utf-8", include_str!("assets/embed.js")),
+        "sample.svg" => ("image/svg+xml", include_str!("assets/sample.svg")),
         "favicon.svg" => ("image/svg+xml", include_str!("assets/favicon.svg")),
         _ => return Problem::NotFound.into_response(),
     };

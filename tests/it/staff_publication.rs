@@ -252,6 +252,8 @@ async fn what_is_typed_can_be_looked_at_before_it_is_saved_by_nobody_else_and_fo
     assert!(signup.header("content-security-policy").contains("img-src 'self' https://logos.example.org"));
     let mail = browser.get("/staff/publication/draft/mails/update").await;
     assert!(mail.body.contains("logos.example.org"), "{}", mail.body);
+    assert!(mail.body.contains("/assets/sample.svg\""), "a picture that there is: {}", mail.body);
+    assert_eq!(browser.get("/assets/sample.svg").await.header("content-type"), "image/svg+xml");
     let data = browser.get("/staff/publication/draft/pages/data").await;
     assert!(data.body.contains("nach 44 Tagen"), "{}", data.body);
 

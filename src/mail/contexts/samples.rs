@@ -16,6 +16,8 @@ pub(in crate::mail) const SAMPLE_MANAGE_URL: &str = "https://brief.example.org/m
 pub(in crate::mail) const SAMPLE_ACCESS_URL: &str = "https://brief.example.org/data/sample";
 /// The samples' unsubscribe link.
 pub(in crate::mail) const SAMPLE_UNSUBSCRIBE_URL: &str = "https://brief.example.org/unsubscribe/sample";
+/// The samples' picture; nothing lies there.
+pub const SAMPLE_IMAGE_URL: &str = "https://www.example.org/bilder/lehrwerkstatt.jpg";
 /// A line of the samples' imprint.
 pub(in crate::mail) const SAMPLE_IMPRINT_LINE: &str = "Marktplatz 17";
 
@@ -149,7 +151,7 @@ impl UpdateMailContext {
                 date: Some("16. Dezember 2026".into()),
                 link: Some("https://www.example.org/aktuelles/lehrwerkstatt".into()),
                 image: Some(ImageContext {
-                    url: "https://www.example.org/bilder/lehrwerkstatt.jpg".into(),
+                    url: SAMPLE_IMAGE_URL.into(),
                     alt: "Zwei Auszubildende an einer Werkbank".into(),
                     credit: Some("Foto: Projekt Werkstatt".into()),
                     width: crate::mail::compose::IMAGE_WIDTH,

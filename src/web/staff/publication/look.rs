@@ -15,7 +15,7 @@ use crate::{
         locale::Locale,
         publication::{Publication, draft},
     },
-    mail::templates::MailKind,
+    mail::{contexts::SAMPLE_IMAGE_URL, templates::MailKind},
     web::{AppState, problem::Problem, samples, visitor::Visitor},
 };
 
@@ -163,7 +163,9 @@ pub async fn mail(
     };
     let rendered = page.state.composer.sample(kind, &publication, locale(&page));
     let rendered = rendered.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
-    Ok(preview::framed_mail(View::of(&page).lit(&rendered.html)))
+    // There is no picture at the made-up address; the one that stands in for it is ours.
+    let html = rendered.html.replace(SAMPLE_IMAGE_URL, &page.state.public_url.join("/assets/sample.svg"));
+    Ok(preview::framed_mail(View::of(&page).lit(&html)))
 }
 
 /// `GET /staff/publication/{of}/pages/{name}`
