@@ -64,6 +64,21 @@ test("a picture is dropped or pasted, seen at once, and goes with the form", asy
   });
 });
 
+test("wherever one presses in the place for a picture, the window to choose one opens", async () => {
+  await withPage({}, async (page) => {
+    await logIn(service, page);
+    await page.goto(`${service.url}/staff/images`);
+    for (const where of [".upload-drop", ".upload label", "#image"]) {
+      let windows = 0;
+      page.on("filechooser", () => windows++);
+      await Promise.all([page.waitForEvent("filechooser"), page.click(where)]);
+      await page.waitForTimeout(200);
+      assert.equal(windows, 1, where);
+      page.removeAllListeners("filechooser");
+    }
+  });
+});
+
 test("inside another page's form the picture is sent at once, and the page is told", async () => {
   await withPage({}, async (page) => {
     await logIn(service, page);

@@ -93,6 +93,10 @@ for (const area of document.querySelectorAll("[data-upload]")) {
     input.files = files.files;
   };
 
+  // The whole place looks like one to press.
+  area.addEventListener("click", (event) => {
+    if (!event.target.closest("input, label")) input.click();
+  });
   input.addEventListener("change", () => input.files[0] && take(input.files[0]));
 
   const pictureIn = (data) => [...(data?.files ?? [])].find(({ type }) => type.startsWith("image/"));
