@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
@@ -87,6 +87,12 @@ pub struct NewEvent<'a> {
     pub source: Option<&'a str>,
     /// Import: when it was given.
     pub consented_at: Option<DateTime<Utc>>,
+}
+
+/// The day of a consent from a list that named no time of day: such a day is kept as its midnight in UTC.
+#[must_use]
+pub fn day_alone(consented_at: DateTime<Utc>) -> Option<NaiveDate> {
+    (consented_at.time() == NaiveTime::MIN).then(|| consented_at.date_naive())
 }
 
 /// The consent text that a visitor had before their eyes.

@@ -1,10 +1,10 @@
 //! The consent proof as a page to print, for `subscribers show --proof` and for the staff pages: one page, letter for
 //! letter, or it could not be checked.
 
-use chrono::{DateTime, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use tera::{Context, Tera};
 
-use crate::domain::{locale::Locale, proof::Proof};
+use crate::domain::{consent, locale::Locale, proof::Proof};
 
 use super::pages::PageError;
 
@@ -63,9 +63,9 @@ pub fn page(proof: &Proof, locale: Locale) -> Result<String, PageError> {
     Ok(tera.render("proof.html", &context)?)
 }
 
-/// A moment from a list; most lists know the day alone, which stands for its midnight in UTC.
+/// A moment from a list, or the day alone where the list named no more.
 fn day_or_exact(at: DateTime<Utc>) -> String {
-    if at.time() == NaiveTime::MIN { at.date_naive().to_string() } else { exact(at) }
+    consent::day_alone(at).map_or_else(|| exact(at), |day| day.to_string())
 }
 
 /// A moment to the microsecond, in UTC.

@@ -179,10 +179,7 @@ impl Page {
     /// A moment as tables show it, in the publication's time zone: `25.11.2026, 14:05` or `25 Nov 2026, 14:05`.
     pub fn short_time(&self, at: DateTime<Utc>) -> String {
         let at = at.with_timezone(&self.time_zone().0);
-        match self.locale {
-            Locale::De => at.format("%d.%m.%Y, %H:%M").to_string(),
-            Locale::En => at.format("%-d %b %Y, %H:%M").to_string(),
-        }
+        format!("{}, {}", self.day(at.date_naive()), at.format("%H:%M"))
     }
 
     /// A day: `25.11.2026` or `25 Nov 2026`.

@@ -9,14 +9,14 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use crate::{
     domain::{
-        consent::{ConsentEvent, ConsentKind, ConsentMethod},
+        consent::{self, ConsentEvent, ConsentKind, ConsentMethod},
         erasure,
         ids::SubscriberId,
         proof::{Head, Proof},
@@ -67,9 +67,9 @@ fn agreed_elsewhere(record: &Record) -> Option<DateTime<Utc>> {
     last.consented_at
 }
 
-/// A moment of consent from a list; most lists know the day alone, which stands for its midnight in UTC.
+/// A moment of consent from a list, or the day alone where the list named no more.
 fn consented(page: &Page, at: DateTime<Utc>) -> String {
-    if at.time() == NaiveTime::MIN { page.day(at.date_naive()) } else { page.short_time(at) }
+    consent::day_alone(at).map_or_else(|| page.short_time(at), |day| page.day(day))
 }
 
 /// A text of the page on which subscribers see the same of themselves: staff read what they read.
