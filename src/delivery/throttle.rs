@@ -24,6 +24,9 @@ pub struct Permit(Instant);
 /// After this time a moment is over: using it then would be a burst.
 const FRESH: Duration = Duration::from_millis(500);
 
+/// How long to wait before asking again, when the coming second is taken.
+const TAKEN: Duration = Duration::from_millis(100);
+
 impl Permit {
     /// Whether it can still be used.
     pub fn is_fresh(&self) -> bool {
@@ -61,7 +64,8 @@ impl Throttle {
         }
         while slots.left == 0 {
             match self.reserve().await {
-                Ok((begin, count)) => *slots = Slots { next: Some(begin), left: count },
+                Ok(Some((begin, count))) => *slots = Slots { next: Some(begin), left: count },
+                Ok(None) => sleep(TAKEN).await,
                 Err(error) => {
                     tracing::warn!(%error, "the send budget cannot be read");
                     sleep(Duration::from_secs(1)).await;
@@ -77,11 +81,12 @@ impl Throttle {
     }
 
     /// Takes the next slots of the common budget: a twentieth of a second's worth, at least one. Little, because what a
-    /// killed worker had taken is lost to the others. Answers when the first of them begins.
-    async fn reserve(&self) -> sqlx::Result<(Instant, u32)> {
+    /// killed worker had taken is lost to the others. Answers when the first of them begins; nothing while the other
+    /// workers have taken all of the coming second.
+    async fn reserve(&self) -> sqlx::Result<Option<(Instant, u32)>> {
         let count = (self.rate / 20).max(1);
         let worth = Duration::from_secs(count.into()) / self.rate;
         let wait = send_budget::take(&mut *self.pool.acquire().await?, worth).await?;
-        Ok((Instant::now() + wait, count))
+        Ok(wait.map(|wait| (Instant::now() + wait, count)))
     }
 }

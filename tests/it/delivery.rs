@@ -9,6 +9,7 @@ use chrono::Utc;
 use rundbrief::domain::{
     ids::MailingId,
     mailing::{self, Counts, MailingState, PauseKind},
+    send_budget,
 };
 
 use crate::harness::{
@@ -281,6 +282,31 @@ async fn the_send_rate_holds_for_all_workers_together() {
     assert!((40.0..55.0).contains(&rate), "{rate} a second");
     drop(second);
     first.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_clock_that_was_set_back_does_not_hold_up_what_has_a_send_rate() {
+    let app = App::new().setting("SEND_RATE", "20").start().await;
+    sqlx::query("update send_budget set handed_out_to = now() + interval '1 year'")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    app.sign_up("maria@example.org").await;
+    app.relay.wait_for(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_send_budget_is_handed_out_one_second_ahead_and_no_further() {
+    let app = App::new().without_worker().start().await;
+    let mut db = app.pool.acquire().await.unwrap();
+    // Nobody else takes of it, and a slow machine only leaves more of it: so ten seconds' worth is too much at once.
+    let second = Duration::from_secs(1);
+    let mut begins = Vec::new();
+    for _ in 0..10 {
+        begins.extend(send_budget::take(&mut db, second).await.unwrap());
+    }
+    assert!((1..10).contains(&begins.len()), "{begins:?}");
+    assert!(begins.iter().all(|begin| *begin <= second), "{begins:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
