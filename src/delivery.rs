@@ -14,13 +14,19 @@
 //! between leaves a `pending` row in a batch that nobody has any more, which is safe to try again, or a `transmitting`
 //! one, which becomes `unknown` and is not tried again by itself.
 
+mod conversation;
 mod dispatch;
 mod gate;
 mod hand;
+mod hello;
+mod login;
 mod messages;
+mod opening;
+mod pace;
+mod problem;
 mod recorder;
 mod relay;
-mod replies;
+mod reply_class;
 mod retry;
 mod sender;
 mod throttle;

@@ -57,6 +57,9 @@ pub enum SmtpRelayError {
     /// An unknown `tls` value or another parameter.
     #[error("takes one parameter, tls=required or tls=none (smtps:// takes neither)")]
     Parameter,
+    /// `smtp://` with the port for TLS from the first byte.
+    #[error("names port 465, which speaks TLS from the first byte: write smtps:// instead of smtp://")]
+    EncryptedPort,
     /// A login over an open line to another machine.
     #[error("would send its password in clear: use tls=required or smtps://")]
     PasswordInClear,
@@ -98,6 +101,10 @@ impl SmtpRelay {
             TlsMode::Required => 587,
             TlsMode::None => 25,
         });
+        // RFC 8314 §3.3. A relay there would wait for our TLS, and we for its greeting.
+        if port == 465 && tls != TlsMode::Implicit {
+            return Err(SmtpRelayError::EncryptedPort);
+        }
         Ok(Self { host, port, tls, credentials })
     }
 }
@@ -136,6 +143,16 @@ mod tests {
         let refused = SmtpRelay::parse("smtp://u:p@mail.example.org?tls=none").unwrap_err();
         assert_eq!(refused, SmtpRelayError::PasswordInClear);
         assert!(SmtpRelay::parse("smtp://u:p@127.0.0.1?tls=none").is_ok());
+    }
+
+    #[test]
+    fn a_port_that_speaks_tls_from_the_first_byte_is_named_at_once() {
+        for url in ["smtp://h:465", "smtp://u:p@h:465?tls=required", "smtp://127.0.0.1:465?tls=none"] {
+            let refused = SmtpRelay::parse(url).unwrap_err();
+            assert_eq!(refused, SmtpRelayError::EncryptedPort);
+            assert!(refused.to_string().contains("write smtps://"), "{refused}");
+        }
+        assert!(SmtpRelay::parse("smtps://h:465").is_ok());
     }
 
     #[test]

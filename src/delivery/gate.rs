@@ -2,14 +2,20 @@
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
 
 use crate::{
-    delivery::{relay::RelayProblem, retry::relay_pause},
+    delivery::{
+        problem::RelayProblem,
+        retry::{refused_pause, relay_pause},
+    },
     domain::{address::EmailAddress, ids::MailingId},
     telemetry::mask_addresses,
 };
@@ -18,6 +24,8 @@ use crate::{
 pub struct Gate {
     open: watch::Sender<bool>,
     state: Mutex<State>,
+    /// Whether refusals may be noted that an acceptance has to delete: of this worker, or of one that died.
+    run_may_stand: AtomicBool,
 }
 
 #[derive(Default)]
@@ -27,7 +35,54 @@ struct State {
     /// When that row began.
     since: Option<Instant>,
     closed: Option<Closed>,
+    /// After a refusal of our mail one message at a time goes, until one of them is not refused like that.
+    trial: Option<Trial>,
+    /// The reply that the relay gave to everybody.
+    said_to_all: Option<String>,
+    /// Such a run was found, and nobody has put back what was refused in it.
+    run_found: bool,
+    /// Recipients' domains with a refusal that may be about us or about them.
+    suspects: HashSet<(String, String)>,
+    /// How often in a row a trial met a suspect that was known.
+    same_again: u8,
+    /// Those after whose refusal the relay has accepted other mail.
+    cleared: HashSet<(String, String)>,
 }
+
+/// Whether somebody tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trial {
+    Free,
+    UnderWay,
+}
+
+/// Whom a refusal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// The recipients at this domain.
+    Them,
+    /// Us, as far as can be known.
+    Us,
+    /// Others are to be tried first.
+    AskOthers,
+}
+
+/// Trials that may meet the same refusal at the same domain before that counts as an answer.
+const MOST_SAME_AGAIN: u8 = 5;
+
+/// Whether a sender may take a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// It may not.
+    Barred,
+    /// It may.
+    Free,
+    /// It may, and is the only one. It says [`Gate::leave`] when it is done with the message.
+    OnTrial,
+}
+
+/// Suspects remembered at most.
+const SUSPECTS: usize = 1_000;
 
 /// Why and since when the gate is closed.
 #[derive(Debug, Clone)]
@@ -48,7 +103,7 @@ pub struct Closed {
 impl Gate {
     /// An open gate.
     pub fn new() -> Self {
-        Self { open: watch::Sender::new(true), state: Mutex::default() }
+        Self { open: watch::Sender::new(true), state: Mutex::default(), run_may_stand: AtomicBool::new(true) }
     }
 
     /// Closes the gate, or keeps it closed for longer. `sender` is the address at which the relay refused to go on.
@@ -59,6 +114,83 @@ impl Gate {
     /// Keeps the gate closed: a probe has shown that the relay cannot be used yet.
     pub fn keep_closed(&self, problem: RelayProblem) {
         self.shut(problem, None, None);
+    }
+
+    /// Closes the gate: the relay gives this reply to everybody.
+    pub fn close_for_run(&self, problem: RelayProblem, reply: &str) {
+        {
+            let mut state = self.state();
+            state.said_to_all = Some(reply.to_owned());
+            state.run_found = true;
+        }
+        self.close(problem, None);
+    }
+
+    /// Whether this reply is one that the relay gave to everybody, and nothing has been accepted since.
+    pub fn is_said_to_all(&self, reply: &str) -> bool {
+        self.state().said_to_all.as_deref() == Some(reply)
+    }
+
+    /// Says whether refusals may be noted.
+    pub fn set_run_may_stand(&self, may: bool) {
+        self.run_may_stand.store(may, Ordering::Relaxed);
+    }
+
+    /// Whether refusals may be noted.
+    pub fn run_may_stand(&self) -> bool {
+        self.run_may_stand.load(Ordering::Relaxed)
+    }
+
+    /// Whether a run was found since the last question.
+    pub fn take_run(&self) -> bool {
+        std::mem::take(&mut self.state().run_found)
+    }
+
+    /// Whom a refusal at this domain is about that may be about us or about its recipients. About these, when other
+    /// mail was accepted after the same one.
+    pub fn judge(&self, domain: &str, reply: &str) -> Judgement {
+        let suspect = (domain.to_ascii_lowercase(), reply.to_owned());
+        let mut state = self.state();
+        if state.cleared.contains(&suspect) {
+            return Judgement::Them;
+        }
+        let on_trial = state.trial.is_some() && state.closed.is_none();
+        if on_trial && state.suspects.contains(&suspect) && state.same_again < MOST_SAME_AGAIN {
+            state.same_again += 1;
+            return Judgement::AskOthers;
+        }
+        state.same_again = 0;
+        if state.suspects.len() < SUSPECTS {
+            state.suspects.insert(suspect);
+        }
+        Judgement::Us
+    }
+
+    /// Asks for a message. To be asked with the message in hand, because it may be the only one.
+    pub fn enter(&self) -> Entry {
+        let mut state = self.state();
+        match state.trial {
+            _ if state.closed.is_some() => Entry::Barred,
+            None => Entry::Free,
+            Some(Trial::UnderWay) => Entry::Barred,
+            Some(Trial::Free) => {
+                state.trial = Some(Trial::UnderWay);
+                drop(state);
+                self.open.send_replace(false);
+                Entry::OnTrial
+            }
+        }
+    }
+
+    /// The message on trial is done with, whatever came of it.
+    pub fn leave(&self) {
+        let mut state = self.state();
+        if state.trial.is_some() {
+            state.trial = Some(Trial::Free);
+        }
+        let is_open = state.closed.is_none();
+        drop(state);
+        self.open.send_replace(is_open);
     }
 
     fn shut(&self, problem: RelayProblem, sender: Option<&EmailAddress>, ran_into: Option<Instant>) {
@@ -81,7 +213,12 @@ impl Gate {
             ) => closed.told,
             _ => HashSet::new(),
         };
-        let pause: Duration = relay_pause(state.failures);
+        let pause: Duration = if let RelayProblem::Policy(_) = problem {
+            state.trial.get_or_insert(Trial::Free);
+            refused_pause(state.failures)
+        } else {
+            relay_pause(state.failures)
+        };
         state.closed = Some(Closed { ran_into, try_again: now + pause, sender, problem, told });
         drop(state);
         self.open.send_replace(false);
@@ -103,10 +240,42 @@ impl Gate {
     /// A message got through to an answer: whatever was wrong is over.
     pub fn works(&self) {
         let mut state = self.state();
-        if state.closed.is_none() {
-            state.failures = 0;
-            state.since = None;
+        if state.closed.is_some() {
+            return;
         }
+        state.failures = 0;
+        state.since = None;
+        state.said_to_all = None;
+        if state.trial.take().is_some() {
+            drop(state);
+            tracing::info!("the relay takes our mail again");
+            self.open.send_replace(true);
+        }
+    }
+
+    /// A message was accepted.
+    pub fn accepted(&self) {
+        self.works();
+        let mut state = self.state();
+        if state.closed.is_none() && !state.suspects.is_empty() {
+            if state.cleared.len() >= SUSPECTS {
+                state.cleared.clear();
+            }
+            let suspects = std::mem::take(&mut state.suspects);
+            state.cleared.extend(suspects);
+        }
+    }
+
+    /// Whether one of these mailings was paused because our mail is refused, and somebody has let it go on: then one
+    /// message is tried at once.
+    pub fn take_resumed(&self, sending: &[MailingId]) -> bool {
+        let mut state = self.state();
+        let Some(closed @ Closed { problem: RelayProblem::Policy(_), .. }) = &mut state.closed else {
+            return false;
+        };
+        let before = closed.told.len();
+        closed.told.retain(|mailing| !sending.contains(mailing));
+        closed.told.len() < before
     }
 
     /// Why this mailing should pause, if it should: at once when the relay refuses us, and when it has been away for
@@ -116,7 +285,7 @@ impl Gate {
         let closed = state.closed.as_ref().filter(|closed| !closed.told.contains(&mailing))?;
         let pauses = match closed.problem {
             RelayProblem::Unreachable(_) => state.since.is_some_and(|since| since.elapsed() >= patience),
-            RelayProblem::Login(_) | RelayProblem::Sender(_) => true,
+            RelayProblem::Login(_) | RelayProblem::Sender(_) | RelayProblem::Policy(_) => true,
         };
         pauses.then(|| closed.problem.clone())
     }
@@ -133,6 +302,11 @@ impl Gate {
         let state = self.state();
         let ran_into = state.closed.as_ref().and_then(|closed| closed.ran_into);
         ran_into.is_some_and(|at| at.elapsed() < Duration::from_secs(1))
+    }
+
+    /// Whether the gate is open, also for one message only.
+    pub fn is_open(&self) -> bool {
+        self.state().closed.is_none()
     }
 
     /// Why the gate is closed, if it is.
@@ -209,5 +383,64 @@ mod tests {
         gate.close(RelayProblem::Unreachable("nobody answers".into()), None);
         gate.reached();
         assert!(gate.closed().is_none());
+    }
+
+    fn refused(gate: &Gate) {
+        gate.close(RelayProblem::Policy("550 5.4.5 enough".into()), None);
+    }
+
+    #[test]
+    fn after_a_refusal_of_our_mail_one_message_goes_at_a_time() {
+        let gate = Gate::new();
+        assert_eq!(gate.enter(), Entry::Free);
+        refused(&gate);
+        assert_eq!(gate.enter(), Entry::Barred);
+        gate.open();
+        assert_eq!((gate.enter(), gate.enter()), (Entry::OnTrial, Entry::Barred));
+        // It came to nothing: the next one.
+        gate.leave();
+        assert_eq!(gate.enter(), Entry::OnTrial);
+        refused(&gate);
+        gate.leave();
+        assert_eq!(gate.enter(), Entry::Barred);
+        gate.open();
+        assert_eq!(gate.enter(), Entry::OnTrial);
+        gate.accepted();
+        gate.leave();
+        assert_eq!((gate.enter(), gate.enter()), (Entry::Free, Entry::Free));
+    }
+
+    #[test]
+    fn a_mailing_that_is_let_go_on_is_tried_at_once_and_once() {
+        let (gate, mailing) = (Gate::new(), MailingId::new());
+        refused(&gate);
+        gate.told(mailing);
+        assert!(!gate.take_resumed(&[MailingId::new()]));
+        assert!(gate.take_resumed(&[mailing]));
+        assert!(!gate.take_resumed(&[mailing]));
+    }
+
+    #[test]
+    fn what_one_provider_refuses_while_others_accept_is_about_its_recipients() {
+        let gate = Gate::new();
+        assert_eq!(gate.judge("one.example", "550 spam"), Judgement::Us);
+        assert_eq!(gate.judge("one.example", "550 spam"), Judgement::Us, "nothing was accepted since");
+        gate.accepted();
+        assert_eq!(gate.judge("One.example", "550 spam"), Judgement::Them);
+        assert_eq!(gate.judge("two.example", "550 spam"), Judgement::Us);
+        assert_eq!(gate.judge("one.example", "550 something else"), Judgement::Us);
+    }
+
+    #[test]
+    fn a_trial_asks_others_before_the_same_refusal_closes_the_gate_again() {
+        let gate = Gate::new();
+        assert_eq!(gate.judge("one.example", "550 spam"), Judgement::Us);
+        refused(&gate);
+        gate.open();
+        for _ in 0..MOST_SAME_AGAIN {
+            assert_eq!(gate.judge("one.example", "550 spam"), Judgement::AskOthers);
+        }
+        assert_eq!(gate.judge("one.example", "550 spam"), Judgement::Us);
+        assert_eq!(gate.judge("two.example", "550 spam"), Judgement::Us);
     }
 }

@@ -4,7 +4,7 @@
 //! themselves: they tell the recorder, which takes everything that has come together while it was busy, commits it
 //! in one go and answers all of them. The order a sender needs is kept, because each waits for its answer.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
@@ -15,13 +15,15 @@ use tokio::{
 
 use crate::{
     db::{self, Backend},
+    delivery::{gate::Gate, problem::RelayProblem},
     domain::{
         consent,
-        delivery::{self, Mark, Marks, Outcome, Settled, Verdict},
+        delivery::{self, Mark, Marks, Outcome, Refusal, Settled, Verdict},
         ids::{BatchId, DeliveryId, SignupId, WorkerId},
         signup,
         token::ConfirmTokenHash,
     },
+    telemetry::mask_addresses,
 };
 
 /// How a transmission ended, with what the consent record wants to know of it.
@@ -33,6 +35,8 @@ pub struct Finished {
     pub batch: BatchId,
     /// Confirmation mails: the signup, and the message's name.
     pub confirmation: Option<(SignupId, String)>,
+    /// A refusal that may be one of many.
+    pub refusal: Option<Refusal>,
 }
 
 /// What a sender is about to do.
@@ -81,15 +85,27 @@ impl RecorderHandle {
 }
 
 /// Starts a recorder for one worker.
-pub fn start(pool: &PgPool, worker: WorkerId) -> (RecorderHandle, tokio::task::JoinHandle<()>) {
+pub fn start(
+    pool: &PgPool,
+    worker: WorkerId,
+    gate: &Arc<Gate>,
+) -> (RecorderHandle, tokio::task::JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(BATCH);
-    let recorder = Recorder { pool: pool.clone(), worker, db: None, backend: None, on_the_way: Vec::new() };
+    let recorder = Recorder {
+        pool: pool.clone(),
+        worker,
+        gate: Arc::clone(gate),
+        db: None,
+        backend: None,
+        on_the_way: Vec::new(),
+    };
     (RecorderHandle(sender), tokio::spawn(recorder.run(receiver)))
 }
 
 struct Recorder {
     pool: PgPool,
     worker: WorkerId,
+    gate: Arc<Gate>,
     /// Its connection; another one after trouble.
     db: Option<PgConnection>,
     /// The server's side of the last connection.
@@ -158,15 +174,69 @@ impl Recorder {
                 none.insert(db)
             }
         };
-        self.on_the_way = if batch.iter().any(Entry::is_of_a_signup) {
+        let run = Run::of(batch);
+        let changes_run = !run.refused.is_empty() || (run.ended && self.gate.run_may_stand());
+        if changes_run || batch.iter().any(Entry::is_of_a_signup) {
             let mut transaction = db.begin().await?;
             let on_the_way = write(&mut transaction, self.worker, batch, &self.on_the_way).await?;
+            let said_to_all =
+                if changes_run { run.write(&mut transaction, self.worker).await? } else { None };
             transaction.commit().await?;
-            on_the_way
+            self.on_the_way = on_the_way;
+            if changes_run {
+                self.gate.set_run_may_stand(!run.refused.is_empty());
+            }
+            if let Some(reply) = said_to_all {
+                self.gate.close_for_run(RelayProblem::Policy(run.words(batch, &reply)), &reply);
+            }
         } else {
-            write(db, self.worker, batch, &self.on_the_way).await?
-        };
+            self.on_the_way = write(db, self.worker, batch, &self.on_the_way).await?;
+        }
         Ok(())
+    }
+}
+
+/// What a batch does to the worker's run of refusals.
+struct Run {
+    /// Whether the relay has accepted something.
+    ended: bool,
+    /// What it has refused since.
+    refused: Vec<Refusal>,
+}
+
+impl Run {
+    fn of(batch: &[Entry]) -> Self {
+        let mut run = Self { ended: false, refused: Vec::new() };
+        for finished in batch.iter().filter_map(|entry| entry.finished.as_ref()) {
+            if finished.outcome.verdict == Verdict::Accepted {
+                run.ended = true;
+                run.refused.clear();
+            }
+            run.refused.extend(finished.refusal.clone());
+        }
+        run
+    }
+
+    /// Answers the reply that the relay gives to everybody, if there is one.
+    async fn write(&self, db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<Option<String>> {
+        if self.ended {
+            delivery::end_run(&mut *db, worker).await?;
+        }
+        if self.refused.is_empty() {
+            return Ok(None);
+        }
+        delivery::note_refusals(db, worker, &self.refused).await
+    }
+
+    /// The relay's words for this reply.
+    fn words(&self, batch: &[Entry], reply: &str) -> String {
+        let refusal = self.refused.iter().find(|refusal| refusal.reply == reply);
+        let mut outcomes = batch.iter().filter_map(|entry| entry.finished.as_ref()).map(|f| &f.outcome);
+        let outcome = outcomes.find(|outcome| refusal.is_some_and(|refusal| refusal.id == outcome.id));
+        outcome.map_or_else(String::new, |outcome| {
+            let said = format!("{} {}", outcome.smtp_code.unwrap_or_default(), outcome.smtp_text);
+            mask_addresses(&said)
+        })
     }
 }
 

@@ -30,6 +30,13 @@ pub fn relay_pause(failures: u32) -> Duration {
     Duration::from_secs(2_u64.saturating_pow(failures.saturating_sub(1).min(5)).min(30))
 }
 
+/// How long to leave a relay alone after it refused our mail `failures` times in a row: 5 seconds, doubling up to a
+/// quarter of an hour. Then one message is tried.
+pub fn refused_pause(failures: u32) -> Duration {
+    Duration::from_secs(5 * 2_u64.saturating_pow(failures.saturating_sub(1).min(8)))
+        .min(Duration::from_mins(15))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,23 +6,27 @@ use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tokio::{
     sync::{Notify, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
     config::SmtpRelay,
     delivery::{
-        gate::Gate,
+        conversation::Reply,
+        gate::{Entry, Gate, Judgement},
         hand::Hand,
         messages::{Message, Messages, NoMessage},
+        pace::Pace,
+        problem::RelayProblem,
         recorder::{Finished, Intent, RecorderHandle},
-        relay::{Relay, RelayProblem, Reply, Transmission},
+        relay::{Relay, Transmission},
+        reply_class,
         retry::{MOST_ATTEMPTS, due_after, relay_pause},
         throttle::{Permit, Throttle},
     },
     domain::{
         address::EmailAddress,
-        delivery::{self, Claimed, DeliveryKind, Mark, Outcome, Verdict},
+        delivery::{self, Claimed, DeliveryKind, Mark, Outcome, Refusal, Verdict},
         ids::WorkerId,
     },
     telemetry::mask_addresses,
@@ -34,6 +38,10 @@ const IDLE: Duration = Duration::from_secs(20);
 /// How long a message that cannot be made is put off.
 const NOT_YET: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
 
+/// How long a message is put off that the relay refused because of us: so that another one is tried next, in case it
+/// was about this one after all.
+const LET_OTHERS_TRY: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
+
 /// What all senders of a worker share.
 pub struct Shared {
     pub worker: WorkerId,
@@ -42,7 +50,8 @@ pub struct Shared {
     pub hello: String,
     pub reply_within: Duration,
     pub hand: Hand,
-    pub gate: Gate,
+    pub gate: Arc<Gate>,
+    pub pace: Pace,
     pub throttle: Throttle,
     pub messages: Messages,
     /// Connections that are open now.
@@ -56,14 +65,23 @@ pub struct Sender {
     shared: Arc<Shared>,
     recorder: RecorderHandle,
     stopping: watch::Receiver<bool>,
+    /// Which of the worker's senders this is, from 0: the last ones give up their connections first.
+    place: usize,
     relay: Option<Relay>,
+    /// Whether its message is the only one that may go at the moment.
+    on_trial: bool,
     /// Failures of this connection in a row while others work.
     failures: u32,
 }
 
 impl Sender {
-    pub fn new(shared: Arc<Shared>, recorder: RecorderHandle, stopping: watch::Receiver<bool>) -> Self {
-        Self { shared, recorder, stopping, relay: None, failures: 0 }
+    pub fn new(
+        shared: Arc<Shared>,
+        recorder: RecorderHandle,
+        stopping: watch::Receiver<bool>,
+        place: usize,
+    ) -> Self {
+        Self { shared, recorder, stopping, place, relay: None, on_trial: false, failures: 0 }
     }
 
     /// Sends until the worker stops. Whatever has begun is ended and recorded first.
@@ -75,6 +93,9 @@ impl Sender {
         // skipped takes next to nothing of the rate.
         let mut permit: Option<Permit> = None;
         loop {
+            if std::mem::take(&mut self.on_trial) {
+                self.shared.gate.leave();
+            }
             let Some(mut job) = self.next_job(&mut finished).await else { break };
             if let Err(pause) = self.connect(&mut finished).await {
                 // First back into the hand, where others find it, then away.
@@ -115,23 +136,42 @@ impl Sender {
             if *self.stopping.borrow() {
                 return None;
             }
-            if shared.gate.closed().is_none()
+            if shared.pace.may_go(self.place)
+                && shared.gate.is_open()
                 && let Some(job) = shared.hand.take()
+                && let Some(job) = self.enter(job)
             {
                 return Some(job);
             }
             self.settle(finished).await;
+            if !shared.pace.has_place(self.place) {
+                self.disconnect().await;
+            }
             let mut stopping = self.stopping.clone();
             tokio::select! {
                 () = stopped(&mut stopping) => return None,
-                waited = timeout(IDLE, async { shared.gate.passable().await; shared.hand.next().await }) => match waited {
-                    // The gate may have closed while we waited.
-                    Ok(job) if shared.gate.closed().is_some() => shared.hand.put_back(job),
-                    Ok(job) => return Some(job),
+                waited = timeout(IDLE, async {
+                    shared.pace.turn(self.place).await;
+                    shared.gate.passable().await;
+                    shared.hand.next().await
+                }) => match waited {
+                    Ok(job) => if let Some(job) = self.enter(job) { return Some(job) },
                     Err(_) => self.disconnect().await,
                 },
             }
         }
+    }
+
+    /// Goes through the gate with this message, or puts it back: the gate may have closed while we waited.
+    fn enter(&mut self, job: Claimed) -> Option<Claimed> {
+        let entry =
+            if self.shared.pace.may_go(self.place) { self.shared.gate.enter() } else { Entry::Barred };
+        if entry == Entry::Barred {
+            self.shared.hand.put_back(job);
+            return None;
+        }
+        self.on_trial = entry == Entry::OnTrial;
+        Some(job)
     }
 
     async fn prepare(&mut self, job: &Claimed, finished: &mut Option<Finished>) -> Option<Message> {
@@ -226,33 +266,68 @@ impl Sender {
         if !self.relay.as_ref().is_some_and(Relay::is_usable) {
             self.disconnect().await;
         }
-        let outcome = self.outcome(job, attempt, &message.from, transmission);
+        let (outcome, refusal) = self.outcome(job, attempt, message, transmission);
         let confirmation =
             message.confirm_token.and(job.signup).map(|signup| (signup, message.message_id.clone()));
-        Finished { outcome, batch: job.batch, confirmation }
+        Finished { outcome, batch: job.batch, confirmation, refusal }
     }
 
+    /// What became of a message, and the refusal that may be one of many.
     fn outcome(
         &self,
         job: &Claimed,
         attempt: i16,
-        from: &EmailAddress,
+        message: &Message,
         transmission: Transmission,
-    ) -> Outcome {
+    ) -> (Outcome, Option<Refusal>) {
         let gate = &self.shared.gate;
+        let from = Some(&message.from);
         let answered = |reply: Reply| (i16::try_from(reply.code).ok(), reply.text);
+        let policy = |reply: &Reply| RelayProblem::Policy(reply_class::words(reply));
+        let others_first = || Verdict::NotNow(Utc::now() + LET_OTHERS_TRY);
+        let mut refusal = None;
         let (verdict, (smtp_code, smtp_text)) = match transmission {
             Transmission::Accepted(reply) => {
-                gate.works();
+                gate.accepted();
+                self.shared.pace.accepted(Instant::now());
                 (Verdict::Accepted, answered(reply))
             }
             Transmission::Rejected(reply) => {
-                gate.works();
-                (Verdict::Rejected, answered(reply))
+                let key = reply_class::key(&reply);
+                if gate.is_said_to_all(&key) {
+                    gate.close(policy(&reply), from);
+                    (others_first(), answered(reply))
+                } else {
+                    gate.works();
+                    refusal = Some(Refusal { id: job.id, attempt, reply: key });
+                    (Verdict::Rejected, answered(reply))
+                }
             }
             Transmission::Later(reply) => {
                 gate.works();
                 later(job.kind, attempt, answered(reply))
+            }
+            Transmission::TooMuch(reply) => match self.shared.pace.too_much(job.id, Instant::now()) {
+                Some(wait) => {
+                    gate.works();
+                    let wait = chrono::TimeDelta::from_std(wait).unwrap_or(LET_OTHERS_TRY);
+                    (Verdict::NotNow(Utc::now() + wait), answered(reply))
+                }
+                None => later(job.kind, attempt, answered(reply)),
+            },
+            Transmission::RefusedPerhaps(reply) => {
+                match gate.judge(domain_of(&message.to), &reply_class::key(&reply)) {
+                    Judgement::Them => later(job.kind, attempt, answered(reply)),
+                    Judgement::AskOthers => (others_first(), answered(reply)),
+                    Judgement::Us => {
+                        gate.close(policy(&reply), from);
+                        (others_first(), answered(reply))
+                    }
+                }
+            }
+            Transmission::Refused(problem, reply) => {
+                gate.close(problem, from);
+                (others_first(), answered(reply))
             }
             Transmission::BrokenBefore(what) => later(job.kind, attempt, (None, what)),
             Transmission::BrokenAfter(what) => (Verdict::Unknown, (None, what)),
@@ -260,12 +335,12 @@ impl Sender {
             Transmission::Relay(problem) => {
                 // Says nothing about this recipient: it waits, due at once, behind the gate.
                 let text = problem.to_string();
-                gate.close(problem, Some(from));
+                gate.close(problem, from);
                 (Verdict::Untried, (None, text))
             }
         };
         log(job, verdict, smtp_code, &smtp_text);
-        Outcome { id: job.id, attempt, verdict, smtp_code, smtp_text }
+        (Outcome { id: job.id, attempt, verdict, smtp_code, smtp_text }, refusal)
     }
 
     /// Has how the last transmission ended recorded, and the next one marked; answers whether that may begin.
@@ -288,6 +363,10 @@ impl Sender {
 /// Waits until the worker stops. The watch's guard is dropped here, before anybody awaits anything else.
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
     drop(stopping.wait_for(|stopping| *stopping).await);
+}
+
+fn domain_of(address: &EmailAddress) -> &str {
+    address.as_str().rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 
 fn later(
@@ -326,6 +405,9 @@ fn log(job: &Claimed, verdict: Verdict, code: Option<i16>, text: &str) {
         }
         Verdict::Later(due) => {
             tracing::info!(delivery = id, ?kind, to = to(), code, text = text(), %due, "put off");
+        }
+        Verdict::NotNow(due) => {
+            tracing::info!(delivery = id, ?kind, to = to(), code, text = text(), %due, "waits, not counted as a try");
         }
         Verdict::Untried => {
             tracing::info!(

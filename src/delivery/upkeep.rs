@@ -8,10 +8,11 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::{
     delivery::{
         dispatch::{LOOK_WITHIN, POLL, resume_mailings, try_relay},
-        relay::RelayProblem,
+        problem::RelayProblem,
         sender::Shared,
     },
     domain::{
+        delivery,
         ids::MailingId,
         mailing::{self, FanOut, MailingError, PauseKind},
         worker,
@@ -33,6 +34,9 @@ pub async fn look_after(shared: &Shared) {
                 recover_at = Instant::now() + RECOVER_EVERY;
                 recover(shared).await?;
                 tidy_mailings(shared).await?;
+                hold_refused(shared).await?;
+            } else if shared.gate.take_run() {
+                hold_refused(shared).await?;
             }
             pause_for_relay(shared).await?;
             move_mailings(shared).await
@@ -80,6 +84,35 @@ async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// Where the relay has refused everybody with the same words, that was about us: puts back who was refused, and pauses.
+async fn hold_refused(shared: &Shared) -> sqlx::Result<()> {
+    if !delivery::any_refusal(&mut *shared.pool.acquire().await?).await? {
+        return Ok(());
+    }
+    shared.gate.set_run_may_stand(true);
+    let policy = |said: &str| RelayProblem::Policy(mask_addresses(said));
+    let mut transaction = shared.pool.begin().await?;
+    let held =
+        mailing::hold_refused(&mut transaction, shared.worker, |said| policy(said).to_string(), Utc::now())
+            .await?;
+    transaction.commit().await?;
+    let Some(held) = held else { return Ok(()) };
+    let said = mask_addresses(&held.said);
+    tracing::warn!(
+        said,
+        deliveries = held.put_back,
+        mailings = held.paused.len(),
+        "the relay refuses everybody alike; who was refused waits again, and mailings pause"
+    );
+    if !shared.gate.is_said_to_all(&held.reply) {
+        shared.gate.close_for_run(policy(&held.said), &held.reply);
+    }
+    for id in held.paused {
+        shared.gate.told(id);
+    }
+    Ok(())
+}
+
 /// Starts, fans out and ends mailings; answers whether there is more to do at once.
 async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
     let mut db = shared.pool.acquire().await?;
@@ -118,6 +151,10 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
     }
     let mut db = shared.pool.acquire().await?;
     let sending = mailing::sending(&mut db).await?;
+    if shared.gate.take_resumed(&sending) {
+        shared.gate.open();
+        return Ok(());
+    }
     ask_again(shared, &sending).await;
     for id in sending {
         let Some(problem) = shared.gate.reason_to_pause(id, PAUSE_AFTER) else { continue };
@@ -125,6 +162,7 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
             RelayProblem::Unreachable(_) => PauseKind::Unreachable,
             RelayProblem::Login(_) => PauseKind::Login,
             RelayProblem::Sender(_) => PauseKind::Sender,
+            RelayProblem::Policy(_) => PauseKind::Policy,
         };
         let reason = problem.to_string();
         match mailing::pause(&mut db, id, kind, &reason, Utc::now()).await {

@@ -16,6 +16,7 @@ use crate::{
         gate::Gate,
         hand::Hand,
         messages::Messages,
+        pace::Pace,
         recorder::{self, RecorderHandle},
         sender::{Sender, Shared},
         throttle::Throttle,
@@ -118,7 +119,8 @@ impl Worker {
             hello: self.settings.hello.clone(),
             reply_within: self.settings.reply_within,
             hand: Hand::new(low_hand(self.settings.rate)),
-            gate: Gate::new(),
+            gate: Arc::new(Gate::new()),
+            pace: Pace::new(self.settings.connections),
             throttle: Throttle::new(self.pool.clone(), self.settings.rate),
             messages: Messages::new(
                 self.pool.clone(),
@@ -129,7 +131,7 @@ impl Worker {
             open: watch::Sender::new(0),
             closed: Notify::new(),
         });
-        let (recorder, mut recording) = recorder::start(&self.pool, id);
+        let (recorder, mut recording) = recorder::start(&self.pool, id, &shared.gate);
         // Senders stop when the worker is asked to, and also when it is fenced.
         let (stop_senders, senders_stop) = watch::channel(false);
         let mut senders = self.start_senders(&shared, &recorder, &senders_stop);
@@ -181,8 +183,8 @@ impl Worker {
         // cannot overtake.
         let rate = usize::try_from(self.settings.rate).unwrap_or(usize::MAX);
         let most = if rate == 0 { usize::MAX } else { rate.saturating_mul(5) };
-        for _ in 0..self.settings.connections.min(most) {
-            let sender = Sender::new(Arc::clone(shared), recorder.clone(), stopping.clone());
+        for place in 0..self.settings.connections.min(most) {
+            let sender = Sender::new(Arc::clone(shared), recorder.clone(), stopping.clone(), place);
             senders.spawn(sender.run());
         }
         senders

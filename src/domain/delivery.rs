@@ -11,11 +11,14 @@
 //! arrows is the business of the `delivery` room.
 
 mod queue;
+mod refusals;
 
 pub use queue::{
     Claimed, Mark, Marks, Outcome, Settled, Verdict, put_off, put_off_claimed, settle, settle_unmarked,
     skip_claimed,
 };
+pub(in crate::domain) use refusals::put_back_run;
+pub use refusals::{Refusal, any_refusal, end_run, note_refusals};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -14,7 +14,9 @@ mod overview;
 mod report;
 mod results;
 
-pub use control::{any_unreachable, cancel, pause, resume, resume_unreachable, skip_leftovers};
+pub use control::{
+    Held, any_unreachable, cancel, hold_refused, pause, resume, resume_unreachable, skip_leftovers,
+};
 pub use fan_out::{FanOut, fan_out};
 pub use order::{GRACE, Order, Ordered, last_of, of_form, order, reschedule, take_back, take_turns};
 pub use overview::{Overview, Progress, overview, page, progress};
@@ -61,6 +63,8 @@ pub enum PauseKind {
     Login,
     /// The relay refused our sender address; a person resumes.
     Sender,
+    /// The relay refused our mail whoever it was for: quota, relaying, reputation; a person resumes.
+    Policy,
     /// The relay could not be reached; resumes by itself when it answers.
     Unreachable,
 }

@@ -14,7 +14,7 @@ use rundbrief::domain::{
 
 use crate::harness::{
     App, TestApp,
-    smtp::{Action, Behaviour, Phase, behave},
+    smtp::{Action, Behaviour, Phase, SecondHello, behave},
 };
 
 /// The relay does this at one phase for the address `s1@example.org`, and goes along with everybody else.
@@ -472,4 +472,69 @@ async fn a_relay_that_wants_a_login_only_at_rcpt_pauses_the_mailing_and_counts_n
     assert!(mailing.pause_reason.unwrap().contains("authentication required"));
     assert_eq!((counts.rejected, counts.unknown), (0, 0));
     app.wait_for_count("select count(*) from deliveries where attempts > 0", 0).await;
+}
+
+/// A relay that wants a login, and an app that has it.
+async fn with_login(relay: Behaviour) -> TestApp {
+    let login = Some(("user".to_owned(), "password".to_owned()));
+    App::new().relay(Behaviour { credentials: login, ..relay }).start().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_says_ehlo_after_the_login() {
+    for second_hello in [SecondHello::Refuse, SecondHello::Forget] {
+        for keywords in [vec!["PIPELINING", "8BITMIME"], vec!["8BITMIME"], vec!["pipelining"], vec![]] {
+            let app = with_login(Behaviour { second_hello, keywords, ..behave(|_, _| Action::Go) }).await;
+            app.subscribers(20).await;
+            app.sign_up("maria@example.org").await;
+            let id = app.trigger().await;
+            assert_eq!(app.wait_for_state(id, MailingState::Done).await.accepted, 20);
+            app.relay.wait_for(21).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_login_is_read_however_the_relay_writes_it() {
+    for offers_login in ["auth login", "AUTH=LOGIN PLAIN", "AUTH CRAM-MD5 LOGIN", "Auth Plain"] {
+        let app = with_login(Behaviour { offers_login, ..behave(|_, _| Action::Go) }).await;
+        app.sign_up("maria@example.org").await;
+        app.relay.wait_for(1).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_is_not_offered_is_named_with_what_is() {
+    for (offers_login, words) in [
+        ("AUTH CRAM-MD5 GSSAPI", "it offers AUTH CRAM-MD5 GSSAPI, and we can do PLAIN and LOGIN"),
+        ("STARTTLS", "only after STARTTLS"),
+        ("SMTPUTF8", "no AUTH in its reply to EHLO"),
+    ] {
+        let app = with_login(Behaviour { offers_login, ..behave(|_, _| Action::Go) }).await;
+        app.subscribers(2).await;
+        let id = app.trigger().await;
+        app.wait_for_state(id, MailingState::Paused).await;
+        let mailing = app.status(id).await.0;
+        assert_eq!(mailing.pause_kind, Some(PauseKind::Login));
+        let reason = mailing.pause_reason.unwrap();
+        assert!(reason.contains(words), "{reason}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_knows_no_ehlo_is_greeted_with_helo() {
+    // The test relay treats HELO as it does EHLO, so this one refuses every other greeting.
+    let asked = std::sync::Arc::new(AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&asked);
+    let relay = Behaviour {
+        keywords: vec![],
+        ..behave(move |phase, _| match phase {
+            Phase::Ehlo if count.fetch_add(1, Ordering::Relaxed) % 2 == 0 => Action::Reply("502 5.5.1 what?"),
+            _ => Action::Go,
+        })
+    };
+    let app = App::new().relay(relay).setting("SMTP_CONNECTIONS", "1").start().await;
+    app.sign_up("maria@example.org").await;
+    app.relay.wait_for(1).await;
+    assert!(asked.load(Ordering::Relaxed) >= 2);
 }

@@ -5,6 +5,7 @@
 //!
 //! N is 400. `make test-faults` sets it to 8,000 with `RUNDBRIEF_FAULT_RECIPIENTS`.
 
+mod about_us;
 mod broken_lines;
 mod getting_in;
 mod odd_replies;

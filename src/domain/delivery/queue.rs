@@ -82,6 +82,8 @@ pub enum Verdict {
     Unknown,
     /// Not now; try again at this time.
     Later(DateTime<Utc>),
+    /// Not now, for a reason that is not this message's; try again at this time. Not counted as a try.
+    NotNow(DateTime<Utc>),
     /// The relay would not even listen. Due at once, and not counted as a try.
     Untried,
 }
@@ -93,7 +95,7 @@ impl Verdict {
             Verdict::Accepted => Some(DeliveryState::Accepted),
             Verdict::Rejected => Some(DeliveryState::Rejected),
             Verdict::Unknown => Some(DeliveryState::Unknown),
-            Verdict::Later(_) | Verdict::Untried => None,
+            Verdict::Later(_) | Verdict::NotNow(_) | Verdict::Untried => None,
         }
     }
 
@@ -205,8 +207,8 @@ pub async fn settle(
     Ok(settled)
 }
 
-/// Puts back what the relay did not take this time: with [`Verdict::Later`] into a batch of its own, due at that time;
-/// with [`Verdict::Untried`] as if nothing had been, in the batch it is in. Other outcomes are left to [`settle`].
+/// Puts back what the relay did not take this time: with [`Verdict::Later`] and [`Verdict::NotNow`] into a batch of its
+/// own, due at that time; with [`Verdict::Untried`] as if nothing had been, in the batch it is in. Other outcomes are left to [`settle`].
 ///
 /// Only in batches that are the worker's own: after a lost commit and a lost lease the same attempt of the same
 /// delivery may be another worker's.
@@ -214,27 +216,31 @@ pub async fn settle(
 /// # Errors
 /// When the database fails.
 pub async fn put_off(db: &mut PgConnection, worker: WorkerId, outcomes: &[Outcome]) -> sqlx::Result<()> {
-    let later: Vec<(&Outcome, DateTime<Utc>)> = outcomes
+    let later: Vec<(&Outcome, DateTime<Utc>, bool)> = outcomes
         .iter()
         .filter_map(|outcome| match outcome.verdict {
-            Verdict::Later(at) => Some((outcome, at)),
+            Verdict::Later(at) => Some((outcome, at, true)),
+            Verdict::NotNow(at) => Some((outcome, at, false)),
             _ => None,
         })
         .collect();
     if !later.is_empty() {
-        let due: Vec<DateTime<Utc>> = later.iter().map(|(_, at)| *at).collect();
-        let Columns { ids, attempts, codes, texts } = Columns::of(later.iter().map(|(outcome, _)| *outcome));
+        let due: Vec<DateTime<Utc>> = later.iter().map(|(_, at, _)| *at).collect();
+        let counts: Vec<bool> = later.iter().map(|(_, _, counts)| *counts).collect();
+        let Columns { ids, attempts, codes, texts } =
+            Columns::of(later.iter().map(|(outcome, _, _)| *outcome));
         sqlx::query!(
             "with later as materialized (
-                 select d.id, d.mailing_id, o.attempt, o.due_at, o.smtp_code, o.smtp_text,
+                 select d.id, d.mailing_id, o.due_at, o.smtp_code, o.smtp_text,
+                     case when o.counts then o.attempt else d.attempts end as attempts,
                      nextval(pg_get_serial_sequence('batches', 'id')) as batch
-                 from unnest($1::bigint[], $2::smallint[], $3::timestamptz[], $4::smallint[], $5::text[])
-                     as o (id, attempt, due_at, smtp_code, smtp_text)
+                 from unnest($1::bigint[], $2::smallint[], $3::timestamptz[], $4::smallint[], $5::text[], $7::bool[])
+                     as o (id, attempt, due_at, smtp_code, smtp_text, counts)
                  join deliveries d on d.id = o.id and d.attempts = o.attempt - 1 and d.state = 'pending'
                  join batches b on b.id = d.batch_id and b.claimed_by = $6
              ), moved as (
                  update deliveries d
-                 set attempts = l.attempt, due_at = l.due_at, batch_id = l.batch, smtp_code = l.smtp_code,
+                 set attempts = l.attempts, due_at = l.due_at, batch_id = l.batch, smtp_code = l.smtp_code,
                      smtp_text = case when d.kind <> 'mailing' or d.subscriber_id is not null then l.smtp_text end
                  from later l where d.id = l.id and d.state = 'pending'
                  returning d.batch_id, d.mailing_id, d.due_at
@@ -246,7 +252,8 @@ pub async fn put_off(db: &mut PgConnection, worker: WorkerId, outcomes: &[Outcom
             &due,
             &codes as &[Option<i16>],
             &texts,
-            worker.0
+            worker.0,
+            &counts
         )
         .execute(&mut *db)
         .await?;

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::{
-    ids::MailingId,
+    delivery,
+    ids::{MailingId, WorkerId},
     mailing::{MailingError, PauseKind, by_id, take_back},
 };
 
@@ -77,6 +78,49 @@ pub async fn any_unreachable(db: &mut PgConnection) -> sqlx::Result<bool> {
     )
     .fetch_one(db)
     .await
+}
+
+/// What [`hold_refused`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The mailings that are paused now.
+    pub paused: Vec<MailingId>,
+    /// Deliveries that wait again.
+    pub put_back: usize,
+    /// The relay's code and words.
+    pub said: String,
+    /// The same without what differs from recipient to recipient.
+    pub reply: String,
+}
+
+/// Ends a run of equal refusals that is about us: puts back what was refused, and pauses every mailing that is under
+/// way, or that was done only because everybody was refused. Nothing, when there is no such run. `reason` makes the
+/// words for the pause of what the relay said. To be called in a transaction of its own, by every worker now and then:
+/// whoever was killed in the middle of a run has left it to `worker`, which asks.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold_refused(
+    db: &mut PgConnection,
+    worker: WorkerId,
+    reason: impl Fn(&str) -> String,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<Held>> {
+    let Some(run) = delivery::put_back_run(&mut *db, worker, now).await? else { return Ok(None) };
+    let mailings: Vec<uuid::Uuid> = run.mailings.iter().map(|id| id.0).collect();
+    let paused = sqlx::query_scalar!(
+        r#"update mailings set state = 'paused', finished_at = null, paused_at = $2, pause_kind = 'policy',
+             pause_reason = $3
+         where state in ('preparing', 'sending') or (state = 'paused' and pause_kind = 'unreachable')
+           or (state = 'done' and id = any($1))
+         returning id as "id: MailingId""#,
+        &mailings,
+        now,
+        reason(&run.said)
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(Some(Held { paused, put_back: run.count, said: run.said, reply: run.reply }))
 }
 
 /// Skips what waits of cancelled mailings, up to fifty batches of it; answers whether there may be more. Besides what

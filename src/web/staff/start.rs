@@ -88,6 +88,7 @@ async fn attention(
             Some(PauseKind::Unreachable) => "relay_away",
             Some(PauseKind::Login) => "relay_login",
             Some(PauseKind::Sender) => "relay_sender",
+            Some(PauseKind::Policy) => "relay_policy",
             Some(PauseKind::Staff) | None => "paused",
         };
         let text = page.text("attention", why).replace("{subject}", &mailing.subject);

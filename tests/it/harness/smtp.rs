@@ -50,13 +50,28 @@ pub enum Action {
 /// What [`Behaviour::decide`] holds.
 pub type Decide = dyn Fn(Phase, &str) -> Action + Send + Sync;
 
+/// What the server makes of an EHLO after the login. RFC 4954 asks for none, and relays differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondHello {
+    /// Answers it.
+    Answer,
+    /// Refuses it, as OpenSMTPD does.
+    Refuse,
+    /// Answers it, and forgets the login.
+    Forget,
+}
+
 /// How the server behaves; options are set as in `Behaviour { data_anyway: true, ..behave(f) }`.
 #[derive(Clone)]
 pub struct Behaviour {
     /// What EHLO offers besides SIZE and AUTH: at first PIPELINING and 8BITMIME.
     pub keywords: Vec<&'static str>,
-    /// User and password without which MAIL gets 530; offers `AUTH PLAIN LOGIN`.
+    /// User and password without which MAIL gets 530.
     pub credentials: Option<(String, String)>,
+    /// The line that offers the login: at first `AUTH PLAIN LOGIN`.
+    pub offers_login: &'static str,
+    /// What an EHLO after the login does.
+    pub second_hello: SecondHello,
     /// Lines open at once; one more gets `421 4.7.0` and is closed.
     pub max_connections: usize,
     /// Answers DATA with 354 even if no recipient was accepted (RFC 2920, 3.1), the dot with 554.
@@ -72,6 +87,8 @@ pub fn behave(decide: impl Fn(Phase, &str) -> Action + Send + Sync + 'static) ->
     Behaviour {
         keywords: vec!["PIPELINING", "8BITMIME"],
         credentials: None,
+        offers_login: "AUTH PLAIN LOGIN",
+        second_hello: SecondHello::Answer,
         max_connections: usize::MAX,
         data_anyway: false,
         texts_kept: usize::MAX,

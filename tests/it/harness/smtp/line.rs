@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bu
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use super::{Accepted, Action, Behaviour, Phase, Shared, lock};
+use super::{Accepted, Action, Behaviour, Phase, SecondHello, Shared, lock};
 
 const DISORDER: &str = "503 5.5.1 bad sequence of commands";
 const NOBODY: &str = "554 5.5.1 no valid recipients";
@@ -101,15 +101,21 @@ impl Line {
 
     async fn hello(&mut self, extended: bool) -> io::Result<()> {
         let behaviour = self.behaviour();
+        match behaviour.second_hello {
+            SecondHello::Refuse if self.authenticated => return self.say(DISORDER).await,
+            SecondHello::Forget => self.authenticated = false,
+            SecondHello::Refuse | SecondHello::Answer => {}
+        }
         let mut reply = "250 relay.test".to_owned();
         if extended {
             let mut lines = [&["relay.test"], &*behaviour.keywords].concat();
-            lines.extend(behaviour.credentials.as_ref().map(|_| "AUTH PLAIN LOGIN"));
+            lines.extend(behaviour.credentials.as_ref().map(|_| behaviour.offers_login));
             reply = format!("250-{}\r\n250 SIZE 26214400", lines.join("\r\n250-"));
         }
         if self.answer(Phase::Ehlo, "", &reply).await? {
             self.greeted = true;
-            self.groups = extended && behaviour.keywords.contains(&"PIPELINING");
+            self.groups = extended
+                && behaviour.keywords.iter().any(|keyword| keyword.eq_ignore_ascii_case("PIPELINING"));
             self.mail = None;
         }
         Ok(())

@@ -1,0 +1,19 @@
+//! Trouble with the relay that is about us and about no recipient.
+
+/// Everything that waits goes on waiting.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RelayProblem {
+    /// No line, or a line that broke, or a reply that says "not now". Tried again by itself.
+    #[error("the mail relay cannot be reached: {0}")]
+    Unreachable(String),
+    /// The relay refuses our login, or wants one. A person has to mend that.
+    #[error("the mail relay refuses our login: {0}")]
+    Login(String),
+    /// The relay refuses our sender address. A person has to mend that.
+    #[error("the mail relay refuses our sender address: {0}")]
+    Sender(String),
+    /// The relay refuses our mail whoever it is for: a quota is used up, it does not relay for us, we are on a
+    /// blocklist. A person has to mend that, or to wait.
+    #[error("the mail relay refuses our mail: {0}")]
+    Policy(String),
+}

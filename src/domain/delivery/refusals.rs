@@ -1,0 +1,184 @@
+//! Runs of equal refusals: what a relay says to everybody is about us, however it sounds.
+//!
+//! A worker notes each refusal in the commit of its outcome, as long as the relay accepts nothing from it; an acceptance
+//! ends the run and deletes what was noted. Ten equal ones over two domains or more are a run about us: whoever finds
+//! them, the worker itself or any other one after its death, puts the refused deliveries back into the queue and pauses
+//! the mailings, in one transaction (`mailing::hold_refused`). The relay has none of them, so nobody can get two.
+//!
+//! What was put back stays noted until the next acceptance: one more equal refusal after a person has let the mailing
+//! go on is enough to stop again, and what other workers were just being told comes back too.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::{
+    delivery::lock_out_unsubscribes,
+    ids::{DeliveryId, MailingId, WorkerId},
+};
+
+/// A refusal that may be one of many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which delivery.
+    pub id: DeliveryId,
+    /// The attempt that was refused, counted from 1.
+    pub attempt: i16,
+    /// The reply without what differs from recipient to recipient.
+    pub reply: String,
+}
+
+/// Rows noted at most: a relay that refuses one large domain makes no run.
+const MOST: i64 = 1_000;
+
+/// Ends a worker's run, and those of workers that are dead: the relay has accepted something.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end_run(db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from refusals r
+         where worker_id = $1 or not exists (select from workers w where w.id = r.worker_id)",
+        worker.0
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Notes refusals whose outcome is written in the same transaction, before this. Answers the reply of a run about us,
+/// if there is one by now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note_refusals(
+    db: &mut PgConnection,
+    worker: WorkerId,
+    refusals: &[Refusal],
+) -> sqlx::Result<Option<String>> {
+    adopt(&mut *db, worker).await?;
+    let ids: Vec<i64> = refusals.iter().map(|refusal| refusal.id.0).collect();
+    let attempts: Vec<i16> = refusals.iter().map(|refusal| refusal.attempt).collect();
+    let replies: Vec<String> = refusals.iter().map(|refusal| refusal.reply.clone()).collect();
+    sqlx::query!(
+        "insert into refusals (delivery_id, attempt, worker_id, reply)
+         select r.id, r.attempt, $1, r.reply
+         from unnest($2::bigint[], $3::smallint[], $4::text[]) as r (id, attempt, reply)
+         join deliveries d on d.id = r.id and d.state = 'rejected' and d.attempts = r.attempt
+         where (select count(*) from refusals) < $5
+         on conflict (delivery_id) do update set attempt = excluded.attempt, worker_id = excluded.worker_id,
+             reply = excluded.reply",
+        worker.0,
+        &ids,
+        &attempts,
+        &replies,
+        MOST
+    )
+    .execute(&mut *db)
+    .await?;
+    let runs = runs(db).await?;
+    Ok(runs.into_iter().find(|run| replies.contains(run)))
+}
+
+/// Takes over the runs of workers that died.
+async fn adopt(db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update refusals r set worker_id = $1 where not exists (select from workers w where w.id = r.worker_id)",
+        worker.0
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Whether any refusal is noted.
+///
+/// # Errors
+/// When the database fails.
+pub async fn any_refusal(db: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select exists (select from refusals) as "any!""#).fetch_one(db).await
+}
+
+/// The replies that are said to everybody.
+async fn runs(db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "select r.reply
+         from refusals r
+         join deliveries d on d.id = r.delivery_id
+         left join signups g on g.id = d.signup_id
+         left join subscribers s on s.id = d.subscriber_id
+         -- The run of a worker is its own, because the relay may like one of them less than another.
+         group by r.reply, r.worker_id
+         having count(*) >= 10
+            and count(distinct lower(split_part(coalesce(d.address, g.email, s.email), '@', 2))) >= 2"
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What [`put_back`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutBackRun {
+    /// Deliveries that wait again.
+    pub count: usize,
+    /// The mailings they are of.
+    pub mailings: Vec<MailingId>,
+    /// The relay's code and words, as said to one of them.
+    pub said: String,
+    /// The reply of the run, without what differs from recipient to recipient.
+    pub reply: String,
+}
+
+/// Puts back what was refused in a run about us, if there is one.
+///
+/// # Errors
+/// When the database fails.
+pub(in crate::domain) async fn put_back_run(
+    db: &mut PgConnection,
+    worker: WorkerId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<PutBackRun>> {
+    adopt(&mut *db, worker).await?;
+    let runs = runs(&mut *db).await?;
+    if runs.is_empty() {
+        return Ok(None);
+    }
+    // As in the fan-out: an unsubscribe must not miss what is put back here and not yet committed.
+    lock_out_unsubscribes(&mut *db).await?;
+    let rows = sqlx::query!(
+        r#"with refused as materialized (
+               select d.id, d.mailing_id, d.smtp_code, d.smtp_text, r.reply
+               from refusals r
+               join deliveries d on d.id = r.delivery_id and d.state = 'rejected' and d.attempts = r.attempt
+               where r.reply = any($1)
+                 -- Of somebody who was erased there is nobody left to send to.
+                 and (d.kind <> 'mailing' or d.subscriber_id is not null)
+               for update of d
+           ), numbered as materialized (
+               select refused.*, nextval(pg_get_serial_sequence('batches', 'id')) as batch from refused
+           ), queued as (
+               insert into batches (id, mailing_id, due_at, size) overriding system value
+               select batch, mailing_id, $2, 1 from numbered
+           ), waits as (
+               update deliveries d set state = 'pending', finished_at = null, due_at = $2, batch_id = n.batch
+               from numbered n where d.id = n.id
+           )
+           select mailing_id as "mailing: MailingId", smtp_code, smtp_text, reply as "reply!" from numbered"#,
+        &runs,
+        now
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let Some(last) = rows.last() else { return Ok(None) };
+    let mut mailings: Vec<MailingId> = rows.iter().filter_map(|row| row.mailing).collect();
+    mailings.dedup();
+    Ok(Some(PutBackRun {
+        count: rows.len(),
+        mailings,
+        said: format!(
+            "{} {}",
+            last.smtp_code.unwrap_or_default(),
+            last.smtp_text.as_deref().unwrap_or_default()
+        ),
+        reply: last.reply.clone(),
+    }))
+}
