@@ -343,11 +343,31 @@ async fn status(id: MailingId, json: bool) -> anyhow::Result<()> {
     if let (Some(reason), Some(since)) = (&mailing.pause_reason, mailing.paused_at) {
         output::line(&format!("since {}: {reason}", since.to_rfc3339()));
     }
+    if let Some(way_out) = mailing.pause_kind.and_then(|kind| way_out(kind, id)) {
+        output::line(&way_out);
+    }
     output::line(&watch::summary(&mailing, &counts, None));
     for line in watch::failures(&failures) {
         output::line(&line);
     }
     Ok(())
+}
+
+/// What to do about a pause that ends only by a person.
+fn way_out(kind: PauseKind, id: MailingId) -> Option<String> {
+    let mend = match kind {
+        PauseKind::Login => "mend the login in SMTP_URL",
+        PauseKind::Sender => "let the relay accept the publication's sender address",
+        PauseKind::Policy => {
+            return Some(format!(
+                "This is about us and not about the recipients; nobody is lost. Once it is mended (a daily limit: the \
+                 next day): rundbrief mailings resume {id}\n\
+                 Should the words mean single addresses after all: rundbrief mailings cancel {id}"
+            ));
+        }
+        PauseKind::Staff | PauseKind::Unreachable => return None,
+    };
+    Some(format!("What to do: {mend}, then: rundbrief mailings resume {id}"))
 }
 
 /// A mailing and its counts.

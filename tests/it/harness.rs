@@ -6,6 +6,7 @@ pub mod captcha;
 pub mod database;
 pub mod http;
 pub mod mail;
+pub mod mail_server;
 pub mod process;
 pub mod program;
 pub mod smtp;

@@ -47,6 +47,7 @@ mod preflight_links;
 mod pressure;
 mod proof;
 mod queue;
+mod real_relays;
 mod retention;
 mod same_time;
 mod staff_access;

@@ -186,6 +186,7 @@ async fn what_paused_itself_says_why_and_what_to_do_in_words_for_people() {
     for (kind, told) in [
         (PauseKind::Login, "Benutzername oder Passwort"),
         (PauseKind::Sender, "Absenderadresse der Publikation"),
+        (PauseKind::Policy, "nicht an den Empfängerinnen und Empfängern"),
         (PauseKind::Unreachable, "Sie müssen nichts tun"),
     ] {
         let now = chrono::Utc::now();
