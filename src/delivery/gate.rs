@@ -239,6 +239,15 @@ impl Gate {
 
     /// A message got through to an answer: whatever was wrong is over.
     pub fn works(&self) {
+        self.is_well(false);
+    }
+
+    /// A message was accepted.
+    pub fn accepted(&self) {
+        self.is_well(true);
+    }
+
+    fn is_well(&self, accepted: bool) {
         let mut state = self.state();
         if state.closed.is_some() {
             return;
@@ -246,23 +255,17 @@ impl Gate {
         state.failures = 0;
         state.since = None;
         state.said_to_all = None;
-        if state.trial.take().is_some() {
-            drop(state);
-            tracing::info!("the relay takes our mail again");
-            self.open.send_replace(true);
-        }
-    }
-
-    /// A message was accepted.
-    pub fn accepted(&self) {
-        self.works();
-        let mut state = self.state();
-        if state.closed.is_none() && !state.suspects.is_empty() {
+        if accepted && !state.suspects.is_empty() {
             if state.cleared.len() >= SUSPECTS {
                 state.cleared.clear();
             }
             let suspects = std::mem::take(&mut state.suspects);
             state.cleared.extend(suspects);
+        }
+        if state.trial.take().is_some() {
+            drop(state);
+            tracing::info!("the relay takes our mail again");
+            self.open.send_replace(true);
         }
     }
 
@@ -304,9 +307,10 @@ impl Gate {
         ran_into.is_some_and(|at| at.elapsed() < Duration::from_secs(1))
     }
 
-    /// Whether the gate is open, also for one message only.
+    /// Whether [`Gate::enter`] would let somebody in now.
     pub fn is_open(&self) -> bool {
-        self.state().closed.is_none()
+        let state = self.state();
+        state.closed.is_none() && state.trial != Some(Trial::UnderWay)
     }
 
     /// Why the gate is closed, if it is.

@@ -140,14 +140,13 @@ async fn greeting(
 ) -> Result<(), RelayProblem> {
     let greeting = conversation.reply(limit);
     tokio::pin!(greeting);
-    let reply = match timeout(SILENT, &mut greeting).await {
-        Ok(reply) => reply,
-        Err(_) => {
-            if tls != TlsMode::Implicit {
-                tracing::warn!(%address, "the relay is silent so far: {SILENT_HINT}");
-            }
-            greeting.await
+    let reply = if let Ok(reply) = timeout(SILENT, &mut greeting).await {
+        reply
+    } else {
+        if tls != TlsMode::Implicit {
+            tracing::warn!(%address, "the relay is silent so far: {SILENT_HINT}");
         }
+        greeting.await
     };
     match reply {
         Ok(reply) if reply.code == 220 => Ok(()),

@@ -52,10 +52,9 @@ pub fn class(reply: &Reply) -> Class {
         return Class::Us(RelayProblem::Policy(words(reply)));
     }
     match status {
-        Some((7, _)) if said(REPUTATION) => Class::Us(RelayProblem::Policy(words(reply))),
-        Some((7, _)) => Class::UsPerhaps,
         // 0.0 says as much as none.
-        None | Some((0, 0)) if said(REPUTATION) => Class::Us(RelayProblem::Policy(words(reply))),
+        None | Some((7, _) | (0, 0)) if said(REPUTATION) => Class::Us(RelayProblem::Policy(words(reply))),
+        Some((7, _)) => Class::UsPerhaps,
         None | Some((0, 0)) if !said(RECIPIENT) && said(DENIED) => Class::UsPerhaps,
         _ => Class::Recipient,
     }
@@ -99,7 +98,6 @@ fn is_relaying_denied(text: &str) -> bool {
                     | "forbidden"
                     | "disallowed"
                     | "cannot"
-                    | "no"
                     | "nicht"
                     | "kein"
                     | "verboten"
@@ -111,7 +109,8 @@ fn is_relaying_denied(text: &str) -> bool {
             )
         })
     };
-    words().any(|word| matches!(word, "relay" | "relaying" | "relayed" | "open-relay")) && denied()
+    let is_named = words().any(|word| matches!(word, "relay" | "relaying" | "relayed" | "open-relay"));
+    is_named && (denied() || text.contains("no relay"))
 }
 
 const LOGIN: &[&str] = &[
@@ -390,6 +389,7 @@ mod tests {
                 "552 5.3.4 Message size exceeds fixed limit",
                 "550 mailbox of relay.example.org is full",
                 "550 5.1.1 relay.example.org says: not a user",
+                "550 5.1.1 no such user at this relay",
             ],
         ),
         (
@@ -409,6 +409,7 @@ mod tests {
                 "550 5.7.64 TenantAttribution; Relay Access Denied",
                 "550 not permitted to relay through this server without authentication",
                 "551 we do not relay",
+                "550 no relaying, please",
                 "550 5.7.1 Relaying denied. Proper authentication required.",
                 "550 Weiterleitung (Relay) nicht erlaubt",
                 "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org",

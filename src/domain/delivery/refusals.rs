@@ -103,7 +103,8 @@ async fn runs(db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         "select r.reply
          from refusals r
-         join deliveries d on d.id = r.delivery_id
+         -- One that went out since, through whatever worker, says nothing any more.
+         join deliveries d on d.id = r.delivery_id and d.state in ('rejected', 'pending')
          left join signups g on g.id = d.signup_id
          left join subscribers s on s.id = d.subscriber_id
          -- The run of a worker is its own, because the relay may like one of them less than another.
@@ -115,7 +116,7 @@ async fn runs(db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     .await
 }
 
-/// What [`put_back`] did.
+/// What [`put_back_run`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PutBackRun {
     /// Deliveries that wait again.
@@ -137,13 +138,14 @@ pub(in crate::domain) async fn put_back_run(
     worker: WorkerId,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<PutBackRun>> {
+    // As in the fan-out: an unsubscribe must not miss what is put back here and not yet committed. Before any row is
+    // locked, because whoever leaves has this first and then waits for rows.
+    lock_out_unsubscribes(&mut *db).await?;
     adopt(&mut *db, worker).await?;
     let runs = runs(&mut *db).await?;
     if runs.is_empty() {
         return Ok(None);
     }
-    // As in the fan-out: an unsubscribe must not miss what is put back here and not yet committed.
-    lock_out_unsubscribes(&mut *db).await?;
     let rows = sqlx::query!(
         r#"with refused as materialized (
                select d.id, d.mailing_id, d.smtp_code, d.smtp_text, r.reply

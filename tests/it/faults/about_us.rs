@@ -9,7 +9,10 @@ use std::{
 };
 
 use chrono::Utc;
-use rundbrief::domain::mailing::{self, Counts, MailingState, PauseKind};
+use rundbrief::domain::{
+    ids::SubscriberId,
+    mailing::{self, Counts, MailingState, PauseKind},
+};
 use tokio::time::sleep;
 
 use super::{Run, number};
@@ -178,6 +181,37 @@ async fn the_same_refusal_for_everybody_is_about_us_whatever_it_says() {
         run.mended_and_resumed().await;
         run.everybody_gets_one().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_3_whoever_was_refused_and_left_meanwhile_gets_nothing() {
+    let run = begin(5, 30, enough_after(0, Phase::Rcpt, "550 go away")).await;
+    run.is_paused_for(PauseKind::Policy, "550 go away").await;
+    let refused: (uuid::Uuid, String) = sqlx::query_as(
+        "select s.id, s.email from refusals r join deliveries d on d.id = r.delivery_id
+         join subscribers s on s.id = d.subscriber_id limit 1",
+    )
+    .fetch_one(&run.app.pool)
+    .await
+    .unwrap();
+    run.app.post(&run.app.unsubscribe_path(SubscriberId(refused.0)), "").await;
+    run.mended_and_resumed().await;
+    let counts = run.done().await;
+    assert_eq!((counts.accepted, counts.skipped, counts.rejected), (29, 1, 0));
+    assert!(!run.app.relay.sink_count_per_recipient().contains_key(&refused.1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_several_workers_were_refused_comes_back_as_well() {
+    let run = begin(7, 200, enough_after(0, Phase::Rcpt, "550 go away")).await;
+    let others = [process::worker(&run.app, &[]), process::worker(&run.app, &[])];
+    run.is_paused_for(PauseKind::Policy, "550 go away").await;
+    // Also what was just on its way with them.
+    sleep(Duration::from_secs(6)).await;
+    run.is_paused_for(PauseKind::Policy, "550 go away").await;
+    run.mended_and_resumed().await;
+    run.everybody_gets_one().await;
+    drop(others);
 }
 
 #[tokio::test(flavor = "multi_thread")]
