@@ -484,7 +484,7 @@ async fn with_login(relay: Behaviour) -> TestApp {
 async fn nobody_says_ehlo_after_the_login() {
     for second_hello in [SecondHello::Refuse, SecondHello::Forget] {
         for keywords in [vec!["PIPELINING", "8BITMIME"], vec!["8BITMIME"], vec!["pipelining"], vec![]] {
-            let app = with_login(Behaviour { second_hello, keywords, ..behave(|_, _| Action::Go) }).await;
+            let app = with_login(Behaviour { keywords, second_hello, ..behave(|_, _| Action::Go) }).await;
             app.subscribers(20).await;
             app.sign_up("maria@example.org").await;
             let id = app.trigger().await;
@@ -529,7 +529,9 @@ async fn a_relay_that_knows_no_ehlo_is_greeted_with_helo() {
     let relay = Behaviour {
         keywords: vec![],
         ..behave(move |phase, _| match phase {
-            Phase::Ehlo if count.fetch_add(1, Ordering::Relaxed) % 2 == 0 => Action::Reply("502 5.5.1 what?"),
+            Phase::Ehlo if count.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) => {
+                Action::Reply("502 5.5.1 what?")
+            }
             _ => Action::Go,
         })
     };

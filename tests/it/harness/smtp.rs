@@ -55,7 +55,7 @@ pub type Decide = dyn Fn(Phase, &str) -> Action + Send + Sync;
 pub enum SecondHello {
     /// Answers it.
     Answer,
-    /// Refuses it, as OpenSMTPD does.
+    /// Refuses it, as `OpenSMTPD` does.
     Refuse,
     /// Answers it, and forgets the login.
     Forget,
