@@ -18,8 +18,11 @@ use crate::{
         address::EmailAddress,
         delivery,
         ids::MailingId,
-        mailing::{self, Counts, Failure, Mailing, MailingError, PauseKind},
-        publication::Publication,
+        locale::Locale,
+        mailing::{
+            self, Cancelled, Counts, Failure, Mailing, MailingError, MailingState, PauseKind, Resumed,
+        },
+        publication::{self, Publication},
         staff::audit::Action,
     },
     mail::{compose::Composer, envelope},
@@ -65,7 +68,7 @@ pub enum Mailings {
     Trigger {
         /// Slug or id of the update.
         update: String,
-        /// Begin at this time (RFC 3339, such as 2026-12-16T09:00:00+01:00). The audience is who is subscribed now.
+        /// Begin at this time (RFC 3339, such as 2026-12-16T09:00:00+01:00). It goes to whoever is subscribed then.
         #[arg(long, value_name = "TIME")]
         at: Option<DateTime<Utc>>,
         /// Do not ask; what the check warns of is meant so.
@@ -103,7 +106,7 @@ pub enum Mailings {
         /// Id of the mailing.
         id: MailingId,
     },
-    /// Let a paused mailing go on.
+    /// Let a paused mailing go on; one that is overdue begins.
     Resume {
         /// Id of the mailing.
         id: MailingId,
@@ -122,7 +125,7 @@ pub enum Mailings {
         #[arg(long)]
         json: bool,
     },
-    /// Call a mailing off; what has not been sent is skipped.
+    /// Call a mailing off; what has not been sent is skipped. One that has not begun is taken back.
     Cancel {
         /// Id of the mailing.
         id: MailingId,
@@ -154,23 +157,35 @@ impl Mailings {
             }
             Mailings::Resume { id } => {
                 let mut transaction = database().await?.begin().await?;
-                mailing::resume(&mut transaction, id).await?;
-                note_about(&mut transaction, Action::MailingResumed, id).await?;
+                let (action, done) = match mailing::resume(&mut transaction, id, Utc::now()).await? {
+                    Resumed::GoesOn => (Action::MailingResumed, "The mailing goes on."),
+                    Resumed::Begins => (Action::MailingBegun, "The mailing begins now."),
+                };
+                note_about(&mut transaction, action, id).await?;
                 transaction.commit().await?;
-                output::line("The mailing goes on.");
+                output::line(done);
                 Ok(())
             }
             Mailings::Retry { id, state, yes, json } => retry::retry(id, state, yes, json).await,
             Mailings::Cancel { id } => {
                 let pool = database().await?;
                 let mut transaction = pool.begin().await?;
-                mailing::cancel(&mut transaction, id, Utc::now()).await?;
-                note_about(&mut transaction, Action::MailingCancelled, id).await?;
+                let (action, done) = match mailing::cancel(&mut transaction, id, Utc::now()).await? {
+                    Cancelled::Stopped => {
+                        let done = "The mailing is cancelled. What had not been sent is skipped.";
+                        (Action::MailingCancelled, done)
+                    }
+                    Cancelled::TakenBack => (
+                        Action::MailingTakenBack,
+                        "The mailing is taken back. It had not begun; nothing was sent.",
+                    ),
+                };
+                note_about(&mut transaction, action, id).await?;
                 transaction.commit().await?;
                 // Nothing starts any more; what waits is written down as skipped.
                 let mut db = pool.acquire().await?;
                 while mailing::skip_leftovers(&mut db, Utc::now()).await? {}
-                output::line("The mailing is cancelled. What had not been sent is skipped.");
+                output::line(done);
                 Ok(())
             }
         }
@@ -284,12 +299,14 @@ async fn trigger(
         output::remark(&format!("From:      {} <{}>", sender.name, sender.address));
         output::remark(&format!("Audience:  {audience} active subscribers"));
         if let Some(at) = at {
-            output::remark(&format!(
-                "Begins:    {}",
-                publication.content.written_time(at, publication.content.locale)
-            ));
+            output::remark(&format!("Begins:    {}", local_time(Some(&publication), at)));
+            output::remark("           It goes to whoever is subscribed then.");
         }
-        if !output::confirm(&format!("Send it to {audience} people?"), "send")? {
+        let question = match at {
+            Some(_) => format!("Plan it? Now it would go to {audience} people."),
+            None => format!("Send it to {audience} people?"),
+        };
+        if !output::confirm(&question, "send")? {
             output::remark("Nothing was sent.");
             return Ok(());
         }
@@ -304,15 +321,22 @@ async fn trigger(
     if json {
         output::json(&json!({ "id": id, "audience": audience }))?;
     } else {
-        let when = if at.is_some() { "is scheduled" } else { "has begun" };
-        output::line(&format!("Mailing {id} to {audience} people {when}."));
+        output::line(&match at {
+            Some(at) => format!(
+                "Mailing {id} is planned for {}. It goes to whoever is subscribed then, now {audience} people.",
+                local_time(Some(&publication), at)
+            ),
+            None => format!("Mailing {id} to {audience} people has begun."),
+        });
         output::remark(&format!("How it goes: rundbrief mailings status {id} --watch"));
     }
     if watch { watch::watch(&pool, id).await } else { Ok(()) }
 }
 
 async fn list(json: bool) -> anyhow::Result<()> {
-    let mailings = mailing::list(&mut *database().await?.acquire().await?, 100).await?;
+    let mut db = database().await?.acquire().await?;
+    let mailings = mailing::list(&mut db, 100).await?;
+    let publication = publication::current(&mut db).await?;
     if json {
         return output::json(&mailings);
     }
@@ -322,11 +346,12 @@ async fn list(json: bool) -> anyhow::Result<()> {
     for mailing in mailings {
         let time = mailing.triggered_at.format("%Y-%m-%d %H:%M");
         output::line(&format!(
-            "{}  {time}  {:9}  {:>7}  {}",
+            "{}  {time}  {:9}  {:>7}  {}{}",
             mailing.id,
             word(&mailing),
             mailing.audience,
-            mailing.subject
+            mailing.subject,
+            waits_for(&mailing, publication.as_ref()).map(|why| format!("  ({why})")).unwrap_or_default()
         ));
     }
     Ok(())
@@ -336,6 +361,8 @@ async fn status(id: MailingId, json: bool) -> anyhow::Result<()> {
     let mut db = database().await?.acquire().await?;
     let (mailing, counts) = look(&mut db, id).await?;
     let failures = mailing::failures(&mut db, id).await?;
+    let publication = publication::current(&mut db).await?;
+    let people = mailing::audience(&mut db, Utc::now()).await?;
     if json {
         return output::json(&status_json(&mailing, &counts, &failures)?);
     }
@@ -345,6 +372,16 @@ async fn status(id: MailingId, json: bool) -> anyhow::Result<()> {
     }
     if let Some(way_out) = mailing.pause_kind.and_then(|kind| way_out(kind, id)) {
         output::line(&way_out);
+    }
+    if mailing.is_waiting_to_begin() {
+        if mailing.state == MailingState::Scheduled
+            && let Some(why) = waits_for(&mailing, publication.as_ref())
+        {
+            output::line(&why);
+        }
+        output::line(&format!(
+            "It goes to whoever is subscribed when it begins; now that is {people} people."
+        ));
     }
     output::line(&watch::summary(&mailing, &counts, None));
     for line in watch::failures(&failures) {
@@ -365,9 +402,35 @@ fn way_out(kind: PauseKind, id: MailingId) -> Option<String> {
                  Should the words mean single addresses after all: rundbrief mailings cancel {id}"
             ));
         }
+        PauseKind::Overdue => {
+            return Some(format!(
+                "rundbrief mailings resume {id}  lets it begin now\nrundbrief mailings cancel {id}  takes it back"
+            ));
+        }
         PauseKind::Staff | PauseKind::Unreachable => return None,
     };
     Some(format!("What to do: {mend}, then: rundbrief mailings resume {id}"))
+}
+
+/// What a mailing waits for, where it does: its time, or what it is paused for.
+fn waits_for(mailing: &Mailing, publication: Option<&Publication>) -> Option<String> {
+    match mailing.state {
+        MailingState::Scheduled => {
+            mailing.scheduled_at.map(|at| format!("begins on {}", local_time(publication, at)))
+        }
+        MailingState::Paused => mailing.pause_reason.clone(),
+        _ => None,
+    }
+}
+
+/// A moment on the publication's clocks: `16 December 2026, 09:00 (Europe/Berlin)`.
+fn local_time(publication: Option<&Publication>, at: DateTime<Utc>) -> String {
+    match publication {
+        Some(Publication { content, .. }) => {
+            format!("{} ({})", content.written_time(at, Locale::En), content.time_zone.0.name())
+        }
+        None => at.to_rfc3339(),
+    }
 }
 
 /// A mailing and its counts.

@@ -9,9 +9,11 @@ use serde_json::json;
 
 use crate::{
     domain::{
+        ids::UpdateId,
+        mailing::{self, MailingState, Overview},
         publication,
         staff::audit::Action,
-        update::{self, UpdateFile, UpdateState},
+        update::{self, UpdateFile},
     },
     mail::{compose, markdown},
 };
@@ -76,18 +78,20 @@ async fn add(file: &Path, json: bool) -> anyhow::Result<()> {
 }
 
 async fn list(json: bool) -> anyhow::Result<()> {
-    let updates = update::list(&mut *database().await?.acquire().await?).await?;
+    let mut db = database().await?.acquire().await?;
+    let updates = update::list(&mut db).await?;
     if json {
         return output::json(&updates);
     }
     if updates.is_empty() {
         output::remark("There are no updates yet. Bring one in with: rundbrief updates add FILE.md");
     }
+    let ids: Vec<UpdateId> = updates.iter().map(|update| update.id).collect();
+    let mailings = mailing::of_updates(&mut db, &ids).await?;
     for update in updates {
-        let state = match update.state {
-            UpdateState::Draft => "draft",
-            UpdateState::Published => "published",
-        };
+        let of_update: Vec<&Overview> =
+            mailings.iter().filter(|mailing| mailing.update_id == update.id).collect();
+        let state = standing(&of_update);
         output::line(&format!(
             "{}  {state:9}  {}  {}",
             update.created_at.format("%Y-%m-%d"),
@@ -96,6 +100,24 @@ async fn list(json: bool) -> anyhow::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// How far the mailings of an update are, newest first: one that is not over counts before those that are.
+fn standing(mailings: &[&Overview]) -> &'static str {
+    let open = mailings.iter().find(|mailing| !mailing.is_over());
+    match open.or(mailings.first()) {
+        None => "draft",
+        Some(mailing) if mailing.is_waiting_to_begin() => match mailing.state {
+            MailingState::Paused => "overdue",
+            _ => "planned",
+        },
+        Some(mailing) => match mailing.state {
+            MailingState::Done => "sent",
+            MailingState::Cancelled => "cancelled",
+            MailingState::Paused => "paused",
+            MailingState::Scheduled | MailingState::Preparing | MailingState::Sending => "sending",
+        },
+    }
 }
 
 /// The update that a person named by slug or id.

@@ -116,6 +116,9 @@ async fn hold_refused(shared: &Shared) -> sqlx::Result<()> {
 /// Starts, fans out and ends mailings; answers whether there is more to do at once.
 async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
     let mut db = shared.pool.acquire().await?;
+    for id in mailing::hold_overdue(&mut db, Utc::now()).await? {
+        tracing::warn!(mailing = %id, "the mailing should have begun hours ago; it waits for somebody to decide");
+    }
     for id in mailing::advance(&mut db, Utc::now()).await? {
         tracing::info!(mailing = %id, "the mailing is done");
     }

@@ -1,9 +1,12 @@
-//! Mailings: one send of one update to everybody who had confirmed when it was triggered.
+//! Mailings: one send of one update to everybody who is subscribed when it begins.
 //!
 //! ```text
 //! (trigger) ─▶ scheduled ─▶ preparing ─▶ sending ─▶ done   (retry: done ─▶ sending)
-//!                              └──── paused ◀──┘             (cancelled from anywhere before done)
+//!                  │           └──── paused ◀──┘             (cancelled from anywhere before done)
+//!                  └─ hours late ─▶ paused, until somebody decides
 //! ```
+//!
+//! It begins with the arrow to `preparing` (`begun_at`). Its words are frozen at the trigger, its audience then.
 //!
 //! From the staff pages every mailing begins as scheduled: see `order.rs`.
 
@@ -15,15 +18,16 @@ mod report;
 mod results;
 
 pub use control::{
-    Held, any_unreachable, cancel, hold_refused, pause, resume, resume_unreachable, skip_leftovers,
+    Cancelled, Held, Resumed, any_unreachable, cancel, hold_refused, pause, resume, resume_unreachable,
+    skip_leftovers,
 };
 pub use fan_out::{FanOut, fan_out};
-pub use order::{GRACE, Order, Ordered, last_of, of_form, order, reschedule, take_back, take_turns};
-pub use overview::{Overview, Progress, overview, page, progress};
+pub use order::{GRACE, Order, Ordered, lock, of_form, order, reschedule, take_back, take_text, take_turns};
+pub use overview::{Overview, Progress, last_begun, of_updates, open, overview, page, progress};
 pub use report::{Failed, LEFT_WITHIN, Line, failed, left_because, lines};
 pub use results::{Counts, Failure, PutBack, Retry, counts, failures, keep_counts, retry};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
 
@@ -67,10 +71,13 @@ pub enum PauseKind {
     Policy,
     /// The relay could not be reached; resumes by itself when it answers.
     Unreachable,
+    /// It should have begun hours ago ([`OVERDUE_AFTER`]) and has not; a person lets it begin, moves it or takes it back.
+    Overdue,
 }
 
-/// What is sent, made once at the trigger: the same words for every recipient.
-#[derive(Debug, Clone)]
+/// What is sent, the same words for every recipient. Made at the trigger; until the mailing begins, [`take_text`] may put
+/// others in their place.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrozenContent {
     /// The publication's version it was made with.
     pub publication_version: i32,
@@ -97,12 +104,15 @@ pub struct Mailing {
     pub state: MailingState,
     /// Its subject line.
     pub subject: String,
-    /// How many people it is for.
+    /// How many people it is for. Before it has begun: how many it would have been for when it was triggered.
     pub audience: i64,
-    /// When it was triggered; who had confirmed by then is the audience.
+    /// When it was triggered.
     pub triggered_at: DateTime<Utc>,
     /// When it is due, if that was set.
     pub scheduled_at: Option<DateTime<Utc>>,
+    /// When it began; who had confirmed by then is the audience.
+    #[serde(skip)]
+    pub begun_at: Option<DateTime<Utc>>,
     /// Since when it is paused.
     pub paused_at: Option<DateTime<Utc>>,
     /// Who paused it.
@@ -113,12 +123,27 @@ pub struct Mailing {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
+impl Mailing {
+    /// Whether it may still begin.
+    #[must_use]
+    pub fn is_waiting_to_begin(&self) -> bool {
+        is_waiting_to_begin(self.state, self.begun_at)
+    }
+}
+
+fn is_waiting_to_begin(state: MailingState, begun_at: Option<DateTime<Utc>>) -> bool {
+    begun_at.is_none() && matches!(state, MailingState::Scheduled | MailingState::Paused)
+}
+
 /// Why a mailing was not triggered or not changed. Each is for the person who asked.
 #[derive(Debug, thiserror::Error)]
 pub enum MailingError {
     /// The update has been sent, or is being sent.
     #[error("this update was triggered before (mailing {0}); say --again to send it a second time")]
     AlreadyTriggered(MailingId),
+    /// A mailing of the update waits for its time.
+    #[error("this update is planned already, {begins}{0}; take that back first, or say --again to send it besides", begins = begins(*.1))]
+    AlreadyPlanned(MailingId, Option<DateTime<Utc>>),
     /// Something of the update is missing or cannot be mailed.
     #[error("the update is not finished: {0}")]
     Unfinished(String),
@@ -133,6 +158,9 @@ pub enum MailingError {
         /// What was asked for.
         wanted: &'static str,
     },
+    /// What the mailing says was changed by somebody else meanwhile.
+    #[error("what this mailing says was changed meanwhile; look at it again")]
+    TextChanged,
     /// Nothing of the mailing is in that state.
     #[error("nothing of this mailing that is {0} can be sent again; there is nothing to try again")]
     NothingToRetry(&'static str),
@@ -142,6 +170,11 @@ pub enum MailingError {
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+fn begins(at: Option<DateTime<Utc>>) -> String {
+    let at = at.map(|at| format!("to begin at {}, ", at.to_rfc3339_opts(SecondsFormat::Secs, true)));
+    format!("{}as mailing ", at.unwrap_or_default())
 }
 
 fn state_word(state: MailingState) -> &'static str {
@@ -155,7 +188,7 @@ fn state_word(state: MailingState) -> &'static str {
     }
 }
 
-/// How many people a mailing triggered now would reach.
+/// How many people a mailing that begins now would reach.
 ///
 /// # Errors
 /// When the database fails.
@@ -172,22 +205,26 @@ pub async fn audience(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result
 /// Whether a mailing of this update may be triggered; answers how many people it would reach.
 ///
 /// # Errors
-/// [`MailingError::AlreadyTriggered`] unless `again`; [`MailingError::Unfinished`]; [`MailingError::NoAudience`].
+/// [`MailingError::AlreadyTriggered`] or [`MailingError::AlreadyPlanned`] unless `again`; [`MailingError::Unfinished`];
+/// [`MailingError::NoAudience`].
 pub async fn can_trigger(
     db: &mut PgConnection,
     update: UpdateId,
     again: bool,
     now: DateTime<Utc>,
 ) -> Result<i64, MailingError> {
-    let before = sqlx::query_scalar!(
-        r#"select id as "id: MailingId" from mailings where update_id = $1 and state <> 'cancelled'
-           order by triggered_at desc limit 1"#,
+    let before = sqlx::query!(
+        r#"select id as "id: MailingId", begun_at, scheduled_at from mailings
+           where update_id = $1 and state <> 'cancelled' order by triggered_at desc limit 1"#,
         update.0
     )
     .fetch_optional(&mut *db)
     .await?;
     if let (Some(before), false) = (before, again) {
-        return Err(MailingError::AlreadyTriggered(before));
+        return Err(match before.begun_at {
+            Some(_) => MailingError::AlreadyTriggered(before.id),
+            None => MailingError::AlreadyPlanned(before.id, before.scheduled_at),
+        });
     }
     if let Some(written) = update::find(&mut *db, &update.to_string()).await? {
         let unfinished = written.writing().unfinished();
@@ -204,11 +241,11 @@ pub async fn can_trigger(
     Ok(audience)
 }
 
-/// Triggers a mailing: content and audience are frozen here, workers do the rest. Once the caller has committed,
-/// the mailing survives kill -9 (invariant 9).
+/// Triggers a mailing: its words are frozen here, workers do the rest. Without `scheduled_at` it begins here too. Answers
+/// how many people it would reach now. Once the caller has committed, the mailing survives kill -9 (invariant 9).
 ///
 /// # Errors
-/// [`MailingError::AlreadyTriggered`] unless `again`; [`MailingError::Unfinished`]; [`MailingError::NoAudience`].
+/// As [`can_trigger`].
 pub async fn trigger(
     db: &mut PgConnection,
     update: UpdateId,
@@ -221,11 +258,14 @@ pub async fn trigger(
     sqlx::query!("select id from updates where id = $1 for update", update.0).fetch_one(&mut *db).await?;
     let audience = can_trigger(&mut *db, update, again, now).await?;
     let id = MailingId::new();
-    let state = if scheduled_at.is_some() { MailingState::Scheduled } else { MailingState::Preparing };
+    let (state, begun_at) = match scheduled_at {
+        Some(_) => (MailingState::Scheduled, None),
+        None => (MailingState::Preparing, Some(now)),
+    };
     sqlx::query!(
         "insert into mailings (id, update_id, publication_version, state, locale, subject, body_text, body_html,
-             triggered_at, audience, scheduled_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             triggered_at, frozen_at, audience, scheduled_at, begun_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12)",
         id.0,
         update.0,
         content.publication_version,
@@ -236,7 +276,8 @@ pub async fn trigger(
         content.body_html,
         now,
         audience,
-        scheduled_at
+        scheduled_at,
+        begun_at
     )
     .execute(&mut *db)
     .await?;
@@ -246,7 +287,7 @@ pub async fn trigger(
     Ok((id, audience))
 }
 
-/// The content of a mailing, as frozen at its trigger.
+/// The frozen content of a mailing.
 ///
 /// # Errors
 /// When the database fails, or no such mailing exists.
@@ -281,8 +322,8 @@ async fn select(db: &mut PgConnection, id: Option<MailingId>, limit: i64) -> sql
     sqlx::query_as!(
         Mailing,
         r#"select m.id as "id: MailingId", m.update_id as "update_id: UpdateId", u.slug as "update",
-             m.state as "state: MailingState", m.subject, m.audience, m.triggered_at, m.scheduled_at, m.paused_at,
-             m.pause_kind as "pause_kind: PauseKind", m.pause_reason, m.finished_at
+             m.state as "state: MailingState", m.subject, m.audience, m.triggered_at, m.scheduled_at, m.begun_at,
+             m.paused_at, m.pause_kind as "pause_kind: PauseKind", m.pause_reason, m.finished_at
            from mailings m join updates u on u.id = m.update_id
            where $1::uuid is null or m.id = $1
            order by m.triggered_at desc limit $2"#,
@@ -299,21 +340,48 @@ async fn select(db: &mut PgConnection, id: Option<MailingId>, limit: i64) -> sql
 /// When the database fails.
 pub async fn sending(db: &mut PgConnection) -> sqlx::Result<Vec<MailingId>> {
     sqlx::query_scalar!(
-        r#"select id as "id: MailingId" from mailings where state = 'sending' order by triggered_at"#
+        r#"select id as "id: MailingId" from mailings where state = 'sending' order by begun_at"#
     )
     .fetch_all(db)
     .await
 }
 
-/// Moves mailings on by the clock: scheduled ones that are due begin, and those with nothing left to send are done.
-/// Answers the ones that were finished.
+/// A mailing that should have begun so long ago asks before it begins. What goes out in the same half of a day is still
+/// what was planned: a short failure delays it, and nobody is called. Later it may arrive at night, or speak of what is
+/// over.
+pub const OVERDUE_AFTER: TimeDelta = TimeDelta::hours(6);
+
+/// Holds the mailings that should have begun longer than [`OVERDUE_AFTER`] ago, until a person decides. Answers them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn hold_overdue(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<MailingId>> {
+    sqlx::query_scalar!(
+        r#"update mailings
+           set state = 'paused', paused_at = $1, pause_kind = 'overdue',
+               pause_reason = 'it should have begun at '
+                   || to_char(scheduled_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                   || ' and did not; so late it begins only when somebody says so'
+           where state = 'scheduled' and scheduled_at < $2
+           returning id as "id: MailingId""#,
+        now,
+        now - OVERDUE_AFTER
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Moves mailings on by the clock: scheduled ones that are due begin, unless they are overdue, and those with nothing left
+/// to send are done. Answers the ones that were finished.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn advance(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<MailingId>> {
     sqlx::query!(
-        "update mailings set state = 'preparing' where state = 'scheduled' and scheduled_at <= $1",
-        now
+        "update mailings set state = 'preparing', begun_at = $1
+         where state = 'scheduled' and scheduled_at <= $1 and scheduled_at >= $2",
+        now,
+        now - OVERDUE_AFTER
     )
     .execute(&mut *db)
     .await?;

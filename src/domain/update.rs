@@ -12,14 +12,14 @@ use sqlx::PgConnection;
 
 use crate::domain::{ids::UpdateId, locale::Locale};
 
-/// Whether an update has been sent.
+/// Whether an update is only written, or a mailing of it was triggered. How far that is, its mailings tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
 #[sqlx(type_name = "update_state", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum UpdateState {
-    /// Written, not sent.
+    /// Written; no mailing of it was triggered, or each was taken back.
     Draft,
-    /// A mailing of it has been triggered.
+    /// A mailing of it has been triggered: it is planned, under way or over.
     Published,
 }
 
@@ -30,7 +30,7 @@ pub struct Update {
     pub id: UpdateId,
     /// Its short name in commands, made from the title.
     pub slug: String,
-    /// Whether it has been sent.
+    /// Whether a mailing of it was triggered.
     pub state: UpdateState,
     /// Its language.
     pub locale: Locale,

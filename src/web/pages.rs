@@ -74,6 +74,8 @@ const TEMPLATES: &[(&str, &str)] = built_in!(
     "staff/preflight.html",
     "staff/problem.html",
     "staff/send.html",
+    "staff/obstacle.html",
+    "staff/planned_text.html",
     "staff/colleagues.html",
     "staff/mailings.html",
     "staff/mailing.html",

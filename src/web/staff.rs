@@ -10,7 +10,7 @@
 //! | `GET, POST /staff/updates/{id}/send` | members | shows what is sent to how many, and sends it or plans that |
 //! | `POST /staff/updates/{id}/test` | members | test mails to oneself and colleagues |
 //! | `/staff/colleagues…` | members | who gets test mails |
-//! | `/staff/mailings…` | members | how mailings go, live, and what became of them; taking back, pausing, cancelling, sending again |
+//! | `/staff/mailings…` | members | how mailings go, live, and what became of them; moving, taking back, pausing, cancelling, sending again |
 //! | `/staff/account…` | members | own name, password, second factor, sessions |
 //! | `/staff/updates…` | members | writing updates: the list, the editor with the mail beside it, history |
 //! | `/staff/publication…` | admins | what the newsletter says of itself, and how its mails look |
@@ -40,6 +40,7 @@ mod login;
 mod mailings;
 mod page;
 mod people;
+mod planned;
 pub mod preflight;
 mod preview;
 mod problems;
@@ -108,6 +109,7 @@ pub const ROUTES: &[Route] = &[
     route("/staff/mailings/{id}", Access::Member, || get(mailings::show)),
     route("/staff/mailings/{id}/events", Access::Member, || get(mailings::events)),
     route("/staff/mailings/{id}/mail.html", Access::Member, || get(preview::of_mailing)),
+    route("/staff/mailings/{id}/text", Access::Member, || get(planned::show).post(planned::take)),
     route("/staff/mailings/{id}/take-back", Access::Member, || post(control::take_back)),
     route("/staff/mailings/{id}/time", Access::Member, || post(control::reschedule)),
     route("/staff/mailings/{id}/pause", Access::Member, || post(control::pause)),

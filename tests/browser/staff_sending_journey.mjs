@@ -95,6 +95,24 @@ export async function* everySendingPage(service, page, lang) {
   await page.fill("#time", "09:30");
   await press(page, ".later button");
   yield "planned mailing";
+  const planned = page.url();
+  await go("");
+  yield "start page with a planned mailing";
+  await go("/updates");
+  yield "list of updates with a planned one";
+  await go(`/updates/${id}/send`);
+  yield "send what is planned";
+  await go(`/updates/${id}`);
+  yield "editor of what is planned";
+  await page.fill("#teaser", "Was in den letzten Wochen geschah, und was noch kommt.");
+  await Promise.all([page.waitForURL(/\/text$/), page.click("a[href$='/text']")]);
+  yield "newer text for a planned mailing";
+  await press(page, ".button-send");
+  yield "newer text without the tick";
+  await page.check("#warnings");
+  await press(page, ".button-send");
+  if (!(await page.locator(".notice").count())) throw new Error("the text was not taken");
+  await page.goto(planned);
   await press(page, ".grace button");
   yield "mailing that was taken back";
   // Somebody whom the demo's mail server refuses.

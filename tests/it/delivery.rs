@@ -173,7 +173,7 @@ async fn a_relay_that_refuses_our_sender_pauses_the_mailing_and_rejects_nobody()
     assert_eq!((counts.rejected, counts.accepted), (0, 0));
 
     app.relay.set(behave(|_, _| Action::Go));
-    mailing::resume(&mut app.pool.acquire().await.unwrap(), id).await.unwrap();
+    mailing::resume(&mut app.pool.acquire().await.unwrap(), id, Utc::now()).await.unwrap();
     assert_eq!(app.wait_for_state(id, MailingState::Done).await.accepted, 3);
     assert_eq!(app.relay.accepted_count(), 3);
 }
@@ -323,7 +323,7 @@ async fn a_paused_mailing_stops_and_goes_on_where_it_stopped() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(app.relay.accepted_count(), at_rest);
     assert!(at_rest < 300);
-    mailing::resume(&mut app.pool.acquire().await.unwrap(), id).await.unwrap();
+    mailing::resume(&mut app.pool.acquire().await.unwrap(), id, Utc::now()).await.unwrap();
     assert_eq!(app.wait_for_state(id, MailingState::Done).await.accepted, 300);
     assert!(app.relay.sink_count_per_recipient().values().all(|count| *count == 1));
 }

@@ -35,6 +35,8 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("GET", "/staff/mailings/{id}", [303, 404, 404]),
     ("GET", "/staff/mailings/{id}/events", [303, 404, 404]),
     ("GET", "/staff/mailings/{id}/mail.html", [303, 404, 404]),
+    ("GET", "/staff/mailings/{id}/text", [303, 404, 404]),
+    ("POST", "/staff/mailings/{id}/text", [303, 404, 404]),
     ("POST", "/staff/mailings/{id}/take-back", [303, 404, 404]),
     ("POST", "/staff/mailings/{id}/time", [303, 404, 404]),
     ("POST", "/staff/mailings/{id}/pause", [303, 404, 404]),

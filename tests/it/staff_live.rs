@@ -178,6 +178,31 @@ async fn any_number_of_open_pages_costs_one_query_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_open_page_of_a_planned_mailing_is_told_its_time_and_that_it_was_moved() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(5).await;
+    let member = app.member("mia@example.org", Role::Editor).await;
+    let browser = app.browser_of(&member).await;
+    let id = app.trigger().await;
+    sqlx::query(
+        "update mailings set state = 'scheduled', begun_at = null, scheduled_at = '2099-11-30 07:00Z' where id = $1",
+    )
+    .bind(id.0)
+    .execute(&app.pool)
+    .await
+    .unwrap();
+    let mut page = Events::open(&app, &browser, id, "de").await;
+    let told = page.next().await.unwrap();
+    assert_eq!(told["state"], "Geplant Mo, 30.11.2099, 8:00");
+    let shown = browser.get(&format!("/staff/mailings/{id}")).await.body;
+    assert!(shown.contains(&format!("data-plan=\"{}\"", told["plan"].as_str().unwrap())), "{shown}");
+    sqlx::query("update mailings set scheduled_at = '2099-12-01 07:00Z'").execute(&app.pool).await.unwrap();
+    let moved = page.next().await.unwrap();
+    assert_eq!((&moved["phase"], &moved["state"]), (&told["phase"], &"Geplant Di, 1.12.2099, 8:00".into()));
+    assert_ne!(moved["plan"], told["plan"], "so the page is made anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_open_page_ends_with_its_session_and_does_not_keep_it_alive() {
     let app = App::new().without_worker().start().await;
     app.subscribers(5).await;

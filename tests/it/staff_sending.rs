@@ -80,7 +80,7 @@ async fn one_page_shows_subject_sender_mail_and_how_many_and_its_button_says_wha
     let page = browser.get(&page_of(update)).await;
     for shown in [
         "An 1.234 Personen senden",
-        "Für 1.234 Personen planen",
+        "Für derzeit 1.234 Personen planen",
         "Werkstatt &lt;script&gt;alert(1)&lt;&#x2F;script&gt; &amp; mehr",
         "Ein Satz vorweg.",
         "(Europe",
@@ -220,7 +220,7 @@ async fn of_two_colleagues_at_once_one_sends_and_the_other_is_led_to_that_mailin
             page.body
         );
         let send_page = browsers[second].get(&page_of(update)).await;
-        assert!(send_page.body.contains("gerade unterwegs") && !send_page.body.contains("button-send"));
+        assert!(send_page.body.contains("geht gleich hinaus") && !send_page.body.contains("button-send"));
     }
     assert_eq!(app.count("select count(*) from mailings").await, 8);
 }

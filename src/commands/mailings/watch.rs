@@ -64,6 +64,12 @@ fn time_left(mailing: &Mailing, counts: &Counts, rate: Option<f64>) -> Option<St
 
 /// One line: bar, state, counts; rate and time left where a rate was measured.
 pub fn summary(mailing: &Mailing, counts: &Counts, rate: Option<f64>) -> String {
+    if mailing.is_waiting_to_begin() {
+        return format!("{}: it has not begun, and nothing was sent", word(mailing));
+    }
+    if mailing.state == MailingState::Done && mailing.audience == 0 {
+        return "done: nobody was subscribed when it began, so nothing was sent".into();
+    }
     let waiting = counts.pending + counts.claimed + counts.transmitting;
     let left = time_left(mailing, counts, rate).map(|left| format!(", {left}")).unwrap_or_default();
     let rate = rate.map(|rate| format!(", {rate:.0}/s")).unwrap_or_default();
@@ -117,6 +123,7 @@ mod tests {
             audience: 1000,
             triggered_at: now,
             scheduled_at: None,
+            begun_at: Some(now),
             paused_at: None,
             pause_kind: None,
             pause_reason: None,

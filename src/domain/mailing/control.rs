@@ -12,7 +12,7 @@ use crate::domain::{
 /// Pauses a mailing. What is in transmission ends; everything else waits.
 ///
 /// # Errors
-/// [`MailingError::WrongState`] when it is scheduled, done or cancelled.
+/// [`MailingError::WrongState`] when it has not begun, is done or cancelled.
 pub async fn pause(
     db: &mut PgConnection,
     id: MailingId,
@@ -23,7 +23,8 @@ pub async fn pause(
     let changed = sqlx::query!(
         "update mailings set state = 'paused', paused_at = $2, pause_kind = $3::pause_kind, pause_reason = $4
          where id = $1
-           -- Staff may hold what paused itself: then it does not go on by itself either.
+           -- Staff may hold what paused itself: then it does not go on by itself either. What has not begun waits anyway.
+           and begun_at is not null
            and (state in ('preparing', 'sending') or (state = 'paused' and pause_kind <> 'staff' and $3::pause_kind = 'staff'))",
         id.0,
         now,
@@ -35,21 +36,42 @@ pub async fn pause(
     explain(db, id, changed.rows_affected(), "paused").await
 }
 
-/// Lets a paused mailing go on.
+/// What resuming did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumed {
+    /// It goes on where it stood.
+    GoesOn,
+    /// It was overdue, and begins now.
+    Begins,
+}
+
+/// Lets a paused mailing go on. One that is overdue begins.
 ///
 /// # Errors
 /// [`MailingError::WrongState`] when it is not paused.
-pub async fn resume(db: &mut PgConnection, id: MailingId) -> Result<(), MailingError> {
-    let changed = sqlx::query!(
-        "update mailings
-         set state = case when fan_out_done_at is null then 'preparing' else 'sending' end::mailing_state,
-             paused_at = null, pause_kind = null, pause_reason = null
-         where id = $1 and state = 'paused'",
-        id.0
+pub async fn resume(
+    db: &mut PgConnection,
+    id: MailingId,
+    now: DateTime<Utc>,
+) -> Result<Resumed, MailingError> {
+    let begins = sqlx::query_scalar!(
+        r#"with before as (
+             select id, begun_at is null as begins from mailings where id = $1 and state = 'paused' for update)
+           update mailings m
+           set state = case when fan_out_done_at is null then 'preparing' else 'sending' end::mailing_state,
+               begun_at = coalesce(begun_at, $2), paused_at = null, pause_kind = null, pause_reason = null
+           from before where m.id = before.id
+           returning begins as "begins!""#,
+        id.0,
+        now
     )
-    .execute(&mut *db)
+    .fetch_optional(&mut *db)
     .await?;
-    explain(db, id, changed.rows_affected(), "resumed").await
+    match begins {
+        Some(true) => Ok(Resumed::Begins),
+        Some(false) => Ok(Resumed::GoesOn),
+        None => Err(wrong_state(db, id, "resumed").await?),
+    }
 }
 
 /// Lets every mailing go on that paused itself because the relay could not be reached; answers how many.
@@ -152,10 +174,14 @@ pub async fn skip_leftovers(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::
 ///
 /// # Errors
 /// [`MailingError::WrongState`] when it is done or cancelled already.
-pub async fn cancel(db: &mut PgConnection, id: MailingId, now: DateTime<Utc>) -> Result<(), MailingError> {
+pub async fn cancel(
+    db: &mut PgConnection,
+    id: MailingId,
+    now: DateTime<Utc>,
+) -> Result<Cancelled, MailingError> {
     match take_back(db, id, now).await {
         Err(MailingError::WrongState { .. }) => {}
-        taken => return taken,
+        taken => return taken.map(|()| Cancelled::TakenBack),
     }
     let changed = sqlx::query!(
         "update mailings set state = 'cancelled', finished_at = $2, paused_at = null, pause_kind = null, pause_reason = null
@@ -174,7 +200,16 @@ pub async fn cancel(db: &mut PgConnection, id: MailingId, now: DateTime<Utc>) ->
     )
     .execute(db)
     .await?;
-    Ok(())
+    Ok(Cancelled::Stopped)
+}
+
+/// What cancelling did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It had begun: who had the mail by then has it.
+    Stopped,
+    /// It had not begun: nothing was sent.
+    TakenBack,
 }
 
 /// Turns "no row changed" into what the person who asked needs to know.
@@ -187,8 +222,17 @@ async fn explain(
     if changed > 0 {
         return Ok(());
     }
-    match by_id(db, id).await? {
-        None => Err(MailingError::Unknown),
-        Some(mailing) => Err(MailingError::WrongState { state: mailing.state, wanted }),
-    }
+    Err(wrong_state(db, id, wanted).await?)
+}
+
+/// Why this mailing could not be changed.
+pub(super) async fn wrong_state(
+    db: &mut PgConnection,
+    id: MailingId,
+    wanted: &'static str,
+) -> sqlx::Result<MailingError> {
+    Ok(match by_id(db, id).await? {
+        None => MailingError::Unknown,
+        Some(mailing) => MailingError::WrongState { state: mailing.state, wanted },
+    })
 }

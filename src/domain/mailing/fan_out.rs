@@ -22,8 +22,9 @@ pub enum FanOut {
 /// Writes the next chunk of the oldest mailing that is being prepared. To be called in a transaction of its own.
 ///
 /// The cursor moves in the same transaction, so the fan-out goes on where it stood whatever kills it, and the
-/// unique index on (mailing, subscriber) would refuse a second copy even if it did not. Who has left since the
-/// trigger is written down as skipped, so that the counts add up to the audience.
+/// unique index on (mailing, subscriber) would refuse a second copy even if it did not. The audience is who was subscribed
+/// when the mailing began, however long the fan-out takes: who confirmed since is left out, who has left since is written
+/// down as skipped, so that the counts add up to the audience.
 ///
 /// # Errors
 /// When the database fails.
@@ -39,8 +40,8 @@ pub async fn fan_out(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
     // Before the first look at subscribers: whoever unsubscribed before has committed, whoever comes later waits.
     delivery::lock_out_unsubscribes(&mut *db).await?;
     let mailing = sqlx::query!(
-        r#"select id as "id: MailingId", triggered_at, fan_out_cursor from mailings
-           where state = 'preparing' order by triggered_at limit 1 for update skip locked"#
+        r#"select id as "id: MailingId", triggered_at, begun_at as "begun_at!", fan_out_cursor from mailings
+           where state = 'preparing' order by begun_at limit 1 for update skip locked"#
     )
     .fetch_optional(&mut *db)
     .await?;
@@ -56,7 +57,7 @@ pub async fn fan_out(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
                from chunk group by part order by part
            ), queued as (
                insert into batches (id, mailing_id, due_at, size) overriding system value
-               select batch, $1, $3, size from parts
+               select batch, $1, $7, size from parts
            ), written as (
                insert into deliveries (kind, mailing_id, subscriber_id, state, due_at, finished_at, batch_id)
                select 'mailing', $1, id, case state when 'active' then 'pending' else 'skipped' end::delivery_state,
@@ -66,10 +67,12 @@ pub async fn fan_out(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
            select count(*) as "count!", (array_agg(id order by id desc))[1] as last from chunk"#,
         mailing.id.0,
         mailing.fan_out_cursor,
-        mailing.triggered_at,
+        mailing.begun_at,
         CHUNK,
         now,
-        batch::SIZE
+        batch::SIZE,
+        // For the batches: past on every worker's clock, also when the one that let it begin was ahead.
+        mailing.triggered_at
     )
     .fetch_one(&mut *db)
     .await?;

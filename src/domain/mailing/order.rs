@@ -1,4 +1,5 @@
-//! Ordering a mailing from a form: once, whatever is pressed twice; and taking it back before it begins.
+//! Ordering a mailing from a form: once, whatever is pressed twice; and what can be done until it begins: another time,
+//! other words, taking it back.
 //!
 //! ```text
 //! (order) ─▶ scheduled ── its time has come ─▶ preparing ─▶ …
@@ -14,7 +15,7 @@ use uuid::Uuid;
 
 use crate::domain::{
     ids::{MailingId, StaffId, UpdateId},
-    mailing::{FrozenContent, MailingError, by_id, trigger},
+    mailing::{FrozenContent, MailingError, by_id, control::wrong_state, trigger},
 };
 
 /// How long a mailing that was sent from the staff pages can be taken back.
@@ -41,7 +42,7 @@ pub struct Order<'a> {
 /// What came of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ordered {
-    /// A mailing to so many people.
+    /// A mailing, to so many people as of now.
     Now(MailingId, i64),
     /// The form was sent before; this is its mailing.
     Before(MailingId),
@@ -67,11 +68,17 @@ pub async fn of_form(db: &mut PgConnection, form: Uuid) -> sqlx::Result<Option<M
         .await
 }
 
-/// The newest mailing of an update that was not taken back: what somebody has to know who sends it again.
+/// Holds a mailing as it stands until the end of the transaction: it does not begin, and nobody changes it.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn last_of(db: &mut PgConnection, update: UpdateId) -> sqlx::Result<Option<MailingId>> {
+pub async fn lock(db: &mut PgConnection, id: MailingId) -> sqlx::Result<()> {
+    sqlx::query!("select id from mailings where id = $1 for update", id.0).fetch_optional(db).await?;
+    Ok(())
+}
+
+/// The newest mailing of an update that was not taken back: what somebody has to know who sends it again.
+async fn last_of(db: &mut PgConnection, update: UpdateId) -> sqlx::Result<Option<MailingId>> {
     sqlx::query_scalar!(
         r#"select id as "id: MailingId" from mailings where update_id = $1 and taken_back_at is null
            order by triggered_at desc, id desc limit 1"#,
@@ -113,25 +120,23 @@ pub async fn order(
     Ok(Ordered::Now(id, audience))
 }
 
-/// Ends a mailing that has not begun. Its update can be sent as if nothing had happened.
+/// Ends a mailing that has not begun, overdue or not. Its update can be sent as if nothing had happened.
 ///
 /// # Errors
 /// [`MailingError::WrongState`] when it has begun, or is over.
 pub async fn take_back(db: &mut PgConnection, id: MailingId, now: DateTime<Utc>) -> Result<(), MailingError> {
     let update = sqlx::query_scalar!(
-        r#"update mailings set state = 'cancelled', finished_at = $2, taken_back_at = $2, audience = 0
-           where id = $1 and state = 'scheduled' returning update_id as "update: UpdateId""#,
+        r#"update mailings
+           set state = 'cancelled', finished_at = $2, taken_back_at = $2, audience = 0, paused_at = null,
+               pause_kind = null, pause_reason = null
+           where id = $1 and begun_at is null and state in ('scheduled', 'paused')
+           returning update_id as "update: UpdateId""#,
         id.0,
         now
     )
     .fetch_optional(&mut *db)
     .await?;
-    let Some(update) = update else {
-        return match by_id(db, id).await? {
-            None => Err(MailingError::Unknown),
-            Some(mailing) => Err(MailingError::WrongState { state: mailing.state, wanted: "taken back" }),
-        };
-    };
+    let Some(update) = update else { return Err(wrong_state(db, id, "taken back").await?) };
     sqlx::query!(
         "update updates u set state = 'draft'
          where id = $1 and not exists (select from mailings m where m.update_id = u.id and m.taken_back_at is null)",
@@ -142,13 +147,16 @@ pub async fn take_back(db: &mut PgConnection, id: MailingId, now: DateTime<Utc>)
     Ok(())
 }
 
-/// Gives a mailing that has not begun another time. Its words and its audience stay those of the trigger.
+/// Gives a mailing that has not begun another time. One that was overdue is planned again.
 ///
 /// # Errors
 /// [`MailingError::WrongState`] when it has begun, or is over.
 pub async fn reschedule(db: &mut PgConnection, id: MailingId, at: DateTime<Utc>) -> Result<(), MailingError> {
     let changed = sqlx::query!(
-        "update mailings set scheduled_at = $2, has_grace = false where id = $1 and state = 'scheduled'",
+        "update mailings
+         set state = 'scheduled', scheduled_at = $2, has_grace = false, paused_at = null, pause_kind = null,
+             pause_reason = null
+         where id = $1 and begun_at is null and state in ('scheduled', 'paused')",
         id.0,
         at
     )
@@ -157,8 +165,41 @@ pub async fn reschedule(db: &mut PgConnection, id: MailingId, at: DateTime<Utc>)
     if changed.rows_affected() > 0 {
         return Ok(());
     }
+    Err(wrong_state(db, id, "given another time").await?)
+}
+
+/// Puts other words in the place of those of a mailing that has not begun. `shown` is when those were frozen that the
+/// person has seen who asks.
+///
+/// # Errors
+/// [`MailingError::WrongState`] when it has begun, or is over; [`MailingError::TextChanged`] when its words are others by now.
+pub async fn take_text(
+    db: &mut PgConnection,
+    id: MailingId,
+    shown: DateTime<Utc>,
+    content: &FrozenContent,
+    now: DateTime<Utc>,
+) -> Result<(), MailingError> {
+    let changed = sqlx::query!(
+        "update mailings
+         set publication_version = $3, locale = $4, subject = $5, body_text = $6, body_html = $7, frozen_at = $8
+         where id = $1 and begun_at is null and state in ('scheduled', 'paused') and frozen_at = $2",
+        id.0,
+        shown,
+        content.publication_version,
+        content.locale.tag(),
+        content.subject,
+        content.body_text,
+        content.body_html,
+        now
+    )
+    .execute(&mut *db)
+    .await?;
+    if changed.rows_affected() > 0 {
+        return Ok(());
+    }
     match by_id(db, id).await? {
-        None => Err(MailingError::Unknown),
-        Some(mailing) => Err(MailingError::WrongState { state: mailing.state, wanted: "given another time" }),
+        Some(mailing) if mailing.is_waiting_to_begin() => Err(MailingError::TextChanged),
+        _ => Err(wrong_state(db, id, "given another text").await?),
     }
 }

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, types::Json};
 
 use crate::domain::{
     ids::{MailingId, UpdateId},
-    mailing::{Counts, MailingState, PauseKind},
+    mailing::{Counts, MailingState, PauseKind, is_waiting_to_begin},
 };
 
 /// Everything about a mailing but its counts.
@@ -19,10 +19,12 @@ pub struct Overview {
     pub state: MailingState,
     /// Its subject line.
     pub subject: String,
-    /// How many people it is for.
+    /// How many people it is for. Before it has begun: how many it would have been for when it was triggered.
     pub audience: i64,
     /// When it was triggered.
     pub triggered_at: DateTime<Utc>,
+    /// When its words were frozen: then, or since, when a newer text was taken over.
+    pub frozen_at: DateTime<Utc>,
     /// Who triggered it, by name; nothing for a command on the server.
     pub triggered_by: Option<String>,
     /// When it begins, or was to begin.
@@ -31,8 +33,10 @@ pub struct Overview {
     pub has_grace: bool,
     /// When it was taken back.
     pub taken_back_at: Option<DateTime<Utc>>,
-    /// When its audience was complete, and its sending began.
-    pub began_at: Option<DateTime<Utc>>,
+    /// When it began; who was subscribed then is its audience.
+    pub begun_at: Option<DateTime<Utc>>,
+    /// When its audience was complete in the queue.
+    pub complete_at: Option<DateTime<Utc>>,
     /// Since when it is paused.
     pub paused_at: Option<DateTime<Utc>>,
     /// Who paused it.
@@ -47,12 +51,37 @@ pub struct Overview {
     pub is_forgotten: bool,
 }
 
+impl Overview {
+    /// Whether it may still begin: it waits for its time, or is overdue.
+    #[must_use]
+    pub fn is_waiting_to_begin(&self) -> bool {
+        is_waiting_to_begin(self.state, self.begun_at)
+    }
+
+    /// Whether nothing of it is to be sent any more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, MailingState::Done | MailingState::Cancelled)
+    }
+}
+
+/// Which mailings.
+enum Which<'a> {
+    One(MailingId),
+    /// All, or those triggered before this one.
+    Before(Option<MailingId>),
+    /// Of these updates, but for those that were taken back.
+    Of(&'a [UpdateId]),
+    /// Those that are not over.
+    Open,
+}
+
 /// A mailing by id.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn overview(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Option<Overview>> {
-    Ok(select(db, Some(id), None, 1).await?.pop())
+    Ok(select(db, Which::One(id), 1).await?.pop())
 }
 
 /// Up to `limit` mailings, newest first; those behind `before` where that is given.
@@ -64,29 +93,67 @@ pub async fn page(
     before: Option<MailingId>,
     limit: i64,
 ) -> sqlx::Result<Vec<Overview>> {
-    select(db, None, before, limit).await
+    select(db, Which::Before(before), limit).await
 }
 
-async fn select(
-    db: &mut PgConnection,
-    id: Option<MailingId>,
-    before: Option<MailingId>,
-    limit: i64,
-) -> sqlx::Result<Vec<Overview>> {
+/// The mailings of these updates that were not taken back, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_updates(db: &mut PgConnection, updates: &[UpdateId]) -> sqlx::Result<Vec<Overview>> {
+    select(db, Which::Of(updates), i64::MAX).await
+}
+
+/// Every mailing that is not over: planned, under way, or paused; newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open(db: &mut PgConnection) -> sqlx::Result<Vec<Overview>> {
+    select(db, Which::Open, i64::MAX).await
+}
+
+/// The mailing that began last.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_begun(db: &mut PgConnection) -> sqlx::Result<Option<Overview>> {
+    let last = sqlx::query_scalar!(
+        r#"select id as "id: MailingId" from mailings where begun_at is not null order by begun_at desc, id desc limit 1"#
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    match last {
+        Some(last) => overview(db, last).await,
+        None => Ok(None),
+    }
+}
+
+async fn select(db: &mut PgConnection, which: Which<'_>, limit: i64) -> sqlx::Result<Vec<Overview>> {
+    let (mut one, mut before, mut updates, mut open) = (None, None, None, false);
+    match which {
+        Which::One(id) => one = Some(id.0),
+        Which::Before(id) => before = id.map(|id| id.0),
+        Which::Of(ids) => updates = Some(ids.iter().map(|id| id.0).collect::<Vec<_>>()),
+        Which::Open => open = true,
+    }
     sqlx::query_as!(
         Overview,
         r#"select m.id as "id: MailingId", m.update_id as "update_id: UpdateId", m.state as "state: MailingState",
-             m.subject, m.audience, m.triggered_at, s.name as "triggered_by?", m.scheduled_at, m.has_grace,
-             m.taken_back_at, m.fan_out_done_at as began_at, m.paused_at, m.pause_kind as "pause_kind: PauseKind",
+             m.subject, m.audience, m.triggered_at, m.frozen_at, s.name as "triggered_by?", m.scheduled_at, m.has_grace,
+             m.taken_back_at, m.begun_at, m.fan_out_done_at as complete_at, m.paused_at, m.pause_kind as "pause_kind: PauseKind",
              m.pause_reason, m.finished_at, m.retried_at, m.kept_counts is not null as "is_forgotten!"
            from mailings m left join staff s on s.id = m.triggered_by
            where ($1::uuid is null or m.id = $1)
              and ($2::uuid is null
                   or (m.triggered_at, m.id) < (select b.triggered_at, b.id from mailings b where b.id = $2))
+             and ($4::uuid[] is null or (m.update_id = any($4) and m.taken_back_at is null))
+             and (not $5 or m.state not in ('done', 'cancelled'))
            order by m.triggered_at desc, m.id desc limit $3"#,
-        id.map(|id| id.0),
-        before.map(|id| id.0),
-        limit
+        one,
+        before,
+        limit,
+        updates.as_deref(),
+        open
     )
     .fetch_all(db)
     .await
@@ -105,6 +172,8 @@ pub struct Progress {
     pub scheduled_at: Option<DateTime<Utc>>,
     /// It should go at once, and until `scheduled_at` it can be taken back.
     pub has_grace: bool,
+    /// When its words were frozen.
+    pub frozen_at: DateTime<Utc>,
     /// Who paused it.
     pub pause_kind: Option<PauseKind>,
     /// Its deliveries by state.
@@ -136,7 +205,7 @@ pub async fn progress(db: &mut PgConnection, ids: &[MailingId]) -> sqlx::Result<
     let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(
         r#"select m.id as "id: MailingId", m.state as "state: MailingState", m.audience, m.scheduled_at,
-             m.has_grace, m.pause_kind as "pause_kind: PauseKind", m.kept_counts as "kept: Json<Counts>",
+             m.has_grace, m.frozen_at, m.pause_kind as "pause_kind: PauseKind", m.kept_counts as "kept: Json<Counts>",
              c.pending as "pending!", c.claimed as "claimed!", c.transmitting as "transmitting!",
              c.accepted as "accepted!", c.rejected as "rejected!", c.unknown as "unknown!", c.skipped as "skipped!",
              c.put_off as "put_off!"
@@ -168,6 +237,7 @@ pub async fn progress(db: &mut PgConnection, ids: &[MailingId]) -> sqlx::Result<
             audience: row.audience,
             scheduled_at: row.scheduled_at,
             has_grace: row.has_grace,
+            frozen_at: row.frozen_at,
             pause_kind: row.pause_kind,
             counts: row.kept.map_or(
                 Counts {

@@ -121,10 +121,14 @@ actions! {
     MailingPlanned = "mailing_planned",
     /// Gave a mailing that had not begun another time.
     MailingRescheduled = "mailing_rescheduled",
+    /// Put the saved text of an update in the place of the one that a planned mailing had.
+    MailingTextTaken = "mailing_text_taken",
     /// Took a mailing back before it began.
     MailingTakenBack = "mailing_taken_back",
     /// Paused a mailing.
     MailingPaused = "mailing_paused",
+    /// Let a mailing begin that should have begun hours ago.
+    MailingBegun = "mailing_begun",
     /// Let a mailing go on.
     MailingResumed = "mailing_resumed",
     /// Called a mailing off.

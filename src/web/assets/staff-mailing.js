@@ -18,7 +18,8 @@ function anew() {
 }
 
 function show(news) {
-  if (news.phase !== live.dataset.phase || (news.kind ?? "") !== live.dataset.kind) return anew();
+  const shown = live.dataset;
+  if (news.phase !== shown.phase || (news.kind ?? "") !== shown.kind || news.plan !== shown.plan) return anew();
   for (const element of document.querySelectorAll("[data-live]")) {
     const value = news[element.dataset.live] ?? "";
     if (element.textContent !== value) element.textContent = value;

@@ -1,14 +1,15 @@
-//! What staff can do about a mailing: take it back, give it another time, pause, resume, cancel, send again.
+//! What staff can do about a mailing: take it back, give it another time, let it begin, pause, resume, cancel, send again.
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 
 use crate::{
     domain::{
         ids::MailingId,
-        mailing::{self, MailingError, Overview, PauseKind, Retry},
+        mailing::{self, Cancelled, MailingError, Overview, PauseKind, Resumed, Retry},
         staff::audit::{self, Action},
     },
     web::AppState,
@@ -32,23 +33,37 @@ enum Control {
 }
 
 impl Control {
-    fn action(self) -> Action {
-        match self {
-            Control::TakeBack => Action::MailingTakenBack,
-            Control::Pause => Action::MailingPaused,
-            Control::Resume => Action::MailingResumed,
-            Control::Cancel => Action::MailingCancelled,
-        }
+    /// Does it; answers what that was, for the audit log and as a notice.
+    async fn apply(
+        self,
+        db: &mut PgConnection,
+        id: MailingId,
+        now: DateTime<Utc>,
+    ) -> Result<(Action, &'static str), MailingError> {
+        const TAKEN_BACK: (Action, &str) = (Action::MailingTakenBack, "taken_back");
+        Ok(match self {
+            Control::TakeBack => {
+                mailing::take_back(db, id, now).await?;
+                TAKEN_BACK
+            }
+            Control::Pause => {
+                mailing::pause(db, id, PauseKind::Staff, "paused by staff", now).await?;
+                (Action::MailingPaused, "mailing_paused")
+            }
+            Control::Resume => match mailing::resume(db, id, now).await? {
+                Resumed::GoesOn => (Action::MailingResumed, "mailing_resumed"),
+                Resumed::Begins => (Action::MailingBegun, "mailing_begun"),
+            },
+            Control::Cancel => match mailing::cancel(db, id, now).await? {
+                Cancelled::Stopped => (Action::MailingCancelled, "mailing_cancelled"),
+                Cancelled::TakenBack => TAKEN_BACK,
+            },
+        })
     }
 
-    /// The notice when it was done, and when it came too late.
-    fn notices(self) -> (&'static str, &'static str) {
-        match self {
-            Control::TakeBack => ("taken_back", "too_late"),
-            Control::Pause => ("mailing_paused", "mailing_changed"),
-            Control::Resume => ("mailing_resumed", "mailing_changed"),
-            Control::Cancel => ("mailing_cancelled", "mailing_changed"),
-        }
+    /// The notice when it came too late.
+    fn too_late(self) -> &'static str {
+        if self == Control::TakeBack { "too_late" } else { "mailing_changed" }
     }
 }
 
@@ -97,24 +112,15 @@ async fn control(
     let (id, now) = (id_in(id)?, Utc::now());
     let mut transaction = state.pool.begin().await?;
     let mailing = mailing::overview(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    let changed = match control {
-        Control::TakeBack => mailing::take_back(&mut transaction, id, now).await,
-        Control::Pause => {
-            mailing::pause(&mut transaction, id, PauseKind::Staff, "paused by staff", now).await
-        }
-        Control::Resume => mailing::resume(&mut transaction, id).await,
-        Control::Cancel => mailing::cancel(&mut transaction, id, now).await,
-    };
-    let (was_done, was_too_late) = control.notices();
     let page = format!("/staff/mailings/{id}");
-    match changed {
-        Ok(()) => {}
+    let (action, notice) = match control.apply(&mut transaction, id, now).await {
+        Ok(applied) => applied,
         Err(MailingError::Database(error)) => return Err(error.into()),
         // It went on meanwhile, or somebody else was faster: the page shows how it stands.
-        Err(_) => return Ok(done(&page, was_too_late)),
-    }
+        Err(_) => return Ok(done(&page, control.too_late())),
+    };
     let by = member.actor();
-    audit::record(&mut transaction, &by, control.action(), &mailing.subject, &json!({}), now).await?;
+    audit::record(&mut transaction, &by, action, &mailing.subject, &json!({}), now).await?;
     transaction.commit().await?;
     if control == Control::Cancel {
         // Nothing starts any more. What waits is written down as skipped: some of it here, so that the page that follows
@@ -126,7 +132,7 @@ async fn control(
             }
         }
     }
-    Ok(done(&page, was_done))
+    Ok(done(&page, notice))
 }
 
 /// What the form for another time sends.
@@ -219,7 +225,7 @@ fn retry_view(page: &Page, mailing: &Overview, what: Retry, count: i64) -> Value
 
 /// What may be sent again, and how many of it there are; nothing when there is nothing.
 async fn to_retry(
-    db: &mut sqlx::PgConnection,
+    db: &mut PgConnection,
     id: MailingId,
     asked: &SentRetry,
 ) -> sqlx::Result<Option<(Retry, i64)>> {

@@ -14,6 +14,7 @@ use crate::{
     domain::{
         ids::UpdateId,
         locale::Locale,
+        mailing::{self, Overview},
         update::{
             self, Update, UpdateState,
             writing::{self, Saved, Unfinished, Writing},
@@ -26,9 +27,11 @@ use crate::{
 use super::{
     access::Member,
     page::{Page, done, id_in},
+    planned,
     preview::View,
     problems::StaffProblem,
-    updates::Id,
+    progress::Standing,
+    updates::{Id, Past},
 };
 
 /// What the form sends.
@@ -75,6 +78,8 @@ pub async fn show(
     let mut db = state.pool.acquire().await?;
     let update = update::find(&mut db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
     let others = writing::others(&mut db, id, member.0.staff_id, Utc::now()).await?;
+    let mailings = mailing::of_updates(&mut db, &[id]).await?;
+    let plans = planned::among(&page, &mut db, &mailings).await?;
     drop(db);
     let view = View::of(&page);
     let writing = update.writing();
@@ -82,7 +87,7 @@ pub async fn show(
         "update": shown(&page, &update),
         "writing": form(&writing),
         "unfinished": still_to_do(&page, &writing),
-        "others": others,
+        "others": others, "plans": plans, "notes": notes(&page, &mailings),
         "preview": view.shown(&page, &update),
     });
     page.show("staff/editor.html", &own)
@@ -169,9 +174,31 @@ pub async fn here(
 fn shown(page: &Page, update: &Update) -> Value {
     json!({
         "id": update.id, "version": update.version, "title": update.title,
-        "is_sent": update.state == UpdateState::Published,
+        "is_draft": update.state == UpdateState::Draft,
         "changed_at": page.short_time(update.changed_at), "changed_by": update.changed_by,
     })
+}
+
+/// What an author has to know of the update's mailings, but for those that are planned: what is changed here does not
+/// reach them.
+fn notes(page: &Page, mailings: &[Overview]) -> Vec<Value> {
+    let text = |key: &str| page.text("editor", key);
+    let mut notes: Vec<Value> = Vec::new();
+    for mailing in mailings.iter().filter(|mailing| !mailing.is_over()) {
+        let key = match Standing::from(mailing).key() {
+            "scheduled" | "overdue" => continue,
+            key @ ("starting" | "paused") => key,
+            _ => "sending",
+        };
+        notes.push(json!({ "text": text(key), "url": format!("/staff/mailings/{}", mailing.id) }));
+    }
+    let past = Past::of(mailings).map(|past| match past {
+        Past::Sent => "sent",
+        Past::Nobody => "nobody",
+        Past::Cancelled => "cancelled",
+    });
+    notes.extend(past.map(|key| json!({ "text": text(key) })));
+    notes
 }
 
 /// A writing as the fields of the form show it.

@@ -21,7 +21,8 @@ use crate::{
     domain::{
         ids::{MailingId, SessionId},
         locale::Locale,
-        mailing,
+        mailing::{self, MailingState},
+        publication,
         staff::session,
     },
     web::{
@@ -172,6 +173,12 @@ async fn look_once(
     let ids: Vec<MailingId> = mailings.iter().copied().collect();
     let mut db = state.pool.acquire().await?;
     let found = mailing::progress(&mut db, &ids).await?;
+    // Asked for only where a time is told.
+    let waits = |progress: &mailing::Progress| {
+        matches!(progress.state, MailingState::Scheduled | MailingState::Paused)
+    };
+    let publication = if found.iter().any(waits) { publication::current(&mut db).await? } else { None };
+    let zone = publication.map(|publication| publication.content.time_zone).unwrap_or_default();
     let good = match sessions {
         Some(sessions) => {
             let ids: Vec<SessionId> = sessions.iter().copied().collect();
@@ -198,7 +205,10 @@ async fn look_once(
         // One that was opened while we looked gets its news with the next look.
         let Some((progress, rate)) = found.get(&page.mailing) else { return true };
         let event = events.entry((page.mailing, page.locale)).or_insert_with(|| {
-            Bytes::from(format!("data: {}\n\n", progress::view(&state.pages, page.locale, progress, *rate)))
+            Bytes::from(format!(
+                "data: {}\n\n",
+                progress::view(&state.pages, page.locale, zone, progress, *rate)
+            ))
         });
         let goes_on = if page.told != *event && page.to.capacity() > 0 {
             page.told = event.clone();

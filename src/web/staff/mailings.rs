@@ -8,11 +8,13 @@ use axum::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 
 use crate::{
     domain::{
         ids::MailingId,
         mailing::{self, MailingState, Overview, Progress},
+        update,
     },
     web::{AppState, problem::Problem, server::Stopping},
 };
@@ -21,8 +23,10 @@ use super::{
     access::Member,
     live,
     page::{Id, Mistakes, Page, id_in},
+    planned,
     problems::StaffProblem,
-    progress, report,
+    progress::{self, Standing},
+    report,
     sending::triggered,
 };
 
@@ -33,37 +37,43 @@ const PAGE: usize = 25;
 pub async fn list(State(state): State<AppState>, page: Page, _: Member) -> Result<Response, StaffProblem> {
     let before = page.query("before").and_then(|id| id.parse::<MailingId>().ok());
     let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-    let mut found = mailing::page(&mut *state.pool.acquire().await?, before, limit).await?;
+    let mut db = state.pool.acquire().await?;
+    let mut found = mailing::page(&mut db, before, limit).await?;
     let has_older = found.len() > PAGE;
     found.truncate(PAGE);
     let older = found.last().filter(|_| has_older);
     let older = older.map(|last| format!("/staff/mailings?before={}", last.id));
-    let mailings: Vec<Value> = found.iter().map(|mailing| row(&page, mailing)).collect();
+    // Who one gets that has not begun is not decided.
+    let any_waits = found.iter().any(Overview::is_waiting_to_begin);
+    let now = if any_waits { mailing::audience(&mut db, Utc::now()).await? } else { 0 };
+    drop(db);
+    let mailings: Vec<Value> = found.iter().map(|mailing| row(&page, mailing, now)).collect();
     page.show(
         "staff/mailings.html",
         &json!({ "mailings": mailings, "older": older, "is_first": before.is_none() }),
     )
 }
 
-fn row(page: &Page, mailing: &Overview) -> Value {
-    let begins = mailing.scheduled_at.filter(|_| mailing.state == MailingState::Scheduled);
+fn row(page: &Page, mailing: &Overview, now: i64) -> Value {
     json!({
         "id": mailing.id, "subject": mailing.subject, "state": state_key(mailing),
-        "triggered": triggered(page, mailing),
-        "begins": begins.map(|at| page.text("mailing", "begins_at").replace("{at}", &page.short_time(at))),
-        "people": people(page, mailing.audience),
+        "state_text": planned::state(page, mailing), "triggered": triggered(page, mailing),
+        "people": people(page, mailing, now),
     })
 }
 
 /// The key of the word for where it stands.
 pub fn state_key(mailing: &Overview) -> &'static str {
-    progress::state_key(mailing.state, mailing.has_grace, mailing.taken_back_at.is_some())
+    Standing::from(mailing).key()
 }
 
-/// So many people.
-fn people(page: &Page, count: i64) -> String {
-    let key = if count == 1 { "people_one" } else { "people_many" };
-    page.text("mailings", key).replace("{count}", &page.number(count))
+/// How many people it is for; `now` are subscribed.
+fn people(page: &Page, mailing: &Overview, now: i64) -> String {
+    if mailing.is_waiting_to_begin() {
+        return planned::people_now(page, now);
+    }
+    let key = if mailing.audience == 1 { "people_one" } else { "people_many" };
+    page.text("mailings", key).replace("{count}", &page.number(mailing.audience))
 }
 
 /// `GET /staff/mailings/{id}`
@@ -90,7 +100,7 @@ pub async fn view(
     let (state, now) = (&page.state, Utc::now());
     let mut db = state.pool.acquire().await?;
     let progress = mailing::progress(&mut db, &[mailing.id]).await?.pop().ok_or(StaffProblem::NOT_FOUND)?;
-    let has_begun = mailing.began_at.is_some();
+    let has_begun = mailing.complete_at.is_some();
     let failures = if has_begun && !mailing.is_forgotten {
         report::failures(page, &mut db, mailing).await?
     } else {
@@ -99,7 +109,10 @@ pub async fn view(
     let is_over = progress::is_over(&progress);
     let left =
         if is_over && has_begun { Some(mailing::left_because(&mut db, mailing.id).await?) } else { None };
+    let waiting =
+        if mailing.is_waiting_to_begin() { Some(Waiting::of(page, &mut db, mailing).await?) } else { None };
     drop(db);
+    let people = people(page, mailing, waiting.as_ref().map_or(0, |waiting| waiting.people));
     let planned = mailing.scheduled_at.filter(|_| !mailing.has_grace);
     let local = mailing.scheduled_at.map(|at| at.with_timezone(&page.time_zone().0));
     let typed = typed.map(|(date, time)| (date.chars().take(40).collect(), time.chars().take(40).collect()));
@@ -108,9 +121,11 @@ pub async fn view(
     Ok(json!({
         "mailing": {
             "id": mailing.id, "subject": mailing.subject, "state": state_key(mailing),
+            "state_text": planned::state(page, mailing),
             "triggered": triggered(page, mailing), "update_id": mailing.update_id,
-            "people": people(page, mailing.audience),
+            "people": people,
             "planned": planned.map(|at| page.long_time(at)),
+            "begun_at": mailing.begun_at.map(|at| page.short_time(at)),
             "grace": seconds_left(mailing, now),
             "pause_kind": mailing.pause_kind,
             "paused_at": mailing.paused_at.map(|at| page.short_time(at)),
@@ -118,12 +133,47 @@ pub async fn view(
             "finished_at": mailing.finished_at.map(|at| page.short_time(at)),
             "is_forgotten": mailing.is_forgotten, "has_begun": has_begun,
         },
-        "progress": progress::view(&state.pages, page.locale, &progress, None),
+        "waiting": waiting.map(|waiting| waiting.view(page, mailing)),
+        "progress": progress::view(&state.pages, page.locale, page.time_zone(), &progress, None),
         "is_live": !is_over, "failures": failures,
         "report": if is_over { Some(summary(page, mailing, &progress, left)) } else { None },
         "typed": typed.map(|(date, time)| json!({ "date": date, "time": time })),
         "zone": page.time_zone().0.name(), "errors": errors,
     }))
+}
+
+/// What the page shows of one that has not begun.
+struct Waiting {
+    /// So many are subscribed now.
+    people: i64,
+    /// The saved text of the update would make another mail.
+    has_other_text: bool,
+}
+
+impl Waiting {
+    async fn of(page: &Page, db: &mut PgConnection, mailing: &Overview) -> Result<Self, StaffProblem> {
+        let people = mailing::audience(db, Utc::now()).await?;
+        let frozen = mailing::content(db, mailing.id).await?;
+        let update = update::find(db, &mailing.update_id.to_string()).await?;
+        let content = match (&page.publication, update) {
+            (Some(publication), Some(update)) => page.state.composer.update(publication, &update).ok(),
+            _ => None,
+        };
+        Ok(Self { people, has_other_text: content.is_some_and(|content| content != frozen) })
+    }
+
+    fn view(&self, page: &Page, mailing: &Overview) -> Value {
+        let text = |key: &str| page.text("mailing", key);
+        let button = planned::people_now(page, self.people);
+        json!({
+            "plan": planned::view(page, mailing, self.people),
+            "has_other_text": self.has_other_text,
+            "overdue": text("overdue_text")
+                .replace("{at}", &mailing.scheduled_at.map(|at| page.planned_time(at)).unwrap_or_default()),
+            "button": text("overdue_button").replace("{people}", &button),
+            "sender": page.publication.as_ref().map(|publication| &publication.content.sender.name),
+        })
+    }
 }
 
 /// Seconds in which it can still be taken back, of a mailing that was sent now.
@@ -137,7 +187,7 @@ fn seconds_left(mailing: &Overview, now: DateTime<Utc>) -> Option<i64> {
 fn summary(page: &Page, mailing: &Overview, progress: &Progress, left: Option<i64>) -> Value {
     let text = |key: &str| page.text("mailing", key);
     let took = mailing
-        .began_at
+        .complete_at
         .zip(mailing.finished_at)
         .map(|(began, ended)| (ended - began).max(TimeDelta::zero()));
     // After a retry the end is that of the retry, which may be days later.
@@ -156,6 +206,10 @@ fn summary(page: &Page, mailing: &Overview, progress: &Progress, left: Option<i6
         text(key).replace("{count}", &page.number(left))
     });
     json!({
+        // Nobody was there when it began, or it was stopped before anybody's turn came.
+        "nobody": (progress.audience == 0).then(|| {
+            text(if mailing.state == MailingState::Done { "nobody" } else { "nobody_yet" })
+        }),
         "accepted": text("accepted_of").replace("{count}", &page.number(progress.counts.accepted))
             .replace("{audience}", &page.number(progress.audience)),
         "took": took.map(|took| duration(page, took)), "rate": rate, "left": left,

@@ -188,6 +188,11 @@ impl Page {
         day.format(format).to_string()
     }
 
+    /// A moment to come, with its weekday: `Mo, 30.11., 8:00`.
+    pub fn planned_time(&self, at: DateTime<Utc>) -> String {
+        words::planned_time(self.locale, self.time_zone(), at, Utc::now())
+    }
+
     /// A moment in a sentence, with its time zone: `16. Dezember 2026, 09:00 Uhr (Europe/Berlin)`.
     pub fn long_time(&self, at: DateTime<Utc>) -> String {
         let Some(publication) = &self.publication else { return self.short_time(at) };

@@ -108,7 +108,7 @@ pub async fn text(
     Ok(framed("text/plain; charset=utf-8", POLICY_WITHOUT_PICTURES, text))
 }
 
-/// `GET /staff/mailings/{id}/mail.html`: as it was frozen at the trigger.
+/// `GET /staff/mailings/{id}/mail.html`: with the words that are frozen, as it goes or went out.
 pub async fn of_mailing(
     State(state): State<AppState>,
     _: Member,

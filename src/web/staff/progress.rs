@@ -5,14 +5,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::{
     domain::{
         locale::Locale,
-        mailing::{MailingState, Progress},
+        mailing::{MailingState, Overview, PauseKind, Progress},
+        publication::TimeZone,
     },
-    web::{pages::Pages, staff::words::number},
+    web::{
+        pages::Pages,
+        staff::words::{number, planned_time},
+    },
 };
 
 /// The time that a rate is measured over: an average over all would hide that it has stopped.
@@ -47,6 +52,7 @@ pub fn phase(progress: &Progress) -> &'static str {
     match progress.state {
         MailingState::Scheduled => "scheduled",
         MailingState::Preparing | MailingState::Sending => "running",
+        MailingState::Paused if progress.pause_kind == Some(PauseKind::Overdue) => "overdue",
         MailingState::Paused => "paused",
         // What is on its way when a mailing is cancelled still ends.
         MailingState::Cancelled if progress.waiting() > 0 => "ending",
@@ -54,19 +60,67 @@ pub fn phase(progress: &Progress) -> &'static str {
     }
 }
 
-/// The key of the word for a state. One that can still be taken back is not merely planned, and one that was taken back
-/// not merely cancelled.
-pub fn state_key(state: MailingState, has_grace: bool, is_taken_back: bool) -> &'static str {
-    match state {
-        MailingState::Scheduled if has_grace => "starting",
-        MailingState::Scheduled => "scheduled",
-        MailingState::Preparing => "preparing",
-        MailingState::Sending => "sending",
-        MailingState::Paused => "paused",
-        MailingState::Done => "done",
-        MailingState::Cancelled if is_taken_back => "taken_back",
-        MailingState::Cancelled => "cancelled",
+/// What the word for where a mailing stands depends on.
+pub struct Standing {
+    state: MailingState,
+    has_grace: bool,
+    is_taken_back: bool,
+    pause_kind: Option<PauseKind>,
+    scheduled_at: Option<DateTime<Utc>>,
+}
+
+impl From<&Overview> for Standing {
+    fn from(mailing: &Overview) -> Self {
+        Self {
+            state: mailing.state,
+            has_grace: mailing.has_grace,
+            is_taken_back: mailing.taken_back_at.is_some(),
+            pause_kind: mailing.pause_kind,
+            scheduled_at: mailing.scheduled_at,
+        }
     }
+}
+
+impl From<&Progress> for Standing {
+    fn from(progress: &Progress) -> Self {
+        Self {
+            state: progress.state,
+            has_grace: progress.has_grace,
+            is_taken_back: false,
+            pause_kind: progress.pause_kind,
+            scheduled_at: progress.scheduled_at,
+        }
+    }
+}
+
+impl Standing {
+    /// The key of its word. One that can still be taken back is not merely planned, one that was taken back not merely
+    /// cancelled, and one that has not begun in time not merely paused.
+    pub fn key(&self) -> &'static str {
+        match self.state {
+            MailingState::Scheduled if self.has_grace => "starting",
+            MailingState::Scheduled => "scheduled",
+            MailingState::Preparing => "preparing",
+            MailingState::Sending => "sending",
+            MailingState::Paused if self.pause_kind == Some(PauseKind::Overdue) => "overdue",
+            MailingState::Paused => "paused",
+            MailingState::Done => "done",
+            MailingState::Cancelled if self.is_taken_back => "taken_back",
+            MailingState::Cancelled => "cancelled",
+        }
+    }
+
+    /// Its word, with the time where it waits for one: `Geplant Mo, 30.11., 8:00`.
+    pub fn words(&self, pages: &Pages, locale: Locale, zone: TimeZone) -> String {
+        let at = self.scheduled_at.map(|at| planned_time(locale, zone, at, Utc::now()));
+        pages.text(locale, "staff.mailing_state", self.key()).replace("{at}", &at.unwrap_or_default())
+    }
+}
+
+/// What of a mailing stands fixed on its page until the page is made anew: when it begins, and which words it has.
+pub fn plan(progress: &Progress) -> String {
+    let at = progress.scheduled_at.map(|at| at.timestamp_micros()).unwrap_or_default();
+    format!("{at}.{}", progress.frozen_at.timestamp_micros())
 }
 
 /// Whether nothing will change by itself any more.
@@ -74,8 +128,8 @@ pub fn is_over(progress: &Progress) -> bool {
     phase(progress) == "over"
 }
 
-/// How it goes.
-pub fn view(pages: &Pages, locale: Locale, progress: &Progress, rate: Option<f64>) -> Value {
+/// How it goes; times are told on the clocks of `zone`.
+pub fn view(pages: &Pages, locale: Locale, zone: TimeZone, progress: &Progress, rate: Option<f64>) -> Value {
     let text = |key: &str| pages.text(locale, "staff.progress", key);
     let shown = |n: i64| number(locale, n);
     let counts = &progress.counts;
@@ -90,8 +144,8 @@ pub fn view(pages: &Pages, locale: Locale, progress: &Progress, rate: Option<f64
         text(&key).replace("{count}", &shown(count))
     });
     json!({
-        "phase": phase(progress), "state": pages.text(locale, "staff.mailing_state", state_key(progress.state, progress.has_grace, false)),
-        "kind": progress.pause_kind,
+        "phase": phase(progress), "state": Standing::from(progress).words(pages, locale, zone),
+        "kind": progress.pause_kind, "plan": plan(progress),
         "ended": progress.ended(), "audience": progress.audience.max(1), "percent": percent(progress),
         "sentence": sentence, "rate": rate.map(|rate| rate_text(locale, rate, text)), "left": left,
         "accepted": shown(counts.accepted), "waiting": shown(progress.waiting()),
@@ -138,8 +192,9 @@ mod tests {
     use crate::domain::{ids::MailingId, mailing::Counts};
 
     fn sending(counts: Counts) -> Progress {
-        let (id, state) = (MailingId::new(), MailingState::Sending);
-        Progress { id, state, audience: 2000, scheduled_at: None, has_grace: false, pause_kind: None, counts }
+        let (id, state, frozen_at) = (MailingId::new(), MailingState::Sending, Utc::now());
+        let (scheduled_at, has_grace, pause_kind) = (None, false, None);
+        Progress { id, state, audience: 2000, scheduled_at, has_grace, frozen_at, pause_kind, counts }
     }
 
     #[test]

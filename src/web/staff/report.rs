@@ -106,7 +106,8 @@ pub async fn download(
             let _ = pieces.send(Err(io::Error::other("the report broke off"))).await;
         }
     });
-    let name = format!("attachment; filename=\"report-{}.csv\"", mailing.triggered_at.format("%Y-%m-%d"));
+    let began = mailing.begun_at.unwrap_or(mailing.triggered_at);
+    let name = format!("attachment; filename=\"report-{}.csv\"", began.format("%Y-%m-%d"));
     let name = HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment"));
     let kind = HeaderValue::from_static("text/csv; charset=utf-8");
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], body).into_response())

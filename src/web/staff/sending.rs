@@ -27,8 +27,10 @@ use super::{
     access::Member,
     editor,
     page::{Id, Mistakes, Page, done, id_in},
+    planned,
     preflight::{self, warnings},
     problems::StaffProblem,
+    progress::Standing,
     test_mail::{self, Chosen},
     words,
 };
@@ -62,7 +64,7 @@ impl Sent {
 }
 
 /// Why there is no button.
-enum Obstacle {
+pub enum Obstacle {
     NoPublication,
     /// The publication lacks these fields.
     Missing(Vec<String>),
@@ -71,8 +73,55 @@ enum Obstacle {
     Found,
     /// This is still to be done about the update, by field, in words.
     Unfinished(Map<String, Value>),
-    /// It is being sent.
-    UnderWay(Box<Overview>),
+    /// A mailing of it is not over: it waits to begin, is under way, or paused.
+    Open(Box<Overview>),
+}
+
+impl Obstacle {
+    /// As `staff/obstacle.html` shows it. `people` are subscribed now.
+    pub fn view(&self, page: &Page, people: i64) -> Value {
+        match self {
+            Obstacle::NoPublication => json!({ "kind": "no_publication" }),
+            Obstacle::Missing(fields) => json!({ "kind": "missing", "fields": fields }),
+            Obstacle::Unfinished(what) => {
+                json!({ "kind": "unfinished", "what": what.values().collect::<Vec<_>>() })
+            }
+            Obstacle::NoAudience => json!({ "kind": "no_audience" }),
+            Obstacle::Found => json!({ "kind": "found" }),
+            Obstacle::Open(mailing) => {
+                let kind = match Standing::from(&**mailing).key() {
+                    "scheduled" | "overdue" => "planned",
+                    kind @ ("starting" | "paused") => kind,
+                    _ => "under_way",
+                };
+                json!({
+                    "kind": kind, "id": mailing.id, "text": triggered(page, mailing),
+                    "plan": planned::view(page, mailing, people),
+                })
+            }
+        }
+    }
+}
+
+/// What the publication lacks for sending.
+pub fn lacking(page: &Page) -> Option<Obstacle> {
+    let Some(publication) = &page.publication else { return Some(Obstacle::NoPublication) };
+    let missing: Vec<String> = publication.content.missing().iter().map(ToString::to_string).collect();
+    (!missing.is_empty()).then_some(Obstacle::Missing(missing))
+}
+
+/// What is still to be done about an update.
+pub fn unfinished(page: &Page, update: &Update) -> Option<Obstacle> {
+    let words = editor::in_words(page, &update.writing());
+    (!words.is_empty()).then_some(Obstacle::Unfinished(words))
+}
+
+/// How a mail stands in a mailbox.
+pub fn mail(content: &FrozenContent, update: &Update) -> Value {
+    json!({
+        "subject": content.subject,
+        "preheader": if update.teaser.is_empty() { &update.title } else { &update.teaser },
+    })
 }
 
 /// What the page knows of an update.
@@ -89,7 +138,7 @@ struct Situation {
 
 /// Looks at the mail, at where its links lead, and at who it goes to. Takes some seconds where links are slow, so it is not
 /// done while others wait for their turn; what was seen of links is remembered for some minutes.
-async fn survey(page: &Page, id: UpdateId) -> Result<Vec<Finding>, StaffProblem> {
+pub async fn survey(page: &Page, id: UpdateId) -> Result<Vec<Finding>, StaffProblem> {
     let state = &page.state;
     let Some(publication) = &page.publication else { return Ok(Vec::new()) };
     let update = editor::find(state, id).await?;
@@ -108,24 +157,17 @@ async fn situation(
 ) -> Result<Situation, StaffProblem> {
     let update = update::find(db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
     let audience = mailing::audience(db, now).await?;
-    let before = match mailing::last_of(db, id).await? {
-        Some(before) => mailing::overview(db, before).await?,
-        None => None,
-    };
-    let missing = page.publication.as_ref().map(|publication| publication.content.missing());
-    let is_over = |before: &Overview| matches!(before.state, MailingState::Done | MailingState::Cancelled);
-    let unfinished = editor::in_words(page, &update.writing());
-    let obstacle = match (missing, &before) {
-        (None, _) => Some(Obstacle::NoPublication),
-        (Some(missing), _) if !missing.is_empty() => {
-            Some(Obstacle::Missing(missing.iter().map(ToString::to_string).collect()))
-        }
-        (_, Some(before)) if !is_over(before) => Some(Obstacle::UnderWay(Box::new(before.clone()))),
-        _ if !unfinished.is_empty() => Some(Obstacle::Unfinished(unfinished)),
-        _ if audience == 0 => Some(Obstacle::NoAudience),
-        _ if findings.iter().any(|finding| finding.level == Level::Error) => Some(Obstacle::Found),
-        _ => None,
-    };
+    // By command there may be several: of those that are not over, the one under way matters most.
+    let mailings = mailing::of_updates(db, &[id]).await?;
+    let open = mailings.iter().filter(|mailing| !mailing.is_over());
+    let open = open.min_by_key(|mailing| mailing.is_waiting_to_begin()).cloned();
+    let before = mailings.into_iter().next();
+    let has_error = findings.iter().any(|finding| finding.level == Level::Error);
+    let obstacle = lacking(page)
+        .or_else(|| open.map(|mailing| Obstacle::Open(Box::new(mailing))))
+        .or_else(|| unfinished(page, &update))
+        .or_else(|| (audience == 0).then_some(Obstacle::NoAudience))
+        .or_else(|| has_error.then_some(Obstacle::Found));
     let content = match &page.publication {
         Some(publication) => {
             let content = page.state.composer.update(publication, &update);
@@ -159,18 +201,7 @@ pub async fn view(
     let tests = test_mail::view(member, &mut db, id, chosen).await?;
     drop(db);
     let publication = page.publication.as_ref().map(|publication| &publication.content);
-    let obstacle = found.obstacle.as_ref().map(|obstacle| match obstacle {
-        Obstacle::NoPublication => json!({ "kind": "no_publication" }),
-        Obstacle::Missing(fields) => json!({ "kind": "missing", "fields": fields }),
-        Obstacle::Unfinished(what) => {
-            json!({ "kind": "unfinished", "what": what.values().collect::<Vec<_>>() })
-        }
-        Obstacle::NoAudience => json!({ "kind": "no_audience" }),
-        Obstacle::Found => json!({ "kind": "found" }),
-        Obstacle::UnderWay(before) => {
-            json!({ "kind": "under_way", "text": triggered(page, before), "id": before.id })
-        }
-    });
+    let obstacle = found.obstacle.as_ref().map(|obstacle| obstacle.view(page, found.audience));
     // The same number when the form comes back with a mistake: it is still the same form.
     let form = Uuid::parse_str(&sent.form).unwrap_or_else(|_| Uuid::now_v7());
     let count = |key: &str| {
@@ -186,10 +217,7 @@ pub async fn view(
     let mut own = json!({
         "update": { "id": found.update.id, "title": found.update.title, "version": found.update.version },
         "versions": versions(page, &found.update),
-        "mail": found.content.as_ref().map(|content| json!({
-            "subject": content.subject,
-            "preheader": if found.update.teaser.is_empty() { &found.update.title } else { &found.update.teaser },
-        })),
+        "mail": found.content.as_ref().map(|content| mail(content, &found.update)),
         "preflight": preflight::view(page, id, &found.findings),
         "sender": publication.map(|content| json!({
             "name": content.sender.name, "address": content.sender.address,
@@ -197,8 +225,12 @@ pub async fn view(
         "audience": found.audience,
         "people": count("people"), "button_now": count("button_now"), "button_later": count("button_later"),
         "before": found.before.as_ref().map(|before| json!({
-            "id": before.id, "text": triggered(page, before), "state": before.state,
-            "audience": page.number(before.audience),
+            "id": before.id, "text": triggered(page, before),
+            "heading": page.text("send", match before.state {
+                MailingState::Cancelled => "before_cancelled",
+                _ if before.audience == 0 => "before_nobody",
+                _ => "before_heading",
+            }),
         })),
         "obstacle": obstacle, "form": form, "zone": page.time_zone().0.name(),
         "tests": tests,
@@ -221,16 +253,17 @@ pub async fn view(
 }
 
 /// What the mail on the page is made of. What has another version is another mail.
-fn versions(page: &Page, update: &Update) -> String {
+pub fn versions(page: &Page, update: &Update) -> String {
     let publication = page.publication.as_ref().map_or(0, |publication| publication.version);
     format!("{}.{publication}", update.version)
 }
 
-/// Who triggered a mailing, and when.
+/// Who triggered or planned a mailing, and when.
 pub fn triggered(page: &Page, mailing: &Overview) -> String {
     let by = mailing.triggered_by.as_deref().unwrap_or_else(|| page.text("audit", "command"));
     let at = page.short_time(mailing.triggered_at);
-    page.text("mailing", "triggered").replace("{at}", &at).replace("{by}", by)
+    let key = if mailing.scheduled_at.is_some() && !mailing.has_grace { "planned_by" } else { "triggered" };
+    page.text("mailing", key).replace("{at}", &at).replace("{by}", by)
 }
 
 /// `POST /staff/updates/{id}/send`: triggers the mailing; a form that comes a second time leads to the same one.
@@ -254,8 +287,10 @@ pub async fn send(
         return Ok(to_mailing(before));
     }
     let found = situation(&page, &mut transaction, id, findings, now).await?;
-    if let Some(Obstacle::UnderWay(before)) = &found.obstacle {
-        return Ok(done(&format!("/staff/mailings/{}", before.id), "sent_before"));
+    if let Some(Obstacle::Open(before)) = &found.obstacle {
+        let is_planned = matches!(Standing::from(&**before).key(), "scheduled" | "overdue");
+        let told = if is_planned { "planned_before" } else { "sent_before" };
+        return Ok(done(&format!("/staff/mailings/{}", before.id), told));
     }
     let (at, mistakes) = read(&page, &sent, &found, now);
     let (Some(form), Some(content), None, true) =

@@ -22,7 +22,7 @@ use crate::{
     web::AppState,
 };
 
-use super::{access::Member, mailings, page::Page, problems::StaffProblem};
+use super::{access::Member, page::Page, planned, problems::StaffProblem};
 
 /// `GET /staff`
 pub async fn show(
@@ -34,16 +34,22 @@ pub async fn show(
     let now = Utc::now();
     let subscribers = subscriber::count_active(&mut db).await?;
     let waiting = signup::count_waiting(&mut db, now).await?;
-    let mailings = mailing::page(&mut db, None, 20).await?;
-    // What was taken back in time never was a mailing.
-    let last = match mailings.iter().find(|mailing| mailing.taken_back_at.is_none()) {
+    let open = mailing::open(&mut db).await?;
+    // What needs a decision stands above; what waits for its time, the next one first.
+    let mut plans: Vec<&Overview> =
+        open.iter().filter(|mailing| mailing.state == MailingState::Scheduled).collect();
+    plans.sort_by_key(|mailing| mailing.scheduled_at);
+    let plans: Vec<Value> =
+        plans.into_iter().map(|mailing| planned::view(&page, mailing, subscribers)).collect();
+    let last = match mailing::last_begun(&mut db).await? {
         Some(mailing) => {
             let counts = mailing::counts(&mut db, mailing.id).await?;
             Some(json!({
                 "id": mailing.id,
                 "subject": mailing.subject,
-                "state": mailings::state_key(mailing),
-                "at": page.short_time(mailing.triggered_at),
+                "state": planned::state(&page, &mailing),
+                "at": mailing.begun_at.map(|at| page.short_time(at)),
+                "is_for_nobody": mailing.audience == 0 && mailing.state == MailingState::Done,
                 "counts": {
                     "accepted": page.number(counts.accepted), "rejected": page.number(counts.rejected),
                     "open": page.number(counts.pending + counts.claimed + counts.transmitting),
@@ -54,13 +60,14 @@ pub async fn show(
         None => None,
     };
     let is_admin = member.0.role == Role::Admin;
-    let attention = attention(&mut db, &page, &mailings, is_admin).await?;
+    let attention = attention(&mut db, &page, &open, is_admin).await?;
     let growth = state.growth.of(&mut db).await?;
     drop(db);
     page.show(
         "staff/start.html",
         &json!({
-            "subscribers": page.number(subscribers), "waiting": page.number(waiting), "last": last,
+            "subscribers": page.number(subscribers), "waiting": page.number(waiting), "plans": plans,
+            "last": last,
             "attention": attention,
             "chart": chart(&page, &growth),
         }),
@@ -89,11 +96,14 @@ async fn attention(
             Some(PauseKind::Login) => "relay_login",
             Some(PauseKind::Sender) => "relay_sender",
             Some(PauseKind::Policy) => "relay_policy",
+            Some(PauseKind::Overdue) => "overdue",
             Some(PauseKind::Staff) | None => "paused",
         };
-        let text = page.text("attention", why).replace("{subject}", &mailing.subject);
+        let at = mailing.scheduled_at.map(|at| page.planned_time(at)).unwrap_or_default();
+        let text = page.text("attention", why).replace("{at}", &at).replace("{subject}", &mailing.subject);
         // In the relay's words, which say nothing where staff have paused it.
-        let more = mailing.pause_reason.as_ref().filter(|_| mailing.pause_kind != Some(PauseKind::Staff));
+        let is_relays = !matches!(mailing.pause_kind, Some(PauseKind::Staff | PauseKind::Overdue));
+        let more = mailing.pause_reason.as_ref().filter(|_| is_relays);
         found.push(json!({ "text": text, "more": more, "url": format!("/staff/mailings/{}", mailing.id) }));
     }
     let late = batch::late_urgent(db, Utc::now() - LATE).await?;

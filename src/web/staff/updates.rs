@@ -1,5 +1,7 @@
 //! Updates: the list of what is written and sent, a new one, and away with a draft.
 
+use std::collections::HashMap;
+
 use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
@@ -10,7 +12,8 @@ use serde_json::{Value, json};
 use crate::{
     domain::{
         ids::UpdateId,
-        update::{self, Update, UpdateState, writing},
+        mailing::{self, MailingState, Overview},
+        update::{self, Update, writing},
     },
     mail::compose,
     web::AppState,
@@ -19,7 +22,9 @@ use crate::{
 use super::{
     access::Member,
     page::{self, Page, done, id_in},
+    planned,
     problems::StaffProblem,
+    progress::Standing,
 };
 
 /// What stands in the path.
@@ -27,17 +32,74 @@ pub type Id = page::Id<UpdateId>;
 
 /// `GET /staff/updates`
 pub async fn list(State(state): State<AppState>, page: Page, _: Member) -> Result<Response, StaffProblem> {
-    let updates = update::list(&mut *state.pool.acquire().await?).await?;
-    let updates: Vec<Value> = updates.iter().map(|update| shown(&page, update)).collect();
+    let mut db = state.pool.acquire().await?;
+    let updates = update::list(&mut db).await?;
+    let ids: Vec<UpdateId> = updates.iter().map(|update| update.id).collect();
+    let mut mailings: HashMap<UpdateId, Vec<Overview>> = HashMap::new();
+    for mailing in mailing::of_updates(&mut db, &ids).await? {
+        mailings.entry(mailing.update_id).or_default().push(mailing);
+    }
+    drop(db);
+    let shown = |update: &Update| shown(&page, update, mailings.get(&update.id).map_or(&[], Vec::as_slice));
+    let updates: Vec<Value> = updates.iter().map(shown).collect();
     page.show("staff/updates.html", &json!({ "updates": updates }))
 }
 
-/// An update as lists show it.
-pub fn shown(page: &Page, update: &Update) -> Value {
+/// An update as lists show it, with its mailings, newest first.
+fn shown(page: &Page, update: &Update, mailings: &[Overview]) -> Value {
     json!({
-        "id": update.id, "title": update.title, "is_sent": update.state == UpdateState::Published,
+        "id": update.id, "title": update.title, "tags": tags(page, mailings),
         "changed_at": page.short_time(update.changed_at), "changed_by": update.changed_by, "slug": update.slug,
     })
+}
+
+/// What its mailings make of an update: each that is not over, with the way to it, and what became of the others.
+fn tags(page: &Page, mailings: &[Overview]) -> Vec<Value> {
+    let mut tags: Vec<Value> = Vec::new();
+    for mailing in mailings.iter().filter(|mailing| !mailing.is_over()) {
+        let (text, look) = match Standing::from(mailing).key() {
+            "scheduled" => (planned::state(page, mailing), "wait"),
+            "overdue" => (planned::state(page, mailing), "off"),
+            "starting" => (page.text("updates", "starting").to_owned(), "wait"),
+            "paused" => (page.text("updates", "paused").to_owned(), "off"),
+            _ => (page.text("updates", "sending").to_owned(), "wait"),
+        };
+        tags.push(json!({ "text": text, "look": look, "url": format!("/staff/mailings/{}", mailing.id) }));
+    }
+    let (key, look) = match Past::of(mailings) {
+        Some(Past::Sent) => ("sent", "good"),
+        Some(Past::Nobody) => ("nobody", ""),
+        Some(Past::Cancelled) => ("cancelled", "off"),
+        None if tags.is_empty() => ("draft", ""),
+        None => return tags,
+    };
+    tags.push(json!({ "text": page.text("updates", key), "look": look }));
+    tags
+}
+
+/// What became of the mailings of an update that are over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past {
+    /// It went out to everybody who was subscribed.
+    Sent,
+    /// Nobody was subscribed when it began.
+    Nobody,
+    /// It was stopped; some may have it.
+    Cancelled,
+}
+
+impl Past {
+    /// Of mailings, newest first; nothing while none is over. What went out once counts before all else.
+    pub fn of(mailings: &[Overview]) -> Option<Self> {
+        let of_one = |mailing: &Overview| match mailing.state {
+            MailingState::Done if mailing.audience > 0 => Past::Sent,
+            MailingState::Done => Past::Nobody,
+            _ => Past::Cancelled,
+        };
+        let mut over = mailings.iter().filter(|mailing| mailing.is_over()).map(of_one);
+        let newest = over.next()?;
+        Some(if over.any(|past| past == Past::Sent) { Past::Sent } else { newest })
+    }
 }
 
 /// `POST /staff/updates`: an empty draft, and on to writing.

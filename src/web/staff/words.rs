@@ -1,6 +1,6 @@
 //! Numbers and times as people read them.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc, offset::LocalResult};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc, offset::LocalResult};
 
 use crate::domain::{locale::Locale, publication::TimeZone};
 
@@ -19,6 +19,23 @@ pub fn number(locale: Locale, number: i64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A moment to come, with its weekday: `Mo, 30.11., 8:00` or `Mon, 30 Nov, 8:00`; the year where it is not this one.
+pub fn planned_time(locale: Locale, zone: TimeZone, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    const GERMAN: [&str; 7] = ["Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"];
+    let (at, now) = (at.with_timezone(&zone.0), now.with_timezone(&zone.0));
+    let is_this_year = at.year() == now.year();
+    match locale {
+        Locale::De => {
+            let weekday = GERMAN[at.weekday().num_days_from_monday() as usize];
+            let day = at.format(if is_this_year { "%-d.%-m." } else { "%-d.%-m.%Y" });
+            format!("{weekday}, {day}, {}", at.format("%-H:%M"))
+        }
+        Locale::En => {
+            at.format(if is_this_year { "%a, %-d %b, %-H:%M" } else { "%a, %-d %b %Y, %-H:%M" }).to_string()
+        }
+    }
 }
 
 /// How far ahead a mailing may be planned.
@@ -69,6 +86,18 @@ mod tests {
         );
         assert_eq!(number(Locale::En, 12_345), "12,345");
         assert_eq!(german(-1_234), "-1.234");
+    }
+
+    #[test]
+    fn a_planned_time_has_its_weekday_on_the_publications_clocks_and_its_year_where_that_is_another() {
+        let now: DateTime<Utc> = "2026-11-29T16:00:00Z".parse().unwrap();
+        let shown = |locale, at: &str| planned_time(locale, TimeZone::default(), at.parse().unwrap(), now);
+        assert_eq!(shown(Locale::De, "2026-11-30T07:00:00Z"), "Mo, 30.11., 8:00");
+        assert_eq!(shown(Locale::En, "2026-11-30T07:00:00Z"), "Mon, 30 Nov, 8:00");
+        // The last hour of the year by UTC is the first of the next one in Berlin.
+        assert_eq!(shown(Locale::De, "2026-12-31T23:05:00Z"), "Fr, 1.1.2027, 0:05");
+        assert_eq!(shown(Locale::En, "2027-01-03T13:30:00Z"), "Sun, 3 Jan 2027, 14:30");
+        assert_eq!(shown(Locale::De, "2026-12-05T11:00:00Z"), "Sa, 5.12., 12:00");
     }
 
     #[test]

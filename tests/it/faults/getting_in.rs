@@ -56,7 +56,7 @@ async fn a_relay_that_refuses_the_login_pauses_the_mailing_until_that_is_mended(
     run.assert_nobody_tried().await;
 
     run.app.relay.set(Behaviour { credentials: login, ..behave(|_, _| Action::Go) });
-    mailing::resume(&mut run.app.pool.acquire().await.unwrap(), run.id).await.unwrap();
+    mailing::resume(&mut run.app.pool.acquire().await.unwrap(), run.id, chrono::Utc::now()).await.unwrap();
     run.assert_everybody_gets_it().await;
     run.assert_tried_once().await;
 }

@@ -34,7 +34,9 @@ pub async fn check(
         found.push(Finding::new(Code::AlreadySent));
     }
     let about = |code| Finding::new(code).with("now", audience.to_string());
-    match sent.next().map(|last| last.audience) {
+    // How many one that has not begun will go to, nobody knows.
+    let last = sent.find(|mailing| mailing.begun_at.is_some());
+    match last.map(|last| last.audience) {
         _ if audience == 0 => found.push(Finding::new(Code::RecipientsNone)),
         None => found.push(about(Code::RecipientsFirst)),
         Some(before) => {
