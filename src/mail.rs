@@ -16,5 +16,6 @@ pub mod envelope;
 pub mod markdown;
 pub mod message;
 pub mod preflight;
+pub mod preheader;
 pub mod splice;
 pub mod templates;

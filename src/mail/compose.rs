@@ -23,6 +23,7 @@ use crate::{
         },
         markdown,
         message::{Frame, MessageError, Recipient},
+        preheader,
         splice::{MANAGE, OwnTokens, UNSUBSCRIBE},
         templates::{MailKind, Rendered, TemplateError, Templates},
     },
@@ -212,6 +213,7 @@ impl Composer {
             update: UpdateContext {
                 title: update.title.clone(),
                 teaser: update.teaser.clone(),
+                preheader: preheader::of_update(&update.title, &update.teaser, &update.body),
                 date: update.dated.map(|date| written_date(date, update.locale)),
                 link: update.link.clone(),
                 image,

@@ -167,6 +167,8 @@ pub struct UpdateContext {
     pub title: String,
     /// One or two sentences; may be empty.
     pub teaser: String,
+    /// What the inbox shows beside the subject: the teaser, or the text's first sentence; may be empty.
+    pub preheader: String,
     /// The date as readers see it.
     pub date: Option<String>,
     /// Its page on the project's site.

@@ -93,10 +93,14 @@ impl Frame {
                 "List-Id",
                 &format!("{}\r\n <rundbrief.{}>", display_name(&publication.name), public_url.host()),
             );
+            // RFC 3834 §2: what answers by itself keeps quiet to a list. Not `bulk`, which some filters count against it.
+            header("Precedence", "list");
         } else {
             // RFC 3834 §5: no vacation notice answers this.
             header("Auto-Submitted", "auto-generated");
         }
+        // Exchange and Outlook go by this alone ([MS-OXCMAIL] 2.1.3.2.5). Not `All`: that keeps bounces from coming back.
+        header("X-Auto-Response-Suppress", "OOF, AutoReply");
         header("MIME-Version", "1.0");
         header("Content-Type", &format!("multipart/alternative;\r\n boundary=\"{boundary}\""));
 

@@ -21,7 +21,7 @@ use url::Url;
 
 use crate::{
     domain::{mailing::FrozenContent, publication::Publication, update::Update},
-    mail::splice::UNSUBSCRIBE,
+    mail::{preheader, splice::UNSUBSCRIBE},
 };
 
 pub use finding::{Code, Finding, Level, Place};
@@ -77,7 +77,7 @@ fn subject(frozen: &FrozenContent, update: &Update, found: &mut Vec<Finding>) {
     let teaser = update.teaser.trim();
     if teaser.is_empty() {
         found.push(Finding::new(Code::PreheaderMissing));
-    } else if teaser.trim_end_matches(['.', '!', '?']).eq_ignore_ascii_case(update.title.trim()) {
+    } else if preheader::repeats(teaser, &update.title) {
         found.push(Finding::new(Code::PreheaderRepeats));
     }
 }

@@ -233,6 +233,50 @@ fn the_html_is_made_for_mail_programs() {
     }
 }
 
+/// What programs show beside the subject: the first words of the HTML, and those of the text part.
+fn first_words(mail: &Rendered) -> (String, String) {
+    let body = mail.html.split("<body").nth(1).unwrap().split_once('>').unwrap().1;
+    let hidden = body.split("<div style=\"display:none").nth(1).unwrap().split_once('>').unwrap().1;
+    let html = hidden.split(['<', '&']).next().unwrap().trim().to_owned();
+    assert!(body.trim_start().starts_with("<div style=\"display:none"), "nothing stands before it");
+    (html, mail.text.lines().take(3).collect::<Vec<_>>().join(" ").trim().to_owned())
+}
+
+#[test]
+fn the_inbox_shows_what_the_subject_does_not_say() {
+    for (kind, locale, mail) in samples() {
+        let (html, text) = first_words(&mail);
+        for words in [&html, &text] {
+            let title = mail.subject.split(": ").next().unwrap();
+            assert!(words.chars().count() > 15, "{kind:?} {locale}: {words:?}");
+            assert!(!words.starts_with(title), "{kind:?} {locale}: {words:?} after {:?}", mail.subject);
+            assert!(!words.starts_with("Werkstattbrief"), "{kind:?} {locale}: {words:?}");
+        }
+    }
+}
+
+#[test]
+fn without_a_teaser_of_its_own_an_update_shows_its_first_sentence_in_the_inbox() {
+    let shown = |head: &str| {
+        let file = format!(
+            "---\ntitle: Die Werkstatt ist offen\n{head}---\n\n## Am See\n\nLiebe Nachbarn,\n\nSeit Montag wird wieder gebaut & gelernt. Mehr dazu bald.\n"
+        );
+        let mail = composed(&file);
+        let preheader =
+            mail.body_html.split("mso-hide:all;\">").nth(1).unwrap().trim().lines().next().unwrap();
+        (preheader.to_owned(), mail.body_text.lines().next().unwrap().to_owned())
+    };
+    let sentence = "Seit Montag wird wieder gebaut & gelernt.";
+    let both = |text: &str| (text.replace('&', "&amp;"), text.to_owned());
+    assert_eq!(shown(""), both(sentence));
+    assert_eq!(
+        shown("teaser: Die Werkstatt ist offen!\n"),
+        both(sentence),
+        "the title once more is no teaser"
+    );
+    assert_eq!(shown("teaser: Fünf Betriebe sind dabei.\n"), both("Fünf Betriebe sind dabei."));
+}
+
 #[test]
 fn both_parts_hold_the_imprint_and_the_same_facts() {
     let imprint = ["Projekt Werkstatt e. V.", "Marktplatz 17", "03046 Cottbus"];

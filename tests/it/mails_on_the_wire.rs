@@ -107,6 +107,14 @@ async fn invariant_7_every_kind_of_mail_is_valid_and_carries_its_own_headers() {
     let update = valid(&app.relay.wait_for(4).await[3], TO);
     assert_eq!(update.header("List-Id").unwrap(), "LOK Lausitz <rundbrief.brief.example.org>");
     assert_eq!(update.header("Auto-Submitted"), None);
+    assert_eq!(update.header("Precedence").as_deref(), Some("list"));
+    for mail in [&confirmation, &welcome, &known, &update] {
+        // Not `All`, which would keep bounces from coming back.
+        assert_eq!(mail.header("X-Auto-Response-Suppress").as_deref(), Some("OOF, AutoReply"));
+    }
+    for mail in [&confirmation, &welcome, &known] {
+        assert_eq!(mail.header("Precedence"), None, "an answer to one person is no list");
+    }
     can_be_left(&update, &leave);
     for part in [&update.text, &update.html] {
         assert!(part.contains("https://www.example.org/a") && part.contains("Ein Satz vorweg."), "{part}");

@@ -148,6 +148,7 @@ impl UpdateMailContext {
             update: UpdateContext {
                 title: "Zwei Tage in der Lehrwerkstatt".into(),
                 teaser: "Was Auszubildende und Betriebe voneinander mitnehmen.".into(),
+                preheader: "Was Auszubildende und Betriebe voneinander mitnehmen.".into(),
                 date: Some("16. Dezember 2026".into()),
                 link: Some("https://www.example.org/aktuelles/lehrwerkstatt".into()),
                 image: Some(ImageContext {
@@ -168,8 +169,14 @@ impl UpdateMailContext {
     #[must_use]
     pub fn bare_sample(locale: Locale, publication: PublicationContext) -> Self {
         let sample = Self::sample(locale, publication);
-        let update =
-            UpdateContext { teaser: String::new(), date: None, link: None, image: None, ..sample.update };
+        let update = UpdateContext {
+            teaser: String::new(),
+            preheader: "Ein Absatz.".into(),
+            date: None,
+            link: None,
+            image: None,
+            ..sample.update
+        };
         Self { update, ..sample }
     }
 }

@@ -39,12 +39,13 @@
       } else if (!answer.ok) {
         throw answer.status;
       } else {
-        const { version, saved_at, unfinished } = await answer.json();
+        const { version, saved_at, unfinished, preheader } = await answer.json();
         field("version").value = version;
         sent.set("version", version);
         known = sent.toString();
         saved.textContent = words.saved.replace("{at}", saved_at);
         tell(unfinished);
+        document.getElementById("inbox-preheader").textContent = preheader;
         show();
       }
     } catch {
@@ -82,7 +83,8 @@
     if (!isLoggedOut()) saved.textContent = words.unsaved;
     if (field("title").value) heading.textContent = field("title").value;
     document.getElementById("inbox-subject").textContent = field("title").value;
-    document.getElementById("inbox-preheader").textContent = field("teaser").value || field("title").value;
+    // Without a teaser it is the first sentence of the text, which the service knows once it is saved.
+    if (field("teaser").value) document.getElementById("inbox-preheader").textContent = field("teaser").value;
     later();
   });
   // The button and the Enter key save as typing does, and stay here: a form that is sent may end at the login, without the

@@ -20,7 +20,7 @@ use crate::{
             writing::{self, Saved, Unfinished, Writing},
         },
     },
-    mail::markdown,
+    mail::{markdown, preheader},
     web::{AppState, problem::wants_json},
 };
 
@@ -116,7 +116,10 @@ pub async fn save(
         Saved::As(version) if is_script => {
             let saved_at = time_of_day(&page, now);
             let unfinished = still_to_do(&page, &writing);
-            let answer = json!({ "version": version, "saved_at": saved_at, "unfinished": unfinished });
+            let preheader = preheader::of_update(&writing.title, &writing.teaser, &writing.body);
+            let answer = json!({
+                "version": version, "saved_at": saved_at, "unfinished": unfinished, "preheader": preheader,
+            });
             Ok(Json(answer).into_response())
         }
         Saved::As(_) => Ok(done(&format!("/staff/updates/{id}"), "update_saved")),

@@ -14,7 +14,7 @@ use crate::{
         mailing::{self, FrozenContent},
         update::Update,
     },
-    mail::splice,
+    mail::{preheader, splice},
     web::{AppState, problem::Problem},
 };
 
@@ -58,7 +58,7 @@ impl View {
             "look": self.look_word(), "images": self.images_word(),
             "part": if is(&self.part, "text") { "text" } else { "html" },
             "sender": sender, "subject": update.title,
-            "preheader": if update.teaser.is_empty() { &update.title } else { &update.teaser },
+            "preheader": preheader::of_update(&update.title, &update.teaser, &update.body),
         })
     }
 

@@ -19,7 +19,10 @@ use crate::{
         staff::audit::{self, Action},
         update::{self, Update},
     },
-    mail::preflight::{Finding, Level},
+    mail::{
+        preflight::{Finding, Level},
+        preheader,
+    },
     web::{AppState, problem::Problem},
 };
 
@@ -120,7 +123,7 @@ pub fn unfinished(page: &Page, update: &Update) -> Option<Obstacle> {
 pub fn mail(content: &FrozenContent, update: &Update) -> Value {
     json!({
         "subject": content.subject,
-        "preheader": if update.teaser.is_empty() { &update.title } else { &update.teaser },
+        "preheader": preheader::of_update(&update.title, &update.teaser, &update.body),
     })
 }
 
