@@ -18,8 +18,8 @@ use crate::{
     mail::{
         contexts::{
             AccessContext, AddressChangeContext, AddressNoticeContext, AlreadySubscribedContext,
-            ConfirmationContext, ImageContext, PublicationContext, UpdateContext, UpdateMailContext,
-            WelcomeContext,
+            ConfirmationContext, IMAGE_WIDTH, ImageContext, PublicationContext, UpdateContext,
+            UpdateMailContext, WelcomeContext,
         },
         markdown,
         message::{Frame, MessageError, Recipient},
@@ -28,9 +28,6 @@ use crate::{
         templates::{MailKind, Rendered, TemplateError, Templates},
     },
 };
-
-/// Width in pixels at which an update's picture is shown: 600 less the margins.
-pub const IMAGE_WIDTH: u16 = 552;
 
 /// Makes mails. Cheap to clone.
 #[derive(Debug, Clone)]

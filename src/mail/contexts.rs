@@ -53,11 +53,24 @@ impl PublicationContext {
             imprint: texts.imprint,
             funding_notice: texts.funding_notice,
             accent: content.accent.as_str().to_owned(),
-            logo: content.logo.clone(),
-            funding_logos: content.funding_logos.clone(),
+            logo: content.logo.as_ref().map(fitted),
+            funding_logos: content.funding_logos.iter().map(fitted).collect(),
         }
     }
 }
+
+/// A logo no wider than the column: Outlook goes by the attribute alone.
+fn fitted(logo: &Logo) -> Logo {
+    let most = IMAGE_WIDTH;
+    if logo.width <= most {
+        return logo.clone();
+    }
+    let height = u32::from(logo.height) * u32::from(most) / u32::from(logo.width);
+    Logo { width: most, height: u16::try_from(height).unwrap_or(u16::MAX).max(1), ..logo.clone() }
+}
+
+/// Width in pixels at which an update's picture is shown, and of a mail's column: 600 less the margins.
+pub const IMAGE_WIDTH: u16 = 552;
 
 /// For `confirmation/`.
 #[derive(Debug, Clone, Serialize)]

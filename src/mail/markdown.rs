@@ -107,6 +107,12 @@ pub(super) fn parser(markdown: &str) -> Parser<'_> {
     Parser::new_ext(markdown, Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES)
 }
 
+/// Whether a piece of HTML is a line break. In the cells of a table, which stand in one line, it is the only way to
+/// write one; everywhere else it is text like all HTML.
+fn is_line_break(html: &str) -> bool {
+    matches!(html.trim().to_ascii_lowercase().as_str(), "<br>" | "<br/>" | "<br />")
+}
+
 fn is_web_address(address: &str) -> bool {
     Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
@@ -155,6 +161,48 @@ mod tests {
         let markdown = "## Zwei Tage\n\nEin **fetter** [Link](https://example.org/a) und <https://example.org/b>.\n\n\
             - eins\n- zwei\n  1. innen\n  2. außen\n\n> Ein Zitat\n> in zwei Zeilen\n\n![Ein Bild](https://example.org/c.png)\n\n---\n\nEnde";
         insta::assert_snapshot!(text(markdown));
+    }
+
+    #[test]
+    fn columns_are_aligned_in_both_parts_and_a_cell_may_have_two_lines() {
+        let table =
+            "| Ort | Tag | Plätze |\n|:--|:-:|--:|\n| Cottbus<br>Altmarkt | Mo | 8 |\n| Ü | Dienstag | 120 |";
+        let html = html(table, "#0b5d4e");
+        for align in ["left", "center", "right"] {
+            assert_eq!(html.matches(&format!(" align=\"{align}\"")).count(), 3, "{html}");
+            assert_eq!(html.matches(&format!("text-align:{align};")).count(), 3, "{html}");
+        }
+        assert!(html.contains("Cottbus<br>Altmarkt"), "{html}");
+        assert!(super::html("a<br>b", "#000000").contains("&lt;br&gt;"), "elsewhere it is text");
+        assert_eq!(
+            text(table),
+            "Ort                |   Tag    | Plätze\n-------------------+----------+-------\n\
+             Cottbus / Altmarkt |    Mo    |      8\nÜ                  | Dienstag |    120"
+        );
+        let headless = "|  |  |\n|--|--|\n| a | b |";
+        assert!(!super::html(headless, "#000000").contains("<th"), "a head without words is none");
+        assert_eq!(text(headless), "a | b");
+        let wide = format!("| a | b |\n|--|--|\n| {} | x |", "wort ".repeat(20));
+        assert_eq!(text(&wide), format!("a | b\n{} | x", "wort ".repeat(20).trim()));
+    }
+
+    #[test]
+    fn every_picture_has_a_width_that_its_place_has_room_for() {
+        let widths = |markdown: &str| {
+            let html = html(markdown, "#0b5d4e");
+            let of = |image: &str| image.split(" width=\"").nth(1)?.split('"').next()?.parse::<u16>().ok();
+            html.split("<img ").skip(1).map(|image| of(image.split('>').next().unwrap())).collect::<Vec<_>>()
+        };
+        let image = "![a](https://example.org/a.png)";
+        assert_eq!(widths(image), [Some(552)]);
+        assert_eq!(
+            widths(&format!("- {image}\n  - {image}\n\n> {image}\n\n{image}")),
+            [528, 504, 533, 552].map(Some)
+        );
+        assert_eq!(
+            widths(&format!("| a | b |\n|--|--|\n| {image} | [{image}](https://example.org) |\n\n{image}")),
+            [254, 254, 552].map(Some)
+        );
     }
 
     #[test]

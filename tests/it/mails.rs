@@ -11,7 +11,7 @@ use rundbrief::{
         ids::{SubscriberId, UpdateId},
         locale::Locale,
         mailing::FrozenContent,
-        publication::{Content, Publication},
+        publication::{Content, Logo, Publication},
         update::{Update, UpdateFile, UpdateState},
     },
     mail::{
@@ -231,6 +231,29 @@ fn the_html_is_made_for_mail_programs() {
             assert!(attributes(image, "alt").iter().any(|alt| !alt.is_empty()), "{image}");
         }
     }
+}
+
+#[test]
+fn every_picture_of_every_mail_has_a_width_that_its_column_has_room_for() {
+    let templates = Templates::load(None).unwrap();
+    let mut wide = Content::parse(PUBLICATION).unwrap();
+    let url = "https://www.example.org/logo.png".parse().unwrap();
+    let logo = Logo { url, alt: "Logo".into(), width: 1104, height: 200 };
+    (wide.logo, wide.funding_logos) = (Some(logo.clone()), vec![logo; 2]);
+    let wide = PublicationContext::new(&wide, Locale::De);
+    assert_eq!(wide.logo.as_ref().map(|logo| (logo.width, logo.height)), Some((552, 100)));
+    let mut seen = 0;
+    for publication in [PublicationContext::other_sample(), wide] {
+        for kind in KINDS {
+            let mail = templates.sample(kind, Locale::De, publication.clone()).unwrap();
+            for image in tags(&mail.html, "img") {
+                let width: u16 = attributes(image, "width")[0].parse().unwrap();
+                assert!((1..=552).contains(&width), "{kind:?}: {image}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > KINDS.len(), "{seen}");
 }
 
 /// What programs show beside the subject: the first words of the HTML, and those of the text part.

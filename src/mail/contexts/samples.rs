@@ -155,7 +155,7 @@ impl UpdateMailContext {
                     url: SAMPLE_IMAGE_URL.into(),
                     alt: "Zwei Auszubildende an einer Werkbank".into(),
                     credit: Some("Foto: Projekt Werkstatt".into()),
-                    width: crate::mail::compose::IMAGE_WIDTH,
+                    width: super::IMAGE_WIDTH,
                 }),
                 body_html: "<p style=\"margin:0 0 16px 0;\">Ein Absatz.</p>".into(),
                 body_text: "Ein Absatz.".into(),

@@ -2,19 +2,39 @@
 
 use std::fmt::Write as _;
 
-use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Tag, TagEnd};
+use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, Tag, TagEnd};
 
-use super::{is_linkable, is_web_address, parser};
+use super::{is_line_break, is_linkable, is_web_address, parser};
 
 const SERIF: &str = "font-family:Georgia,'Times New Roman',serif";
-const CELL: &str = "padding:6px 10px;border:1px solid #dcd8cf;text-align:left;vertical-align:top";
+const CELL: &str = "padding:6px 10px;border:1px solid #dcd8cf;vertical-align:top";
+/// Pixels of a mail's text column: 600 less the margins.
+const COLUMN: u16 = 552;
+/// What lists, quotes and a table's cells take of that.
+const LIST_INDENT: u16 = 24;
+const QUOTE_INDENT: u16 = 19;
+const CELL_FRAME: u16 = 22;
+/// Around a table: one that is wider than the screen scrolls by itself. Its words are not broken: the column breaks
+/// long ones elsewhere.
+const TABLE: &str = "<div style=\"margin:0 0 16px 0;overflow-x:auto;\"><table width=\"100%\" border=\"0\" cellpadding=\"0\" cellspacing=\"0\" style=\"border-collapse:collapse;word-break:normal;overflow-wrap:normal;\">\n";
 
 /// The Markdown as HTML with inline styles; links in the `accent` colour.
 ///
 /// Headings begin at `h2`, because the mail's title is its `h1`.
 #[must_use]
 pub fn html(markdown: &str, accent: &str) -> String {
-    let mut writer = Writer { out: String::new(), accent, open: Vec::new(), image: None, in_head: false };
+    let mut writer = Writer {
+        out: String::new(),
+        accent,
+        open: Vec::new(),
+        room: COLUMN,
+        image: None,
+        in_head: false,
+        head_at: 0,
+        head_is_empty: false,
+        columns: Vec::new(),
+        column: 0,
+    };
     for event in parser(markdown) {
         writer.event(event);
     }
@@ -24,11 +44,19 @@ pub fn html(markdown: &str, accent: &str) -> String {
 struct Writer<'a> {
     out: String,
     accent: &'a str,
-    /// Closing tags of what is open; empty where an opening was left out.
-    open: Vec<&'static str>,
+    /// Closing tags of what is open, empty where an opening was left out; and the room around it.
+    open: Vec<(&'static str, u16)>,
+    /// Pixels that a picture may be wide here.
+    room: u16,
     /// An image's address and the text collected for it.
     image: Option<(String, String)>,
     in_head: bool,
+    /// Where the table's head begins in `out`, and whether nothing stands in it so far.
+    head_at: usize,
+    head_is_empty: bool,
+    /// How the columns of the table are aligned, and which one is next.
+    columns: Vec<Alignment>,
+    column: usize,
 }
 
 impl Writer<'_> {
@@ -36,10 +64,23 @@ impl Writer<'_> {
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(TagEnd::Image) => self.image(),
+            Event::End(TagEnd::TableHead) if std::mem::take(&mut self.head_is_empty) => {
+                // Markdown knows no table without a head.
+                self.out.truncate(self.head_at);
+                self.open.pop();
+                self.in_head = false;
+            }
             Event::End(end) => {
                 self.in_head &= end != TagEnd::TableHead;
-                let closing = self.open.pop().unwrap_or_default();
+                if end == TagEnd::Table {
+                    self.columns.clear();
+                }
+                let (closing, room) = self.open.pop().unwrap_or(("", COLUMN));
                 self.out.push_str(closing);
+                self.room = room;
+            }
+            Event::InlineHtml(tag) if !self.columns.is_empty() && is_line_break(&tag) => {
+                self.out.push_str("<br>");
             }
             // Raw HTML is text: it shows what was typed and does nothing.
             Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => self.text(&text),
@@ -70,7 +111,8 @@ impl Writer<'_> {
             Tag::Heading { .. } => {
                 self.tag(&format!("<h3 style=\"margin:22px 0 8px 0;{SERIF};font-size:18px;line-height:1.35;\">"), "</h3>\n");
             }
-            Tag::BlockQuote(_) => self.tag(
+            Tag::BlockQuote(_) => self.narrower(
+                QUOTE_INDENT,
                 &format!("<blockquote style=\"margin:0 0 16px 0;padding:0 0 0 16px;border-left:3px solid #dcd8cf;{SERIF};font-style:italic;\">\n"),
                 "</blockquote>\n",
             ),
@@ -78,9 +120,9 @@ impl Writer<'_> {
                 "<pre style=\"margin:0 0 16px 0;padding:12px;background-color:#eeebe4;font-family:Consolas,Menlo,monospace;font-size:14px;white-space:pre-wrap;\">",
                 "</pre>\n",
             ),
-            Tag::List(None) => self.tag("<ul style=\"margin:0 0 16px 0;padding:0 0 0 24px;\">\n", "</ul>\n"),
+            Tag::List(None) => self.narrower(LIST_INDENT, "<ul style=\"margin:0 0 16px 0;padding:0 0 0 24px;\">\n", "</ul>\n"),
             Tag::List(Some(first)) => {
-                self.tag(&format!("<ol start=\"{first}\" style=\"margin:0 0 16px 0;padding:0 0 0 24px;\">\n"), "</ol>\n");
+                self.narrower(LIST_INDENT, &format!("<ol start=\"{first}\" style=\"margin:0 0 16px 0;padding:0 0 0 24px;\">\n"), "</ol>\n");
             }
             Tag::Item => self.tag("<li style=\"margin:0 0 6px 0;\">", "</li>\n"),
             Tag::Emphasis => self.tag("<em>", "</em>"),
@@ -91,16 +133,20 @@ impl Writer<'_> {
                 self.tag(&opening, "</a>");
             }
             Tag::Image { dest_url, .. } => self.image = Some((dest_url.into_string(), String::new())),
-            Tag::Table(_) => self.tag("<table width=\"100%\" border=\"0\" cellpadding=\"0\" cellspacing=\"0\" style=\"border-collapse:collapse;margin:0 0 16px 0;\">\n", "</table>\n"),
+            Tag::Table(columns) => {
+                self.columns = columns;
+                self.tag(TABLE, "</table></div>\n");
+            }
             Tag::TableHead => {
-                self.in_head = true;
+                (self.in_head, self.column) = (true, 0);
+                (self.head_at, self.head_is_empty) = (self.out.len(), true);
                 self.tag("<tr>", "</tr>\n");
             }
-            Tag::TableRow => self.tag("<tr>", "</tr>\n"),
-            Tag::TableCell if self.in_head => {
-                self.tag(&format!("<th scope=\"col\" style=\"{CELL};background-color:#eeebe4;\">"), "</th>");
+            Tag::TableRow => {
+                self.column = 0;
+                self.tag("<tr>", "</tr>\n");
             }
-            Tag::TableCell => self.tag(&format!("<td style=\"{CELL};\">"), "</td>"),
+            Tag::TableCell => self.cell(),
             // Links that lead nowhere keep their text; the rest is not enabled in the parser.
             _ => self.tag("", ""),
         }
@@ -108,10 +154,36 @@ impl Writer<'_> {
 
     fn tag(&mut self, opening: &str, closing: &'static str) {
         self.out.push_str(opening);
-        self.open.push(closing);
+        self.open.push((closing, self.room));
+    }
+
+    /// A tag that leaves less room to what is in it.
+    fn narrower(&mut self, by: u16, opening: &str, closing: &'static str) {
+        self.tag(opening, closing);
+        self.room = self.room.saturating_sub(by).max(1);
+    }
+
+    /// Outlook goes by `align`, everything else by the style.
+    fn cell(&mut self) {
+        let align = match self.columns.get(self.column) {
+            Some(Alignment::Center) => "center",
+            Some(Alignment::Right) => "right",
+            _ => "left",
+        };
+        self.column += 1;
+        let around = self.room;
+        if self.in_head {
+            let style = format!("{CELL};text-align:{align};background-color:#eeebe4;");
+            self.tag(&format!("<th scope=\"col\" align=\"{align}\" style=\"{style}\">"), "</th>");
+        } else {
+            self.tag(&format!("<td align=\"{align}\" style=\"{CELL};text-align:{align};\">"), "</td>");
+        }
+        let columns = u16::try_from(self.columns.len()).unwrap_or(u16::MAX).max(1);
+        self.room = (around / columns).saturating_sub(CELL_FRAME).max(1);
     }
 
     fn text(&mut self, text: &str) {
+        self.head_is_empty = false;
         match &mut self.image {
             Some((_, alt)) => alt.push_str(text),
             None => self.out.push_str(&escaped(text)),
@@ -120,11 +192,14 @@ impl Writer<'_> {
 
     fn image(&mut self) {
         let Some((address, alt)) = self.image.take() else { return };
+        self.head_is_empty = false;
         if is_web_address(&address) {
             let (address, alt) = (escaped(&address), escaped(&alt));
+            // Outlook knows no max-width and goes by the attribute; everything else shows no picture larger than it is.
+            let width = self.room;
             let written = write!(
                 self.out,
-                "<img src=\"{address}\" alt=\"{alt}\" style=\"display:block;max-width:100%;height:auto;border:0;\">"
+                "<img src=\"{address}\" alt=\"{alt}\" width=\"{width}\" style=\"display:block;width:auto;max-width:100%;height:auto;border:0;\">"
             );
             debug_assert!(written.is_ok(), "writing to a String cannot fail");
         } else {
