@@ -223,6 +223,29 @@ test("pasting keeps headings, lists, links and bold, and drops the rest", async 
       <blockquote><p>Ein Zitat</p></blockquote><a href="javascript:alert(1)">kein Link</a><table><tr><td>Zelle</td></tr></table></div></b>`;
     assert.equal(await paste(page, site), "### Termine\n\n1. eins\n   - innen\n2. zwei\n\n> Ein Zitat\n\nkein Link\n\nZelle");
     await page.fill("#body", "");
+    const table = `<table><thead><tr><th>Ort</th><th style="text-align:right">Plätze</th><th>Wann</th></tr></thead><tbody>
+      <tr><td rowspan="2"><p>Cottbus</p><p>Altmarkt</p></td><td align="right">8</td><td>Mo<br>Di</td></tr>
+      <tr><td style='text-align:right'>12</td><td>a|b</td></tr>
+      <tr><td colspan="2"><b>Summe</b></td><td><ul><li>eins</li><li>zwei</li></ul></td></tr></tbody></table>`;
+    assert.equal(
+      await paste(page, table),
+      "| Ort | Plätze | Wann |\n| --- | --: | --- |\n| Cottbus<br>Altmarkt | 8 | Mo<br>Di |\n|  | 12 | a\\|b |\n| **Summe** |  | - eins<br>- zwei |",
+    );
+    await page.fill("#body", "");
+    // Excel and Google Docs mark no head; a bold first row is one.
+    const sheet = "<table><tr><td>a</td><td>1</td><td></td></tr><tr><td>b</td><td>2</td><td></td></tr></table><p>Ende</p>";
+    assert.equal(await paste(page, sheet), "|  |  |\n| --- | --- |\n| a | 1 |\n| b | 2 |\n\nEnde");
+    await page.fill("#body", "");
+    const bold = "<table><tr><td><b>A</b></td><td style='font-weight:700'>B</td></tr><tr><td>1</td><td><table><tr><td>x</td><td>y</td></tr></table></td></tr></table>";
+    assert.equal(await paste(page, bold), "| A | B |\n| --- | --- |\n| 1 | x y |");
+    await page.fill("#body", "");
+    const item = (level, sign, text) => `<p class=MsoListParagraph style='mso-list:l0 level${level} lfo1'><![if !supportLists]><span style='mso-list:Ignore'>${sign}<span>&nbsp; </span></span><![endif]>${text}</p>`;
+    const numbered = item(1, "9.", "neun") + item(1, "10.", "zehn") + item(2, "a)", "innen") + "<p class=MsoNormal>Dazwischen</p>" + item(2, "b)", "weiter") + item(1, "11.", "elf") + "<p class=MsoListParagraph>Ohne Zeichen</p>";
+    assert.equal(await paste(page, numbered), "9. neun\n10. zehn\n    - a) innen\n\nDazwischen\n\n- b) weiter\n\n11. elf\n\nOhne Zeichen");
+    await page.fill("#body", "");
+    const docs = '<ol start="3"><li>drei</li><ol start="2"><li>innen</li></ol><li value="7">sieben</li></ol>';
+    assert.equal(await paste(page, docs), "3. drei\n   2. innen\n7. sieben");
+    await page.fill("#body", "");
     const dates = "<p>3. Oktober<br>- 5 Grad</p><p># 1 in Cottbus</p><p>+49 355</p>";
     assert.equal(await paste(page, dates), "3\\. Oktober  \n\\- 5 Grad\n\n\\# 1 in Cottbus\n\n+49 355", "no lists, no headings");
   });

@@ -1,4 +1,4 @@
-// Pasting from Word, LibreOffice or a web page: headings, lists, links, bold and italic become Markdown, everything else
+// Pasting from Word, LibreOffice or a web page: headings, lists, tables, links, bold and italic become Markdown, everything else
 // becomes plain text. Gives an empty text where there is nothing to keep.
 globalThis.rundbriefMarkdown = (html) => {
   // A document of its own: nothing in it runs, and nothing is loaded.
@@ -43,31 +43,115 @@ globalThis.rundbriefMarkdown = (html) => {
   const block = "address, article, aside, blockquote, center, dd, div, dl, dt, figure, footer, form, h1, h2, h3, h4, h5, h6, header, hr, li, main, nav, ol, p, pre, section, table, tbody, td, tfoot, th, thead, tr, ul";
   const out = [];
 
-  // Word's lists are paragraphs that say so.
+  // What Word has written before an item or a heading: a bullet or a number.
+  const marker = (node) => plain([...node.querySelectorAll("[data-style]")].find((part) => /mso-list:\s*ignore/.test(style(part)))?.textContent ?? "").trim();
+
+  // What is below an item begins behind its sign.
+  const below = (sign) => " ".repeat(Math.max(3, sign.length));
+
+  // Word's lists are paragraphs that say so. Each keeps the number that was written, also behind another paragraph; what
+  // is no number in Markdown, such as "a)" or "1.1.", stays as text. `levels` holds the signs of the items around it.
+  let levels = [];
+  let outermost;
   function wordItem(node) {
     const level = /mso-list:[^;]*level(\d)/.exec(style(node))?.[1];
-    if (!level && !/MsoListParagraph/.test(node.className)) return null;
-    const bullet = [...node.querySelectorAll("[data-style]")].find((part) => /mso-list:\s*ignore/.test(style(part)))?.textContent ?? "";
-    const sign = /^\s*\(?\w{1,3}[.)]/.test(bullet) ? "1. " : "- ";
-    return { item: "   ".repeat((level ?? 1) - 1) + sign + line(node), list: "word" };
+    const text = level && line(node);
+    if (!text) return null;
+    const written = marker(node);
+    const number = /^\(?(\d{1,9})([.)])$/.exec(written);
+    const sign = number ? `${number[1]}${number[2]} ` : "- ";
+    const letters = !number && /^\(?[\p{L}\d]+([.)]|(\.\d+)+\.?)[\d.)]*$/u.test(written) ? `${written} ` : "";
+    levels = [...levels.slice(0, level - 1), sign];
+    // Numbers behind bullets are another list.
+    if (levels.length === 1) outermost = number ? "numbers" : "bullets";
+    return { item: levels.slice(0, -1).map(below).join("") + sign + letters + text, list: outermost };
+  }
+
+  // The lines of a table's cell; whatever is in it, a table in a table as well, becomes text.
+  function cellLines(node) {
+    const lines = [];
+    let loose = "";
+    const flush = () => {
+      lines.push(...loose.split("\n").map((part) => part.trim()).filter(Boolean));
+      loose = "";
+    };
+    for (const child of node.childNodes) {
+      if (child.nodeType === Node.ELEMENT_NODE && child.matches("tr")) {
+        lines.push([...child.cells].map((cell) => cellLines(cell).join(" ")).filter(Boolean).join(" "));
+      } else if (child.nodeType === Node.ELEMENT_NODE && !child.matches(dropped) && (child.matches(block) || child.querySelector(block))) {
+        flush();
+        const inner = cellLines(child);
+        const written = (child.matches("li") && "-") || (child.matches("p") && /mso-list:[^;]*level/.test(style(child)) && marker(child).replace(/^[^\p{L}\d(]+$/u, "-")) || "";
+        if (written && inner.length) inner[0] = `${written} ${inner[0]}`;
+        lines.push(...inner);
+      } else {
+        loose += inline(child);
+      }
+    }
+    flush();
+    return lines.filter(Boolean);
+  }
+
+  const alignment = (cell) => {
+    const said = [cell, ...cell.querySelectorAll("p, div")].map((part) => /text-align:\s*(center|right|left)/.exec(style(part))?.[1] ?? part.getAttribute("align")?.toLowerCase());
+    return said.find(Boolean);
+  };
+  const isBoldCell = (cell) => isBold(cell) || /^\*\*[^]*\*\*$/.test(cellLines(cell).join("\n"));
+
+  // A table of data as Markdown has it, or nothing for one that only puts things into places.
+  function table(node) {
+    if (node.matches("[role=presentation], [role=none]") || node.querySelector("h1, h2, h3, h4, h5, h6, blockquote, pre, hr")) return null;
+    const rows = [...node.rows];
+    const grid = rows.map(() => []);
+    rows.forEach((row, y) => {
+      let x = 0;
+      for (const cell of row.cells) {
+        while (grid[y][x]) x += 1;
+        // A cell over several rows or columns stands in the first of them.
+        const wide = Math.min(cell.colSpan || 1, 50);
+        const high = Math.min(cell.rowSpan || rows.length, rows.length - y);
+        for (let below = 0; below < high; below++) {
+          for (let beside = 0; beside < wide; beside++) grid[y + below][x + beside] = below || beside ? { text: "" } : { cell, text: cellLines(cell).join("<br>").replace(/\|/g, "\\|") };
+        }
+        x += wide;
+      }
+    });
+    const whole = grid.filter((row) => row.some((part) => part?.text));
+    const count = Math.max(0, ...whole.map((row) => row.length));
+    const used = [...Array(count).keys()].filter((x) => whole.some((row) => row[x]?.text));
+    if (used.length < 2 || (node.querySelector("table") && whole.length < 2)) return null;
+    const body = whole.map((row) => used.map((x) => row[x] ?? { text: "" }));
+    const said = body[0].filter((part) => part.text);
+    const hasHead = said.every(({ cell }) => cell.matches("th, thead *")) || (body.length > 1 && said.every(({ cell }) => isBoldCell(cell)));
+    // Markdown knows no table without a head; one of empty cells is not shown.
+    const head = hasHead ? body.shift().map((part) => ({ text: part.text.replace(/^\*\*|\*\*$|\*\*(?=<br>)|(?<=<br>)\*\*/g, "") })) : used.map(() => ({ text: "" }));
+    const signs = used.map((_, x) => {
+      const ways = new Set(body.filter((row) => row[x].text).map((row) => alignment(row[x].cell)));
+      const way = ways.size === 1 ? [...ways][0] : "";
+      return { center: ":-:", right: "--:" }[way] ?? "---";
+    });
+    const written = (row) => `| ${row.join(" | ")} |`;
+    const texts = (row) => written(row.map((part) => part.text));
+    return [texts(head), written(signs), ...body.map(texts)].join("\n");
   }
 
   let lists = 0;
 
   function list(node, indent, name = ++lists) {
-    let number = 0;
+    let number = (Number.parseInt(node.getAttribute("start"), 10) || 1) - 1;
+    let sign = "";
     for (const item of node.children) {
       if (item.matches("ul, ol")) {
-        list(item, indent + "   ", name);
+        list(item, indent + below(sign), name);
         continue;
       }
       const nested = [...item.children].filter((child) => child.matches("ul, ol"));
       nested.forEach((child) => child.remove());
-      number += 1;
-      const sign = node.matches("ol") ? `${number}. ` : "- ";
+      number = Number.parseInt(item.getAttribute("value"), 10) || number + 1;
+      sign = node.matches("ol") ? `${Math.max(0, number)}. ` : "- ";
       const text = line(item);
       if (text) out.push({ item: indent + sign + text, list: name });
-      nested.forEach((child) => list(child, indent + "   ", name));
+      nested.forEach((child) => list(child, indent + below(sign), name));
     }
   }
 
@@ -90,8 +174,11 @@ globalThis.rundbriefMarkdown = (html) => {
   }
 
   function element(node) {
+    const item = node.matches("p") && wordItem(node);
+    if (item) return out.push(item);
+    levels = [];
     if (node.matches("h1, h2, h3, h4, h5, h6")) {
-      const text = line(node).replaceAll("  \n", " ");
+      const text = [marker(node), line(node).replaceAll("  \n", " ")].filter(Boolean).join(" ");
       // The title of the mail is the first heading; those of the text begin at the second.
       if (text) out.push({ text: (node.matches("h1, h2") ? "## " : "### ") + text });
     } else if (node.matches("ul, ol")) {
@@ -101,8 +188,9 @@ globalThis.rundbriefMarkdown = (html) => {
       walk(node);
       const quoted = join(out.splice(from)).split("\n").map((part) => `> ${part}`.trimEnd()).join("\n");
       if (quoted !== ">") out.push({ text: quoted });
-    } else if (node.matches("p") && wordItem(node)) {
-      out.push(wordItem(node));
+    } else if (node.matches("table") && table(node)) {
+      if (node.caption && line(node.caption)) out.push({ text: line(node.caption) });
+      out.push({ text: table(node) });
     } else if (node.matches("hr")) {
       out.push({ text: "---" });
     } else {
