@@ -198,8 +198,13 @@ impl Image {
 /// The name of the picture of ours that an address leads to.
 #[must_use]
 pub fn name_in(url: &str, public_url: &PublicUrl) -> Option<ImageName> {
-    let file = url.strip_prefix(public_url.as_str())?.strip_prefix("/images/")?;
-    FileName::parse(file).map(|file| file.name)
+    file_in(url, public_url).map(|file| file.name)
+}
+
+/// The file of ours that an address leads to.
+#[must_use]
+pub fn file_in(url: &str, public_url: &PublicUrl) -> Option<FileName> {
+    FileName::parse(url.strip_prefix(public_url.as_str())?.strip_prefix("/images/")?)
 }
 
 /// A line about a picture as it may be stored: without control characters, with single spaces; nothing when it is

@@ -4,14 +4,18 @@
 //! |---|---|
 //! | this | the public address |
 //! | [`process`] | what an upload becomes: checked, made smaller, encoded anew |
+//! | [`whole`] | whether a file ends where it should |
+//! | [`ground`] | whether it can be seen on the ground of a mail |
 //! | [`store`] | where the files lie |
 //! | `s3` | how a bucket is reached |
 //!
 //! Uploading and looking through them is for staff: see `staff::images`.
 
+pub mod ground;
 pub mod process;
 mod s3;
 pub mod store;
+mod whole;
 
 use axum::{
     extract::{Path, State},

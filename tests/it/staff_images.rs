@@ -2,7 +2,10 @@
 
 use axum::http::Method;
 use image::ImageFormat;
-use rundbrief::domain::staff::Role;
+use rundbrief::domain::{
+    publication::{self, Content, Logo},
+    staff::Role,
+};
 
 use crate::{
     harness::{App, TestApp, browser::Browser},
@@ -68,10 +71,12 @@ async fn what_is_not_taken_is_told_at_its_field_and_to_a_script_in_a_sentence() 
     let long = "x".repeat(501);
     let svg = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>";
     let svgz = b"\x1f\x8b\x08\0\0\0\0\0\0\x03zzzz";
-    let cases: [(&[u8], &[(&str, &str)], &str, &str); 7] = [
+    let cases: [(&[u8], &[(&str, &str)], &str, &str); 9] = [
         (b"", &[("alt", "x")], "image", "Bitte wählen Sie eine Bilddatei aus."),
         (svg, &[("alt", "x")], "image", "Speichern Sie es als JPEG, PNG oder WebP."),
         (svgz, &[("alt", "x")], "image", "Speichern Sie es als JPEG, PNG oder WebP."),
+        (b"GIF89a\x01\0\x01\0\0\0\0;", &[("alt", "x")], "image", "GIF-Dateien nehmen wir nicht an"),
+        (&good[..good.len() - 100], &[("alt", "x")], "image", "beschädigt oder unvollständig"),
         (&good[..300], &[("alt", "x")], "image", "beschädigt oder unvollständig"),
         (&good, &[("alt", " ")], "alt", "Bitte schreiben Sie, was das Bild zeigt."),
         (&good, &[("alt", &long)], "alt", "Erlaubt sind 500 Zeichen."),
@@ -232,4 +237,34 @@ async fn a_picture_in_use_is_not_removed_and_the_page_says_why() {
     assert_eq!(answer.status, 409);
     assert!(answer.body.contains("Dieses Bild wird verwendet"), "{}", answer.body);
     assert_eq!(app.get(&path).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dark_logo_without_a_ground_is_told_of_on_its_page_and_before_a_mailing() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(1).await;
+    let admin = app.member("admin@example.org", Role::Admin).await;
+    let browser = app.browser_of(&admin).await;
+    let logo = |red: u8| {
+        let letter = move |x: u32| if x % 10 < 4 { [red, 20, 30, 255] } else { [0; 4] };
+        let logo = image::RgbaImage::from_fn(180, 48, |x, _| image::Rgba(letter(x)));
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image::DynamicImage::from(logo).write_to(&mut bytes, ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    };
+    let update = app.update("Werkstatt").await;
+    for (red, is_lost) in [(20, true), (220, false)] {
+        let answer = browser.upload("/staff/images", &logo(red), &[("alt", "Projekt")], true).await;
+        let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        let mut content = Content::parse(include_str!("../../publication.example.toml")).unwrap();
+        let url = told["url"].as_str().unwrap().parse().unwrap();
+        content.logo = Some(Logo { url, alt: "Projekt".into(), width: 180, height: 48 });
+        let mut db = app.pool.acquire().await.unwrap();
+        publication::apply(&mut db, &content, chrono::Utc::now()).await.unwrap();
+        let page = browser.get("/staff/publication?lang=de").await;
+        assert_eq!(page.body.contains("Dieses Logo ist dunkel"), is_lost, "{}", page.body);
+        let page = browser.get(&format!("/staff/updates/{update}/preflight?lang=de")).await;
+        let told = "in der dunklen Ansicht kaum zu sehen: Projekt";
+        assert_eq!(page.body.contains(told), is_lost, "{}", page.body);
+    }
 }

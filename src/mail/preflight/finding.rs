@@ -101,6 +101,8 @@ codes! {
     PreheaderRepeats = "preheader_repeats", Warning, Teaser;
     /// The text of a picture (`alt`) does not say what it shows.
     AltVague = "alt_vague", Warning, Image;
+    /// A picture (`alt`) is light, has no ground of its own, and vanishes on white.
+    PictureLight = "picture_light", Warning, Image;
     /// A picture (`address`) comes without encryption.
     ImageHttp = "image_http", Warning, Image;
     /// A link (`address`) goes without encryption.
@@ -164,6 +166,8 @@ codes! {
     LinksUnchecked = "links_unchecked", Note, Body;
     /// The DMARC record of the `domain` asks for nothing to be done.
     DmarcNone = "dmarc_none", Note, Dns;
+    /// A picture (`alt`) is dark, has no ground of its own, and vanishes where a mail is shown dark.
+    PictureDark = "picture_dark", Note, Image;
     /// Which DKIM key the relay signs with is not known.
     DkimUnknown = "dkim_unknown", Note, Dns;
     /// The DNS of the `domain` could not be asked.

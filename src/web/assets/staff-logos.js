@@ -13,7 +13,7 @@ for (const row of document.querySelectorAll("[data-logo]")) {
     // What another logo says is not what this one says; what was written meanwhile is.
     const isOther = field("url").value && field("url").value !== url;
     if ((isOther && field("alt").value === altBefore) || !field("alt").value) field("alt").value = alt ?? "";
-    row.querySelector(".logo-now")?.remove();
+    for (const part of row.querySelectorAll(".logo-now")) part.remove();
     field("url").value = url;
     field("width").value = Math.max(1, Math.round(width * scale));
     field("height").value = Math.max(1, Math.round(height * scale));

@@ -21,6 +21,8 @@ use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 
 use crate::domain::image::Format;
 
+use super::whole::is_whole;
+
 /// Width in pixels at which mails show a picture, and of the smaller file.
 pub const SMALL: u32 = 552;
 /// Width of the larger file: the same on screens with twice as many pixels.
@@ -37,7 +39,7 @@ const MOST_MEMORY: u64 = 256 * 1024 * 1024;
 
 /// Of photographs. Above it files grow and nobody sees a difference.
 const QUALITY: u8 = 82;
-/// A picture with up to so many colours is a drawing, and no photograph.
+/// A picture with up to so many colours is a drawing, unless it is as restless as a photograph. A grey one never has more.
 const FEW_COLOURS: usize = 256;
 
 /// Why an upload was not taken. Tell whoever sent it.
@@ -46,7 +48,13 @@ pub enum Refused {
     /// It is no JPEG, PNG or WebP, by its first bytes.
     #[error("no JPEG, PNG or WebP")]
     Kind,
-    /// It begins as one, and cannot be decoded.
+    /// It is a GIF, which moves in mails as long as nobody encodes it anew.
+    #[error("a GIF")]
+    Gif,
+    /// It is a photograph as iPhones store it (HEIC), or an AVIF.
+    #[error("a HEIC or AVIF")]
+    Heic,
+    /// It begins as one, and cannot be decoded, or its end is missing.
     #[error("damaged")]
     Damaged,
     /// It has more pixels than are taken.
@@ -60,6 +68,8 @@ impl Refused {
     pub fn key(self) -> &'static str {
         match self {
             Refused::Kind => "refused_kind",
+            Refused::Gif => "refused_gif",
+            Refused::Heic => "refused_heic",
             Refused::Damaged => "refused_damaged",
             Refused::TooManyPixels => "refused_pixels",
         }
@@ -91,10 +101,13 @@ pub struct Processed {
 /// # Errors
 /// [`Refused`].
 pub fn process(upload: &[u8]) -> Result<Processed, Refused> {
-    let (picture, profile) = decode(upload)?;
+    let format = format_of(upload)?;
+    let (picture, profile) = decode(upload, format)?;
     let large = in_srgb(fit(picture, LARGE), profile.as_deref());
     let (large, format) = match settled(large) {
         Pixels::Photo(rgb) => (DynamicImage::ImageRgb8(rgb), Format::Jpeg),
+        // As a PNG it would only grow: what a JPEG leaves out is gone.
+        Pixels::Drawing(rgb) if format == ImageFormat::Jpeg => (DynamicImage::ImageRgb8(rgb), Format::Jpeg),
         Pixels::Drawing(rgb) => (DynamicImage::ImageRgb8(rgb), Format::Png),
         Pixels::Transparent(rgba) => (DynamicImage::ImageRgba8(rgba), Format::Png),
     };
@@ -102,12 +115,23 @@ pub fn process(upload: &[u8]) -> Result<Processed, Refused> {
     Ok(Processed { format, small: rendition(&small, format)?, large: rendition(&large, format)? })
 }
 
-/// The picture the right way up, and its colour profile. Of what moves, the first picture.
-fn decode(upload: &[u8]) -> Result<(DynamicImage, Option<Vec<u8>>), Refused> {
-    let format = image::guess_format(upload).map_err(|_| Refused::Kind)?;
-    if !matches!(format, ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP) {
-        return Err(Refused::Kind);
+/// What it is by its first bytes.
+fn format_of(upload: &[u8]) -> Result<ImageFormat, Refused> {
+    // ISO 14496-12: the brand stands behind the length and the name of the first box.
+    if let Some(brand) = upload.get(8..12).filter(|_| upload[4..8] == *b"ftyp")
+        && [b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis"].iter().any(|known| *known == brand)
+    {
+        return Err(Refused::Heic);
     }
+    match image::guess_format(upload) {
+        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => Ok(format),
+        Ok(ImageFormat::Gif) => Err(Refused::Gif),
+        _ => Err(Refused::Kind),
+    }
+}
+
+/// The picture the right way up, and its colour profile. Of what moves, the first picture.
+fn decode(upload: &[u8], format: ImageFormat) -> Result<(DynamicImage, Option<Vec<u8>>), Refused> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MOST_SIDE);
     limits.max_image_height = Some(MOST_SIDE);
@@ -120,7 +144,7 @@ fn decode(upload: &[u8]) -> Result<(DynamicImage, Option<Vec<u8>>), Refused> {
     if u64::from(width) * u64::from(height) > MOST_PIXELS || decoder.total_bytes() > MOST_MEMORY {
         return Err(Refused::TooManyPixels);
     }
-    if width == 0 || height == 0 {
+    if width == 0 || height == 0 || !is_whole(upload, format) {
         return Err(Refused::Damaged);
     }
     let profile = decoder.icc_profile().unwrap_or_default();
@@ -257,7 +281,25 @@ fn settled(picture: DynamicImage) -> Pixels {
         return settled(DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(rgba).into_rgb8()));
     }
     let rgb = picture.into_rgb8();
-    if has_few_colours(&rgb) { Pixels::Drawing(rgb) } else { Pixels::Photo(rgb) }
+    if has_few_colours(&rgb) && is_calm(&rgb) { Pixels::Drawing(rgb) } else { Pixels::Photo(rgb) }
+}
+
+/// Whether at least half of the pixels are as their neighbour to the left: areas of one colour, as drawings, scanned
+/// letters and screenshots have them. In photographs, grey or with few colours, light changes everywhere.
+fn is_calm(picture: &RgbImage) -> bool {
+    let (mut same, mut all) = (0_usize, 0_usize);
+    for row in picture.rows() {
+        let row: Vec<_> = row.collect();
+        same += row.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        all += row.len().saturating_sub(1);
+    }
+    2 * same >= all
+}
+
+/// The grey values of a picture without colours, which become a JPEG of a third of the data.
+fn as_grey(picture: &RgbImage) -> Option<Vec<u8>> {
+    let is_grey = picture.pixels().all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]);
+    is_grey.then(|| picture.pixels().map(|pixel| pixel[0]).collect())
 }
 
 fn has_few_colours(picture: &RgbImage) -> bool {
@@ -277,12 +319,11 @@ fn rendition(picture: &DynamicImage, format: Format) -> Result<Rendition, Refuse
                 DynamicImage::ImageRgb8(rgb) => Cow::Borrowed(rgb),
                 other => Cow::Owned(other.to_rgb8()),
             };
-            JpegEncoder::new_with_quality(&mut bytes, QUALITY).write_image(
-                rgb.as_raw(),
-                size.0,
-                size.1,
-                ExtendedColorType::Rgb8,
-            )
+            let encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
+            match as_grey(&rgb) {
+                Some(grey) => encoder.write_image(&grey, size.0, size.1, ExtendedColorType::L8),
+                None => encoder.write_image(rgb.as_raw(), size.0, size.1, ExtendedColorType::Rgb8),
+            }
         }
         Format::Png => PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive)
             .write_image(picture.as_bytes(), size.0, size.1, picture.color().into()),
@@ -385,7 +426,6 @@ mod tests {
         for upload in [
             &b""[..],
             b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
-            b"GIF89a\x01\0\x01\0\0\0\0;",
             b"PK\x03\x04zip",
             b"\x1f\x8bgzip, as svgz",
             b"<html><script>alert(1)</script>",
@@ -395,11 +435,83 @@ mod tests {
         ] {
             assert_eq!(process(upload).unwrap_err(), Refused::Kind, "{upload:?}");
         }
-        let whole = encoded(&photo(64, 64).into(), ImageFormat::Png);
-        assert_eq!(process(&whole[..whole.len() / 2]).unwrap_err(), Refused::Damaged);
+        assert_eq!(process(b"GIF89a\x01\0\x01\0\0\0\0;").unwrap_err(), Refused::Gif);
+        assert_eq!(process(b"\0\0\0\x18ftypheic\0\0\0\0").unwrap_err(), Refused::Heic);
         assert_eq!(process(b"\x89PNG\r\n\x1a\nnothing more").unwrap_err(), Refused::Damaged);
         assert_eq!(process(b"\xff\xd8\xff\xe0nothing more").unwrap_err(), Refused::Damaged);
         assert_eq!(process(b"RIFF\x10\0\0\0WEBPVP8Xnothing").unwrap_err(), Refused::Damaged);
+    }
+
+    #[test]
+    fn a_file_whose_end_is_missing_is_refused_and_not_filled_up_with_grey() {
+        let grey = DynamicImage::ImageRgb8(photo(200, 300)).into_luma8();
+        let pictures = [DynamicImage::from(photo(200, 300)), grey.into()];
+        for picture in &pictures {
+            for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP] {
+                let whole = encoded(picture, format);
+                assert!(process(&whole).is_ok(), "{format:?}");
+                for kept in [whole.len() / 2, whole.len() * 9 / 10, whole.len() - 20] {
+                    let cut = &whole[..kept];
+                    assert_eq!(process(cut).unwrap_err(), Refused::Damaged, "{format:?} of {kept} bytes");
+                    // A download that reserved its room and then broke off.
+                    let hollow = [cut, &vec![0; whole.len() - kept]].concat();
+                    if format == ImageFormat::Jpeg {
+                        assert_eq!(process(&hollow).unwrap_err(), Refused::Damaged, "{kept} bytes and zeros");
+                    }
+                }
+                // What stands behind the end does not matter.
+                assert!(process(&[&whole[..], b"more"].concat()).is_ok(), "{format:?}");
+            }
+        }
+        // The end of the preview in the head of a photograph is not its end.
+        let jpeg = encoded(&pictures[0], ImageFormat::Jpeg);
+        let mut with_preview = with_exif(&jpeg, 1);
+        let at = with_preview.windows(4).position(|window| window == b"GPS ").unwrap();
+        with_preview[at..at + 2].copy_from_slice(b"\xff\xd9");
+        assert!(process(&with_preview).is_ok());
+        assert_eq!(process(&with_preview[..jpeg.len() / 2]).unwrap_err(), Refused::Damaged);
+    }
+
+    #[test]
+    fn a_grey_photograph_becomes_a_grey_jpeg_whatever_it_came_as() {
+        let grey = image::GrayImage::from_fn(1200, 800, |x, y| {
+            image::Luma([u8::try_from((x * 7 + y * 3 + x * y / 9) % 256).unwrap()])
+        });
+        let deep = DynamicImage::ImageLuma8(grey.clone()).into_luma16();
+        let pictures: [(DynamicImage, ImageFormat); 5] = [
+            (grey.clone().into(), ImageFormat::Jpeg),
+            (DynamicImage::ImageLuma8(grey.clone()).into_rgb8().into(), ImageFormat::Jpeg),
+            (grey.clone().into(), ImageFormat::Png),
+            (deep.into(), ImageFormat::Png),
+            (DynamicImage::ImageLuma8(grey).into_rgb8().into(), ImageFormat::WebP),
+        ];
+        for (number, (picture, format)) in pictures.iter().enumerate() {
+            let made = process(&encoded(picture, *format)).unwrap();
+            assert_eq!(made.format, Format::Jpeg, "{number}: {format:?}");
+            if number != 1 {
+                let back = image::load_from_memory(&made.large.bytes).unwrap();
+                assert_eq!(back.color(), image::ColorType::L8, "{number}");
+            }
+        }
+        // A letter that was scanned: white, with grey at the edges of its strokes.
+        let letter = image::GrayImage::from_fn(1104, 400, |x, y| {
+            image::Luma([if x % 40 < 30 || y % 30 < 20 { 255 } else { u8::try_from(x * y % 256).unwrap() }])
+        });
+        assert_eq!(process(&encoded(&letter.clone().into(), ImageFormat::Png)).unwrap().format, Format::Png);
+        let as_jpeg = process(&encoded(&letter.into(), ImageFormat::Jpeg)).unwrap();
+        assert_eq!(as_jpeg.format, Format::Jpeg, "a JPEG stays one");
+    }
+
+    #[test]
+    fn every_depth_becomes_eight_bits_a_channel() {
+        let photo16 = DynamicImage::ImageRgb8(photo(600, 400)).into_rgb16();
+        assert_eq!(process(&encoded(&photo16.into(), ImageFormat::Png)).unwrap().format, Format::Jpeg);
+        let glass =
+            RgbaImage::from_fn(600, 400, |x, _| image::Rgba([10, 20, 30, if x < 300 { 0 } else { 255 }]));
+        let glass16 = DynamicImage::ImageRgba8(glass).into_rgba16();
+        let made = process(&encoded(&glass16.into(), ImageFormat::Png)).unwrap();
+        assert_eq!(made.format, Format::Png);
+        assert_eq!(image::load_from_memory(&made.large.bytes).unwrap().color(), image::ColorType::Rgba8);
     }
 
     #[test]

@@ -6,12 +6,14 @@
 //! | [`links`] | whether links lead anywhere |
 //! | [`guard`] | which addresses may be asked at all |
 //! | [`dns`] | SPF, DKIM and DMARC of the sender's domain |
+//! | [`grounds`] | whether logos and pictures can be seen, light and dark |
 //! | [`recipients`] | how many people it goes to |
 //! | [`warnings`] | which warnings somebody has ticked |
 //!
 //! [`Surveyor::survey`] is all of it together; [`view`] is what `staff/findings.html` shows.
 
 pub mod dns;
+mod grounds;
 pub mod guard;
 pub mod links;
 mod recipients;
@@ -29,7 +31,7 @@ use crate::{
         compose::{ComposeError, Composer},
         preflight::{self, Finding, Level, Place},
     },
-    web::{AppState, Pages, problem::Problem},
+    web::{AppState, Pages, images::store::Store, problem::Problem},
 };
 
 use self::{dns::Dns, links::Links};
@@ -45,6 +47,7 @@ use super::{
 pub struct Surveyor {
     links: Links,
     dns: Dns,
+    images: Store,
 }
 
 /// Why nothing could be looked at.
@@ -71,7 +74,11 @@ impl Surveyor {
     /// One that asks the machine's own DNS and network.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        Self { links: Links::new(), dns: Dns::new(config.dkim_selector.clone()) }
+        Self {
+            links: Links::new(),
+            dns: Dns::new(config.dkim_selector.clone()),
+            images: Store::new(&config.image_store),
+        }
     }
 
     /// Everything wrong with an update, the worst first. Takes up to fifteen seconds, as long as others take to answer.
@@ -96,8 +103,11 @@ impl Surveyor {
             }
         };
         let targets = preflight::targets(update);
-        let (links, dns) = tokio::join!(self.links.check(targets, composer.public_url()), dns);
+        let grounds = grounds::check(&self.images, composer.public_url(), publication, update);
+        let (links, dns, grounds) =
+            tokio::join!(self.links.check(targets, composer.public_url()), dns, grounds);
         found.extend(links);
+        found.extend(grounds);
         found.extend(dns);
         preflight::sort(&mut found);
         Ok(found)

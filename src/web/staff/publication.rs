@@ -21,7 +21,11 @@ use crate::{
         publication::{self, Applied, Content, draft},
         staff::audit::{self, Action},
     },
-    web::{AppState, headers::PicturesFrom},
+    web::{
+        AppState,
+        headers::PicturesFrom,
+        images::ground::{self, Vanishing},
+    },
 };
 
 use super::{
@@ -36,7 +40,20 @@ use self::form::Sent;
 pub async fn show(page: Page, _: Admin) -> Result<Response, StaffProblem> {
     let content =
         page.publication.as_ref().map(|publication| publication.content.clone()).unwrap_or_default();
-    let own = view(&page, &form::of(&content), &Mistakes::default());
+    let mut fields = form::of(&content);
+    form::note_logos(&mut fields, |url| {
+        let page = &page;
+        async move {
+            let vanishing = ground::look(&page.state.images, &url, &page.state.public_url).await?;
+            let key = match vanishing {
+                Vanishing::InTheDark => "logo_dark",
+                Vanishing::OnWhite => "logo_light",
+            };
+            Some(page.text("publication", key).to_owned())
+        }
+    })
+    .await;
+    let own = view(&page, &fields, &Mistakes::default());
     Ok(with_logos(&page, page.show("staff/publication.html", &own)?))
 }
 

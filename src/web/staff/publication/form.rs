@@ -52,6 +52,8 @@ pub fn of(content: &Content) -> Value {
 }
 
 fn put_logo(fields: &mut Value, name: &str, logo: Option<&Logo>) {
+    // What there is to say about it; see [`note_logos`].
+    fields[format!("{name}_note")] = "".into();
     let number = |number: Option<u16>| number.map(|number| number.to_string()).unwrap_or_default();
     fields[format!("{name}_url")] = logo.map(|logo| logo.url.to_string()).unwrap_or_default().into();
     fields[format!("{name}_alt")] = logo.map(|logo| logo.alt.clone()).unwrap_or_default().into();
@@ -76,6 +78,16 @@ pub fn funders(fields: &Value) -> (Vec<&'static str>, Vec<&'static str>) {
         |row: &str, part: &str| fields[format!("{row}_{part}")].as_str().is_some_and(|text| !text.is_empty());
     let is_filled = |row: &str| ["url", "alt", "width", "height"].iter().any(|part| has(row, part));
     FUNDERS.into_iter().partition(|row| *row == FUNDERS[0] || is_filled(row))
+}
+
+/// Says something about each logo that a person should know: `say` answers for its address.
+pub async fn note_logos<F: Future<Output = Option<String>>>(fields: &mut Value, say: impl Fn(String) -> F) {
+    for name in std::iter::once("logo").chain(FUNDERS) {
+        let url = fields[format!("{name}_url")].as_str().unwrap_or_default().to_owned();
+        if !url.is_empty() {
+            fields[format!("{name}_note")] = say(url).await.unwrap_or_default().into();
+        }
+    }
 }
 
 /// What was sent, for the form to be shown again.
