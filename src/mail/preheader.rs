@@ -63,11 +63,9 @@ fn prose(body: &str) -> String {
 fn is_greeting(paragraph: &str) -> bool {
     const BEGIN: [&str; 9] =
         ["liebe", "guten", "sehr geehrte", "hallo", "moin", "dear", "hello", "hi ", "good "];
-    let begins = |begin: &&str| paragraph.to_lowercase().starts_with(*begin);
-    let is_short = paragraph.chars().count() <= 80;
-    is_short
-        && (paragraph.ends_with(',')
-            || (paragraph.ends_with('!') && BEGIN.iter().any(|begin| begins(&begin))))
+    let text = paragraph.to_lowercase();
+    let is_salute = paragraph.ends_with('!') && BEGIN.iter().any(|begin| text.starts_with(*begin));
+    paragraph.chars().count() <= 80 && (paragraph.ends_with(',') || is_salute)
 }
 
 /// Up to the end of the first sentence. Where it is not certain that one ends, it goes on.
