@@ -126,7 +126,7 @@ async fn erase(address: &EmailAddress, yes: bool, json: bool) -> anyhow::Result<
     }
     let mut transaction = database().await?.begin().await?;
     let erased =
-        erasure::erase(&mut transaction, &keys, &address.normalized(), ConsentMethod::Staff, Utc::now())
+        erasure::erase(&mut transaction, &keys, &address.normalized(), ConsentMethod::Command, Utc::now())
             .await?;
     note(&mut transaction, Action::SubscriberErased, &address.masked(), &json!({})).await?;
     transaction.commit().await?;

@@ -64,7 +64,13 @@ async fn add(file: &Path, json: bool) -> anyhow::Result<()> {
         anyhow!("{name} was not added: line {line}: {}", error.problem)
     })?;
     let added = update::add(&mut transaction, &parsed, Utc::now()).await?;
-    note(&mut transaction, Action::UpdateBegun, &added.slug, &json!({ "title": added.title })).await?;
+    note(
+        &mut transaction,
+        Action::UpdateBegun,
+        &added.slug,
+        &json!({ "update": added.id, "title": added.title }),
+    )
+    .await?;
     transaction.commit().await?;
     if json {
         return output::json(&json!({ "id": added.id, "slug": added.slug }));

@@ -17,7 +17,7 @@ use crate::{
     db::{self, Backend},
     delivery::{gate::Gate, problem::RelayProblem},
     domain::{
-        consent,
+        consent::{self, ConsentKind},
         delivery::{self, Mark, Marks, Outcome, Refusal, Settled, Verdict},
         ids::{BatchId, DeliveryId, SignupId, WorkerId},
         signup,
@@ -33,10 +33,21 @@ pub struct Finished {
     pub outcome: Outcome,
     /// The batch it was claimed with.
     pub batch: BatchId,
-    /// Confirmation mails: the signup, and the message's name.
-    pub confirmation: Option<(SignupId, String)>,
+    /// Mails that answer a signup.
+    pub answer: Option<SignupAnswer>,
     /// A refusal that may be one of many.
     pub refusal: Option<Refusal>,
+}
+
+/// A mail that answers a signup, for the record of consent.
+#[derive(Debug, Clone)]
+pub struct SignupAnswer {
+    /// The signup.
+    pub signup: SignupId,
+    /// The message's name.
+    pub message_id: String,
+    /// What it says: [`ConsentKind::MailAccepted`] of a request to confirm, [`ConsentKind::ToldSubscribed`] of the other.
+    pub kind: ConsentKind,
 }
 
 /// What a sender is about to do.
@@ -58,7 +69,7 @@ struct Entry {
 
 impl Entry {
     fn is_of_a_signup(&self) -> bool {
-        self.finished.as_ref().is_some_and(|finished| finished.confirmation.is_some())
+        self.finished.as_ref().is_some_and(|finished| finished.answer.is_some())
             || self.intent.is_some_and(|intent| intent.signup.is_some())
     }
 }
@@ -273,11 +284,12 @@ async fn write(
         delivery::settle(&mut *db, worker, &outcomes, &marks, now).await?;
     for finished in finished() {
         let outcome = &finished.outcome;
-        if let (Some((signup, message_id)), Verdict::Accepted) = (&finished.confirmation, outcome.verdict)
+        if let (Some(answer), Verdict::Accepted) = (&finished.answer, outcome.verdict)
             && recorded.contains(&outcome.id)
         {
+            let SignupAnswer { signup, message_id, kind } = answer;
             let reply = (outcome.smtp_code.unwrap_or_default(), outcome.smtp_text.as_str());
-            consent::record_mail_accepted(&mut *db, *signup, message_id, reply, now).await?;
+            consent::record_answer_accepted(&mut *db, *kind, *signup, message_id, reply, now).await?;
         }
     }
     let granted = |mark: &Mark| transmitting.contains(&mark.id);
@@ -287,6 +299,14 @@ async fn write(
         {
             signup::keep_token(&mut *db, signup, hash, now).await?;
         }
+    }
+    let answers: Vec<(DeliveryId, bool)> = intents
+        .iter()
+        .filter(|intent| intent.signup.is_some() && granted(&intent.mark))
+        .map(|intent| (intent.mark.id, intent.confirm_token.is_none()))
+        .collect();
+    if !answers.is_empty() {
+        delivery::note_answers(&mut *db, &answers).await?;
     }
     let asked = batch.iter().filter_map(|entry| entry.intent);
     let refused: Vec<DeliveryId> =

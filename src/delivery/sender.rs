@@ -18,7 +18,7 @@ use crate::{
         messages::{Message, Messages, NoMessage},
         pace::Pace,
         problem::RelayProblem,
-        recorder::{Finished, Intent, RecorderHandle},
+        recorder::{Finished, Intent, RecorderHandle, SignupAnswer},
         relay::{Relay, Transmission},
         reply_class,
         retry::{MOST_ATTEMPTS, due_after, relay_pause},
@@ -26,6 +26,7 @@ use crate::{
     },
     domain::{
         address::EmailAddress,
+        consent::ConsentKind,
         delivery::{self, Claimed, DeliveryKind, Mark, Outcome, Refusal, Verdict},
         ids::WorkerId,
     },
@@ -267,9 +268,13 @@ impl Sender {
             self.disconnect().await;
         }
         let (outcome, refusal) = self.outcome(job, attempt, message, transmission);
-        let confirmation =
-            message.confirm_token.and(job.signup).map(|signup| (signup, message.message_id.clone()));
-        Finished { outcome, batch: job.batch, confirmation, refusal }
+        let kind = match message.confirm_token {
+            Some(_) => ConsentKind::MailAccepted,
+            None => ConsentKind::ToldSubscribed,
+        };
+        let message_id = message.message_id.clone();
+        let answer = job.signup.map(|signup| SignupAnswer { signup, message_id, kind });
+        Finished { outcome, batch: job.batch, answer, refusal }
     }
 
     /// What became of a message, and the refusal that may be one of many.

@@ -27,9 +27,17 @@ pub enum ConsentKind {
     LinkOpened,
     /// The owner agreed.
     Confirmed,
-    /// The owner said "that was not me".
+    /// "That was not me" was said behind the link.
     Declined,
-    /// The owner unsubscribed.
+    /// The request was not answered before another one took its place.
+    Superseded,
+    /// A request for another address was called off before it was answered.
+    Cancelled,
+    /// A request for another address was not answered before the subscription ended that was to move.
+    Lapsed,
+    /// The relay took the mail that says "you are subscribed already".
+    ToldSubscribed,
+    /// The consent ended for this address.
     Withdrawn,
     /// Everything about the address was removed.
     Erased,
@@ -44,9 +52,9 @@ pub enum ConsentMethod {
     Form,
     /// The mail relay.
     Relay,
-    /// A link in a mail.
+    /// A link in a mail; of a POST it is not known whether a button of ours was pressed, and by whom.
     Link,
-    /// A button on a page of ours.
+    /// A button on a page of ours: the request brought what only that page's form has.
     Button,
     /// The mail program's own unsubscribe button (RFC 8058).
     OneClick,
@@ -54,12 +62,22 @@ pub enum ConsentMethod {
     Undo,
     /// A file brought in by the operator.
     Import,
-    /// The operator, by command.
+    /// A staff member, on the staff pages.
     Staff,
+    /// The operator, by command. Earlier versions recorded this as `staff`.
+    Command,
     /// Another address took its place, whose owner pressed confirm.
     AddressChange,
     /// Nobody: its time was over.
     Retention,
+    /// The settings page of the subscription, which every mail links to.
+    Settings,
+    /// A newer request for another address of the same subscription.
+    NewerRequest,
+    /// Another signup of the same address, which was confirmed.
+    OtherSignup,
+    /// The subscription it belonged to ended.
+    Withdrawal,
 }
 
 /// One event to be recorded. Only `kind`, `method` and the address are always known.
@@ -79,7 +97,7 @@ pub struct NewEvent<'a> {
     pub subscriber: Option<SubscriberId>,
     /// The text that was shown.
     pub shown: Option<Shown>,
-    /// The page the form stood on.
+    /// The page the form stood on, or the button.
     pub form_page: Option<&'a str>,
     /// The visitor's IP address, when the operator keeps it (`KEEP_IP_DAYS`).
     pub client_ip: Option<IpAddr>,
@@ -156,12 +174,14 @@ pub async fn record(db: &mut PgConnection, event: &NewEvent<'_>) -> sqlx::Result
     Ok(())
 }
 
-/// Records that the relay took the confirmation mail of a signup, with its answer.
+/// Records that the relay took the mail that answers a signup, with the relay's reply. `kind` says which mail it was:
+/// [`ConsentKind::MailAccepted`] or [`ConsentKind::ToldSubscribed`].
 ///
 /// # Errors
 /// When the database fails.
-pub async fn record_mail_accepted(
+pub async fn record_answer_accepted(
     db: &mut PgConnection,
+    kind: ConsentKind,
     signup: SignupId,
     message_id: &str,
     (code, text): (i16, &str),
@@ -170,12 +190,13 @@ pub async fn record_mail_accepted(
     // Taken from the signup in the same statement: a signup erased meanwhile leaves no trace.
     sqlx::query!(
         "insert into consent_events (at, kind, method, email, email_normalized, signup_id, message_id, smtp_code, smtp_text)
-         select $1, 'mail_accepted', 'relay', email, email_normalized, id, $3, $4, $5 from signups where id = $2",
+         select $1, $6, 'relay', email, email_normalized, id, $3, $4, $5 from signups where id = $2",
         now,
         signup.0,
         message_id,
         code,
-        text
+        text,
+        kind as ConsentKind
     )
     .execute(db)
     .await?;
@@ -252,7 +273,7 @@ pub struct ConsentEvent {
     pub consent_text_sha256: Option<String>,
     /// The text itself, from the publication's version.
     pub consent_text: Option<String>,
-    /// The page the form stood on.
+    /// The page the form stood on, as far as the form said; or the page of ours with the button.
     pub form_page: Option<String>,
     /// The visitor's IP address, while it is kept.
     pub client_ip: Option<String>,
@@ -266,6 +287,67 @@ pub struct ConsentEvent {
     pub source: Option<String>,
     /// Import: when it was given.
     pub consented_at: Option<DateTime<Utc>>,
+    /// The event claims more than was known: an earlier version wrote `button` also where nobody can know whether one was
+    /// pressed, and `declined` also where a request for another address was replaced or called off.
+    ///
+    /// Left out of JSON when false, so that proofs made before verify as they did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ambiguous: bool,
+}
+
+impl ConsentEvent {
+    /// What happened, as a key for the pages' texts: the kind, or kind and method where the kind alone would claim an
+    /// act of the person that was another's.
+    #[must_use]
+    pub fn what(&self) -> &'static str {
+        use {ConsentKind as Kind, ConsentMethod as Method};
+        match (self.kind, self.method) {
+            (Kind::Requested, Method::Staff) => "requested_by_staff",
+            (Kind::Requested, _) => "requested",
+            (Kind::MailAccepted, _) => "mail_accepted",
+            (Kind::ToldSubscribed, _) => "told_subscribed",
+            (Kind::LinkOpened, _) => "link_opened",
+            (Kind::Confirmed, Method::Import) => "confirmed_elsewhere",
+            (Kind::Confirmed, Method::Undo) => "confirmed_again",
+            (Kind::Confirmed, _) => "confirmed",
+            (Kind::Declined, _) if self.ambiguous => "ended",
+            (Kind::Declined, _) => "declined",
+            (Kind::Superseded, _) => "superseded",
+            (Kind::Cancelled, _) => "cancelled",
+            (Kind::Lapsed, _) => "lapsed",
+            (Kind::Withdrawn, Method::AddressChange) => "moved",
+            (Kind::Withdrawn, Method::Staff | Method::Command | Method::Import | Method::Retention) => {
+                "unsubscribed"
+            }
+            (Kind::Withdrawn, _) => "withdrawn",
+            (Kind::Erased, _) => "erased",
+        }
+    }
+
+    /// By which way it happened, as a key for the pages' texts.
+    #[must_use]
+    pub fn how(&self) -> &'static str {
+        if self.ambiguous {
+            return if self.kind == ConsentKind::Declined { "unrecorded" } else { "link" };
+        }
+        match self.method {
+            ConsentMethod::Form => "form",
+            ConsentMethod::Relay => "relay",
+            ConsentMethod::Link => "link",
+            ConsentMethod::Button => "button",
+            ConsentMethod::OneClick => "one_click",
+            ConsentMethod::Undo => "undo",
+            ConsentMethod::Import => "import",
+            ConsentMethod::Staff => "staff",
+            ConsentMethod::Command => "command",
+            ConsentMethod::AddressChange => "address_change",
+            ConsentMethod::Retention => "retention",
+            ConsentMethod::Settings => "settings",
+            ConsentMethod::NewerRequest => "newer_request",
+            ConsentMethod::OtherSignup => "other_signup",
+            ConsentMethod::Withdrawal => "withdrawal",
+        }
+    }
 }
 
 /// Everything recorded of an address, oldest first.
@@ -286,8 +368,19 @@ pub async fn of_address(
                  p.content #>> array['texts', p.content ->> 'locale', 'consent']
              ) as consent_text,
              e.form_page, host(e.client_ip) as client_ip, e.message_id, e.smtp_code, e.smtp_text, e.source,
-             e.consented_at
+             e.consented_at,
+             -- A button of ours leaves its page in the record today: a press behind a confirmation link brings with it
+             -- when that page was opened, and an unsubscribe names the page.
+             e.method = 'button' and case e.kind
+                 when 'withdrawn' then e.form_page is null
+                 when 'confirmed' then not o.was_opened
+                 when 'declined' then not o.was_opened
+                 else false
+             end as "ambiguous!"
            from consent_events e left join publications p on p.version = e.publication_version
+           cross join lateral (
+               select exists (select from consent_events l where l.email_normalized = e.email_normalized
+                              and l.signup_id = e.signup_id and l.kind = 'link_opened') as was_opened) o
            where e.email_normalized = $1 order by e.at, e.id"#,
         address.as_str()
     )

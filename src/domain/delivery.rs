@@ -26,7 +26,7 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     address::{EmailAddress, NormalizedAddress},
-    ids::{SignupId, SubscriberId, UpdateId},
+    ids::{DeliveryId, SignupId, SubscriberId, UpdateId},
 };
 
 /// What a message is.
@@ -254,6 +254,24 @@ pub async fn tests_of(db: &mut PgConnection, update: UpdateId, limit: i64) -> sq
     .await
 }
 
+/// Notes what the messages say that are about to go out in answer to signups: whether "you are subscribed already", or a
+/// request to confirm.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note_answers(db: &mut PgConnection, answers: &[(DeliveryId, bool)]) -> sqlx::Result<()> {
+    let (ids, told): (Vec<i64>, Vec<bool>) = answers.iter().map(|(id, told)| (id.0, *told)).unzip();
+    sqlx::query!(
+        "update deliveries d set told_subscribed = a.told from unnest($1::bigint[], $2::bool[]) as a (id, told)
+         where d.id = a.id",
+        &ids,
+        &told
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Skips everything that waits for a subscriber who is leaving, also in mailings under way. What is on its way by now
 /// has begun, and goes out.
 ///
@@ -455,8 +473,9 @@ async fn remove(db: &mut PgConnection, ids: &[i64]) -> sqlx::Result<()> {
 /// A message to somebody, as `subscribers show` lists it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Listed {
-    /// What it was.
-    pub kind: DeliveryKind,
+    /// What it was: a [`DeliveryKind`] by name. For the mail that answers a signup: `confirmation`, or
+    /// `already_subscribed`, or `signup_answer` where none went out, or none that is known.
+    pub kind: String,
     /// Mailing copies: the subject.
     pub subject: Option<String>,
     /// Where it stands.
@@ -478,7 +497,17 @@ pub struct Listed {
 pub async fn of_address(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::Result<Vec<Listed>> {
     sqlx::query_as!(
         Listed,
-        r#"select d.kind as "kind: DeliveryKind", m.subject as "subject?", d.state as "state: DeliveryState", d.due_at,
+        r#"select case
+               when d.kind <> 'confirmation' then d.kind::text
+               when d.state in ('pending', 'skipped') then 'signup_answer'
+               when d.told_subscribed then 'already_subscribed'
+               when not d.told_subscribed then 'confirmation'
+               -- An earlier version did not note it; but that the relay took a confirmation is in the record of consent.
+               when d.state <> 'accepted' then 'signup_answer'
+               when exists (select from consent_events e where e.email_normalized = $1 and e.signup_id = d.signup_id
+                            and e.kind = 'mail_accepted') then 'confirmation'
+               else 'already_subscribed'
+             end as "kind!", m.subject as "subject?", d.state as "state: DeliveryState", d.due_at,
              d.finished_at, d.smtp_code, d.smtp_text
            from deliveries d left join mailings m on m.id = d.mailing_id
            where d.id in (

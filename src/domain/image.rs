@@ -252,7 +252,7 @@ pub async fn add(
     )
     .execute(&mut *db)
     .await?;
-    let details = json!({ "width": new.large.0, "height": new.large.1 });
+    let details = json!({ "alt": new.alt, "width": new.large.0, "height": new.large.1 });
     audit::record(&mut *db, by, Action::ImageAdded, new.name.as_str(), &details, now).await?;
     by_id(db, id).await?.ok_or(sqlx::Error::RowNotFound)
 }
@@ -372,7 +372,7 @@ pub async fn describe(
     .fetch_optional(&mut *db)
     .await?;
     if let Some(name) = &changed {
-        audit::record(db, by, Action::ImageDescribed, name, &json!({}), now).await?;
+        audit::record(db, by, Action::ImageDescribed, name, &json!({ "alt": alt }), now).await?;
     }
     Ok(changed.is_some())
 }
@@ -407,7 +407,7 @@ pub async fn remove(
         return Ok(Removed::InUse);
     }
     sqlx::query!("delete from images where id = $1", id.0).execute(&mut *db).await?;
-    audit::record(db, by, Action::ImageRemoved, &locked.name, &json!({}), now).await?;
+    audit::record(db, by, Action::ImageRemoved, &locked.name, &json!({ "alt": image.alt }), now).await?;
     Ok(Removed::Gone(Box::new(image)))
 }
 

@@ -193,6 +193,7 @@ mod tests {
             smtp_text: Some("2.0.0 Ok".into()),
             source: None,
             consented_at: None,
+            ambiguous: false,
         }
     }
 
@@ -214,6 +215,12 @@ mod tests {
         let rotated = format!("{},{}", STANDARD.encode([2; 32]), STANDARD.encode([1; 32]));
         assert_eq!(read.verify(&SecretKeys::parse(&rotated).unwrap()), Ok(()));
         assert_eq!(read.verify(&keys(2)), Err(Broken::Seal));
+    }
+
+    #[test]
+    fn an_event_is_hashed_as_it_was_before_events_could_be_ambiguous() {
+        let event = serde_json::to_string(&event(ConsentKind::Requested, 0)).unwrap();
+        assert!(event.ends_with(r#""source":null,"consented_at":null}"#), "{event}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod address_change;
 pub mod challenge;
 pub mod limits;
 pub mod rush;
+pub mod standing;
 pub mod waves;
 
 use std::net::IpAddr;
@@ -20,13 +21,12 @@ use crate::{
         delivery::{self, DeliveryKind},
         ids::{SignupId, SubscriberId},
         locale::Locale,
-        subscriber::{self, SubscriberState},
-        suppression,
+        subscriber, suppression,
         token::ConfirmTokenHash,
     },
 };
 
-use self::limits::Place;
+use self::{limits::Place, standing::Standing};
 
 /// How long a confirmation link works.
 pub const SIGNUP_LIVES: Duration = Duration::days(7);
@@ -42,6 +42,13 @@ pub enum SignupState {
     Confirmed,
     /// "Das war ich nicht" was pressed.
     Declined,
+    /// Another request took its place before it was answered: for a change of address a newer one, else another signup
+    /// of the address that was confirmed.
+    Superseded,
+    /// A change of address that was called off on the settings page.
+    Cancelled,
+    /// A change of address whose subscription ended before it was answered.
+    Lapsed,
 }
 
 /// What a visitor sends with the form.
@@ -192,23 +199,11 @@ pub async fn by_token(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::R
     .await
 }
 
-/// What pressing a button on the confirm page came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// The address is subscribed, now or already.
-    Confirmed(SubscriberId),
-    /// The signup is ended, now or already.
-    Declined,
-    /// The link's time is over, or its subscriber has left since.
-    Expired,
-    /// No signup has this token.
-    Unknown,
-}
-
-/// "Ja, anmelden": makes the address a subscriber. Pressing again changes nothing and answers the same.
+/// "Ja, anmelden": makes the address a subscriber. Pressing again changes nothing. Answers what the link is worth then;
+/// nothing when no signup has this token.
 ///
 /// `opened_at` is when the page was opened, if the form brought a signed time with it; it goes into the record as
-/// an event of its own.
+/// an event of its own. Without it nobody knows whether a button was pressed, and the record does not say so.
 ///
 /// # Errors
 /// When the database fails.
@@ -218,37 +213,37 @@ pub async fn confirm(
     token: ConfirmTokenHash,
     opened_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
-) -> sqlx::Result<Answer> {
-    let Some(signup) = locked(db, token).await? else { return Ok(Answer::Unknown) };
-    match signup.state {
-        SignupState::Confirmed => return answered_before(db, &signup).await,
-        SignupState::Declined => return Ok(Answer::Declined),
-        SignupState::Waiting if now >= signup.expires_at => return Ok(Answer::Expired),
-        SignupState::Waiting => {}
+) -> sqlx::Result<Option<Standing>> {
+    let Some(signup) = locked(db, token).await? else { return Ok(None) };
+    let standing = standing::of(db, &signup, now).await?;
+    let can_be_answered = signup.state == SignupState::Waiting && now < signup.expires_at;
+    if !can_be_answered || !matches!(standing, Standing::Open | Standing::Elsewhere(_)) {
+        return Ok(Some(standing));
     }
     let id = if let Some(id) = signup.replaces {
-        let Some(moved) = address_change::complete(db, &signup, id, now).await? else {
-            return Ok(Answer::Expired);
-        };
-        moved
+        let Some(moves) = address_change::active(db, id).await? else { return Ok(Some(Standing::Lapsed)) };
+        end(db, signup.id, SignupState::Confirmed, now).await?;
+        address_change::complete(db, &signup, &moves, now).await?
     } else {
+        end(db, signup.id, SignupState::Confirmed, now).await?;
+        supersede_others(db, &signup, now).await?;
         let activated = subscriber::activate(db, &signup.email, signup.locale, now).await?;
         if activated.was_inactive {
             delivery::enqueue_for_subscriber(db, DeliveryKind::Welcome, activated.id, now).await?;
         }
         activated.id
     };
-    end(db, signup.id, SignupState::Confirmed, now).await?;
     suppression::lift(db, keys, &signup.email.normalized()).await?;
     record_answer(db, &signup, Some(id), ConsentKind::Confirmed, opened_at, now).await?;
     if signup.replaces.is_some() {
         // Last, because it holds up the worker that is just sending to its neighbours.
         delivery::readdress_for_subscriber(db, id).await?;
     }
-    Ok(Answer::Confirmed(id))
+    Ok(Some(Standing::Confirmed(id)))
 }
 
-/// "Das war ich nicht": ends the signup. A confirmed one stays confirmed; leaving is what unsubscribe is for.
+/// "Das war ich nicht": ends the signup. A confirmed one stays confirmed; leaving is what unsubscribe is for. Answers what
+/// the link is worth then; nothing when no signup has this token.
 ///
 /// # Errors
 /// When the database fails.
@@ -257,48 +252,61 @@ pub async fn decline(
     token: ConfirmTokenHash,
     opened_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
-) -> sqlx::Result<Answer> {
-    let Some(signup) = locked(db, token).await? else { return Ok(Answer::Unknown) };
-    match signup.state {
-        SignupState::Confirmed => answered_before(db, &signup).await,
-        SignupState::Declined => Ok(Answer::Declined),
-        SignupState::Waiting => {
-            end_declined(db, &signup, opened_at, now).await?;
-            Ok(Answer::Declined)
-        }
+) -> sqlx::Result<Option<Standing>> {
+    let Some(mut signup) = locked(db, token).await? else { return Ok(None) };
+    let standing = standing::of(db, &signup, now).await?;
+    if signup.state != SignupState::Waiting || standing == Standing::Lapsed {
+        return Ok(Some(standing));
     }
-}
-
-async fn end_declined(
-    db: &mut PgConnection,
-    signup: &Signup,
-    opened_at: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
     end(db, signup.id, SignupState::Declined, now).await?;
-    record_answer(db, signup, None, ConsentKind::Declined, opened_at, now).await
+    record_answer(db, &signup, None, ConsentKind::Declined, opened_at, now).await?;
+    signup.state = SignupState::Declined;
+    standing::of(db, &signup, now).await.map(Some)
 }
 
-/// What a signup that was confirmed before is worth now: its owner may have left since, and the link brings nobody
-/// back.
-///
-/// # Errors
-/// When the database fails.
-pub async fn answered_before(db: &mut PgConnection, signup: &Signup) -> sqlx::Result<Answer> {
-    let known = subscriber::by_address(db, &signup.email.normalized()).await?;
-    Ok(known
-        .filter(|known| known.state == SubscriberState::Active)
-        .map_or(Answer::Expired, |known| Answer::Confirmed(known.id)))
-}
-
-/// The signup of a token, locked, so that two presses at once come one after the other.
-async fn locked(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::Result<Option<Signup>> {
+/// Ends the other signups of an address that has just been confirmed: their links are not to bring anybody back who
+/// leaves. One whose mail has not gone out yet is left alone: it is answered with "you are subscribed already".
+async fn supersede_others(db: &mut PgConnection, confirmed: &Signup, now: DateTime<Utc>) -> sqlx::Result<()> {
+    let normalized = confirmed.email.normalized();
     sqlx::query!(
-        "select s.id from signups s join confirm_tokens t on t.signup_id = s.id where t.token_sha256 = $1
-         for update of s",
-        token.0.as_slice()
+        "with ended as (
+             update signups s set state = 'superseded', ended_at = $3
+             where email_normalized = $1 and id <> $2 and state = 'waiting' and expires_at > $3 and replaces is null
+               and not exists (select from deliveries d where d.signup_id = s.id and d.state = 'pending')
+             returning id, email, email_normalized)
+         insert into consent_events (at, kind, method, email, email_normalized, signup_id)
+         select $3, 'superseded', 'other_signup', email, email_normalized, id from ended",
+        normalized.as_str(),
+        confirmed.id.0,
+        now
     )
-    .fetch_optional(&mut *db)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The signup of a token, locked together with whatever its answer changes, so that two presses at once come one after
+/// the other: the subscription it is to move, or all signups of its address. Everybody locks subscriptions first, and
+/// signups in the order of their ids.
+async fn locked(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::Result<Option<Signup>> {
+    let Some(signup) = by_token(db, token).await? else { return Ok(None) };
+    let normalized = signup.email.normalized();
+    sqlx::query!(
+        "select id from subscribers where id = $1 or ($1::uuid is null and email_normalized = $2) for update",
+        signup.replaces.map(|id| id.0),
+        normalized.as_str()
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    sqlx::query!(
+        "select id from signups
+         where id = $1 or ($3 and email_normalized = $2 and state = 'waiting' and replaces is null)
+         order by id for update",
+        signup.id.0,
+        normalized.as_str(),
+        signup.replaces.is_none()
+    )
+    .fetch_all(&mut *db)
     .await?;
     by_token(db, token).await
 }
@@ -337,12 +345,13 @@ async fn record_answer(
         consent::record(db, &opened).await?;
     }
     let shown = shown_at(db, signup).await?;
+    let method = if opened_at.is_some() { ConsentMethod::Button } else { ConsentMethod::Link };
     let pressed = NewEvent {
         signup: Some(signup.id),
         subscriber,
         shown,
         form_page: Some(&signup.form_page),
-        ..NewEvent::new(kind, ConsentMethod::Button, &signup.email, now)
+        ..NewEvent::new(kind, method, &signup.email, now)
     };
     consent::record(db, &pressed).await
 }
@@ -425,7 +434,7 @@ pub struct Listed {
     pub requested_at: DateTime<Utc>,
     /// When its links end or ended.
     pub expires_at: DateTime<Utc>,
-    /// When a button was pressed.
+    /// When it was answered, or ended unanswered.
     pub ended_at: Option<DateTime<Utc>>,
     /// Whether it was to move a subscription to this address.
     pub is_address_change: bool,

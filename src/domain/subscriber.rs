@@ -152,6 +152,20 @@ pub async fn unsubscribe(
     method: ConsentMethod,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Unsubscribed> {
+    unsubscribe_on(db, id, method, None, now).await
+}
+
+/// The same, by a button on this page of ours, which is recorded.
+///
+/// # Errors
+/// When the database fails.
+pub async fn unsubscribe_on(
+    db: &mut PgConnection,
+    id: SubscriberId,
+    method: ConsentMethod,
+    page: Option<&str>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Unsubscribed> {
     let Some(subscriber) = locked(db, id).await? else { return Ok(Unsubscribed::Nobody) };
     if subscriber.state != SubscriberState::Active {
         return Ok(Unsubscribed::Before);
@@ -159,12 +173,34 @@ pub async fn unsubscribe(
     set_state(db, id, SubscriberState::Unsubscribed, now).await?;
     let event = NewEvent {
         subscriber: Some(id),
+        form_page: page,
         ..NewEvent::new(ConsentKind::Withdrawn, method, &subscriber.email, now)
     };
     consent::record(db, &event).await?;
+    end_address_changes(db, id, now).await?;
     // Last, because it holds up the worker that is just sending to its neighbours.
     delivery::skip_for_subscriber(db, id, now).await?;
     Ok(Unsubscribed::Now)
+}
+
+/// Ends the requests for another address that wait: there is no subscription to move any more. Nobody answered them.
+async fn end_address_changes(
+    db: &mut PgConnection,
+    id: SubscriberId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with ended as (
+             update signups set state = 'lapsed', ended_at = $2 where replaces = $1 and state = 'waiting' and expires_at > $2
+             returning id, email, email_normalized)
+         insert into consent_events (at, kind, method, email, email_normalized, signup_id, subscriber_id)
+         select $2, 'lapsed', 'withdrawal', email, email_normalized, id, $1 from ended",
+        id.0,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Takes an unsubscribe back, within the hour in which its page offers that. Answers whether the address is

@@ -88,6 +88,7 @@ impl Composer {
             requested_at: content.written_time(signup.requested_at, signup.locale),
             expires_at: content.written_time(signup.expires_at, signup.locale),
             requested_site: self.site(publication),
+            is_by_staff: signup.is_by_staff,
         };
         self.frame(
             MailKind::Confirmation,
@@ -171,6 +172,7 @@ impl Composer {
             publication: PublicationContext::new(&publication.content, signup.locale),
             requested_at: publication.content.written_time(signup.requested_at, signup.locale),
             requested_site: self.site(publication),
+            is_by_staff: signup.is_by_staff,
             unsubscribe_url: self.marked_unsubscribe_url(),
             manage_url: self.marked_manage_url(),
         };

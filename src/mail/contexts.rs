@@ -87,6 +87,8 @@ pub struct ConfirmationContext {
     pub expires_at: String,
     /// Name of the site it was asked for on: the publication's own, never what a visitor sent (invariant 6).
     pub requested_site: String,
+    /// Staff entered the address: nobody asked on a site.
+    pub is_by_staff: bool,
 }
 
 /// For `already_subscribed/`.
@@ -100,6 +102,8 @@ pub struct AlreadySubscribedContext {
     pub requested_at: String,
     /// Name of the site it was asked for on.
     pub requested_site: String,
+    /// Staff entered the address: nobody asked on a site.
+    pub is_by_staff: bool,
     /// Where the subscription is ended.
     pub unsubscribe_url: String,
     /// The subscriber's settings page.

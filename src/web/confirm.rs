@@ -9,11 +9,14 @@ use url::Url;
 use crate::domain::{
     ids::SubscriberId,
     publication::{self, Origin},
-    signup::{self, Answer, Signup, SignupState},
-    token::{self, ConfirmToken, LinkPurpose, subscriber_token},
+    signup::{
+        self, Signup,
+        standing::{self, Standing},
+    },
+    token::{self, ConfirmToken},
 };
 
-use super::{AppState, link::LinkToken, problem::Problem, visitor::Visitor};
+use super::{AppState, link::LinkToken, problem::Problem, unsubscribe, visitor::Visitor};
 
 /// What the page's form sends.
 #[derive(Debug, Deserialize)]
@@ -34,18 +37,11 @@ pub async fn ask(
 ) -> Result<Response, Problem> {
     let confirm_token = ConfirmToken::parse(&token).ok_or(Problem::LinkUnknown)?;
     let mut db = state.pool.acquire().await?;
-    let signup = signup::by_token(&mut db, confirm_token.hash()).await?.ok_or(Problem::LinkUnknown)?;
+    let signup = signup::by_token(&mut db, confirm_token.hash()).await?.ok_or(Problem::ConfirmUnknown)?;
     let now = Utc::now();
-    match signup.state {
-        SignupState::Confirmed => {
-            return match signup::answered_before(&mut db, &signup).await? {
-                Answer::Confirmed(subscriber) => confirmed(&visitor, &signup, subscriber),
-                _ => Err(Problem::LinkExpired),
-            };
-        }
-        SignupState::Declined => return Err(Problem::LinkEnded),
-        SignupState::Waiting if now >= signup.expires_at => return Err(Problem::LinkExpired),
-        SignupState::Waiting => {}
+    let standing = standing::of(&mut db, &signup, now).await?;
+    if standing != Standing::Open {
+        return told(&visitor, &signup, standing, NOTHING);
     }
     let template = if signup.replaces.is_some() { "confirm_change.html" } else { "confirm.html" };
     // Whom staff have asked in reads here what everybody else has read beside the form.
@@ -79,31 +75,73 @@ pub async fn answer(
     let now = Utc::now();
     let opened_at = token::read_opened_token(&state.keys, hash, &pressed.opened);
     let mut transaction = state.pool.begin().await?;
-    let signup = signup::by_token(&mut transaction, hash).await?.ok_or(Problem::LinkUnknown)?;
-    let came_to = match pressed.action.as_str() {
-        "confirm" => signup::confirm(&mut transaction, &state.keys, hash, opened_at, now).await?,
-        "decline" => signup::decline(&mut transaction, hash, opened_at, now).await?,
+    let signup = signup::by_token(&mut transaction, hash).await?.ok_or(Problem::ConfirmUnknown)?;
+    let standing = match pressed.action.as_str() {
+        CONFIRM => signup::confirm(&mut transaction, &state.keys, hash, opened_at, now).await?,
+        DECLINE => signup::decline(&mut transaction, hash, opened_at, now).await?,
         _ => return Err(Problem::BadRequest),
     };
     transaction.commit().await?;
-    match came_to {
-        Answer::Confirmed(subscriber) => confirmed(&visitor, &signup, subscriber),
-        // "Ja, anmelden" after "Das war ich nicht": the signup is over, and the page says how to begin anew.
-        Answer::Declined if pressed.action == "confirm" => Err(Problem::LinkEnded),
-        Answer::Declined => visitor.answer(StatusCode::OK, "declined.html", &json!({})),
-        Answer::Expired => Err(Problem::LinkExpired),
-        Answer::Unknown => Err(Problem::LinkUnknown),
+    told(&visitor, &signup, standing.ok_or(Problem::ConfirmUnknown)?, &pressed.action)
+}
+
+const CONFIRM: &str = "confirm";
+const DECLINE: &str = "decline";
+
+/// The page was opened, and nothing pressed.
+const NOTHING: &str = "";
+
+/// What is so, after a press or instead of the question.
+fn told(visitor: &Visitor, signup: &Signup, standing: Standing, pressed: &str) -> Result<Response, Problem> {
+    let is_change = signup.replaces.is_some();
+    let of = |signup: Problem, change: Problem| Err(if is_change { change } else { signup });
+    match standing {
+        Standing::Confirmed(subscriber) if pressed == DECLINE => {
+            subscribed(visitor, signup, subscriber, if is_change { "change" } else { "yes" })
+        }
+        Standing::Confirmed(subscriber) => confirmed(visitor, signup, subscriber),
+        Standing::Elsewhere(subscriber) => {
+            let why = if pressed == DECLINE { "declined" } else { "elsewhere" };
+            subscribed(visitor, signup, subscriber, why)
+        }
+        Standing::Declined if pressed == DECLINE => {
+            visitor.answer(StatusCode::OK, "declined.html", &json!({ "is_change": is_change }))
+        }
+        // "Ja, anmelden" after "Das war ich nicht": it is over, and the page says how to begin anew.
+        Standing::Declined => of(Problem::LinkEnded, Problem::ChangeDeclined),
+        Standing::Expired => of(Problem::LinkExpired, Problem::ChangeExpired),
+        Standing::Left => Err(Problem::LinkLeft),
+        Standing::Moved => Err(Problem::LinkMoved),
+        Standing::Superseded => Err(Problem::ChangeSuperseded),
+        Standing::Cancelled => Err(Problem::ChangeCancelled),
+        Standing::Lapsed => Err(Problem::ChangeLapsed),
+        // Open is answered before, or by the press.
+        Standing::Ended | Standing::Open => Err(Problem::ChangeEnded),
     }
 }
 
 fn confirmed(visitor: &Visitor, signup: &Signup, subscriber: SubscriberId) -> Result<Response, Problem> {
-    let token = subscriber_token(&visitor.state.keys, LinkPurpose::Unsubscribe, subscriber);
     let own = json!({
         "is_change": signup.replaces.is_some(),
         "address": signup.email.masked(),
-        "unsubscribe_url": format!("/unsubscribe/{token}?lang={}", visitor.locale),
+        "unsubscribe_url": unsubscribe::path(visitor, subscriber),
     });
     visitor.answer(StatusCode::OK, "confirmed.html", &own)
+}
+
+/// The address is subscribed, whatever was pressed or asked here: says why, and offers to leave.
+fn subscribed(
+    visitor: &Visitor,
+    signup: &Signup,
+    subscriber: SubscriberId,
+    why: &str,
+) -> Result<Response, Problem> {
+    let own = json!({
+        "why": why,
+        "masked_address": signup.email.masked(),
+        "unsubscribe_action": unsubscribe::path(visitor, subscriber),
+    });
+    visitor.answer(StatusCode::OK, "subscribed.html", &own)
 }
 
 /// The host of the page the form stood on, if it is one of the project's own: any other name was made up by whoever

@@ -18,7 +18,7 @@ use crate::domain::{
     token::{LinkPurpose, read_subscriber_token, subscriber_token},
 };
 
-use super::{AppState, link::LinkToken, problem::Problem, visitor::Visitor};
+use super::{AppState, link::LinkToken, problem::Problem, unsubscribe, visitor::Visitor};
 
 /// Between two access links to the same subscriber: forwarding a newsletter must not make a mailbox full.
 const ACCESS_AGAIN: TimeDelta = TimeDelta::minutes(10);
@@ -65,8 +65,8 @@ pub async fn change(
             "language"
         }
         "keep_address" => {
-            address_change::cancel(&mut transaction, id, now).await?;
-            "keep_address"
+            let cancelled = address_change::cancel(&mut transaction, id, now).await?;
+            if cancelled == 0 { "keep_address_before" } else { "keep_address" }
         }
         "access" => {
             let Some(subscriber) = subscriber::locked(&mut transaction, id).await? else {
@@ -114,7 +114,7 @@ async fn shown(
         "new_address": new_address.map(|address| address.masked()),
         "done": done,
         "action": path(visitor, id),
-        "unsubscribe_action": unsubscribe_path(visitor, id),
+        "unsubscribe_action": unsubscribe::path(visitor, id),
     });
     match done {
         Some(_) => visitor.answer(StatusCode::OK, "manage.html", &own),
@@ -125,11 +125,6 @@ async fn shown(
 /// The day of the last change of state, as readers see it.
 pub fn since(visitor: &Visitor, subscriber: &Subscriber) -> String {
     visitor.publication.content.written_day(subscriber.state_changed_at, visitor.locale)
-}
-
-fn unsubscribe_path(visitor: &Visitor, id: SubscriberId) -> String {
-    let token = subscriber_token(&visitor.state.keys, LinkPurpose::Unsubscribe, id);
-    format!("/unsubscribe/{token}?lang={}", visitor.locale)
 }
 
 async fn may_have_access_link(

@@ -3,6 +3,7 @@
 
 use axum::{
     Form,
+    body::Bytes,
     extract::{Request, State},
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
@@ -120,7 +121,7 @@ pub async fn ask_address(
             let message = visitor.text("data", "same_address").to_owned();
             return mistake(&mut transaction, &visitor, &subscriber, (&token, &sent.email, &message)).await;
         }
-        Asked::NotActive => return manage::nothing_stored(&visitor),
+        Asked::NotActive => return Err(Problem::AddressNotActive),
     }
     let own = json!({
         "old_address": subscriber.email.as_str(),
@@ -156,15 +157,20 @@ pub async fn erase(
     State(state): State<AppState>,
     LinkToken(token): LinkToken,
     visitor: Visitor,
+    body: Bytes,
 ) -> Result<Response, Problem> {
     let now = Utc::now();
+    // What else it may say, it is done: only the owner of the mailbox has this link.
+    let is_pressed =
+        url::form_urlencoded::parse(&body).any(|(name, value)| name == "action" && value == "erase");
+    let method = if is_pressed { ConsentMethod::Button } else { ConsentMethod::Link };
     let mut transaction = state.pool.begin().await?;
     let subscriber = match owner(&mut transaction, &visitor, &token).await? {
         Owner::Is(subscriber) => subscriber,
         Owner::Answer(answer) => return Ok(answer),
     };
     let normalized = subscriber.email.normalized();
-    erasure::erase(&mut transaction, &state.keys, &normalized, ConsentMethod::Button, now).await?;
+    erasure::erase(&mut transaction, &state.keys, &normalized, method, now).await?;
     transaction.commit().await?;
     tracing::info!(subscriber = %subscriber.id, "a subscriber had everything deleted");
     visitor.answer(StatusCode::OK, "nothing_stored.html", &json!({ "is_erased": true }))
@@ -189,7 +195,8 @@ async fn owner(db: &mut PgConnection, visitor: &Visitor, token: &str) -> Result<
             let own = json!({ "action": manage::path(visitor, subscriber.id) });
             visitor.answer(StatusCode::GONE, "access_expired.html", &own).map(Owner::Answer)
         }
-        None => Err(Problem::LinkUnknown),
+        // It came to an address that was given up since.
+        None => Err(Problem::AccessMoved),
     }
 }
 
@@ -232,6 +239,7 @@ async fn everything(
         "new_address": new_address.map(|address| address.as_str().to_owned()),
         "events": events(visitor, &record),
         "mails": mails(visitor, &record),
+        "time_zone": content.time_zone.0.name(),
         "about": about(visitor),
         "links": links,
         "form": { "email": "", "error": null, "consent_version": visitor.publication.version },
@@ -249,8 +257,8 @@ fn events(visitor: &Visitor, record: &Record) -> Vec<Value> {
     let in_words = all.into_iter().map(|(former, event)| {
         json!({
             "at": visitor.publication.content.written_time(event.at, visitor.locale),
-            "what": visitor.text("data.event", &word(&event.kind)),
-            "how": visitor.text("data.method", &word(&event.method)),
+            "what": visitor.text("data.event", event.what()),
+            "how": visitor.text("data.method", event.how()),
             "former_address": former,
             "text": event.consent_text,
             "page": event.form_page,
@@ -267,7 +275,7 @@ fn mails(visitor: &Visitor, record: &Record) -> Vec<Value> {
         let at = mail.finished_at.unwrap_or(mail.due_at);
         json!({
             "at": visitor.publication.content.written_time(at, visitor.locale),
-            "what": mail.subject.as_deref().unwrap_or_else(|| visitor.text("data.mail", &word(&mail.kind))),
+            "what": mail.subject.as_deref().unwrap_or_else(|| visitor.text("data.mail", &mail.kind)),
             "result": visitor.text("data.result", &word(&mail.state)),
         })
     });

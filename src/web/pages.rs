@@ -23,6 +23,7 @@ const TEMPLATES: &[(&str, &str)] = built_in!(
     "confirm.html",
     "confirmed.html",
     "declined.html",
+    "subscribed.html",
     "unsubscribe.html",
     "unsubscribed.html",
     "left.html",

@@ -24,14 +24,40 @@ use super::{
 /// What can go wrong, as a visitor meets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// A token that is not ours, cut off or altered.
+    /// A token that is not as it stood in any mail of ours.
     LinkUnknown,
+    /// A confirm token of which nothing is stored: altered, or of a signup that is forgotten.
+    ConfirmUnknown,
     /// The same in an unsubscribe link. Whoever meets it wants to leave and must get there.
     UnsubscribeUnknown,
     /// A confirm link whose time is over.
     LinkExpired,
     /// A confirm link whose signup was ended with "that was not me".
     LinkEnded,
+    /// A confirm link whose subscription began and has ended.
+    LinkLeft,
+    /// A confirm link whose subscription goes to another address by now.
+    LinkMoved,
+    /// A change of address whose time is over.
+    ChangeExpired,
+    /// A change of address that was refused with "that was not me".
+    ChangeDeclined,
+    /// A change of address that a newer one took the place of.
+    ChangeSuperseded,
+    /// A change of address that was called off on the settings page.
+    ChangeCancelled,
+    /// A change of address whose subscription has ended.
+    ChangeLapsed,
+    /// A change of address that has ended; nobody knows how.
+    ChangeEnded,
+    /// Another address is asked for, and there is no active subscription.
+    AddressNotActive,
+    /// An access link that came to an address of before.
+    AccessMoved,
+    /// An unsubscribe that cannot be taken back, because the subscription has ended otherwise.
+    UndoOver,
+    /// An answer to the question why somebody left, with a form that is too old or not ours.
+    QuestionOver,
     /// No such page.
     NotFound,
     /// A page asked for in a way it does not take.
@@ -68,8 +94,24 @@ impl Problem {
     /// The status of its answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Problem::LinkUnknown | Problem::UnsubscribeUnknown | Problem::NotFound => StatusCode::NOT_FOUND,
-            Problem::LinkExpired | Problem::LinkEnded => StatusCode::GONE,
+            Problem::LinkUnknown
+            | Problem::ConfirmUnknown
+            | Problem::UnsubscribeUnknown
+            | Problem::AccessMoved
+            | Problem::NotFound => StatusCode::NOT_FOUND,
+            Problem::LinkExpired
+            | Problem::LinkEnded
+            | Problem::LinkLeft
+            | Problem::LinkMoved
+            | Problem::ChangeExpired
+            | Problem::ChangeDeclined
+            | Problem::ChangeSuperseded
+            | Problem::ChangeCancelled
+            | Problem::ChangeLapsed
+            | Problem::ChangeEnded
+            | Problem::AddressNotActive
+            | Problem::UndoOver
+            | Problem::QuestionOver => StatusCode::GONE,
             Problem::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Problem::OtherSite => StatusCode::FORBIDDEN,
             Problem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -85,9 +127,22 @@ impl Problem {
     pub fn key(&self) -> &'static str {
         match self {
             Problem::LinkUnknown => "link_unknown",
+            Problem::ConfirmUnknown => "confirm_unknown",
             Problem::UnsubscribeUnknown => "unsubscribe_unknown",
             Problem::LinkExpired => "link_expired",
             Problem::LinkEnded => "link_ended",
+            Problem::LinkLeft => "link_left",
+            Problem::LinkMoved => "link_moved",
+            Problem::ChangeExpired => "change_expired",
+            Problem::ChangeDeclined => "change_declined",
+            Problem::ChangeSuperseded => "change_superseded",
+            Problem::ChangeCancelled => "change_cancelled",
+            Problem::ChangeLapsed => "change_lapsed",
+            Problem::ChangeEnded => "change_ended",
+            Problem::AddressNotActive => "address_not_active",
+            Problem::AccessMoved => "access_moved",
+            Problem::UndoOver => "undo_over",
+            Problem::QuestionOver => "question_over",
             Problem::NotFound => "not_found",
             Problem::MethodNotAllowed => "method_not_allowed",
             Problem::OtherSite => "other_site",

@@ -9,13 +9,14 @@ use crate::domain::leave_reason::LeaveReason;
 use super::{embed, own_data, problem::Problem, visitor::Visitor};
 
 /// The pages there are, by the names of their templates, in the order in which visitors meet them.
-pub const PAGES: [&str; 20] = [
+pub const PAGES: [&str; 21] = [
     "signup",
     "captcha",
     "check_mailbox",
     "confirm",
     "confirmed",
     "declined",
+    "subscribed",
     "unsubscribe",
     "unsubscribed",
     "left",
@@ -63,8 +64,9 @@ fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
             "consent": null, "consent_lang": visitor.locale,
         }),
         "confirmed" => json!({ "is_change": false, "address": MASKED, "unsubscribe_url": "" }),
+        "subscribed" => json!({ "why": "yes", "masked_address": MASKED, "unsubscribe_action": "" }),
         "unsubscribed" => json!({
-            "undo_action": "",
+            "undo_action": "", "is_stopped": false, "offers_signup": false,
             "why": { "action": "", "undo": "", "reasons": LeaveReason::ALL.map(LeaveReason::name) },
         }),
         "left" => json!({ "undo_action": "" }),
@@ -76,7 +78,8 @@ fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
         "data" => json!({
             "address": ADDRESS, "is_active": true, "since": time, "confirmed_at": time,
             "language": visitor.text("data", if visitor.locale.tag() == "de" { "german" } else { "english" }),
-            "new_address": null, "events": [], "mails": [], "about": own_data::about(visitor),
+            "new_address": null, "events": [], "mails": [],
+            "time_zone": visitor.publication.content.time_zone.0.name(), "about": own_data::about(visitor),
             "links": { "download": "", "address": "", "erase": "", "manage": "" },
             "form": { "email": "", "error": null, "consent_version": visitor.publication.version },
         }),
@@ -92,7 +95,7 @@ fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
         // These differ in which of them they use.
         _ => json!({
             "masked_address": MASKED, "address": ADDRESS, "action": "", "back": "", "manage_url": "",
-            "is_erased": true,
+            "is_erased": true, "is_change": false,
         }),
     })
 }

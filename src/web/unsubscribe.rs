@@ -9,11 +9,11 @@ use crate::domain::{
     consent::ConsentMethod,
     ids::SubscriberId,
     leave_reason::{self, LeaveReason},
-    subscriber::{self, SubscriberState},
+    subscriber::{self, Subscriber, SubscriberState},
     token::{self, LinkPurpose, Undo, read_subscriber_token, subscriber_token},
 };
 
-use super::{AppState, link::LinkToken, problem::Problem, visitor::Visitor};
+use super::{AppState, link::LinkToken, manage, problem::Problem, visitor::Visitor};
 
 /// `GET /unsubscribe/{token}`: asks. Changes nothing, because mail scanners open every link (RFC 8058 §1).
 pub async fn ask(
@@ -31,14 +31,64 @@ pub async fn ask(
                 "masked_address": subscriber.email.masked(),
             }),
         ),
-        // Left before, or erased: no mail goes there, which is what this link is for.
-        _ => visitor.page("unsubscribed.html", &json!({ "undo_action": null, "why": null })),
+        // No mail goes there, which is what this link is for. Who wants it back signs up anew: a forwarded newsletter
+        // must not bring anybody back.
+        known => {
+            let own = json!({
+                "undo_action": null, "why": null, "is_stopped": is_stopped(known.as_ref()), "offers_signup": true,
+            });
+            visitor.page("unsubscribed.html", &own)
+        }
     }
 }
 
-/// `POST /unsubscribe/{token}`: leaves. The button's POST and the one-click POST of a mail program (RFC 8058 §3.1) are
-/// the same; the latter brings `List-Unsubscribe=One-Click` in whatever form encoding it likes, no cookie and no
-/// other sign of who asks, and gets 200 every time.
+/// Whether no mail goes there for another reason than that its owner left.
+fn is_stopped(known: Option<&Subscriber>) -> bool {
+    known.is_some_and(|known| !matches!(known.state, SubscriberState::Active | SubscriberState::Unsubscribed))
+}
+
+/// The unsubscribe link of a subscriber, in the visitor's language.
+pub fn path(visitor: &Visitor, id: SubscriberId) -> String {
+    let token = subscriber_token(&visitor.state.keys, LinkPurpose::Unsubscribe, id);
+    format!("/unsubscribe/{token}?lang={}", visitor.locale)
+}
+
+/// What the POST of a button sends as `from`, and the page that has the button: that it was pressed is recorded with the
+/// page.
+const BUTTONS: [(&str, &str); 3] =
+    [("unsubscribe", "/unsubscribe"), ("settings", "/manage"), ("confirm", "/confirm")];
+
+/// How somebody leaves, by what the POST says: the mail program's button (RFC 8058 §3.1), in whatever form encoding it
+/// likes; a button of ours; else by the link alone, and nobody knows how.
+fn method_of(body: &[u8]) -> (ConsentMethod, Option<&'static str>) {
+    if is_one_click(body) {
+        return (ConsentMethod::OneClick, None);
+    }
+    let from = url::form_urlencoded::parse(body).find(|(name, _)| name == "from").map(|(_, value)| value);
+    let page = BUTTONS.into_iter().find(|(name, _)| from.as_deref() == Some(*name)).map(|(_, page)| page);
+    match page {
+        Some(page) => (ConsentMethod::Button, Some(page)),
+        None => (ConsentMethod::Link, None),
+    }
+}
+
+/// Whether a form says `List-Unsubscribe=One-Click`.
+fn is_one_click(body: &[u8]) -> bool {
+    const NAME: &str = "List-Unsubscribe";
+    const VALUE: &str = "One-Click";
+    if url::form_urlencoded::parse(body).any(|(name, value)| name == NAME && value.trim() == VALUE) {
+        return true;
+    }
+    // As multipart/form-data (RFC 7578): the field's name in the head of a part, and its value alone on the first line
+    // behind it. In this encoding the pair above cannot stand.
+    let text = String::from_utf8_lossy(body);
+    let Some((_, rest)) = text.split_once(&format!("name=\"{NAME}\"")) else { return false };
+    let value = rest.split_once("\r\n\r\n").and_then(|(_, value)| value.lines().next());
+    value.is_some_and(|value| value.trim() == VALUE)
+}
+
+/// `POST /unsubscribe/{token}`: leaves, whatever its body says. The button's POST and the one-click POST of a mail program
+/// (RFC 8058 §3.1) do the same; the latter brings no cookie and no other sign of who asks. Both get 200 every time.
 pub async fn leave(
     State(state): State<AppState>,
     LinkToken(token): LinkToken,
@@ -46,13 +96,14 @@ pub async fn leave(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let id = subscriber_of(&state, &token)?;
-    let is_one_click = body.windows(b"One-Click".len()).any(|window| window == b"One-Click");
-    let method = if is_one_click { ConsentMethod::OneClick } else { ConsentMethod::Button };
+    let (method, page) = method_of(&body);
+    let page = page.map(|page| state.public_url.join(page));
     let now = Utc::now();
     let mut transaction = state.pool.begin().await?;
-    subscriber::unsubscribe(&mut transaction, id, method, now).await?;
+    subscriber::unsubscribe_on(&mut transaction, id, method, page.as_deref(), now).await?;
     let subscriber = subscriber::by_id(&mut transaction, id).await?;
     transaction.commit().await?;
+    let is_stopped = is_stopped(subscriber.as_ref());
     let left_at = subscriber
         .filter(|subscriber| subscriber.state == SubscriberState::Unsubscribed)
         .map(|subscriber| subscriber.state_changed_at)
@@ -66,6 +117,8 @@ pub async fn leave(
             "undo": undo,
             "reasons": LeaveReason::ALL.map(LeaveReason::name),
         })),
+        "is_stopped": is_stopped,
+        "offers_signup": undo.is_none(),
     });
     visitor.answer(StatusCode::OK, "unsubscribed.html", &own)
 }
@@ -87,7 +140,7 @@ pub async fn say_why(
     Form(why): Form<Why>,
 ) -> Result<Response, Problem> {
     let now = Utc::now();
-    let form = token::read_leave_form_token(&state.keys, &token, now).ok_or(Problem::LinkExpired)?;
+    let form = token::read_leave_form_token(&state.keys, &token, now).ok_or(Problem::QuestionOver)?;
     // Nothing chosen is an answer too: there is nothing to write down.
     if let Some(reason) = LeaveReason::from_name(&why.reason) {
         leave_reason::answer(&mut *state.pool.acquire().await?, form, reason, now).await?;
@@ -117,13 +170,46 @@ pub async fn undo(
     let is_active = subscriber::undo_unsubscribe(&mut transaction, id, now).await?;
     transaction.commit().await?;
     if !is_active {
-        return Err(Problem::LinkExpired);
+        let is_known = subscriber::by_id(&mut *state.pool.acquire().await?, id).await?.is_some();
+        return if is_known { Err(Problem::UndoOver) } else { manage::nothing_stored(&visitor) };
     }
-    let token = subscriber_token(&state.keys, LinkPurpose::Unsubscribe, id);
-    let unsubscribe_url = format!("/unsubscribe/{token}?lang={}", visitor.locale);
-    visitor.answer(StatusCode::OK, "resubscribed.html", &json!({ "unsubscribe_url": unsubscribe_url }))
+    let own = json!({ "unsubscribe_url": path(&visitor, id) });
+    visitor.answer(StatusCode::OK, "resubscribed.html", &own)
 }
 
 fn subscriber_of(state: &AppState, token: &str) -> Result<SubscriberId, Problem> {
     read_subscriber_token(&state.keys, LinkPurpose::Unsubscribe, token).ok_or(Problem::UnsubscribeUnknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_to_leave_is_told_by_what_it_sends_and_by_nothing_else() {
+        let part =
+            "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
+        let note = "--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nOne-Click\r\n--b--\r\n";
+        let one_click = (ConsentMethod::OneClick, None);
+        let link = (ConsentMethod::Link, None);
+        for (body, expected) in [
+            ("List-Unsubscribe=One-Click", one_click),
+            ("x=1&List-Unsubscribe=One-Click", one_click),
+            ("List-Unsubscribe=One-Click\r\n", one_click),
+            (part, one_click),
+            ("from=unsubscribe", (ConsentMethod::Button, Some("/unsubscribe"))),
+            ("from=settings", (ConsentMethod::Button, Some("/manage"))),
+            ("from=confirm", (ConsentMethod::Button, Some("/confirm"))),
+            ("", link),
+            ("from=elsewhere", link),
+            ("One-Click", link),
+            ("reason=One-Click", link),
+            ("List-Unsubscribe=", link),
+            (note, link),
+            ("{\"List-Unsubscribe\":\"One-Click\"}", link),
+            ("\0\u{fffd}%", link),
+        ] {
+            assert_eq!(method_of(body.as_bytes()), expected, "{body}");
+        }
+    }
 }

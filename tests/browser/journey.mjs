@@ -42,6 +42,17 @@ export async function* everyPage(service, page, lang) {
   await page.goto(other.link);
   await press(page, "button[value=decline]");
   yield "declined";
+  // In one tab "yes", and then "that was not me" in another.
+  const twice = await signUp(service, page, lang);
+  await page.goto(twice.link);
+  await page.request.post(twice.link, { form: { action: "confirm" } });
+  await press(page, "button[value=decline]");
+  yield "refused after it was confirmed";
+  await press(page, "main button");
+  await page.goto(twice.link);
+  yield "a link of a subscription that has ended";
+  await page.goto(`${await service.mail(twice.address, "unsubscribe")}?lang=${lang}`);
+  yield "the unsubscribe link after leaving";
   await page.goto(`${service.url}/confirm/not-ours?lang=${lang}`);
   yield "a link that does not fit";
   await page.goto(`${service.url}/nowhere?lang=${lang}`);

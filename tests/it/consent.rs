@@ -70,7 +70,7 @@ async fn the_record_of_a_journey_stands_in_order_with_what_was_shown_and_answere
             ("mail_accepted", "relay"),
             ("link_opened", "link"),
             ("confirmed", "button"),
-            ("withdrawn", "button"),
+            ("withdrawn", "link"),
         ]
     );
     for event in events {

@@ -35,6 +35,7 @@ mod images_in_a_bucket;
 mod invariants;
 mod journey;
 mod limits;
+mod links;
 mod mail_templates;
 mod mails;
 mod mails_on_the_wire;

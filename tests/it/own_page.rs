@@ -304,7 +304,7 @@ async fn a_new_address_that_nobody_confirms_changes_nothing() {
     let question = ask_for(&app, id, MARIA, NEW).await;
     let page = app.get(&question.link("/confirm/")).await;
     let declined = app.post(&page.form_action(), "action=decline").await;
-    assert_eq!(declined.heading(), "Die Anmeldung ist beendet");
+    assert_eq!(declined.heading(), "Die Adresse wird nicht geändert");
     assert_eq!(app.post(&page.form_action(), "action=confirm").await.status, 410);
     // Cancelled at the old one; also the latest request takes the place of the one before.
     let first = ask_for(&app, id, MARIA, "a@example.net").await;

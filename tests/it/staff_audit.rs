@@ -227,3 +227,92 @@ async fn it_ends_after_three_years_and_what_is_over_of_logins_goes_at_once() {
     assert_eq!(list.as_array().unwrap().len(), 1, "{list}");
     assert_eq!(list[0]["email"], "boss@example.org", "who may log in stays");
 }
+
+/// The keys of what is written beside an entry, as they stand in the code.
+fn detail_keys(folder: &std::path::Path, keys: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            detail_keys(&path, keys);
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap_or_default();
+        let is_logged =
+            |line: &&str| ["let details =", "audit::record(", "note("].iter().any(|sign| line.contains(sign));
+        for line in source.lines().filter(is_logged) {
+            let Some((_, object)) = line.split_once("json!({") else { continue };
+            let quoted: Vec<&str> = object.split('"').collect();
+            let named = quoted.windows(2).skip(1).step_by(2).filter(|pair| pair[1].starts_with(':'));
+            keys.extend(named.map(|pair| pair[0].to_owned()));
+        }
+    }
+}
+
+#[test]
+fn every_detail_has_a_word_in_both_languages() {
+    let mut keys = Vec::new();
+    detail_keys(std::path::Path::new("src"), &mut keys);
+    keys.sort();
+    keys.dedup();
+    assert!(keys.len() > 15 && keys.contains(&"saved_at".to_owned()), "they were found: {keys:?}");
+    // They name what an entry is about, in the place of its subject.
+    keys.retain(|key| !["update", "title", "alt"].contains(&key.as_str()));
+    for file in ["src/web/texts/staff.de.toml", "src/web/texts/staff.en.toml"] {
+        let texts: toml::Table = std::fs::read_to_string(file).unwrap().parse().unwrap();
+        let missing: Vec<&String> = keys.iter().filter(|key| texts["detail"].get(key).is_none()).collect();
+        assert!(missing.is_empty(), "{file}: {missing:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_and_pictures_are_named_as_people_know_them_also_when_they_are_gone() {
+    let app = App::new().without_worker().start().await;
+    let boss = app.member("boss@example.org", Role::Admin).await;
+    let browser = app.browser_of(&boss).await;
+    let begin = async || {
+        let begun = browser.post("/staff/updates", &[]).await;
+        begun.header("location").split('?').next().unwrap().to_owned()
+    };
+    let write = async |draft: &str, title: &str| {
+        let form = [("version", "1"), ("title", title), ("body", "Ein Satz."), ("locale", "de")];
+        assert_eq!(browser.post(draft, &form).await.status, 303);
+    };
+    let kept = begin().await;
+    write(&kept, "Ein neuer Spielplatz").await;
+    let gone = begin().await;
+    write(&gone, "Doch nicht").await;
+    assert_eq!(browser.post(&format!("{gone}/delete"), &[]).await.status, 303);
+    let empty = begin().await;
+    let mut db = app.pool.acquire().await.unwrap();
+    let by = boss.actor();
+    // As an earlier version wrote them: by an id, a slug, a key.
+    let old = json!({ "update": rundbrief::domain::ids::UpdateId::new() });
+    audit::record(&mut db, &by, Action::UpdateBegun, "entwurf-9", &old, Utc::now()).await.unwrap();
+    let old = json!({ "saved_at": "2026-11-25T10:00:00.123456Z" });
+    audit::record(&mut db, &by, Action::UpdateRestored, "ein-neuer-spielplatz", &old, Utc::now())
+        .await
+        .unwrap();
+    audit::record(&mut db, &by, Action::ImageRemoved, "k3j4h5k3j4h5", &json!({}), Utc::now()).await.unwrap();
+    let newer = json!({ "colour_of_things": "grün" });
+    audit::record(&mut db, &by, Action::NameChanged, "otto@example.org", &newer, Utc::now()).await.unwrap();
+    let page = browser.get("/staff/audit").await.body;
+    for (shown, times) in [
+        ("Update begonnen <span class=\"address\">„Ein neuer Spielplatz“</span>", 1),
+        ("an Update geschrieben <span class=\"address\">„Ein neuer Spielplatz“</span>", 1),
+        ("frühere Fassung zurückgeholt <span class=\"address\">„Ein neuer Spielplatz“</span>", 1),
+        ("Update begonnen <span class=\"address\">„Doch nicht“</span>", 1),
+        ("Entwurf gelöscht <span class=\"address\">„Doch nicht“</span>", 1),
+        ("Update begonnen <span class=\"address\">(noch ohne Titel)</span>", 1),
+        ("Update begonnen <span class=\"address\">(gibt es nicht mehr", 1),
+        ("Bild entfernt <span class=\"address\">(gibt es nicht mehr", 1),
+        ("Fassung vom: 25.11.2026, 11:00", 1),
+        ("grün", 1),
+    ] {
+        assert_eq!(page.matches(shown).count(), times, "{shown} in {page}");
+    }
+    for raw in ["title:", "update:", "saved_at", "colour_of_things", "entwurf", "k3j4h5"] {
+        assert!(!page.contains(raw), "{raw} in {page}");
+    }
+    let ids = [kept, gone, empty].map(|path| path.rsplit('/').next().unwrap().to_owned());
+    assert!(ids.iter().all(|id| !page.contains(id)), "{page}");
+}

@@ -258,7 +258,13 @@ async fn asking_somebody_sends_the_usual_mail_and_only_their_answer_counts() {
         0,
         "nobody is subscribed by somebody else"
     );
-    let link = app.mail(1).await.link("/confirm/");
+    let mail = app.mail(1).await;
+    let words: String = mail.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [&words, &mail.html] {
+        assert!(part.contains("hat unser Büro diese E-Mail-Adresse"), "it says who asked: {part}");
+        assert!(!part.contains("bestellt"), "nobody has ordered anything: {part}");
+    }
+    let link = mail.link("/confirm/");
     let page = app.get(&link).await;
     assert!(
         page.body.contains("Ja, ich möchte den Newsletter von LOK Lausitz"),

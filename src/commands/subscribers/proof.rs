@@ -99,7 +99,7 @@ pub fn verify(file: &Path, json: bool) -> anyhow::Result<()> {
             "Nothing was changed: {} events of {}, sealed at {}.",
             proof.events.len(),
             proof.head.address,
-            web::proof::exact(proof.head.made_at)
+            web::proof::written(proof.head.made_at)
         ));
     }
     Ok(())

@@ -11,11 +11,12 @@ use crate::{
     config::{self, Source},
     domain::{
         address::EmailAddress,
-        consent::ConsentEvent,
+        consent::{ConsentEvent, ConsentKind},
         publication,
         record::{self, Record},
         staff::audit::Action,
     },
+    web::proof::written,
 };
 
 use super::proof;
@@ -47,7 +48,7 @@ fn tell(record: &Record) {
         Some(subscriber) => output::line(&format!(
             "  {} since {} (language {}, id {})",
             word(&subscriber.state),
-            subscriber.state_changed_at.to_rfc3339(),
+            written(subscriber.state_changed_at),
             subscriber.locale,
             subscriber.id
         )),
@@ -60,10 +61,10 @@ fn tell(record: &Record) {
         output::line(&format!(
             "  {} {} from {}: {}, links until {}",
             if signup.is_address_change { "change to this address" } else { "signup" },
-            signup.requested_at.to_rfc3339(),
+            written(signup.requested_at),
             signup.form_page,
             word(&signup.state),
-            signup.expires_at.to_rfc3339()
+            written(signup.expires_at)
         ));
     }
     if !record.consent_events.is_empty() {
@@ -76,7 +77,7 @@ fn tell(record: &Record) {
         output::line(&format!(
             "\nConsent events of {}, its address until {}",
             former.address,
-            former.left_at.to_rfc3339()
+            written(former.left_at)
         ));
         former.consent_events.iter().for_each(tell_event);
     }
@@ -85,19 +86,15 @@ fn tell(record: &Record) {
     }
     for message in &record.deliveries {
         let subject = message.subject.as_ref().map(|subject| format!(" “{subject}”")).unwrap_or_default();
-        let when = message.finished_at.unwrap_or(message.due_at).to_rfc3339();
+        let when = written(message.finished_at.unwrap_or(message.due_at));
         let code = message.smtp_code.map(|code| format!(": {code}")).unwrap_or_default();
         let text = message.smtp_text.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
-        output::line(&format!(
-            "  {when}  {}{subject}, {}{code}{text}",
-            word(&message.kind),
-            word(&message.state)
-        ));
+        output::line(&format!("  {when}  {}{subject}, {}{code}{text}", message.kind, word(&message.state)));
     }
 }
 
 fn tell_event(event: &ConsentEvent) {
-    output::line(&format!("  {}  {} ({})", event.at.to_rfc3339(), word(&event.kind), word(&event.method)));
+    output::line(&format!("  {}  {} ({})", written(event.at), what(event), how(event)));
     let detail = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             output::line(&format!("      {name}: {}", value.replace('\n', "\n        ")));
@@ -115,7 +112,23 @@ fn tell_event(event: &ConsentEvent) {
         event.smtp_code.map(|code| format!("{code} {}", event.smtp_text.as_deref().unwrap_or_default()));
     detail("relay answered", reply);
     detail("source", event.source.clone());
-    detail("consented at", event.consented_at.map(|at| at.to_rfc3339()));
+    detail("consented at", event.consented_at.map(written));
+}
+
+/// What is recorded, in the words of the record; where those claim more than was known, what is known.
+fn what(event: &ConsentEvent) -> String {
+    if event.ambiguous && event.kind == ConsentKind::Declined {
+        "ended".to_owned()
+    } else {
+        word(&event.kind)
+    }
+}
+
+fn how(event: &ConsentEvent) -> String {
+    match event.how() {
+        "unrecorded" => "declined, cancelled or superseded: not recorded more exactly".to_owned(),
+        how => how.to_owned(),
+    }
 }
 
 fn word(value: &impl Serialize) -> String {

@@ -12,7 +12,7 @@ use crate::domain::{
     subscriber::{self, Subscriber, SubscriberState},
 };
 
-use super::{Request, Signup, by_id, end_declined};
+use super::{Request, Signup, SignupState};
 
 /// What a request for another address came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,8 @@ pub async fn ask(db: &mut PgConnection, request: &Request<'_>, now: DateTime<Utc
     if subscriber.email.normalized() == request.email.normalized() {
         return Ok(Asked::SameAddress);
     }
-    cancel(db, id, now).await?;
+    end_waiting(db, id, (SignupState::Superseded, ConsentKind::Superseded, ConsentMethod::NewerRequest), now)
+        .await?;
     super::request(db, request, now).await?;
     delivery::enqueue_address_notice(db, id, &subscriber.email, now).await?;
     Ok(Asked::Now)
@@ -62,27 +63,47 @@ pub async fn waiting(
     .await
 }
 
-/// Ends every request that waits: the subscription keeps its address.
+/// Calls off every request that waits, from the settings page: the subscription keeps its address. Answers how many
+/// there were.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn cancel(db: &mut PgConnection, id: SubscriberId, now: DateTime<Utc>) -> sqlx::Result<()> {
-    let waiting = sqlx::query_scalar!(
-        r#"select id as "id: SignupId" from signups where replaces = $1 and state = 'waiting' order by id for update"#,
-        id.0
+pub async fn cancel(db: &mut PgConnection, id: SubscriberId, now: DateTime<Utc>) -> sqlx::Result<usize> {
+    let how = (SignupState::Cancelled, ConsentKind::Cancelled, ConsentMethod::Settings);
+    end_waiting(db, id, how, now).await
+}
+
+/// Ends every request that waits, which nobody has answered; answers how many there were.
+async fn end_waiting(
+    db: &mut PgConnection,
+    id: SubscriberId,
+    (state, kind, method): (SignupState, ConsentKind, ConsentMethod),
+    now: DateTime<Utc>,
+) -> sqlx::Result<usize> {
+    // The subscription first, then its requests: everybody locks them in this order.
+    subscriber::locked(&mut *db, id).await?;
+    let ended = sqlx::query!(
+        r#"update signups set state = $2, ended_at = $3 where replaces = $1 and state = 'waiting' and expires_at > $3
+           returning id as "id: SignupId", email as "email: EmailAddress""#,
+        id.0,
+        state as SignupState,
+        now
     )
     .fetch_all(&mut *db)
     .await?;
-    for id in waiting {
-        if let Some(signup) = by_id(db, id).await? {
-            end_declined(db, &signup, None, now).await?;
-        }
+    for signup in &ended {
+        let event = NewEvent {
+            signup: Some(signup.id),
+            subscriber: Some(id),
+            ..NewEvent::new(kind, method, &signup.email, now)
+        };
+        consent::record(&mut *db, &event).await?;
     }
-    Ok(())
+    Ok(ended.len())
 }
 
-/// Moves a subscription to the address of a signup whose owner has just confirmed it; answers which subscription goes
-/// there from now on, or nothing when it has ended meanwhile.
+/// Moves an active subscription, which the caller has locked, to the address of a signup whose owner has just confirmed
+/// it; answers which subscription goes there from now on.
 ///
 /// The subscription keeps its id, so the links in old mails go on working, and what waits in a mailing under way goes
 /// to the new address. Only where the new address has a subscription of its own, of now or before, that one goes on
@@ -90,23 +111,23 @@ pub async fn cancel(db: &mut PgConnection, id: SubscriberId, now: DateTime<Utc>)
 pub(super) async fn complete(
     db: &mut PgConnection,
     signup: &Signup,
-    id: SubscriberId,
+    subscriber: &Subscriber,
     now: DateTime<Utc>,
-) -> sqlx::Result<Option<SubscriberId>> {
-    let Some(subscriber) = active(db, id).await? else { return Ok(None) };
+) -> sqlx::Result<SubscriberId> {
+    let id = subscriber.id;
     if !take_address(db, id, &signup.email).await? {
         let goes_on = subscriber::activate(db, &signup.email, subscriber.locale, now).await?.id;
         subscriber::unsubscribe(db, id, ConsentMethod::AddressChange, now).await?;
-        remember(db, &subscriber, goes_on, now).await?;
-        return Ok(Some(goes_on));
+        remember(db, subscriber, goes_on, now).await?;
+        return Ok(goes_on);
     }
     let withdrawn = NewEvent {
         subscriber: Some(id),
         ..NewEvent::new(ConsentKind::Withdrawn, ConsentMethod::AddressChange, &subscriber.email, now)
     };
     consent::record(db, &withdrawn).await?;
-    remember(db, &subscriber, id, now).await?;
-    Ok(Some(id))
+    remember(db, subscriber, id, now).await?;
+    Ok(id)
 }
 
 /// Gives a subscription its new address; answers false where that has a subscription of its own, even one that began at
@@ -169,7 +190,7 @@ async fn remember(
 }
 
 /// The subscriber, locked, if it is active.
-async fn active(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Option<Subscriber>> {
+pub(super) async fn active(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Option<Subscriber>> {
     let subscriber = subscriber::locked(db, id).await?;
     Ok(subscriber.filter(|subscriber| subscriber.state == SubscriberState::Active))
 }

@@ -217,6 +217,11 @@ pub struct Entry {
     pub subject: String,
     /// More about it.
     pub details: Value,
+    /// What an update or a picture is called, now or when it was last written about; nothing when nobody knows any more,
+    /// and for everything else, which `subject` names.
+    pub name: Option<String>,
+    /// Whether that update or picture is still there.
+    pub is_there: bool,
 }
 
 /// Which entries are asked for. What is not set does not narrow the choice.
@@ -241,13 +246,35 @@ pub struct Filter {
 pub async fn page(db: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Entry>> {
     sqlx::query_as!(
         Entry,
-        "select id, at, staff_email, action, subject, details from audit_log
-         where ($1::text is null or staff_email = $1)
-           and ($2::text is null or action = $2)
-           and ($3::timestamptz is null or at >= $3)
-           and ($4::timestamptz is null or at < $4)
-           and ($5::bigint is null or id < $5)
-         order by id desc limit $6",
+        r#"select a.id, a.at, a.staff_email, a.action, a.subject, a.details,
+             case
+               when starts_with(a.action, 'update_') then coalesce(
+                   nullif(a.details ->> 'title', ''),
+                   nullif(u.title, ''),
+                   (select l.details ->> 'title' from audit_log l
+                    where l.action in ('update_saved', 'update_deleted')
+                      and l.details ->> 'update' = a.details ->> 'update' and l.details ->> 'title' <> ''
+                    order by l.id desc limit 1))
+               when starts_with(a.action, 'image_') then coalesce(
+                   nullif(a.details ->> 'alt', ''),
+                   nullif(i.alt, ''),
+                   (select l.details ->> 'alt' from audit_log l
+                    where l.action in ('image_added', 'image_described', 'image_removed')
+                      and l.subject = a.subject and l.details ->> 'alt' <> ''
+                    order by l.id desc limit 1))
+             end as name,
+             (u.id is not null or i.id is not null) as "is_there!"
+         from audit_log a
+         -- An earlier version logged either the update's id, or its slug of then.
+         left join updates u on starts_with(a.action, 'update_')
+             and case when a.details ? 'update' then u.id::text = a.details ->> 'update' else u.slug = a.subject end
+         left join images i on starts_with(a.action, 'image_') and i.name = a.subject
+         where ($1::text is null or a.staff_email = $1)
+           and ($2::text is null or a.action = $2)
+           and ($3::timestamptz is null or a.at >= $3)
+           and ($4::timestamptz is null or a.at < $4)
+           and ($5::bigint is null or a.id < $5)
+         order by a.id desc limit $6"#,
         filter.staff_email,
         filter.action.map(Action::as_str),
         filter.from,

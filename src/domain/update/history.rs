@@ -52,7 +52,7 @@ pub(super) async fn keep(
     }
     let entry = Entry { saved_by: Some(by), name: Some(&by.name), at: now, is_aside: false };
     insert(db, before.id, writing, &entry).await?;
-    let details = json!({ "title": writing.title });
+    let details = json!({ "update": before.id, "title": writing.title });
     audit::record(db, &by.actor, Action::UpdateSaved, &before.slug, &details, now).await
 }
 

@@ -272,7 +272,7 @@ pub async fn delete(
     .fetch_optional(&mut *db)
     .await?;
     let Some(deleted) = deleted else { return Ok(false) };
-    let details = json!({ "title": deleted.title });
+    let details = json!({ "update": id, "title": deleted.title });
     audit::record(db, &by.actor, Action::UpdateDeleted, &deleted.slug, &details, now).await?;
     Ok(true)
 }

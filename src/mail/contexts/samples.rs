@@ -71,6 +71,7 @@ impl ConfirmationContext {
             requested_at: "23. November 2026, 14:05 Uhr".into(),
             expires_at: "30. November 2026, 14:05 Uhr".into(),
             requested_site: "www.example.org".into(),
+            is_by_staff: false,
         }
     }
 }
@@ -84,6 +85,7 @@ impl AlreadySubscribedContext {
             publication,
             requested_at: "23. November 2026, 14:05 Uhr".into(),
             requested_site: "www.example.org".into(),
+            is_by_staff: false,
             unsubscribe_url: SAMPLE_UNSUBSCRIBE_URL.into(),
             manage_url: SAMPLE_MANAGE_URL.into(),
         }

@@ -105,20 +105,37 @@ fn shown(page: &Page, entry: &Entry) -> Value {
         .as_object()
         .into_iter()
         .flatten()
-        .filter(|(_, value)| !value.is_null())
+        .filter(|(key, value)| !value.is_null() && !NAMES.contains(&key.as_str()))
         .map(|(key, value)| {
-            let name = page.text("detail", key);
-            let name = if name.is_empty() { key } else { name };
-            format!("{name}: {}", detail(page, key, value))
+            let (name, detail) = (page.text("detail", key), detail(page, key, value));
+            // A newer version may have written what this one has no word for.
+            if name.is_empty() { detail } else { format!("{name}: {detail}") }
         })
         .collect();
     json!({
         "at": page.short_time(entry.at),
         "who": who(page, &entry.staff_email),
         "action": label,
-        "subject": if entry.subject == entry.staff_email { "" } else { &entry.subject },
+        "subject": subject(page, entry),
         "details": details.join(" · "),
     })
+}
+
+/// Details that name what an entry is about; they are shown in the place of its subject.
+const NAMES: [&str; 3] = ["update", "title", "alt"];
+
+/// To whom or what it was done, by the name that people know it by.
+fn subject(page: &Page, entry: &Entry) -> String {
+    let kind = match entry.action.split_once('_') {
+        Some((kind @ ("update" | "image"), _)) => kind,
+        _ if entry.subject == entry.staff_email => return String::new(),
+        _ => return entry.subject.clone(),
+    };
+    match &entry.name {
+        Some(name) => page.text("audit", "named").replace("{name}", name),
+        None if entry.is_there => page.text("audit", &format!("{kind}_unnamed")).to_owned(),
+        None => page.text("audit", &format!("{kind}_gone")).to_owned(),
+    }
 }
 
 /// A detail as people read it.
@@ -130,7 +147,7 @@ fn detail(page: &Page, key: &str, value: &Value) -> String {
         return names.join(", ");
     }
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    if (key == "expires_at" || key == "at")
+    if ["expires_at", "at", "saved_at"].contains(&key)
         && let Ok(at) = text.parse::<DateTime<Utc>>()
     {
         return page.short_time(at);

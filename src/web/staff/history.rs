@@ -87,7 +87,8 @@ pub async fn restore(
     }
     history::end_sitting(&mut transaction, &update).await?;
     let saved = writing::save(&mut transaction, id, sent.version, &version.writing, &by, now).await?;
-    let details = json!({ "saved_at": version.saved_at });
+    let title = &version.writing.title;
+    let details = json!({ "update": id, "title": title, "saved_at": version.saved_at });
     audit::record(&mut transaction, &by.actor, Action::UpdateRestored, &update.slug, &details, now).await?;
     if !matches!(saved, Saved::As(_)) {
         return Err(StaffProblem::NOT_FOUND);

@@ -32,8 +32,11 @@ async fn each_button_pressed_twice_shows_the_same_friendly_page() {
     let confirmed = press_twice(&app, &yes, "action=confirm").await;
     assert_eq!(seen(&confirmed), (200, "Sie sind angemeldet"));
     assert_eq!(app.get(&yes).await.body, confirmed.body);
-    // Leaving is what unsubscribe is for.
-    assert_eq!(app.post(&yes, "action=decline").await.body, confirmed.body);
+    // Leaving is what unsubscribe is for; the page says that the subscription stands, and offers to leave.
+    let stands = press_twice(&app, &yes, "action=decline").await;
+    assert_eq!(seen(&stands), (200, "Diese Adresse ist angemeldet"));
+    assert!(!stands.body.contains("Schön, dass Sie dabei sind"), "{}", stands.body);
+    assert!(stands.form_action().starts_with("/unsubscribe/"), "{}", stands.body);
     assert_eq!(app.count("select count(*) from subscribers where state = 'active'").await, 1);
     assert_eq!(app.count("select count(*) from consent_events where kind = 'confirmed'").await, 1);
     assert_eq!(app.count("select count(*) from deliveries where kind = 'welcome'").await, 1);

@@ -73,8 +73,8 @@ fn consented(page: &Page, at: DateTime<Utc>) -> String {
 }
 
 /// A text of the page on which subscribers see the same of themselves: staff read what they read.
-fn own_text<'a>(page: &'a Page, table: &str, value: &impl Serialize) -> &'a str {
-    page.state.pages.text(page.locale, &format!("data.{table}"), &word(value))
+fn own_text<'a>(page: &'a Page, table: &str, key: &str) -> &'a str {
+    page.state.pages.text(page.locale, &format!("data.{table}"), key)
 }
 
 /// What happened to the consent, newest first, of former addresses too.
@@ -90,7 +90,7 @@ fn events(page: &Page, record: &Record) -> Vec<Value> {
             event.smtp_code.map(|code| format!("{code} {}", event.smtp_text.as_deref().unwrap_or_default()));
         json!({
             "at": page.short_time(event.at),
-            "what": own_text(page, "event", &event.kind), "how": own_text(page, "method", &event.method),
+            "what": own_text(page, "event", event.what()), "how": own_text(page, "method", event.how()),
             "former_address": former, "text": event.consent_text, "version": event.publication_version,
             "page": event.form_page, "client_ip": event.client_ip, "source": event.source,
             "consented_at": event.consented_at.map(|at| consented(page, at)),
@@ -106,7 +106,7 @@ fn mails(page: &Page, record: &Record) -> Vec<Value> {
         json!({
             "at": page.short_time(mail.finished_at.unwrap_or(mail.due_at)),
             "what": mail.subject.as_deref().unwrap_or_else(|| own_text(page, "mail", &mail.kind)),
-            "result": own_text(page, "result", &mail.state),
+            "result": own_text(page, "result", mail.state.name()),
             "reply": mail.smtp_text,
         })
     });
