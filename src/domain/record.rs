@@ -8,7 +8,7 @@ use crate::{
     config::SecretKeys,
     domain::{
         address::{EmailAddress, NormalizedAddress},
-        consent::{self, ConsentEvent},
+        consent::{self, ConsentEvent, ConsentKind},
         delivery,
         ids::SubscriberId,
         signup,
@@ -55,6 +55,13 @@ impl Record {
             && self.signups.is_empty()
             && self.consent_events.is_empty()
             && self.suppressed.is_none()
+    }
+
+    /// When somebody agreed whom a list brought in, where that is what counts today: they have confirmed nothing here.
+    #[must_use]
+    pub fn agreed_elsewhere(&self) -> Option<DateTime<Utc>> {
+        let last = self.consent_events.iter().rfind(|event| event.kind == ConsentKind::Confirmed)?;
+        last.consented_at
     }
 }
 

@@ -8,16 +8,16 @@ use axum::{
     http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use crate::{
     domain::{
-        consent::{ConsentEvent, ConsentMethod},
+        consent::{self, ConsentEvent, ConsentMethod},
         erasure,
-        publication::Retention,
+        publication::{self, Retention},
         record::{self, Record},
         signup::{
             self,
@@ -234,6 +234,7 @@ async fn everything(
         "address": subscriber.email.as_str(),
         "is_active": subscriber.state == SubscriberState::Active,
         "since": manage::since(visitor, subscriber),
+        "consented": record.agreed_elsewhere().map(|at| consented(visitor, at)),
         "confirmed_at": content.written_time(subscriber.confirmed_at, lang),
         "language": visitor.text("data", if subscriber.locale.tag() == "de" { "german" } else { "english" }),
         "new_address": new_address.map(|address| address.as_str().to_owned()),
@@ -264,9 +265,19 @@ fn events(visitor: &Visitor, record: &Record) -> Vec<Value> {
             "page": event.form_page,
             "client_ip": event.client_ip,
             "source": event.source,
+            "consented_at": event.consented_at.map(|at| consented(visitor, at)),
         })
     });
     in_words.collect()
+}
+
+/// A moment of consent from a list, or the day alone where the list named no more.
+fn consented(visitor: &Visitor, at: DateTime<Utc>) -> String {
+    let (content, locale) = (&visitor.publication.content, visitor.locale);
+    match consent::day_alone(at) {
+        Some(day) => publication::written_date(day, locale),
+        None => content.written_time(at, locale),
+    }
 }
 
 /// The mails, newest first.

@@ -38,7 +38,7 @@ const CURRENT: Edition = Edition { template: include_str!("templates/proof.html"
 
 /// The editions of before.
 const EDITIONS: [Edition; 1] = [Edition {
-    template: include_str!("templates/proof_1.html"),
+    template: include_str!("proof/edition_1.html"),
     time: |at| at.to_rfc3339_opts(SecondsFormat::Micros, true),
 }];
 

@@ -76,7 +76,7 @@ fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
             "new_address": null, "action": "", "unsubscribe_action": "",
         }),
         "data" => json!({
-            "address": ADDRESS, "is_active": true, "since": time, "confirmed_at": time,
+            "address": ADDRESS, "is_active": true, "since": time, "confirmed_at": time, "consented": null,
             "language": visitor.text("data", if visitor.locale.tag() == "de" { "german" } else { "english" }),
             "new_address": null, "events": [], "mails": [],
             "time_zone": visitor.publication.content.time_zone.0.name(), "about": own_data::about(visitor),

@@ -220,7 +220,7 @@ async fn in_change(app: &TestApp, state: &str, email: &str) -> Person {
             )
             .await;
         }
-        "superseded" => drop(asks_for(app, &person, &email.replace("@", "-newer@")).await),
+        "superseded" => drop(asks_for(app, &person, &email.replace('@', "-newer@")).await),
         "cancelled" => drop(app.post(&manage_path(app, person.id()), "action=keep_address").await),
         "left" => drop(use_link(app, &person, Use::Unsubscribe).await),
         // As an earlier version left one that was replaced or called off.
@@ -348,6 +348,7 @@ async fn every_link_says_what_is_so_in_every_state() {
             let main = main.split("</main>").next().unwrap();
             let leads_on = main.contains("href=\"/?lang=de\"")
                 || main.contains("<button")
+                || main.contains("<a class=\"button")
                 || main.contains("/unsubscribe/")
                 || main.contains("„Einstellungen“");
             assert!(leads_on, "{state}, {using:?}: {main}");
@@ -545,4 +546,20 @@ async fn an_answer_without_a_subscription_is_told_apart_from_an_erased_one() {
     use_link(&app, &person, Use::Unsubscribe).await;
     let answer = app.post(&format!("{data}/address"), "email=neu%40example.org").await;
     assert_eq!((answer.status.as_u16(), answer.heading()), (410, "Das Abonnement ist beendet"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_a_list_brought_in_is_not_said_to_have_confirmed() {
+    let app = App::new().without_worker().start().await;
+    let program = Program::beside(&app);
+    program
+        .file("list.csv", "email,consented_at,consent_source\nmia@example.org,2026-03-01,Messe in Görlitz\n");
+    program.run(&["subscribers", "import", "list.csv"]).await.done();
+    let page = app.get(&data_path(&app, id_of(&app, "mia@example.org").await, "mia@example.org")).await;
+    for shown in ["Aus einer Liste übernommen", "Einwilligung von anderswo übernommen", "1. März 2026"] {
+        assert!(page.body.contains(shown), "{shown} in {}", page.body);
+    }
+    for claim in ["Bestätigt", "Einwilligung bestätigt"] {
+        assert!(!page.body.contains(claim), "{claim} in {}", page.body);
+    }
 }

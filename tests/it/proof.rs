@@ -43,7 +43,7 @@ async fn the_page_holds_everything_that_proves_the_consent_and_its_end() {
         "Bestätigungsmail vom Mailserver angenommen",
         "Message-ID",
         "@brief.example.org&gt;",
-        "Seite hinter dem Link geöffnet",
+        "Link in der Mail geöffnet",
         "„Ja, anmelden“ gedrückt",
         "Einwilligung widerrufen",
         "Abmeldeknopf des Mailprogramms (RFC 8058)",

@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::{
-        consent::{self, ConsentEvent, ConsentKind, ConsentMethod},
+        consent::{self, ConsentEvent, ConsentMethod},
         erasure,
         ids::SubscriberId,
         proof::{Head, Proof},
@@ -52,19 +52,13 @@ pub async fn show(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem
             "subscriber": super::row(&page, &subscriber),
             "is_active": subscriber.state == SubscriberState::Active,
             "suppressed": record.suppressed,
-            "consented": agreed_elsewhere(&record).map(|at| consented(&page, at)),
+            "consented": record.agreed_elsewhere().map(|at| consented(&page, at)),
             "events": events(&page, &record),
             "mails": mails(&page, &record),
             "has_proof": !record.consent_events.is_empty(),
             "former": record.former_addresses.iter().map(|former| &former.address).collect::<Vec<_>>(),
         }),
     )
-}
-
-/// When somebody agreed whom a list brought in, where that is what counts today.
-fn agreed_elsewhere(record: &Record) -> Option<DateTime<Utc>> {
-    let last = record.consent_events.iter().rfind(|event| event.kind == ConsentKind::Confirmed)?;
-    last.consented_at
 }
 
 /// A moment of consent from a list, or the day alone where the list named no more.
