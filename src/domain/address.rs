@@ -1,5 +1,8 @@
 //! Email addresses: parsed once at the door, trusted ever after.
 
+pub mod mailbox;
+pub mod near_miss;
+
 use std::{fmt, str::FromStr};
 
 use serde::Serialize;
@@ -100,6 +103,16 @@ impl EmailAddress {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The address as its owner writes it, for pages: `maria@straße.de` and not `maria@xn--strae-oqa.de`. It parses to
+    /// the same address.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let (local, domain) = self.parts();
+        let (unicode, _) = idna::domain_to_unicode(domain);
+        let written = format!("{local}@{unicode}");
+        if Self::parse(&written).as_ref() == Ok(self) { written } else { self.0.clone() }
     }
 
     /// The part before the @ and the domain behind it.

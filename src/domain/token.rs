@@ -9,12 +9,15 @@
 //! | leave form | random bytes and a time, signed | one hour | its random bytes, once it is answered |
 //! | opened | a time and the confirm token's hash, signed | for its signup | not at all |
 //! | shown | a time, signed | for ever: it opens nothing | not at all |
+//! | sent to | an address and a time, encrypted | one hour; it opens nothing | not at all |
 //!
 //! None of them has a `Display` that shows it; [`ConfirmToken::reveal`] and its like are called where a link is
 //! written, and nowhere else.
 
+mod sent_to;
 mod timed;
 
+pub use sent_to::SentTo;
 pub use timed::{
     Access, AccessClaim, LeaveForm, Undo, access_token, can_undo, leave_form_token, read_leave_form_token,
     read_undo_token, undo_token,
