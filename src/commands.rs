@@ -61,7 +61,7 @@ enum Command {
     /// Sending an update to everybody.
     #[command(subcommand)]
     Mailings(mailings::Mailings),
-    /// Who asks to be subscribed, and waves of them.
+    /// Who asks to be subscribed, and those whose mails wait for you.
     #[command(subcommand)]
     Signups(signups::Signups),
     /// The people who may log in to the staff pages.

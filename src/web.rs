@@ -7,7 +7,7 @@
 //! | `OPTIONS /subscribe` | tells browsers which sites those are (CORS) |
 //! | `GET /embed` | the signup box for the project's own site: three ways, each to copy and at work |
 //! | `GET /embed/box` | what the script of the box shows, as JSON |
-//! | `GET /check-mailbox` | "look into your mailbox" |
+//! | `GET /check-mailbox` | "look into your mailbox", with the address that was typed |
 //! | `GET, POST /confirm/{token}` | asks, and takes the answer |
 //! | `GET, POST /unsubscribe/{token}` | one sentence, one button; POST is also RFC 8058's one click |
 //! | `POST /left/{token}` | why somebody left, if they like to say |
@@ -26,9 +26,11 @@
 mod assets;
 mod busy;
 mod captcha;
+mod check_mailbox;
 mod client;
 mod confirm;
 mod embed;
+mod form_body;
 mod headers;
 mod health;
 pub mod images;
@@ -106,8 +108,10 @@ pub struct Inner {
     pub places: Semaphore,
     /// How often one client may ask.
     pub pace: Pace,
-    /// How quickly nobody fills in a form.
+    /// A form that is back sooner looks like a program's.
     pub form_takes: TimeDelta,
+    /// Minutes in which a repeated signup sends no second mail; 0 where it does.
+    pub repeat_minutes: u32,
     /// Whether a signup has to bring a proof of work.
     pub captcha: Watch,
     /// Where uploaded pictures lie.
@@ -146,6 +150,7 @@ impl AppState {
             places: Semaphore::new(busy::REQUESTS),
             pace: Pace::new(config.guard.requests_per_client),
             form_takes: TimeDelta::seconds(config.guard.form_seconds.into()),
+            repeat_minutes: config.signup_limits.repeat_minutes,
             captcha: Watch::new(config),
             images: Store::new(&config.image_store),
             uploads: Uploads::default(),
@@ -163,7 +168,7 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
         )
         .route("/confirm/{token}", routing::get(confirm::ask).post(confirm::answer))
         .route("/", routing::get(subscribe::form))
-        .route("/check-mailbox", routing::get(subscribe::check_mailbox))
+        .route("/check-mailbox", routing::get(check_mailbox::page))
         .route("/embed", routing::get(embed::page))
         .route("/embed/box", routing::get(embed::signup_box))
         .route("/unsubscribe/{token}", routing::get(unsubscribe::ask).post(unsubscribe::leave))

@@ -1,4 +1,4 @@
-//! `signups`: who asks to be subscribed, and waves of them.
+//! `signups`: who asks to be subscribed, and those whose mails wait for staff.
 
 use chrono::Utc;
 use clap::Subcommand;
@@ -7,36 +7,43 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::domain::{
-    signup::waves::{self, Held, LastHour},
+    signup::held::{self, Choice, Held, HeldFor, LastHour},
     staff::audit::Action,
 };
 
 use super::{database, note, output};
 
-/// Who asks to be subscribed, and waves of them.
+/// Who asks to be subscribed, and those whose mails wait for you.
 #[derive(Subcommand)]
 pub enum Signups {
-    /// How many signups there were in the last hour, and how many are held because there were too many.
+    /// How many signups there were in the last hour, and how many are held by which limit.
     Status {
         /// Print one JSON value.
         #[arg(long)]
         json: bool,
     },
-    /// Send the confirmation mails that are held, because the wave was real interest.
+    /// Send the confirmation mails that are held, because they were real interest.
     Release(Decision),
-    /// Send none of the mails that are held, because the wave was abuse. Whoever was real signs up once more.
+    /// Send none of the mails that are held, because they were abuse. Whoever was real signs up once more.
     Drop(Decision),
 }
 
 /// What is to be done with held signups.
 #[derive(clap::Args)]
 pub struct Decision {
+    /// Only those that this limit holds: mailbox, network, domain or all.
+    #[arg(long, value_parser = reason)]
+    reason: Option<HeldFor>,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
     /// Print one JSON value.
     #[arg(long)]
     json: bool,
+}
+
+fn reason(text: &str) -> Result<HeldFor, String> {
+    HeldFor::from_name(text).ok_or_else(|| "must be mailbox, network, domain or all".to_owned())
 }
 
 impl Signups {
@@ -59,18 +66,21 @@ async fn status(pool: &PgPool, json: bool) -> anyhow::Result<()> {
         held: Held,
     }
     let mut db = pool.acquire().await?;
-    let last_hour = waves::last_hour(&mut db, Utc::now()).await?;
-    let held = waves::held(&mut db).await?;
+    let last_hour = held::last_hour(&mut db, Utc::now()).await?;
+    let held = held::held(&mut db).await?;
     if json {
         return output::json(&Status { last_hour, held });
     }
     output::line(&format!(
-        "Last hour: {} signups; {} of their mails accepted by the relay, {} not sent.",
+        "Last hour: {} signups; {} of their mails accepted by the relay, {} skipped.",
         last_hour.signups, last_hour.accepted, last_hour.skipped
     ));
     match held.since {
         Some(since) => {
             output::line(&format!("Held since {}: {} signups.", since.to_rfc3339(), held.held));
+            for by in &held.reasons {
+                output::line(&format!("  {}: {}", by.reason.name(), by.held));
+            }
             output::remark(
                 "Send their mails: rundbrief signups release. Send none of them: rundbrief signups drop.",
             );
@@ -88,7 +98,15 @@ enum What {
 }
 
 async fn decide(pool: &PgPool, decision: &Decision, what: What) -> anyhow::Result<()> {
-    let held = waves::held(&mut *pool.acquire().await?).await?.held;
+    let now = Utc::now();
+    let choice = Choice { only: decision.reason, until: now };
+    let held = held::held(&mut *pool.acquire().await?).await?;
+    let held: i64 = held
+        .reasons
+        .iter()
+        .filter(|by| choice.only.is_none_or(|only| only == by.reason))
+        .map(|by| by.held)
+        .sum();
     let (question, unasked) = match what {
         What::Release => (format!("Send the confirmation mails of {held} held signups?"), "send"),
         What::Drop => (format!("Send nothing to {held} held signups?"), "drop them"),
@@ -99,15 +117,19 @@ async fn decide(pool: &PgPool, decision: &Decision, what: What) -> anyhow::Resul
     }
     let mut transaction = pool.begin().await?;
     let count = match what {
-        What::Release => waves::release(&mut transaction, Utc::now()).await?,
-        What::Drop => waves::drop_held(&mut transaction, Utc::now()).await?,
+        What::Release => held::release(&mut transaction, choice, now).await?,
+        What::Drop => held::drop_held(&mut transaction, choice, now).await?,
     };
     if count > 0 {
         let action = match what {
             What::Release => Action::WaveReleased,
             What::Drop => Action::WaveDropped,
         };
-        note(&mut transaction, action, "", &json!({ "signups": count })).await?;
+        let mut details = json!({ "signups": count });
+        if let Some(only) = choice.only {
+            details["reason"] = only.name().into();
+        }
+        note(&mut transaction, action, "", &details).await?;
     }
     transaction.commit().await?;
     match (decision.json, what) {

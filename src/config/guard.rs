@@ -5,8 +5,8 @@ use super::{Source, number, optional};
 /// The settings of the guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guard {
-    /// Seconds nobody is quick enough to fill in the form in; a quicker one is a program. 0 is off (`FORM_SECONDS`,
-    /// default 2, at most 60).
+    /// Seconds; a form that is back sooner looks like a program's and is asked for one more press. 0 is off
+    /// (`FORM_SECONDS`, default 2, at most 60).
     pub form_seconds: u8,
     /// When a signup has to bring a proof of work (`CAPTCHA`, default `adaptive`).
     pub captcha: Captcha,

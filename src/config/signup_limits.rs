@@ -2,14 +2,14 @@
 
 use super::{Source, number, optional};
 
-/// Limits on signups and on the mails that answer them; 0 is no limit. What is over one gets no mail, and the form
-/// answers as always.
+/// Limits on signups and on the mails that answer them; 0 is no limit. What is over one waits for staff, but for a repeat
+/// within minutes, whose first mail still counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignupLimits {
-    /// Minutes in which a repeated signup of an address that has not answered sends nothing more
+    /// Minutes in which a repeated signup of a mailbox that has not answered sends nothing more
     /// (`CONFIRMATION_REPEAT_MINUTES`, default 10).
     pub repeat_minutes: u32,
-    /// Mails that answer signups, an address and day (`CONFIRMATIONS_A_DAY`, default 3).
+    /// Mails that answer signups, a mailbox and day (`CONFIRMATIONS_A_DAY`, default 3).
     pub mails_a_day: u32,
     /// The same in seven days (`CONFIRMATIONS_A_WEEK`, default 5).
     pub mails_a_week: u32,
@@ -17,8 +17,7 @@ pub struct SignupLimits {
     pub per_client: u32,
     /// Signups an hour from one IPv4 /24 or IPv6 /48 (`SIGNUPS_PER_RANGE`, default 60).
     pub per_range: u32,
-    /// Signups an hour for addresses of one mail domain. What comes beyond them is a wave: its mails wait until staff
-    /// decide (`SIGNUPS_PER_DOMAIN`, default 300).
+    /// Signups an hour for addresses of one mail domain. (`SIGNUPS_PER_DOMAIN`, default 300).
     pub per_domain: u32,
     /// The same in all (`SIGNUPS_IN_ALL`, default 1,000).
     pub in_all: u32,

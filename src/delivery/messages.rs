@@ -20,8 +20,8 @@ use crate::{
         publication::Publication,
         signup::{
             self,
+            held::HeldFor,
             limits::{self, Verdict},
-            waves,
         },
         subscriber,
         subscriber::SubscriberState,
@@ -44,11 +44,11 @@ pub struct Messages {
     keys: SecretKeys,
     limits: SignupLimits,
     frames: Mutex<HashMap<MailingId, Arc<Frame>>>,
-    /// When the operator was last told of a wave of signups.
-    told_of_wave: Mutex<Option<Instant>>,
+    /// When the operator was last told of held signups.
+    told_of_held: Mutex<Option<Instant>>,
 }
 
-/// How often the operator is told that a wave of signups goes on.
+/// How often the operator is told that signups are held.
 const TELL_AGAIN: Duration = Duration::from_mins(10);
 
 /// A message ready to go.
@@ -76,8 +76,8 @@ pub enum NoMessage {
     #[error("{0}")]
     NotYet(String),
     /// It waits until staff decide, or until this moment, when it is over by itself.
-    #[error("{}", waves::HELD)]
-    Held(DateTime<Utc>),
+    #[error("{}", .0.text())]
+    Held(HeldFor, DateTime<Utc>),
     /// The database failed. Try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -92,8 +92,8 @@ impl From<ComposeError> for NoMessage {
 impl Messages {
     /// A maker of messages.
     pub fn new(pool: PgPool, composer: Composer, keys: SecretKeys, limits: SignupLimits) -> Self {
-        let (frames, told_of_wave) = (Mutex::default(), Mutex::default());
-        Self { pool, composer, keys, limits, frames, told_of_wave }
+        let (frames, told_of_held) = (Mutex::default(), Mutex::default());
+        Self { pool, composer, keys, limits, frames, told_of_held }
     }
 
     /// The message of a delivery, as of now.
@@ -156,10 +156,10 @@ impl Messages {
         }
         match limits::check(&mut db, &self.limits, &signup, delivery.id, now).await? {
             Verdict::Go => {}
-            Verdict::Enough(why) => return Err(NoMessage::NotWanted(why)),
-            Verdict::Wave => {
-                self.tell_of_wave();
-                return Err(NoMessage::Held(signup.expires_at));
+            Verdict::NotNeeded(why) => return Err(NoMessage::NotWanted(why)),
+            Verdict::Hold(reason) => {
+                self.tell_of_held(reason);
+                return Err(NoMessage::Held(reason, signup.expires_at));
             }
         }
         let publication = current_publication(&mut db).await?;
@@ -181,13 +181,13 @@ impl Messages {
     }
 
     /// Tells the operator that signups are held; not again for each of them.
-    fn tell_of_wave(&self) {
-        let mut told = self.told_of_wave.lock().unwrap_or_else(PoisonError::into_inner);
+    fn tell_of_held(&self, reason: HeldFor) {
+        let mut told = self.told_of_held.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_none_or(|told| told.elapsed() > TELL_AGAIN) {
             *told = Some(Instant::now());
             tracing::error!(
-                an_hour = self.limits.in_all,
-                "a wave of signups: their mails wait for you; see: rundbrief signups status"
+                limit = reason.name(),
+                "more signups than a limit allows: their mails wait for you; see: rundbrief signups status"
             );
         }
     }

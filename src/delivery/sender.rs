@@ -188,7 +188,7 @@ impl Sender {
                 tracing::error!(delivery = job.id.0, %reason, "a message cannot be made; it waits");
                 self.put_off(job, reason, Utc::now() + NOT_YET).await
             }
-            NoMessage::Held(until) => self.put_off(job, &problem.to_string(), *until).await,
+            NoMessage::Held(_, until) => self.put_off(job, &problem.to_string(), *until).await,
             NoMessage::Database(_) => Ok(()),
         };
         if matches!(problem, NoMessage::Database(_)) {

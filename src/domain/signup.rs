@@ -2,10 +2,10 @@
 
 pub mod address_change;
 pub mod challenge;
+pub mod held;
 pub mod limits;
 pub mod rush;
 pub mod standing;
-pub mod waves;
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 use crate::{
     config::SecretKeys,
     domain::{
-        address::{EmailAddress, NormalizedAddress},
+        address::{EmailAddress, NormalizedAddress, mailbox},
         consent::{self, ConsentKind, ConsentMethod, NewEvent, Shown},
         delivery::{self, DeliveryKind},
         ids::{SignupId, SubscriberId},
@@ -136,8 +136,8 @@ async fn take(
     let normalized = request.email.normalized();
     sqlx::query!(
         "insert into signups (id, email, email_normalized, locale, publication_version, form_page, requested_at, expires_at,
-             client_hmac, range_hmac, replaces, by_staff)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+             client_hmac, range_hmac, replaces, by_staff, mailbox)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         id.0,
         request.email.as_str(),
         normalized.as_str(),
@@ -149,7 +149,8 @@ async fn take(
         request.place.as_ref().map(|place| place.client.as_slice()),
         request.place.as_ref().map(|place| place.range.as_slice()),
         request.replaces.map(|id| id.0),
-        is_by_staff
+        is_by_staff,
+        mailbox::of(&normalized)
     )
     .execute(&mut *db)
     .await?;

@@ -18,7 +18,7 @@ use crate::{
     domain::signup::{
         challenge::Challenge,
         limits::Place,
-        rush::{self, Thresholds},
+        rush::{self, Standing, Thresholds},
     },
 };
 
@@ -31,7 +31,7 @@ use super::{
 /// How long is believed what was seen of all signups. Meanwhile nobody counts them.
 const SEEN_FOR: Duration = Duration::from_secs(1);
 
-/// Knows whether a signup has to bring a proof of work.
+/// Knows how many signups there are just now, and what that means for one more.
 pub struct Watch {
     mode: Captcha,
     thresholds: Thresholds,
@@ -42,13 +42,13 @@ pub struct Watch {
 #[derive(Default)]
 struct Seen {
     at: Option<Instant>,
-    is_rush: bool,
+    standing: Standing,
 }
 
 impl Seen {
     /// What was seen, if that was not long ago.
-    fn lately(&self) -> Option<bool> {
-        self.at.is_some_and(|at| at.elapsed() < SEEN_FOR).then_some(self.is_rush)
+    fn lately(&self) -> Option<Standing> {
+        self.at.is_some_and(|at| at.elapsed() < SEEN_FOR).then_some(self.standing)
     }
 }
 
@@ -64,51 +64,54 @@ impl Watch {
         self.mode == Captcha::Always
     }
 
-    /// Whether a signup from this place has to bring a proof of work. One whose place cannot be told is judged by all
-    /// signups alone.
+    /// Whether a signup from this place has to bring a proof of work, and whether its mail will wait for staff. One whose
+    /// place cannot be told is judged by all signups alone.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn asks(
+    pub async fn standing(
         &self,
         db: &mut PgConnection,
         place: Option<&Place>,
         now: DateTime<Utc>,
-    ) -> sqlx::Result<bool> {
-        if let Some(known) = self.known(place) {
-            return Ok(known);
-        }
-        if self.is_rush_in_all(db, now).await? {
-            return Ok(true);
-        }
-        let Some(place) = place else { return Ok(false) };
-        rush::from_range(db, self.thresholds, place, now).await
+    ) -> sqlx::Result<Standing> {
+        let all = self.in_all(db, now).await?;
+        let found = match place {
+            Some(place) => all.or(rush::from_network(db, self.thresholds, place, now).await?),
+            None => all,
+        };
+        let asks = match self.mode {
+            Captcha::Off => false,
+            Captcha::Adaptive => found.asks,
+            Captcha::Always => true,
+        };
+        Ok(Standing { asks, ..found })
     }
 
-    /// The answer, where nobody has to look for it.
+    /// Whether a proof of work is asked for, where nobody has to look for the answer.
     fn known(&self, place: Option<&Place>) -> Option<bool> {
         match self.mode {
             Captcha::Off => Some(false),
             Captcha::Always => Some(true),
             Captcha::Adaptive => {
-                let is_rush = self.seen().lately()?;
-                (is_rush || place.is_none()).then_some(is_rush)
+                let asks = self.seen().lately()?.asks;
+                (asks || place.is_none()).then_some(asks)
             }
         }
     }
 
     /// Looks once a second. Whoever comes while somebody looks goes by what was seen before, and waits for nobody.
-    async fn is_rush_in_all(&self, db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    async fn in_all(&self, db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Standing> {
         {
             let mut seen = self.seen();
-            if let Some(is_rush) = seen.lately() {
-                return Ok(is_rush);
+            if let Some(standing) = seen.lately() {
+                return Ok(standing);
             }
             seen.at = Some(Instant::now());
         }
-        let is_rush = rush::in_all(db, self.thresholds, now).await?;
-        self.seen().is_rush = is_rush;
-        Ok(is_rush)
+        let standing = rush::in_all(db, self.thresholds, now).await?;
+        self.seen().standing = standing;
+        Ok(standing)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -129,7 +132,7 @@ pub struct Kept<'a> {
     pub shown: Option<&'a str>,
 }
 
-/// The answer to a signup that lacks its proof of work: 403 with a challenge. Nothing was kept; all is in the page.
+/// The answer to a signup that lacks its proof of work, or to a script's that looks like a program's: 403 with a challenge. Nothing was kept; all is in the page.
 ///
 /// # Errors
 /// [`Problem::Internal`] when the page cannot be made.
@@ -170,7 +173,7 @@ pub async fn beforehand(visitor: &Visitor, place: Option<&Place>) -> Result<Opti
     let (state, now) = (&visitor.state, Utc::now());
     let asks = match state.captcha.known(place) {
         Some(known) => known,
-        None => state.captcha.asks(&mut *state.pool.acquire().await?, place, now).await?,
+        None => state.captcha.standing(&mut *state.pool.acquire().await?, place, now).await?.asks,
     };
     if asks { written(&Challenge::mint(&state.keys, now)).map(Some) } else { Ok(None) }
 }

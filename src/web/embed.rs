@@ -100,6 +100,12 @@ struct Link<'a> {
 struct Success<'a> {
     heading: &'a str,
     text: Vec<String>,
+    /// Before the address that was typed.
+    sent_to: &'a str,
+    /// Before the address that may have been meant, and a question mark.
+    meant: &'a str,
+    /// The button that brings the form back.
+    correct: &'a str,
 }
 
 /// `GET /embed/box`: what the script shows, for every site of the publication.
@@ -143,6 +149,9 @@ fn words(visitor: &Visitor) -> Result<Response, Problem> {
                 format!("{open} {}", check("step_press")),
                 check("missing_spam").replace("{address}", &view.sender_address),
             ],
+            sent_to: visitor.text("box", "sent_to"),
+            meant: visitor.text("box", "meant"),
+            correct: check("correct"),
         },
         trouble: visitor.text("box", "trouble"),
         hosted: Link { label: visitor.text("box", "hosted"), url: hosted },

@@ -15,6 +15,7 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::{
+        address::near_miss,
         consent::{self, ConsentEvent, ConsentMethod},
         erasure,
         publication::{self, Retention},
@@ -30,7 +31,8 @@ use crate::{
 };
 
 use super::{
-    AppState, client::Client, link::LinkToken, manage, problem::Problem, subscribe, typed, visitor::Visitor,
+    AppState, client::Client, form_body::form_in, link::LinkToken, manage, problem::Problem, subscribe,
+    typed, visitor::Visitor,
 };
 
 /// `GET /data/{token}`
@@ -93,7 +95,7 @@ pub async fn ask_address(
 ) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
     let client = Client::of(request.extensions(), request.headers(), &state.trusted_proxies);
-    let Form(sent) = subscribe::form_in::<NewAddress>(request).await?;
+    let Form(sent) = form_in::<NewAddress>(request).await?;
     let mut transaction = state.pool.begin().await?;
     let subscriber = match owner(&mut transaction, &visitor, &token).await? {
         Owner::Is(subscriber) => subscriber,
@@ -125,7 +127,9 @@ pub async fn ask_address(
     }
     let own = json!({
         "old_address": subscriber.email.as_str(),
-        "new_address": email.as_str(),
+        "new_address": email.written(),
+        "suggestion": near_miss::suggestion(&email).map(|meant| meant.written()),
+        "data_url": format!("/data/{token}?lang={}", visitor.locale),
         "manage_url": manage::path(&visitor, subscriber.id),
     });
     visitor.answer(StatusCode::OK, "address_asked.html", &own)

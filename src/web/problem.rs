@@ -8,7 +8,7 @@ use std::any::Any;
 use axum::{
     Extension,
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::{
     AppState,
+    form_body::URLENCODED,
     headers::{self, PicturesFrom},
     pages::{Frame, PageError, PublicationView},
     visitor,
@@ -68,6 +69,8 @@ pub enum Problem {
     TooLarge,
     /// A form that cannot be read.
     BadRequest,
+    /// A form that is sent as something else than these media types.
+    MediaType(&'static str),
     /// The database is away, or the publication is not set up.
     Unavailable,
     /// Too many requests at once.
@@ -116,6 +119,7 @@ impl Problem {
             Problem::OtherSite => StatusCode::FORBIDDEN,
             Problem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Problem::BadRequest => StatusCode::BAD_REQUEST,
+            Problem::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Problem::Unavailable | Problem::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Problem::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Problem::Timeout => StatusCode::REQUEST_TIMEOUT,
@@ -148,12 +152,18 @@ impl Problem {
             Problem::OtherSite => "other_site",
             Problem::TooLarge => "too_large",
             Problem::BadRequest => "bad_request",
+            Problem::MediaType(_) => "media_type",
             Problem::Unavailable => "unavailable",
             Problem::Busy => "busy",
             Problem::TooMany => "too_many",
             Problem::Timeout => "timeout",
             Problem::Internal { .. } => "internal",
         }
+    }
+
+    /// The media types that would have been taken; nothing where that is not the problem.
+    pub fn taken(&self) -> &'static str {
+        if let Problem::MediaType(taken) = self { taken } else { "" }
     }
 
     /// The problem that an answer stands for, if it is not a finished page.
@@ -168,6 +178,7 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED => Some(Problem::MethodNotAllowed),
             StatusCode::PAYLOAD_TOO_LARGE => Some(Problem::TooLarge),
             StatusCode::REQUEST_TIMEOUT => Some(Problem::Timeout),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Some(Problem::MediaType(URLENCODED)),
             status if status.is_client_error() => Some(Problem::BadRequest),
             status if status.is_server_error() => {
                 Some(Problem::internal(&"the framework answered with an error"))
@@ -263,13 +274,11 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
         let sender = &publication.content.sender;
         sender.reply_to.as_ref().unwrap_or(&sender.address).clone()
     });
-    let view = View {
-        title: text("title"),
-        message: text("message").replace("{address}", contact.as_deref().unwrap_or_default()),
-        reference,
-        way_on_url: way_on,
-        way_on_label: text("way_on"),
-    };
+    let message = text("message")
+        .replace("{address}", contact.as_deref().unwrap_or_default())
+        .replace("{types}", problem.taken());
+    let view =
+        View { title: text("title"), message, reference, way_on_url: way_on, way_on_label: text("way_on") };
     let mut answer = if wants_json(&asked) {
         problem_json(status, &view.title, &view.message, view.reference.as_deref())
     } else {
@@ -287,6 +296,9 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
             }
         }
     };
+    if let Problem::MediaType(taken) = problem {
+        answer.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(taken));
+    }
     // What goes with the status and the site that asks, and not with the body.
     for name in [header::ALLOW, header::RETRY_AFTER, header::ACCESS_CONTROL_ALLOW_ORIGIN, header::VARY] {
         if let Some(value) = response.headers().get(&name) {
@@ -316,10 +328,15 @@ struct View {
     way_on_label: String,
 }
 
-/// Whether a program asks rather than a person.
+/// Whether a program asks rather than a person: it says that it wants JSON, or it does not say what it wants and sends
+/// JSON, or a browser says that a script asks (Fetch Metadata). A script could not follow us to a page.
 pub fn wants_json(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept.contains("application/json") && !accept.contains("text/html")
+    let value = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accept = value(header::ACCEPT);
+    !accept.contains("text/html")
+        && (accept.contains("application/json")
+            || value(header::CONTENT_TYPE).starts_with("application/json")
+            || value(HeaderName::from_static("sec-fetch-mode")) == "cors")
 }
 
 /// An answer in the form of RFC 9457.

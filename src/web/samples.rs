@@ -4,14 +4,15 @@ use axum::response::Response;
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use crate::domain::leave_reason::LeaveReason;
+use crate::domain::{address::EmailAddress, leave_reason::LeaveReason, token::SentTo};
 
-use super::{embed, own_data, problem::Problem, visitor::Visitor};
+use super::{check_mailbox, embed, own_data, problem::Problem, visitor::Visitor};
 
 /// The pages there are, by the names of their templates, in the order in which visitors meet them.
 pub const PAGES: [&str; 21] = [
     "signup",
     "captcha",
+    "press_again",
     "check_mailbox",
     "confirm",
     "confirmed",
@@ -58,6 +59,11 @@ fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
             "form": { "email": ADDRESS, "page": "", "consent_version": "", "shown": null },
             "challenge": "", "always": false, "contact": visitor.publication.content.sender.address,
         }),
+        "press_again" => json!({ "form": { "email": ADDRESS, "page": "", "consent_version": "" } }),
+        "check_mailbox" => {
+            let sent_to = EmailAddress::parse(ADDRESS).ok().map(|email| SentTo { email, waits: false });
+            check_mailbox::own(visitor, sent_to.as_ref())
+        }
         "confirm" | "confirm_change" => json!({
             "masked_address": MASKED, "action": "", "opened": "", "requested_at": time,
             "requested_page": visitor.publication.content.website.as_ref().and_then(|url| url.host_str()),
@@ -84,7 +90,7 @@ fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
             "form": { "email": "", "error": null, "consent_version": visitor.publication.version },
         }),
         "address_asked" => {
-            json!({ "old_address": ADDRESS, "new_address": "maria@example.net", "manage_url": "" })
+            json!({ "old_address": ADDRESS, "new_address": "maria@example.net", "suggestion": null, "manage_url": "" })
         }
         "problem" => json!({ "problem": {
             "title": visitor.text("problem.link_expired", "title"),

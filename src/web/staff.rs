@@ -18,6 +18,7 @@
 //! | `/staff/images…` | members | pictures: uploading, describing, removing |
 //! | `GET /staff/updates/{id}/preflight` | members | what is wrong with an update, before it is sent |
 //! | `/staff/subscribers…` | admins | finding subscribers, one of them, erasure, import, export |
+//! | `/staff/signups…` | members | signups that a limit holds; admins let their mails go or drop them |
 //! | `GET /staff/audit` | admins | what staff did |
 //!
 //! [`ROUTES`] is the list, and the only way to add one: each says who may use it, and `access.rs` holds to that before a
@@ -50,6 +51,7 @@ mod qr;
 mod report;
 mod second_factor;
 mod sending;
+mod signups;
 mod start;
 mod subscribers;
 mod test_mail;
@@ -171,6 +173,9 @@ pub const ROUTES: &[Route] = &[
     route("/staff/subscribers/{id}/proof", Access::Admin, || post(one::take_proof)),
     route("/staff/subscribers/{id}/unsubscribe", Access::Admin, || post(one::unsubscribe)),
     route("/staff/subscribers/{id}/erase", Access::Admin, || get(one::ask_erase).post(one::erase)),
+    route("/staff/signups", Access::Member, || get(signups::show)),
+    route("/staff/signups/release", Access::Admin, || post(signups::release)),
+    route("/staff/signups/drop", Access::Admin, || post(signups::drop_them)),
     route("/staff/audit", Access::Admin, || get(audit::show)),
     // Everything else: not there, for those who are logged in; a login for all others.
     route("/staff/{*rest}", Access::Member, || axum::routing::any(problems::not_found)),

@@ -1,6 +1,5 @@
 //! Signing up: the form, and what becomes of it.
 
-use axum::extract::FromRequest;
 use axum::{
     Form,
     extract::{Request, State},
@@ -8,7 +7,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use url::Url;
 
@@ -19,7 +18,7 @@ use crate::{
         locale::Locale,
         publication,
         signup::{self, challenge, limits::Place},
-        token,
+        token::{self, SentTo},
     },
     mail::envelope,
 };
@@ -27,7 +26,9 @@ use crate::{
 use super::{
     AppState,
     captcha::{self, Kept},
+    check_mailbox,
     client::Client,
+    form_body::form_in,
     origin::RequestOrigin,
     problem::{self, Problem},
     typed,
@@ -48,7 +49,9 @@ struct Sent {
     shown: String,
     /// A solved challenge, where one was asked for.
     captcha: String,
-    /// Not shown to people. Who fills it in is a program.
+    /// Not shown to people. Programs fill it in, and now and then what fills in forms for people.
+    rb_extra: String,
+    /// The same in forms that were copied from us earlier.
     homepage: String,
 }
 
@@ -88,11 +91,6 @@ pub async fn back_to_form() -> Redirect {
     Redirect::to("/")
 }
 
-/// `GET /check-mailbox`
-pub async fn check_mailbox(visitor: Visitor) -> Result<Response, Problem> {
-    visitor.page("check_mailbox.html", &serde_json::json!({}))
-}
-
 /// `POST /subscribe`
 ///
 /// The answer depends on nothing but the form and the site it stands on: what the database knows of the address is not
@@ -118,44 +116,40 @@ async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Re
         Err(error) => return mistake(&visitor, &headers, &sent, place(state, client), error).await,
     };
     let now = Utc::now();
-    if let Some(trap) = trap(state, &sent, now) {
-        tracing::info!(trap, "a form fell into a trap for programs; nothing was kept");
-    } else {
-        let form_page = form_page(state, &sent, &headers);
-        let place = place(state, client);
-        let mut transaction = state.pool.begin().await?;
-        if state.captcha.asks(&mut transaction, place.as_ref(), now).await?
-            && let Err(refused) = challenge::spend(&mut transaction, &state.keys, &sent.captcha, now).await?
-        {
-            tracing::info!(proof_of_work = %refused, "a signup has to bring a proof of work; nothing was kept");
-            let kept = kept(&visitor, &sent, &form_page);
+    let form_page = form_page(state, &sent, &headers);
+    let place = place(state, client);
+    let suspicion = suspicion(state, &sent, now);
+    let mut transaction = state.pool.begin().await?;
+    let standing = state.captcha.standing(&mut transaction, place.as_ref(), now).await?;
+    // A proof of work also answers a suspicion: what a person's browser has worked out is no flood.
+    if (standing.asks || suspicion.is_some())
+        && let Err(refused) = challenge::spend(&mut transaction, &state.keys, &sent.captcha, now).await?
+    {
+        let kept = kept(&visitor, &sent, &form_page);
+        if standing.asks || problem::wants_json(&headers) {
+            tracing::info!(suspicion, proof_of_work = %refused, "a signup has to bring a proof of work; nothing was kept");
             return captcha::ask(&visitor, &headers, &kept, now);
         }
-        let request = signup::Request {
-            email: &email,
-            locale,
-            shown: shown(&mut transaction, &visitor, &sent.consent_version).await?,
-            form_page: &form_page,
-            client_ip: client.filter(|_| state.keeps_ip).map(|client| client.address),
-            place,
-            replaces: None,
-        };
-        signup::request(&mut transaction, &request, now).await?;
-        transaction.commit().await?;
+        tracing::info!(suspicion, "a signup has to be sent with one more press; nothing was kept");
+        return visitor.answer(
+            StatusCode::FORBIDDEN,
+            "press_again.html",
+            &serde_json::json!({ "form": kept }),
+        );
     }
-    Ok(if problem::wants_json(&headers) {
-        (StatusCode::ACCEPTED, axum::Json(serde_json::json!({ "status": "check_mailbox" }))).into_response()
-    } else {
-        Redirect::to(&format!("/check-mailbox?lang={locale}")).into_response()
-    })
-}
-
-/// Reads a form.
-///
-/// # Errors
-/// [`Problem::BadRequest`] when it is none.
-pub async fn form_in<T: DeserializeOwned>(request: Request) -> Result<Form<T>, Problem> {
-    Form::from_request(request, &()).await.map_err(|_| Problem::BadRequest)
+    let request = signup::Request {
+        email: &email,
+        locale,
+        shown: shown(&mut transaction, &visitor, &sent.consent_version).await?,
+        form_page: &form_page,
+        client_ip: client.filter(|_| state.keeps_ip).map(|client| client.address),
+        place,
+        replaces: None,
+    };
+    signup::request(&mut transaction, &request, now).await?;
+    transaction.commit().await?;
+    let sent_to = SentTo { email, waits: standing.waits };
+    Ok(check_mailbox::answer(&visitor, &headers, &sent_to, now))
 }
 
 /// The text that says what is wrong with an address, by its key under `error`.
@@ -177,17 +171,18 @@ pub fn place(state: &AppState, client: Option<Client>) -> Option<Place> {
     client.and_then(Client::to_count).map(|address| Place::of(&state.keys, address))
 }
 
-/// The trap that a form fell into, if it did. No person fills in what is not shown, or is as quick.
-fn trap(state: &AppState, sent: &Sent, now: DateTime<Utc>) -> Option<&'static str> {
-    if !sent.homepage.is_empty() {
+/// Why a form looks as if a program had sent it. A person's may too: a password manager fills in what is not shown, and
+/// who lets the browser fill in the address needs no two seconds. So it is asked for one more press, and never dropped.
+fn suspicion(state: &AppState, sent: &Sent, now: DateTime<Utc>) -> Option<&'static str> {
+    if !sent.rb_extra.is_empty() || !sent.homepage.is_empty() {
         return Some("the field that nobody sees is filled in");
     }
     // Another process's clock may be ahead of ours.
     let took = token::read_shown_token(&state.keys, &sent.shown).map(|shown| now - shown)?;
-    (TimeDelta::zero() <= took && took < state.form_takes).then_some("it was filled in too quickly")
+    (TimeDelta::zero() <= took && took < state.form_takes).then_some("it was filled in quickly")
 }
 
-/// What a form said, for the page that asks for a proof of work.
+/// What a form said, for the page that asks for a proof of work or one more press.
 fn kept<'a>(visitor: &Visitor, sent: &'a Sent, form_page: &'a str) -> Kept<'a> {
     Kept {
         email: &sent.email,

@@ -69,6 +69,14 @@ impl Visitor {
         self.render(StatusCode::OK, template, Some(other), own)
     }
 
+    /// The same, with the address of the page in the other language.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be made.
+    pub fn page_with(&self, other: &str, template: &str, own: &impl Serialize) -> Result<Response, Problem> {
+        self.render(StatusCode::OK, template, Some(other.to_owned()), own)
+    }
+
     /// The answer to a POST: it has no address to switch languages at.
     ///
     /// # Errors

@@ -23,6 +23,11 @@ export async function* everyPage(service, page, lang) {
   yield "signup with an error";
   const { address, link } = await signUp(service, page, lang);
   yield "check mailbox";
+  await page.locator("summary").click();
+  yield "check mailbox, correcting the address";
+  await page.fill("#email", `${Date.now()}@gmial.com`);
+  await press(page, "main button");
+  yield "check mailbox with a near miss";
   await page.goto(link);
   yield "confirm";
   await press(page, "button[value=confirm]");
@@ -53,6 +58,8 @@ export async function* everyPage(service, page, lang) {
   yield "a link of a subscription that has ended";
   await page.goto(`${await service.mail(twice.address, "unsubscribe")}?lang=${lang}`);
   yield "the unsubscribe link after leaving";
+  await pressAgainPage(service, page, lang);
+  yield "one more press";
   await page.goto(`${service.url}/confirm/not-ours?lang=${lang}`);
   yield "a link that does not fit";
   await page.goto(`${service.url}/nowhere?lang=${lang}`);
@@ -91,6 +98,15 @@ async function* ownPages(service, page, lang, address) {
   yield "delete everything";
   await press(page, "main button");
   yield "everything deleted";
+}
+
+/** The page for a form that looks like a program's. */
+export async function pressAgainPage(service, page, lang) {
+  await page.goto(`${service.url}/?lang=${lang}`);
+  await page.fill("#email", service.newAddress());
+  // As a password manager does that fills in everything.
+  await page.locator("#rb_extra").evaluate((trap) => (trap.value = "Maria"));
+  await press(page, "main button");
 }
 
 /** The pages of a service that asks every signup for a proof of work. */

@@ -80,6 +80,33 @@ test("the box tells what is wrong at its field, and that all is well, to those w
   });
 });
 
+test("an address with special characters in its domain goes off as it was typed", async () => {
+  await withPage({}, async (page) => {
+    await page.goto(`${service.url}/?lang=de`);
+    await page.fill("#email", "x@straße.example");
+    await Promise.all([page.waitForURL("**/check-mailbox**"), page.press("#email", "Enter")]);
+    assert.match(await page.locator(".lead").innerText(), /x@straße\.example/);
+  });
+});
+
+test("the box shows the address back and brings the form with what may have been meant", async () => {
+  await withPage({}, async (page) => {
+    await page.goto(`${service.url}/embed?lang=de`);
+    const box = page.locator("rundbrief-signup");
+    await box.locator("#input").fill("maria@gmial.com");
+    await page.keyboard.press("Enter");
+    const result = box.locator("#result");
+    await result.locator("#back").waitFor();
+    assert.match(await result.innerText(), /Eingegeben haben Sie: maria@gmial\.com[^]*Meinten Sie maria@gmail\.com\?/);
+    await result.locator("#back").click();
+    assert.equal(await box.locator("#input").inputValue(), "maria@gmail.com");
+    assert.equal(await result.innerText(), "");
+    await page.keyboard.press("Enter");
+    await result.locator("#back").waitFor();
+    assert.match(await result.innerText(), /Eingegeben haben Sie: maria@gmail\.com/);
+  });
+});
+
 test("without JavaScript the box is the plain form, and works", async () => {
   await withPage({ javaScriptEnabled: false }, async (page) => {
     await page.goto(`${service.url}/embed?lang=de`);
@@ -111,9 +138,9 @@ test("every place to press is 24 pixels large", async () => {
 test("the trap for programs is in nobody's way", async () => {
   await withPage({}, async (page) => {
     await page.goto(`${service.url}/?lang=de`);
-    const trap = page.locator("#homepage");
+    const trap = page.locator("#rb_extra");
     assert.equal(await trap.getAttribute("tabindex"), "-1");
-    assert.equal(await page.locator("[aria-hidden=true]:has(#homepage)").count(), 1);
+    assert.equal(await page.locator("[aria-hidden=true]:has(#rb_extra)").count(), 1);
     const box = await page.locator(".vacant").boundingBox();
     assert.ok(box.width <= 1 && box.height <= 1, JSON.stringify(box));
   });

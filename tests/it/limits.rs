@@ -1,10 +1,19 @@
 //! Limits on signups: the form cannot be used against somebody else's mailbox, and does not tell that it cannot.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use axum::http::Method;
 use chrono::Utc;
-use rundbrief::domain::signup::limits;
+use rundbrief::domain::{signup::limits, staff::Role};
 
-use crate::harness::{Answer, App, TestApp, process, program::Program};
+use crate::harness::{
+    Answer, App, TestApp, process,
+    program::Program,
+    smtp::{Action, Phase, behave},
+};
 
 /// A service without the guard that would ask for a proof of work before a limit is reached.
 fn unguarded() -> App {
@@ -243,20 +252,165 @@ async fn limits_hold_over_all_processes() {
     }
 }
 
+/// The page behind the answer to a signup, without the address that it shows back.
+async fn told(app: &TestApp, from: &str, email: &str) -> String {
+    let answer = sign_up_from(app, from, email).await;
+    assert!(answer.leads_to_mailbox("de"));
+    let location = answer.header("location").to_owned();
+    let token = location.split("&to=").nth(1).unwrap();
+    app.get(&location).await.body.replace(email, "").replace(token, "")
+}
+
+const WAITS: &str = "Unser Büro sieht sie durch";
+
 #[tokio::test(flavor = "multi_thread")]
-async fn invariant_4_the_answer_does_not_tell_that_a_limit_was_reached() {
-    let app = behind_proxy().setting("SIGNUPS_PER_CLIENT", "1").setting("SIGNUPS_IN_ALL", "3").start().await;
-    let first = sign_up_from(&app, "192.0.2.7", "a@example.org").await;
-    for (from, email) in [
-        ("192.0.2.7", "a@example.org"),
-        ("192.0.2.7", "b@example.org"),
-        ("192.0.2.8", "c@example.org"),
-        ("192.0.2.9", "d@example.org"),
-    ] {
-        let answer = sign_up_from(&app, from, email).await;
-        assert_eq!((answer.status, &answer.body), (first.status, &first.body));
-        assert_eq!(answer.header("location"), first.header("location"));
+async fn invariant_4_the_answer_tells_of_the_network_and_of_no_address() {
+    let app = behind_proxy().setting("SIGNUPS_PER_CLIENT", "1").start().await;
+    let first = told(&app, "192.0.2.7", "a@example.org").await;
+    assert!(!first.contains(WAITS));
+    // Known or new, asked for moments ago or not: the same.
+    for email in ["a@example.org", "b@example.org"] {
+        assert_eq!(
+            told(&app, "192.0.2.8", "other@example.org").await.contains(WAITS),
+            email == "b@example.org"
+        );
+        let again = told(&app, "192.0.2.7", email).await;
+        assert!(again.contains(WAITS), "{again}");
+        assert!(!again.contains("unterwegs"), "it says of no mail that it is on its way: {again}");
     }
+    assert_eq!(told(&app, "192.0.2.9", "a@example.org").await, first, "this address had its mail");
+    assert_eq!(told(&app, "192.0.2.10", "new@example.org").await, first);
+    // Scripts are told the same.
+    let headers = [
+        ("accept", "application/json"),
+        ("accept-language", "de"),
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("x-forwarded-for", "192.0.2.7"),
+    ];
+    let answer = app.request(Method::POST, "/subscribe", &headers, "email=c%40example.org").await;
+    assert!(answer.status == 202 && answer.body.contains(WAITS), "{}", answer.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_9_what_a_network_sent_too_much_waits_for_staff_and_goes_when_they_say_so() {
+    let app = behind_proxy().setting("SIGNUPS_PER_CLIENT", "2").start().await;
+    for n in 0..4 {
+        sign_up_from(&app, "192.0.2.7", &format!("a{n}@example.org")).await;
+    }
+    assert_eq!(sent(&app).await, 2);
+    let program = Program::beside(&app);
+    let status = program.run(&["signups", "status", "--json"]).await.json();
+    assert_eq!((&status["held"], &status["reasons"][0]["reason"]), (&2.into(), &"network".into()));
+    let others = program.run(&["signups", "release", "--reason", "domain", "--yes", "--json"]).await.json();
+    assert_eq!(others["released"], 0);
+    let released =
+        program.run(&["signups", "release", "--reason", "network", "--yes", "--json"]).await.json();
+    assert_eq!(released["released"], 2);
+    assert_eq!(app.relay.wait_for(4).await.len(), 4);
+    assert_eq!(app.actions().await, ["wave_released"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_9_what_a_mailbox_asked_for_too_often_waits_for_staff_once() {
+    let app = unguarded().setting("CONFIRMATIONS_A_DAY", "1").start().await;
+    for _ in 0..4 {
+        app.sign_up("maria@example.org").await;
+        assert_eq!(sent(&app).await, 1);
+        time_passes(&app, "11 minutes").await;
+    }
+    let program = Program::beside(&app);
+    let status = program.run(&["signups", "status", "--json"]).await.json();
+    assert_eq!((&status["held"], &status["reasons"][0]["reason"]), (&1.into(), &"mailbox".into()));
+    program.run(&["signups", "release", "--yes"]).await.done();
+    app.relay.wait_for(2).await;
+    assert_eq!(sent(&app).await, 2, "one more, and not three");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_see_what_is_held_and_admins_let_it_go_or_drop_it() {
+    let app =
+        behind_proxy().setting("SIGNUPS_PER_CLIENT", "1").setting("SIGNUPS_PER_DOMAIN", "3").start().await;
+    for n in 0..3 {
+        sign_up_from(&app, "192.0.2.7", &format!("a{n}@example.org")).await;
+        sent(&app).await;
+    }
+    for n in 0..4 {
+        sign_up_from(&app, &format!("192.0.2.1{n}"), &format!("b{n}@example.org")).await;
+        sent(&app).await;
+    }
+    assert_eq!(sent(&app).await, 1 + 2);
+    let admin = app.member("admin@example.org", Role::Admin).await;
+    let editor = app.member("editor@example.org", Role::Editor).await;
+    let (admin, editor) = (app.browser_of(&admin).await, app.browser_of(&editor).await);
+    assert!(editor.get("/staff").await.body.contains("href=\"/staff/signups\">4 Anmeldungen warten"));
+    let seen = editor.get("/staff/signups").await;
+    for words in ["Viele aus demselben Netz", "Viele beim selben Mailanbieter", "2 warten", "a…@example.org"]
+    {
+        assert!(seen.body.contains(words), "{words}: {}", seen.body);
+    }
+    assert!(
+        !seen.body.contains("/staff/signups/drop") && !seen.body.contains("a1@example.org"),
+        "{}",
+        seen.body
+    );
+
+    let page = admin.get("/staff/signups").await;
+    let until = page.field("until");
+    // What comes after somebody looked is not decided about.
+    sign_up_from(&app, "192.0.2.7", "late@example.org").await;
+    sent(&app).await;
+    let network = [("reason", "network"), ("until", until.as_str())];
+    let unsure = admin.post("/staff/signups/drop", &network).await;
+    assert_eq!(unsure.status, 422, "it wants a tick");
+    let released = admin.post("/staff/signups/release", &network).await;
+    assert_eq!(released.header("location"), "/staff/signups?done=signups_released");
+    app.relay.wait_for(5).await;
+    assert_eq!(sent(&app).await, 5);
+    let domain = [("reason", "domain"), ("until", until.as_str()), ("sure", "1")];
+    assert_eq!(admin.post("/staff/signups/drop", &domain).await.status, 303);
+    let left = Program::beside(&app).run(&["signups", "status", "--json"]).await.json();
+    assert_eq!((&left["held"], &left["reasons"][0]["reason"]), (&1.into(), &"network".into()));
+    let actions = app.actions().await;
+    assert!(actions.ends_with(&["wave_released".into(), "wave_dropped".into()]), "{actions:?}");
+    assert_eq!(sent(&app).await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_spellings_of_one_mailbox_get_one_mail() {
+    let app = unguarded().start().await;
+    for email in [
+        "mariamuster@gmail.com",
+        "maria.muster@gmail.com",
+        "m.a.r.i.a.muster@gmail.com",
+        "MariaMuster@googlemail.com",
+        "mariamuster+a@gmail.com",
+        "maria.muster+b@googlemail.com",
+    ] {
+        app.sign_up(email).await;
+    }
+    assert_eq!(sent(&app).await, 1);
+    // Where dots count they are two people.
+    app.sign_up("maria.muster@gmx.de").await;
+    app.sign_up("mariamuster@gmx.de").await;
+    assert_eq!(sent(&app).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_the_relay_refused_does_not_count() {
+    let refused = Arc::new(AtomicUsize::new(0));
+    let once = Arc::clone(&refused);
+    let relay = behave(move |phase, _| {
+        if phase == Phase::Rcpt && once.fetch_add(1, Ordering::SeqCst) == 0 {
+            Action::Reply("550 5.1.1 no such mailbox")
+        } else {
+            Action::Go
+        }
+    });
+    let app = unguarded().setting("CONFIRMATIONS_A_DAY", "1").relay(relay).start().await;
+    app.sign_up("maria@example.org").await;
+    app.wait_for_count("select count(*) from deliveries where state = 'rejected'", 1).await;
+    app.sign_up("maria@example.org").await;
+    app.relay.wait_for(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

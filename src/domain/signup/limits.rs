@@ -12,8 +12,12 @@ use sqlx::PgConnection;
 use crate::{
     config::{SecretKeys, SignupLimits},
     domain::{
+        address::mailbox,
         ids::DeliveryId,
-        signup::{Signup, waves::HELD},
+        signup::{
+            Signup,
+            held::{self, HeldFor},
+        },
     },
 };
 
@@ -61,16 +65,16 @@ fn leading(address: Ipv6Addr, bytes: usize) -> Vec<u8> {
 pub enum Verdict {
     /// It may go.
     Go,
-    /// It is not sent; why, for the record.
-    Enough(&'static str),
-    /// There is a wave of signups. It waits until staff decide.
-    Wave,
+    /// Another mail does what it would do; why, for the record. The visitor was told that this one counts.
+    NotNeeded(&'static str),
+    /// It is more than a limit allows. It waits until staff decide.
+    Hold(HeldFor),
 }
 
 /// Looks whether the mail of a signup may go, and writes down when it may not. `delivery` is that mail.
 ///
 /// Each count stops at its limit, so a flood of any size costs no more than the limit does. What was turned away for its
-/// address or network does not count for its mail domain and in all.
+/// mailbox or network does not count for its mail domain and in all. Of the signups of one mailbox, one is held.
 ///
 /// # Errors
 /// When the database fails.
@@ -81,8 +85,13 @@ pub async fn check(
     delivery: DeliveryId,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Verdict> {
-    let verdict = judge(&mut *db, limits, signup, delivery).await?;
-    if matches!(verdict, Verdict::Enough(_)) {
+    let mailbox = mailbox::of(&signup.email.normalized());
+    let mut verdict = judge(&mut *db, limits, signup, &mailbox, delivery).await?;
+    let counts_for_others = matches!(verdict, Verdict::Go | Verdict::Hold(HeldFor::Domain | HeldFor::All));
+    if matches!(verdict, Verdict::Hold(_)) && held::is_mailbox_held(&mut *db, &mailbox, delivery).await? {
+        verdict = Verdict::NotNeeded("an earlier signup of this mailbox waits for staff");
+    }
+    if !counts_for_others {
         sqlx::query!("update signups set turned_away_at = $2 where id = $1", signup.id.0, now)
             .execute(db)
             .await?;
@@ -94,26 +103,28 @@ async fn judge(
     db: &mut PgConnection,
     limits: &SignupLimits,
     signup: &Signup,
+    mailbox: &str,
     delivery: DeliveryId,
 ) -> sqlx::Result<Verdict> {
-    let mails = mails_before(db, limits, signup, delivery).await?;
+    let mails = mails_before(db, limits, signup, mailbox, delivery).await?;
     if mails.moments_ago > 0 {
-        return Ok(Verdict::Enough("a mail went to this address moments ago"));
-    }
-    if over(mails.day, limits.mails_a_day) || over(mails.week, limits.mails_a_week) {
-        return Ok(Verdict::Enough("enough mails went to this address for now"));
+        return Ok(Verdict::NotNeeded("a mail went to this address moments ago"));
     }
     let before = signups_before(db, limits, signup).await?;
     if before.released {
         return Ok(Verdict::Go);
     }
-    if over(before.client, limits.per_client) || over(before.range, limits.per_range) {
-        return Ok(Verdict::Enough("too many signups came from the same network"));
-    }
-    if over(before.domain, limits.per_domain) || over(before.all, limits.in_all) {
-        return Ok(Verdict::Wave);
-    }
-    Ok(Verdict::Go)
+    Ok(if over(mails.day, limits.mails_a_day) || over(mails.week, limits.mails_a_week) {
+        Verdict::Hold(HeldFor::Mailbox)
+    } else if over(before.client, limits.per_client) || over(before.range, limits.per_range) {
+        Verdict::Hold(HeldFor::Network)
+    } else if over(before.domain, limits.per_domain) {
+        Verdict::Hold(HeldFor::Domain)
+    } else if over(before.all, limits.in_all) {
+        Verdict::Hold(HeldFor::All)
+    } else {
+        Verdict::Go
+    })
 }
 
 /// Whether a count has come to its limit; 0 is no limit.
@@ -121,8 +132,11 @@ fn over(count: i64, limit: u32) -> bool {
     limit > 0 && count >= i64::from(limit)
 }
 
-/// Mails that answered earlier signups of the same address, or are about to.
+/// Mails that answered earlier signups of the same mailbox, or are about to. What the relay refused, what was skipped and
+/// what is held was never sent.
 struct Mails {
+    /// Within the minutes of a repeat: sent, or certain to be. Where nobody knows whether the relay took it, a second one
+    /// may go.
     moments_ago: i64,
     day: i64,
     week: i64,
@@ -132,29 +146,29 @@ async fn mails_before(
     db: &mut PgConnection,
     limits: &SignupLimits,
     signup: &Signup,
+    mailbox: &str,
     delivery: DeliveryId,
 ) -> sqlx::Result<Mails> {
-    let (address, at) = (signup.email.normalized(), signup.requested_at);
+    let at = signup.requested_at;
     let moments_ago = at - Duration::minutes(limits.repeat_minutes.into());
     sqlx::query_as!(
         Mails,
         r#"select
              -- Whoever has confirmed, and left, and comes back, repeats nothing.
-             count(*) filter (where g.requested_at > $4 and g.state = 'waiting') as "moments_ago!",
+             count(*) filter (where g.requested_at > $4 and g.state = 'waiting' and d.state <> 'unknown')
+                 as "moments_ago!",
              count(*) filter (where g.requested_at > $3::timestamptz - interval '1 day') as "day!",
              count(*) as "week!"
            from signups g join deliveries d on d.signup_id = g.id
-           -- The same mailbox, whatever tag stands before its @.
-           where regexp_replace(g.email_normalized, '[+][^@]*@', '@') = regexp_replace($1, '[+][^@]*@', '@')
-             and d.kind = 'confirmation' and d.id < $2 and d.state <> 'skipped'
-             -- What is held was not sent.
-             and d.smtp_text is distinct from $5
+           where coalesce(g.mailbox, g.email_normalized) = $1
+             and d.kind = 'confirmation' and d.id < $2 and d.state not in ('skipped', 'rejected')
+             and (d.smtp_text is null or d.smtp_text <> all($5))
              and g.requested_at > $3::timestamptz - interval '7 days'"#,
-        address.as_str(),
+        mailbox,
         delivery.0,
         at,
         moments_ago,
-        HELD
+        &HeldFor::texts(None)
     )
     .fetch_one(db)
     .await

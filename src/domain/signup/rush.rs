@@ -13,85 +13,154 @@ use super::limits::Place;
 /// The time in which signups are counted, as for the limits.
 const WINDOW: Duration = Duration::hours(1);
 
-/// From how many signups within the hour on there is a rush.
+/// What the signups of the hour mean for the next one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// There is a rush: it has to bring a proof of work.
+    pub asks: bool,
+    /// A limit is reached: its mail will be [held](super::held) for staff.
+    pub waits: bool,
+}
+
+impl Standing {
+    /// What two counts mean together.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self { asks: self.asks || other.asks, waits: self.waits || other.waits }
+    }
+}
+
+/// From how many signups within the hour on what is the case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Line {
+    /// A proof of work is asked for.
+    rush: u32,
+    /// Mails are held; 0 is never.
+    limit: u32,
+}
+
+impl Line {
+    /// A rush begins at half of a limit; where there is none, at a number of its own.
+    fn of(limit: u32, rush_without: u32) -> Self {
+        Self { rush: if limit == 0 { rush_without } else { limit.div_ceil(2) }, limit }
+    }
+
+    /// As far as is counted.
+    fn most(self) -> i64 {
+        self.rush.max(self.limit).into()
+    }
+
+    fn at(self, count: i64) -> Standing {
+        Standing { asks: count >= self.rush.into(), waits: self.limit > 0 && count >= self.limit.into() }
+    }
+}
+
+/// The lines of what is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thresholds {
+    /// From one IPv4 address or IPv6 /64.
+    from_client: Line,
     /// From one IPv4 /24 or IPv6 /48.
-    from_range: u32,
+    from_range: Line,
     /// In all. What was turned away does not count: no single network brings a rush upon everybody.
-    in_all: u32,
+    in_all: Line,
 }
 
 impl Thresholds {
     /// Half of the limits; where there is none, half of its default.
     #[must_use]
     pub fn of(limits: &SignupLimits) -> Self {
-        let half = |limit: u32, without: u32| if limit == 0 { without } else { limit.div_ceil(2) };
-        Self { from_range: half(limits.per_range, 30), in_all: half(limits.in_all, 500) }
+        Self {
+            from_client: Line::of(limits.per_client, 30),
+            from_range: Line::of(limits.per_range, 30),
+            in_all: Line::of(limits.in_all, 500),
+        }
     }
 }
 
-/// Whether there is a rush from the range of this place. The count stops at the threshold.
+/// How it stands with the network of this place. Each count stops where it can change nothing more.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn from_range(
+pub async fn from_network(
     db: &mut PgConnection,
     thresholds: Thresholds,
     place: &Place,
     now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
-    // In the order of the index, so that it is read whatever the planner thinks of the table.
-    let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from (
-             select from signups where range_hmac = $1 and requested_at > $2
-             order by requested_at desc limit $3) c"#,
+) -> sqlx::Result<Standing> {
+    // In the order of the indexes, so that they are read whatever the planner thinks of the table.
+    let counts = sqlx::query!(
+        r#"select
+             (select count(*) from (
+                 select from signups where client_hmac = $1 and requested_at > $3
+                 order by requested_at desc limit $4) c) as "client!",
+             (select count(*) from (
+                 select from signups where range_hmac = $2 and requested_at > $3
+                 order by requested_at desc limit $5) c) as "range!""#,
+        place.client.as_slice(),
         place.range.as_slice(),
         now - WINDOW,
-        i64::from(thresholds.from_range)
+        thresholds.from_client.most(),
+        thresholds.from_range.most()
     )
     .fetch_one(db)
     .await?;
-    Ok(count >= i64::from(thresholds.from_range))
+    Ok(thresholds.from_client.at(counts.client).or(thresholds.from_range.at(counts.range)))
 }
 
-/// Whether there is a rush in all. The count stops at the threshold.
+/// How it stands with all signups. The count stops where it can change nothing more.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn in_all(db: &mut PgConnection, thresholds: Thresholds, now: DateTime<Utc>) -> sqlx::Result<bool> {
+pub async fn in_all(
+    db: &mut PgConnection,
+    thresholds: Thresholds,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Standing> {
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!" from (
              select from signups where turned_away_at is null and requested_at > $1
              order by requested_at desc limit $2) c"#,
         now - WINDOW,
-        i64::from(thresholds.in_all)
+        thresholds.in_all.most()
     )
     .fetch_one(db)
     .await?;
-    Ok(count >= i64::from(thresholds.in_all))
+    Ok(thresholds.in_all.at(count))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn thresholds(per_range: u32, in_all: u32) -> Thresholds {
+    fn thresholds(per_client: u32, per_range: u32, in_all: u32) -> Thresholds {
         Thresholds::of(&SignupLimits {
+            per_client,
             per_range,
             in_all,
             repeat_minutes: 0,
             mails_a_day: 0,
             mails_a_week: 0,
-            per_client: 0,
             per_domain: 0,
         })
     }
 
     #[test]
     fn a_rush_begins_at_half_of_the_limits_and_somewhere_without_them() {
-        assert_eq!(thresholds(60, 1_000), Thresholds { from_range: 30, in_all: 500 });
-        assert_eq!(thresholds(5, 1), Thresholds { from_range: 3, in_all: 1 });
-        assert_eq!(thresholds(0, 0), Thresholds { from_range: 30, in_all: 500 });
+        let rush = |t: Thresholds| [t.from_client.rush, t.from_range.rush, t.in_all.rush];
+        assert_eq!(rush(thresholds(20, 60, 1_000)), [10, 30, 500]);
+        assert_eq!(rush(thresholds(1, 5, 1)), [1, 3, 1]);
+        assert_eq!(rush(thresholds(0, 0, 0)), [30, 30, 500]);
+    }
+
+    #[test]
+    fn a_mail_waits_from_the_limit_on_and_never_without_one() {
+        let line = thresholds(20, 60, 1_000).from_client;
+        let standing = |asks, waits| Standing { asks, waits };
+        assert_eq!(line.at(9), standing(false, false));
+        assert_eq!(line.at(10), standing(true, false));
+        assert_eq!(line.at(20), standing(true, true));
+        assert_eq!(thresholds(0, 0, 0).in_all.at(10_000), standing(true, false));
+        assert_eq!(standing(true, false).or(standing(false, true)), standing(true, true));
     }
 }

@@ -43,8 +43,8 @@
     }
 
     #show(box, service) {
-      const input = make("input", { id: "input", name: "email", type: "email", autocomplete: "email", required: "", "aria-describedby": "hint" });
-      const trap = make("input", { name: "homepage", tabindex: -1, autocomplete: "off" });
+      const input = make("input", { id: "input", name: "email", inputmode: "email", autocomplete: "email", autocapitalize: "none", autocorrect: "off", spellcheck: false, required: "", "aria-describedby": "hint" });
+      const trap = make("input", { name: "rb_extra", tabindex: -1, autocomplete: "off", "data-1p-ignore": "", "data-lpignore": true, "data-bwignore": "" });
       const error = make("p", { id: "error" });
       const label = plain("span", box.button);
       const button = make("button", { id: "button", "aria-describedby": "consent" }, label);
@@ -62,14 +62,24 @@
         plain("div", trouble, button));
 
       const send = async (captcha = "") => {
-        const body = new URLSearchParams({ email: input.value, homepage: trap.value, locale: box.lang, consent_version: box.consent_version, shown: box.shown, captcha, page: location.href.slice(0, 500) });
+        const body = new URLSearchParams({ email: input.value, rb_extra: trap.value, locale: box.lang, consent_version: box.consent_version, shown: box.shown, captcha, page: location.href.slice(0, 500) });
         const answer = await fetch(`${service}/subscribe?lang=${box.lang}`, { method: "POST", headers: { Accept: "application/json" }, body, signal: AbortSignal.timeout(2e4) });
         if (!answer.ok) {
           const { detail, challenge } = await answer.json();
           return challenge && !captcha ? send(await solve(service, challenge)) : [answer.status, detail];
         }
+        const { suggestion, notice } = await answer.json();
+        const { heading, text, sent_to, meant, correct } = box.success;
+        const back = make("button", { id: "back" }, correct);
+        back.onclick = () => {
+          result.replaceChildren();
+          result.before(form);
+          input.value = suggestion ?? input.value;
+          input.focus();
+        };
         form.remove();
-        result.append(make("h2", { id: "heading" }, box.success.heading), ...box.success.text.map((text) => plain("p", text)));
+        const lines = [`${sent_to} ${input.value}`, suggestion && `${meant} ${suggestion}?`, ...(notice ? [notice] : text)];
+        result.append(make("h2", { id: "heading" }, heading), ...lines.filter(Boolean).map((line) => plain("p", line)), back);
         result.focus();
         return [];
       };

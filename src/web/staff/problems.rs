@@ -150,12 +150,16 @@ async fn dressed(state: &AppState, asked: &axum::http::request::Parts, response:
         StaffProblem::Common(Problem::Internal { reference }) => Some(reference.clone()),
         _ => None,
     };
-    let own =
-        json!({ "problem": { "title": text("title"), "message": text("message"), "reference": reference } });
+    let taken = if let StaffProblem::Common(problem) = &problem { problem.taken() } else { "" };
+    let message = text("message").replace("{types}", taken);
+    let own = json!({ "problem": { "title": text("title"), "message": message, "reference": reference } });
     let mut answer = match page.answer(problem.status(), "staff/problem.html", &own) {
         Ok(answer) => answer,
         Err(_) => (problem.status(), format!("{}\n\n{}\n", text("title"), text("message"))).into_response(),
     };
+    if !taken.is_empty() {
+        answer.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(taken));
+    }
     for name in [header::ALLOW, header::RETRY_AFTER] {
         if let Some(value) = response.headers().get(&name) {
             answer.headers_mut().insert(name, value.clone());

@@ -15,7 +15,7 @@ use crate::{
     domain::{
         batch,
         mailing::{self, MailingState, Overview, PauseKind},
-        signup::{self, waves},
+        signup::{self, held},
         staff::Role,
         subscriber::{self, MonthEnd},
     },
@@ -112,10 +112,11 @@ async fn attention(
         let text = page.text("attention", key).replace("{count}", &page.number(late));
         found.push(json!({ "text": text, "more": null, "url": null }));
     }
-    let held = waves::held(db).await?;
-    if held.held > 0 {
-        let text = page.text("attention", "wave").replace("{count}", &held.held.to_string());
-        found.push(json!({ "text": text, "more": null, "url": null }));
+    let held = held::held(db).await?.held;
+    if held > 0 {
+        let key = if held == 1 { "held_one" } else { "held_many" };
+        let text = page.text("attention", key).replace("{count}", &page.number(held));
+        found.push(json!({ "text": text, "more": null, "url": "/staff/signups" }));
     }
     let missing = page.publication.as_ref().map(|publication| publication.content.missing());
     if missing.is_none_or(|missing| !missing.is_empty()) {

@@ -42,6 +42,13 @@ impl Answer {
         rest[..rest.find('"').unwrap()].replace("&amp;", "&")
     }
 
+    /// Whether this leads to "check your mailbox" in this language. What else its address says is sealed.
+    pub fn leads_to_mailbox(&self, lang: &str) -> bool {
+        let start = format!("/check-mailbox?lang={lang}&to=");
+        self.status == 303
+            && self.header("location").strip_prefix(&start).is_some_and(|token| token.len() > 40)
+    }
+
     /// The page's heading.
     pub fn heading(&self) -> &str {
         let from = self.body.find("<h1>").map_or(0, |at| at + 4);

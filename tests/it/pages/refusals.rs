@@ -13,20 +13,50 @@ async fn a_form_that_is_too_large_or_cannot_be_read_is_refused_and_nothing_is_ke
     let app = App::new().without_worker().start().await;
     let large = format!("email=maria%40example.org&page={}", "x".repeat(20_000));
     let unread = (400, "Die Anfrage kam unvollständig an");
+    let not_taken = (415, "In dieser Form kommt nichts an");
     for (media_type, form, expected) in [
         (FORM.1, large.as_str(), (413, "Das war zu viel auf einmal")),
         (FORM.1, "email=maria%40example.org&email=anna%40example.org", unread),
-        ("text/plain", "email=maria%40example.org", unread),
-        ("application/json", r#"{"email":"maria@example.org"}"#, unread),
-        ("multipart/form-data; boundary=b", "--b--\r\n", unread),
+        ("text/plain", "email=maria%40example.org", not_taken),
+        ("application/xml", "<email>maria@example.org</email>", not_taken),
+        ("", "email=maria%40example.org", not_taken),
+        ("application/json", r#"{"email":"maria@example.org""#, unread),
+        ("application/json", r#"["maria@example.org"]"#, unread),
+        ("application/json", r#"{"email":["maria@example.org"]}"#, unread),
+        ("application/json", r#"{"email":"maria@example.org","email":"anna@example.org"}"#, unread),
+        ("multipart/form-data", "email=maria%40example.org", unread),
+        ("multipart/form-data; boundary=b", "--b\r\nnothing", unread),
     ] {
-        let headers = [("content-type", media_type), ("accept-language", "de")];
+        let headers = [("content-type", media_type), ("accept-language", "de"), ("accept", "text/html")];
         let answer = app.request(Method::POST, "/subscribe", &headers, form).await;
         assert_eq!(seen(&answer), expected, "{media_type}");
         assert!(answer.body.contains("href=\"/?lang=de\">Zum Formular</a>"), "{}", answer.body);
+        let taken = "application/x-www-form-urlencoded, multipart/form-data, application/json";
+        if expected == not_taken {
+            assert!(answer.body.contains(&format!("Gelesen wird: {taken}.")), "{}", answer.body);
+            assert_eq!(answer.header("accept"), taken);
+        }
     }
     assert_eq!(app.count("select count(*) from signups").await, 0);
     assert_eq!(app.count("select count(*) from consent_events").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_form_says_which_media_type_it_takes_when_it_comes_as_another() {
+    let app = App::new().without_worker().start().await;
+    let token = app.sign_up_unsent("maria@example.org").await.reveal();
+    let confirm = format!("/confirm/{token}");
+    let before = app.whole_database().await;
+    for path in [confirm.as_str(), "/manage/x", "/left/x", "/staff/login", "/data/x/address"] {
+        let headers =
+            [("content-type", "text/plain"), ("accept-language", "de"), ("sec-fetch-site", "same-origin")];
+        let answer = app.request(Method::POST, path, &headers, "action=confirm&email=a%40example.org").await;
+        assert_eq!(seen(&answer), (415, "In dieser Form kommt nichts an"), "{path}");
+        assert!(answer.body.contains("application/x-www-form-urlencoded"), "{path}: {}", answer.body);
+        assert!(answer.header("accept").contains("application/x-www-form-urlencoded"), "{path}");
+        assert!(!answer.body.contains("{types}"), "{path}");
+    }
+    assert_eq!(app.whole_database().await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
