@@ -9,7 +9,7 @@ use crate::domain::{address::EmailAddress, leave_reason::LeaveReason, token::Sen
 use super::{check_mailbox, embed, own_data, problem::Problem, visitor::Visitor};
 
 /// The pages there are, by the names of their templates, in the order in which visitors meet them.
-pub const PAGES: [&str; 21] = [
+pub const PAGES: [&str; 22] = [
     "signup",
     "captcha",
     "press_again",

@@ -79,7 +79,7 @@ impl Run {
     }
 
     async fn resumed(&self) {
-        mailing::resume(&mut self.app.pool.acquire().await.unwrap(), self.id).await.unwrap();
+        mailing::resume(&mut self.app.pool.acquire().await.unwrap(), self.id, Utc::now()).await.unwrap();
     }
 
     /// In the end everybody has exactly one copy.
