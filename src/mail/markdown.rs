@@ -1,16 +1,35 @@
-//! Markdown of an update, as HTML for mail and as plain text.
+//! The text of an update, as HTML for mail and as plain text.
 //!
-//! The HTML is an allow-list by construction: this file writes every tag itself, with its styles inline because mail
-//! programs drop everything else, and raw HTML in the Markdown comes out as the text it is.
+//! It is written in a small dialect of Markdown, which `docs/markdown.md` describes for those who write, and which
+//! holds for everything that brings a text: typing, pasting, files. People who were never told of Markdown write in it
+//! too, so no word, number or sign of what they type may vanish or change because it looks like a sign of the dialect. Where it
+//! differs from CommonMark, that is why: see `lists.rs` and `inline.rs`.
+//!
+//! The HTML is an allow-list by construction: `html.rs` writes every tag itself, with its styles inline because mail
+//! programs drop everything else, and HTML that somebody types comes out as the text it is.
 
+mod addresses;
+#[cfg(test)]
+mod as_written;
+mod blocks;
+pub(super) mod document;
+mod emphasis;
+pub(super) mod event;
 mod html;
+mod inline;
+mod lists;
+mod table;
 mod text;
 
 pub use html::html;
 pub use text::text;
 
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use url::Url;
+
+use self::{
+    document::document,
+    event::{Event, Tag, TagEnd},
+};
 
 /// Why a Markdown text cannot be mailed; tell the person who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,12 +80,11 @@ const MOST_HTML: usize = 75_000;
 /// [`MarkdownError`] for the first such place.
 pub fn check(markdown: &str) -> Result<(), MarkdownError> {
     let mut open_image: Option<(usize, bool)> = None;
-    for (event, range) in parser(markdown).into_offset_iter() {
-        let line = markdown[..range.start].matches('\n').count() + 1;
+    for (event, line) in document(markdown).steps {
         let wrong = |code, problem: &str| Err(MarkdownError { line, code, problem: problem.to_owned() });
         match event {
-            Event::Start(Tag::Image { dest_url, .. }) => {
-                if !is_web_address(&dest_url) {
+            Event::Start(Tag::Image { address }) => {
+                if !is_web_address(&address) {
                     return wrong(
                         MarkdownProblem::ImageAddress,
                         "the image's address must begin with https://",
@@ -85,7 +103,7 @@ pub fn check(markdown: &str) -> Result<(), MarkdownError> {
                     return Err(MarkdownError { line, code: MarkdownProblem::ImageText, problem });
                 }
             }
-            Event::Start(Tag::Link { dest_url, .. }) if !is_linkable(&dest_url) => {
+            Event::Start(Tag::Link { address, .. }) if !is_linkable(&address) => {
                 return wrong(
                     MarkdownProblem::LinkAddress,
                     "the link's address must begin with https:// or mailto:",
@@ -100,17 +118,6 @@ pub fn check(markdown: &str) -> Result<(), MarkdownError> {
         return Err(MarkdownError { line: 1, code: MarkdownProblem::TooLong, problem });
     }
     Ok(())
-}
-
-/// The Markdown that updates are written in.
-pub(super) fn parser(markdown: &str) -> Parser<'_> {
-    Parser::new_ext(markdown, Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES)
-}
-
-/// Whether a piece of HTML is a line break. In the cells of a table, which stand in one line, it is the only way to
-/// write one; everywhere else it is text like all HTML.
-fn is_line_break(html: &str) -> bool {
-    matches!(html.trim().to_ascii_lowercase().as_str(), "<br>" | "<br/>" | "<br />")
 }
 
 fn is_web_address(address: &str) -> bool {

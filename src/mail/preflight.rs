@@ -5,6 +5,7 @@
 //! | this | the whole mail: subject, size, imprint, unsubscribe link |
 //! | [`finding`] | what can be found |
 //! | [`text`] | the Markdown: links and their texts, headings, pictures |
+//! | [`placeholders`] | what was to be replaced |
 //! | [`look`] | the HTML: contrast, pictures without a text |
 //! | [`html`] | how HTML is taken apart |
 //!
@@ -15,7 +16,10 @@
 pub mod finding;
 mod html;
 mod look;
+mod placeholders;
 mod text;
+
+use std::collections::HashSet;
 
 use url::Url;
 
@@ -50,15 +54,9 @@ pub fn check(publication: &Publication, update: &Update, frozen: &FrozenContent)
 
 /// The worst first; otherwise as they were found, and each once.
 pub fn sort(found: &mut Vec<Finding>) {
-    let mut kept: Vec<Finding> = Vec::with_capacity(found.len());
-    for finding in found.drain(..) {
-        let same = |other: &Finding| {
-            (other.code, &other.values, other.place) == (finding.code, &finding.values, finding.place)
-        };
-        if !kept.iter().any(same) {
-            kept.push(finding);
-        }
-    }
+    let mut known = HashSet::new();
+    let mut kept: Vec<Finding> = std::mem::take(found);
+    kept.retain(|finding| known.insert((finding.code, finding.values.clone(), finding.place)));
     kept.sort_by_key(|finding| finding.level);
     *found = kept;
 }
@@ -73,6 +71,9 @@ fn subject(frozen: &FrozenContent, update: &Update, found: &mut Vec<Finding>) {
     let is_shouted = letters.len() >= 10 && letters.iter().all(|c| c.is_uppercase());
     if is_shouted || subject.contains("!!") || subject.contains("??") {
         found.push(Finding::new(Code::SubjectShouting));
+    }
+    for (text, place) in [(&update.title, Place::Title), (&update.teaser, Place::Teaser)] {
+        found.extend(placeholders::in_text(text).map(|finding| finding.at(place)));
     }
     let teaser = update.teaser.trim();
     if teaser.is_empty() {

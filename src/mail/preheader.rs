@@ -1,8 +1,9 @@
 //! The preheader: what the inbox shows beside the subject, and never the subject once more.
 
-use pulldown_cmark::{Event, Tag, TagEnd};
-
-use super::markdown;
+use super::markdown::{
+    document::document,
+    event::{Event, Tag, TagEnd},
+};
 
 /// Characters of it, at most. Programs show 40 to 150.
 const MOST: usize = 200;
@@ -32,14 +33,15 @@ pub fn repeats(teaser: &str, title: &str) -> bool {
 fn prose(body: &str) -> String {
     let (mut text, mut block) = (String::new(), String::new());
     let mut left_out = 0_usize;
-    for event in markdown::parser(body) {
+    for (event, _) in document(body).steps {
         match event {
-            Event::Start(Tag::Heading { .. } | Tag::Image { .. } | Tag::CodeBlock(_)) => left_out += 1,
-            Event::End(TagEnd::Heading(_) | TagEnd::Image | TagEnd::CodeBlock) => {
+            Event::Start(Tag::Heading(_) | Tag::Image { .. } | Tag::CodeBlock) => left_out += 1,
+            Event::End(TagEnd::Heading | TagEnd::Image | TagEnd::CodeBlock) => {
                 left_out = left_out.saturating_sub(1);
             }
             Event::Text(words) | Event::Code(words) if left_out == 0 => block.push_str(&words),
-            Event::SoftBreak | Event::HardBreak => block.push(' '),
+            Event::HardBreak if text.is_empty() && is_greeting(block.trim()) => block.clear(),
+            Event::HardBreak => block.push(' '),
             Event::End(TagEnd::Paragraph | TagEnd::Item | TagEnd::TableCell) | Event::Start(Tag::List(_)) => {
                 let words = block.split_whitespace().collect::<Vec<_>>().join(" ");
                 block.clear();
@@ -137,6 +139,10 @@ mod tests {
         assert_eq!(
             first("„Wir machen jetzt gemeinsam weiter!“ Das sagte sie."),
             "„Wir machen jetzt gemeinsam weiter!“"
+        );
+        assert_eq!(
+            first("Liebe Leserinnen und Leser,\ndie neue Werkstatt ist offen."),
+            "die neue Werkstatt ist offen."
         );
         assert_eq!(first("- erster Punkt\n- zweiter Punkt"), "erster Punkt zweiter Punkt");
         assert_eq!(first("## Nur eine Überschrift"), "");

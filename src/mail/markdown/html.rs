@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
-use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, Tag, TagEnd};
-
-use super::{is_line_break, is_linkable, is_web_address, parser};
+use super::{
+    document::document,
+    event::{Alignment, Event, Tag, TagEnd},
+    is_linkable, is_web_address,
+};
 
 const SERIF: &str = "font-family:Georgia,'Times New Roman',serif";
 const CELL: &str = "padding:6px 10px;border:1px solid #dcd8cf;vertical-align:top";
@@ -35,7 +37,7 @@ pub fn html(markdown: &str, accent: &str) -> String {
         columns: Vec::new(),
         column: 0,
     };
-    for event in parser(markdown) {
+    for (event, _) in document(markdown).steps {
         writer.event(event);
     }
     writer.out
@@ -60,7 +62,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn event(&mut self, event: Event<'_>) {
+    fn event(&mut self, event: Event) {
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(TagEnd::Image) => self.image(),
@@ -79,44 +81,35 @@ impl Writer<'_> {
                 self.out.push_str(closing);
                 self.room = room;
             }
-            Event::InlineHtml(tag) if !self.columns.is_empty() && is_line_break(&tag) => {
-                self.out.push_str("<br>");
-            }
-            // Raw HTML is text: it shows what was typed and does nothing.
-            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => self.text(&text),
+            Event::Text(text) => self.text(&text),
             Event::Code(code) => {
                 self.out.push_str("<code style=\"font-family:Consolas,Menlo,monospace;font-size:15px;background-color:#eeebe4;padding:1px 4px;\">");
                 self.text(&code);
                 self.out.push_str("</code>");
             }
-            Event::SoftBreak => self.text("\n"),
+            Event::HardBreak if !self.columns.is_empty() => self.out.push_str("<br>"),
             Event::HardBreak => self.out.push_str("<br>\n"),
             Event::Rule => {
                 self.out.push_str("<hr style=\"border:0;border-top:1px solid #dcd8cf;margin:24px 0;\">\n");
             }
-            // Not enabled in the parser.
-            Event::InlineMath(_)
-            | Event::DisplayMath(_)
-            | Event::FootnoteReference(_)
-            | Event::TaskListMarker(_) => {}
         }
     }
 
-    fn start(&mut self, tag: Tag<'_>) {
+    fn start(&mut self, tag: Tag) {
         match tag {
             Tag::Paragraph => self.tag("<p style=\"margin:0 0 16px 0;\">", "</p>\n"),
-            Tag::Heading { level: HeadingLevel::H1 | HeadingLevel::H2, .. } => {
+            Tag::Heading(1 | 2) => {
                 self.tag(&format!("<h2 style=\"margin:28px 0 10px 0;{SERIF};font-size:22px;line-height:1.3;font-weight:normal;\">"), "</h2>\n");
             }
-            Tag::Heading { .. } => {
+            Tag::Heading(_) => {
                 self.tag(&format!("<h3 style=\"margin:22px 0 8px 0;{SERIF};font-size:18px;line-height:1.35;\">"), "</h3>\n");
             }
-            Tag::BlockQuote(_) => self.narrower(
+            Tag::BlockQuote => self.narrower(
                 QUOTE_INDENT,
                 &format!("<blockquote style=\"margin:0 0 16px 0;padding:0 0 0 16px;border-left:3px solid #dcd8cf;{SERIF};font-style:italic;\">\n"),
                 "</blockquote>\n",
             ),
-            Tag::CodeBlock(CodeBlockKind::Fenced(_) | CodeBlockKind::Indented) => self.tag(
+            Tag::CodeBlock => self.tag(
                 "<pre style=\"margin:0 0 16px 0;padding:12px;background-color:#eeebe4;font-family:Consolas,Menlo,monospace;font-size:14px;white-space:pre-wrap;\">",
                 "</pre>\n",
             ),
@@ -128,11 +121,11 @@ impl Writer<'_> {
             Tag::Emphasis => self.tag("<em>", "</em>"),
             Tag::Strong => self.tag("<strong>", "</strong>"),
             Tag::Strikethrough => self.tag("<s>", "</s>"),
-            Tag::Link { dest_url, .. } if is_linkable(&dest_url) => {
-                let opening = format!("<a href=\"{}\" style=\"color:{};text-decoration:underline;\">", escaped(&dest_url), self.accent);
+            Tag::Link { address, .. } if is_linkable(&address) => {
+                let opening = format!("<a href=\"{}\" style=\"color:{};text-decoration:underline;\">", escaped(&address), self.accent);
                 self.tag(&opening, "</a>");
             }
-            Tag::Image { dest_url, .. } => self.image = Some((dest_url.into_string(), String::new())),
+            Tag::Image { address } => self.image = Some((address, String::new())),
             Tag::Table(columns) => {
                 self.columns = columns;
                 self.tag(TABLE, "</table></div>\n");
@@ -147,8 +140,8 @@ impl Writer<'_> {
                 self.tag("<tr>", "</tr>\n");
             }
             Tag::TableCell => self.cell(),
-            // Links that lead nowhere keep their text; the rest is not enabled in the parser.
-            _ => self.tag("", ""),
+            // Links that lead nowhere keep their text.
+            Tag::Link { .. } => self.tag("", ""),
         }
     }
 

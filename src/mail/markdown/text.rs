@@ -1,18 +1,19 @@
 //! Markdown as plain text: what a reader without HTML gets, and it reads well.
 
-use pulldown_cmark::{Alignment, Event, Tag, TagEnd};
-
-use super::{is_line_break, parser};
+use super::{
+    document::document,
+    event::{Alignment, Event, Tag, TagEnd},
+};
 
 /// Characters of a line up to which the columns of a table are aligned; programs break longer ones.
 const WIDEST_TABLE: usize = 76;
 
-/// The Markdown as plain text: paragraphs in one line each, lists with dashes or numbers, quotes with `>`, links
-/// with their address behind them.
+/// The Markdown as plain text: lines as they were typed, lists with dashes or numbers, quotes with `>`, links with their
+/// address behind them, and what is struck through between `~~`, without which it would say the opposite.
 #[must_use]
 pub fn text(markdown: &str) -> String {
     let mut writer = Writer::default();
-    for event in parser(markdown) {
+    for (event, _) in document(markdown).steps {
         writer.event(event);
     }
     writer.end_line();
@@ -30,8 +31,8 @@ struct Writer {
     prefixes: Vec<Prefix>,
     /// Numbers of the ordered lists that are open; nothing for the others.
     lists: Vec<Option<u64>>,
-    /// Addresses of the links that are open, and where their text begins in `line`.
-    links: Vec<(String, usize)>,
+    /// Addresses of the links that are open, unless the text is the address, and where their text begins in `line`.
+    links: Vec<(Option<String>, usize)>,
     /// The table that is open.
     table: Option<Table>,
     /// Whether a blank line goes before the next one.
@@ -56,11 +57,12 @@ impl Table {
         // Markdown knows no table without a head.
         let has_head = self.rows.first().is_some_and(|head| head.iter().any(|cell| !cell.is_empty()));
         self.rows.drain(..usize::from(!has_head).min(self.rows.len()));
-        let length = |text: &str| text.chars().count();
-        let widest = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| length(cell)).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..self.columns.len()).map(widest).collect();
+        let mut widths = vec![0_usize; self.columns.len()];
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
         if widths.iter().map(|width| width + 3).sum::<usize>() > WIDEST_TABLE + 3 {
             return self.rows.iter().map(|row| row.join(" | ")).collect();
         }
@@ -84,18 +86,12 @@ impl Table {
 }
 
 impl Writer {
-    fn event(&mut self, event: Event<'_>) {
+    fn event(&mut self, event: Event) {
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(end) => self.end(end),
-            Event::InlineHtml(tag) if self.table.is_some() && is_line_break(&tag) => {
-                self.line.push_str(" / ");
-            }
-            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) | Event::Code(text) => {
-                self.text(&text);
-            }
-            Event::SoftBreak => self.line.push(' '),
-            Event::HardBreak if self.table.is_some() => self.line.push(' '),
+            Event::Text(text) | Event::Code(text) => self.text(&text),
+            Event::HardBreak if self.table.is_some() => self.line.push_str(" / "),
             Event::HardBreak => self.end_line(),
             Event::Rule => {
                 self.end_line();
@@ -103,14 +99,10 @@ impl Writer {
                 self.line.push_str("* * *");
                 self.end_block();
             }
-            Event::InlineMath(_)
-            | Event::DisplayMath(_)
-            | Event::FootnoteReference(_)
-            | Event::TaskListMarker(_) => {}
         }
     }
 
-    fn start(&mut self, tag: Tag<'_>) {
+    fn start(&mut self, tag: Tag) {
         match tag {
             Tag::List(first) => {
                 self.end_line();
@@ -128,14 +120,17 @@ impl Writer {
                 let rest = " ".repeat(bullet.len());
                 self.prefixes.push(Prefix { first: Some(bullet), rest });
             }
-            Tag::BlockQuote(_) => {
+            Tag::BlockQuote => {
                 self.end_line();
                 // The blank line before a quote is not part of it.
                 self.fill_gap();
                 self.prefixes.push(Prefix { first: None, rest: "> ".into() });
             }
-            Tag::Link { dest_url, .. } => self.links.push((dest_url.into_string(), self.line.len())),
+            Tag::Link { address, is_bare } => {
+                self.links.push(((!is_bare).then_some(address), self.line.len()));
+            }
             Tag::Image { .. } => self.line.push('['),
+            Tag::Strikethrough => self.line.push_str("~~"),
             Tag::Table(columns) => {
                 self.end_line();
                 self.table = Some(Table { columns, rows: Vec::new() });
@@ -151,19 +146,23 @@ impl Writer {
 
     fn end(&mut self, end: TagEnd) {
         match end {
-            TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::CodeBlock | TagEnd::HtmlBlock => {
+            TagEnd::Paragraph | TagEnd::Heading | TagEnd::CodeBlock => {
                 self.end_block();
             }
             TagEnd::Item => {
                 self.end_line();
+                // An item without words has its number all the same.
+                if self.prefixes.last().is_some_and(|item| item.first.is_some()) {
+                    self.write_line("");
+                }
                 self.prefixes.pop();
             }
-            TagEnd::BlockQuote(_) => {
+            TagEnd::BlockQuote => {
                 self.end_line();
                 self.prefixes.pop();
                 self.gap = true;
             }
-            TagEnd::List(_) => {
+            TagEnd::List => {
                 self.end_line();
                 self.lists.pop();
                 self.gap |= self.lists.is_empty();
@@ -182,7 +181,7 @@ impl Writer {
                 self.end_block();
             }
             TagEnd::Link => {
-                let Some((address, begin)) = self.links.pop() else { return };
+                let Some((Some(address), begin)) = self.links.pop() else { return };
                 let shown = self.line.get(begin..).unwrap_or_default();
                 let address = address.strip_prefix("mailto:").unwrap_or(&address);
                 if shown != address {
@@ -191,6 +190,7 @@ impl Writer {
                 }
             }
             TagEnd::Image => self.line.push(']'),
+            TagEnd::Strikethrough => self.line.push_str("~~"),
             _ => {}
         }
     }
@@ -218,18 +218,23 @@ impl Writer {
         if self.line.is_empty() {
             return;
         }
+        let line = std::mem::take(&mut self.line);
+        self.write_line(line.trim_end());
+        // A link that goes on in the next line begins there.
+        for (_, begin) in &mut self.links {
+            *begin = 0;
+        }
+    }
+
+    fn write_line(&mut self, line: &str) {
         self.fill_gap();
         for prefix in &mut self.prefixes {
             let now = prefix.first.take().unwrap_or_else(|| prefix.rest.clone());
             self.out.push_str(&now);
         }
-        self.out.push_str(self.line.trim_end());
+        self.out.push_str(line);
+        self.out.truncate(self.out.trim_end_matches([' ', '\t']).len());
         self.out.push('\n');
-        self.line.clear();
-        // A link that goes on in the next line begins there.
-        for (_, begin) in &mut self.links {
-            *begin = 0;
-        }
     }
 
     /// Writes the blank line that is due, if one is.

@@ -17,7 +17,7 @@ pub enum Level {
 }
 
 /// Where a finding is mended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// The update's title.
@@ -43,7 +43,7 @@ pub enum Place {
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $level:ident, $place:ident;)+) => {
         /// What can be found. Each has its words in every language, with the way to mend it: `staff.finding`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $($(#[$doc])* $name,)+
         }
@@ -137,6 +137,8 @@ codes! {
     PrivacyNotShown = "privacy_not_shown", Warning, Templates;
     /// A text that was to be replaced (`text`) is still there.
     Placeholder = "placeholder", Warning, Body;
+    /// Signs of the dialect (`text`) that make nothing, such as a `**` without a partner.
+    MarkLeftOver = "mark_left_over", Warning, Body;
     /// It was sent before, at `at`.
     AlreadySent = "already_sent", Warning, Recipients;
     /// It goes to fewer people than the last one: `now`, `before`.

@@ -1,11 +1,19 @@
 //! The Markdown of an update: its links and what is said about them, its headings, its pictures.
 
-use pulldown_cmark::{Event, HeadingLevel, Tag, TagEnd};
+use std::collections::HashSet;
+
 use url::Url;
 
-use crate::{config::is_on_this_machine, domain::update::Update, mail::markdown::parser};
+use crate::{
+    config::is_on_this_machine,
+    domain::update::Update,
+    mail::markdown::{
+        document::document,
+        event::{Event, Tag, TagEnd},
+    },
+};
 
-use super::{Code, Finding, Place};
+use super::{Code, Finding, Place, placeholders};
 
 /// A web address that an update leads to, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +30,11 @@ pub struct Target {
 #[must_use]
 pub fn targets(update: &Update) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
+    let mut known = HashSet::new();
     let mut add = |address: &str, place: Place, line: Option<usize>| {
         if let Ok(url) = Url::parse(address)
             && matches!(url.scheme(), "http" | "https")
-            && targets.iter().all(|known| known.url != url)
+            && known.insert(url.clone())
         {
             targets.push(Target { url, place, line });
         }
@@ -36,9 +45,9 @@ pub fn targets(update: &Update) -> Vec<Target> {
     if let Some(image) = &update.image {
         add(image, Place::Image, None);
     }
-    for (event, range) in parser(&update.body).into_offset_iter() {
-        if let Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) = event {
-            add(&dest_url, Place::Body, Some(line_at(&update.body, range.start)));
+    for (event, line) in document(&update.body).steps {
+        if let Event::Start(Tag::Link { address, .. } | Tag::Image { address }) = event {
+            add(&address, Place::Body, Some(line));
         }
     }
     targets
@@ -99,10 +108,6 @@ const VAGUE_ALTS: [&str; 16] = [
     "alternativtext",
 ];
 
-/// What was to be replaced.
-const PLACEHOLDERS: [&str; 7] =
-    ["lorem ipsum", "todo", "tbd", "xxx", "platzhalter", "placeholder", "mustertext"];
-
 fn bare(text: &str) -> String {
     let trimmed = text.trim_matches(|c: char| !c.is_alphanumeric());
     trimmed.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
@@ -118,10 +123,6 @@ pub fn is_vague_alt(alt: &str) -> bool {
         .iter()
         .any(|start| said.starts_with(start));
     is_file || is_camera || VAGUE_ALTS.contains(&said.as_str())
-}
-
-fn line_at(markdown: &str, at: usize) -> usize {
-    markdown[..at].matches('\n').count() + 1
 }
 
 /// What is open while the text is read.
@@ -148,47 +149,50 @@ struct Paragraph {
 pub fn check(markdown: &str, found: &mut Vec<Finding>) {
     let mut reader = Reader { level: 1, ..Reader::default() };
     let mut in_list = 0_usize;
-    for (event, range) in parser(markdown).into_offset_iter() {
-        let line = line_at(markdown, range.start);
+    let document = document(markdown);
+    for leftover in document.leftovers {
+        found.push(Finding::new(Code::MarkLeftOver).with("text", leftover.sign).in_line(leftover.line));
+    }
+    for (event, line) in document.steps {
         match event {
             Event::Start(Tag::List(_)) => in_list += 1,
-            Event::End(TagEnd::List(_)) => in_list = in_list.saturating_sub(1),
+            Event::End(TagEnd::List) => in_list = in_list.saturating_sub(1),
             Event::Start(Tag::Paragraph) if in_list == 0 => {
                 reader.paragraph = Some(Paragraph { line, ..Paragraph::default() });
             }
             Event::End(TagEnd::Paragraph) => found.extend(reader.paragraph.take().and_then(Paragraph::bold)),
             Event::Start(Tag::Strong) => reader.is_strong = true,
             Event::End(TagEnd::Strong) => reader.is_strong = false,
-            Event::Start(Tag::Heading { level, .. }) => {
+            Event::Start(Tag::Heading(level)) => {
                 reader.heading = Some((rank(level), String::new(), line));
             }
-            Event::End(TagEnd::Heading(_)) => found.extend(reader.heading()),
-            Event::Start(Tag::Link { dest_url, .. }) => {
-                reader.link = Some((dest_url.into_string(), String::new(), line));
+            Event::End(TagEnd::Heading) => found.extend(reader.heading()),
+            Event::Start(Tag::Link { address, .. }) => {
+                reader.link = Some((address, String::new(), line));
             }
             Event::End(TagEnd::Link) => {
                 if let Some((address, text, line)) = reader.link.take() {
                     found.extend(link(&address, &text).into_iter().map(|finding| finding.in_line(line)));
                 }
             }
-            Event::Start(Tag::Image { dest_url, .. }) => {
-                reader.image = Some((dest_url.into_string(), String::new(), line));
+            Event::Start(Tag::Image { address }) => {
+                reader.image = Some((address, String::new(), line));
             }
             Event::End(TagEnd::Image) => found.extend(reader.image()),
-            Event::Text(text) | Event::Code(text) | Event::InlineHtml(text) | Event::Html(text) => {
-                placeholder(&text, line, found);
+            Event::Text(text) | Event::Code(text) => {
+                found.extend(placeholders::in_text(&text).map(|finding| finding.in_line(line)));
                 reader.text(&text);
             }
-            Event::SoftBreak | Event::HardBreak => reader.text(" "),
+            Event::HardBreak => reader.text(" "),
             _ => {}
         }
     }
 }
 
 /// As mails show them: `#` and `##` are the level below the title, all others the one below that.
-fn rank(level: HeadingLevel) -> usize {
+fn rank(level: u8) -> usize {
     match level {
-        HeadingLevel::H1 | HeadingLevel::H2 => 2,
+        1 | 2 => 2,
         _ => 3,
     }
 }
@@ -284,15 +288,6 @@ fn host_said(text: &str) -> Option<String> {
     Some(url.host_str()?.to_owned())
 }
 
-fn placeholder(text: &str, line: usize, found: &mut Vec<Finding>) {
-    let words = format!(" {} ", text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), " "));
-    for placeholder in PLACEHOLDERS {
-        if words.contains(&format!(" {placeholder} ")) {
-            found.push(Finding::new(Code::Placeholder).with("text", placeholder).in_line(line));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,5 +343,26 @@ mod tests {
         assert_eq!(found("TODO: Ort"), [(Code::Placeholder, Some(1))]);
         assert_eq!(found("a\n\nLorem ipsum dolor"), [(Code::Placeholder, Some(3))]);
         assert_eq!(found("Todos Santos"), []);
+        assert_eq!(found("a\n\nb\nLiebe {{name}},"), [(Code::Placeholder, Some(4))]);
+    }
+
+    #[test]
+    fn signs_that_make_nothing_are_told() {
+        let left = |line| [(Code::MarkLeftOver, Some(line))];
+        assert_eq!(found("a\n\n**Hinweis"), left(3));
+        assert_eq!(found("a ~~b"), left(1));
+        assert_eq!(found("[Bericht](www.example.org"), left(1));
+        assert_eq!(found("[Bericht] (https://example.org)"), left(1));
+        assert_eq!(found("a\n```\nb"), left(2));
+        for fine in [
+            "5 * 3 * 2",
+            "Kolleg*innen",
+            "a_b",
+            "Preis: 5 €*\n\n* inkl. MwSt.",
+            "**Hinweis:**Bitte",
+            "\\*\\*a",
+        ] {
+            assert_eq!(found(fine), [], "{fine}");
+        }
     }
 }

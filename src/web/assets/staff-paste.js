@@ -6,9 +6,11 @@ globalThis.rundbriefMarkdown = (html) => {
   const source = new DOMParser().parseFromString(html.replace(/\sstyle\s*=/gi, " data-style="), "text/html");
   const dropped = "script, style, head, title, meta, link, img, svg, object, iframe, template, o\\:p";
 
-  // What would begin a list, a heading or a quote at the beginning of a line, and was none.
-  const tame = (line) => line.replace(/^(\d{1,9})([.)])(?=\s|$)/, "$1\\$2").replace(/^([-+](?=\s|$)|-{3,}|#{1,6}(?=\s|$)|=+\s*$|~{3})/, "\\$1");
-  const escape = (text) => text.replace(/[\\`*_[\]<>]/g, "\\$&");
+  // What would begin a list, a heading or a quote at the beginning of a line, and was none. The dialect: docs/markdown.md.
+  const tame = (line) => line.replace(/^(\d{1,9})(\.)(?=\s|$)/, "$1\\$2").replace(/^([-+•](?=\s|$)|-{3,}|#{1,6}(?=\s|$)|={3,}\s*$|>(?![\d=]))/, "\\$1");
+  // Signs that would do something. Within a word a star or an underscore is a character anyway.
+  const escape = (text) =>
+    text.replace(/\\(?=[\\*_~`[\]<|!])|[`[\]]|(?<![\p{L}\p{N}])[*_]+|[*_]+(?![\p{L}\p{N}*_])|~~|<(?=\S+@|https?:|mailto:)/gu, (signs) => signs.replace(/./gu, "\\$&"));
   const plain = (text) => text.replace(/[\s\u00A0]+/g, " ");
 
   // Signs go next to the letters: "** a**" would not be bold.
@@ -16,10 +18,11 @@ globalThis.rundbriefMarkdown = (html) => {
 
   const style = (node) => node.getAttribute("data-style")?.toLowerCase() ?? "";
   const isBold = (node) => (node.matches("b, strong") && !/font-weight:\s*(normal|400)/.test(style(node))) || /font-weight:\s*(bold|[6-9]00)/.test(style(node));
+  const isStruck = (node) => node.matches("s, del, strike") || /text-decoration[^;]*line-through/.test(style(node));
   const isItalic = (node) => (node.matches("i, em") && !/font-style:\s*normal/.test(style(node))) || /font-style:\s*italic/.test(style(node));
 
   // The text of a line.
-  function inline(node, inBold = false, inItalic = false) {
+  function inline(node, inBold = false, inItalic = false, inStruck = false) {
     if (node.nodeType === Node.TEXT_NODE) return escape(plain(node.data));
     if (node.nodeType !== Node.ELEMENT_NODE || node.matches(dropped)) return "";
     if (node.matches("br")) return "\n";
@@ -27,7 +30,9 @@ globalThis.rundbriefMarkdown = (html) => {
     if (/mso-list:\s*ignore/.test(style(node))) return "";
     const bold = !inBold && !node.matches("h1, h2, h3, h4, h5, h6") && isBold(node);
     const italic = !inItalic && isItalic(node);
-    let text = [...node.childNodes].map((child) => inline(child, inBold || bold, inItalic || italic)).join("");
+    const struck = !inStruck && isStruck(node);
+    let text = [...node.childNodes].map((child) => inline(child, inBold || bold, inItalic || italic, inStruck || struck)).join("");
+    if (struck) text = around("~~", text);
     if (italic) text = around("*", text);
     if (bold) text = around("**", text);
     const address = node.matches("a[href]") && node.getAttribute("href");
@@ -37,8 +42,11 @@ globalThis.rundbriefMarkdown = (html) => {
     return text;
   }
 
-  const joined = (text) => text.split("\n").map((part) => tame(part.trim())).filter(Boolean).join("  \n");
+  // Word divides a bold text into pieces that stand side by side.
+  const joined = (text) => text.split("\n").map((part) => tame(part.trim())).filter(Boolean).join("\n").replace(/(?<!\\)\*{4}|~{4}/g, "");
   const line = (node) => joined(inline(node));
+  // Further lines of an item are indented as its text is.
+  const indented = (sign, text) => sign + text.replaceAll("\n", `\n${sign.replace(/\S/g, " ")}`);
 
   const block = "address, article, aside, blockquote, center, dd, div, dl, dt, figure, footer, form, h1, h2, h3, h4, h5, h6, header, hr, li, main, nav, ol, p, pre, section, table, tbody, td, tfoot, th, thead, tr, ul";
   const out = [];
@@ -64,7 +72,7 @@ globalThis.rundbriefMarkdown = (html) => {
     levels = [...levels.slice(0, level - 1), sign];
     // Numbers behind bullets are another list.
     if (levels.length === 1) outermost = number ? "numbers" : "bullets";
-    return { item: levels.slice(0, -1).map(below).join("") + sign + letters + text, list: outermost };
+    return { item: indented(levels.slice(0, -1).map(below).join("") + sign, letters + text), list: outermost };
   }
 
   // The lines of a table's cell; whatever is in it, a table in a table as well, becomes text.
@@ -150,7 +158,7 @@ globalThis.rundbriefMarkdown = (html) => {
       number = Number.parseInt(item.getAttribute("value"), 10) || number + 1;
       sign = node.matches("ol") ? `${Math.max(0, number)}. ` : "- ";
       const text = line(item);
-      if (text) out.push({ item: indent + sign + text, list: name });
+      if (text) out.push({ item: indented(indent + sign, text), list: name });
       nested.forEach((child) => list(child, indent + below(sign), name));
     }
   }
@@ -178,7 +186,7 @@ globalThis.rundbriefMarkdown = (html) => {
     if (item) return out.push(item);
     levels = [];
     if (node.matches("h1, h2, h3, h4, h5, h6")) {
-      const text = [marker(node), line(node).replaceAll("  \n", " ")].filter(Boolean).join(" ");
+      const text = [marker(node), line(node).replaceAll("\n", " ")].filter(Boolean).join(" ");
       // The title of the mail is the first heading; those of the text begin at the second.
       if (text) out.push({ text: (node.matches("h1, h2") ? "## " : "### ") + text });
     } else if (node.matches("ul, ol")) {

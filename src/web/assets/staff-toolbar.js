@@ -20,9 +20,14 @@
 
   const selection = () => [text.selectionStart, text.selectionEnd, text.value.slice(text.selectionStart, text.selectionEnd)];
 
-  // Around the selection; a second time takes the signs away again.
+  // Around the selection; a second time takes the signs away again. Each line has its own, behind what makes it an item.
   function around(sign) {
     const [from, to, chosen] = selection();
+    if (chosen.trim().includes("\n")) {
+      const one = (line) => line.replace(/^(\s*(?:(?:[-*+•>]|\d+\.|#{1,6})\s+)*)(.*?)(\s*)$/, (_, lead, inner, end) => lead + (inner && sign + inner + sign) + end);
+      const written = chosen.split("\n").map(one).join("\n");
+      return put(from, to, written, [0, written.length]);
+    }
     const before = text.value.slice(from - sign.length, from);
     const behind = text.value.slice(to, to + sign.length);
     if (before === sign && behind === sign) {
@@ -51,12 +56,18 @@
     put(from, to, gap + written, [gap.length, gap.length + written.length]);
   }
 
+  // An address as people write it, with what it is.
+  function whole(address) {
+    if (/^[a-z][a-z0-9+.-]*:/i.test(address)) return address;
+    return (/^[^\s@/]+@[^\s@/]+$/.test(address) ? "mailto:" : "https://") + address;
+  }
+
   function link(button) {
     const [from, to, chosen] = selection();
     const address = prompt(button.dataset.ask, "https://")?.trim();
     if (!address || address === "https://") return text.focus();
-    const label = chosen || address.replace(/^https?:\/\//, "");
-    put(from, to, `[${label}](${address})`, [1, 1 + label.length]);
+    const label = chosen || address.replace(/^(https?:\/\/|mailto:)/, "");
+    put(from, to, `[${label}](${whole(address)})`, [1, 1 + label.length]);
   }
 
   // A picture within the text: chosen or pasted, described, uploaded, and put where the cursor is by then.

@@ -1,0 +1,136 @@
+//! Addresses that somebody typed as they are: `https://…`, `www.…`, `name@example.org`.
+
+use url::Url;
+
+/// Characters before the `@`, as RFC 5321 §4.5.3.1.1 has it. Bounds how far a word is looked at again.
+const LOCAL: usize = 64;
+
+/// Bytes of a web address. Longer ones stay text; bounds how far a word is looked at again.
+const ADDRESS: usize = 2_048;
+
+/// The web address that a text begins with, without the punctuation of the sentence behind it: how many bytes it has,
+/// and where it leads.
+pub fn web(text: &str) -> Option<(usize, String)> {
+    let begins = |start: &str| text.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
+    let scheme = ["https://", "http://"].into_iter().find(|scheme| begins(scheme));
+    if scheme.is_none() && !begins("www.") {
+        return None;
+    }
+    let ends = |c: char| c.is_whitespace() || c.is_control() || "<>\"`|*[]{}„“”«»‚‘".contains(c);
+    let end = text.char_indices().take(ADDRESS + 1).find(|(_, c)| ends(*c)).map_or(text.len(), |(at, _)| at);
+    if end > ADDRESS {
+        return None;
+    }
+    let shown = without_punctuation(&text[..end]);
+    let address = if scheme.is_some() { shown.to_owned() } else { format!("https://{shown}") };
+    let url = Url::parse(&address).ok()?;
+    let host = url.host_str()?;
+    // "www." by itself, and "https://" before a bracket, are none.
+    let is_host = host.trim_start_matches("www.").contains('.') || (scheme.is_some() && !host.is_empty());
+    // Some mail programs know no umlauts in addresses.
+    let address = if address.is_ascii() { address } else { url.to_string() };
+    is_host.then_some((shown.len(), address))
+}
+
+/// The e-mail address that a text begins with: how many bytes it has.
+pub fn mail(text: &str) -> Option<usize> {
+    let is_local = |byte: &u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(byte);
+    let local = text.bytes().take(LOCAL + 1).take_while(is_local).count();
+    if local == 0 || local > LOCAL || !text[local..].starts_with('@') {
+        return None;
+    }
+    let domain = &text[local + 1..];
+    let end = domain
+        .char_indices()
+        .take(254)
+        .take_while(|(_, c)| c.is_alphanumeric() || matches!(c, '.' | '-'))
+        .last()
+        .map(|(at, c)| at + c.len_utf8())?;
+    let domain = domain[..end].trim_end_matches(['.', '-']);
+    let (host, top) = domain.rsplit_once('.')?;
+    let is_top = top.chars().count() >= 2 && top.chars().all(char::is_alphabetic) || top.starts_with("xn--");
+    let has_labels = host.split('.').all(|label| !label.is_empty() && !label.starts_with('-'));
+    (is_top && has_labels).then_some(local + 1 + domain.len())
+}
+
+/// What an address in a link leads to, as it was meant: without a scheme it is a web or an e-mail address.
+pub fn completed(address: &str) -> String {
+    if address.contains(':') {
+        address.to_owned()
+    } else if mail(address) == Some(address.len()) {
+        format!("mailto:{address}")
+    } else if web(address).is_some_and(|(length, _)| length == address.len()) {
+        format!("https://{address}")
+    } else {
+        address.to_owned()
+    }
+}
+
+/// Without what belongs to the sentence around it.
+fn without_punctuation(address: &str) -> &str {
+    let mut end = address.len();
+    let mut unclosed: isize = address
+        .chars()
+        .map(|c| match c {
+            '(' => 1,
+            ')' => -1,
+            _ => 0,
+        })
+        .sum();
+    while let Some(last) = address[..end].chars().next_back() {
+        let goes = match last {
+            ')' if unclosed < 0 => {
+                unclosed += 1;
+                true
+            }
+            last => ".,;:!?'_~…–".contains(last),
+        };
+        if !goes {
+            break;
+        }
+        end -= last.len_utf8();
+    }
+    &address[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn web_in(text: &str) -> Option<&str> {
+        web(text).map(|(length, _)| &text[..length])
+    }
+
+    #[test]
+    fn a_web_address_ends_where_its_sentence_goes_on() {
+        assert_eq!(web_in("https://example.org/a."), Some("https://example.org/a"));
+        assert_eq!(web_in("https://example.org/a), und"), Some("https://example.org/a"));
+        assert_eq!(web_in("https://example.org/a_(b)."), Some("https://example.org/a_(b)"));
+        assert_eq!(web_in("www.example.org, Raum 2"), Some("www.example.org"));
+        assert_eq!(web_in("HTTPS://Example.org/?a=1&b=2#c"), Some("HTTPS://Example.org/?a=1&b=2#c"));
+        assert_eq!(web_in("www.müller.example"), Some("www.müller.example"));
+        for none in
+            ["www.", "https://", "www.a", "https:// example.org", "ftp://example.org", "wwwx.example.org"]
+        {
+            assert_eq!(web_in(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_mail_address_has_a_domain() {
+        let mail_in = |text: &'static str| mail(text).map(|length| &text[..length]);
+        assert_eq!(mail_in("projekt@example.org."), Some("projekt@example.org"));
+        assert_eq!(mail_in("a.b+c_d@mail.müller.example)"), Some("a.b+c_d@mail.müller.example"));
+        for none in ["a@b", "@example.org", "a@1.2", "a@.org", "z.B.", "a b@example.org", "@lok_lausitz"] {
+            assert_eq!(mail_in(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_link_needs_no_scheme() {
+        assert_eq!(completed("www.example.org/a"), "https://www.example.org/a");
+        assert_eq!(completed("projekt@example.org"), "mailto:projekt@example.org");
+        assert_eq!(completed("javascript:alert(1)"), "javascript:alert(1)");
+        assert_eq!(completed("bericht.pdf"), "bericht.pdf");
+    }
+}
