@@ -24,9 +24,11 @@ pub enum Subscribers {
     /// Bring in people who agreed elsewhere, from a CSV file.
     Import {
         #[arg(
-            help = "CSV in UTF-8 with a header: email, consented_at, consent_source, and locale if you like"
+            help = "CSV in UTF-8 with a header: email, consented_at, consent_source, and locale if you like; or the export of a known service"
         )]
         file: PathBuf,
+        #[command(flatten)]
+        wanted: import::Wanted,
         /// Print one JSON value.
         #[arg(long)]
         json: bool,
@@ -86,7 +88,7 @@ impl Subscribers {
     /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
-            Subscribers::Import { file, json } => import::run(&file, json).await,
+            Subscribers::Import { file, wanted, json } => import::run(&file, &wanted, json).await,
             Subscribers::Export { out } => export::run(out.as_deref()).await,
             Subscribers::Show { address, proof, json } => {
                 show::run(&parsed(&address)?, json, proof.as_deref()).await

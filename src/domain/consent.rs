@@ -41,6 +41,31 @@ pub enum ConsentKind {
     Withdrawn,
     /// Everything about the address was removed.
     Erased,
+    /// A list that was brought in says that the owner left, or was blocked, where the list comes from.
+    ListedUnsubscribed,
+    /// A list says that mail came back.
+    ListedBounced,
+    /// A list says that the owner reported mail as spam.
+    ListedComplained,
+}
+
+impl ConsentKind {
+    /// Its name in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::MailAccepted => "mail_accepted",
+            Self::LinkOpened => "link_opened",
+            Self::Confirmed => "confirmed",
+            Self::Declined => "declined",
+            Self::Withdrawn => "withdrawn",
+            Self::Erased => "erased",
+            Self::ListedUnsubscribed => "listed_unsubscribed",
+            Self::ListedBounced => "listed_bounced",
+            Self::ListedComplained => "listed_complained",
+        }
+    }
 }
 
 /// By which way it happened.

@@ -1,14 +1,23 @@
 //! Imports: subscribers who consented elsewhere, brought in with the proof of it.
 //!
 //! An import never brings back an address that left or is suppressed: a list on somebody's disk knows nothing of
-//! what its people have decided since.
+//! what its people have decided since. Who is here stays as they are, whatever a list says of them; where it says that
+//! somebody left who is active here, that is told. Who left, bounced or complained elsewhere is never made active: they
+//! come in as that, so that no other list brings them in, or stay out.
 //!
-//! A file is read line by line ([`lines`]), in the way that its [`plan`] says. The command reads it from the disk; what
-//! comes through the staff pages lies in the database ([`upload`]) and is brought in piece by piece ([`steps`]).
+//! A file is read line by line ([`lines`] out of [`records`]), in the way that its [`plan`] says. The command reads it
+//! from the disk; what comes through the staff pages lies in the database ([`upload`]) and is brought in piece by piece
+//! ([`steps`]).
 
+pub mod dates;
+pub mod encoding;
 pub mod lines;
 pub mod plan;
+pub mod presets;
+pub mod records;
+pub mod states;
 pub mod steps;
+pub mod tally;
 pub mod upload;
 
 use std::collections::{HashMap, HashSet};
@@ -19,9 +28,17 @@ use sqlx::PgConnection;
 use crate::{
     config::SecretKeys,
     domain::{
-        address::EmailAddress, ids::SubscriberId, locale::Locale, subscriber::SubscriberState, suppression,
+        address::{EmailAddress, NormalizedAddress},
+        consent::ConsentKind,
+        delivery,
+        ids::SubscriberId,
+        locale::Locale,
+        subscriber::SubscriberState,
+        suppression::{self, SuppressionReason},
     },
 };
+
+use self::states::Listed;
 
 /// One line of a subscriber file, checked.
 #[derive(Debug, Clone)]
@@ -32,8 +49,10 @@ pub struct Row {
     pub email: EmailAddress,
     /// The language to write in.
     pub locale: Locale,
-    /// When its owner agreed.
-    pub consented_at: DateTime<Utc>,
+    /// What the list says of its owner; never that they did not confirm.
+    pub listed: Listed,
+    /// When its owner agreed. Only of those who are not to be mailed it may be unknown.
+    pub consented_at: Option<DateTime<Utc>>,
     /// Where and how, in the importer's words.
     pub source: String,
 }
@@ -43,12 +62,27 @@ pub struct Row {
 pub enum Imported {
     /// A new subscriber.
     Added,
+    /// Somebody new who is not mailed, because the list says so: kept as having left, bounced or complained.
+    AddedAs(SubscriberState),
+    /// The list says that somebody is not to be mailed, and was read so that they stay out.
+    LeftOut,
     /// The address was subscribed already; nothing changed.
     Known,
+    /// The address is active here, and the list says that its owner left, bounced or complained: nothing changed.
+    ActiveHere,
     /// The address had left; it was not brought back.
     Left,
     /// The address must not be mailed; it was not brought in.
     Suppressed,
+}
+
+/// How people are brought in.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Those who are not to be mailed stay out.
+    pub leaves_out: bool,
+    /// When this import began: who was brought in since is not "here" yet, so the worst counts that the list says of them.
+    pub since: DateTime<Utc>,
 }
 
 /// Brings in a batch of rows in the caller's transaction; answers for each line what became of it.
@@ -59,20 +93,31 @@ pub async fn batch(
     db: &mut PgConnection,
     keys: &SecretKeys,
     rows: &[Row],
+    terms: Terms,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<(u64, Imported)>> {
     let suppressed = suppressed(db, keys, rows).await?;
-    let mut candidates: Vec<(SubscriberId, &Row)> = Vec::with_capacity(rows.len());
-    let mut seen = HashSet::new();
+    let worst = worst(rows);
+    let (mut candidates, mut seen) = (Vec::with_capacity(rows.len()), HashSet::new());
     for row in rows {
         let normalized = row.email.normalized();
-        if !suppressed.contains(&normalized) && seen.insert(normalized) {
+        // The line that says the worst speaks for its owner.
+        let speaks =
+            worst.get(&normalized) == Some(&row.listed) && !(terms.leaves_out && away(row.listed).is_some());
+        if speaks && !suppressed.contains(&normalized) && seen.insert(normalized) {
             candidates.push((SubscriberId::new(), row));
         }
     }
+    take_back(db, keys, &worst, terms, now).await?;
     let added: HashSet<String> = insert(db, &candidates, now).await?.into_iter().collect();
     candidates.retain(|(_, row)| added.contains(row.email.normalized().as_str()));
     record_consent(db, &candidates, now).await?;
+    for (_, row) in &candidates {
+        if row.listed == Listed::Complained {
+            let reason = SuppressionReason::Complained;
+            suppression::add(db, keys, &row.email.normalized(), reason, now).await?;
+        }
+    }
     let states = states(db, rows).await?;
     let mut fresh: HashSet<u64> = candidates.iter().map(|(_, row)| row.line).collect();
     Ok(rows
@@ -82,11 +127,9 @@ pub async fn batch(
             let outcome = if suppressed.contains(&normalized) {
                 Imported::Suppressed
             } else if fresh.remove(&row.line) {
-                Imported::Added
-            } else if states.get(normalized.as_str()) == Some(&SubscriberState::Active) {
-                Imported::Known
+                away(row.listed).map_or(Imported::Added, Imported::AddedAs)
             } else {
-                Imported::Left
+                of_somebody(row, worst.get(&normalized), states.get(normalized.as_str()).copied(), terms)
             };
             (row.line, outcome)
         })
@@ -101,34 +144,143 @@ pub async fn try_out(
     db: &mut PgConnection,
     keys: &SecretKeys,
     rows: &[Row],
+    terms: Terms,
 ) -> sqlx::Result<Vec<(u64, Imported)>> {
     let suppressed = suppressed(db, keys, rows).await?;
     let states = states(db, rows).await?;
+    let worst = worst(rows);
     let mut seen = HashSet::new();
     Ok(rows
         .iter()
         .map(|row| {
             let normalized = row.email.normalized();
+            let (state, listed) = (states.get(normalized.as_str()).copied(), worst.get(&normalized));
             let outcome = if suppressed.contains(&normalized) {
                 Imported::Suppressed
+            } else if state.is_some()
+                || terms.leaves_out && listed.is_some_and(|listed| away(*listed).is_some())
+            {
+                of_somebody(row, listed, state, terms)
+            } else if listed == Some(&row.listed) && seen.insert(normalized) {
+                away(row.listed).map_or(Imported::Added, Imported::AddedAs)
             } else {
-                match states.get(normalized.as_str()) {
-                    Some(SubscriberState::Active) => Imported::Known,
-                    Some(_) => Imported::Left,
-                    None if seen.insert(normalized) => Imported::Added,
-                    None => Imported::Known,
-                }
+                of_somebody(
+                    row,
+                    listed,
+                    listed.and_then(|listed| away(*listed)).or(Some(SubscriberState::Active)),
+                    terms,
+                )
             };
             (row.line, outcome)
         })
         .collect())
 }
 
+/// What becomes of a line about somebody who is here, in this state, or who stays out.
+fn of_somebody(row: &Row, worst: Option<&Listed>, state: Option<SubscriberState>, terms: Terms) -> Imported {
+    match state {
+        Some(SubscriberState::Active) if away(row.listed).is_some() => Imported::ActiveHere,
+        Some(SubscriberState::Active) => Imported::Known,
+        None if terms.leaves_out && worst.is_some_and(|listed| away(*listed).is_some()) => Imported::LeftOut,
+        Some(_) | None => Imported::Left,
+    }
+}
+
+/// The state of those who are not to be mailed.
+fn away(listed: Listed) -> Option<SubscriberState> {
+    match listed {
+        Listed::Active => None,
+        // Never a row: nobody is kept who did not consent. If it were, then as somebody who gets nothing.
+        Listed::NeverConfirmed | Listed::Left => Some(SubscriberState::Unsubscribed),
+        Listed::Bounced => Some(SubscriberState::Bounced),
+        Listed::Complained => Some(SubscriberState::Complained),
+    }
+}
+
+/// The worst that these lines say of each address.
+fn worst(rows: &[Row]) -> HashMap<NormalizedAddress, Listed> {
+    let mut worst = HashMap::new();
+    for row in rows {
+        let known = worst.entry(row.email.normalized()).or_insert(row.listed);
+        *known = row.listed.max(*known);
+    }
+    worst
+}
+
+/// Takes back what an earlier line of the same import has done: somebody whom it has made active, and of whom a later line
+/// says that they left. Who has done anything here by themselves stays as they are.
+async fn take_back(
+    db: &mut PgConnection,
+    keys: &SecretKeys,
+    worst: &HashMap<NormalizedAddress, Listed>,
+    terms: Terms,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let gone: HashMap<&str, Listed> = worst
+        .iter()
+        .filter(|(_, listed)| away(**listed).is_some())
+        .map(|(address, listed)| (address.as_str(), *listed))
+        .collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let addresses: Vec<String> = gone.keys().map(|address| (*address).to_owned()).collect();
+    let found = sqlx::query!(
+        r#"select s.id as "id: SubscriberId", s.email as "email: EmailAddress", s.email_normalized from subscribers s
+           where s.email_normalized = any($1) and s.state = 'active' and s.created_at >= $2
+             and not exists (select from consent_events e
+                             where e.email_normalized = s.email_normalized and e.method <> 'import' and e.at >= $2)"#,
+        &addresses,
+        terms.since
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    for person in found {
+        let Some(listed) = gone.get(person.email_normalized.as_str()) else { continue };
+        let Some(state) = away(*listed) else { continue };
+        sqlx::query!(
+            "update subscribers set state = $2, state_changed_at = $3 where id = $1",
+            person.id.0,
+            state as SubscriberState,
+            now
+        )
+        .execute(&mut *db)
+        .await?;
+        sqlx::query!(
+            "insert into consent_events (at, kind, method, email, email_normalized, subscriber_id, source, consented_at)
+             select $3, $4, 'import', email, email_normalized, subscriber_id, source, consented_at from consent_events
+             where email_normalized = $1 and subscriber_id = $2 and method = 'import' order by id desc limit 1",
+            person.email_normalized,
+            person.id.0,
+            now,
+            kind(*listed) as ConsentKind
+        )
+        .execute(&mut *db)
+        .await?;
+        if *listed == Listed::Complained {
+            let reason = SuppressionReason::Complained;
+            suppression::add(db, keys, &person.email.normalized(), reason, now).await?;
+        }
+        delivery::skip_for_subscriber(db, person.id, now).await?;
+    }
+    Ok(())
+}
+
+/// What is recorded of a line: what the list says, and nothing that nobody saw.
+fn kind(listed: Listed) -> ConsentKind {
+    match listed {
+        Listed::Active => ConsentKind::Confirmed,
+        Listed::NeverConfirmed | Listed::Left => ConsentKind::ListedUnsubscribed,
+        Listed::Bounced => ConsentKind::ListedBounced,
+        Listed::Complained => ConsentKind::ListedComplained,
+    }
+}
+
 async fn suppressed(
     db: &mut PgConnection,
     keys: &SecretKeys,
     rows: &[Row],
-) -> sqlx::Result<HashSet<crate::domain::address::NormalizedAddress>> {
+) -> sqlx::Result<HashSet<NormalizedAddress>> {
     let mut by_hmac = HashMap::new();
     for row in rows {
         let normalized = row.email.normalized();
@@ -152,17 +304,23 @@ async fn insert(
     let normalized: Vec<String> =
         candidates.iter().map(|(_, row)| row.email.normalized().as_str().to_owned()).collect();
     let locales: Vec<String> = candidates.iter().map(|(_, row)| row.locale.tag().to_owned()).collect();
+    let states: Vec<String> = candidates
+        .iter()
+        .map(|(_, row)| away(row.listed).unwrap_or(SubscriberState::Active).name().to_owned())
+        .collect();
     sqlx::query_scalar!(
         "insert into subscribers (id, email, email_normalized, locale, state, created_at, confirmed_at, state_changed_at)
-         select id, email, email_normalized, locale, 'active', $5, $5, $5
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) as new (id, email, email_normalized, locale)
+         select id, email, email_normalized, locale, state::subscriber_state, $5, $5, $5
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $6::text[])
+             as new (id, email, email_normalized, locale, state)
          on conflict (email_normalized) do nothing
          returning email_normalized",
         &ids,
         &emails,
         &normalized,
         &locales,
-        now
+        now,
+        &states
     )
     .fetch_all(db)
     .await
@@ -177,19 +335,22 @@ async fn record_consent(
     let emails: Vec<String> = added.iter().map(|(_, row)| row.email.as_str().to_owned()).collect();
     let normalized: Vec<String> =
         added.iter().map(|(_, row)| row.email.normalized().as_str().to_owned()).collect();
-    let sources: Vec<String> = added.iter().map(|(_, row)| row.source.clone()).collect();
-    let consented: Vec<DateTime<Utc>> = added.iter().map(|(_, row)| row.consented_at).collect();
+    let sources: Vec<Option<String>> =
+        added.iter().map(|(_, row)| Some(row.source.clone()).filter(|source| !source.is_empty())).collect();
+    let kinds: Vec<&str> = added.iter().map(|(_, row)| kind(row.listed).name()).collect();
+    let consented: Vec<Option<DateTime<Utc>>> = added.iter().map(|(_, row)| row.consented_at).collect();
     sqlx::query!(
         "insert into consent_events (at, kind, method, email, email_normalized, subscriber_id, source, consented_at)
-         select $6, 'confirmed', 'import', email, email_normalized, id, source, consented_at
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-             as new (id, email, email_normalized, source, consented_at)",
+         select $6, kind::consent_kind, 'import', email, email_normalized, id, source, consented_at
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $7::text[])
+             as new (id, email, email_normalized, source, consented_at, kind)",
         &ids,
         &emails,
         &normalized,
-        &sources,
-        &consented,
-        now
+        &sources as &[Option<String>],
+        &consented as &[Option<DateTime<Utc>>],
+        now,
+        &kinds as &[&str]
     )
     .execute(db)
     .await?;

@@ -268,28 +268,6 @@ async fn set_state(
     Ok(())
 }
 
-/// Up to `limit` subscribers behind `after`, in the order of their ids: for walking them all without holding them
-/// all.
-///
-/// # Errors
-/// When the database fails.
-pub async fn page(
-    db: &mut PgConnection,
-    after: Option<SubscriberId>,
-    limit: i64,
-) -> sqlx::Result<Vec<Subscriber>> {
-    sqlx::query_as!(
-        Subscriber,
-        r#"select id as "id: SubscriberId", email as "email: EmailAddress", locale as "locale: String",
-             state as "state: SubscriberState", confirmed_at, state_changed_at
-           from subscribers where $1::uuid is null or id > $1 order by id limit $2"#,
-        after.map(|id| id.0),
-        limit
-    )
-    .fetch_all(db)
-    .await
-}
-
 /// How many there are who get updates.
 ///
 /// # Errors

@@ -241,7 +241,7 @@ async fn an_import_tells_people_what_came_of_it() {
 async fn an_export_holds_everybody_and_nothing_that_a_spreadsheet_would_run() {
     let app = App::new().without_worker().start().await;
     let program = Program::beside(&app);
-    let header = "email,locale,state,confirmed_at,state_changed_at,id";
+    let header = "email,locale,state,confirmed_at,state_changed_at,id,consented_at,consent_source";
     assert_eq!(program.run(&["subscribers", "export"]).await.done().trim_end(), header);
 
     let emails = ["+49@example.org", "-a@example.org", "=1+1@example.org", "anna@example.org"];
@@ -285,4 +285,90 @@ async fn an_export_holds_everybody_and_nothing_that_a_spreadsheet_would_run() {
             DateTime::parse_from_rfc3339(&row[3]).is_ok() && DateTime::parse_from_rfc3339(&row[4]).is_ok()
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_11_the_command_reads_who_left_elsewhere_or_refuses() {
+    let app = App::new().without_worker().start().await;
+    let program = Program::beside(&app);
+    let file = "email,consented_at,consent_source,Kontaktart\na@example.org,2025-03-01,Messe,aktiv\n\
+        b@example.org,2025-03-01,Messe,abgemeldet\nc@example.org,,,Bounced\nd@example.org,2025-03-01,Messe,pending\n\
+        e@example.org,2025-03-01,Messe,?\nb@example.org,2025-03-01,Messe,aktiv\na@example.org,,,Complained\n";
+    assert!(import(&program, file).await.refused(2).contains("Kontaktart may say who has left"));
+    let named = file.replace("Kontaktart", "Opt-in");
+    let refused = import(&program, named.clone()).await;
+    assert!(refused.refused(2).contains("--state-column"), "{refused:?}");
+    program.file("list.csv", named);
+    let ran = program.run(&["subscribers", "import", "list.csv", "--json", "--state-column", "Opt-in"]).await;
+    let expected = json!({ "added": 0, "known": 0, "left": 2, "suppressed": 0, "bad": 1, "listed_unsubscribed": 1,
+        "listed_bounced": 1, "listed_complained": 1, "never_confirmed": 1 });
+    assert_eq!(ran.json(), expected, "the worst counts that a list says of somebody");
+    let state = |email: &str, state: &str| (email.to_owned(), state.to_owned());
+    let expected = [
+        state("a@example.org", "complained"),
+        state("b@example.org", "unsubscribed"),
+        state("c@example.org", "bounced"),
+    ];
+    assert_eq!(subscribers(&app).await, expected);
+
+    // Where it only stands far down, where nobody has looked before reading.
+    let mut long = String::from("email,consented_at,consent_source,Notiz\n");
+    for number in 0..300 {
+        long.push_str(&format!("p{number}@example.org,2025-03-01,Messe,x\n"));
+    }
+    long.push_str("z@example.org,2025-03-01,Messe,Unsubscribed\n");
+    let ran = import(&program, long).await;
+    assert_eq!(ran.json(), summary(300, 0, 0, 0, 1));
+    assert!(told(&ran)[0].1.starts_with("column 4 says"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_11_the_export_of_a_known_service_is_read() {
+    let app = App::new().without_worker().start().await;
+    let program = Program::beside(&app);
+    let file = "EMAIL;SMS;EMAIL_BLACKLISTED;SMS_BLACKLISTED;ADDED_TIME\na@example.org;;no;yes;2025-03-01 10:00:00\n\
+        b@example.org;;yes;no;2025-03-01 10:00:00\n";
+    program.file("brevo.csv", file);
+    let ran = program
+        .run(&["subscribers", "import", "brevo.csv", "--json", "--source", "Brevo", "--leave-out"])
+        .await;
+    assert_eq!(
+        ran.json(),
+        json!({ "added": 1, "known": 0, "left": 0, "suppressed": 0, "bad": 0, "left_out": 1 })
+    );
+    assert_eq!(subscribers(&app).await, [("a@example.org".to_owned(), "active".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_11_an_export_comes_back_as_it_was() {
+    let app = App::new().without_worker().start().await;
+    let program = Program::beside(&app);
+    let file = "email,consented_at,consent_source,locale,state\n\
+        =1+1@example.org,2025-03-01,\"Messe; =Süd, Halle 3\",en,active\n\
+        weg@example.org,2025-03-01T10:00:00.123456+01:00,@Stand,de,unsubscribed\n\
+        voll@example.org,,,de,bounced\nspam@example.org,2024-01-02,'Liste,en,complained\n";
+    assert_eq!(import(&program, file).await.json()["added"], 1);
+    app.subscriber("hier@example.org").await;
+    let first = program.run(&["subscribers", "export"]).await.done().to_owned();
+
+    let other = App::new().without_worker().start().await;
+    let there = Program::beside(&other);
+    let ran = import(&there, &first).await;
+    assert_eq!((ran.json()["added"].clone(), ran.json()["bad"].clone()), (json!(2), json!(0)), "{ran:?}");
+    let second = there.run(&["subscribers", "export"]).await.done().to_owned();
+    // Address, language, state, and the consent; not when this service first saw it.
+    let told = |export: &str| -> Vec<Vec<String>> {
+        let mut reader = csv::Reader::from_reader(export.as_bytes());
+        let mut rows: Vec<Vec<String>> = reader
+            .records()
+            .map(|row| [0, 1, 2, 6, 7].map(|at| row.as_ref().unwrap()[at].to_owned()).to_vec())
+            .collect();
+        rows.sort();
+        rows
+    };
+    assert_eq!(told(&first), told(&second));
+    assert!(first.contains("Messe; '=Süd, Halle 3") && first.contains("'@Stand"), "{first}");
+    let source = &events(&other, "=1+1@example.org").await[0].source;
+    assert_eq!(source.as_deref(), Some("Messe; =Süd, Halle 3"));
+    assert_eq!(other.count("select count(*) from suppressions").await, 1);
 }

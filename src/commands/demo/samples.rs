@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     domain::{
         address::EmailAddress,
-        import::{self, Row},
+        import::{self, Row, Terms, states::Listed},
         locale::Locale,
         publication::{self, Content, Logo},
         staff::{
@@ -55,12 +55,14 @@ pub async fn fill(pool: &PgPool, config: &Config) -> anyhow::Result<String> {
                     line,
                     email,
                     locale: Locale::De,
-                    consented_at,
+                    listed: Listed::Active,
+                    consented_at: Some(consented_at),
                     source: "sample of the demo".into(),
                 })
             })
             .collect();
-        import::batch(&mut transaction, &config.secret_keys, &rows, now).await?;
+        let terms = Terms { leaves_out: false, since: now };
+        import::batch(&mut transaction, &config.secret_keys, &rows, terms, now).await?;
     }
     if update::list(&mut transaction).await?.is_empty() {
         for file in UPDATES {

@@ -50,9 +50,9 @@ async fn write(pool: &PgPool, target: Box<dyn Write + Send>) -> anyhow::Result<(
     writer.write_record(export::COLUMNS)?;
     let mut after = None;
     loop {
-        let page = subscriber::page(&mut *pool.acquire().await?, after, export::PAGE).await?;
+        let page = export::page(&mut *pool.acquire().await?, after, export::PAGE).await?;
         let Some(last) = page.last() else { break };
-        after = Some(last.id);
+        after = Some(last.subscriber.id);
         for subscriber in &page {
             writer.write_record(export::line(subscriber))?;
         }

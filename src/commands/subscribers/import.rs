@@ -4,8 +4,8 @@ mod file;
 
 use std::path::Path;
 
-use chrono::Utc;
-use serde::Serialize;
+use chrono::{DateTime, Utc};
+use clap::Args;
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -13,9 +13,9 @@ use crate::{
     commands::{database, note, output},
     config::{self, SecretKeys, Source},
     domain::{
-        import::{self, Imported, Row},
+        import::{self, Imported, Row, Terms, lines::Said, plan::Plan, tally::Tally},
         locale::Locale,
-        publication,
+        publication::{self, TimeZone},
         staff::audit::Action,
     },
     mail::compose,
@@ -29,56 +29,121 @@ const BATCH: usize = 2_000;
 /// Bad lines that are told one by one; further ones are only counted.
 const TOLD: u64 = 1_000;
 
-/// What came of a file.
-#[derive(Debug, Default, Serialize)]
-struct Summary {
-    added: u64,
-    known: u64,
-    left: u64,
-    suppressed: u64,
-    bad: u64,
+/// How to read a file that is not quite as ours are.
+#[derive(Debug, Default, Args)]
+pub struct Wanted {
+    /// A column that says who has left, bounced or complained; NAME:left, NAME:subscribed and so on for yes and no.
+    #[arg(long, value_name = "NAME")]
+    state_column: Vec<String>,
+    /// A column that looks like that, and is something else.
+    #[arg(long, value_name = "NAME")]
+    ignore_column: Vec<String>,
+    /// Leave out who left, bounced or complained, instead of keeping them as that.
+    #[arg(long)]
+    leave_out: bool,
+    #[arg(
+        long,
+        value_name = "SERVICE",
+        help = "Where it was exported: rundbrief, mailchimp, brevo, cleverreach, rapidmail, listmonk, keila, ghost, phplist, sendy; mostly seen by itself"
+    )]
+    preset: Option<String>,
+    /// comma, semicolon or tab; seen by itself in the export of a known service.
+    #[arg(long)]
+    separator: Option<String>,
+    /// utf8 or windows1252. UTF-16 is seen by itself.
+    #[arg(long)]
+    encoding: Option<String>,
+    /// Where everybody agreed, where no column says it.
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
+    /// When everybody agreed, where no column says it.
+    #[arg(long, value_name = "DAY")]
+    consented_at: Option<String>,
 }
 
 /// Brings in a file. A bad line is told and passed over; the others come in.
-pub async fn run(file: &Path, json: bool) -> anyhow::Result<()> {
+pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()> {
     let keys = config::secret_keys(&Source::environment())?;
     // First the file: one that is none is told without a database.
-    SubscriberFile::open(file, Locale::default())?;
+    SubscriberFile::open(file, wanted, Locale::default(), TimeZone::default())?;
     let pool = database().await?;
     let publication = publication::current(&mut *pool.acquire().await?).await?;
-    let mut rows = SubscriberFile::open(file, compose::default_locale(publication.as_ref()))?;
+    let zone = publication.as_ref().map(|publication| publication.content.time_zone).unwrap_or_default();
+    let mut rows = SubscriberFile::open(file, wanted, compose::default_locale(publication.as_ref()), zone)?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     note(&mut *pool.acquire().await?, Action::ImportStarted, &name, &json!({})).await?;
-    let mut summary = Summary::default();
+    let mut told = Told::default();
     let mut batch = Vec::with_capacity(BATCH);
     let now = Utc::now();
-    while let Some((line, parsed)) = rows.next(now)? {
-        match parsed {
-            Ok(row) => batch.push(row),
-            Err(problem) => tell(&mut summary, line, &problem.to_string()),
+    let terms = terms(rows.plan(), now);
+    let ended = loop {
+        let (line, said) = match rows.next(now) {
+            Ok(Some(next)) => next,
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        };
+        match said {
+            Ok(Said::Row(row)) => batch.push(row),
+            Ok(Said::NeverConfirmed) => told.tally.never_confirmed += 1,
+            Err(problem) => told.bad(line, &problem.to_string()),
         }
         if batch.len() == BATCH {
-            bring_in(&pool, &keys, &batch, &mut summary).await?;
+            bring_in(&pool, &keys, &batch, terms, &mut told).await?;
             batch.clear();
         }
-    }
-    bring_in(&pool, &keys, &batch, &mut summary).await?;
+    };
+    // Also where the file cannot be read on: who stands before comes in.
+    bring_in(&pool, &keys, &batch, terms, &mut told).await?;
+    ended?;
     if json {
-        return output::json(&summary);
+        return output::json(&told.tally);
     }
-    output::line(&format!(
-        "{} added, {} already subscribed, {} had left and stay away, {} suppressed, {} bad lines",
-        summary.added, summary.known, summary.left, summary.suppressed, summary.bad
-    ));
+    output::line(&in_words(&told.tally));
     Ok(())
 }
 
-fn tell(summary: &mut Summary, line: u64, problem: &str) {
-    summary.bad += 1;
-    match summary.bad {
-        ..=TOLD => output::remark(&format!("line {line}: {problem}")),
-        bad if bad == TOLD + 1 => output::remark("further bad lines are only counted"),
-        _ => {}
+fn terms(plan: &Plan, now: DateTime<Utc>) -> Terms {
+    Terms { leaves_out: plan.leaves_out, since: now }
+}
+
+fn in_words(tally: &Tally) -> String {
+    let words = format!(
+        "{} added, {} already subscribed, {} had left and stay away, {} suppressed, {} bad lines",
+        tally.added, tally.known, tally.left, tally.suppressed, tally.bad
+    );
+    let further = [
+        (tally.listed_unsubscribed, "kept as unsubscribed, as the list says"),
+        (tally.listed_bounced, "kept as bounced, as the list says"),
+        (tally.listed_complained, "kept as complained, as the list says"),
+        (tally.left_out, "left out, because they left, bounced or complained as the list says"),
+        (tally.never_confirmed, "left out, because they never confirmed"),
+        (tally.active_here, "active here and not on the list: unchanged"),
+    ];
+    let further =
+        further.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    std::iter::once(words).chain(further).collect::<Vec<_>>().join(", ")
+}
+
+/// What came of a file so far.
+#[derive(Debug, Default)]
+struct Told {
+    tally: Tally,
+    remarks: u64,
+}
+
+impl Told {
+    fn bad(&mut self, line: u64, problem: &str) {
+        self.tally.bad += 1;
+        self.remark(line, problem);
+    }
+
+    fn remark(&mut self, line: u64, problem: &str) {
+        self.remarks += 1;
+        match self.remarks {
+            ..=TOLD => output::remark(&format!("line {line}: {problem}")),
+            remarks if remarks == TOLD + 1 => output::remark("further bad lines are only counted"),
+            _ => {}
+        }
     }
 }
 
@@ -86,21 +151,23 @@ async fn bring_in(
     pool: &PgPool,
     keys: &SecretKeys,
     batch: &[Row],
-    summary: &mut Summary,
+    terms: Terms,
+    told: &mut Told,
 ) -> anyhow::Result<()> {
     if batch.is_empty() {
         return Ok(());
     }
     let mut transaction = pool.begin().await?;
-    let outcomes = import::batch(&mut transaction, keys, batch, Utc::now()).await?;
+    let outcomes = import::batch(&mut transaction, keys, batch, terms, Utc::now()).await?;
     transaction.commit().await?;
-    for (_, outcome) in outcomes {
-        *match outcome {
-            Imported::Added => &mut summary.added,
-            Imported::Known => &mut summary.known,
-            Imported::Left => &mut summary.left,
-            Imported::Suppressed => &mut summary.suppressed,
-        } += 1;
+    for (line, outcome) in outcomes {
+        told.tally.count(outcome);
+        if outcome == Imported::ActiveHere {
+            told.remark(
+                line,
+                "active here, although the list says that they left, bounced or complained; unchanged",
+            );
+        }
     }
     Ok(())
 }

@@ -1,16 +1,23 @@
-//! A subscriber file, line by line: CSV in whatever shape a spreadsheet writes it.
+//! A subscriber file, line by line: what each line says of somebody, or what is wrong with it.
 
-use std::io::Read;
+use std::{borrow::Cow, io::Read};
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
-use csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
+use chrono::{DateTime, Utc};
 
 use crate::domain::{
     address::{AddressError, EmailAddress},
+    csv::as_it_was,
     locale::Locale,
 };
 
-use super::{Row, plan::Plan};
+use super::{
+    Row,
+    dates::{self, DateProblem},
+    plan::{Encoding, Plan},
+    presets::Preset,
+    records::{Oddity, ReadError, Record, Records},
+    states::{self, Listed},
+};
 
 /// Who decides whether something is an address: the door of the room that has the last word on it.
 pub type ParseAddress = fn(&str) -> Result<EmailAddress, AddressError>;
@@ -19,20 +26,22 @@ pub type ParseAddress = fn(&str) -> Result<EmailAddress, AddressError>;
 const LONGEST_SOURCE: usize = 500;
 
 /// Lines of a file, or of a piece of it.
-pub struct Lines<R> {
-    reader: Reader<R>,
-    record: ByteRecord,
-    /// How many lines of the file came before these.
-    before: u64,
-}
+pub struct Lines<R>(Records<R>);
 
 /// A line that is not blank.
-pub struct Line<'a> {
+pub struct Line {
     /// Its number in the file, counted from 1.
     pub number: u64,
-    /// The last line of it, where a quoted field goes on over several.
-    until: u64,
-    record: &'a ByteRecord,
+    record: Record,
+}
+
+/// What a line comes to.
+#[derive(Debug, Clone)]
+pub enum Said {
+    /// Somebody to be brought in, as what the list says.
+    Row(Row),
+    /// Somebody who never confirmed: there is no consent to bring in.
+    NeverConfirmed,
 }
 
 /// Why a line cannot come in. Each says what to mend.
@@ -41,11 +50,20 @@ pub enum LineProblem {
     /// No address.
     #[error("email: {0}")]
     Email(AddressError),
-    /// No time, or none in the past.
+    /// Several addresses in one field.
+    #[error("email: there are several addresses in one field; give each person a line")]
+    SeveralAddresses,
+    /// No time.
     #[error(
         "consented_at must be a time in the past, such as 2025-03-01, 01.03.2025 or 2025-03-01T10:00:00Z"
     )]
     ConsentedAt,
+    /// A time to come.
+    #[error("consented_at lies in the future")]
+    Future,
+    /// Day and month could change places.
+    #[error("consented_at can be read in two ways; write it as 2025-03-01 or 01.03.2025")]
+    AmbiguousDate,
     /// No source.
     #[error("consent_source is empty: say where this person agreed")]
     NoSource,
@@ -53,14 +71,52 @@ pub enum LineProblem {
     #[error("consent_source is longer than 500 characters")]
     LongSource,
     /// A source that no database takes.
-    #[error("consent_source holds a control character")]
+    #[error("consent_source holds a control character or a line break")]
     OddSource,
     /// Another language.
     #[error("locale must be de or en")]
     Locale,
-    /// Bytes that are no text.
-    #[error("the line is not UTF-8; save the file as UTF-8")]
+    /// A state that is not known, or none.
+    #[error("the state {0:?} is not known; nobody becomes active by a word that nobody understands")]
+    State(String),
+    /// A column that is not read says that somebody left.
+    #[error(
+        "column {column} says {value:?}; read it with --state-column, or pass over it with --ignore-column"
+    )]
+    StateElsewhere {
+        /// Counted from 1.
+        column: usize,
+        /// What stands there.
+        value: String,
+    },
+    /// Bytes that are no text, or not certainly.
+    #[error("the line is not in the encoding of the file (UTF-8, if nothing else was said)")]
     NotText,
+    /// More fields than columns.
+    #[error(
+        "the line has {fields} fields, and the header names {width} columns; is a separator missing its quotes?"
+    )]
+    TooMany {
+        /// What it has.
+        fields: usize,
+        /// What it should have.
+        width: usize,
+    },
+    /// Fewer fields than columns.
+    #[error(
+        "the line has {fields} fields, and the header names {width} columns; does it go on in the next line?"
+    )]
+    TooFew {
+        /// What it has.
+        fields: usize,
+        /// What it should have.
+        width: usize,
+    },
+    /// Nobody knows where a field ends.
+    #[error(
+        "a quote stands in the middle of a field; put the whole field in quotes and write each quote in it twice"
+    )]
+    StrayQuote,
     /// A field that goes on over several lines: none of ours does. A quote that nobody closed has swallowed other
     /// people's lines, and their addresses must not end up in this one's proof.
     #[error("a quote that opens here is not closed before line {until}; nobody from these lines came in")]
@@ -83,95 +139,197 @@ impl LineProblem {
             Self::Email(AddressError::Domain) => "email_domain",
             Self::Email(AddressError::Local) => "email_local",
             Self::Email(AddressError::Invalid) => "email_invalid",
+            Self::SeveralAddresses => "several_addresses",
             Self::ConsentedAt => "consented_at",
+            Self::Future => "future",
+            Self::AmbiguousDate => "ambiguous_date",
             Self::NoSource => "no_source",
             Self::LongSource => "long_source",
             Self::OddSource => "odd_source",
             Self::Locale => "locale",
+            Self::State(_) => "state",
+            Self::StateElsewhere { .. } => "state_elsewhere",
             Self::NotText => "not_text",
+            Self::TooMany { .. } => "too_many",
+            Self::TooFew { .. } => "too_few",
+            Self::StrayQuote => "stray_quote",
             Self::OpenQuote { .. } => "open_quote",
         }
     }
 }
 
+impl From<DateProblem> for LineProblem {
+    fn from(problem: DateProblem) -> Self {
+        match problem {
+            DateProblem::Unreadable => Self::ConsentedAt,
+            DateProblem::Ambiguous => Self::AmbiguousDate,
+            DateProblem::Future => Self::Future,
+        }
+    }
+}
+
 impl<R: Read> Lines<R> {
-    /// Reads on behind so many lines. What is read has to end with a line end, so that lines can be counted by theirs.
-    pub fn new(source: R, separator: u8, before: u64) -> Self {
-        let reader = ReaderBuilder::new()
-            .flexible(true)
-            .has_headers(false)
-            .delimiter(separator)
-            // With Windows line ends the carriage return stays with the last field, which is trimmed.
-            .terminator(Terminator::Any(b'\n'))
-            .from_reader(source);
-        Self { reader, record: ByteRecord::new(), before }
+    /// Reads on behind so many lines, with the separator and line ends of a plan.
+    pub fn new(source: R, plan: &Plan, before: u64) -> Self {
+        Self(Records::new(source, plan.separator.byte(), line_end(plan), before))
     }
 
     /// The next line that is not blank.
     ///
     /// # Errors
-    /// When the source cannot be read.
-    pub fn read(&mut self) -> csv::Result<Option<Line<'_>>> {
-        loop {
-            let begin = self.reader.position().line();
-            if !self.reader.read_byte_record(&mut self.record)? {
-                return Ok(None);
-            }
-            if self.record.iter().all(|field| field.trim_ascii().is_empty()) {
-                continue;
-            }
-            // The reader stands behind the record's line end; a quoted field may have had line ends of its own.
-            let within = self.record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
-            let number = (self.reader.position().line() - 1).saturating_sub(within);
-            let number = self.before + if within > 0 { number.max(begin) } else { number };
-            return Ok(Some(Line { number, until: number + within, record: &self.record }));
-        }
+    /// When the source cannot be read, or a line has no end.
+    pub fn read(&mut self) -> Result<Option<Line>, ReadError> {
+        Ok(self.0.read()?.map(|record| Line { number: record.number, record }))
     }
 
     /// How many bytes have been read as lines.
     pub fn bytes_read(&self) -> u64 {
-        self.reader.position().byte()
+        self.0.bytes_read()
     }
 }
 
-impl Line<'_> {
+/// What lines end with.
+pub(super) fn line_end(plan: &Plan) -> u8 {
+    if plan.ends_with_cr { b'\r' } else { b'\n' }
+}
+
+impl Line {
     /// What it says of somebody, or what is wrong with it.
     ///
     /// # Errors
     /// [`LineProblem`].
-    pub fn row(&self, plan: &Plan, parse: ParseAddress, now: DateTime<Utc>) -> Result<Row, LineProblem> {
-        if self.until > self.number {
-            return Err(LineProblem::OpenQuote { until: self.until });
-        }
+    pub fn said(&self, plan: &Plan, parse: ParseAddress, now: DateTime<Utc>) -> Result<Said, LineProblem> {
+        self.is_certain(plan)?;
         let field = |column: usize| self.field(plan, column);
-        let email = parse(&field(plan.email.unwrap_or(usize::MAX))?).map_err(LineProblem::Email)?;
-        let consented_at = match plan.consented_at {
-            Some(column) => time(&field(column)?),
-            None => plan.consented_at_of_all,
+        let email = address(&field(plan.email.unwrap_or(usize::MAX))?, parse)?;
+        let listed = self.listed(plan)?;
+        if listed == Listed::NeverConfirmed {
+            return Ok(Said::NeverConfirmed);
+        }
+        let is_active = listed == Listed::Active;
+        let consented_at = match plan.consented_at.map(field).transpose()?.as_deref() {
+            // A list may no longer know when somebody agreed who has left.
+            Some("") if !is_active => None,
+            Some(text) => Some(dates::past(text, plan.time_zone, now)?),
+            None => plan.consented_at_of_all.filter(|at| *at <= now),
         };
-        let consented_at = consented_at.filter(|at| *at <= now && at.year() >= 1900);
-        let consented_at = consented_at.ok_or(LineProblem::ConsentedAt)?;
+        if is_active && consented_at.is_none() {
+            return Err(LineProblem::ConsentedAt);
+        }
         let source = match plan.source {
             Some(column) => field(column)?,
             None => plan.source_of_all.clone(),
         };
-        checked_source(&source)?;
+        match checked_source(&source) {
+            Err(LineProblem::NoSource) if !is_active => {}
+            checked => checked?,
+        }
         let locale = match plan.locale.map(field).transpose()?.unwrap_or_default().as_str() {
             "" => plan.locale_of_all,
-            tag => Locale::from_tag(tag).ok_or(LineProblem::Locale)?,
+            text => language(text).ok_or(LineProblem::Locale)?,
         };
-        Ok(Row { line: self.number, email, locale, consented_at, source })
+        self.is_whole(plan)?;
+        Ok(Said::Row(Row { line: self.number, email, locale, listed, consented_at, source }))
+    }
+
+    /// Whether its fields are certainly those that somebody has written.
+    fn is_certain(&self, plan: &Plan) -> Result<(), LineProblem> {
+        let (until, fields) = (self.record.until, &self.record.fields);
+        let uses_several_lines = || {
+            let mut used = fields.iter().enumerate().filter(|(column, _)| plan.uses(*column));
+            used.any(|(_, field)| field.trim_ascii().contains(&b'\n'))
+        };
+        match self.record.oddity {
+            Some(Oddity::OpenQuote) => return Err(LineProblem::OpenQuote { until }),
+            _ if uses_several_lines() => return Err(LineProblem::OpenQuote { until }),
+            Some(Oddity::StrayQuote) => return Err(LineProblem::StrayQuote),
+            None => {}
+        }
+        // One byte in another encoding: who knows what it did to the others.
+        if plan.encoding == Encoding::Utf8 && fields.iter().any(|field| str::from_utf8(field).is_err()) {
+            return Err(LineProblem::NotText);
+        }
+        let more = fields.iter().skip(plan.width);
+        if plan.width > 0 && more.clone().any(|field| !field.trim_ascii().is_empty()) {
+            return Err(LineProblem::TooMany { fields: fields.len(), width: plan.width });
+        }
+        Ok(())
+    }
+
+    /// Whether nothing that counts is cut off. Spreadsheets leave empty cells at the end away; but the last field that is
+    /// there may be half of one when it is free text, and a state that is not there is none.
+    fn is_whole(&self, plan: &Plan) -> Result<(), LineProblem> {
+        let fields = self.record.fields.len();
+        let is_half = plan.source.is_some_and(|source| source + 1 == fields) || plan.source >= Some(fields);
+        if fields < plan.width && is_half {
+            return Err(LineProblem::TooFew { fields, width: plan.width });
+        }
+        Ok(())
+    }
+
+    /// The worst that the list says.
+    fn listed(&self, plan: &Plan) -> Result<Listed, LineProblem> {
+        let mut worst = Listed::Active;
+        for state in &plan.states {
+            let value = self.field(plan, state.column)?;
+            let fields = self.record.fields.len();
+            if state.column >= fields && plan.width > 0 {
+                // A date in a column that has it for few may be an empty cell at the end; a word may not.
+                let read = state.means.read("").ok_or(LineProblem::TooFew { fields, width: plan.width })?;
+                worst = worst.max(read);
+                continue;
+            }
+            let read = state.means.read(&value);
+            worst = worst.max(read.ok_or_else(|| LineProblem::State(value.chars().take(60).collect()))?);
+        }
+        let elsewhere = |(column, bytes): (usize, &Vec<u8>)| {
+            let is_read = plan.uses(column) || plan.ignored.contains(&column);
+            let value = plan.encoding.text(bytes).filter(|_| !is_read)?;
+            let value = value.trim();
+            states::says_no(value)
+                .then(|| LineProblem::StateElsewhere { column: column + 1, value: value.to_owned() })
+        };
+        match self.record.fields.iter().enumerate().find_map(elsewhere) {
+            Some(problem) if worst == Listed::Active => Err(problem),
+            _ => Ok(worst),
+        }
     }
 
     /// Every field, as text; what is none is marked as such.
     #[must_use]
     pub fn fields(&self, plan: &Plan) -> Vec<String> {
-        self.record.iter().map(|bytes| plan.encoding.shown(bytes).trim().to_owned()).collect()
+        self.record.fields.iter().map(|bytes| plan.encoding.shown(bytes).trim().to_owned()).collect()
     }
 
     fn field(&self, plan: &Plan, column: usize) -> Result<String, LineProblem> {
-        let bytes = self.record.get(column).unwrap_or_default();
-        Ok(plan.encoding.text(bytes).ok_or(LineProblem::NotText)?.trim().to_owned())
+        let bytes = self.record.fields.get(column).map(Vec::as_slice).unwrap_or_default();
+        let text = plan.encoding.text(bytes).ok_or(LineProblem::NotText)?;
+        let text = text.trim();
+        let is_ours = plan.preset == Some(Preset::Rundbrief);
+        Ok(if is_ours { as_it_was(text) } else { Cow::Borrowed(text) }.into_owned())
+    }
+}
+
+/// The address in a field: alone, or as mail programs write it, `Name <address>`.
+fn address(text: &str, parse: ParseAddress) -> Result<EmailAddress, LineProblem> {
+    let bare = match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
+        Some((name, bare)) if !name.contains(['@', '<', '>', ';', ',']) => bare,
+        _ => text,
+    };
+    let bare = bare.trim().strip_prefix("mailto:").unwrap_or(bare);
+    parse(bare).map_err(|problem| {
+        let several = text.matches('@').count() > 1 && text.contains([';', ',', ' ', '/', '|', '\n']);
+        if several { LineProblem::SeveralAddresses } else { LineProblem::Email(problem) }
+    })
+}
+
+/// A language by its tag or its name, such as `de-DE`, `Deutsch` or `German (Austria)`.
+fn language(text: &str) -> Option<Locale> {
+    let word = text.split([' ', '(', ',']).next().unwrap_or_default().to_lowercase();
+    match word.as_str() {
+        "deutsch" | "german" | "deu" | "ger" | "allemand" | "deutsche" => Some(Locale::De),
+        "englisch" | "english" | "eng" | "anglais" | "englische" => Some(Locale::En),
+        tag => Locale::from_tag(tag),
     }
 }
 
@@ -188,44 +346,5 @@ pub fn checked_source(source: &str) -> Result<(), LineProblem> {
         Err(LineProblem::OddSource)
     } else {
         Ok(())
-    }
-}
-
-/// A day or a moment, as programs and as German spreadsheets write it; where no zone is named, in UTC.
-#[must_use]
-pub fn time(text: &str) -> Option<DateTime<Utc>> {
-    if let Ok(exact) = DateTime::parse_from_rfc3339(text) {
-        return Some(exact.to_utc());
-    }
-    let day = ["%Y-%m-%d", "%d.%m.%Y"].iter().find_map(|form| NaiveDate::parse_from_str(text, form).ok());
-    if let Some(day) = day {
-        return Some(day.and_time(NaiveTime::MIN).and_utc());
-    }
-    ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M"]
-        .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-        .map(|at| at.and_utc())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read_as_programs_and_german_spreadsheets_write_them() {
-        let read = |text: &str| time(text).map(|at| at.to_rfc3339());
-        let day = Some("2025-03-01T00:00:00+00:00".to_owned());
-        assert_eq!(
-            (read("2025-03-01"), read("01.03.2025"), read("1.3.2025")),
-            (day.clone(), day.clone(), day)
-        );
-        let moment = Some("2025-03-01T09:05:00+00:00".to_owned());
-        for text in ["2025-03-01T10:05:00+01:00", "2025-03-01 09:05", "01.03.2025 09:05", "1.3.2025 9:05:00"]
-        {
-            assert_eq!(read(text), moment, "{text}");
-        }
-        for text in ["", "gestern", "03/01/2025", "32.03.2025", "45717"] {
-            assert_eq!(read(text), None, "{text}");
-        }
     }
 }

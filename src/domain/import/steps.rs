@@ -9,9 +9,10 @@ use sqlx::PgConnection;
 use crate::{config::SecretKeys, domain::ids::ImportId};
 
 use super::{
-    Imported, Row,
-    lines::{Lines, ParseAddress},
+    Imported, Row, Terms,
+    lines::{Lines, ParseAddress, Said, line_end},
     plan::Plan,
+    tally::Tally,
     upload::{BadLine, Import, ImportState, PIECE, by_id, remove_file},
 };
 
@@ -27,6 +28,7 @@ const PROBLEMS: i64 = 10_000;
 struct Read {
     rows: Vec<Row>,
     bad: Vec<BadLine>,
+    never_confirmed: u64,
     bytes: u64,
     lines: u64,
     failure: Option<&'static str>,
@@ -63,17 +65,27 @@ pub async fn step(
     let mut window = window(&mut *db, id, from).await?;
     let is_last = from + window.len() as u64 >= size;
     if is_last {
-        window.push(b'\n');
+        window.push(line_end(&import.plan));
     }
     let lines_before = u64::try_from(import.next_line - 1).unwrap_or_default();
     let read = read(&window, is_last, (lines_before, from == 0), &import.plan, parse, now);
+    let since = import.begun_at.unwrap_or(import.created_at);
+    let terms = Terms { leaves_out: import.plan.leaves_out, since };
     let outcomes = if import.state == ImportState::Importing {
-        super::batch(&mut *db, keys, &read.rows, now).await?
+        super::batch(&mut *db, keys, &read.rows, terms, now).await?
     } else {
-        super::try_out(&mut *db, keys, &read.rows).await?
+        super::try_out(&mut *db, keys, &read.rows, terms).await?
     };
-    keep_problems(&mut *db, id, &read.bad).await?;
-    advance(db, &import, &read, &outcomes, now).await
+    let mut tally =
+        Tally { never_confirmed: read.never_confirmed, bad: read.bad.len() as u64, ..Tally::default() };
+    for (_, outcome) in &outcomes {
+        tally.count(*outcome);
+    }
+    let told = outcomes.iter().filter(|(_, outcome)| *outcome == Imported::ActiveHere);
+    let told = told.map(|(line, _)| BadLine { line: signed(*line), problem: "active_here".to_owned() });
+    let listed: Vec<BadLine> = read.bad.iter().cloned().chain(told).collect();
+    keep_problems(&mut *db, id, &listed).await?;
+    advance(db, &import, &read, &tally, now).await
 }
 
 /// The next bytes of the file.
@@ -104,28 +116,30 @@ fn read(
     now: DateTime<Utc>,
 ) -> Read {
     let mut read = Read::default();
-    let mut lines = Lines::new(window, plan.separator.byte(), lines_before);
+    let line_end = line_end(plan);
+    let mut lines = Lines::new(window, plan, lines_before);
     let mut is_header = is_first && plan.has_header;
-    loop {
-        // Reading out of memory does not fail.
-        let Ok(Some(line)) = lines.read() else {
+    // A line that is longer than any may be: reading ends before it.
+    while let Ok(found) = lines.read() {
+        let Some(line) = found else {
             // Nothing but blank lines up to the end; what may be the beginning of one that is not is left.
-            let line_end = || window.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-            let end = if is_last { window.len() } else { line_end() };
+            let last = || window.iter().rposition(|byte| *byte == line_end).map_or(0, |end| end + 1);
+            let end = if is_last { window.len() } else { last() };
             read.bytes = read.bytes.max(end as u64);
             break;
         };
-        let row = (!std::mem::take(&mut is_header)).then(|| line.row(plan, parse, now));
+        let is_passed = line.number <= plan.skipped || std::mem::take(&mut is_header);
+        let row = (!is_passed).then(|| line.said(plan, parse, now));
         let number = line.number;
         if !is_last && lines.bytes_read() >= window.len() as u64 {
             break;
         }
         read.bytes = lines.bytes_read();
         match row {
-            Some(Ok(row)) => read.rows.push(row),
+            Some(Ok(Said::Row(row))) => read.rows.push(row),
+            Some(Ok(Said::NeverConfirmed)) => read.never_confirmed += 1,
             Some(Err(problem)) => {
-                let line = i64::try_from(number).unwrap_or(i64::MAX);
-                read.bad.push(BadLine { line, problem: problem.key().to_owned() });
+                read.bad.push(BadLine { line: signed(number), problem: problem.key().to_owned() });
             }
             None => {}
         }
@@ -135,10 +149,10 @@ fn read(
     }
     if read.bytes == 0 && !window.is_empty() {
         // A line as long as the window: a quote that is never closed, or no list at all.
-        read.failure = Some(if window.contains(&b'\n') { "open_quote" } else { "long_line" });
+        read.failure = Some(if window.contains(&line_end) { "open_quote" } else { "long_line" });
     }
     let done = usize::try_from(read.bytes).unwrap_or_default().min(window.len());
-    read.lines = window[..done].split(|byte| *byte == b'\n').count() as u64 - 1;
+    read.lines = window[..done].split(|byte| *byte == line_end).count() as u64 - 1;
     read
 }
 
@@ -168,11 +182,9 @@ async fn advance(
     db: &mut PgConnection,
     import: &Import,
     read: &Read,
-    outcomes: &[(u64, Imported)],
+    tally: &Tally,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let count = |wanted| number(outcomes.iter().filter(|(_, outcome)| *outcome == wanted).count());
     let next_byte = (import.next_byte + i64::try_from(read.bytes).unwrap_or_default()).min(import.size_bytes);
     let is_over = next_byte >= import.size_bytes;
     let state = match (read.failure, is_over, import.state) {
@@ -184,24 +196,37 @@ async fn advance(
     sqlx::query!(
         "update imports set state = $2, next_byte = $3, next_line = next_line + $4, added = added + $5,
              known = known + $6, had_left = had_left + $7, suppressed = suppressed + $8, bad = bad + $9, failure = $10,
+             listed_unsubscribed = listed_unsubscribed + $13, listed_bounced = listed_bounced + $14,
+             listed_complained = listed_complained + $15, left_out = left_out + $16,
+             never_confirmed = never_confirmed + $17, active_here = active_here + $18,
              finished_at = case when $11 then $12::timestamptz end
          where id = $1",
         import.id.0,
         state as ImportState,
         next_byte,
         i64::try_from(read.lines).unwrap_or_default(),
-        count(Imported::Added),
-        count(Imported::Known),
-        count(Imported::Left),
-        count(Imported::Suppressed),
-        number(read.bad.len()),
+        signed(tally.added),
+        signed(tally.known),
+        signed(tally.left),
+        signed(tally.suppressed),
+        signed(tally.bad),
         read.failure,
         state != import.state,
-        now
+        now,
+        signed(tally.listed_unsubscribed),
+        signed(tally.listed_bounced),
+        signed(tally.listed_complained),
+        signed(tally.left_out),
+        signed(tally.never_confirmed),
+        signed(tally.active_here)
     )
     .execute(&mut *db)
     .await?;
     if state.is_over() { remove_file(db, import.id).await } else { Ok(()) }
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Ends an import that cannot go on, with its reason by key. One that somebody else has brought on or ended since stays as

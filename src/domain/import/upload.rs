@@ -96,6 +96,20 @@ pub struct Import {
     pub suppressed: i64,
     /// Lines that cannot come in.
     pub bad: i64,
+    /// Kept as having left, as the list says.
+    pub listed_unsubscribed: i64,
+    /// Kept as bounced, as the list says.
+    pub listed_bounced: i64,
+    /// Kept as having complained, as the list says.
+    pub listed_complained: i64,
+    /// Left out, as was chosen, because the list says that they are not to be mailed.
+    pub left_out: i64,
+    /// Left out, because they never confirmed.
+    pub never_confirmed: i64,
+    /// Active here, although the list says otherwise.
+    pub active_here: i64,
+    /// Whether people are brought in, or were; otherwise the file was only tried out.
+    pub brings_in: bool,
     /// Why it failed, by key.
     pub failure: Option<String>,
     /// When the step under way, or the last one, began.
@@ -193,6 +207,7 @@ pub async fn by_id(db: &mut PgConnection, id: ImportId) -> sqlx::Result<Option<I
         Import,
         r#"select id as "id: ImportId", state as "state: ImportState", created_at, staff_email, file_name, size_bytes,
              plan as "plan: Json<Plan>", next_byte, next_line, added, known, had_left, suppressed, bad, failure,
+             listed_unsubscribed, listed_bounced, listed_complained, left_out, never_confirmed, active_here, brings_in,
              begun_at, finished_at
            from imports where id = $1"#,
         id.0
@@ -210,6 +225,7 @@ pub async fn list(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Import>
         Import,
         r#"select id as "id: ImportId", state as "state: ImportState", created_at, staff_email, file_name, size_bytes,
              plan as "plan: Json<Plan>", next_byte, next_line, added, known, had_left, suppressed, bad, failure,
+             listed_unsubscribed, listed_bounced, listed_complained, left_out, never_confirmed, active_here, brings_in,
              begun_at, finished_at
            from imports where state <> 'uploading' order by created_at desc limit $1"#,
         limit
@@ -236,7 +252,8 @@ pub async fn beginning(db: &mut PgConnection, id: ImportId) -> sqlx::Result<Vec<
 #[must_use]
 pub fn whole_lines(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.truncate(65_536);
-    if let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') {
+    let line_end = if bytes.contains(&b'\n') { b'\n' } else { b'\r' };
+    if let Some(end) = bytes.iter().rposition(|byte| *byte == line_end) {
         bytes.truncate(end + 1);
     }
     bytes
@@ -269,8 +286,9 @@ pub async fn check(
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
     let begun = sqlx::query!(
-        "update imports set state = 'checking', plan = $2, next_byte = 0, next_line = 1, added = 0, known = 0,
-             had_left = 0, suppressed = 0, bad = 0, begun_at = $3, finished_at = null
+        "update imports set state = 'checking', brings_in = false, plan = $2, next_byte = 0, next_line = 1, added = 0, known = 0,
+             had_left = 0, suppressed = 0, bad = 0, listed_unsubscribed = 0, listed_bounced = 0,
+             listed_complained = 0, left_out = 0, never_confirmed = 0, active_here = 0, begun_at = $3, finished_at = null
          where id = $1 and state in ('uploaded', 'checking', 'checked') returning file_name",
         id.0,
         Json(plan) as _,
@@ -290,8 +308,9 @@ pub async fn check(
 /// When the database fails.
 pub async fn run(db: &mut PgConnection, by: &Actor, id: ImportId, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let begun = sqlx::query!(
-        "update imports set state = 'importing', next_byte = 0, next_line = 1, added = 0, known = 0, had_left = 0,
-             suppressed = 0, bad = 0, begun_at = $2, finished_at = null
+        "update imports set state = 'importing', brings_in = true, next_byte = 0, next_line = 1, added = 0, known = 0, had_left = 0,
+             suppressed = 0, bad = 0, listed_unsubscribed = 0, listed_bounced = 0, listed_complained = 0,
+             left_out = 0, never_confirmed = 0, active_here = 0, begun_at = $2, finished_at = null
          where id = $1 and state = 'checked' returning file_name",
         id.0,
         now

@@ -1,8 +1,8 @@
-//! A subscriber file on the disk: CSV with a header that names the columns as ours do.
+//! A subscriber file on the disk: CSV with a header that names the columns as ours do, or the export of a known service.
 
 use std::{
     fs::File,
-    io::{Chain, Read},
+    io::{Chain, Cursor, Read},
     path::Path,
 };
 
@@ -12,44 +12,150 @@ use crate::{
     commands::Usage,
     domain::{
         import::{
-            Row,
-            lines::{LineProblem, Lines},
-            plan::{Plan, Separator},
+            dates,
+            encoding::{Decoded, Encoding},
+            lines::{LineProblem, Lines, Said, checked_source},
+            plan::{Plan, Separator, StateColumn},
+            presets::Preset,
+            states::Means,
         },
         locale::Locale,
+        publication::TimeZone,
     },
     mail::envelope,
 };
 
-/// An open file, behind its header.
+use super::Wanted;
+
+/// Bytes by which it is known how to read a file.
+const BEGINNING: u64 = 65_536;
+
+type Source = Chain<Chain<Cursor<Vec<u8>>, Decoded<File>>, Cursor<[u8; 1]>>;
+
+/// An open file, and how it is read.
 pub struct SubscriberFile {
     /// With a line end behind the last line, so that lines can be counted by their ends.
-    lines: Lines<Chain<File, &'static [u8]>>,
+    lines: Lines<Source>,
     plan: Plan,
+    is_behind_header: bool,
 }
 
 impl SubscriberFile {
-    /// Opens a file and reads its header.
-    pub fn open(path: &Path, default_locale: Locale) -> Result<Self, Usage> {
+    /// Opens a file and decides how to read it.
+    pub fn open(path: &Path, wanted: &Wanted, locale: Locale, zone: TimeZone) -> Result<Self, Usage> {
         let unreadable =
             |error: &dyn std::fmt::Display| Usage(format!("{} cannot be read: {error}", path.display()));
         let file = File::open(path).map_err(|error| unreadable(&error))?;
-        let mut lines = Lines::new(file.chain(&b"\n"[..]), Separator::Comma.byte(), 0);
-        let first = lines.read().map_err(|error| unreadable(&error))?;
-        let header = first.map(|line| line.fields(&Plan::default())).unwrap_or_default();
-        let header: Vec<String> =
-            header.iter().map(|name| name.trim_start_matches('\u{FEFF}').trim().to_owned()).collect();
-        let plan = Plan::by_name(&header, default_locale).map_err(|missing| {
-            Usage(format!(
-                "the first line must name the columns email, consented_at and consent_source, separated by commas; {missing} is missing"
-            ))
-        })?;
-        Ok(Self { lines, plan })
+        let mut file = Decoded::new(file).map_err(|error| unreadable(&error))?;
+        let mut beginning = Vec::new();
+        file.by_ref().take(BEGINNING).read_to_end(&mut beginning).map_err(|error| unreadable(&error))?;
+        let plan = plan(wanted, &beginning, locale, zone)?;
+        let end = if plan.ends_with_cr { [b'\r'] } else { [b'\n'] };
+        let source = Cursor::new(beginning).chain(file).chain(Cursor::new(end));
+        Ok(Self { lines: Lines::new(source, &plan, 0), plan, is_behind_header: false })
+    }
+
+    /// How it is read.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// The next line that is not blank, by its number, with what it says or what is wrong with it.
-    pub fn next(&mut self, now: DateTime<Utc>) -> anyhow::Result<Option<(u64, Result<Row, LineProblem>)>> {
-        let Some(line) = self.lines.read()? else { return Ok(None) };
-        Ok(Some((line.number, line.row(&self.plan, envelope::parse, now))))
+    pub fn next(&mut self, now: DateTime<Utc>) -> anyhow::Result<Option<(u64, Result<Said, LineProblem>)>> {
+        loop {
+            let Some(line) = self.lines.read()? else { return Ok(None) };
+            if line.number <= self.plan.skipped {
+                continue;
+            }
+            if !std::mem::replace(&mut self.is_behind_header, true) {
+                continue;
+            }
+            return Ok(Some((line.number, line.said(&self.plan, envelope::parse, now))));
+        }
     }
+}
+
+/// How to read a file: as the flags say, and otherwise as its header names its columns.
+fn plan(wanted: &Wanted, beginning: &[u8], locale: Locale, zone: TimeZone) -> Result<Plan, Usage> {
+    let encoding = match wanted.encoding.as_deref() {
+        None => Encoding::Utf8,
+        Some(name) => Encoding::ALL
+            .into_iter()
+            .find(|encoding| encoding.name() == name)
+            .ok_or_else(|| Usage("--encoding is utf8 or windows1252; UTF-16 is seen by itself".to_owned()))?,
+    };
+    let preset = wanted.preset.as_deref().map(preset_of).transpose()?;
+    let mut plan = Plan::guess(beginning, encoding, locale, zone);
+    if let Some(name) = &wanted.separator {
+        plan.separator = Separator::from_name(name)
+            .ok_or_else(|| Usage("--separator is comma, semicolon or tab".to_owned()))?;
+    } else if plan.preset.is_none() && preset.is_none() && !starts_with_sep(beginning) {
+        plan.separator = Separator::Comma;
+    }
+    plan.preset = preset;
+    let mut plan = plan.with_columns_of(beginning);
+    plan.leaves_out = wanted.leave_out;
+    if let Some(day) = &wanted.consented_at {
+        let at = dates::past(day, zone, Utc::now())
+            .map_err(|_| Usage("--consented-at must be a day in the past, such as 2025-03-01".to_owned()))?;
+        plan.consented_at_of_all = Some(at);
+    }
+    if let Some(source) = &wanted.source {
+        checked_source(source).map_err(|problem| Usage(format!("--source: {problem}")))?;
+        source.clone_into(&mut plan.source_of_all);
+    }
+    let mut plan = plan.by_name(beginning).map_err(|missing| {
+        Usage(format!(
+            "the first line must name the columns email, consented_at and consent_source, separated by commas; {missing} is missing. \
+             Of other files: --separator, --preset, --consented-at and --source say what it does not"
+        ))
+    })?;
+    if !plan.has_header {
+        return Err(Usage("the first line must name the columns; email is missing".to_owned()));
+    }
+    states(&mut plan, wanted, beginning)?;
+    Ok(plan)
+}
+
+fn preset_of(name: &str) -> Result<Preset, Usage> {
+    let names = Preset::ALL.map(Preset::name).join(", ");
+    Preset::from_name(name).ok_or_else(|| Usage(format!("--preset is one of {names}")))
+}
+
+fn starts_with_sep(beginning: &[u8]) -> bool {
+    let text = beginning.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(beginning);
+    text.get(..4).is_some_and(|text| text.eq_ignore_ascii_case(b"sep="))
+}
+
+/// Which columns say who is not to be mailed. Nothing is passed over that looks like one.
+fn states(plan: &mut Plan, wanted: &Wanted, beginning: &[u8]) -> Result<(), Usage> {
+    let names = plan.names(beginning);
+    let column_of = |name: &str| {
+        let column = names.iter().position(|known| known.trim().eq_ignore_ascii_case(name.trim()));
+        column.ok_or_else(|| Usage(format!("the file has no column {name:?}")))
+    };
+    for name in &wanted.state_column {
+        // What it means may stand behind a colon; otherwise its name says it, or its words do.
+        let meant = name.rsplit_once(':').and_then(|(name, means)| Some((name, Means::from_name(means)?)));
+        let (name, means) = meant.unwrap_or_else(|| (name, Means::of_column(name).unwrap_or(Means::Words)));
+        let column = column_of(name)?;
+        plan.states.retain(|state| state.column != column);
+        plan.states.push(StateColumn { column, means });
+    }
+    for name in &wanted.ignore_column {
+        let column = column_of(name)?;
+        plan.states.retain(|state| state.column != column);
+        plan.ignored.push(column);
+    }
+    let asked = plan.asked(beginning);
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<&str> =
+        asked.iter().map(|column| names.get(*column).map_or("?", String::as_str)).collect();
+    Err(Usage(format!(
+        "{} may say who has left: say --state-column NAME (or NAME:left, NAME:subscribed, NAME:confirmed, NAME:bounced, \
+         NAME:complained for yes and no, or dates) or --ignore-column NAME for each",
+        asked.join(", ")
+    )))
 }

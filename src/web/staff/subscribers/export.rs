@@ -63,7 +63,7 @@ async fn write(pool: &PgPool, send: &mpsc::Sender<io::Result<Bytes>>) -> io::Res
     let mut after = None;
     loop {
         // A connection for each page: nobody waits for a place in the pool while this one's browser is slow.
-        let page = async { subscriber::page(&mut *pool.acquire().await?, after, export::PAGE).await };
+        let page = async { export::page(&mut *pool.acquire().await?, after, export::PAGE).await };
         let page = page.await.map_err(io::Error::other)?;
         for subscriber in &page {
             writer.write_record(export::line(subscriber))?;
@@ -73,7 +73,7 @@ async fn write(pool: &PgPool, send: &mpsc::Sender<io::Result<Bytes>>) -> io::Res
             return Ok(());
         }
         let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.id);
+        after = Some(last.subscriber.id);
         writer = Writer::from_writer(Vec::new());
     }
 }

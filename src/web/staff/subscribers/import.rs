@@ -1,5 +1,7 @@
 //! Lists of people who agreed elsewhere: uploaded, looked at, tried out, and only then brought in.
 
+use std::collections::HashMap;
+
 use axum::{
     Form, Json,
     extract::{
@@ -18,8 +20,11 @@ use crate::{
     domain::{
         ids::ImportId,
         import::{
+            dates,
             lines::{self, LineProblem},
-            plan::{Encoding, Plan, Separator},
+            plan::{Encoding, Plan, Separator, StateColumn},
+            presets::Preset,
+            states::Means,
             upload::{self, Import, ImportState, LONGEST_FILE},
         },
         locale::Locale,
@@ -76,6 +81,7 @@ async fn overview(page: &Page, errors: &Mistakes) -> Result<Value, StaffProblem>
 
 /// An import as pages show it.
 fn shown(page: &Page, import: &Import) -> Value {
+    let listed = import.listed_unsubscribed + import.listed_bounced + import.listed_complained;
     json!({
         "id": import.id, "path": path_of(import.id), "state": import.state, "name": import.file_name,
         "state_text": page.text("import_state", &word(import.state)),
@@ -84,10 +90,27 @@ fn shown(page: &Page, import: &Import) -> Value {
         "read": page.number(import.next_line - 1),
         "added": page.number(import.added), "known": page.number(import.known),
         "had_left": page.number(import.had_left), "suppressed": page.number(import.suppressed),
-        "bad": page.number(import.bad), "has_bad": import.bad > 0, "has_new": import.added > 0,
+        "bad": page.number(import.bad), "has_bad": import.bad > 0, "has_new": import.added + listed > 0,
+        "further": further(page, import), "to_bring_in": page.number(import.added + listed),
         "failure": import.failure.as_ref().map(|key| failure(page, key, import.next_line)),
         "finished_at": import.finished_at.map(|at| page.short_time(at)),
     })
+}
+
+/// Groups that few lists have; only those that there are.
+fn further(page: &Page, import: &Import) -> Vec<Value> {
+    let groups = [
+        ("listed_unsubscribed", import.listed_unsubscribed),
+        ("listed_bounced", import.listed_bounced),
+        ("listed_complained", import.listed_complained),
+        ("left_out", import.left_out),
+        ("never_confirmed", import.never_confirmed),
+        ("active_here", import.active_here),
+    ];
+    let there_are = groups.into_iter().filter(|(_, count)| *count > 0);
+    there_are
+        .map(|(group, count)| json!({ "label": page.text("import_group", group), "count": page.number(count) }))
+        .collect()
 }
 
 fn word(state: ImportState) -> String {
@@ -115,7 +138,9 @@ pub async fn receive(
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, StaffProblem> {
     let taken = match form {
-        Ok(mut form) => take(&state.pool, &member, &mut form, default_locale(&page)).await?,
+        Ok(mut form) => {
+            take(&state.pool, &member, &mut form, default_locale(&page), page.time_zone()).await?
+        }
         Err(_) => Err("file_missing"),
     };
     match taken {
@@ -163,7 +188,7 @@ async fn report(
     Ok(json!({
         "import": shown(page, import), "problems": problems,
         "is_under_way": import.state.is_under_way(), "is_over": import.state.is_over(),
-        "is_dry": matches!(import.state, ImportState::Checking | ImportState::Checked),
+        "is_dry": !import.brings_in,
         "errors": errors,
     }))
 }
@@ -185,6 +210,28 @@ fn columns(page: &Page, import: &Import, plan: &Plan, beginning: &[u8], errors: 
         labels.iter().enumerate().map(option).collect()
     };
     let named = |table: &str, name: &str, is_chosen: bool| json!({ "value": name, "label": page.text(table, name), "selected": is_chosen });
+    let asked = plan.asked(beginning);
+    let mut told: Vec<usize> = plan.states.iter().map(|state| state.column).collect();
+    told.extend(asked.iter().chain(&plan.ignored));
+    told.sort_unstable();
+    told.dedup();
+    let means_of =
+        |column: usize| plan.states.iter().find(|state| state.column == column).map(|state| state.means);
+    let states: Vec<Value> = told
+        .into_iter()
+        .filter(|column| *column < width)
+        .map(|column| {
+            let means = means_of(column);
+            let mut options = vec![];
+            if asked.contains(&column) {
+                options.push(json!({ "value": "", "label": page.text("import", "choose"), "selected": true }));
+            }
+            options.extend(Means::ALL.map(|one| named("state_means", one.name(), means == Some(one))));
+            options.push(named("state_means", IGNORED, plan.ignored.contains(&column)));
+            json!({ "column": column, "label": labels[column], "options": options, "is_asked": asked.contains(&column) })
+        })
+        .collect();
+    let presets = Preset::ALL.map(|one| named("preset", one.name(), plan.preset == Some(one)));
     let rows: Vec<Vec<String>> = lines
         .iter()
         .skip(usize::from(plan.has_header))
@@ -198,6 +245,8 @@ fn columns(page: &Page, import: &Import, plan: &Plan, beginning: &[u8], errors: 
         "day": plan.consented_at_of_all.map(|at| at.format("%Y-%m-%d").to_string()).unwrap_or_default(),
         "today": Utc::now().with_timezone(&page.time_zone().0).format("%Y-%m-%d").to_string(),
         "source_of_all": plan.source_of_all, "locales": locales(page, plan.locale_of_all),
+        "states": states, "presets": presets, "leaves_out": plan.leaves_out,
+        "time_zone": plan.time_zone.0.name(),
         "separators": Separator::ALL.map(|one| named("separator", one.name(), one == plan.separator)),
         "encodings": Encoding::ALL.map(|one| named("encoding", one.name(), one == plan.encoding)),
         "errors": errors,
@@ -211,6 +260,10 @@ pub struct Sent {
     action: String,
     separator: String,
     encoding: String,
+    /// Of the service; empty for none. Only read when the file is shown anew.
+    preset: String,
+    /// `leave_out` or anything else.
+    away: String,
     email: String,
     consented_at: String,
     day: String,
@@ -218,20 +271,29 @@ pub struct Sent {
     source_of_all: String,
     locale: String,
     locale_of_all: String,
+    /// `state_N`: what column N says of states.
+    #[serde(flatten)]
+    further: HashMap<String, String>,
 }
+
+/// The choice for a column that is not to be read as a state.
+const IGNORED: &str = "ignore";
 
 impl Sent {
     /// The plan that was sent.
     fn plan(&self, before: &Plan, beginning: &[u8]) -> Plan {
-        let separator = Separator::ALL.into_iter().find(|one| one.name() == self.separator);
+        let separator = Separator::from_name(&self.separator);
         let encoding = Encoding::ALL.into_iter().find(|one| one.name() == self.encoding);
         let columns = Plan {
             separator: separator.unwrap_or(before.separator),
             encoding: encoding.unwrap_or(before.encoding),
-            consented_at_of_all: lines::time(self.day.trim()),
+            consented_at_of_all: dates::past(self.day.trim(), before.time_zone, Utc::now()).ok(),
             // The database takes no zeros; other control characters are told.
             source_of_all: self.source_of_all.replace('\0', "").trim().to_owned(),
             locale_of_all: Locale::from_tag(&self.locale_of_all).unwrap_or(before.locale_of_all),
+            leaves_out: self.away == "leave_out",
+            time_zone: before.time_zone,
+            preset: if self.action == "preview" { Preset::from_name(&self.preset) } else { before.preset },
             ..Plan::default()
         };
         let guessed = columns.with_columns_of(beginning);
@@ -244,19 +306,41 @@ impl Sent {
         }
         let width = guessed.preview(beginning, PREVIEW).iter().map(Vec::len).max().unwrap_or_default();
         let column = |text: &str| text.parse::<usize>().ok().filter(|column| *column < width);
-        Plan {
+        let plan = Plan {
             email: column(&self.email),
             consented_at: column(&self.consented_at),
             source: column(&self.source),
             locale: column(&self.locale),
             ..guessed
+        };
+        self.with_states(plan, width)
+    }
+
+    /// With what was chosen of states. A column of which nothing was sent is read as it was guessed.
+    fn with_states(&self, mut plan: Plan, width: usize) -> Plan {
+        for column in 0..width {
+            let Some(chosen) = self.further.get(&format!("state_{column}")) else { continue };
+            plan.states.retain(|state| state.column != column);
+            if chosen == IGNORED {
+                plan.ignored.push(column);
+            } else if let Some(means) = Means::from_name(chosen) {
+                plan.states.push(StateColumn { column, means });
+            }
         }
+        // The address says nothing of a state; a date of consent may: where it is missing, nobody confirmed.
+        let is_other = |column| [plan.email, plan.source, plan.locale].contains(&Some(column));
+        let states = plan.states.iter().copied().filter(|state| !is_other(state.column)).collect();
+        plan.states = states;
+        plan
     }
 }
 
 /// What is missing in a plan.
-fn mistakes_in(page: &Page, plan: &Plan) -> Mistakes {
+fn mistakes_in(page: &Page, plan: &Plan, beginning: &[u8]) -> Mistakes {
     let mut mistakes = Mistakes::default();
+    if !plan.asked(beginning).is_empty() {
+        mistakes.add("states", page.text("error", "states_asked"));
+    }
     if plan.email.is_none() {
         mistakes.add("email", page.text("error", "column_email"));
     }
@@ -292,7 +376,7 @@ pub async fn check(
     let beginning = upload::beginning(&mut transaction, import.id).await?;
     let plan = sent.plan(&import.plan, &beginning);
     let is_read_anew = plan.separator != import.plan.separator || plan.encoding != import.plan.encoding;
-    let mistakes = mistakes_in(&page, &plan);
+    let mistakes = mistakes_in(&page, &plan, &beginning);
     if sent.action == "preview" || is_read_anew {
         let mut shown = import.clone();
         shown.plan.0 = plan.clone();

@@ -10,10 +10,12 @@ use sqlx::PgPool;
 use crate::domain::{
     ids::ImportId,
     import::{
+        encoding::{Scan, Utf16},
         plan::Plan,
         upload::{self, LONGEST_FILE, PIECE},
     },
     locale::Locale,
+    publication::TimeZone,
     staff::audit::Actor,
 };
 
@@ -31,6 +33,7 @@ pub async fn take(
     member: &Member,
     form: &mut Multipart,
     locale: Locale,
+    zone: TimeZone,
 ) -> Result<Result<ImportId, Refused>, StaffProblem> {
     loop {
         let field = match form.next_field().await {
@@ -39,7 +42,7 @@ pub async fn take(
             Err(_) => return Ok(Err("upload_broke")),
         };
         if field.name() == Some("file") && field.file_name().is_some_and(|name| !name.is_empty()) {
-            return keep(pool, member, field, locale).await;
+            return keep(pool, member, field, (locale, zone)).await;
         }
     }
 }
@@ -48,7 +51,7 @@ async fn keep(
     pool: &PgPool,
     member: &Member,
     mut field: Field<'_>,
-    locale: Locale,
+    of_all: (Locale, TimeZone),
 ) -> Result<Result<ImportId, Refused>, StaffProblem> {
     let name = name_of(field.file_name().unwrap_or_default());
     let id = upload::begin(&mut *pool.acquire().await?, &member.0.email, &name, Utc::now()).await?;
@@ -69,7 +72,7 @@ async fn keep(
     };
     let ended = match refused {
         Some(refused) => Err(refused),
-        None => file.end(pool, &member.actor(), locale).await?,
+        None => file.end(pool, &member.actor(), of_all).await?,
     };
     if ended.is_err() {
         forget(pool, id).await;
@@ -97,16 +100,25 @@ struct Incoming {
     id: ImportId,
     piece: Vec<u8>,
     pieces: i32,
+    /// Bytes that came.
     size: u64,
+    /// Bytes that are kept.
+    kept: u64,
     beginning: Vec<u8>,
-    /// Bytes of a character whose rest is still to come, as long as everything was UTF-8.
-    utf8: Option<Vec<u8>>,
+    /// What came before it was known what the file is.
+    head: Option<Vec<u8>>,
+    utf16: Option<Utf16>,
+    scan: Scan,
 }
+
+/// Bytes by which it is known what a file is.
+const HEAD: usize = 4096;
 
 impl Incoming {
     fn new(id: ImportId) -> Self {
         let piece = Vec::with_capacity(PIECE);
-        Self { id, piece, pieces: 0, size: 0, beginning: Vec::new(), utf8: Some(Vec::new()) }
+        let (beginning, head, scan) = (Vec::new(), Some(Vec::new()), Scan::default());
+        Self { id, piece, pieces: 0, size: 0, kept: 0, beginning, head, utf16: None, scan }
     }
 
     /// Takes what has come; answers why no more is taken.
@@ -115,16 +127,41 @@ impl Incoming {
         if self.size > LONGEST_FILE {
             return Ok(Some("file_too_large"));
         }
-        self.utf8 = self.utf8.take().and_then(|before| still_utf8(before, &bytes));
-        if self.pieces == 0 && self.piece.len() < PIECE {
-            self.beginning.extend(bytes.iter().take(PIECE - self.beginning.len().min(PIECE)));
-            if self.beginning.len() >= 4
-                && let Some(refused) = no_list(&self.beginning)
-            {
-                return Ok(Some(refused));
-            }
+        if let Some(head) = &mut self.head {
+            head.extend_from_slice(&bytes);
+            return if head.len() < HEAD { Ok(None) } else { self.begin(pool).await };
         }
-        let mut bytes = &bytes[..];
+        self.decode(pool, &bytes, false).await?;
+        Ok(None)
+    }
+
+    /// Looks at what has come first.
+    async fn begin(&mut self, pool: &PgPool) -> sqlx::Result<Option<Refused>> {
+        let Some(head) = self.head.take() else { return Ok(None) };
+        self.utf16 = Utf16::of(&head[..head.len().min(HEAD)]);
+        if self.utf16.is_none()
+            && let Some(refused) = no_list(&head)
+        {
+            return Ok(Some(refused));
+        }
+        self.decode(pool, &head, false).await?;
+        Ok(None)
+    }
+
+    async fn decode(&mut self, pool: &PgPool, bytes: &[u8], is_last: bool) -> sqlx::Result<()> {
+        match &mut self.utf16 {
+            Some(utf16) => {
+                let text = utf16.decode(bytes, is_last);
+                self.keep(pool, text.as_bytes()).await
+            }
+            None => self.keep(pool, bytes).await,
+        }
+    }
+
+    async fn keep(&mut self, pool: &PgPool, mut bytes: &[u8]) -> sqlx::Result<()> {
+        self.scan.take(bytes);
+        self.kept += bytes.len() as u64;
+        self.beginning.extend(bytes.iter().take(PIECE - self.beginning.len().min(PIECE)));
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.piece.len()));
             self.piece.extend_from_slice(now);
@@ -133,7 +170,7 @@ impl Incoming {
                 self.keep_piece(pool).await?;
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     async fn keep_piece(&mut self, pool: &PgPool) -> sqlx::Result<()> {
@@ -147,20 +184,20 @@ impl Incoming {
         mut self,
         pool: &PgPool,
         by: &Actor,
-        locale: Locale,
+        (locale, zone): (Locale, TimeZone),
     ) -> Result<Result<(), Refused>, StaffProblem> {
-        if let Some(refused) = no_list(&self.beginning) {
+        if let Some(refused) = self.begin(pool).await? {
             return Ok(Err(refused));
         }
+        self.decode(pool, &[], true).await?;
         if self.beginning.iter().all(u8::is_ascii_whitespace) {
             return Ok(Err("file_empty"));
         }
         if !self.piece.is_empty() {
             self.keep_piece(pool).await?;
         }
-        let is_utf8 = self.utf8.is_some_and(|rest| rest.is_empty());
-        let plan = Plan::guess(&upload::whole_lines(self.beginning), is_utf8, locale);
-        let size = i64::try_from(self.size).unwrap_or(i64::MAX);
+        let plan = Plan::guess(&upload::whole_lines(self.beginning), self.scan.end(), locale, zone);
+        let size = i64::try_from(self.kept).unwrap_or(i64::MAX);
         let mut transaction = pool.begin().await?;
         upload::complete(&mut transaction, by, self.id, size, &plan, Utc::now()).await?;
         transaction.commit().await?;
@@ -171,27 +208,10 @@ impl Incoming {
 /// Why a file that begins like this is no list.
 fn no_list(beginning: &[u8]) -> Option<Refused> {
     match beginning {
-        // With its mark; or without, when every other byte of a Latin text is zero.
-        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [_, 0, _, 0, ..] | [0, _, 0, _, ..] => Some("file_utf16"),
         // The workbooks of spreadsheets are archives (ZIP), or of the old kind (OLE).
         [b'P', b'K', 3 | 5, ..] | [0xD0, 0xCF, 0x11, 0xE0, ..] => Some("file_workbook"),
         _ if beginning.iter().take(4096).any(|byte| *byte == 0) => Some("file_binary"),
         _ => None,
-    }
-}
-
-/// What is left over of a character at the end of these bytes; nothing when they are not UTF-8.
-fn still_utf8(mut before: Vec<u8>, bytes: &[u8]) -> Option<Vec<u8>> {
-    let joined = if before.is_empty() {
-        bytes
-    } else {
-        before.extend_from_slice(bytes);
-        &before
-    };
-    match str::from_utf8(joined) {
-        Ok(_) => Some(Vec::new()),
-        Err(error) if error.error_len().is_none() => Some(joined[error.valid_up_to()..].to_vec()),
-        Err(_) => None,
     }
 }
 
@@ -200,19 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_character_may_come_in_two_parts() {
-        let text = "Grüße, 你好 €".as_bytes();
-        for at in 0..=text.len() {
-            let rest = still_utf8(Vec::new(), &text[..at]).and_then(|rest| still_utf8(rest, &text[at..]));
-            assert_eq!(rest, Some(Vec::new()), "{at}");
-        }
-        assert_eq!(still_utf8(Vec::new(), b"M\xFCller"), None);
-    }
-
-    #[test]
     fn what_is_no_list_is_known_by_its_beginning() {
-        assert_eq!(no_list(b"\xFF\xFEe\0m\0"), Some("file_utf16"));
-        assert_eq!(no_list(b"e\0m\0a\0"), Some("file_utf16"));
         assert_eq!(no_list(b"PK\x03\x04rest"), Some("file_workbook"));
         assert_eq!(no_list(b"GIF89a\0\x01"), Some("file_binary"));
         assert_eq!(no_list("email\nä@example.org".as_bytes()), None);
