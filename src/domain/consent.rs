@@ -59,6 +59,10 @@ impl ConsentKind {
             Self::LinkOpened => "link_opened",
             Self::Confirmed => "confirmed",
             Self::Declined => "declined",
+            Self::Superseded => "superseded",
+            Self::Cancelled => "cancelled",
+            Self::Lapsed => "lapsed",
+            Self::ToldSubscribed => "told_subscribed",
             Self::Withdrawn => "withdrawn",
             Self::Erased => "erased",
             Self::ListedUnsubscribed => "listed_unsubscribed",
@@ -346,6 +350,7 @@ impl ConsentEvent {
             }
             (Kind::Withdrawn, _) => "withdrawn",
             (Kind::Erased, _) => "erased",
+            (Kind::ListedUnsubscribed | Kind::ListedBounced | Kind::ListedComplained, _) => self.kind.name(),
         }
     }
 
