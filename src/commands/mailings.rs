@@ -397,7 +397,7 @@ fn way_out(kind: PauseKind, id: MailingId) -> Option<String> {
         PauseKind::Sender => "let the relay accept the publication's sender address",
         PauseKind::Policy => {
             return Some(format!(
-                "This is about us and not about the recipients; nobody is lost. Once it is mended (a daily limit: the \
+                "This looks like being about us and not about the recipients; nobody is lost. Once it is mended (a daily limit: the \
                  next day): rundbrief mailings resume {id}\n\
                  Should the words mean single addresses after all: rundbrief mailings cancel {id}"
             ));

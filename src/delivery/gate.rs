@@ -1,7 +1,7 @@
 //! The gate: whether the relay can be used, since when not, and why.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -45,8 +45,14 @@ struct State {
     suspects: HashSet<(String, String)>,
     /// How often in a row a trial met a suspect that was known.
     same_again: u8,
-    /// Those after whose refusal the relay has accepted other mail.
-    cleared: HashSet<(String, String)>,
+    /// Those after whose refusal the relay has accepted other mail, and when.
+    cleared: HashMap<(String, String), Instant>,
+}
+
+impl State {
+    fn lets_in(&self) -> bool {
+        self.closed.is_none() && self.trial != Some(Trial::UnderWay)
+    }
 }
 
 /// Whether somebody tries.
@@ -80,6 +86,10 @@ pub enum Entry {
     /// It may, and is the only one. It says [`Gate::leave`] when it is done with the message.
     OnTrial,
 }
+
+/// How long a refusal counts as about a domain's recipients, because other mail was accepted after it. A quota may be used
+/// up again later.
+const CLEARED: Duration = Duration::from_hours(1);
 
 /// Suspects remembered at most.
 const SUSPECTS: usize = 1_000;
@@ -151,7 +161,7 @@ impl Gate {
     pub fn judge(&self, domain: &str, reply: &str) -> Judgement {
         let suspect = (domain.to_ascii_lowercase(), reply.to_owned());
         let mut state = self.state();
-        if state.cleared.contains(&suspect) {
+        if state.cleared.get(&suspect).is_some_and(|at| at.elapsed() < CLEARED) {
             return Judgement::Them;
         }
         let on_trial = state.trial.is_some() && state.closed.is_none();
@@ -175,8 +185,7 @@ impl Gate {
             Some(Trial::UnderWay) => Entry::Barred,
             Some(Trial::Free) => {
                 state.trial = Some(Trial::UnderWay);
-                drop(state);
-                self.open.send_replace(false);
+                self.publish(&state);
                 Entry::OnTrial
             }
         }
@@ -188,9 +197,13 @@ impl Gate {
         if state.trial.is_some() {
             state.trial = Some(Trial::Free);
         }
-        let is_open = state.closed.is_none();
-        drop(state);
-        self.open.send_replace(is_open);
+        self.publish(&state);
+    }
+
+    /// Tells those who wait whether [`Gate::enter`] would let somebody in. With the state locked, so that what is told last
+    /// is what is so.
+    fn publish(&self, state: &State) {
+        self.open.send_replace(state.lets_in());
     }
 
     fn shut(&self, problem: RelayProblem, sender: Option<&EmailAddress>, ran_into: Option<Instant>) {
@@ -220,14 +233,14 @@ impl Gate {
             relay_pause(state.failures)
         };
         state.closed = Some(Closed { ran_into, try_again: now + pause, sender, problem, told });
-        drop(state);
-        self.open.send_replace(false);
+        self.publish(&state);
     }
 
     /// Opens the gate: a connection could be made. What it is worth shows with the first message.
     pub fn open(&self) {
-        self.state().closed = None;
-        self.open.send_replace(true);
+        let mut state = self.state();
+        state.closed = None;
+        self.publish(&state);
     }
 
     /// Somebody has a connection: if the gate was closed for want of one, it opens.
@@ -249,7 +262,8 @@ impl Gate {
 
     fn is_well(&self, accepted: bool) {
         let mut state = self.state();
-        if state.closed.is_some() {
+        // A message on trial that is put off, or whose recipient is gone, does not show that our mail is taken.
+        if state.closed.is_some() || (state.trial.is_some() && !accepted) {
             return;
         }
         state.failures = 0;
@@ -260,12 +274,12 @@ impl Gate {
                 state.cleared.clear();
             }
             let suspects = std::mem::take(&mut state.suspects);
-            state.cleared.extend(suspects);
+            let now = Instant::now();
+            state.cleared.extend(suspects.into_iter().map(|suspect| (suspect, now)));
         }
         if state.trial.take().is_some() {
-            drop(state);
             tracing::info!("the relay takes our mail again");
-            self.open.send_replace(true);
+            self.publish(&state);
         }
     }
 
@@ -309,8 +323,7 @@ impl Gate {
 
     /// Whether [`Gate::enter`] would let somebody in now.
     pub fn is_open(&self) -> bool {
-        let state = self.state();
-        state.closed.is_none() && state.trial != Some(Trial::UnderWay)
+        self.state().lets_in()
     }
 
     /// Why the gate is closed, if it is.

@@ -32,9 +32,15 @@ pub fn words(reply: &Reply) -> String {
 
 /// Reads a reply of 400 or more.
 pub fn class(reply: &Reply) -> Class {
-    let text = reply.text.to_lowercase();
+    let text = without_addresses(&reply.text.to_lowercase());
     let status = status(reply.code, &text);
     let said = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
+    // The address or mailbox itself, whatever else is said: a relay may pass on another one's words about it.
+    match (reply.code < 500, status) {
+        (true, Some((1 | 2, _))) => return temporary(reply, &text, status),
+        (false, Some((1, 1 | 2 | 3 | 6 | 10) | (2, 1 | 2))) => return Class::Recipient,
+        _ => {}
+    }
     // Words that leave no doubt, with whatever code.
     if is_relaying_denied(&text) || matches!(status, Some((7, 54 | 64))) {
         return Class::Us(RelayProblem::Policy(words(reply)));
@@ -58,6 +64,14 @@ pub fn class(reply: &Reply) -> Class {
         None | Some((0, 0)) if !said(RECIPIENT) && said(DENIED) => Class::UsPerhaps,
         _ => Class::Recipient,
     }
+}
+
+/// Relays quote the recipient, and what stands there was typed by a visitor: it must not decide anything.
+fn without_addresses(text: &str) -> String {
+    let is_edge = |c: char| {
+        c.is_whitespace() || matches!(c, '<' | '>' | '(' | ')' | '[' | ']' | '"' | '\'' | ',' | ';' | ':')
+    };
+    text.split_inclusive(is_edge).filter(|piece| !piece.contains('@')).collect()
 }
 
 fn temporary(reply: &Reply, text: &str, status: Option<(u16, u16)>) -> Class {
@@ -374,6 +388,12 @@ mod tests {
                 "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
                 "550 5.4.1 Recipient address rejected: Access denied. [AM5EUR02FT013.eop-EUR02.prod.protection.outlook.com]",
                 "550 5.1.1 bob@example.org User unknown; rejecting",
+                // What a visitor has typed decides nothing.
+                "550 5.1.1 <relay@example.org>: Recipient address rejected: User unknown in local recipient table",
+                "550 <x+relay@example.org>: Recipient rejected: user unknown",
+                "550 <kontingent@example.org>: user unknown",
+                "550 Unknown user blacklist@example.org",
+                "550 5.2.1 This account is suspended",
                 "550 Unrouteable address",
                 "550 Unknown user",
                 "550 Requested action not taken: mailbox unavailable",

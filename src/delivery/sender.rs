@@ -331,8 +331,14 @@ impl Sender {
                 }
             }
             Transmission::Refused(problem, reply) => {
-                gate.close(problem, from);
-                (others_first(), answered(reply))
+                match gate.judge(domain_of(&message.to), &reply_class::key(&reply)) {
+                    Judgement::Them => later(job.kind, attempt, answered(reply)),
+                    Judgement::AskOthers => (others_first(), answered(reply)),
+                    Judgement::Us => {
+                        gate.close(problem, from);
+                        (others_first(), answered(reply))
+                    }
+                }
             }
             Transmission::BrokenBefore(what) => later(job.kind, attempt, (None, what)),
             Transmission::BrokenAfter(what) => (Verdict::Unknown, (None, what)),
