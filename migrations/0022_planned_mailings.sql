@@ -25,6 +25,7 @@ set frozen_at = triggered_at,
     end;
 
 alter table mailings
+    alter column frozen_at set default now(),
     alter column frozen_at set not null,
     add check (begun_at is not null or state in ('scheduled', 'paused', 'cancelled')),
     add check (begun_at is null or (state <> 'scheduled' and taken_back_at is null));

@@ -34,7 +34,7 @@ use crate::{
         ids::SubscriberId,
         locale::Locale,
         subscriber::SubscriberState,
-        suppression::{self, SuppressionReason},
+        suppression,
     },
 };
 
@@ -108,16 +108,10 @@ pub async fn batch(
             candidates.push((SubscriberId::new(), row));
         }
     }
-    take_back(db, keys, &worst, terms, now).await?;
+    take_back(db, &worst, terms, now).await?;
     let added: HashSet<String> = insert(db, &candidates, now).await?.into_iter().collect();
     candidates.retain(|(_, row)| added.contains(row.email.normalized().as_str()));
     record_consent(db, &candidates, now).await?;
-    for (_, row) in &candidates {
-        if row.listed == Listed::Complained {
-            let reason = SuppressionReason::Complained;
-            suppression::add(db, keys, &row.email.normalized(), reason, now).await?;
-        }
-    }
     let states = states(db, rows).await?;
     let mut fresh: HashSet<u64> = candidates.iter().map(|(_, row)| row.line).collect();
     Ok(rows
@@ -211,7 +205,6 @@ fn worst(rows: &[Row]) -> HashMap<NormalizedAddress, Listed> {
 /// says that they left. Who has done anything here by themselves stays as they are.
 async fn take_back(
     db: &mut PgConnection,
-    keys: &SecretKeys,
     worst: &HashMap<NormalizedAddress, Listed>,
     terms: Terms,
     now: DateTime<Utc>,
@@ -229,7 +222,9 @@ async fn take_back(
         r#"select s.id as "id: SubscriberId", s.email as "email: EmailAddress", s.email_normalized from subscribers s
            where s.email_normalized = any($1) and s.state = 'active' and s.created_at >= $2
              and not exists (select from consent_events e
-                             where e.email_normalized = s.email_normalized and e.method <> 'import' and e.at >= $2)"#,
+                             where e.email_normalized = s.email_normalized and e.method <> 'import' and e.at >= $2)
+           -- Who is just leaving comes first, and is not found then.
+           order by s.id for update of s"#,
         &addresses,
         terms.since
     )
@@ -257,10 +252,6 @@ async fn take_back(
         )
         .execute(&mut *db)
         .await?;
-        if *listed == Listed::Complained {
-            let reason = SuppressionReason::Complained;
-            suppression::add(db, keys, &person.email.normalized(), reason, now).await?;
-        }
         delivery::skip_for_subscriber(db, person.id, now).await?;
     }
     Ok(())

@@ -314,7 +314,7 @@ async fn invariant_11_the_command_reads_who_left_elsewhere_or_refuses() {
     // Where it only stands far down, where nobody has looked before reading.
     let mut long = String::from("email,consented_at,consent_source,Notiz\n");
     for number in 0..300 {
-        long.push_str(&format!("p{number}@example.org,2025-03-01,Messe,x\n"));
+        long.push_str(&format!("p{number}@example.org,2025-03-01,Messe,Rückruf\n"));
     }
     long.push_str("z@example.org,2025-03-01,Messe,Unsubscribed\n");
     let ran = import(&program, long).await;
@@ -370,5 +370,5 @@ async fn invariant_11_an_export_comes_back_as_it_was() {
     assert!(first.contains("Messe; '=Süd, Halle 3") && first.contains("'@Stand"), "{first}");
     let source = &events(&other, "=1+1@example.org").await[0].source;
     assert_eq!(source.as_deref(), Some("Messe; =Süd, Halle 3"));
-    assert_eq!(other.count("select count(*) from suppressions").await, 1);
+    assert_eq!(other.count("select count(*) from suppressions").await, 0, "a list saw it, not we");
 }

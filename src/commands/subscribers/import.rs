@@ -117,7 +117,10 @@ fn in_words(tally: &Tally) -> String {
         (tally.listed_complained, "kept as complained, as the list says"),
         (tally.left_out, "left out, because they left, bounced or complained as the list says"),
         (tally.never_confirmed, "left out, because they never confirmed"),
-        (tally.active_here, "active here and not on the list: unchanged"),
+        (
+            tally.active_here,
+            "active here, although the list says that they left, bounced or complained: unchanged",
+        ),
     ];
     let further =
         further.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));

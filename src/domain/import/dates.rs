@@ -30,16 +30,38 @@ pub fn past(text: &str, zone: TimeZone, now: DateTime<Utc>) -> Result<DateTime<U
         When::Moment(at) if at > now => return Err(DateProblem::Future),
         When::Moment(at) => at,
     };
-    if at.date_naive() < NaiveDate::from_ymd_opt(1900, 1, 1).unwrap_or_default() {
+    if at.date_naive() <= earliest() {
         return Err(DateProblem::Unreadable);
     }
     Ok(at)
 }
 
-/// Whether this is a date in some way, even in two.
+/// Databases and spreadsheets write the beginning of their time where there is no date; nobody agreed to mail by then.
+fn earliest() -> NaiveDate {
+    NaiveDate::from_ymd_opt(1970, 1, 2).unwrap_or_default()
+}
+
+/// What a cell of a state column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InState {
+    /// A date in some way, even in two.
+    Date,
+    /// The beginning of a calendar, which stands for none.
+    Zero,
+    /// No date.
+    None,
+}
+
+/// Whether this is a date.
 #[must_use]
-pub fn looks_like_one(text: &str) -> bool {
-    !matches!(read(text, TimeZone::default(), DateTime::UNIX_EPOCH), Err(DateProblem::Unreadable))
+pub fn in_state(text: &str) -> InState {
+    let day = match read(text, TimeZone::default(), DateTime::UNIX_EPOCH) {
+        Err(DateProblem::Unreadable) => return InState::None,
+        Err(_) => return InState::Date,
+        Ok(When::Day(day)) => day,
+        Ok(When::Moment(at)) => at.date_naive(),
+    };
+    if day <= earliest() { InState::Zero } else { InState::Date }
 }
 
 enum When {
@@ -246,7 +268,7 @@ fn time_of_day(text: &str) -> Option<(NaiveTime, Option<FixedOffset>)> {
     }
     let number = rest.split(' ').next().unwrap_or_default();
     let exact =
-        DateTime::parse_from_str(&format!("2000-01-01 00:00:00 {number}"), "%Y-%m-%d %H:%M:%S %z").ok()?;
+        DateTime::parse_from_str(&format!("2000-01-01 00:00:00 {number}"), "%Y-%m-%d %H:%M:%S %#z").ok()?;
     Some((time, Some(*exact.offset())))
 }
 

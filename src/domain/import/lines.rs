@@ -246,6 +246,15 @@ impl Line {
             None => {}
         }
         // One byte in another encoding: who knows what it did to the others.
+        // A file of a Mac or of DOS looks the same, and its letters are others: an address must not depend on which it is.
+        let is_foreign = |column: Option<usize>, is_odd: fn(&u8) -> bool| {
+            let field = column.and_then(|column| fields.get(column));
+            plan.encoding == Encoding::Windows1252 && field.is_some_and(|field| field.iter().any(is_odd))
+        };
+        let rare = |byte: &u8| matches!(byte, 0x81 | 0x83 | 0x86..=0x90 | 0x98..=0x9f);
+        if is_foreign(plan.email, |byte| !byte.is_ascii()) || is_foreign(plan.source, rare) {
+            return Err(LineProblem::NotText);
+        }
         if plan.encoding == Encoding::Utf8 && fields.iter().any(|field| str::from_utf8(field).is_err()) {
             return Err(LineProblem::NotText);
         }
@@ -286,7 +295,7 @@ impl Line {
             let is_read = plan.uses(column) || plan.ignored.contains(&column);
             let value = plan.encoding.text(bytes).filter(|_| !is_read)?;
             let value = value.trim();
-            states::says_no(value)
+            (states::says_no(value) || states::is_no(value))
                 .then(|| LineProblem::StateElsewhere { column: column + 1, value: value.to_owned() })
         };
         match self.record.fields.iter().enumerate().find_map(elsewhere) {

@@ -197,9 +197,14 @@ impl Plan {
         let none = Vec::new();
         let names = header.map_or(&none, |(_, fields)| fields);
         if let Some((number, fields)) = header {
-            (self.has_header, self.skipped, self.width) = (true, number - 1, fields.len());
+            // Spreadsheets write empty cells at the end, below which half a value could stand.
+            let named = fields.iter().rposition(|name| !name.trim().is_empty()).map_or(0, |last| last + 1);
+            (self.has_header, self.skipped, self.width) = (true, number - 1, named);
         } else if let Some((number, _)) = numbered.iter().find(|(_, fields)| !is_separator_line(fields)) {
             self.skipped = number - 1;
+        }
+        if !self.has_header {
+            self.width = commonest(numbered.iter().map(|(_, fields)| fields.len()));
         }
         self.preset = self.preset.or_else(|| Preset::of_header(names));
         let address = first.and_then(|first| numbered[first].1.iter().position(is_address));
@@ -224,7 +229,9 @@ impl Plan {
     pub fn asked(&self, beginning: &[u8]) -> Vec<usize> {
         let records = self.records(beginning, LOOKED_AT);
         let names = self.names(beginning);
-        let width = records.iter().map(Vec::len).max().unwrap_or_default();
+        // Below a header what goes beyond it is a bad line anyway.
+        let longest = records.iter().map(Vec::len).max().unwrap_or_default();
+        let width = if self.has_header { self.width } else { longest };
         let behind = records.iter().skip(usize::from(self.has_header));
         (0..width)
             .filter(|column| {
@@ -240,7 +247,7 @@ impl Plan {
                 let values = behind.clone().filter_map(|record| record.get(*column)).map(String::as_str);
                 states::sounds_like_one(name)
                     || states::are_like_states(values.clone())
-                    || values.clone().any(states::says_no)
+                    || values.clone().any(|value| states::says_no(value) || states::is_no(value))
             })
             .collect()
     }
@@ -325,6 +332,15 @@ fn separator_line(beginning: &[u8]) -> Option<Separator> {
 fn is_separator_line(fields: &[String]) -> bool {
     fields.first().is_some_and(|first| first.to_lowercase().starts_with("sep="))
         && fields.iter().skip(1).all(String::is_empty)
+}
+
+/// The most frequent of some lengths; the longer one of two that are as frequent.
+fn commonest(lengths: impl Iterator<Item = usize>) -> usize {
+    let mut counts = std::collections::BTreeMap::new();
+    for length in lengths {
+        *counts.entry(length).or_insert(0_usize) += 1;
+    }
+    counts.into_iter().max_by_key(|(length, count)| (*count, *length)).map_or(0, |(length, _)| length)
 }
 
 #[cfg(test)]

@@ -122,8 +122,13 @@ enum Answer {
 
 impl Answer {
     fn of(value: &str, word: &str) -> Option<Self> {
+        if value.trim().trim_matches(['-', '–', '—']).is_empty() {
+            return Some(Self::Nothing);
+        }
         match word {
-            "" | "null" | "none" => return Some(Self::Nothing),
+            // A tick or a cross stands for yes; any other sign is not known.
+            "" => return ["✓", "✔", "☑", "✗", "✘", "×", "☒"].contains(&value.trim()).then_some(Self::Yes),
+            "null" | "none" => return Some(Self::Nothing),
             _ if YES.contains(&word) => return Some(Self::Yes),
             _ if NO.contains(&word) => return Some(Self::No),
             _ => {}
@@ -135,7 +140,11 @@ impl Answer {
         if word.bytes().all(|byte| byte.is_ascii_digit()) && value.trim() == word && word.len() < 8 {
             return Some(Self::Count);
         }
-        dates::looks_like_one(value).then_some(Self::Date)
+        match dates::in_state(value) {
+            dates::InState::Date => Some(Self::Date),
+            dates::InState::Zero => Some(Self::Nothing),
+            dates::InState::None => None,
+        }
     }
 }
 
@@ -173,6 +182,14 @@ pub fn says_no(value: &str) -> bool {
     let word = plain(value);
     let is_waiting = ["pending", "unconfirmed", "unbestaetigt", "unverified"].contains(&word.as_str());
     is_waiting || word_state(&word).is_some_and(|listed| listed > Listed::NeverConfirmed)
+}
+
+/// Whether a value is a plain "no".
+#[must_use]
+pub fn is_no(value: &str) -> bool {
+    let word = plain(value);
+    // A number may count anything.
+    NO.contains(&word.as_str()) && word != "0"
 }
 
 /// Whether all these values are status words, or yes and no.
@@ -225,9 +242,6 @@ const WORDS: [(Listed, &[&str]); 5] = [
             "subscriber",
             "abonnent",
             "abonnentin",
-            "registered",
-            "registriert",
-            "eingetragen",
         ],
     ),
     (
@@ -512,10 +526,23 @@ const COLUMNS: [(Means, &[&str]); 6] = [
 ];
 
 /// Parts of names that sound like a state.
-const PARTS: [&str; 62] = [
+const PARTS: [&str; 75] = [
     "status",
     "state",
     "zustand",
+    "austritt",
+    "ausgetret",
+    "abgang",
+    "left",
+    "exit",
+    "newsletter",
+    "abo",
+    "mailing",
+    "werbung",
+    "kontaktverb",
+    "anschreib",
+    "verstorben",
+    "doi",
     "subscri",
     "abonn",
     "optin",
