@@ -255,6 +255,14 @@ mod tests {
     }
 
     #[test]
+    fn every_page_that_can_be_looked_at_has_a_name() {
+        let pages = Pages::load().unwrap();
+        for page in crate::web::samples::PAGES {
+            assert!(!pages.text(Locale::De, "staff.sample_page", page).is_empty(), "{page}");
+        }
+    }
+
+    #[test]
     fn the_style_sheet_and_the_script_stay_small() {
         assert!(include_str!("assets/rundbrief.css").len() < 12 * 1024);
         assert!(include_str!("assets/staff.css").len() < 24 * 1024);

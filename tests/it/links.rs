@@ -480,7 +480,7 @@ async fn the_mail_that_says_already_subscribed_is_recorded_as_that() {
     app.confirm(&app.mail(1).await.link("/confirm/")).await;
     app.mail(2).await;
     app.sign_up("maria@example.org").await;
-    assert!(app.mail(3).await.text.contains("Sie sind bereits angemeldet"));
+    assert!(app.mail(3).await.text.contains("Sie haben ihn bereits abonniert"));
     app.wait_for_count("select count(*) from deliveries where state <> 'accepted'", 0).await;
     let all = recorded(&app, "maria@example.org").await;
     assert_eq!(all.last().unwrap(), "ToldSubscribed by Relay");

@@ -61,7 +61,11 @@ async fn the_service_sends_what_the_operators_folder_says() {
     app.sign_up("maria@example.org").await;
     let mail = app.mail(1).await;
     assert_eq!(mail.subject, "Moin, bitte bestätigen");
-    assert!(mail.text.contains("Bitte bestätigen Sie Ihre Anmeldung"), "{}", mail.text);
+    assert!(
+        mail.text.contains("öffnen Sie bitte diesen Link und bestätigen Sie dort die Anmeldung"),
+        "{}",
+        mail.text
+    );
 }
 
 #[test]

@@ -475,7 +475,7 @@ async fn the_owner_can_have_everything_deleted_former_addresses_too() {
     let imported = program.run(&["subscribers", "import", "back.csv", "--json"]).await.json();
     assert_eq!(imported["added"], 0, "{imported}");
     app.sign_up(NEW).await;
-    let confirmation = mail_to(&app, NEW, "Bitte bestätigen Sie Ihre Anmeldung").await;
+    let confirmation = mail_to(&app, NEW, "bestätigen Sie dort die Anmeldung").await;
     assert_eq!(app.confirm(&confirmation.link("/confirm/")).await.heading(), "Sie sind angemeldet");
 }
 

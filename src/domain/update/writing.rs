@@ -71,7 +71,7 @@ impl Writing {
         };
         let optional =
             |text: Option<String>, most| text.map(|text| line(text, most)).filter(|text| !text.is_empty());
-        let body = self.body.replace("\r\n", "\n");
+        let body = self.body.replace("\r\n", "\n").replace(['\r', '\u{b}', '\u{c}', '\u{85}'], "\n");
         let mut body: String = body.chars().filter(|c| !c.is_control() || "\n\t".contains(*c)).collect();
         body.truncate(body.floor_char_boundary(MOST_KEPT));
         Self {

@@ -114,6 +114,7 @@ fn lists_are_lists_and_keep_their_numbers() {
 fn a_line_break_is_a_line_break() {
     let address = "LOK Lausitz\nMusterstraße 1\n03046 Cottbus";
     assert_eq!(text(address), address);
+    assert_eq!(text("Hauptstr. 5\u{b}03046 Cottbus\rb\u{2028}c"), "Hauptstr. 5\n03046 Cottbus\nb\nc");
     assert_eq!(html_of(address).matches("<br>").count(), 2);
     assert_eq!(text("> Ein Zitat\n> in zwei Zeilen"), "> Ein Zitat\n> in zwei Zeilen");
 }
@@ -128,6 +129,8 @@ fn bold_works_as_people_write_it() {
         ("*Kolleg*innen gesucht*", "<em>Kolleg*innen gesucht</em>"),
         ("**Kolleg*innen**", "<strong>Kolleg*innen</strong>"),
         ("\"**Zitat**\"", "<strong>Zitat</strong>"),
+        ("**Programm**heft", "<strong>Programm</strong>heft"),
+        ("~~18~~19 Uhr", "<s>18</s>19 Uhr"),
         ("**[Bericht](https://example.org)**", "<strong><a "),
         ("_betont_ und __fett__", "<em>betont</em> und <strong>fett</strong>"),
         ("~~abgesagt~~", "<s>abgesagt</s>"),
@@ -137,7 +140,7 @@ fn bold_works_as_people_write_it() {
     }
     assert_eq!(html_of("**eins\n\nzwei\n\n- drei\n- vier**\n\nfünf").matches("<strong>").count(), 4);
     assert_eq!(text("**eins\n\nzwei** drei"), "eins\n\nzwei drei");
-    assert_eq!(text("Achtung: **2**10 Plätze"), "Achtung: **2**10 Plätze");
+    assert_eq!(text("**Achtung: 2**10 Plätze"), "**Achtung: 2**10 Plätze");
     let far = format!("**eins\n\n{}zwei**", "a\n\n".repeat(20));
     assert!(!html_of(&far).contains("<strong>"), "signs that are far apart are two that were forgotten");
     assert_eq!(text("Das ist ~~abgesagt~~ verschoben."), "Das ist ~~abgesagt~~ verschoben.");

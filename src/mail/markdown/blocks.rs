@@ -42,8 +42,11 @@ pub enum Block {
 
 /// The blocks of a text.
 pub fn blocks(markdown: &str) -> Vec<Block> {
-    let lines: Vec<Line> =
-        markdown.lines().enumerate().map(|(at, text)| Line { text, number: at + 1 }).collect();
+    // Word writes a line break within a paragraph as a vertical tab, other programs as one of the others.
+    let text = markdown
+        .replace("\r\n", "\n")
+        .replace(['\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'], "\n");
+    let lines: Vec<Line> = text.lines().enumerate().map(|(at, text)| Line { text, number: at + 1 }).collect();
     container(&lines, 0)
 }
 

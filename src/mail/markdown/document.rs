@@ -217,7 +217,7 @@ const BOLD_BLOCKS: usize = 12;
 fn bold_over_blocks(drafts: &[Draft]) -> (Vec<usize>, Vec<usize>) {
     let (mut begins, mut ends) = (Vec::new(), Vec::new());
     let mut leaf = 0;
-    let mut open: Option<Open> = None;
+    let mut open: Option<Unpaired> = None;
     for (at, draft) in drafts.iter().enumerate() {
         match draft {
             Draft::LeafBegins(_) => leaf += 1,
@@ -236,8 +236,13 @@ fn bold_over_blocks(drafts: &[Draft]) -> (Vec<usize>, Vec<usize>) {
                     }
                     _ => {
                         let begins_leaf = at > 0 && matches!(drafts[at - 1], Draft::LeafBegins(_));
-                        open =
-                            Some(Open { at, leaf, begins_leaf, can_open: *can_open, can_close: *can_close });
+                        open = Some(Unpaired {
+                            at,
+                            leaf,
+                            begins_leaf,
+                            can_open: *can_open,
+                            can_close: *can_close,
+                        });
                     }
                 }
             }
@@ -248,7 +253,7 @@ fn bold_over_blocks(drafts: &[Draft]) -> (Vec<usize>, Vec<usize>) {
 }
 
 /// A `**` that is still without a partner.
-struct Open {
+struct Unpaired {
     at: usize,
     leaf: usize,
     begins_leaf: bool,
@@ -256,7 +261,7 @@ struct Open {
     can_close: bool,
 }
 
-impl Open {
+impl Unpaired {
     fn is_ended_by(&self, leaf: usize, can_close: bool, ends_leaf: bool) -> bool {
         if self.leaf == leaf {
             return self.can_open || (can_close && !self.can_close);

@@ -54,6 +54,7 @@ pub fn nodes(text: &str, line: usize, is_cell: bool) -> Vec<Located> {
         out: Vec::new(),
         brackets: Vec::new(),
         ticks: next_ticks(text),
+        part: None,
     };
     reader.read();
     reader.out
@@ -71,6 +72,8 @@ struct Reader<'a> {
     brackets: Vec<Bracket>,
     /// For each run of backticks the next one of the same length.
     ticks: HashMap<usize, usize>,
+    /// The two signs that stood last, where they begin something, and where what they begin does.
+    part: Option<(char, usize)>,
 }
 
 struct Bracket {
@@ -279,6 +282,12 @@ impl<'a> Reader<'a> {
         self.push(Node::Link { address, is_bare: true, inner: vec![shown] }, length);
     }
 
+    /// Whether these signs end what begins at the edge of the same word: `**K**ünstliche`.
+    fn ends_part_of_word(&self, sign: char, length: usize) -> bool {
+        let begin = self.part.filter(|(begun, _)| *begun == sign && length == 2 && sign != '_');
+        begin.is_some_and(|(_, begin)| !self.text[begin..self.at].contains(char::is_whitespace))
+    }
+
     /// Between two letters or digits a sign is a character: `Kolleg*innen`, `3*4`. So is a single one where a word is
     /// abbreviated: `Trans*-Personen`, `Leser/*innen`. What ends behind punctuation ends there: `**Hinweis:**Bitte`.
     fn mark(&mut self, sign: char) {
@@ -296,10 +305,11 @@ impl<'a> Reader<'a> {
             && behind.is_none_or(|c| !matches!(c, ')' | ']' | '}' | '.' | ',' | ';' | ':' | '?'));
         let can_close = can_be
             && !is_blank(before)
-            && !within_word
+            && (!within_word || self.ends_part_of_word(sign, length))
             && (length == 2 || !matches!(behind, Some('-' | '/' | '\'' | '’')))
             && before.is_none_or(|c| !matches!(c, '(' | '[' | '{'));
         // Without a partner two signs are told as left over, one is a star.
+        self.part = if can_open && length == 2 { Some((sign, self.at + length)) } else { None };
         if can_open || can_close || (can_be && length == 2 && !within_word) {
             self.push(Node::Mark(Mark { sign, length, can_open, can_close }), length);
         } else {

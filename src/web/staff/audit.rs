@@ -152,7 +152,11 @@ fn detail(page: &Page, key: &str, value: &Value) -> String {
     {
         return page.short_time(at);
     }
-    let known = if key == "what" { page.text("delivery_state", &text) } else { page.text("role", &text) };
+    let known = match key {
+        "what" => page.text("delivery_state", &text),
+        "reason" => page.text("signups.reason", &text),
+        _ => page.text("role", &text),
+    };
     if known.is_empty() { text } else { known.to_owned() }
 }
 

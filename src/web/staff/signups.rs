@@ -138,7 +138,10 @@ async fn note(
     if count == 0 {
         return Ok(());
     }
-    let details = json!({ "signups": count, "reason": choice.only.map(HeldFor::name) });
+    let mut details = json!({ "signups": count });
+    if let Some(only) = choice.only {
+        details["reason"] = only.name().into();
+    }
     audit::record(db, &member.actor(), action, "", &details, now).await
 }
 
