@@ -184,12 +184,10 @@ pub fn says_no(value: &str) -> bool {
     is_waiting || word_state(&word).is_some_and(|listed| listed > Listed::NeverConfirmed)
 }
 
-/// Whether a value is a plain "no".
+/// Whether a value is a plain "no". Single letters and numbers may mean anything elsewhere.
 #[must_use]
 pub fn is_no(value: &str) -> bool {
-    let word = plain(value);
-    // A number may count anything.
-    NO.contains(&word.as_str()) && word != "0"
+    ["no", "nein", "false", "falsch"].contains(&plain(value).as_str())
 }
 
 /// Whether all these values are status words, or yes and no.
