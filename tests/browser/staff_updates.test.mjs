@@ -46,7 +46,7 @@ test("what is typed is saved by itself, and the mail beside it follows", async (
     await isSaved(page);
     assert.equal(await page.locator("h1").innerText(), "Zwei Tage am See");
     const mail = page.frameLocator("#mail");
-    await mail.getByText("Ein Satz, der ankommt.").waitFor();
+    await mail.getByText("Ein Satz, der ankommt.", { exact: true }).waitFor();
     assert.equal(await page.locator("#inbox-subject").innerText(), "Zwei Tage am See");
     await page.click("[data-value=text]");
     await mail.getByText("Newsletter abbestellen:").waitFor();
@@ -215,7 +215,7 @@ test("pasting keeps headings, lists, links and bold, and drops the rest", async 
       <img src="https://example.org/pixel.gif"><script>alert(1)</script><!--EndFragment--></body></html>`;
     assert.equal(
       await paste(page, word),
-      "## Zwei Tage\n\nEin **fetter**, ein *schräger* Satz mit [Link](https://www.example.org/a_%28b%29) und 2\\*3\\*4.\n\n- Erster **Punkt**\n   - darunter",
+      "## Zwei Tage\n\nEin **fetter**, ein *schräger* Satz mit [Link](https://www.example.org/a_%28b%29) und 2*3*4.\n\n- Erster **Punkt**\n   - darunter",
     );
     assert.equal(asked, 0, "nothing of what is pasted is loaded");
     await page.fill("#body", "");
@@ -247,6 +247,6 @@ test("pasting keeps headings, lists, links and bold, and drops the rest", async 
     assert.equal(await paste(page, docs), "3. drei\n   2. innen\n7. sieben");
     await page.fill("#body", "");
     const dates = "<p>3. Oktober<br>- 5 Grad</p><p># 1 in Cottbus</p><p>+49 355</p>";
-    assert.equal(await paste(page, dates), "3\\. Oktober  \n\\- 5 Grad\n\n\\# 1 in Cottbus\n\n+49 355", "no lists, no headings");
+    assert.equal(await paste(page, dates), "3\\. Oktober\n\\- 5 Grad\n\n\\# 1 in Cottbus\n\n+49 355", "no lists, no headings");
   });
 });
