@@ -1,9 +1,10 @@
 //! Whom a negative reply is about: the recipient, or us.
 //!
 //! A relay has a handful of codes for everything, and the same 550 may mean that a mailbox is gone or that our quota is
-//! used up. So three things are looked at, in this order: words that leave no doubt, the enhanced status code
-//! (RFC 3463), and, where there is none, words that are mostly used for one thing. What stays unclear counts as about
-//! the recipient here; when the relay says it to everybody, the run is noticed (see `domain::delivery::refusals`).
+//! used up. So these are looked at, in this order: an enhanced status code (RFC 3463) about the address or mailbox, words
+//! that leave no doubt, any other status code, and, where there is none, words that are mostly used for one thing. Words
+//! are looked for outside addresses, which a visitor may have typed. What stays unclear counts as about the recipient
+//! here; when the relay says it to everybody, the run is noticed (see `domain::delivery::refusals`).
 
 use crate::{
     delivery::{conversation::Reply, problem::RelayProblem},
