@@ -110,6 +110,9 @@ pub enum Mailings {
     Resume {
         /// Id of the mailing.
         id: MailingId,
+        /// The relay's words mean the addresses: who was refused with them counts as rejected.
+        #[arg(long)]
+        accept_refusals: bool,
     },
     /// Send again what the relay refused, or what nobody knows of. Shows what will happen and asks first.
     Retry {
@@ -155,7 +158,17 @@ impl Mailings {
                 );
                 Ok(())
             }
-            Mailings::Resume { id } => {
+            Mailings::Resume { id, accept_refusals: true } => {
+                let mut transaction = database().await?.begin().await?;
+                let booked = mailing::accept_refusals(&mut transaction, id, Utc::now()).await?;
+                note_about(&mut transaction, Action::RefusalsAccepted, id).await?;
+                transaction.commit().await?;
+                output::line(&format!(
+                    "Counted as rejected: {booked}. The mailing goes on; it pauses again when many more get the same words."
+                ));
+                Ok(())
+            }
+            Mailings::Resume { id, .. } => {
                 let mut transaction = database().await?.begin().await?;
                 let (action, done) = match mailing::resume(&mut transaction, id, Utc::now()).await? {
                     Resumed::GoesOn => (Action::MailingResumed, "The mailing goes on."),
@@ -399,7 +412,7 @@ fn way_out(kind: PauseKind, id: MailingId) -> Option<String> {
             return Some(format!(
                 "This looks like being about us and not about the recipients; nobody is lost. Once it is mended (a daily limit: the \
                  next day): rundbrief mailings resume {id}\n\
-                 Should the words mean single addresses after all: rundbrief mailings cancel {id}"
+                 Should the words say that the addresses do not exist: rundbrief mailings resume {id} --accept-refusals"
             ));
         }
         PauseKind::Overdue => {

@@ -141,6 +141,29 @@ impl Gate {
         self.state().said_to_all.as_deref() == Some(reply)
     }
 
+    /// The reply that the relay gave to everybody, where nothing has been accepted since.
+    pub fn said_to_all(&self) -> Option<String> {
+        self.state().said_to_all.clone()
+    }
+
+    /// What the relay said to everybody was about the addresses, a person says: everything goes again.
+    pub fn forget_said_to_all(&self) {
+        let mut state = self.state();
+        state.said_to_all = None;
+        state.trial = None;
+        self.publish(&state);
+    }
+
+    /// Whether a refusal with the reply that everybody gets closes the gate again. After a person has let a mailing go
+    /// on, a few others are asked first: the first one may be an address that is gone.
+    pub fn is_said_again(&self) -> bool {
+        let mut state = self.state();
+        let on_trial = state.trial.is_some() && state.closed.is_none();
+        let asks_others = on_trial && state.same_again < MOST_SAME_AGAIN;
+        state.same_again = if asks_others { state.same_again + 1 } else { 0 };
+        !asks_others
+    }
+
     /// Says whether refusals may be noted.
     pub fn set_run_may_stand(&self, may: bool) {
         self.run_may_stand.store(may, Ordering::Relaxed);

@@ -8,7 +8,7 @@ use crate::{
         conversation::{Conversation, Reply, Unanswered, clean},
         opening,
         problem::RelayProblem,
-        reply_class::{Class, class},
+        reply_class::{Class, class, words},
     },
     domain::address::EmailAddress,
 };
@@ -24,10 +24,8 @@ pub enum Transmission {
     Later(Reply),
     /// Too much at once, or too fast, says the relay. Nothing about this message.
     TooMuch(Reply),
-    /// Said to this recipient, and about us.
+    /// Said to this recipient, and about us, or about us as long as nothing speaks against it.
     Refused(RelayProblem, Reply),
-    /// Said to this recipient, and about us as long as nothing speaks against it.
-    RefusedPerhaps(Reply),
     /// The line broke before the final dot had left; the relay cannot have the message.
     BrokenBefore(String),
     /// The line broke after the final dot may have left; the relay may have the message.
@@ -238,7 +236,7 @@ fn refused(reply: Reply) -> Transmission {
         Class::Later => Transmission::Later(reply),
         Class::Rate => Transmission::TooMuch(reply),
         Class::Us(problem) => Transmission::Refused(problem, reply),
-        Class::UsPerhaps => Transmission::RefusedPerhaps(reply),
+        Class::UsPerhaps => Transmission::Refused(RelayProblem::Policy(words(&reply)), reply),
     }
 }
 

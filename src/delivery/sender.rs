@@ -300,7 +300,9 @@ impl Sender {
             Transmission::Rejected(reply) => {
                 let key = reply_class::key(&reply);
                 if gate.is_said_to_all(&key) {
-                    gate.close(policy(&reply), from);
+                    if gate.is_said_again() {
+                        gate.close(policy(&reply), from);
+                    }
                     (others_first(), answered(reply))
                 } else {
                     gate.works();
@@ -320,16 +322,6 @@ impl Sender {
                 }
                 None => later(job.kind, attempt, answered(reply)),
             },
-            Transmission::RefusedPerhaps(reply) => {
-                match gate.judge(domain_of(&message.to), &reply_class::key(&reply)) {
-                    Judgement::Them => later(job.kind, attempt, answered(reply)),
-                    Judgement::AskOthers => (others_first(), answered(reply)),
-                    Judgement::Us => {
-                        gate.close(policy(&reply), from);
-                        (others_first(), answered(reply))
-                    }
-                }
-            }
             Transmission::Refused(problem, reply) => {
                 match gate.judge(domain_of(&message.to), &reply_class::key(&reply)) {
                     Judgement::Them => later(job.kind, attempt, answered(reply)),

@@ -155,6 +155,11 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
     let mut db = shared.pool.acquire().await?;
     let sending = mailing::sending(&mut db).await?;
     if shared.gate.take_resumed(&sending) {
+        if let Some(reply) = shared.gate.said_to_all()
+            && !delivery::is_noted(&mut db, &reply).await?
+        {
+            shared.gate.forget_said_to_all();
+        }
         shared.gate.open();
         return Ok(());
     }

@@ -18,8 +18,8 @@ mod report;
 mod results;
 
 pub use control::{
-    Cancelled, Held, Resumed, any_unreachable, cancel, hold_refused, pause, resume, resume_unreachable,
-    skip_leftovers,
+    Cancelled, Held, Resumed, accept_refusals, any_unreachable, cancel, hold_refused, pause, resume,
+    resume_unreachable, skip_leftovers,
 };
 pub use fan_out::{FanOut, fan_out};
 pub use order::{GRACE, Order, Ordered, lock, of_form, order, reschedule, take_back, take_text, take_turns};
@@ -161,6 +161,11 @@ pub enum MailingError {
     /// What the mailing says was changed by somebody else meanwhile.
     #[error("what this mailing says was changed meanwhile; look at it again")]
     TextChanged,
+    /// It does not wait for refusals that could be let stand.
+    #[error(
+        "this mailing does not wait because the relay refuses everybody with the same words; see: rundbrief mailings status"
+    )]
+    NoRefusals,
     /// Nothing of the mailing is in that state.
     #[error("nothing of this mailing that is {0} can be sent again; there is nothing to try again")]
     NothingToRetry(&'static str),

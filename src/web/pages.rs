@@ -83,6 +83,7 @@ const TEMPLATES: &[(&str, &str)] = built_in!(
     "staff/mailings.html",
     "staff/mailing.html",
     "staff/report.html",
+    "staff/refusals.html",
     "staff/retry.html",
 );
 

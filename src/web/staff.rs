@@ -48,6 +48,7 @@ mod problems;
 mod progress;
 mod publication;
 mod qr;
+mod refusals;
 mod report;
 mod second_factor;
 mod sending;
@@ -116,6 +117,7 @@ pub const ROUTES: &[Route] = &[
     route("/staff/mailings/{id}/time", Access::Member, || post(control::reschedule)),
     route("/staff/mailings/{id}/pause", Access::Member, || post(control::pause)),
     route("/staff/mailings/{id}/resume", Access::Member, || post(control::resume)),
+    route("/staff/mailings/{id}/refusals", Access::Member, || get(refusals::ask).post(refusals::accept)),
     route("/staff/mailings/{id}/cancel", Access::Member, || post(control::cancel)),
     route("/staff/mailings/{id}/retry", Access::Member, || get(control::ask_retry).post(control::retry)),
     route("/staff/mailings/{id}/report.csv", Access::Member, || post(report::download)),

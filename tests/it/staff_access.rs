@@ -42,6 +42,8 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("POST", "/staff/mailings/{id}/pause", [303, 404, 404]),
     ("POST", "/staff/mailings/{id}/resume", [303, 404, 404]),
     ("POST", "/staff/mailings/{id}/cancel", [303, 404, 404]),
+    ("GET", "/staff/mailings/{id}/refusals", [303, 404, 404]),
+    ("POST", "/staff/mailings/{id}/refusals", [303, 404, 404]),
     ("GET", "/staff/mailings/{id}/retry", [303, 404, 404]),
     ("POST", "/staff/mailings/{id}/retry", [303, 404, 404]),
     ("POST", "/staff/mailings/{id}/report.csv", [303, 404, 404]),

@@ -128,6 +128,41 @@ async fn rejected_and_unknown_ones_are_sent_again_after_it_was_said_what_that_me
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_everybody_is_refused_alike_somebody_reads_the_words_and_may_let_them_stand() {
+    let gone = behave(|phase, _| match phase {
+        Phase::Rcpt => Action::Reply("550 5.1.1 no such user <info@example.org>"),
+        _ => Action::Go,
+    });
+    let app = App::new().relay(gone).start().await;
+    app.subscribers(20).await;
+    sqlx::query("update subscribers set email = replace(email, '@', '@' || left(id::text, 1) || '.'), email_normalized = replace(email_normalized, '@', '@' || left(id::text, 1) || '.')")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    let id = app.trigger().await;
+    let browser = app.browser_of(&editor(&app).await).await;
+    let path = format!("/staff/mailings/{id}/refusals");
+    let early = browser.post(&path, &[]).await;
+    assert!(early.header("location").ends_with("?done=no_refusals"), "nothing to decide yet");
+    app.wait_for_state(id, MailingState::Paused).await;
+    app.wait_for_count("select count(*) from deliveries where state = 'rejected'", 0).await;
+    assert!(page(&browser, id).await.contains(&path));
+
+    let before = app.whole_database().await;
+    let ask = browser.get(&path).await;
+    assert!(ask.body.contains("5.1.1 no such user") && !ask.body.contains("info@"), "{}", ask.body);
+    assert!(ask.body.contains("Ablehnungen gelten lassen und fortsetzen"), "{}", ask.body);
+    assert_eq!(app.whole_database().await, before);
+
+    let accepted = browser.post(&path, &[]).await;
+    assert!(accepted.header("location").ends_with("?done=refusals_accepted"), "{}", accepted.body);
+    let counts = app.wait_for_state(id, MailingState::Done).await;
+    assert_eq!((counts.rejected, counts.accepted), (20, 0));
+    assert!(app.actions().await.iter().any(|action| action == "refusals_accepted"));
+    assert!(!page(&browser, id).await.contains(&path));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pausing_resuming_and_cancelling_do_what_their_words_say() {
     let slow = |phase: Phase, _: &str| match phase {
         Phase::Mail => Action::Delay(Duration::from_millis(60)),

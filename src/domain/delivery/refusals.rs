@@ -5,8 +5,11 @@
 //! them, the worker itself or any other one after its death, puts the refused deliveries back into the queue and pauses
 //! the mailings, in one transaction (`mailing::hold_refused`). The relay has none of them, so nobody can get two.
 //!
-//! What was put back stays noted until the next acceptance: one more equal refusal after a person has let the mailing
-//! go on is enough to stop again, and what other workers were just being told comes back too.
+//! What was put back stays noted until the next acceptance: a few more equal refusals after a person has let the mailing
+//! go on are enough to stop again, and what other workers were just being told comes back too.
+//!
+//! A person may also say that the words do mean the addresses ([`accept_run`]): then what was refused is booked, and it
+//! takes a longer run of the same words before that mailing pauses for them again.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -32,12 +35,22 @@ const MOST: i64 = 1_000;
 
 /// Ends a worker's run, and those of workers that are dead: the relay has accepted something.
 ///
+/// Of what was put back it is remembered that others were accepted after its refusal: these alone make no run when they
+/// are refused once more.
+///
 /// # Errors
 /// When the database fails.
 pub async fn end_run(db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<()> {
     sqlx::query!(
-        "delete from refusals r
-         where worker_id = $1 or not exists (select from workers w where w.id = r.worker_id)",
+        "with ended as (
+             select r.delivery_id, d.id is not null as waits
+             from refusals r left join deliveries d on d.id = r.delivery_id and d.state = 'pending'
+             where r.worker_id = $1 or not exists (select from workers w where w.id = r.worker_id)
+         ), gone as (
+             delete from refusals r using ended e where r.delivery_id = e.delivery_id and not e.waits
+         )
+         update refusals r set in_run = false, again = true
+         from ended e where r.delivery_id = e.delivery_id and e.waits and r.in_run",
         worker.0
     )
     .execute(db)
@@ -66,7 +79,7 @@ pub async fn note_refusals(
          join deliveries d on d.id = r.id and d.state = 'rejected' and d.attempts = r.attempt
          where (select count(*) from refusals) < $5
          on conflict (delivery_id) do update set attempt = excluded.attempt, worker_id = excluded.worker_id,
-             reply = excluded.reply",
+             reply = excluded.reply, in_run = true",
         worker.0,
         &ids,
         &attempts,
@@ -90,12 +103,12 @@ async fn adopt(db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Whether any refusal is noted.
+/// Whether any refusal is noted of those since the relay last accepted something.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn any_refusal(db: &mut PgConnection) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"select exists (select from refusals) as "any!""#).fetch_one(db).await
+    sqlx::query_scalar!(r#"select exists (select from refusals where in_run) as "any!""#).fetch_one(db).await
 }
 
 /// The replies that are said to everybody.
@@ -107,13 +120,104 @@ async fn runs(db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
          join deliveries d on d.id = r.delivery_id and d.state in ('rejected', 'pending')
          left join signups g on g.id = d.signup_id
          left join subscribers s on s.id = d.subscriber_id
+         left join accepted_refusals a on a.mailing_id = d.mailing_id and a.reply = r.reply
          -- The run of a worker is its own, because the relay may like one of them less than another.
+         where r.in_run
          group by r.reply, r.worker_id
-         having count(*) >= 10
+         -- Of addresses that are gone, those that were put back come last, all in a row: only new ones make a run.
+         having count(*) filter (where not r.again) >= (array[10, 100, 500])[1 + least(coalesce(max(a.times), 0), 2)]
             and count(distinct lower(split_part(coalesce(d.address, g.email, s.email), '@', 2))) >= 2"
     )
     .fetch_all(db)
     .await
+}
+
+/// Whether refusals with this reply are noted.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_noted(db: &mut PgConnection, reply: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from refusals where reply = $1 and in_run) as "is_noted!""#,
+        reply
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// The equal refusals for which a mailing is paused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunOfMailing {
+    /// Code and words without what differs from recipient to recipient.
+    reply: String,
+    /// How many of the mailing's deliveries were refused so, and wait.
+    pub count: i64,
+    /// The relay's code and words, as said to one of them.
+    pub said: String,
+}
+
+/// The run for which a mailing waits, if it waits for one: the largest.
+///
+/// # Errors
+/// When the database fails.
+pub async fn run_of(db: &mut PgConnection, mailing: MailingId) -> sqlx::Result<Option<RunOfMailing>> {
+    sqlx::query_as!(
+        RunOfMailing,
+        r#"select r.reply, count(*) as "count!", max(d.smtp_code || ' ' || d.smtp_text) as "said!"
+           from refusals r
+           join deliveries d on d.id = r.delivery_id and d.attempts = r.attempt and d.state = 'pending'
+           where d.mailing_id = $1 and r.in_run and d.smtp_text is not null
+           group by r.reply order by count(*) desc, r.reply limit 1"#,
+        mailing.0
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Books the refusals of [`run_of`] as what they are by a person's word: about the addresses. What a worker holds at the
+/// moment stays and is tried again. Answers how many were booked.
+///
+/// # Errors
+/// When the database fails.
+pub(in crate::domain) async fn accept_run(
+    db: &mut PgConnection,
+    mailing: MailingId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<i64> {
+    let Some(run) = run_of(&mut *db, mailing).await? else { return Ok(0) };
+    let booked = sqlx::query_scalar!(
+        r#"with refused as materialized (
+               select d.id, d.batch_id from refusals r
+               join deliveries d on d.id = r.delivery_id and d.attempts = r.attempt and d.state = 'pending'
+               where d.mailing_id = $1 and r.reply = $2 and r.in_run
+           ), gone as (
+               -- What was put back lies in a batch of its own. Batches first, as everybody locks them.
+               delete from batches b using refused
+               where b.id = refused.batch_id and b.claimed_by is null and b.size = 1
+               returning b.id
+           ), booked as (
+               update deliveries d set state = 'rejected', finished_at = $3
+               from gone where d.batch_id = gone.id and d.state = 'pending'
+               returning d.id
+           )
+           select count(*) as "count!" from booked"#,
+        mailing.0,
+        run.reply,
+        now
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    // Whoever else was told the same is asked about it anew.
+    sqlx::query!("delete from refusals where reply = $1", run.reply).execute(&mut *db).await?;
+    sqlx::query!(
+        "insert into accepted_refusals as a (mailing_id, reply, times) values ($1, $2, 1)
+         on conflict (mailing_id, reply) do update set times = least(a.times + 1, 100)",
+        mailing.0,
+        run.reply
+    )
+    .execute(db)
+    .await?;
+    Ok(booked)
 }
 
 /// What [`put_back_run`] did.
@@ -151,7 +255,7 @@ pub(in crate::domain) async fn put_back_run(
                select d.id, d.mailing_id, d.smtp_code, d.smtp_text, r.reply
                from refusals r
                join deliveries d on d.id = r.delivery_id and d.state = 'rejected' and d.attempts = r.attempt
-               where r.reply = any($1)
+               where r.reply = any($1) and r.in_run
                  -- Of somebody who was erased there is nobody left to send to.
                  and (d.kind <> 'mailing' or d.subscriber_id is not null)
                for update of d

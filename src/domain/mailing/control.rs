@@ -74,6 +74,25 @@ pub async fn resume(
     }
 }
 
+/// Lets a mailing go on that paused for a run of equal refusals, and books these as being about the addresses: a person
+/// has read the relay's words and says so. Answers how many were booked.
+///
+/// # Errors
+/// [`MailingError::WrongState`] when it is not paused, [`MailingError::NoRefusals`] when it does not wait for such a run.
+pub async fn accept_refusals(
+    db: &mut PgConnection,
+    id: MailingId,
+    now: DateTime<Utc>,
+) -> Result<i64, MailingError> {
+    // Before any row is locked, as in `hold_refused`: the two come one after the other.
+    delivery::lock_out_unsubscribes(&mut *db).await?;
+    resume(&mut *db, id, now).await?;
+    match delivery::accept_run(db, id, now).await? {
+        0 => Err(MailingError::NoRefusals),
+        booked => Ok(booked),
+    }
+}
+
 /// Lets every mailing go on that paused itself because the relay could not be reached; answers how many.
 ///
 /// # Errors

@@ -131,6 +131,8 @@ actions! {
     MailingBegun = "mailing_begun",
     /// Let a mailing go on.
     MailingResumed = "mailing_resumed",
+    /// Let refusals stand for which a mailing had paused, and let it go on.
+    RefusalsAccepted = "refusals_accepted",
     /// Called a mailing off.
     MailingCancelled = "mailing_cancelled",
     /// Had rejected or unknown copies of a mailing sent again.

@@ -12,8 +12,9 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::{
+        delivery,
         ids::MailingId,
-        mailing::{self, MailingState, Overview, Progress},
+        mailing::{self, MailingState, Overview, PauseKind, Progress},
         update,
     },
     web::{AppState, problem::Problem, server::Stopping},
@@ -107,6 +108,8 @@ pub async fn view(
         Vec::new()
     };
     let is_over = progress::is_over(&progress);
+    let has_refusals = mailing.pause_kind == Some(PauseKind::Policy)
+        && delivery::run_of(&mut db, mailing.id).await?.is_some();
     let left =
         if is_over && has_begun { Some(mailing::left_because(&mut db, mailing.id).await?) } else { None };
     let waiting =
@@ -135,7 +138,7 @@ pub async fn view(
         },
         "waiting": waiting.map(|waiting| waiting.view(page, mailing)),
         "progress": progress::view(&state.pages, page.locale, page.time_zone(), &progress, None),
-        "is_live": !is_over, "failures": failures,
+        "is_live": !is_over, "failures": failures, "has_refusals": has_refusals,
         "report": if is_over { Some(summary(page, mailing, &progress, left)) } else { None },
         "typed": typed.map(|(date, time)| json!({ "date": date, "time": time })),
         "zone": page.time_zone().0.name(), "errors": errors,

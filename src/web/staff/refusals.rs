@@ -1,0 +1,72 @@
+//! A mailing paused because the relay refuses everybody with the same words: somebody reads them, and may say that they
+//! mean the addresses.
+
+use axum::{extract::State, response::Response};
+use chrono::Utc;
+use serde_json::json;
+
+use crate::{
+    domain::{
+        delivery,
+        ids::MailingId,
+        mailing::{self, MailingError},
+        staff::audit::{self, Action},
+    },
+    telemetry::mask_addresses,
+    web::AppState,
+};
+
+use super::{
+    access::Member,
+    page::{Id, Page, done, id_in},
+    problems::StaffProblem,
+};
+
+/// `GET /staff/mailings/{id}/refusals`: the relay's words, what letting them stand means, and the question.
+pub async fn ask(
+    State(state): State<AppState>,
+    page: Page,
+    _: Member,
+    id: Id<MailingId>,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let mut db = state.pool.acquire().await?;
+    let mailing = mailing::overview(&mut db, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    let Some(run) = delivery::run_of(&mut db, id).await? else {
+        return Ok(done(&format!("/staff/mailings/{id}"), "no_refusals"));
+    };
+    drop(db);
+    let number = |key: &str| {
+        let key = if run.count == 1 { format!("{key}_one") } else { format!("{key}_many") };
+        page.text("refusals", &key).replace("{count}", &page.number(run.count))
+    };
+    page.show(
+        "staff/refusals.html",
+        &json!({
+            "id": id, "subject": mailing.subject, "said": mask_addresses(&run.said),
+            "lead": number("lead"), "button": number("button"),
+        }),
+    )
+}
+
+/// `POST /staff/mailings/{id}/refusals`
+pub async fn accept(
+    State(state): State<AppState>,
+    member: Member,
+    id: Id<MailingId>,
+) -> Result<Response, StaffProblem> {
+    let (id, now) = (id_in(id)?, Utc::now());
+    let mut transaction = state.pool.begin().await?;
+    let mailing = mailing::overview(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    let page = format!("/staff/mailings/{id}");
+    let booked = match mailing::accept_refusals(&mut transaction, id, now).await {
+        Ok(booked) => booked,
+        Err(MailingError::Database(error)) => return Err(error.into()),
+        Err(_) => return Ok(done(&page, "no_refusals")),
+    };
+    let by = member.actor();
+    let details = json!({ "people": booked });
+    audit::record(&mut transaction, &by, Action::RefusalsAccepted, &mailing.subject, &details, now).await?;
+    transaction.commit().await?;
+    Ok(done(&page, "refusals_accepted"))
+}
