@@ -39,6 +39,7 @@ impl Work {
                     email: &email,
                     locale: Locale::De,
                     shown,
+                    names_text: true,
                     form_page,
                     client_ip: None,
                     place: None,

@@ -58,8 +58,10 @@ pub struct Request<'a> {
     pub email: &'a EmailAddress,
     /// The language to write in.
     pub locale: Locale,
-    /// The consent text that stood beside the form.
+    /// The consent text that stood beside the form, or that the page behind the link will show.
     pub shown: Shown,
+    /// Whether the form named that text. Of a form that did not, nobody knows what its visitors have read.
+    pub names_text: bool,
     /// The page the form stood on.
     pub form_page: &'a str,
     /// The visitor's IP address, when the operator keeps it.
@@ -81,7 +83,7 @@ pub struct Signup {
     pub locale: Locale,
     /// Where it stands.
     pub state: SignupState,
-    /// The publication's version whose consent text was shown.
+    /// The publication's version whose consent text was shown, or will be by the page behind the link.
     pub publication_version: i32,
     /// The page the form stood on.
     pub form_page: String,
@@ -91,8 +93,11 @@ pub struct Signup {
     pub expires_at: DateTime<Utc>,
     /// The subscription that is to move to this address, see [`address_change`].
     pub replaces: Option<SubscriberId>,
-    /// Staff entered it: its owner has not seen the consent text before.
+    /// Staff entered it.
     pub is_by_staff: bool,
+    /// Whether its owner has seen the consent text beside the form, as far as the form said. Else the page behind the link
+    /// shows it.
+    pub names_text: bool,
 }
 
 /// Takes a request and queues its mail.
@@ -112,8 +117,7 @@ pub async fn request(
 }
 
 /// Asks somebody whether they want to subscribe, because staff entered their address. It is a signup like any other, with
-/// the same limits and the same mail; what they answer decides. `request.shown` is what the page behind the link will
-/// show them: nobody has seen it yet, so it is no part of this event.
+/// the same limits and the same mail; what they answer decides. The page behind the link shows them the consent text.
 ///
 /// # Errors
 /// When the database fails.
@@ -132,12 +136,13 @@ async fn take(
     now: DateTime<Utc>,
 ) -> sqlx::Result<SignupId> {
     let is_by_staff = method == ConsentMethod::Staff;
+    let names_text = request.names_text && !is_by_staff;
     let id = SignupId::new();
     let normalized = request.email.normalized();
     sqlx::query!(
         "insert into signups (id, email, email_normalized, locale, publication_version, form_page, requested_at, expires_at,
-             client_hmac, range_hmac, replaces, by_staff, mailbox)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+             client_hmac, range_hmac, replaces, by_staff, mailbox, names_text)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         id.0,
         request.email.as_str(),
         normalized.as_str(),
@@ -150,13 +155,14 @@ async fn take(
         request.place.as_ref().map(|place| place.range.as_slice()),
         request.replaces.map(|id| id.0),
         is_by_staff,
-        mailbox::of(&normalized)
+        mailbox::of(&normalized),
+        names_text
     )
     .execute(&mut *db)
     .await?;
     let event = NewEvent {
         signup: Some(id),
-        shown: (!is_by_staff).then_some(request.shown),
+        shown: names_text.then_some(request.shown),
         form_page: Some(request.form_page),
         client_ip: request.client_ip,
         ..NewEvent::new(ConsentKind::Requested, method, request.email, now)
@@ -175,7 +181,7 @@ pub async fn by_id(db: &mut PgConnection, id: SignupId) -> sqlx::Result<Option<S
         Signup,
         r#"select id as "id: SignupId", email as "email: EmailAddress", locale as "locale: String",
              state as "state: SignupState", publication_version, form_page, requested_at, expires_at,
-             replaces as "replaces: SubscriberId", by_staff as is_by_staff
+             replaces as "replaces: SubscriberId", by_staff as is_by_staff, names_text
            from signups where id = $1"#,
         id.0
     )
@@ -192,7 +198,7 @@ pub async fn by_token(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::R
         Signup,
         r#"select s.id as "id: SignupId", s.email as "email: EmailAddress", s.locale as "locale: String",
              s.state as "state: SignupState", s.publication_version, s.form_page, s.requested_at, s.expires_at,
-             s.replaces as "replaces: SubscriberId", s.by_staff as is_by_staff
+             s.replaces as "replaces: SubscriberId", s.by_staff as is_by_staff, s.names_text
            from signups s join confirm_tokens t on t.signup_id = s.id where t.token_sha256 = $1"#,
         token.0.as_slice()
     )
@@ -345,7 +351,9 @@ async fn record_answer(
         };
         consent::record(db, &opened).await?;
     }
-    let shown = shown_at(db, signup).await?;
+    // Beside the form, or on the page that was opened.
+    let was_shown = signup.names_text || opened_at.is_some();
+    let shown = if was_shown { shown_at(db, signup).await? } else { None };
     let method = if opened_at.is_some() { ConsentMethod::Button } else { ConsentMethod::Link };
     let pressed = NewEvent {
         signup: Some(signup.id),
@@ -357,7 +365,7 @@ async fn record_answer(
     consent::record(db, &pressed).await
 }
 
-/// The text that was shown when the signup was requested.
+/// The consent text of the signup.
 async fn shown_at(db: &mut PgConnection, signup: &Signup) -> sqlx::Result<Option<Shown>> {
     let publication = super::publication::version(db, signup.publication_version).await?;
     Ok(publication.map(|publication| Shown {

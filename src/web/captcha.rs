@@ -127,7 +127,7 @@ pub struct Kept<'a> {
     /// The page the form stood on.
     pub page: &'a str,
     /// The version of the consent text it showed.
-    pub consent_version: i32,
+    pub consent_version: Option<i32>,
     /// When it was shown, if it said so.
     pub shown: Option<&'a str>,
 }

@@ -44,11 +44,11 @@ pub async fn ask(
         return told(&visitor, &signup, standing, NOTHING);
     }
     let template = if signup.replaces.is_some() { "confirm_change.html" } else { "confirm.html" };
-    // Whom staff have asked in reads here what everybody else has read beside the form.
-    let consent = if signup.is_by_staff {
-        publication::version(&mut db, signup.publication_version).await?
-    } else {
+    // Whom staff have asked in, or a form without our text, reads here what everybody else has read beside the form.
+    let consent = if signup.names_text {
         None
+    } else {
+        publication::version(&mut db, signup.publication_version).await?
     };
     let consent = consent.map(|publication| publication.content.texts(signup.locale).consent);
     visitor.page(

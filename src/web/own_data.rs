@@ -108,10 +108,12 @@ pub async fn ask_address(
             return mistake(&mut transaction, &visitor, &subscriber, (&token, &sent.email, &message)).await;
         }
     };
+    let (shown, names_text) = subscribe::shown(&mut transaction, &visitor, &sent.consent_version).await?;
     let asked = signup::Request {
         email: &email,
         locale: subscriber.locale,
-        shown: subscribe::shown(&mut transaction, &visitor, &sent.consent_version).await?,
+        shown,
+        names_text,
         form_page: &state.public_url.join("/data"),
         client_ip: client.filter(|_| state.keeps_ip).map(|client| client.address),
         place: subscribe::place(&state, client),

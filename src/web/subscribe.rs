@@ -137,10 +137,12 @@ async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Re
             &serde_json::json!({ "form": kept }),
         );
     }
+    let (shown, names_text) = shown(&mut transaction, &visitor, &sent.consent_version).await?;
     let request = signup::Request {
         email: &email,
         locale,
-        shown: shown(&mut transaction, &visitor, &sent.consent_version).await?,
+        shown,
+        names_text,
         form_page: &form_page,
         client_ip: client.filter(|_| state.keeps_ip).map(|client| client.address),
         place,
@@ -187,7 +189,7 @@ fn kept<'a>(visitor: &Visitor, sent: &'a Sent, form_page: &'a str) -> Kept<'a> {
     Kept {
         email: &sent.email,
         page: form_page,
-        consent_version: sent.consent_version.parse().unwrap_or(visitor.publication.version),
+        consent_version: sent.consent_version.parse().ok(),
         shown: genuine_shown(&visitor.state, sent),
     }
 }
@@ -234,22 +236,30 @@ async fn mistake(
     Ok(if form.challenge.is_some() { captcha::with_script(page) } else { page })
 }
 
-/// The consent text the visitor saw: the version that came with the form, if we ever had it, else the current one.
+/// The consent text that stood beside the form, and true: the version that came with it, if we ever had it. Else the
+/// current one, and false.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn shown(db: &mut PgConnection, visitor: &Visitor, sent_version: &str) -> sqlx::Result<Shown> {
-    let sent_version = sent_version.parse().ok().filter(|version| *version != visitor.publication.version);
-    let older = match sent_version {
+pub async fn shown(
+    db: &mut PgConnection,
+    visitor: &Visitor,
+    sent_version: &str,
+) -> sqlx::Result<(Shown, bool)> {
+    let current = visitor.publication.version;
+    let sent_version: Option<i32> = sent_version.parse().ok();
+    let older = match sent_version.filter(|version| *version != current) {
         Some(version) => publication::version(db, version).await?,
         None => None,
     };
+    let names_text = older.is_some() || sent_version == Some(current);
     let publication = older.as_ref().unwrap_or(&visitor.publication);
-    Ok(Shown {
+    let shown = Shown {
         version: publication.version,
         locale: visitor.locale,
         sha256: publication.content.consent_sha256(visitor.locale),
-    })
+    };
+    Ok((shown, names_text))
 }
 
 /// The page the form stood on: what the form says, else what the browser says, else our own. Recorded as parsed, so

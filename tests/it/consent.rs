@@ -43,8 +43,7 @@ async fn the_record_of_a_journey_stands_in_order_with_what_was_shown_and_answere
     let app = App::new().start().await;
     let began = Utc::now() - TimeDelta::milliseconds(1);
     let page = app.get("/").await;
-    let form =
-        "email=Maria.Muster%40Example.ORG&locale=de&page=https%3A%2F%2Fwww.lok-lausitz.example%2Faktuelles";
+    let form = "email=Maria.Muster%40Example.ORG&locale=de&consent_version=1&page=https%3A%2F%2Fwww.lok-lausitz.example%2Faktuelles";
     let confirmation = signed_up(&app, form).await;
     assert_eq!(app.confirm(&confirmation.link("/confirm/")).await.status, 200);
     let welcome = app.mail(2).await;
@@ -133,7 +132,7 @@ async fn a_changed_consent_text_leaves_the_proof_of_the_old_one_as_it_was() {
     let new = PUBLICATION.replace("jederzeit mit Wirkung", "stets mit Wirkung");
     let (old, new) = (Content::parse(PUBLICATION).unwrap(), Content::parse(&new).unwrap());
     publication::apply(&mut app.pool.acquire().await.unwrap(), &new, Utc::now()).await.unwrap();
-    app.sign_up("after@example.org").await;
+    app.post("/subscribe", "email=after%40example.org&locale=de&consent_version=2").await;
     // This visitor had the page open since before.
     app.post("/subscribe", "email=between%40example.org&locale=de&consent_version=1").await;
     for (email, version, content) in

@@ -245,26 +245,54 @@ async fn the_consent_text_is_recorded_as_it_was_shown() {
     new.texts.get_mut(&Locale::De).unwrap().consent = "Ja, anders.".to_owned();
     assert_eq!(apply(&app, &new).await, Applied::New(2));
     assert_eq!(app.get("/").await.field("consent_version"), "2");
-    for (sent, version, content) in [
-        (shown.as_str(), 1, &old),
-        ("2", 2, &new),
-        ("99", 2, &new),
-        ("-1", 2, &new),
-        ("", 2, &new),
-        ("x", 2, &new),
-    ] {
+    for (sent, version, content) in [(shown.as_str(), 1, &old), ("2", 2, &new)] {
         let form = format!("email=maria%40example.org&consent_version={sent}&locale=de");
         assert_eq!(app.post("/subscribe", &form).await.status, 303);
-        let recorded: (i32, Vec<u8>, String, i32) = sqlx::query_as(
-            "select e.publication_version, e.consent_text_sha256, e.consent_locale, s.publication_version
-             from consent_events e join signups s on s.id = e.signup_id order by e.id desc limit 1",
-        )
-        .fetch_one(&app.pool)
-        .await
-        .unwrap();
         let sha256 = content.consent_sha256(Locale::De).to_vec();
-        assert_eq!(recorded, (version, sha256, "de".to_owned(), version), "sent {sent}");
+        assert_eq!(recorded_text(&app).await, (Some(version), Some(sha256), version), "sent {sent}");
     }
+    for sent in ["99", "-1", "", "x"] {
+        let form = format!("email=maria%40example.org&consent_version={sent}&locale=de");
+        assert_eq!(app.post("/subscribe", &form).await.status, 303);
+        assert_eq!(recorded_text(&app).await, (None, None, 2), "nobody knows what was read: {sent}");
+    }
+}
+
+/// Version and SHA-256 of the text that the newest event says was shown, and the version of its signup.
+async fn recorded_text(app: &TestApp) -> (Option<i32>, Option<Vec<u8>>, i32) {
+    sqlx::query_as(
+        "select e.publication_version, e.consent_text_sha256, s.publication_version
+         from consent_events e join signups s on s.id = e.signup_id order by e.id desc limit 1",
+    )
+    .fetch_one(&app.pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_signs_up_by_a_form_without_our_text_reads_it_before_confirming() {
+    let app = App::new().start().await;
+    let consent = &sample().texts[&Locale::De].consent;
+    let first_line = consent.lines().next().unwrap().trim();
+    // Each gets a mail that asks, and a welcome.
+    for (nth, form, reads_it) in [
+        (1, "email=maria%40example.org&locale=de", true),
+        (3, "email=jan%40example.org&locale=de&consent_version=1", false),
+    ] {
+        app.post("/subscribe", form).await;
+        let link = app.mail(nth).await.link("/confirm/");
+        let page = app.get(&link).await;
+        assert_eq!(page.body.contains(first_line), reads_it, "{form}: {}", page.body);
+        // With a link alone nobody knows whether the page was seen.
+        app.post(&link, "action=confirm").await;
+        let version = recorded_text(&app).await.0;
+        assert_eq!(version, (!reads_it).then_some(1), "{form}");
+    }
+    app.post("/subscribe", "email=lea%40example.org&locale=de").await;
+    let link = app.mail(5).await.link("/confirm/");
+    let opened = app.get(&link).await.field("opened");
+    app.post(&link, &format!("action=confirm&opened={opened}")).await;
+    assert_eq!(recorded_text(&app).await.0, Some(1), "read on the page, and agreed to there");
 }
 
 #[tokio::test(flavor = "multi_thread")]

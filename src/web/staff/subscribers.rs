@@ -265,6 +265,7 @@ async fn ask(
             locale,
             sha256: publication.content.consent_sha256(locale),
         },
+        names_text: false,
         form_page: &state.public_url.join("/staff/subscribers"),
         client_ip: None,
         place: None,

@@ -154,7 +154,7 @@ impl TestApp {
     /// Sends the signup form.
     pub async fn sign_up(&self, email: &str) -> Answer {
         let email: String = url::form_urlencoded::byte_serialize(email.as_bytes()).collect();
-        self.post("/subscribe", &format!("email={email}&locale=de")).await
+        self.post("/subscribe", &format!("email={email}&locale=de&consent_version=1")).await
     }
 
     /// Sends the signup form and gives the token that the confirmation mail would carry; for services without a worker.
