@@ -6,6 +6,7 @@ pub mod held;
 pub mod limits;
 pub mod rush;
 pub mod standing;
+pub mod undelivered;
 
 use std::net::IpAddr;
 

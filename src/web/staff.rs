@@ -177,6 +177,7 @@ pub const ROUTES: &[Route] = &[
     route("/staff/subscribers/{id}/erase", Access::Admin, || get(one::ask_erase).post(one::erase)),
     route("/staff/signups", Access::Member, || get(signups::show)),
     route("/staff/signups/release", Access::Admin, || post(signups::release)),
+    route("/staff/signups/again", Access::Admin, || post(signups::send_again)),
     route("/staff/signups/drop", Access::Admin, || post(signups::drop_them)),
     route("/staff/audit", Access::Admin, || get(audit::show)),
     // Everything else: not there, for those who are logged in; a login for all others.

@@ -376,6 +376,47 @@ async fn staff_see_what_is_held_and_admins_let_it_go_or_drop_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn invariant_9_whoever_was_told_to_look_into_the_mailbox_is_seen_by_staff_when_the_mail_was_refused() {
+    let refuses = behave(|phase, to| match phase {
+        Phase::Rcpt if to.starts_with("gone") => Action::Reply("550 5.1.1 <gone@example.org>: no such user"),
+        _ => Action::Go,
+    });
+    let app = unguarded().relay(refuses).start().await;
+    for address in ["gone@example.org", "maria@example.org"] {
+        app.sign_up(address).await;
+    }
+    app.wait_for_count("select count(*) from deliveries where state = 'rejected'", 1).await;
+    app.relay.wait_for(1).await;
+    let admin = app.member("admin@example.org", Role::Admin).await;
+    let editor = app.member("editor@example.org", Role::Editor).await;
+    let (admin, editor) = (app.browser_of(&admin).await, app.browser_of(&editor).await);
+    assert!(editor.get("/staff").await.body.contains("Eine Bestätigungsmail ging nicht hinaus"));
+    let seen = editor.get("/staff/signups").await.body;
+    assert!(
+        seen.contains("g…e@example.org") && seen.contains("5.1.1") && seen.contains("no such user"),
+        "{seen}"
+    );
+    assert!(!seen.contains("gone@") && !seen.contains("/staff/signups/again"), "{seen}");
+
+    // The relay has mended it.
+    app.relay.set(behave(|_, _| Action::Go));
+    let until = admin.get("/staff/signups").await.field("until");
+    for _ in 0..2 {
+        let again = admin.post("/staff/signups/again", &[("until", until.as_str())]).await;
+        assert_eq!(again.header("location"), "/staff/signups?done=signups_released");
+    }
+    app.relay.wait_for(2).await;
+    assert_eq!(sent(&app).await, 2, "once, however often it is pressed");
+    assert!(!admin.get("/staff").await.body.contains("ging nicht hinaus"));
+    let actions = app.actions().await;
+    assert_eq!(
+        actions.iter().filter(|action| *action == "confirmations_sent_again").count(),
+        1,
+        "{actions:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_spellings_of_one_mailbox_get_one_mail() {
     let app = unguarded().start().await;
     for email in [

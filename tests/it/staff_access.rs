@@ -105,6 +105,7 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("POST", "/staff/subscribers/{id}/erase", [303, 403, 404]),
     ("GET", "/staff/signups", [303, 200, 200]),
     ("POST", "/staff/signups/release", [303, 403, 422]),
+    ("POST", "/staff/signups/again", [303, 403, 422]),
     ("POST", "/staff/signups/drop", [303, 403, 422]),
     ("GET", "/staff/audit", [303, 403, 200]),
     ("GET", "/staff/{*rest}", [303, 404, 404]),

@@ -165,6 +165,8 @@ actions! {
     ImportCancelled = "import_cancelled",
     /// Let the confirmation mails of held signups go out.
     WaveReleased = "wave_released",
+    /// Had the confirmation mails sent again that had not gone out.
+    ConfirmationsSentAgain = "confirmations_sent_again",
     /// Decided that held signups get no mail.
     WaveDropped = "wave_dropped",
 }

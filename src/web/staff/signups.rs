@@ -1,4 +1,5 @@
-//! Held signups: how many more there were than a limit allows, and what is to become of their mails.
+//! Held signups: how many more there were than a limit allows, and what is to become of their mails. And those whose mail
+//! did not go out, and why.
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
@@ -8,9 +9,13 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::{
-        signup::held::{self, Choice, HeldFor},
+        signup::{
+            held::{self, Choice, HeldFor},
+            undelivered,
+        },
         staff::audit::{self, Action},
     },
+    telemetry::mask_addresses,
     web::AppState,
 };
 
@@ -35,6 +40,7 @@ async fn view(page: &Page, errors: &Mistakes) -> Result<Value, StaffProblem> {
     let held = held::held(&mut db).await?;
     let newest = held::newest(&mut db, SHOWN).await?;
     let last_hour = held::last_hour(&mut db, now).await?;
+    let undelivered = undelivered::undelivered(&mut db, now, SHOWN).await?;
     drop(db);
     let reasons: Vec<Value> = held
         .reasons
@@ -62,8 +68,19 @@ async fn view(page: &Page, errors: &Mistakes) -> Result<Value, StaffProblem> {
             })
         })
         .collect();
+    let undelivered: Vec<Value> = undelivered
+        .iter()
+        .map(|signup| {
+            let text = signup.smtp_text.as_deref().map(mask_addresses).unwrap_or_default();
+            json!({
+                "address": signup.email.masked(),
+                "at": page.short_time(signup.requested_at),
+                "code": signup.smtp_code, "text": text,
+            })
+        })
+        .collect();
     Ok(json!({
-        "reasons": reasons, "signups": signups, "errors": errors,
+        "reasons": reasons, "signups": signups, "undelivered": undelivered, "errors": errors,
         "is_admin": page.is_admin(),
         // Nobody decides about what came after they looked.
         "until": now.timestamp_micros().to_string(),
@@ -124,6 +141,26 @@ pub async fn drop_them(
     note(&mut transaction, &member, Action::WaveDropped, choice, count, now).await?;
     transaction.commit().await?;
     Ok(done("/staff/signups", "signups_dropped"))
+}
+
+/// `POST /staff/signups/again`: another mail for those whose mail did not go out.
+pub async fn send_again(
+    State(state): State<AppState>,
+    page: Page,
+    Admin(member): Admin,
+    Form(decision): Form<Decision>,
+) -> Result<Response, StaffProblem> {
+    let until = decision.until.parse().ok().and_then(DateTime::from_timestamp_micros);
+    let Some(until) = until else { return again(&page, "signups_unknown").await };
+    let now = Utc::now();
+    let mut transaction = state.pool.begin().await?;
+    let count = undelivered::send_again(&mut transaction, until, now).await?;
+    if count > 0 {
+        let (by, details) = (member.actor(), json!({ "signups": count }));
+        audit::record(&mut transaction, &by, Action::ConfirmationsSentAgain, "", &details, now).await?;
+    }
+    transaction.commit().await?;
+    Ok(done("/staff/signups", "signups_released"))
 }
 
 /// The line of the audit log, where anything was done.

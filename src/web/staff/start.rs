@@ -15,7 +15,7 @@ use crate::{
     domain::{
         batch,
         mailing::{self, MailingState, Overview, PauseKind},
-        signup::{self, held},
+        signup::{self, held, undelivered},
         staff::Role,
         subscriber::{self, MonthEnd},
     },
@@ -116,6 +116,12 @@ async fn attention(
     if held > 0 {
         let key = if held == 1 { "held_one" } else { "held_many" };
         let text = page.text("attention", key).replace("{count}", &page.number(held));
+        found.push(json!({ "text": text, "more": null, "url": "/staff/signups" }));
+    }
+    let undelivered = undelivered::count(db, Utc::now()).await?;
+    if undelivered > 0 {
+        let key = if undelivered == 1 { "undelivered_one" } else { "undelivered_many" };
+        let text = page.text("attention", key).replace("{count}", &page.number(undelivered));
         found.push(json!({ "text": text, "more": null, "url": "/staff/signups" }));
     }
     let missing = page.publication.as_ref().map(|publication| publication.content.missing());

@@ -1,0 +1,95 @@
+//! Signups whose confirmation mail did not go out: the relay refused it for good, or nobody knows whether it has it.
+//!
+//! Their owners were told to look into their mailbox (invariant 9), so staff see them, and why.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::{address::EmailAddress, delivery, ids::SignupId};
+
+/// A signup whose mail did not go out.
+#[derive(Debug, Clone)]
+pub struct Undelivered {
+    id: SignupId,
+    /// How many there are in all.
+    all: i64,
+    /// Its address.
+    pub email: EmailAddress,
+    /// When it was made.
+    pub requested_at: DateTime<Utc>,
+    /// The relay's code; nothing when the line broke.
+    pub smtp_code: Option<i16>,
+    /// The relay's words, or what happened on the line. They may quote the address.
+    pub smtp_text: Option<String>,
+}
+
+/// The newest signups that still wait and whose last mail did not go out, where nothing else went to the address since.
+///
+/// # Errors
+/// When the database fails.
+pub async fn undelivered(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> sqlx::Result<Vec<Undelivered>> {
+    sqlx::query_as!(
+        Undelivered,
+        r#"select g.id as "id: SignupId", g.email as "email: EmailAddress", g.requested_at, d.smtp_code, d.smtp_text,
+             count(*) over () as "all!"
+           from signups g join deliveries d on d.signup_id = g.id and d.state in ('rejected', 'unknown')
+           -- Both, because there is an index for the second.
+           where g.state = 'waiting' and g.state <> 'confirmed' and g.expires_at > $1
+             and not exists (
+                 select from signups other join deliveries later on later.signup_id = other.id
+                 where other.email_normalized = g.email_normalized and later.id > d.id
+                   and later.state in ('pending', 'accepted', 'rejected', 'unknown'))
+             and not exists (
+                 select from subscribers s where s.email_normalized = g.email_normalized and s.state = 'active')
+           order by d.id desc limit $2"#,
+        now,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// How many there are of [`undelivered`].
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<i64> {
+    Ok(undelivered(db, now, 1).await?.first().map_or(0, |signup| signup.all))
+}
+
+/// Signups that are answered at once, at most.
+const MOST: i64 = 1_000;
+
+/// Queues another mail for each signup of [`undelivered`] made until then, the newest first and not more than a thousand.
+/// Answers how many.
+///
+/// # Errors
+/// When the database fails.
+pub async fn send_again(
+    db: &mut PgConnection,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<usize> {
+    let mut again = undelivered(&mut *db, now, MOST).await?;
+    again.retain(|signup| signup.requested_at <= until);
+    let mut queued = 0;
+    for signup in &again {
+        // One row at a time, in the order of signups: two who press at once do not send twice.
+        let waits = sqlx::query_scalar!(
+            r#"select not exists (select from deliveries where signup_id = $1 and state in ('pending', 'accepted')) as "waits!"
+               from signups where id = $1 for update"#,
+            signup.id.0
+        )
+        .fetch_optional(&mut *db)
+        .await?;
+        if waits == Some(true) {
+            delivery::enqueue_confirmation(&mut *db, signup.id, now).await?;
+            queued += 1;
+        }
+    }
+    Ok(queued)
+}
