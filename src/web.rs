@@ -36,6 +36,7 @@ mod health;
 pub mod images;
 mod link;
 mod manage;
+mod off_runtime;
 mod origin;
 mod own_data;
 mod pace;

@@ -116,6 +116,12 @@ pub struct Texts {
     pub imprint: String,
 }
 
+/// Characters of a text that stands in a line: names, addresses, headings.
+pub const LONGEST_LINE: usize = 500;
+
+/// Characters of a text that may have several lines: consent, imprint, funding notice. Each mail carries them.
+pub const LONGEST_TEXT: usize = 10_000;
+
 /// Why a publication file was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum PublicationError {
@@ -159,6 +165,11 @@ impl Content {
             toml::Value::try_from(&content).map_err(|error| PublicationError::File(error.to_string()))?;
         if let Some(field) = field_with_control_character(&value, "") {
             return Err(PublicationError::File(format!("{field} holds a control character")));
+        }
+        if let Some((field, most)) = too_long(&value, "") {
+            return Err(PublicationError::File(format!(
+                "{field} is longer than {most} characters; shorten it"
+            )));
         }
         let lines = [("name", &content.name), ("sender.name", &sender.name)];
         if let Some((field, _)) = lines.iter().find(|(_, text)| text.chars().any(char::is_control)) {
@@ -287,6 +298,27 @@ fn field_with_control_character(value: &toml::Value, name: &str) -> Option<Strin
             let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
             field_with_control_character(value, &name)
         }),
+        _ => None,
+    }
+}
+
+/// The name of a text that is longer than it may be, and how long it may be.
+fn too_long(value: &toml::Value, name: &str) -> Option<(String, usize)> {
+    let of_part = |key: &str, value| {
+        let name = if name.is_empty() { key.to_owned() } else { format!("{name}.{key}") };
+        too_long(value, &name)
+    };
+    match value {
+        toml::Value::String(text) => {
+            let last = name.rsplit('.').next().unwrap_or_default();
+            let has_lines = matches!(last, "consent" | "imprint" | "funding_notice");
+            let most = if has_lines { LONGEST_TEXT } else { LONGEST_LINE };
+            (text.chars().nth(most).is_some()).then(|| (name.to_owned(), most))
+        }
+        toml::Value::Table(table) => table.iter().find_map(|(key, value)| of_part(key, value)),
+        toml::Value::Array(parts) => {
+            parts.iter().zip(1..).find_map(|(value, number)| of_part(&number.to_string(), value))
+        }
         _ => None,
     }
 }

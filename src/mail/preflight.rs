@@ -115,15 +115,16 @@ fn whole(publication: &Publication, frozen: &FrozenContent, seen: &look::Seen, f
     ];
     for (part, shown, source) in parts {
         let mut lacks = |code: Code| found.push(Finding::new(code).with("part", part));
-        if !texts.imprint.trim().is_empty()
-            && !texts.imprint.lines().all(|line| shown.contains(&spaced(line)))
-        {
+        let stands = |text: &str| {
+            shown.contains(&spaced(text)) || text.lines().all(|line| shown.contains(&spaced(line)))
+        };
+        if !texts.imprint.trim().is_empty() && !stands(&texts.imprint) {
             lacks(Code::ImprintMissing);
         }
         if !source.contains(UNSUBSCRIBE) {
             lacks(Code::UnsubscribeMissing);
         }
-        if !texts.funding_notice.lines().all(|line| shown.contains(&spaced(line))) {
+        if !stands(&texts.funding_notice) {
             lacks(Code::FundingNotShown);
         }
         let is_linked = |url: &Url| match part {

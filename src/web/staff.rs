@@ -30,6 +30,7 @@ mod audit;
 mod client_name;
 mod code;
 mod colleagues;
+mod composing;
 mod control;
 mod cookies;
 mod destination;

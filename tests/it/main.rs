@@ -30,6 +30,7 @@ mod delivery;
 mod embed;
 mod erasure;
 mod faults;
+mod growth;
 mod images;
 mod images_in_a_bucket;
 mod invariants;

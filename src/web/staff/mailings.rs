@@ -22,6 +22,7 @@ use crate::{
 
 use super::{
     access::Member,
+    composing::content_of,
     live,
     page::{Id, Mistakes, Page, id_in},
     planned,
@@ -158,9 +159,10 @@ impl Waiting {
         let people = mailing::audience(db, Utc::now()).await?;
         let frozen = mailing::content(db, mailing.id).await?;
         let update = update::find(db, &mailing.update_id.to_string()).await?;
-        let content = match (&page.publication, update) {
-            (Some(publication), Some(update)) => page.state.composer.update(publication, &update).ok(),
-            _ => None,
+        let content = match update {
+            // Of a mail that cannot be made nothing is said here.
+            Some(update) => content_of(page, &update).await.ok().flatten(),
+            None => None,
         };
         Ok(Self { people, has_other_text: content.is_some_and(|content| content != frozen) })
     }

@@ -15,11 +15,12 @@ use crate::{
         update::{self, Update},
     },
     mail::preflight::{Finding, Level, Place},
-    web::{AppState, problem::Problem},
+    web::AppState,
 };
 
 use super::{
     access::Member,
+    composing::content_of,
     page::{Id, Mistakes, Page, done, id_in},
     preflight::{self, warnings},
     problems::StaffProblem,
@@ -99,13 +100,7 @@ impl Situation {
     ) -> Result<Self, StaffProblem> {
         let update = update::find(db, &mailing.update_id.to_string()).await?;
         let update = update.ok_or(StaffProblem::NOT_FOUND)?;
-        let content = match &page.publication {
-            Some(publication) => {
-                let content = page.state.composer.update(publication, &update);
-                Some(content.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?)
-            }
-            None => None,
-        };
+        let content = content_of(page, &update).await?;
         let is_same = content.as_ref() == Some(&mailing::content(db, mailing.id).await?);
         let has_error = findings.iter().any(|finding| finding.level == Level::Error);
         let obstacle = sending::lacking(page)

@@ -31,7 +31,7 @@ use crate::{
         compose::{ComposeError, Composer},
         preflight::{self, Finding, Level, Place},
     },
-    web::{AppState, Pages, images::store::Store, problem::Problem},
+    web::{AppState, Pages, images::store::Store, off_runtime::off_runtime, problem::Problem},
 };
 
 use self::{dns::Dns, links::Links};
@@ -59,6 +59,9 @@ pub enum SurveyError {
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+    /// Too much is being looked at; try again.
+    #[error("too much is being looked at just now; try again")]
+    Busy(Problem),
 }
 
 impl From<SurveyError> for StaffProblem {
@@ -66,6 +69,7 @@ impl From<SurveyError> for StaffProblem {
         match error {
             SurveyError::Compose(error) => StaffProblem::Common(Problem::internal(&error)),
             SurveyError::Database(error) => error.into(),
+            SurveyError::Busy(problem) => StaffProblem::Common(problem),
         }
     }
 }
@@ -92,8 +96,16 @@ impl Surveyor {
         publication: &Publication,
         update: &Update,
     ) -> Result<Vec<Finding>, SurveyError> {
-        let frozen = composer.update(publication, update)?;
-        let mut found = preflight::check(publication, update, &frozen);
+        let work = (composer.clone(), publication.clone(), update.clone());
+        let looked = off_runtime(move || {
+            let (composer, publication, update) = work;
+            let frozen = composer.update(&publication, &update)?;
+            Ok::<_, ComposeError>((
+                preflight::check(&publication, &update, &frozen),
+                preflight::targets(&update),
+            ))
+        });
+        let (mut found, targets) = looked.await.map_err(SurveyError::Busy)??;
         found.extend(recipients::check(&mut *pool.acquire().await?, update.id, Utc::now()).await?);
         let domain = publication.content.sender_address().map(|address| address.parts().1.to_owned());
         let dns = async {
@@ -102,7 +114,6 @@ impl Surveyor {
                 None => Vec::new(),
             }
         };
-        let targets = preflight::targets(update);
         let grounds = grounds::check(&self.images, composer.public_url(), publication, update);
         let (links, dns, grounds) =
             tokio::join!(self.links.check(targets, composer.public_url()), dns, grounds);

@@ -15,11 +15,12 @@ use crate::{
         update::Update,
     },
     mail::{preheader, splice},
-    web::{AppState, problem::Problem},
+    web::AppState,
 };
 
 use super::{
     access::Member,
+    composing::content_of,
     editor,
     page::{self, Page, id_in},
     problems::StaffProblem,
@@ -137,9 +138,7 @@ fn framed(media_type: &'static str, policy: &'static str, body: String) -> Respo
 
 async fn content(state: &AppState, page: &Page, id: Id) -> Result<Option<FrozenContent>, StaffProblem> {
     let update = editor::find(state, id_in(id)?).await?;
-    let Some(publication) = &page.publication else { return Ok(None) };
-    let content = state.composer.update(publication, &update);
-    content.map(Some).map_err(|error| StaffProblem::Common(Problem::internal(&error)))
+    content_of(page, &update).await
 }
 
 /// What stands in the frame while there is no publication.

@@ -23,11 +23,12 @@ use crate::{
         preflight::{Finding, Level},
         preheader,
     },
-    web::{AppState, problem::Problem},
+    web::AppState,
 };
 
 use super::{
     access::Member,
+    composing::content_of,
     editor,
     page::{Id, Mistakes, Page, done, id_in},
     planned,
@@ -171,13 +172,7 @@ async fn situation(
         .or_else(|| unfinished(page, &update))
         .or_else(|| (audience == 0).then_some(Obstacle::NoAudience))
         .or_else(|| has_error.then_some(Obstacle::Found));
-    let content = match &page.publication {
-        Some(publication) => {
-            let content = page.state.composer.update(publication, &update);
-            Some(content.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?)
-        }
-        None => None,
-    };
+    let content = content_of(page, &update).await?;
     Ok(Situation { update, content, audience, before, findings, obstacle })
 }
 

@@ -23,7 +23,7 @@ use crate::{
         update,
     },
     mail::envelope,
-    web::{AppState, problem::Problem, typed},
+    web::{AppState, off_runtime::off_runtime, problem::Problem, typed},
 };
 
 use super::{
@@ -136,8 +136,9 @@ pub async fn send(
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own);
     };
     // Made here too, so that a mistake shows now and not in the worker's log.
-    let made = state.composer.test_frame(publication, &update);
-    made.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
+    let work = (state.composer.clone(), publication.clone(), update.clone());
+    let made = off_runtime(move || work.0.test_frame(&work.1, &work.2).map(drop)).await;
+    made.map_err(StaffProblem::Common)?.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
     for address in &to {
         delivery::enqueue_test(&mut transaction, id, address, now).await?;
     }

@@ -11,7 +11,10 @@ use url::Url;
 use crate::{
     domain::{
         locale::Locale,
-        publication::{Accent, AccentError, Content, Logo, Origin, Retention, Sender, Texts, TimeZone},
+        publication::{
+            Accent, AccentError, Content, LONGEST_LINE, LONGEST_TEXT, Logo, Origin, Retention, Sender, Texts,
+            TimeZone,
+        },
     },
     mail::envelope,
 };
@@ -23,6 +26,27 @@ pub type Sent = HashMap<String, String>;
 
 /// The rows for logos of funders, by the names of their fields.
 const FUNDERS: [&str; 6] = ["funder_1", "funder_2", "funder_3", "funder_4", "funder_5", "funder_6"];
+
+/// How long the texts may be, by the names of their fields.
+const LONGEST: [(&str, usize); 17] = [
+    ("name", LONGEST_LINE),
+    ("website", LONGEST_LINE),
+    ("privacy_url", LONGEST_LINE),
+    ("sender_name", LONGEST_LINE),
+    ("allowed_origins", LONGEST_TEXT),
+    ("de_heading", LONGEST_LINE),
+    ("de_teaser", LONGEST_LINE),
+    ("de_frequency", LONGEST_LINE),
+    ("de_consent", LONGEST_TEXT),
+    ("de_imprint", LONGEST_TEXT),
+    ("de_funding_notice", LONGEST_TEXT),
+    ("en_heading", LONGEST_LINE),
+    ("en_teaser", LONGEST_LINE),
+    ("en_frequency", LONGEST_LINE),
+    ("en_consent", LONGEST_TEXT),
+    ("en_imprint", LONGEST_TEXT),
+    ("en_funding_notice", LONGEST_TEXT),
+];
 
 /// The fields of a publication as the form shows them.
 pub fn of(content: &Content) -> Value {
@@ -107,6 +131,17 @@ pub fn again(sent: &Sent) -> Value {
 /// Every mistake, at its field.
 pub fn read(page: &Page, sent: &Sent) -> Result<Content, Mistakes> {
     let mut reading = Reading { page, sent, mistakes: Mistakes::default() };
+    for (field, most) in LONGEST {
+        if reading.text(field).chars().nth(most).is_some() {
+            let text = page.text("publication_error", "too_long");
+            reading
+                .mistakes
+                .add(field, text.replace("{most}", &page.number(most.try_into().unwrap_or(i64::MAX))));
+        }
+    }
+    if !reading.mistakes.is_empty() {
+        return Err(reading.mistakes);
+    }
     let content = reading.content();
     if reading.mistakes.is_empty() { Ok(content) } else { Err(reading.mistakes) }
 }

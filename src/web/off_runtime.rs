@@ -1,0 +1,28 @@
+//! Work that keeps a processor busy for more than some milliseconds, such as making a mail of a long text: beside the
+//! threads that answer everybody else, not too much of it at once, and with a deadline.
+
+use std::time::Duration;
+
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+
+use super::problem::Problem;
+
+/// Pieces of work at the same time. More would only take the processors from each other.
+static PLACES: Semaphore = Semaphore::const_new(4);
+
+/// How long a piece of work may wait for its place, and how long it may take.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// Does a piece of work whose length is bounded by its input.
+///
+/// # Errors
+/// [`Problem::Busy`] when it had to wait for too long, or took too long; it keeps its place until it has ended.
+pub async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let place = timeout(WITHIN, PLACES.acquire()).await.map_err(|_| Problem::Busy)?;
+    let place = place.map_err(|closed| Problem::internal(&closed))?;
+    let done = spawn_blocking(move || {
+        let _place = place;
+        work()
+    });
+    timeout(WITHIN, done).await.map_err(|_| Problem::Busy)?.map_err(|error| Problem::internal(&error))
+}

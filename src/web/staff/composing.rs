@@ -1,0 +1,20 @@
+//! The mail of an update, as a mailing would freeze it now.
+
+use crate::{
+    domain::{mailing::FrozenContent, update::Update},
+    web::{off_runtime::off_runtime, problem::Problem},
+};
+
+use super::{page::Page, problems::StaffProblem};
+
+/// Makes the mail of an update; nothing when there is no publication.
+///
+/// # Errors
+/// When it cannot be made.
+pub async fn content_of(page: &Page, update: &Update) -> Result<Option<FrozenContent>, StaffProblem> {
+    let Some(publication) = page.publication.clone() else { return Ok(None) };
+    let (composer, update) = (page.state.composer.clone(), update.clone());
+    let made =
+        off_runtime(move || composer.update(&publication, &update)).await.map_err(StaffProblem::Common)?;
+    made.map(Some).map_err(|error| StaffProblem::Common(Problem::internal(&error)))
+}
