@@ -55,7 +55,6 @@ use std::sync::Arc;
 
 use axum::{Router, middleware, routing};
 use chrono::TimeDelta;
-use ipnet::IpNet;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -68,6 +67,7 @@ use crate::{
 
 use self::{
     captcha::Watch,
+    client::Proxies,
     images::store::Store,
     pace::Pace,
     staff::{Live, Surveyor, Uploads},
@@ -94,8 +94,8 @@ pub struct Inner {
     pub pages: Pages,
     /// Whether a visitor's IP address goes into the consent record.
     pub keeps_ip: bool,
-    /// Proxies whose word about the visitor's address is taken.
-    pub trusted_proxies: Vec<IpNet>,
+    /// The proxies in front.
+    pub proxies: Proxies,
     /// How the number of subscribers has grown, as of some minutes ago.
     pub growth: staff::Growth,
     /// What makes mails: for tests, for mailings, and to show them.
@@ -142,7 +142,7 @@ impl AppState {
             public_url: config.public_url.clone(),
             pages: Pages::load()?,
             keeps_ip: config.keep_ip_days > 0,
-            trusted_proxies: config.trusted_proxies.clone(),
+            proxies: Proxies::new(config.trusted_proxies.clone()),
             growth: staff::Growth::default(),
             composer,
             passwords: Passwords::default(),

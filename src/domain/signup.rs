@@ -136,8 +136,8 @@ async fn take(
     let normalized = request.email.normalized();
     sqlx::query!(
         "insert into signups (id, email, email_normalized, locale, publication_version, form_page, requested_at, expires_at,
-             client_hmac, range_hmac, replaces, by_staff, mailbox)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+             client_hmac, range_hmac, replaces, by_staff, mailbox, place_is_shared)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         id.0,
         request.email.as_str(),
         normalized.as_str(),
@@ -150,7 +150,8 @@ async fn take(
         request.place.as_ref().map(|place| place.range.as_slice()),
         request.replaces.map(|id| id.0),
         is_by_staff,
-        mailbox::of(&normalized)
+        mailbox::of(&normalized),
+        request.place.is_some_and(|place| place.of.is_shared())
     )
     .execute(&mut *db)
     .await?;

@@ -12,6 +12,7 @@
 )]
 #![allow(clippy::type_complexity, clippy::format_push_string, reason = "a test is read top to bottom")]
 
+mod forwarded;
 mod harness;
 
 mod addresses;

@@ -24,7 +24,10 @@ use crate::{
             throttle::{self, Admission, Attempt, Trying},
         },
     },
-    web::{AppState, client::Client},
+    web::{
+        AppState,
+        client::{Client, Counted},
+    },
 };
 
 use super::{
@@ -47,7 +50,7 @@ impl FromRequestParts<AppState> for Visit {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         Ok(Self {
             device: cookies::device(state, &parts.headers),
-            client: Client::of(&parts.extensions, &parts.headers, &state.trusted_proxies),
+            client: Client::of(&parts.extensions, &parts.headers, &state.proxies),
             client_name: client_name::of(&parts.headers),
             headers: parts.headers.clone(),
         })
@@ -72,7 +75,12 @@ impl Visit {
         now: DateTime<Utc>,
     ) -> sqlx::Result<Admission> {
         let device = owner.and_then(|owner| self.device_of(owner));
-        let place = self.client.and_then(Client::to_count);
+        // Everybody behind a proxy that names nobody is not counted together: one guesser would keep all of them out.
+        // Their accounts are.
+        let place = self.client.and_then(|client| match client.counted {
+            Counted::One(client) | Counted::Likely { client, .. } => Some(client),
+            Counted::Everybody(_) => None,
+        });
         let mut transaction = state.pool.begin().await?;
         let trying = Trying { account, device, place };
         let admission = throttle::admit(&mut transaction, &state.keys, trying, now).await?;
