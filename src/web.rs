@@ -36,6 +36,7 @@ mod health;
 pub mod images;
 mod link;
 mod manage;
+mod one_long_part;
 mod origin;
 mod own_data;
 mod pace;
@@ -56,7 +57,6 @@ use std::sync::Arc;
 use axum::{Router, middleware, routing};
 use chrono::TimeDelta;
 use sqlx::PgPool;
-use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
@@ -66,6 +66,7 @@ use crate::{
 };
 
 use self::{
+    busy::Places,
     captcha::Watch,
     client::Proxies,
     images::store::Store,
@@ -105,7 +106,7 @@ pub struct Inner {
     /// Staff pages that show how a mailing goes.
     pub live: Live,
     /// Room for requests that are being answered.
-    pub places: Semaphore,
+    pub places: Places,
     /// How often one client may ask.
     pub pace: Pace,
     /// A form that is back sooner looks like a program's.
@@ -147,7 +148,7 @@ impl AppState {
             composer,
             passwords: Passwords::default(),
             live: Live::default(),
-            places: Semaphore::new(busy::REQUESTS),
+            places: Places::default(),
             pace: Pace::new(config.guard.requests_per_client),
             form_takes: TimeDelta::seconds(config.guard.form_seconds.into()),
             repeat_minutes: config.signup_limits.repeat_minutes,

@@ -262,6 +262,7 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
         }
         // By our own name: under any other the form there would be another site's again.
         Problem::OtherSite => state.public_url.join(&format!("/?lang={locale}")),
+        _ if uri.path().starts_with("/staff/") => "/staff".to_owned(),
         _ => format!("/?lang={locale}"),
     };
     let reference = match &problem {

@@ -18,7 +18,7 @@ use crate::{
         staff::{
             self, Credentials,
             audit::{self, Action, Actor},
-            password::Checked,
+            password::{Asking, Checked},
             secret::{Device, SessionToken},
             session::{self, Session},
             throttle::{self, Admission, Attempt, Trying},
@@ -61,6 +61,11 @@ impl Visit {
     /// The device, when it is this member's own.
     fn device_of(&self, owner: StaffId) -> Option<&Device> {
         self.device.as_ref().filter(|device| device.owner() == owner)
+    }
+
+    /// Whether its owner logged in from here before.
+    pub fn asking(&self, owner: Option<StaffId>) -> Asking {
+        if owner.and_then(|owner| self.device_of(owner)).is_some() { Asking::Known } else { Asking::Stranger }
     }
 
     /// Counts an attempt for an account; nobody's when there is no owner.
@@ -203,7 +208,7 @@ pub async fn confirm_password(
     };
     let known = staff::credentials(&mut *state.pool.acquire().await?, &account).await?;
     let hash = known.as_ref().map(|known| known.password_hash.as_str());
-    if state.passwords.check(typed, hash).await? == Checked::Wrong {
+    if state.passwords.check(typed, hash, Asking::Known).await? == Checked::Wrong {
         tell_held(state, &account, &attempt, now);
         let wrong = page.text("error", "password_wrong");
         return Ok(Confirmed::No(unprocessable, Mistakes::one("password", wrong)));
