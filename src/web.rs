@@ -91,6 +91,8 @@ pub struct Inner {
     pub keys: SecretKeys,
     /// Where people reach us.
     pub public_url: PublicUrl,
+    /// Whether browsers are told to reach every host below ours over TLS alone.
+    pub hsts_subdomains: bool,
     /// The pages.
     pub pages: Pages,
     /// Whether a visitor's IP address goes into the consent record.
@@ -141,6 +143,7 @@ impl AppState {
             pool,
             keys: config.secret_keys.clone(),
             public_url: config.public_url.clone(),
+            hsts_subdomains: config.hsts_subdomains,
             pages: Pages::load()?,
             keeps_ip: config.keep_ip_days > 0,
             proxies: Proxies::new(config.trusted_proxies.clone()),

@@ -43,6 +43,7 @@ mod mails_on_the_wire;
 mod migration_batches;
 mod migration_mailboxes;
 mod migration_planned;
+mod odd_input;
 mod overtaking;
 mod own_page;
 mod pace;
