@@ -32,6 +32,9 @@ pub struct Config {
     pub public_url: PublicUrl,
     /// Where to listen for HTTP (`LISTEN_ADDR`, default `127.0.0.1:8080`).
     pub listen_addr: SocketAddr,
+    /// Whether browsers are told to reach every host below that of `PUBLIC_URL` over TLS alone, for a year
+    /// (`HSTS_SUBDOMAINS`, default as [`PublicUrl::has_host_of_its_own`]).
+    pub hsts_subdomains: bool,
     /// Keys for tokens and suppressions (`SECRET_KEY`); the first signs, all of them verify.
     pub secret_keys: SecretKeys,
     /// The relay that takes our mail (`SMTP_URL`).
@@ -117,6 +120,13 @@ impl PublicUrl {
         self.0.host_str().unwrap_or("localhost")
     }
 
+    /// Whether the host looks like one for this service alone, such as `news.example.org`: a name below a domain. Below a
+    /// domain itself there may be any sites, and some of them without TLS.
+    #[must_use]
+    pub fn has_host_of_its_own(&self) -> bool {
+        matches!(self.0.host(), Some(url::Host::Domain(name)) if name.trim_end_matches('.').split('.').count() > 2)
+    }
+
     /// Whether people reach the service over TLS.
     #[must_use]
     pub fn is_https(&self) -> bool {
@@ -175,6 +185,11 @@ impl Config {
         let keep_ip_days = optional(source, &mut problems, "KEEP_IP_DAYS", |text| number(text, 0, 3650));
         let signup_limits = SignupLimits::read(source, &mut problems);
         let guard = Guard::read(source, &mut problems);
+        let hsts_subdomains = optional(source, &mut problems, "HSTS_SUBDOMAINS", |text| match text {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err(format!("must be on or off, not {text:?}")),
+        });
         let trusted_proxies = optional(source, &mut problems, "TRUSTED_PROXIES", parse_networks);
         let email_templates_dir = optional(source, &mut problems, "EMAIL_TEMPLATES_DIR", |text| {
             let dir = PathBuf::from(text);
@@ -211,6 +226,7 @@ impl Config {
         };
         Ok(Self {
             database_url,
+            hsts_subdomains: hsts_subdomains.unwrap_or_else(|| public_url.has_host_of_its_own()),
             public_url,
             listen_addr,
             secret_keys,
@@ -370,6 +386,14 @@ mod tests {
             assert!(problems.iter().any(|line| line.starts_with(name)), "{name} missing in {problems:?}");
         }
         assert_eq!(problems.len(), 5);
+    }
+
+    #[test]
+    fn a_host_of_its_own_is_a_name_below_a_domain() {
+        let is_own = |url: &str| PublicUrl::parse(url).unwrap().has_host_of_its_own();
+        assert!(is_own("https://news.example.org") && is_own("https://a.b.example.org:8443"));
+        assert!(!is_own("https://example.org") && !is_own("https://example.org."));
+        assert!(!is_own("https://192.0.2.1") && !is_own("http://localhost:8080"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod import;
 pub mod leave_reason;
 pub mod locale;
 pub mod mailing;
+pub mod network;
 pub mod proof;
 pub mod publication;
 pub mod record;

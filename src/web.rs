@@ -37,6 +37,7 @@ pub mod images;
 mod link;
 mod manage;
 mod off_runtime;
+mod one_long_part;
 mod origin;
 mod own_data;
 mod pace;
@@ -56,9 +57,7 @@ use std::sync::Arc;
 
 use axum::{Router, middleware, routing};
 use chrono::TimeDelta;
-use ipnet::IpNet;
 use sqlx::PgPool;
-use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
@@ -68,7 +67,9 @@ use crate::{
 };
 
 use self::{
+    busy::Places,
     captcha::Watch,
+    client::Proxies,
     images::store::Store,
     pace::Pace,
     staff::{Live, Surveyor, Uploads},
@@ -91,12 +92,14 @@ pub struct Inner {
     pub keys: SecretKeys,
     /// Where people reach us.
     pub public_url: PublicUrl,
+    /// Whether browsers are told to reach every host below ours over TLS alone.
+    pub hsts_subdomains: bool,
     /// The pages.
     pub pages: Pages,
     /// Whether a visitor's IP address goes into the consent record.
     pub keeps_ip: bool,
-    /// Proxies whose word about the visitor's address is taken.
-    pub trusted_proxies: Vec<IpNet>,
+    /// The proxies in front.
+    pub proxies: Proxies,
     /// How the number of subscribers has grown, as of some minutes ago.
     pub growth: staff::Growth,
     /// What makes mails: for tests, for mailings, and to show them.
@@ -106,7 +109,7 @@ pub struct Inner {
     /// Staff pages that show how a mailing goes.
     pub live: Live,
     /// Room for requests that are being answered.
-    pub places: Semaphore,
+    pub places: Places,
     /// How often one client may ask.
     pub pace: Pace,
     /// A form that is back sooner looks like a program's.
@@ -141,14 +144,15 @@ impl AppState {
             pool,
             keys: config.secret_keys.clone(),
             public_url: config.public_url.clone(),
+            hsts_subdomains: config.hsts_subdomains,
             pages: Pages::load()?,
             keeps_ip: config.keep_ip_days > 0,
-            trusted_proxies: config.trusted_proxies.clone(),
+            proxies: Proxies::new(config.trusted_proxies.clone()),
             growth: staff::Growth::default(),
             composer,
             passwords: Passwords::default(),
             live: Live::default(),
-            places: Semaphore::new(busy::REQUESTS),
+            places: Places::default(),
             pace: Pace::new(config.guard.requests_per_client),
             form_takes: TimeDelta::seconds(config.guard.form_seconds.into()),
             repeat_minutes: config.signup_limits.repeat_minutes,

@@ -31,7 +31,10 @@ impl Service {
             .env("LISTEN_ADDR", address.to_string())
             // As everywhere it is watched whether there is a rush, and then a signup would have to bring a proof of
             // work. What is measured here is signups that need none.
-            .env("SIGNUPS_IN_ALL", "1000000");
+            .env("SIGNUPS_IN_ALL", "1000000")
+            .env("SIGNUPS_PER_CLIENT", "1000000")
+            .env("SIGNUPS_PER_RANGE", "1000000")
+            .env("REQUESTS_PER_CLIENT", "0");
         let child = command.spawn().context("the service could not be started")?;
         let listens = async {
             while TcpStream::connect(address).await.is_err() {

@@ -17,6 +17,9 @@ pub enum SecretKeysError {
     /// Not base64.
     #[error("has an entry that is not base64; make one with: openssl rand -base64 32")]
     NotBase64,
+    /// One that anybody could guess: all zeros, a placeholder, the same few characters again and again.
+    #[error("has an entry that can be guessed; make one with: openssl rand -base64 32")]
+    Guessable,
     /// Fewer than 32 bytes.
     #[error("has an entry of fewer than 32 bytes; make one with: openssl rand -base64 32")]
     TooShort,
@@ -31,7 +34,13 @@ impl SecretKeys {
         text.split(',')
             .map(|part| {
                 let key = STANDARD.decode(part.trim()).map_err(|_| SecretKeysError::NotBase64)?;
-                if key.len() < 32 { Err(SecretKeysError::TooShort) } else { Ok(key) }
+                if key.len() < 32 {
+                    Err(SecretKeysError::TooShort)
+                } else if is_guessable(part.trim(), &key) {
+                    Err(SecretKeysError::Guessable)
+                } else {
+                    Ok(key)
+                }
             })
             .collect::<Result<_, _>>()
             .map(Self)
@@ -57,6 +66,21 @@ impl SecretKeys {
         tag.len() >= 16
             && self.0.iter().any(|key| started(key, purpose, message).verify_truncated_left(tag).is_ok())
     }
+}
+
+/// Fewest different bytes of a key that is nothing but visible characters: a sentence typed as one has more.
+const LEAST_DIFFERENT: usize = 10;
+
+/// Whether a key is what somebody types or leaves empty in place of one: zeros or ones alone, a base64 text of the same
+/// few characters, or visible characters of which there are few.
+fn is_guessable(text: &str, key: &[u8]) -> bool {
+    let different = |bytes: &[u8]| bytes.iter().collect::<std::collections::HashSet<_>>().len();
+    let is_blank = |byte: u8| key.iter().all(|other| *other == byte);
+    let is_typed = key.iter().all(|byte| (b' '..=b'~').contains(byte));
+    is_blank(0)
+        || is_blank(0xff)
+        || different(text.trim_end_matches('=').as_bytes()) <= 2
+        || (is_typed && different(key) < LEAST_DIFFERENT)
 }
 
 fn started(key: &[u8], purpose: &str, message: &[u8]) -> Hmac<Sha256> {
@@ -101,6 +125,30 @@ mod tests {
         assert!(!keys.verify("manage", b"message", &tag));
         assert!(!keys.verify("unsubscribe", b"message", &tag[..15]));
         assert!(!keys.verify("unsubscribe", b"message", b""));
+    }
+
+    #[test]
+    fn a_key_that_anybody_could_guess_is_refused_wherever_it_stands() {
+        let good = STANDARD.encode([7; 32]);
+        for guessable in [
+            STANDARD.encode([0; 32]),
+            STANDARD.encode([0; 64]),
+            STANDARD.encode([0xff; 32]),
+            "a".repeat(44),
+            "A".repeat(43) + "=",
+            "ab".repeat(22),
+            STANDARD.encode("0".repeat(32)),
+            STANDARD.encode("changemechangemechangemechangeme"),
+            STANDARD.encode("secretsecretsecretsecretsecretsecret"),
+            STANDARD.encode("passwordpasswordpasswordpassword"),
+        ] {
+            for list in [guessable.clone(), format!("{good},{guessable}"), format!("{guessable},{good}")] {
+                assert_eq!(SecretKeys::parse(&list).unwrap_err(), SecretKeysError::Guessable, "{list}");
+            }
+        }
+        assert!(SecretKeysError::Guessable.to_string().contains("openssl rand"));
+        // Characters from a generator, of which many are different.
+        assert!(SecretKeys::parse(&STANDARD.encode("d3b0c44298fc1c149afbf4c8996fb924")).is_ok());
     }
 
     #[test]

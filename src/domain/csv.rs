@@ -2,12 +2,16 @@
 
 use std::borrow::Cow;
 
-/// What a spreadsheet takes for the beginning of a formula.
-const RUNS: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
+/// What a spreadsheet takes for the beginning of a formula; the last four are the wide forms, which some read alike.
+const RUNS: [char; 11] =
+    ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
+/// Where a spreadsheet that does not read commas begins a new cell, quoted or not.
+const BEGINS_CELL: [char; 4] = [';', '\t', '\r', '\n'];
 
 /// A field that no spreadsheet takes for a formula: an address may begin with `=` or `+`, and a program that opens
 /// the file would run it (OWASP, "CSV Injection"). An apostrophe before it makes it text. German spreadsheets begin a new
-/// cell behind a semicolon, quoted or not, so what stands there is treated the same.
+/// cell behind a semicolon, quoted or not, and a new line behind its end, so what stands there is treated the same.
 ///
 /// [`as_it_was`] takes it back.
 #[must_use]
@@ -36,7 +40,7 @@ fn marked<'a>(field: &'a str, is_changed: impl Fn(&str) -> bool, mark: &str, ski
             changed.push_str(mark);
             copied = begin + skipped;
         }
-        match field[begin..].find(';') {
+        match field[begin..].find(BEGINS_CELL) {
             Some(next) => at = begin + next + 1,
             None if copied == 0 && changed.is_empty() => return field.into(),
             None => return (changed + &field[copied..]).into(),
@@ -55,6 +59,8 @@ mod tests {
         }
         assert_eq!(harmless("maria@example.org"), "maria@example.org");
         assert_eq!(harmless("Messe; =cmd|x;b;-1"), "Messe; '=cmd|x;b;'-1");
+        assert_eq!(harmless("550 no\n=cmd|x\t@SUM(1)"), "550 no\n'=cmd|x\t'@SUM(1)");
+        assert_eq!(harmless("\u{ff1d}1+1"), "'\u{ff1d}1+1");
     }
 
     #[test]
@@ -63,6 +69,15 @@ mod tests {
             ["=1+1@example.org", "'=x", "''x", "'x", "a;'b; =c;;+", "", ";", "Messe; Süd", " =x", "ü;=ü"]
         {
             assert_eq!(as_it_was(&harmless(field)), field, "{}", harmless(field));
+        }
+        // Every text of so many of these.
+        let parts = ["=", "'", ";", "\t", "\r", "\n", " ", "-", "ü"];
+        for n in 0..parts.len().pow(5) {
+            let field: String = (0..5).map(|place| parts[n / parts.len().pow(place) % parts.len()]).collect();
+            let marked = harmless(&field);
+            assert_eq!(as_it_was(&marked), field, "{marked:?}");
+            let runs = |cell: &str| cell.trim_start_matches(' ').starts_with(['=', '-', '+', '@']);
+            assert!(!marked.split(super::BEGINS_CELL).any(runs), "{marked:?}");
         }
     }
 }

@@ -142,8 +142,8 @@ async fn take(
     let normalized = request.email.normalized();
     sqlx::query!(
         "insert into signups (id, email, email_normalized, locale, publication_version, form_page, requested_at, expires_at,
-             client_hmac, range_hmac, replaces, by_staff, mailbox, names_text)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             client_hmac, range_hmac, replaces, by_staff, mailbox, place_is_shared, names_text)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         id.0,
         request.email.as_str(),
         normalized.as_str(),
@@ -157,6 +157,7 @@ async fn take(
         request.replaces.map(|id| id.0),
         is_by_staff,
         mailbox::of(&normalized),
+        request.place.is_some_and(|place| place.of.is_shared()),
         names_text
     )
     .execute(&mut *db)

@@ -1,8 +1,24 @@
-//! The visitor's IP address, as far as it can be believed.
+//! The visitor's IP address, as far as it can be believed, and what to count a request by where it cannot.
+//!
+//! | the connection is from | `X-Forwarded-For`, read from the right | counted by |
+//! |---|---|---|
+//! | the outside | whatever it says | the connection's address |
+//! | a trusted proxy | the first hop that is no trusted proxy is an address | that address |
+//! | a trusted proxy | it is a near address: another proxy, or this network | everybody behind it together |
+//! | a trusted proxy | that hop is no text or no address | the proxy's address, as one client |
+//! | a trusted proxy that named somebody before | there is no hop, or it says `unknown` | the proxy's address, as one client |
+//! | a trusted proxy that never named anybody | there is no hop, or it says `unknown` | everybody behind it together |
+//! | a near address that `TRUSTED_PROXIES` does not name | the last hop is an address from outside | that address, which is likely |
+//! | a near address that `TRUSTED_PROXIES` does not name | anything else, or nothing | everybody behind it together |
+//!
+//! So there is always something to count by, whatever a client sends: what stands further left than the hop that decides
+//! is never looked at. A client can keep some proxies from naming it (`Connection: x-forwarded-for`, RFC 9110 §7.6.1);
+//! behind one that names all others it is then one client, together with all who do the same.
 
 use std::{
-    net::{IpAddr, Ipv6Addr, SocketAddr},
-    sync::Once,
+    collections::HashSet,
+    net::{IpAddr, SocketAddr},
+    sync::{Mutex, Once, PoisonError},
 };
 
 use axum::{
@@ -11,129 +27,286 @@ use axum::{
 };
 use ipnet::IpNet;
 
+/// Proxies that are remembered to have named somebody, at most. Beyond that every proxy counts as one that has.
+const REMEMBERED: usize = 1_024;
+
+/// The proxies in front.
+pub struct Proxies {
+    /// Whose word about the visitor's address is taken (`TRUSTED_PROXIES`).
+    trusted: Vec<IpNet>,
+    /// Those of them that have named a visitor since the start.
+    naming: Mutex<HashSet<IpAddr>>,
+}
+
+impl Proxies {
+    /// With these networks trusted.
+    pub fn new(trusted: Vec<IpNet>) -> Self {
+        Self { trusted, naming: Mutex::default() }
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(&address))
+    }
+
+    fn has_named_somebody(&self, proxy: IpAddr) {
+        let mut naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        if naming.len() < REMEMBERED {
+            naming.insert(proxy);
+        }
+    }
+
+    fn names_visitors(&self, proxy: IpAddr) -> bool {
+        let naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        naming.contains(&proxy) || naming.len() >= REMEMBERED
+    }
+}
+
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
-    /// The address of the connection, or, behind trusted proxies, the last address in `X-Forwarded-For` that is not one
-    /// of theirs. What stands further left in that header was written by the visitor.
-    pub address: IpAddr,
-    /// The address is a proxy's: of one that is trusted and named no visitor, or of one that nobody named.
-    is_of_proxy: bool,
+    /// What to count it by.
+    pub counted: Counted,
+    /// The visitor's address, for the record: the connection's, or what a trusted proxy says. Nothing when a trusted
+    /// proxy says nothing that can be read.
+    pub address: Option<IpAddr>,
+}
+
+/// What a request is counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// One client.
+    One(IpAddr),
+    /// Most likely one client: a proxy that nobody named wrote its address.
+    Likely {
+        /// The address it wrote.
+        client: IpAddr,
+        /// The proxy. It may as well pass on what its clients write.
+        proxy: IpAddr,
+    },
+    /// Everybody of whom no more is known than the proxy they come through.
+    Everybody(IpAddr),
+}
+
+/// What a hop says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hop {
+    Address(IpAddr),
+    /// There is none, or it says that it does not say.
+    Nobody,
+    Unreadable,
 }
 
 impl Client {
     /// The client of a request; nothing when the connection has no address.
-    pub fn of(extensions: &Extensions, headers: &HeaderMap, trusted: &[IpNet]) -> Option<Self> {
+    pub fn of(extensions: &Extensions, headers: &HeaderMap, proxies: &Proxies) -> Option<Self> {
         let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
-        let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-        let mut address = peer.ip().to_canonical();
-        let forwarded: Vec<&str> = headers
+        let peer = peer.ip().to_canonical();
+        let mut hops = headers
             .get_all("x-forwarded-for")
             .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .collect();
-        for hop in forwarded.iter().rev() {
-            if !is_trusted(&address) {
-                break;
+            .rev()
+            .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
+            .map(read);
+        if !proxies.trusts(peer) {
+            return Some(Self { counted: unnamed(peer, hops.next()), address: Some(peer) });
+        }
+        let mut proxy = peer;
+        loop {
+            match hops.next().unwrap_or(Hop::Nobody) {
+                Hop::Address(address) if proxies.trusts(address) => proxy = address,
+                Hop::Address(address) => {
+                    proxies.has_named_somebody(proxy);
+                    let counted = if is_near(address) { everybody(address) } else { Counted::One(address) };
+                    return Some(Self { counted, address: Some(address) });
+                }
+                Hop::Nobody if !proxies.names_visitors(proxy) => {
+                    return Some(Self { counted: everybody(proxy), address: None });
+                }
+                Hop::Nobody | Hop::Unreadable => {
+                    return Some(Self { counted: Counted::One(proxy), address: None });
+                }
             }
-            let Some(hop) = address_in(hop.trim()) else { break };
-            address = hop.to_canonical();
-        }
-        // What is left is a trusted proxy's own address when it wrote none that can be read.
-        let is_of_proxy = is_trusted(&address) || (!forwarded.is_empty() && is_near(address));
-        Some(Self { address, is_of_proxy })
-    }
-
-    /// The address to count signups by, if it tells visitors apart.
-    ///
-    /// All visitors behind a proxy that `TRUSTED_PROXIES` does not name, or that does not say who they are, would look
-    /// like one, and most of them would get no mail. So nobody is counted then, and the operator is told, once.
-    pub fn to_count(self) -> Option<IpAddr> {
-        static TOLD: Once = Once::new();
-        if self.is_of_proxy {
-            TOLD.call_once(|| {
-                tracing::warn!(
-                    proxy = %self.address,
-                    "the proxy in front does not say who visitors are, or TRUSTED_PROXIES does not name it; limits on signups from one network are off"
-                );
-            });
-        }
-        Some(self.address).filter(|address| !self.is_of_proxy && !address.is_loopback())
-    }
-
-    /// What one household or server has: the IPv4 address, or the first address of the IPv6 address's /64.
-    pub fn network(address: IpAddr) -> IpAddr {
-        match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
         }
     }
 }
 
-/// The address of a hop; some proxies write the port too.
-fn address_in(hop: &str) -> Option<IpAddr> {
+/// What to count a connection by that comes from no trusted proxy.
+fn unnamed(peer: IpAddr, last: Option<Hop>) -> Counted {
+    match last {
+        _ if !is_near(peer) => Counted::One(peer),
+        Some(Hop::Address(client)) if !is_near(client) => {
+            tell(peer);
+            Counted::Likely { client, proxy: peer }
+        }
+        Some(_) => everybody(peer),
+        // Somebody on this machine or in this network, or a proxy that says nothing.
+        None => Counted::Everybody(peer),
+    }
+}
+
+fn everybody(proxy: IpAddr) -> Counted {
+    tell(proxy);
+    Counted::Everybody(proxy)
+}
+
+/// Tells the operator, once, that visitors cannot be told apart.
+fn tell(proxy: IpAddr) {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        tracing::warn!(
+            %proxy,
+            "the proxy in front does not say who visitors are, or TRUSTED_PROXIES does not name it; all behind it count together, and limits for one network are several times as large"
+        );
+    });
+}
+
+/// Reads a hop; some proxies write the port too.
+fn read(hop: &[u8]) -> Hop {
+    let Ok(hop) = str::from_utf8(hop.trim_ascii()) else { return Hop::Unreadable };
+    // What Squid, nginx on a Unix socket and RFC 7239 §6 write for somebody they do not name.
+    if matches!(hop, "" | "-" | "unknown" | "unix:") || hop.starts_with('_') {
+        return Hop::Nobody;
+    }
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
     let with_port = || hop.parse::<SocketAddr>().map(|hop| hop.ip());
-    hop.parse().or_else(|_| with_port()).ok()
+    bare.parse()
+        .or_else(|_| with_port())
+        .map_or(Hop::Unreadable, |hop: IpAddr| Hop::Address(hop.to_canonical()))
 }
 
-/// On this machine, or in a private network, where proxies are.
+/// On this machine, or in a network that is not the internet's, where proxies are.
 fn is_near(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V4(address) => {
+            // 100.64.0.0/10 is shared address space (RFC 6598).
+            let [a, b, ..] = address.octets();
+            address.is_loopback()
+                || address.is_private()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || (a == 100 && b & 0b1100_0000 == 64)
+        }
         IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+            address.is_loopback()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+                || address.is_unspecified()
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
-    fn client(peer: &str, forwarded: Option<&str>) -> Client {
+    fn proxies() -> Proxies {
+        Proxies::new(vec!["10.0.0.0/8".parse().unwrap()])
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    /// The client of a connection from `peer` with these lines of `X-Forwarded-For`.
+    fn client(proxies: &Proxies, peer: &str, lines: &[&[u8]]) -> Client {
         let mut extensions = Extensions::new();
-        extensions.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 1)));
+        extensions.insert(ConnectInfo(SocketAddr::new(ip(peer), 1)));
         let mut headers = HeaderMap::new();
-        if let Some(forwarded) = forwarded {
-            headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+        for line in lines {
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(line).unwrap());
         }
-        Client::of(&extensions, &headers, &["10.0.0.0/8".parse().unwrap()]).unwrap()
+        Client::of(&extensions, &headers, proxies).unwrap()
     }
 
-    fn seen(peer: &str, forwarded: &str) -> String {
-        client(peer, Some(forwarded)).address.to_string()
+    fn counted(peer: &str, lines: &[&[u8]]) -> Counted {
+        client(&proxies(), peer, lines).counted
     }
 
-    #[test]
-    fn only_trusted_proxies_are_believed() {
-        assert_eq!(seen("203.0.113.9", "198.51.100.1"), "203.0.113.9");
-        assert_eq!(seen("10.0.0.1", "198.51.100.1"), "198.51.100.1");
-        assert_eq!(seen("10.0.0.1", "1.2.3.4, 198.51.100.1, 10.0.0.2"), "198.51.100.1");
-        assert_eq!(seen("10.0.0.1", "nonsense"), "10.0.0.1");
-        assert_eq!(seen("10.0.0.1", "198.51.100.1:51234"), "198.51.100.1");
-        assert_eq!(seen("10.0.0.1", "[2001:db8::1]:51234"), "2001:db8::1");
+    fn one(address: &str) -> Counted {
+        Counted::One(ip(address))
     }
 
     #[test]
-    fn visitors_are_counted_only_where_they_can_be_told_apart() {
-        assert!(client("203.0.113.9", None).to_count().is_some());
-        assert!(
-            client("203.0.113.9", Some("198.51.100.1")).to_count().is_some(),
-            "a header anybody can send"
-        );
-        assert!(client("10.0.0.1", Some("198.51.100.1")).to_count().is_some());
-        assert_eq!(client("10.0.0.1", Some("unknown")).to_count(), None, "a proxy that names nobody");
-        assert_eq!(client("10.0.0.1", None).to_count(), None, "a proxy that names nobody");
-        assert_eq!(client("127.0.0.1", None).to_count(), None);
-        assert_eq!(client("127.0.0.1", Some("198.51.100.1")).to_count(), None, "a proxy nobody named");
-        assert_eq!(client("172.17.0.1", Some("198.51.100.1")).to_count(), None, "a proxy nobody named");
+    fn only_trusted_proxies_are_believed_and_only_what_they_appended() {
+        for (peer, line, is) in [
+            ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
+            ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+            ("10.0.0.1", "1.2.3.4, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
+            ("10.0.0.1", "198.51.100.1:51234", "198.51.100.1"),
+            ("10.0.0.1", "[2001:db8::1]:51234", "2001:db8::1"),
+            ("10.0.0.1", "[2001:db8::1]", "2001:db8::1"),
+            ("10.0.0.1", "::ffff:198.51.100.1", "198.51.100.1"),
+            ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ] {
+            let client = client(&proxies(), peer, &[line.as_bytes()]);
+            assert_eq!((client.counted, client.address), (one(is), Some(ip(is))), "{line}");
+        }
     }
 
     #[test]
-    fn an_ipv6_64_is_one_network_and_so_is_an_ipv4_address() {
-        let network = |address: &str| Client::network(address.parse().unwrap()).to_string();
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(network("192.0.2.7"), "192.0.2.7");
+    fn no_byte_of_a_client_hides_what_the_proxy_appended() {
+        for lines in [
+            &[&b"\xff, 198.51.100.1"[..]][..],
+            &[b"\xff\xfe,\x80, 198.51.100.1"],
+            &[b"\xff", b"198.51.100.1"],
+            &[b"unknown, 198.51.100.1"],
+            &[b",,,,198.51.100.1"],
+            &[b"\"198.51.100.2, 198.51.100.1"],
+            &[b"10.0.0.1, 198.51.100.1, 10.0.0.9"],
+            &[b"1.2.3.4, 5.6.7.8", b"9.9.9.9", b"198.51.100.1"],
+        ] {
+            assert_eq!(counted("10.0.0.1", lines), one("198.51.100.1"), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_hop_of_a_trusted_proxy_that_cannot_be_read_is_one_client() {
+        for line in [&b"\xff"[..], b"nonsense", b"198.51.100.1, \xff", b"1.2.3", b"198.51.100.1;x", b"[::1"] {
+            let client = client(&proxies(), "10.0.0.1", &[line]);
+            assert_eq!((client.counted, client.address), (one("10.0.0.1"), None), "{line:?}");
+        }
+        assert_eq!(counted("10.0.0.1", &[b"\xff, 10.0.0.7"]), one("10.0.0.7"), "the one that wrote it");
+    }
+
+    #[test]
+    fn a_proxy_that_named_somebody_once_is_never_one_that_names_nobody() {
+        let proxies = proxies();
+        let nobody = |lines: &[&[u8]]| client(&proxies, "10.0.0.1", lines).counted;
+        for lines in [&[][..], &[&b""[..]], &[b"unknown"], &[b"-"], &[b"_hidden"], &[b"unix:"]] {
+            assert_eq!(nobody(lines), Counted::Everybody(ip("10.0.0.1")), "{lines:?}");
+        }
+        client(&proxies, "10.0.0.1", &[b"198.51.100.1"]);
+        for lines in [&[][..], &[&b""[..]], &[b"unknown"], &[b"198.51.100.9, unknown"]] {
+            assert_eq!(nobody(lines), one("10.0.0.1"), "{lines:?}");
+        }
+        let other = client(&proxies, "10.0.0.2", &[]).counted;
+        assert_eq!(other, Counted::Everybody(ip("10.0.0.2")), "another proxy");
+    }
+
+    #[test]
+    fn near_addresses_that_nobody_named_are_counted_by_what_they_append_or_together() {
+        let likely = |proxy, client| Counted::Likely { client: ip(client), proxy: ip(proxy) };
+        for proxy in ["127.0.0.1", "172.17.0.1", "100.64.0.3", "::1", "fd00::1", "fe80::1"] {
+            assert_eq!(counted(proxy, &[b"1.2.3.4, 198.51.100.1"]), likely(proxy, "198.51.100.1"));
+            assert_eq!(counted(proxy, &[b"\xff, 198.51.100.1"]), likely(proxy, "198.51.100.1"));
+            for lines in [&[][..], &[&b"\xff"[..]], &[b"unknown"], &[b"198.51.100.1, 192.168.0.1"]] {
+                assert_eq!(counted(proxy, lines), Counted::Everybody(ip(proxy)), "{lines:?}");
+            }
+        }
+        // A trusted proxy in front of one that nobody named.
+        assert_eq!(counted("10.0.0.1", &[b"1.2.3.4, 172.17.0.1"]), Counted::Everybody(ip("172.17.0.1")));
+    }
+
+    #[test]
+    fn what_is_remembered_of_proxies_has_an_end() {
+        let proxies = proxies();
+        for n in 0..3_000_u32 {
+            let [.., a, b] = n.to_be_bytes();
+            client(&proxies, &format!("10.0.{a}.{b}"), &[b"198.51.100.1"]);
+        }
+        assert_eq!(proxies.naming.lock().unwrap().len(), REMEMBERED);
+        assert!(proxies.names_visitors(ip("10.9.9.9")), "the careful side");
     }
 }

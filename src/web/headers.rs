@@ -38,6 +38,10 @@ pub const CSP_FOR_STAFF: &str = concat!(
     "frame-ancestors 'none'; script-src 'self'; connect-src 'self'; frame-src 'self'"
 );
 
+/// For a year, over TLS alone (RFC 6797): this host, or every host below it too (`HSTS_SUBDOMAINS`).
+const HSTS: &str = "max-age=31536000";
+const HSTS_WITH_SUBDOMAINS: &str = "max-age=31536000; includeSubDomains";
+
 /// Adds the security headers. Pages whose address holds a token also keep it out of caches and of Referer headers.
 pub async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let holds_token = holds_token(request.uri());
@@ -57,8 +61,11 @@ pub async fn add(State(state): State<AppState>, request: Request, next: Next) ->
     if holds_token {
         set(HeaderName::from_static("x-robots-tag"), "noindex");
     }
+    // No page of another site that opens ours, or is opened by it, gets hold of its window.
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     if state.public_url.is_https() {
-        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+        let hsts = if state.hsts_subdomains { HSTS_WITH_SUBDOMAINS } else { HSTS };
+        set(header::STRICT_TRANSPORT_SECURITY, hsts);
     }
     let pictures = response.extensions().get::<PicturesFrom>().map(|from| from.0.join(" "));
     if let Some(pictures) = pictures.filter(|from| !from.is_empty()) {

@@ -24,7 +24,12 @@ pub enum RequestOrigin {
 impl RequestOrigin {
     /// Reads the `Origin` header.
     pub fn of(visitor: &Visitor, headers: &HeaderMap) -> Self {
-        let Some(origin) = headers.get(header::ORIGIN) else { return Self::Ours };
+        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let Some(origin) = origins.next() else { return Self::Ours };
+        // Browsers send one.
+        if origins.next().is_some() {
+            return Self::Other;
+        }
         // Our own page under another name, such as localhost in the demo, is no other site either. Scripts cannot set
         // this header.
         let is_same = headers.get("sec-fetch-site").is_some_and(|value| value == "same-origin");

@@ -94,7 +94,7 @@ pub async fn ask_address(
     request: Request,
 ) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
-    let client = Client::of(request.extensions(), request.headers(), &state.trusted_proxies);
+    let client = Client::of(request.extensions(), request.headers(), &state.proxies);
     let Form(sent) = form_in::<NewAddress>(request).await?;
     let mut transaction = state.pool.begin().await?;
     let subscriber = match owner(&mut transaction, &visitor, &token).await? {
@@ -115,7 +115,7 @@ pub async fn ask_address(
         shown,
         names_text,
         form_page: &state.public_url.join("/data"),
-        client_ip: client.filter(|_| state.keeps_ip).map(|client| client.address),
+        client_ip: client.filter(|_| state.keeps_ip).and_then(|client| client.address),
         place: subscribe::place(&state, client),
         replaces: Some(subscriber.id),
     };

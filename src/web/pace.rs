@@ -17,13 +17,51 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{AppState, client::Client, problem::Problem};
+use ipnet::IpNet;
+
+use crate::domain::network;
+
+use super::{
+    AppState,
+    client::{Client, Counted},
+    problem::Problem,
+    staff,
+};
 
 /// The time in which an empty bucket is full again.
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Clients remembered in a generation; there are two. About 5 MB each.
-const CLIENTS: usize = 65_536;
+/// Buckets remembered in a generation; there are two. About 5 MB each.
+const BUCKETS: usize = 65_536;
+
+/// How many times the requests of one client a likely one may send: its address may stand for others too.
+const LIKELY: u32 = 10;
+/// How many times the requests of one client all of those may send together of whom only the proxy is known: about as many
+/// as can be answered, so that one of them does not so easily shut out the others.
+const EVERYBODY: u32 = 250;
+
+/// Whose requests a bucket counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Of {
+    Network(IpNet),
+    EverybodyBehind(IpAddr),
+}
+
+/// The buckets that a request is taken out of, and how many times the requests of one client each of them holds.
+fn buckets(counted: Counted) -> Vec<(Of, u32)> {
+    let networks = |client, times: u32| {
+        let networks = network::around(client).into_iter();
+        networks.map(move |network| (Of::Network(network.addresses), network.times * times))
+    };
+    match counted {
+        Counted::One(client) => networks(client, 1).collect(),
+        Counted::Likely { client, proxy } => {
+            // Who writes a new address each time has no more than everybody has.
+            networks(client, LIKELY).chain([(Of::EverybodyBehind(proxy), EVERYBODY)]).collect()
+        }
+        Counted::Everybody(proxy) => vec![(Of::EverybodyBehind(proxy), EVERYBODY)],
+    }
+}
 
 /// A bucket for each client. It holds as many requests as one may send in a minute and fills up evenly.
 ///
@@ -39,8 +77,8 @@ pub struct Pace {
 
 struct Buckets {
     /// Clients since `begun`, and when their bucket is full.
-    young: HashMap<IpAddr, Instant>,
-    old: HashMap<IpAddr, Instant>,
+    young: HashMap<Of, Instant>,
+    old: HashMap<Of, Instant>,
     begun: Instant,
 }
 
@@ -51,38 +89,45 @@ impl Pace {
         Self { one: (requests > 0).then(|| MINUTE / requests), buckets: Mutex::new(buckets) }
     }
 
-    /// Takes a request out of a client's bucket.
+    /// Takes a request out of each of a client's buckets, or out of none.
     ///
     /// # Errors
-    /// When there is none in it: how long it takes until there is.
-    fn take(&self, client: IpAddr, now: Instant) -> Result<(), Duration> {
+    /// When there is none in one of them: how long it takes until there is.
+    fn take(&self, client: &[(Of, u32)], now: Instant) -> Result<(), Duration> {
         let Some(one) = self.one else { return Ok(()) };
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.young.len() >= CLIENTS || now.saturating_duration_since(buckets.begun) >= MINUTE {
+        if buckets.young.len() >= BUCKETS || now.saturating_duration_since(buckets.begun) >= MINUTE {
             buckets.old = std::mem::take(&mut buckets.young);
             buckets.begun = now;
         }
-        let known = buckets.young.get(&client).or_else(|| buckets.old.get(&client));
-        let full = known.copied().map_or(now, |full| full.max(now)) + one;
-        match full.duration_since(now).checked_sub(MINUTE) {
-            Some(wait) if !wait.is_zero() => Err(wait),
-            _ => {
-                buckets.young.insert(client, full);
-                Ok(())
-            }
+        let full: Vec<Instant> = client
+            .iter()
+            .map(|(of, times)| {
+                let known = buckets.young.get(of).or_else(|| buckets.old.get(of));
+                known.copied().map_or(now, |full| full.max(now)) + one / *times
+            })
+            .collect();
+        let wait = full.iter().filter_map(|full| full.duration_since(now).checked_sub(MINUTE)).max();
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+            return Err(wait);
         }
+        buckets.young.extend(client.iter().map(|(of, _)| *of).zip(full));
+        Ok(())
     }
 }
 
-/// Answers 429 to a client that asks too often, before its request's body is read. Clients that cannot be told apart
-/// are not counted.
+/// Answers 429 to a client that asks too often, before its request's body is read.
 pub async fn keep(State(state): State<AppState>, request: Request, next: Next) -> Response {
     if is_free(request.uri().path()) {
         return next.run(request).await;
     }
-    let client = Client::of(request.extensions(), request.headers(), &state.trusted_proxies);
-    let network = client.and_then(Client::to_count).map(Client::network);
-    let taken = network.map_or(Ok(()), |network| state.pace.take(network, Instant::now()));
+    let client = Client::of(request.extensions(), request.headers(), &state.proxies);
+    let taken = match client.map(|client| client.counted) {
+        None => Ok(()),
+        // Whoever is known is not shut out with everybody else.
+        Some(Counted::Everybody(_)) if staff::is_known_device(&state, request.headers()) => Ok(()),
+        Some(counted) => state.pace.take(&buckets(counted), Instant::now()),
+    };
     let Err(wait) = taken else { return next.run(request).await };
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let mut answer = Problem::TooMany.into_response();
@@ -107,8 +152,12 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
     const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
 
+    fn take(pace: &Pace, client: IpAddr, now: Instant) -> Result<(), Duration> {
+        pace.take(&buckets(Counted::One(client)), now)
+    }
+
     fn taken(pace: &Pace, client: IpAddr, now: Instant) -> usize {
-        (0..1_000).take_while(|_| pace.take(client, now).is_ok()).count()
+        (0..1_000).take_while(|_| take(pace, client, now).is_ok()).count()
     }
 
     #[test]
@@ -116,8 +165,8 @@ mod tests {
         let (pace, start) = (Pace::new(60), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(taken(&pace, HERE, start), 60);
-        assert_eq!(pace.take(HERE, start), Err(Duration::from_secs(1)));
-        assert_eq!(pace.take(HERE, start + Duration::from_millis(400)), Err(Duration::from_millis(600)));
+        assert_eq!(take(&pace, HERE, start), Err(Duration::from_secs(1)));
+        assert_eq!(take(&pace, HERE, start + Duration::from_millis(400)), Err(Duration::from_millis(600)));
         assert_eq!(taken(&pace, HERE, after(1)), 1);
         assert_eq!(taken(&pace, HERE, after(11)), 10);
         assert_eq!(taken(&pace, HERE, after(600)), 60, "it holds no more, however long it was left alone");
@@ -131,6 +180,31 @@ mod tests {
     }
 
     #[test]
+    fn who_has_many_networks_of_ipv6_has_not_as_many_times_the_requests() {
+        let (pace, start) = (Pace::new(5), Instant::now());
+        let from = |prefix: u64| IpAddr::from(std::net::Ipv6Addr::from_bits(u128::from(prefix) << 64));
+        // 2001:db8:1::/48, one request from each of its /64.
+        let first = 0x2001_0db8_0001_0000_u64;
+        let of_56 = (0..256).filter(|n| take(&pace, from(first + n), start).is_ok()).count();
+        assert_eq!(of_56, 5 * 4);
+        let of_48 = (0..65_536).filter(|n| take(&pace, from(first + n), start).is_ok()).count();
+        assert_eq!(of_56 + of_48, 5 * 16);
+        assert!(take(&pace, from(first + 0x1_0000), start).is_ok(), "the neighbour");
+    }
+
+    #[test]
+    fn who_writes_another_address_each_time_has_what_everybody_has() {
+        let (pace, start) = (Pace::new(1), Instant::now());
+        let likely = |n: u32| Counted::Likely { client: IpAddr::from(n.to_be_bytes()), proxy: HERE };
+        let same = (0..100).filter(|_| pace.take(&buckets(likely(1)), start).is_ok()).count();
+        assert_eq!(same, 10);
+        let others = (2..1_000).filter(|n| pace.take(&buckets(likely(*n)), start).is_ok()).count();
+        assert_eq!(same + others, 250);
+        assert!(pace.take(&buckets(Counted::Everybody(HERE)), start).is_err());
+        assert!(take(&pace, HERE, start).is_ok(), "the proxy's own machine is somebody else");
+    }
+
+    #[test]
     fn zero_is_no_limit() {
         assert_eq!(taken(&Pace::new(0), HERE, Instant::now()), 1_000);
     }
@@ -139,7 +213,7 @@ mod tests {
     fn who_asks_on_and_on_is_not_forgotten() {
         let (pace, start) = (Pace::new(60), Instant::now());
         let taken =
-            (0..3_000).filter(|n| pace.take(HERE, start + Duration::from_millis(100 * n)).is_ok()).count();
+            (0..3_000).filter(|n| take(&pace, HERE, start + Duration::from_millis(100 * n)).is_ok()).count();
         assert_eq!(taken, 60 + 299, "a bucket, and one a second for five minutes");
     }
 
@@ -151,11 +225,11 @@ mod tests {
             buckets.young.len() + buckets.old.len()
         };
         for number in 0..300_000_u32 {
-            pace.take(IpAddr::from(number.to_be_bytes()), start).unwrap();
+            take(&pace, IpAddr::from(number.to_be_bytes()), start).unwrap();
         }
-        assert!(remembered() <= 2 * CLIENTS, "{}", remembered());
+        assert!(remembered() <= 2 * BUCKETS, "{}", remembered());
         for minutes in 1..=2 {
-            pace.take(HERE, start + MINUTE * minutes).unwrap();
+            take(&pace, HERE, start + MINUTE * minutes).unwrap();
         }
         assert_eq!(remembered(), 2, "the one that asked in each minute");
     }

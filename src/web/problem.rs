@@ -190,6 +190,14 @@ impl Problem {
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
+        // What came with the request and no text or time of the database can be: a NUL (22021, 22P05), a time or a
+        // number out of range (22008, 22003).
+        if let sqlx::Error::Database(database) = &error
+            && let Some(code @ ("22021" | "22P05" | "22008" | "22003")) = database.code().as_deref()
+        {
+            tracing::info!(code, "a request held what cannot be stored");
+            return Problem::BadRequest;
+        }
         // 57P: the server shuts down or starts up; 53: it has no room. Everything else that has a code is our mistake.
         let away = match &error {
             sqlx::Error::Database(database) => {
@@ -258,10 +266,11 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
         Problem::Unavailable | Problem::Busy | Problem::TooMany | Problem::Timeout
             if method == Method::GET || headers::holds_token(&uri) =>
         {
-            uri.path().to_owned()
+            of_ours(uri.path()).to_owned()
         }
         // By our own name: under any other the form there would be another site's again.
         Problem::OtherSite => state.public_url.join(&format!("/?lang={locale}")),
+        _ if uri.path().starts_with("/staff/") => "/staff".to_owned(),
         _ => format!("/?lang={locale}"),
     };
     let reference = match &problem {
@@ -308,6 +317,13 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
     answer
 }
 
+/// A path as a link. `//elsewhere.example/x` is a path in a request, and another site's page in a link (RFC 3986 §4.2);
+/// browsers read a backslash as a slash.
+fn of_ours(path: &str) -> &str {
+    let is_ours = path.starts_with('/') && !path[1..].starts_with(['/', '\\']);
+    if is_ours { path } else { "/" }
+}
+
 fn problem_of(response: &Response) -> Option<Problem> {
     if let Some(problem) = response.extensions().get::<Problem>() {
         return Some(problem.clone());
@@ -346,4 +362,19 @@ pub fn problem_json(status: StatusCode, title: &str, detail: &str, instance: Opt
         body["instance"] = instance.into();
     }
     (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_ours;
+
+    #[test]
+    fn no_path_of_a_request_becomes_a_link_to_another_site() {
+        for path in ["/", "/check-mailbox", "/a//evil.example"] {
+            assert_eq!(of_ours(path), path);
+        }
+        for path in ["//evil.example/x", "/\\evil.example", "///evil.example", "*", "", "evil.example:443"] {
+            assert_eq!(of_ours(path), "/", "{path}");
+        }
+    }
 }

@@ -23,10 +23,31 @@ const CONNECTION_LIVES: Duration = Duration::from_mins(5);
 const END_WITHIN: Duration = Duration::from_secs(30);
 
 /// Bytes that are held for a connection, at most, in each direction.
-const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = 32 * 1024;
 
 /// Open connections at most; what comes beyond waits to be accepted.
 const CONNECTIONS: usize = 4_096;
+
+/// Files that are left for everything else: the database, the relay, pictures.
+const OTHER_FILES: usize = 256;
+
+/// How long to wait when a connection could not be taken: most likely there are no files left, and the next would fail at
+/// once too.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+/// How many connections there is room for, when the process may open so many files: some are left for everything else, of
+/// very few half of them.
+fn connections(files: Option<usize>) -> usize {
+    files
+        .map_or(CONNECTIONS, |files| CONNECTIONS.min(files.saturating_sub(OTHER_FILES).max(files / 2).max(1)))
+}
+
+/// How many files the process may have open, where the system says so (Linux): `LimitNOFILE=` of its unit, `ulimit -n`.
+fn most_files() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
 
 /// Tells that the server is to stop, among the extensions of every request: an answer that would go on for long ends
 /// then by itself, and nobody has to wait for it.
@@ -42,8 +63,18 @@ impl Stopping {
 
 /// Serves `router` on `listener` until `stop` turns true; returns when every request that had begun is answered.
 pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let files = most_files();
+    let room = connections(files);
+    if room < CONNECTIONS {
+        tracing::warn!(
+            ?files,
+            connections = room,
+            "the process may open few files, so fewer connections are taken at a time; LimitNOFILE=16384 in its unit (or ulimit -n) makes room"
+        );
+    }
+    let places = Arc::new(Semaphore::new(room));
     let mut connections = JoinSet::new();
+    let mut is_failing = false;
     loop {
         let accepted = async {
             let place = Arc::clone(&places).acquire_owned().await;
@@ -55,6 +86,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
         };
         match accepted {
             Ok((stream, peer)) => {
+                is_failing = false;
                 let served = converse(stream, peer, router.clone(), stop.clone());
                 connections.spawn(async move {
                     let _place = place;
@@ -62,9 +94,15 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
                 });
             }
             Err(error) => {
-                // Out of file descriptors, most likely; the next connection would fail at once too.
-                tracing::error!(%error, "a connection could not be taken");
-                sleep(Duration::from_millis(500)).await;
+                // Once, and not for every connection of a flood.
+                if !is_failing {
+                    tracing::error!(
+                        %error,
+                        "connections cannot be taken; if there are too many open files, LimitNOFILE= in the unit allows more"
+                    );
+                }
+                is_failing = true;
+                sleep(AFTER_FAILURE).await;
             }
         }
         // Those that have ended need no room any more.
@@ -116,4 +154,23 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 async fn answer(mut router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
     // A router is always ready.
     router.call(request.map(Body::new)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_connections_are_taken_than_there_are_files_for() {
+        for (files, room) in [
+            (None, CONNECTIONS),
+            (Some(1_000_000), CONNECTIONS),
+            (Some(4_352), CONNECTIONS),
+            (Some(1_024), 768),
+            (Some(300), 150),
+            (Some(0), 1),
+        ] {
+            assert_eq!(connections(files), room, "{files:?}");
+        }
+    }
 }

@@ -63,12 +63,14 @@ mod welcome;
 mod words;
 
 use axum::{
-    Router, extract::DefaultBodyLimit, middleware, routing::MethodRouter, routing::get, routing::post,
+    Router, extract::DefaultBodyLimit, http::HeaderMap, middleware, routing::MethodRouter, routing::get,
+    routing::post,
 };
 use tower_http::csrf::CsrfLayer;
 
 use super::{AppState, busy::Takes};
 
+pub(super) use self::access::is_member;
 pub use self::{access::Access, images::Uploads, live::Live, preflight::Surveyor, start::Growth};
 use self::{
     access::Gate,
@@ -184,6 +186,16 @@ pub const ROUTES: &[Route] = &[
     // Everything else: not there, for those who are logged in; a login for all others.
     route("/staff/{*rest}", Access::Member, || axum::routing::any(problems::not_found)),
 ];
+
+/// Who may use a route, by its path as it stands in [`ROUTES`]; nothing when it is no staff route.
+pub(super) fn access_of(path: &str) -> Option<Access> {
+    ROUTES.iter().find(|route| route.path == path).map(|route| route.access)
+}
+
+/// Whether a request comes from a browser from which somebody of the staff logged in before.
+pub(super) fn is_known_device(state: &AppState, headers: &HeaderMap) -> bool {
+    cookies::device(state, headers).is_some()
+}
 
 /// What a route takes, by its path as it stands in [`ROUTES`]; every other one takes forms.
 pub(super) fn takes(path: &str) -> Takes {

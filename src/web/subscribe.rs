@@ -27,7 +27,7 @@ use super::{
     AppState,
     captcha::{self, Kept},
     check_mailbox,
-    client::Client,
+    client::{Client, Counted},
     form_body::form_in,
     origin::RequestOrigin,
     problem::{self, Problem},
@@ -72,7 +72,7 @@ struct Shows<'a> {
 /// `GET /`
 pub async fn form(visitor: Visitor, extensions: Extensions, headers: HeaderMap) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
-    let place = place(&visitor.state, Client::of(&extensions, &headers, &visitor.state.trusted_proxies));
+    let place = place(&visitor.state, Client::of(&extensions, &headers, &visitor.state.proxies));
     let form = Shows {
         email: "",
         error: None,
@@ -107,7 +107,7 @@ pub async fn submit(
 async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
     let headers = request.headers().clone();
-    let client = Client::of(request.extensions(), &headers, &state.trusted_proxies);
+    let client = Client::of(request.extensions(), &headers, &state.proxies);
     let Form(sent) = form_in::<Sent>(request).await?;
     let locale = Locale::from_tag(&sent.locale).unwrap_or(visitor.locale);
     let visitor = Visitor { locale, ..visitor };
@@ -144,7 +144,7 @@ async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Re
         shown,
         names_text,
         form_page: &form_page,
-        client_ip: client.filter(|_| state.keeps_ip).map(|client| client.address),
+        client_ip: client.filter(|_| state.keeps_ip).and_then(|client| client.address),
         place,
         replaces: None,
     };
@@ -168,9 +168,13 @@ pub fn error_key(error: AddressError) -> &'static str {
     }
 }
 
-/// Where a form came from, if that tells visitors apart.
+/// Where a form came from.
 pub fn place(state: &AppState, client: Option<Client>) -> Option<Place> {
-    client.and_then(Client::to_count).map(|address| Place::of(&state.keys, address))
+    Some(match client?.counted {
+        Counted::One(client) => Place::of(&state.keys, client),
+        Counted::Likely { client, .. } => Place::likely(&state.keys, client),
+        Counted::Everybody(proxy) => Place::of_everybody(&state.keys, proxy),
+    })
 }
 
 /// Why a form looks as if a program had sent it. A person's may too: a password manager fills in what is not shown, and

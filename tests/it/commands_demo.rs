@@ -92,6 +92,15 @@ async fn the_demo_does_the_whole_job_and_stops_with_nothing_left_running() {
         assert_eq!(get(port, view).await.status, 200, "{view}");
     }
     assert!(get(port, "/inbox").await.body.contains("an anna.becker@example.org"));
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    for host in ["evil.example", "evil.example:80", "localhost.evil.example"] {
+        for page in ["/inbox", "/inbox/5", "/inbox/5/source", "/inbox/5/body.html"] {
+            let answer = http::send(address, Method::GET, page, &[("host", host)], "").await;
+            assert_eq!(answer.status, 421, "{page}");
+            assert!(!answer.body.contains("becker"), "{page}");
+        }
+    }
+    assert_eq!(http::send(address, Method::GET, "/inbox", &[("host", "localhost")], "").await.status, 200);
 
     // One folder, one demo.
     let second = other.run(&["demo", "--port", &free_port().to_string(), "--dir", folder.path()]).await;

@@ -222,6 +222,12 @@ async fn a_visitors_ip_address_is_recorded_only_where_the_operator_asks_for_it()
         let events = events(&app, "maria@example.org").await;
         assert_eq!(events[0].client_ip.as_deref(), recorded, "{settings:?}");
     }
+    // A trusted proxy's own address is no visitor's.
+    let app = App::new().setting("KEEP_IP_DAYS", "7").setting("TRUSTED_PROXIES", "127.0.0.1");
+    let app = app.without_worker().start().await;
+    let headers = [headers[0], ("x-forwarded-for", "unknown")];
+    app.request(axum::http::Method::POST, "/subscribe", &headers, form).await;
+    assert_eq!(events(&app, "maria@example.org").await[0].client_ip, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@
 )]
 #![allow(clippy::type_complexity, clippy::format_push_string, reason = "a test is read top to bottom")]
 
+mod forwarded;
 mod harness;
 
 mod addresses;
@@ -43,6 +44,7 @@ mod mails_on_the_wire;
 mod migration_batches;
 mod migration_mailboxes;
 mod migration_planned;
+mod odd_input;
 mod overtaking;
 mod own_page;
 mod pace;

@@ -117,6 +117,36 @@ async fn the_address_decides_the_language_then_the_browser_then_the_publication(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hosts_below_ours_are_bound_to_tls_only_where_the_service_has_a_host_of_its_own_or_somebody_says_so()
+{
+    let (alone, all) = ("max-age=31536000", "max-age=31536000; includeSubDomains");
+    for (url, setting, expected) in [
+        ("https://brief.example.org", "", all),
+        ("https://brief.example.org", "off", alone),
+        ("https://example.org", "", alone),
+        ("https://example.org", "on", all),
+        ("http://127.0.0.1:8080", "on", ""),
+    ] {
+        let app = App::new().without_worker().setting("PUBLIC_URL", url).setting("HSTS_SUBDOMAINS", setting);
+        let answer = app.start().await.get("/").await;
+        assert_eq!(answer.header("strict-transport-security"), expected, "{url} {setting}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_that_says_to_try_again_leads_to_no_other_site() {
+    let app = App::new().without_worker().setting("REQUESTS_PER_CLIENT", "1");
+    let app = app.setting("TRUSTED_PROXIES", "127.0.0.1").start().await;
+    let client = [("x-forwarded-for", "192.0.2.7"), ("accept-language", "de")];
+    assert_eq!(app.request(Method::GET, "/", &client, "").await.status, 200);
+    for path in ["//evil.example/x", "///evil.example", "//evil.example/../check-mailbox"] {
+        let page = app.request(Method::GET, path, &client, "").await;
+        assert_eq!(page.status, 429);
+        assert!(page.body.contains("href=\"/\"") && !page.body.contains("evil"), "{path}: {}", page.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_answer_carries_the_security_headers() {
     let app = App::new().without_worker().start().await;
     let confirm = confirm_link(&app, "maria@example.org").await;
@@ -133,7 +163,9 @@ async fn every_answer_carries_the_security_headers() {
             }
             assert!(!csp.contains("unsafe") && !csp.contains("script-src"), "{csp}");
             assert_eq!(answer.header("x-content-type-options"), "nosniff", "{method} {path}");
-            assert!(answer.header("strict-transport-security").starts_with("max-age="), "{method} {path}");
+            let hsts = answer.header("strict-transport-security");
+            assert_eq!(hsts, "max-age=31536000; includeSubDomains", "{method} {path}");
+            assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin", "{method} {path}");
             let is_token = tokens.contains(path);
             let referrer = if is_token { "no-referrer" } else { "same-origin" };
             assert_eq!(answer.header("referrer-policy"), referrer, "{method} {path}");

@@ -1,8 +1,15 @@
 //! Clients that dawdle, and more of them than anybody can serve: neither may hold up the others.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use axum::http::Method;
+use rundbrief::domain::staff::Role;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -10,7 +17,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::harness::{App, TestApp, http};
+use crate::harness::{App, TestApp, browser::PASSWORD, http};
 
 /// Says these words, then goes on with a byte now and then; answers what came back until the server hung up, and after
 /// how long.
@@ -121,4 +128,195 @@ async fn beyond_so_many_requests_at_once_there_is_a_clear_answer_at_once() {
     assert!(last < Duration::from_secs(2), "nobody was turned away before {last:?}");
     assert_eq!(app.get("/health/live").await.status, 200);
     assert_eq!(app.get("/").await.status, 200, "and afterwards all is well");
+}
+
+/// Sends this and answers what comes back until the server hangs up, or for ten seconds: a request that is waited for is
+/// given up after fifteen.
+async fn raw(app: &TestApp, head: &str, more: &[u8]) -> String {
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The server may have answered and hung up by then.
+    let _ = stream.write_all(more).await;
+    let mut answer = Vec::new();
+    let _ = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn post(path: &str, length: &str, more: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{length}\r\n{more}\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_for_a_stranger_is_refused_before_it_is_read() {
+    let app = App::new().without_worker().start().await;
+    let (million, chunked) = ("Content-Length: 1000000", "Transfer-Encoding: chunked");
+    // One chunk of 20 KB, and no end.
+    let chunk = [b"4e20\r\n".to_vec(), vec![b'a'; 20_000]].concat();
+    for path in ["/staff/login", "/staff/login/code", "/staff/welcome/x", "/subscribe", "/data/x/address"] {
+        let answer = raw(&app, &post(path, million, ""), b"").await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{path}: {answer}");
+        let answer = raw(&app, &post(path, chunked, ""), &chunk).await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{path}: {answer}");
+    }
+    // Whoever is not logged in is sent to log in.
+    for path in ["/staff/publication", "/staff/account/name", "/staff/subscribers/import", "/staff/images"] {
+        let forged = "Cookie: __Host-rundbrief=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n";
+        for more in ["", forged] {
+            let answer = raw(&app, &post(path, million, more), b"").await;
+            assert!(answer.starts_with("HTTP/1.1 303"), "{path}: {answer}");
+            let answer = raw(&app, &post(path, chunked, more), &chunk).await;
+            assert!(answer.starts_with("HTTP/1.1 303"), "{path}: {answer}");
+        }
+    }
+    let path = app.unsubscribe_path(app.subscriber("maria@example.org").await);
+    let answer = raw(&app, &post(&path, million, ""), b"").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "nobody is kept from leaving: {answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_long_forms_of_staff_only_so_many_are_held() {
+    let app = App::new().without_worker().start().await;
+    let ada = app.member("ada@example.org", Role::Editor).await;
+    let browser = app.browser_of(&ada).await;
+    let cookie = format!("Cookie: __Host-rundbrief={}\r\n", browser.cookie("__Host-rundbrief"));
+    let head = post("/staff/account/name", "Content-Length: 1000000", &cookie);
+    let mut unfinished = Vec::new();
+    for _ in 0..32 {
+        let mut stream = TcpStream::connect(app.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(b"name=").await.unwrap();
+        unfinished.push(stream);
+    }
+    // Until all of them are being read.
+    let mut answer = String::new();
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(app.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut beginning = [0; 12];
+        if timeout(Duration::from_millis(200), stream.read_exact(&mut beginning)).await.is_ok() {
+            answer = String::from_utf8_lossy(&beginning).into_owned();
+            break;
+        }
+    }
+    assert_eq!(answer, "HTTP/1.1 503");
+    assert_eq!(browser.post("/staff/account/name", &[("name", "Ada")]).await.status, 303, "short ones go on");
+    drop(unfinished);
+    let long = "x".repeat(100_000);
+    let mut status = 0;
+    for _ in 0..100 {
+        status = browser.post("/staff/account/name", &[("name", &long)]).await.status.as_u16();
+        if status != 503 {
+            break;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(status, 422, "it was read, and is no name");
+}
+
+/// Sends what a form begins with and then bytes without end; answers how many were taken, in megabytes, and the answer.
+async fn without_end(app: &TestApp, cookie: &str, begin: &str) -> (usize, String) {
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    let head = format!(
+        "POST /staff/subscribers/import HTTP/1.1\r\nHost: x\r\nContent-Length: 300000000\r\n{cookie}\
+         Content-Type: multipart/form-data; boundary=b\r\n\r\n{begin}"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    let mut answer = [0; 12];
+    let megabyte = vec![b'a'; 1024 * 1024];
+    let mut taken = 0;
+    let answered = timeout(Duration::from_secs(60), reading.read_exact(&mut answer));
+    let sent = async {
+        while taken < 300 && writing.write_all(&megabyte).await.is_ok() {
+            taken += 1;
+        }
+        // The line is broken, or the server waits for more.
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        read = answered => drop(read.expect("an answer")),
+        () = sent => {}
+    }
+    (taken, String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_form_with_a_file_nothing_else_may_be_long() {
+    let app = App::new().without_worker().start().await;
+    let admin = app.member("admin@example.org", Role::Admin).await;
+    let browser = app.browser_of(&admin).await;
+    let cookie = format!("Cookie: __Host-rundbrief={}\r\n", browser.cookie("__Host-rundbrief"));
+    for begin in [
+        "--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\n",
+        "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"",
+        "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n",
+        "what stands before the first part",
+    ] {
+        let (taken, answer) = without_end(&app, &cookie, begin).await;
+        // The rest was on its way in the buffers of the two sockets.
+        assert!(taken < 30, "{taken} MB were read: {begin}");
+        assert_eq!(answer, "HTTP/1.1 422", "{begin}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_logins_keeps_nobody_from_leaving_and_no_known_browser_out() {
+    let app = App::new().without_worker().start().await;
+    app.member("ada@example.org", Role::Editor).await;
+    let owner = app.browser();
+    assert_eq!(owner.log_in("ada@example.org", PASSWORD).await.status, 303);
+    owner.post("/staff/logout", &[]).await;
+    let mut paths = Vec::new();
+    for n in 0..50 {
+        paths.push(app.unsubscribe_path(app.subscriber(&format!("a{n}@example.org")).await));
+    }
+
+    let (over, turned_away) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let mut flood = JoinSet::new();
+    for n in 0..600 {
+        let (address, over, turned_away) = (app.address, Arc::clone(&over), Arc::clone(&turned_away));
+        flood.spawn(async move {
+            let headers = [("content-type", "application/x-www-form-urlencoded"), ("accept-language", "de")];
+            let mut answers = Vec::new();
+            for again in 0.. {
+                let form = format!("email=a{n}.{again}%40example.org&password=something+else");
+                let answer = http::send(address, Method::POST, "/staff/login", &headers, form).await;
+                if answer.status == 503 {
+                    turned_away.fetch_add(1, Ordering::SeqCst);
+                }
+                answers.push(answer);
+                if over.load(Ordering::SeqCst) {
+                    break;
+                }
+                sleep(Duration::from_secs(1)).await;
+            }
+            answers
+        });
+    }
+    let height = async |more: usize| {
+        let goal = turned_away.load(Ordering::SeqCst) + more;
+        while turned_away.load(Ordering::SeqCst) < goal {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), height(100)).await.expect("the flood is at its height");
+    for path in &paths {
+        assert_eq!(app.get(path).await.status, 200);
+        assert_eq!(app.post(path, "List-Unsubscribe=One-Click").await.status, 200);
+    }
+    assert_eq!(owner.log_in("ada@example.org", PASSWORD).await.status, 303, "from a browser that is known");
+    assert_eq!(app.get("/").await.status, 200);
+    timeout(Duration::from_secs(60), height(1)).await.expect("the flood has not ended");
+    over.store(true, Ordering::SeqCst);
+    let answers: Vec<_> = flood.join_all().await.into_iter().flatten().collect();
+    assert!(answers.iter().any(|answer| answer.status == 422), "some of them were looked at");
+    for answer in answers.iter().filter(|answer| answer.status != 422) {
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "5"));
+        assert!(answer.body.contains("Gerade ist viel los") && answer.body.contains("href=\"/staff\""));
+    }
+    let left = app.count("select count(*) from subscribers where state = 'unsubscribed'").await;
+    assert_eq!(left, 50);
 }

@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{Path, State},
-    http::{StatusCode, header},
+    extract::{Path, Request, State},
+    http::{StatusCode, header, uri::Authority},
+    middleware::{self, Next},
     response::{Html, IntoResponse, Response},
     routing::get,
 };
 use mail_parser::{Message, MessageParser};
 use serde_json::{Value, json};
 use tera::{Context, Tera};
+use url::Url;
+
+use crate::config::is_on_this_machine;
 
 use super::catcher::{Caught, Mails};
 
@@ -30,7 +34,29 @@ pub fn router<S: Clone + Send + Sync + 'static>(mails: Mails) -> anyhow::Result<
         .route("/inbox/{number}/source", get(show_source))
         .route("/inbox/{number}/body.html", get(body))
         .route("/inbox/pictures/{file}", get(picture))
+        .layer(middleware::from_fn(on_this_machine))
         .with_state(inbox))
+}
+
+/// Answers 421 to who asks for another host than this machine: a page elsewhere can have its own name lead here (DNS
+/// rebinding), and would then read the mails.
+async fn on_this_machine(request: Request, next: Next) -> Response {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = hosts.next().and_then(|host| host.to_str().ok());
+    let of_uri = request.uri().authority().map(Authority::as_str);
+    if hosts.next().is_none() && is_this_machine(of_uri.or(host).unwrap_or_default()) {
+        return next.run(request).await;
+    }
+    let page = "<!doctype html><title>421</title><p>Der Posteingang der Vorführung ist nur unter \
+                <code>127.0.0.1</code> und <code>localhost</code> zu sehen. / The demo's inbox is at <code>127.0.0.1</code> and \
+                <code>localhost</code> alone.";
+    (StatusCode::MISDIRECTED_REQUEST, Html(page)).into_response()
+}
+
+/// Whether a `Host` names this machine, with or without a port.
+fn is_this_machine(host: &str) -> bool {
+    let is = |url: Url| is_on_this_machine(&url) && url.username().is_empty() && url.path() == "/";
+    Url::parse(&format!("http://{host}")).is_ok_and(is)
 }
 
 #[derive(Clone)]
@@ -108,4 +134,26 @@ fn summary(mail: &Caught) -> Value {
 
 fn parsed(mail: &Caught) -> Option<Message<'_>> {
     MessageParser::default().parse(mail.source.as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_open_the_inbox() {
+        for host in ["127.0.0.1", "127.0.0.1:8080", "localhost:8080", "LOCALHOST", "[::1]:8080"] {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example:8080",
+            "evil.example@127.0.0.1",
+            "192.0.2.1:80",
+            "a b",
+        ] {
+            assert!(!is_this_machine(host), "{host}");
+        }
+    }
 }

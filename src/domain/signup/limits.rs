@@ -34,6 +34,37 @@ pub struct Place {
     pub client: [u8; 16],
     /// HMAC of the /24 (IPv4) or the /48 (IPv6): what one organisation has.
     pub range: [u8; 16],
+    /// Whom it stands for.
+    pub of: PlaceOf,
+}
+
+/// Whom a [`Place`] stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaceOf {
+    /// One visitor.
+    Visitor,
+    /// Most likely one visitor, perhaps more.
+    LikelyVisitor,
+    /// Everybody of whom no more is known than the proxy they come through.
+    Everybody,
+}
+
+/// How many times the limits of one network a place has that may stand for many people: none of them is to go without
+/// their mail because of the others.
+pub const SHARED: u32 = 10;
+
+impl PlaceOf {
+    /// Whether it may stand for many, so that mails are held from [`SHARED`] times the limit on.
+    #[must_use]
+    pub fn is_shared(self) -> bool {
+        self != Self::Visitor
+    }
+
+    /// How many times as many signups it takes until a proof of work is asked for.
+    #[must_use]
+    pub fn patience(self) -> u32 {
+        if self == Self::Everybody { SHARED } else { 1 }
+    }
 }
 
 impl Place {
@@ -47,13 +78,28 @@ impl Place {
             }
             IpAddr::V6(v6) => (leading(v6, 8), leading(v6, 6)),
         };
-        let hmac = |purpose, bytes: &[u8]| {
-            let mut short = [0; 16];
-            short.copy_from_slice(&keys.sign(purpose, bytes)[..16]);
-            short
-        };
-        Self { client: hmac("signup client", &client), range: hmac("signup range", &range) }
+        let (client, range) = (hmac(keys, "signup client", &client), hmac(keys, "signup range", &range));
+        Self { client, range, of: PlaceOf::Visitor }
     }
+
+    /// The same for an address that is likely the visitor's.
+    #[must_use]
+    pub fn likely(keys: &SecretKeys, address: IpAddr) -> Self {
+        Self { of: PlaceOf::LikelyVisitor, ..Self::of(keys, address) }
+    }
+
+    /// The place of everybody who comes through this proxy and of whom no more is known.
+    #[must_use]
+    pub fn of_everybody(keys: &SecretKeys, proxy: IpAddr) -> Self {
+        let all = hmac(keys, "signup proxy", proxy.to_canonical().to_string().as_bytes());
+        Self { client: all, range: all, of: PlaceOf::Everybody }
+    }
+}
+
+fn hmac(keys: &SecretKeys, purpose: &str, bytes: &[u8]) -> [u8; 16] {
+    let mut short = [0; 16];
+    short.copy_from_slice(&keys.sign(purpose, bytes)[..16]);
+    short
 }
 
 fn leading(address: Ipv6Addr, bytes: usize) -> Vec<u8> {
@@ -116,7 +162,9 @@ async fn judge(
     }
     Ok(if over(mails.day, limits.mails_a_day) || over(mails.week, limits.mails_a_week) {
         Verdict::Hold(HeldFor::Mailbox)
-    } else if over(before.client, limits.per_client) || over(before.range, limits.per_range) {
+    } else if over(before.client, limits.per_client * before.times())
+        || over(before.range, limits.per_range * before.times())
+    {
         Verdict::Hold(HeldFor::Network)
     } else if over(before.domain, limits.per_domain) {
         Verdict::Hold(HeldFor::Domain)
@@ -180,7 +228,15 @@ struct Signups {
     range: i64,
     domain: i64,
     all: i64,
+    is_shared: bool,
     released: bool,
+}
+
+impl Signups {
+    /// How many times the limits of a network count here.
+    fn times(&self) -> u32 {
+        if self.is_shared { SHARED } else { 1 }
+    }
 }
 
 async fn signups_before(
@@ -193,10 +249,12 @@ async fn signups_before(
         r#"select
              (select count(*) from (
                  select from signups g where g.client_hmac = s.client_hmac
-                   and g.requested_at > $2 and (g.requested_at, g.id) < (s.requested_at, s.id) limit $3) c) as "client!",
+                   and g.requested_at > $2 and (g.requested_at, g.id) < (s.requested_at, s.id)
+                 limit case when s.place_is_shared then $3 * $7::bigint else $3 end) c) as "client!",
              (select count(*) from (
                  select from signups g where g.range_hmac = s.range_hmac
-                   and g.requested_at > $2 and (g.requested_at, g.id) < (s.requested_at, s.id) limit $4) c) as "range!",
+                   and g.requested_at > $2 and (g.requested_at, g.id) < (s.requested_at, s.id)
+                 limit case when s.place_is_shared then $4 * $7::bigint else $4 end) c) as "range!",
              (select count(*) from (
                  select from signups g
                  where substring(g.email_normalized from '[^@]*$') = substring(s.email_normalized from '[^@]*$')
@@ -205,6 +263,7 @@ async fn signups_before(
                  select from signups g
                  where g.turned_away_at is null and g.requested_at > $2
                    and (g.requested_at, g.id) < (s.requested_at, s.id) limit $6) c) as "all!",
+             s.place_is_shared as is_shared,
              s.released_at is not null as "released!"
            from signups s where s.id = $1"#,
         signup.id.0,
@@ -212,7 +271,8 @@ async fn signups_before(
         i64::from(limits.per_client),
         i64::from(limits.per_range),
         i64::from(limits.per_domain),
-        i64::from(limits.in_all)
+        i64::from(limits.in_all),
+        i64::from(SHARED)
     )
     .fetch_one(db)
     .await
@@ -251,6 +311,16 @@ mod tests {
         assert_eq!(one.range, near.range);
         assert_ne!(one.range, far.range);
         assert_eq!(one, place("::ffff:192.0.2.1"));
+    }
+
+    #[test]
+    fn everybody_behind_a_proxy_is_not_the_proxy() {
+        let keys = SecretKeys::parse(&STANDARD.encode([3; 32])).unwrap();
+        let proxy = "192.0.2.1".parse().unwrap();
+        let everybody = Place::of_everybody(&keys, proxy);
+        assert_ne!(everybody.client, Place::of(&keys, proxy).client);
+        assert_ne!(everybody.range, Place::of(&keys, proxy).range);
+        assert_eq!(Place::likely(&keys, proxy).client, Place::of(&keys, proxy).client);
     }
 
     #[test]

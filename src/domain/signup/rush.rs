@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use crate::config::SignupLimits;
 
-use super::limits::Place;
+use super::limits::{Place, PlaceOf, SHARED};
 
 /// The time in which signups are counted, as for the limits.
 const WINDOW: Duration = Duration::hours(1);
@@ -43,6 +43,12 @@ impl Line {
     /// A rush begins at half of a limit; where there is none, at a number of its own.
     fn of(limit: u32, rush_without: u32) -> Self {
         Self { rush: if limit == 0 { rush_without } else { limit.div_ceil(2) }, limit }
+    }
+
+    /// The same for a place that may stand for many.
+    fn for_place(self, of: PlaceOf) -> Self {
+        let limit = if of.is_shared() { self.limit * SHARED } else { self.limit };
+        Self { rush: self.rush * of.patience(), limit }
     }
 
     /// As far as is counted.
@@ -88,6 +94,8 @@ pub async fn from_network(
     place: &Place,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Standing> {
+    let (client, range) =
+        (thresholds.from_client.for_place(place.of), thresholds.from_range.for_place(place.of));
     // In the order of the indexes, so that they are read whatever the planner thinks of the table.
     let counts = sqlx::query!(
         r#"select
@@ -100,12 +108,12 @@ pub async fn from_network(
         place.client.as_slice(),
         place.range.as_slice(),
         now - WINDOW,
-        thresholds.from_client.most(),
-        thresholds.from_range.most()
+        client.most(),
+        range.most()
     )
     .fetch_one(db)
     .await?;
-    Ok(thresholds.from_client.at(counts.client).or(thresholds.from_range.at(counts.range)))
+    Ok(client.at(counts.client).or(range.at(counts.range)))
 }
 
 /// How it stands with all signups. The count stops where it can change nothing more.
@@ -151,6 +159,19 @@ mod tests {
         assert_eq!(rush(thresholds(20, 60, 1_000)), [10, 30, 500]);
         assert_eq!(rush(thresholds(1, 5, 1)), [1, 3, 1]);
         assert_eq!(rush(thresholds(0, 0, 0)), [30, 30, 500]);
+    }
+
+    #[test]
+    fn who_may_be_many_is_asked_and_held_later() {
+        let line = thresholds(20, 60, 1_000).from_client;
+        let at = |of, count| line.for_place(of).at(count);
+        let standing = |asks, waits| Standing { asks, waits };
+        assert_eq!(at(PlaceOf::Visitor, 20), standing(true, true));
+        assert_eq!(at(PlaceOf::LikelyVisitor, 10), standing(true, false));
+        assert_eq!(at(PlaceOf::LikelyVisitor, 200), standing(true, true));
+        assert_eq!(at(PlaceOf::Everybody, 99), standing(false, false));
+        assert_eq!(at(PlaceOf::Everybody, 199), standing(true, false));
+        assert_eq!(at(PlaceOf::Everybody, 200), standing(true, true));
     }
 
     #[test]

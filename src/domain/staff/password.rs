@@ -14,7 +14,11 @@
 use std::{collections::HashSet, sync::Arc, sync::LazyLock, time::Duration};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
-use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tokio::{
+    sync::{AcquireError, Semaphore},
+    task::spawn_blocking,
+    time::timeout,
+};
 
 use crate::domain::staff::secret::random;
 
@@ -195,13 +199,27 @@ const NOBODY: &str =
 
 /// Hashes at the same time, at most: each takes 19 MiB and a processor.
 const AT_A_TIME: usize = 4;
+/// How many of them may be for people who are not known: the others wait for nobody else.
+const OF_STRANGERS: usize = 3;
 /// How long to wait for a place among them.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Hashes and checks passwords, away from the threads that answer requests, and few at a time: a flood of logins costs
-/// 76 MiB and no more.
+/// 76 MiB and no more. How many may wait is limited where requests are taken in.
 #[derive(Clone)]
-pub struct Passwords(Arc<Semaphore>);
+pub struct Passwords {
+    places: Arc<Semaphore>,
+    of_strangers: Arc<Semaphore>,
+}
+
+/// Who wants a password checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// Somebody who is logged in, or who comes from a device that logged in to this account before.
+    Known,
+    /// Anybody else.
+    Stranger,
+}
 
 /// Why a password could not be hashed or checked.
 #[derive(Debug, thiserror::Error)]
@@ -227,12 +245,15 @@ pub enum Checked {
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_A_TIME)))
+        Self {
+            places: Arc::new(Semaphore::new(AT_A_TIME)),
+            of_strangers: Arc::new(Semaphore::new(OF_STRANGERS)),
+        }
     }
 }
 
 impl Passwords {
-    /// The hash of a new password.
+    /// The hash of a new password. Whoever may set one is known, if only by a one-time link.
     ///
     /// # Errors
     /// [`HashError`].
@@ -249,7 +270,7 @@ impl Passwords {
     }
 
     async fn hash_text(&self, password: String) -> Result<String, HashError> {
-        self.apart(move || {
+        self.apart(Asking::Known, move || {
             let salt: [u8; 16] = random();
             let hash = argon2().hash_password_with_salt(password.as_bytes(), &salt);
             hash.map(|hash| hash.to_string()).map_err(|error| HashError::Failed(error.to_string()))
@@ -261,14 +282,14 @@ impl Passwords {
     ///
     /// # Errors
     /// [`HashError`].
-    pub async fn check(&self, typed: &str, hash: Option<&str>) -> Result<Checked, HashError> {
+    pub async fn check(&self, typed: &str, hash: Option<&str>, asking: Asking) -> Result<Checked, HashError> {
         // Longer than any password that was ever set.
         let hash = hash.filter(|_| typed.len() <= LONGEST);
         let typed = if typed.len() <= LONGEST { typed.to_owned() } else { String::new() };
         let (against, is_somebodys) = (hash.unwrap_or(NOBODY).to_owned(), hash.is_some());
         let is_old = !against.starts_with(TODAY);
         let is_right = self
-            .apart(move || {
+            .apart(asking, move || {
                 PasswordVerifier::<str>::verify_password(&argon2(), typed.as_bytes(), &against).is_ok()
             })
             .await?;
@@ -282,9 +303,10 @@ impl Passwords {
     /// Does the work on a thread of its own. Whoever asked may go away meanwhile: the place is taken until it is done.
     async fn apart<T: Send + 'static>(
         &self,
+        asking: Asking,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HashError> {
-        let place = timeout(PATIENCE, self.0.clone().acquire_owned()).await;
+        let place = timeout(PATIENCE, self.place(asking)).await;
         let Ok(Ok(place)) = place else { return Err(HashError::Busy) };
         let done = spawn_blocking(move || {
             let done = work();
@@ -292,6 +314,15 @@ impl Passwords {
             done
         });
         done.await.map_err(|error| HashError::Failed(error.to_string()))
+    }
+
+    /// A place; strangers come one after the other to their part of them first.
+    async fn place(&self, asking: Asking) -> Result<impl Send + use<>, AcquireError> {
+        let of_strangers = match asking {
+            Asking::Known => None,
+            Asking::Stranger => Some(Arc::clone(&self.of_strangers).acquire_owned().await?),
+        };
+        Ok((Arc::clone(&self.places).acquire_owned().await?, of_strangers))
     }
 }
 
@@ -353,18 +384,42 @@ mod tests {
         let password = NewPassword::check("rgVbn3kLpQ7x", &[]).unwrap();
         let hash = passwords.hash(&password).await.unwrap();
         assert!(hash.starts_with(TODAY), "{hash}");
-        assert_eq!(passwords.check("rgVbn3kLpQ7x", Some(&hash)).await.unwrap(), Checked::Right);
-        assert_eq!(passwords.check("rgVbn3kLpQ7y", Some(&hash)).await.unwrap(), Checked::Wrong);
-        assert_eq!(passwords.check("rgVbn3kLpQ7x", None).await.unwrap(), Checked::Wrong);
-        assert_eq!(passwords.check(&"x".repeat(1000), Some(&hash)).await.unwrap(), Checked::Wrong);
+        assert_eq!(
+            passwords.check("rgVbn3kLpQ7x", Some(&hash), Asking::Stranger).await.unwrap(),
+            Checked::Right
+        );
+        assert_eq!(
+            passwords.check("rgVbn3kLpQ7y", Some(&hash), Asking::Stranger).await.unwrap(),
+            Checked::Wrong
+        );
+        assert_eq!(passwords.check("rgVbn3kLpQ7x", None, Asking::Known).await.unwrap(), Checked::Wrong);
+        assert_eq!(
+            passwords.check(&"x".repeat(1000), Some(&hash), Asking::Stranger).await.unwrap(),
+            Checked::Wrong
+        );
     }
 
     #[tokio::test]
     async fn a_hash_under_weaker_parameters_is_right_but_old() {
         let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8192, 1, 1, None).unwrap());
         let hash = weak.hash_password_with_salt(b"rgVbn3kLpQ7x", &[1; 16]).unwrap().to_string();
-        let checked = Passwords::default().check("rgVbn3kLpQ7x", Some(&hash)).await.unwrap();
+        let checked =
+            Passwords::default().check("rgVbn3kLpQ7x", Some(&hash), Asking::Stranger).await.unwrap();
         assert_eq!(checked, Checked::RightButOld);
+    }
+
+    #[tokio::test]
+    async fn strangers_never_have_every_place() {
+        let passwords = Passwords::default();
+        let mut taken = Vec::new();
+        for _ in 0..OF_STRANGERS {
+            taken.push(passwords.place(Asking::Stranger).await.unwrap());
+        }
+        let next = timeout(Duration::from_millis(50), passwords.place(Asking::Stranger)).await;
+        assert!(next.is_err(), "one more of them has to wait");
+        passwords.place(Asking::Known).await.unwrap();
+        taken.pop();
+        passwords.place(Asking::Stranger).await.unwrap();
     }
 
     #[test]

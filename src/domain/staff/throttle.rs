@@ -3,8 +3,9 @@
 //! | attempts are counted | at once | then |
 //! |---|---|---|
 //! | for the account, known or not | 6 | 15 s, 30 s, 1 min … 15 min between two |
-//! | for the network they come from | 31 | the same |
-//! | for a device that logged in before | 6 | the same, in the place of both others |
+//! | for the network they come from: an IPv4 address, a /64 of IPv6 | 31 | the same |
+//! | for the /56 and the /48 of IPv6 around it | 121, 481 | the same |
+//! | for a device that logged in before | 6 | the same, in the place of all others |
 //!
 //! Each attempt is counted before it is looked at, so a hundred at the same moment are a hundred; a success takes its own
 //! count back. A day without attempts forgets them all.
@@ -15,9 +16,13 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Duration, Utc};
+use ipnet::IpNet;
 use sqlx::PgConnection;
 
-use crate::{config::SecretKeys, domain::staff::secret::Device};
+use crate::{
+    config::SecretKeys,
+    domain::{network, staff::secret::Device},
+};
 
 /// Attempts for one account, or from one device, after which the next may still come at once.
 const FREE_FOR_ACCOUNT: i32 = 5;
@@ -55,7 +60,7 @@ pub struct Trying<'a> {
 pub struct Attempt {
     /// The account's or the device's count.
     account: [u8; 32],
-    place: Option<[u8; 32]>,
+    networks: Vec<[u8; 32]>,
     /// If it fails, the next one has to wait, for the first time.
     pub begins_to_hold: bool,
 }
@@ -83,26 +88,34 @@ pub async fn admit(
         Some(device) => keys.sign("staff throttle device", device.nonce()),
         None => keys.sign("staff throttle account", trying.account.as_bytes()),
     };
-    let place = trying.place.filter(|_| trying.device.is_none()).map(|address| place(keys, address));
-    // All of them are looked at before one is counted: what is refused does not count.
-    let for_account = count(&mut *db, &account, now).await?;
-    let for_place = match &place {
-        Some(place) => Some(count(&mut *db, place, now).await?),
-        None => None,
+    let networks = match trying.place.filter(|_| trying.device.is_none()) {
+        Some(address) => network::around(address),
+        None => Vec::new(),
     };
-    let until = for_account.blocked_until.max(for_place.as_ref().and_then(|count| count.blocked_until));
+    // All of them are looked at before one is counted: what is refused does not count. Always in this order, the account
+    // and then from the smallest network to the largest, so that two of them never wait for each other.
+    let for_account = count(&mut *db, &account, now).await?;
+    let mut until = for_account.blocked_until;
+    let mut for_networks = Vec::new();
+    for network in networks {
+        let bucket = bucket_of(keys, network.addresses);
+        let count = count(&mut *db, &bucket, now).await?;
+        until = until.max(count.blocked_until);
+        for_networks.push((bucket, count.attempts, FREE_FOR_PLACE * network.times.cast_signed()));
+    }
     if let Some(until) = until {
         return Ok(Admission::WaitUntil(until));
     }
     let attempts = for_account.attempts + 1;
     store(&mut *db, &account, attempts, FREE_FOR_ACCOUNT, now).await?;
-    if let (Some(place), Some(count)) = (&place, for_place) {
-        store(&mut *db, place, count.attempts + 1, FREE_FOR_PLACE, now).await?;
+    for (bucket, attempts, free) in &for_networks {
+        store(&mut *db, bucket, attempts + 1, *free, now).await?;
     }
-    Ok(Admission::Go(Attempt { account, place, begins_to_hold: attempts == FREE_FOR_ACCOUNT + 1 }))
+    let networks = for_networks.into_iter().map(|(bucket, ..)| bucket).collect();
+    Ok(Admission::Go(Attempt { account, networks, begins_to_hold: attempts == FREE_FOR_ACCOUNT + 1 }))
 }
 
-/// Takes the counts of a success back: the account's altogether, the network's by one.
+/// Takes the counts of a success back: the account's altogether, each network's by one.
 ///
 /// # Errors
 /// When the database fails.
@@ -113,7 +126,7 @@ pub async fn succeeded(db: &mut PgConnection, attempt: &Attempt, now: DateTime<U
     password_was_right(db, attempt, now).await
 }
 
-/// Takes back what the network was counted for a right password; the account's count stays until the code was right too.
+/// Takes back what the networks were counted for a right password; the account's count stays until the code was right too.
 ///
 /// # Errors
 /// When the database fails.
@@ -122,14 +135,16 @@ pub async fn password_was_right(
     attempt: &Attempt,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    let Some(place) = &attempt.place else { return Ok(()) };
-    sqlx::query!(
-        "update staff_login_throttle set failures = greatest(failures - 1, 0), blocked_until = $2 where bucket = $1",
-        place.as_slice(),
-        now
-    )
-    .execute(db)
-    .await?;
+    // One after the other, in the order in which they are counted.
+    for network in &attempt.networks {
+        sqlx::query!(
+            "update staff_login_throttle set failures = greatest(failures - 1, 0), blocked_until = $2 where bucket = $1",
+            network.as_slice(),
+            now
+        )
+        .execute(&mut *db)
+        .await?;
+    }
     Ok(())
 }
 
@@ -175,11 +190,12 @@ async fn store(
     Ok(())
 }
 
-/// The network of an address: itself, or the /64 of IPv6, which is what one household or server has.
-fn place(keys: &SecretKeys, address: IpAddr) -> [u8; 32] {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => keys.sign("staff throttle place", &v4.octets()),
-        IpAddr::V6(v6) => keys.sign("staff throttle place", &v6.octets()[..8]),
+/// The bucket of a network. Networks of different size have addresses of different length in it.
+fn bucket_of(keys: &SecretKeys, network: IpNet) -> [u8; 32] {
+    let bytes = usize::from(network.prefix_len() / 8);
+    match network.addr() {
+        IpAddr::V4(v4) => keys.sign("staff throttle place", &v4.octets()[..bytes]),
+        IpAddr::V6(v6) => keys.sign("staff throttle place", &v6.octets()[..bytes]),
     }
 }
 

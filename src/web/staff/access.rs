@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{Method, request::Parts},
+    http::{HeaderMap, Method, request::Parts},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
@@ -80,8 +80,16 @@ fn asks_by_itself(path: &str) -> bool {
     ["/events", "/here", "/status"].iter().any(|end| path.ends_with(end))
 }
 
+/// Whether a request comes from somebody who is logged in, second factor and all: asked before a long form is read.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_member(state: &AppState, headers: &HeaderMap) -> sqlx::Result<bool> {
+    Ok(current(state, headers).await?.is_some_and(|session| !session.is_awaiting_code))
+}
+
 /// The session that a request's cookie belongs to.
-async fn current(state: &AppState, headers: &axum::http::HeaderMap) -> sqlx::Result<Option<Session>> {
+async fn current(state: &AppState, headers: &HeaderMap) -> sqlx::Result<Option<Session>> {
     let Some(token) = cookies::session(state, headers) else { return Ok(None) };
     session::find(&mut *state.pool.acquire().await?, &token, Utc::now()).await
 }

@@ -9,7 +9,7 @@ use crate::domain::{
     staff::audit::{self, Action, Actor, Entry, Filter},
 };
 
-use super::{access::Admin, page::Page, problems::StaffProblem};
+use super::{access::Admin, page::Page, problems::StaffProblem, words};
 
 /// Entries a page.
 const PAGE: i64 = 50;
@@ -72,7 +72,8 @@ pub async fn show(page: Page, _: Admin) -> Result<Response, StaffProblem> {
 
 /// The beginning of a day in the publication's time zone, so many days later.
 fn day(page: &Page, text: &str, later: u64) -> Option<DateTime<Utc>> {
-    let day = text.parse::<NaiveDate>().ok()?.checked_add_days(Days::new(later))?;
+    let day = text.parse::<NaiveDate>().ok().filter(|day| words::is_of_our_era(*day))?;
+    let day = day.checked_add_days(Days::new(later))?;
     let midnight = day.and_hms_opt(0, 0, 0)?;
     // Where clocks skip midnight, the day begins when they go on.
     let local = page.time_zone().0.from_local_datetime(&midnight).earliest();

@@ -78,8 +78,39 @@ fn set(state: &AppState, headers: &mut HeaderMap, name: &str, value: &str, max_a
     }
 }
 
+/// A cookie's value. Read byte by byte: other cookies of the domain, which other sites on it may set, can hold anything. When
+/// it comes twice with different values, nobody could say which is ours, and it is none.
 fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+    let lines = headers.get_all(header::COOKIE).iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    let mut values =
+        pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+    let value = values.next()?;
+    if values.any(|other| other != value) { None } else { str::from_utf8(value).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_found_beside_any_others_and_is_none_when_two_of_its_name_differ() {
+        for (lines, found) in [
+            (&[&b"a=1"[..]][..], Some("1")),
+            (&[b"x=\xff\xfc; a=1; y"], Some("1")),
+            (&[b"ab=2;a=1;ba=3"], Some("1")),
+            (&[b"x=2", b"a=1"], Some("1")),
+            (&[b"a=1; a=1"], Some("1")),
+            (&[b"a=1; a=2"], None),
+            (&[b"a=1", b"a=2"], None),
+            (&[b"a=\xff"], None),
+            (&[b"=a=1", b"b=1"], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
+            }
+            assert_eq!(value(&headers, "a"), found, "{lines:?}");
+        }
+    }
 }

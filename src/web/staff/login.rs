@@ -86,7 +86,8 @@ pub async fn submit(
         }
     };
     let hash = known.as_ref().map(|known| known.password_hash.as_str());
-    let checked = state.passwords.check(&sent.password, hash).await?;
+    let asking = visit.asking(known.as_ref().map(|known| known.id));
+    let checked = state.passwords.check(&sent.password, hash, asking).await?;
     let Some(known) = known.filter(|_| checked != Checked::Wrong) else {
         tell_held(&state, &account, &attempt, now);
         let wrong = Mistakes::one("form", page.text("error", "login_wrong"));

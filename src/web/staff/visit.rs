@@ -18,13 +18,16 @@ use crate::{
         staff::{
             self, Credentials,
             audit::{self, Action, Actor},
-            password::Checked,
+            password::{Asking, Checked},
             secret::{Device, SessionToken},
             session::{self, Session},
             throttle::{self, Admission, Attempt, Trying},
         },
     },
-    web::{AppState, client::Client},
+    web::{
+        AppState,
+        client::{Client, Counted},
+    },
 };
 
 use super::{
@@ -47,7 +50,7 @@ impl FromRequestParts<AppState> for Visit {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         Ok(Self {
             device: cookies::device(state, &parts.headers),
-            client: Client::of(&parts.extensions, &parts.headers, &state.trusted_proxies),
+            client: Client::of(&parts.extensions, &parts.headers, &state.proxies),
             client_name: client_name::of(&parts.headers),
             headers: parts.headers.clone(),
         })
@@ -58,6 +61,11 @@ impl Visit {
     /// The device, when it is this member's own.
     fn device_of(&self, owner: StaffId) -> Option<&Device> {
         self.device.as_ref().filter(|device| device.owner() == owner)
+    }
+
+    /// Whether its owner logged in from here before.
+    pub fn asking(&self, owner: Option<StaffId>) -> Asking {
+        if owner.and_then(|owner| self.device_of(owner)).is_some() { Asking::Known } else { Asking::Stranger }
     }
 
     /// Counts an attempt for an account; nobody's when there is no owner.
@@ -72,7 +80,12 @@ impl Visit {
         now: DateTime<Utc>,
     ) -> sqlx::Result<Admission> {
         let device = owner.and_then(|owner| self.device_of(owner));
-        let place = self.client.and_then(Client::to_count);
+        // Everybody behind a proxy that names nobody is not counted together: one guesser would keep all of them out.
+        // Their accounts are.
+        let place = self.client.and_then(|client| match client.counted {
+            Counted::One(client) | Counted::Likely { client, .. } => Some(client),
+            Counted::Everybody(_) => None,
+        });
         let mut transaction = state.pool.begin().await?;
         let trying = Trying { account, device, place };
         let admission = throttle::admit(&mut transaction, &state.keys, trying, now).await?;
@@ -195,7 +208,7 @@ pub async fn confirm_password(
     };
     let known = staff::credentials(&mut *state.pool.acquire().await?, &account).await?;
     let hash = known.as_ref().map(|known| known.password_hash.as_str());
-    if state.passwords.check(typed, hash).await? == Checked::Wrong {
+    if state.passwords.check(typed, hash, Asking::Known).await? == Checked::Wrong {
         tell_held(state, &account, &attempt, now);
         let wrong = page.text("error", "password_wrong");
         return Ok(Confirmed::No(unprocessable, Mistakes::one("password", wrong)));

@@ -45,6 +45,12 @@ const FARTHEST: TimeDelta = TimeDelta::days(366);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoMoment(pub &'static str, pub &'static str);
 
+/// Whether a date has a year that a calendar here shows. Beyond, times cannot be stored, and near the ends of what
+/// [`NaiveDate`] knows they cannot be reckoned with.
+pub fn is_of_our_era(date: NaiveDate) -> bool {
+    (1..=9999).contains(&date.year())
+}
+
 /// The moment that a date and a time of day mean on the clocks of a time zone.
 ///
 /// Twice a year a clock is put forward or back: what it skips is no moment, and what it shows twice would be two.
@@ -53,6 +59,9 @@ pub struct NoMoment(pub &'static str, pub &'static str);
 /// [`NoMoment`] also for what has passed, and for what is more than a year ahead.
 pub fn moment(zone: TimeZone, date: &str, time: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, NoMoment> {
     let date: NaiveDate = date.trim().parse().map_err(|_| NoMoment("date", "when_date"))?;
+    if !is_of_our_era(date) {
+        return Err(NoMoment("date", "when_date"));
+    }
     let time = time.trim();
     // Browsers send the seconds when there are any.
     let time = NaiveTime::parse_from_str(time, "%H:%M")

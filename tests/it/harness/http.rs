@@ -65,6 +65,18 @@ pub async fn send(
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
 ) -> Answer {
+    let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    send_bytes(address, method, path, &headers, body).await
+}
+
+/// The same with headers that need be no text.
+pub async fn send_bytes(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &[u8])],
+    body: impl Into<Bytes>,
+) -> Answer {
     let client: Client<HttpConnector, Full<Bytes>> =
         Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
     let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));

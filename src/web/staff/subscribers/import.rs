@@ -4,10 +4,7 @@ use std::collections::HashMap;
 
 use axum::{
     Form, Json,
-    extract::{
-        State,
-        multipart::{Multipart, MultipartRejection},
-    },
+    extract::{FromRequest, Multipart, Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
@@ -32,7 +29,7 @@ use crate::{
     web::{AppState, problem::Problem},
 };
 
-use crate::web::busy::Takes;
+use crate::web::{busy::Takes, one_long_part::LongPart};
 
 use super::{
     super::{
@@ -135,11 +132,12 @@ pub async fn receive(
     State(state): State<AppState>,
     page: Page,
     Admin(member): Admin,
-    form: Result<Multipart, MultipartRejection>,
+    request: Request,
 ) -> Result<Response, StaffProblem> {
-    let taken = match form {
+    let (request, part) = LongPart::of(request);
+    let taken = match Multipart::from_request(request, &state).await {
         Ok(mut form) => {
-            take(&state.pool, &member, &mut form, default_locale(&page), page.time_zone()).await?
+            take(&state.pool, &member, &mut form, &part, default_locale(&page), page.time_zone()).await?
         }
         Err(_) => Err("file_missing"),
     };

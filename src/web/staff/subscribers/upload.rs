@@ -7,16 +7,19 @@ use axum::{
 use chrono::Utc;
 use sqlx::PgPool;
 
-use crate::domain::{
-    ids::ImportId,
-    import::{
-        encoding::{Scan, Utf16},
-        plan::Plan,
-        upload::{self, LONGEST_FILE, PIECE},
+use crate::{
+    domain::{
+        ids::ImportId,
+        import::{
+            encoding::{Scan, Utf16},
+            plan::Plan,
+            upload::{self, LONGEST_FILE, PIECE},
+        },
+        locale::Locale,
+        publication::TimeZone,
+        staff::audit::Actor,
     },
-    locale::Locale,
-    publication::TimeZone,
-    staff::audit::Actor,
+    web::one_long_part::LongPart,
 };
 
 use super::super::{access::Member, problems::StaffProblem};
@@ -32,6 +35,7 @@ pub async fn take(
     pool: &PgPool,
     member: &Member,
     form: &mut Multipart,
+    part: &LongPart,
     locale: Locale,
     zone: TimeZone,
 ) -> Result<Result<ImportId, Refused>, StaffProblem> {
@@ -42,7 +46,7 @@ pub async fn take(
             Err(_) => return Ok(Err("upload_broke")),
         };
         if field.name() == Some("file") && field.file_name().is_some_and(|name| !name.is_empty()) {
-            return keep(pool, member, field, (locale, zone)).await;
+            return keep(pool, member, (field, part), (locale, zone)).await;
         }
     }
 }
@@ -50,7 +54,7 @@ pub async fn take(
 async fn keep(
     pool: &PgPool,
     member: &Member,
-    mut field: Field<'_>,
+    (mut field, part): (Field<'_>, &LongPart),
     of_all: (Locale, TimeZone),
 ) -> Result<Result<ImportId, Refused>, StaffProblem> {
     let name = name_of(field.file_name().unwrap_or_default());
@@ -58,14 +62,17 @@ async fn keep(
     let mut file = Incoming::new(id);
     let refused = loop {
         match field.chunk().await {
-            Ok(Some(bytes)) => match file.take(pool, bytes).await {
-                Ok(None) => {}
-                Ok(Some(refused)) => break Some(refused),
-                Err(error) => {
-                    forget(pool, id).await;
-                    return Err(error.into());
+            Ok(Some(bytes)) => {
+                part.took(bytes.len());
+                match file.take(pool, bytes).await {
+                    Ok(None) => {}
+                    Ok(Some(refused)) => break Some(refused),
+                    Err(error) => {
+                        forget(pool, id).await;
+                        return Err(error.into());
+                    }
                 }
-            },
+            }
             Ok(None) => break None,
             Err(_) => break Some("upload_broke"),
         }
@@ -77,7 +84,9 @@ async fn keep(
     if ended.is_err() {
         forget(pool, id).await;
         // Browsers read the answer only when they have sent everything.
-        while let Ok(Some(_)) = field.chunk().await {}
+        while let Ok(Some(bytes)) = field.chunk().await {
+            part.took(bytes.len());
+        }
     }
     Ok(ended.map(|()| id))
 }
