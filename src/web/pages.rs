@@ -37,6 +37,7 @@ const TEMPLATES: &[(&str, &str)] = built_in!(
     "address_asked.html",
     "erase.html",
     "nothing_stored.html",
+    "sign_up_again.html",
     "embed.html",
     "box_form.html",
     "box_script.html",

@@ -34,6 +34,7 @@ mod images;
 mod images_in_a_bucket;
 mod invariants;
 mod journey;
+mod leaving;
 mod limits;
 mod links;
 mod mail_templates;

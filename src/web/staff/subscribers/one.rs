@@ -45,12 +45,13 @@ pub async fn show(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem
     let mut db = page.state.pool.acquire().await?;
     let subscriber = named(&mut db, id).await?;
     let record = record::of_address(&mut db, &page.state.keys, &subscriber.email).await?;
+    let has_left = subscriber::has_left(&mut db, &subscriber).await?;
     drop(db);
     page.show(
         "staff/subscriber.html",
         &json!({
             "subscriber": super::row(&page, &subscriber),
-            "is_active": subscriber.state == SubscriberState::Active,
+            "is_active": subscriber.state == SubscriberState::Active, "may_leave": !has_left,
             "suppressed": record.suppressed,
             "consented": record.agreed_elsewhere().map(|at| consented(&page, at)),
             "events": events(&page, &record),
@@ -161,7 +162,7 @@ pub async fn unsubscribe(
     let mut transaction = state.pool.begin().await?;
     let subscriber = named(&mut transaction, id).await?;
     let came_to = subscriber::unsubscribe(&mut transaction, subscriber.id, ConsentMethod::Staff, now).await?;
-    let notice = if came_to == Unsubscribed::Now {
+    let notice = if matches!(came_to, Unsubscribed::Now | Unsubscribed::Stopped) {
         let (by, masked) = (member.actor(), subscriber.email.masked());
         audit::record(&mut transaction, &by, Action::SubscriberUnsubscribed, &masked, &json!({}), now)
             .await?;
