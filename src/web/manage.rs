@@ -112,7 +112,6 @@ async fn shown(
         "masked_address": subscriber.email.masked(),
         "is_active": subscriber.state == SubscriberState::Active,
         "may_leave": !has_left,
-        "again": has_left.then(|| unsubscribe::again(visitor, &subscriber, now)),
         "since": since(visitor, &subscriber),
         "locale": subscriber.locale.tag(),
         "new_address": new_address.map(|address| address.masked()),

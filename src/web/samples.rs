@@ -85,7 +85,7 @@ fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
         "resubscribed" => json!({ "unsubscribe_url": "" }),
         "manage" => json!({
             "masked_address": MASKED, "is_active": true, "since": time, "locale": visitor.locale, "done": null,
-            "new_address": null, "action": "", "unsubscribe_action": "", "may_leave": true, "again": null,
+            "new_address": null, "action": "", "unsubscribe_action": "", "may_leave": true,
         }),
         "data" => json!({
             "address": ADDRESS, "is_active": true, "since": time, "confirmed_at": time, "consented": null,

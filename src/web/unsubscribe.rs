@@ -68,7 +68,7 @@ fn left(
 }
 
 /// The signup form, filled in with an address that the page shows masked: what it sends is answered by a mail to there.
-pub fn again(visitor: &Visitor, subscriber: &Subscriber, now: DateTime<Utc>) -> Value {
+fn again(visitor: &Visitor, subscriber: &Subscriber, now: DateTime<Utc>) -> Value {
     json!({
         "token": token::again_token(&visitor.state.keys, subscriber.id, now),
         "masked_address": subscriber.email.masked(),

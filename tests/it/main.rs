@@ -65,6 +65,7 @@ mod staff_people;
 mod staff_planned;
 mod staff_preflight;
 mod staff_publication;
+mod staff_reauth;
 mod staff_second_factor;
 mod staff_sending;
 mod staff_start;

@@ -21,7 +21,10 @@ use crate::{
         ids::SubscriberId,
         proof::{Head, Proof},
         record::{self, Record},
-        staff::audit::{self, Action},
+        staff::{
+            audit::{self, Action},
+            notice::{self, Notice},
+        },
         subscriber::{self, Subscriber, SubscriberState, Unsubscribed},
     },
     web::{AppState, problem::Problem, proof},
@@ -134,6 +137,7 @@ pub async fn take_proof(
     let by = member.actor();
     let masked = subscriber.email.masked();
     audit::record(&mut transaction, &by, Action::ProofDownloaded, &masked, &json!({}), now).await?;
+    notice::tell_others(&mut transaction, &member.0, Notice::ProofDownloaded, now).await?;
     transaction.commit().await?;
     let publication = page.publication.as_ref();
     let name = publication.map(|publication| publication.content.name.as_str()).unwrap_or_default();
