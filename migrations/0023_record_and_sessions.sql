@@ -36,3 +36,20 @@ create index staff_notices_read_by_session on staff_notices_read (session_id);
 
 -- What was done to an account, for its owner to read.
 create index audit_log_by_subject on audit_log (subject, id);
+
+-- Addresses of colleagues who get test mails, and those in the names of uploaded files, stood whole in the audit log: it
+-- cannot be changed, and so whoever was erased lived on in it. They are masked from now on, and here once for before.
+create function masked_addresses(text) returns text language sql immutable as $$
+    select regexp_replace($1, '([^][:space:]<>()"'',;:@…[])[^][:space:]<>()"'',;:@…[]*@', '\1…@', 'g')
+$$;
+
+alter table audit_log disable trigger audit_log_append_only;
+update audit_log set subject = masked_addresses(subject)
+    where action in ('colleague_added', 'colleague_removed', 'import_uploaded', 'import_checked', 'import_started',
+                     'import_cancelled')
+      and subject like '%@%';
+update audit_log set details = jsonb_set(details, '{addresses}', to_jsonb(masked_addresses(details ->> 'addresses')))
+    where action = 'test_sent' and details ->> 'addresses' like '%@%';
+alter table audit_log enable trigger audit_log_append_only;
+update imports set file_name = masked_addresses(file_name) where file_name like '%@%';
+drop function masked_addresses(text);

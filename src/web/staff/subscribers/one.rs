@@ -180,8 +180,12 @@ pub async fn unsubscribe(
 
 /// `GET /staff/subscribers/{id}/erase`: says what that means.
 pub async fn ask_erase(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem> {
-    let subscriber = named(&mut *page.state.pool.acquire().await?, id).await?;
-    page.show("staff/subscriber_erase.html", &json!({ "subscriber": super::row(&page, &subscriber) }))
+    let mut db = page.state.pool.acquire().await?;
+    let subscriber = named(&mut db, id).await?;
+    let has_account = erasure::has_account(&mut db, &subscriber.email.normalized()).await?;
+    drop(db);
+    let own = json!({ "subscriber": super::row(&page, &subscriber), "has_account": has_account });
+    page.show("staff/subscriber_erase.html", &own)
 }
 
 /// `POST /staff/subscribers/{id}/erase`

@@ -7,16 +7,19 @@ use axum::{
 use chrono::Utc;
 use sqlx::PgPool;
 
-use crate::domain::{
-    ids::ImportId,
-    import::{
-        encoding::{Scan, Utf16},
-        plan::Plan,
-        upload::{self, LONGEST_FILE, PIECE},
+use crate::{
+    domain::{
+        ids::ImportId,
+        import::{
+            encoding::{Scan, Utf16},
+            plan::Plan,
+            upload::{self, LONGEST_FILE, PIECE},
+        },
+        locale::Locale,
+        publication::TimeZone,
+        staff::audit::Actor,
     },
-    locale::Locale,
-    publication::TimeZone,
-    staff::audit::Actor,
+    telemetry::mask_addresses,
 };
 
 use super::super::{access::Member, problems::StaffProblem};
@@ -90,10 +93,11 @@ async fn forget(pool: &PgPool, id: ImportId) {
     }
 }
 
-/// The last part of a path, in so many characters that are seen.
+/// The last part of a path, in so many characters that are seen. An address in it is masked: the name stands in the audit
+/// log, which cannot be changed.
 fn name_of(sent: &str) -> String {
     let name = sent.rsplit(['/', '\\']).next().unwrap_or_default();
-    name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
+    mask_addresses(name).chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
 }
 
 struct Incoming {
