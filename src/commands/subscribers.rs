@@ -132,6 +132,9 @@ async fn erase(address: &EmailAddress, yes: bool, json: bool) -> anyhow::Result<
             .await?;
     note(&mut transaction, Action::SubscriberErased, &address.masked(), &json!({})).await?;
     transaction.commit().await?;
+    for stays in unreached(&erased) {
+        output::remark(stays);
+    }
     if json {
         return output::json(&erased);
     }
@@ -140,5 +143,26 @@ async fn erase(address: &EmailAddress, yes: bool, json: bool) -> anyhow::Result<
         "Removed {person}, {} signups and {} consent events. An import will not bring the address back; its owner may sign up again.",
         erased.signups, erased.consent_events
     ));
+    if erased.colleagues > 0 {
+        output::line("It is also off the list of those who get test mails.");
+    }
+    if erased.lists > 0 {
+        output::line(&format!(
+            "Uploaded lists that named it are removed as a whole: {}. Whoever brought them in is told.",
+            erased.lists
+        ));
+    }
     Ok(())
+}
+
+/// What an erasure cannot reach.
+fn unreached(erased: &erasure::Erased) -> Vec<&'static str> {
+    let mut all = vec![
+        "Out of reach: mails that were delivered, the log of your relay, and backups of the database, for as long as you keep them.",
+        "After bringing an older backup back, erase this address again.",
+    ];
+    if erased.staff_account_stays {
+        all.push("A staff account has this address: it stays, and so do its lines in the audit log.");
+    }
+    all
 }

@@ -140,6 +140,12 @@ impl NormalizedAddress {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The same with its domain in letters: `maria@straße.de` and not `maria@xn--strae-oqa.de`.
+    #[must_use]
+    pub fn written(&self) -> String {
+        EmailAddress(self.0.clone()).written()
+    }
 }
 
 /// Logs never show more than the masked form.

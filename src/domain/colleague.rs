@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::domain::{address::EmailAddress, ids::ColleagueId};
+use crate::domain::{
+    address::{EmailAddress, NormalizedAddress},
+    ids::ColleagueId,
+};
 
 /// So many may be on the list: a test goes to colleagues and is no mailing.
 pub const AT_MOST: i64 = 50;
@@ -93,4 +96,15 @@ pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<Colleague>> {
     )
     .fetch_all(db)
     .await
+}
+
+/// Takes an address off the list, because everything about it is to go; answers how many entries there were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::Result<u64> {
+    let removed = sqlx::query!("delete from colleagues where email_normalized = $1", address.as_str())
+        .execute(db)
+        .await?;
+    Ok(removed.rows_affected())
 }

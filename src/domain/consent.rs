@@ -87,7 +87,7 @@ pub enum ConsentMethod {
     Button,
     /// The mail program's own unsubscribe button (RFC 8058).
     OneClick,
-    /// The undo button under "unsubscribed".
+    /// The undo button on the page that answered the unsubscribe; the event names that page.
     Undo,
     /// A file brought in by the operator.
     Import,
@@ -317,7 +317,8 @@ pub struct ConsentEvent {
     /// Import: when it was given.
     pub consented_at: Option<DateTime<Utc>>,
     /// The event claims more than was known: an earlier version wrote `button` also where nobody can know whether one was
-    /// pressed, and `declined` also where a request for another address was replaced or called off.
+    /// pressed, `declined` also where a request for another address was replaced or called off, and `undo` also where
+    /// somebody else than who had left may have pressed it, with a forwarded link.
     ///
     /// Left out of JSON when false, so that proofs made before verify as they did.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -358,7 +359,11 @@ impl ConsentEvent {
     #[must_use]
     pub fn how(&self) -> &'static str {
         if self.ambiguous {
-            return if self.kind == ConsentKind::Declined { "unrecorded" } else { "link" };
+            return match (self.kind, self.method) {
+                (_, ConsentMethod::Undo) => "undo_by_link",
+                (ConsentKind::Declined, _) => "unrecorded",
+                _ => "link",
+            };
         }
         match self.method {
             ConsentMethod::Form => "form",
@@ -366,6 +371,7 @@ impl ConsentEvent {
             ConsentMethod::Link => "link",
             ConsentMethod::Button => "button",
             ConsentMethod::OneClick => "one_click",
+            ConsentMethod::Undo if self.form_page.is_some() => "undo_on_page",
             ConsentMethod::Undo => "undo",
             ConsentMethod::Import => "import",
             ConsentMethod::Staff => "staff",
@@ -400,11 +406,15 @@ pub async fn of_address(
              e.form_page, host(e.client_ip) as client_ip, e.message_id, e.smtp_code, e.smtp_text, e.source,
              e.consented_at,
              -- A button of ours leaves its page in the record today: a press behind a confirmation link brings with it
-             -- when that page was opened, and an unsubscribe names the page.
-             e.method = 'button' and case e.kind
-                 when 'withdrawn' then e.form_page is null
-                 when 'confirmed' then not o.was_opened
-                 when 'declined' then not o.was_opened
+             -- when that page was opened, and an unsubscribe names the page. So does what takes one back.
+             case e.method
+                 when 'button' then case e.kind
+                     when 'withdrawn' then e.form_page is null
+                     when 'confirmed' then not o.was_opened
+                     when 'declined' then not o.was_opened
+                     else false
+                 end
+                 when 'undo' then e.form_page is null
                  else false
              end as "ambiguous!"
            from consent_events e left join publications p on p.version = e.publication_version

@@ -410,6 +410,14 @@ async fn waiting_for_subscriber(db: &mut PgConnection, id: SubscriberId) -> sqlx
 /// # Errors
 /// When the database fails.
 pub async fn forget_subscriber(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<()> {
+    // A thousand at most, and by their ids.
+    sqlx::query!(
+        "delete from refusals r
+         where exists (select from deliveries d where d.id = r.delivery_id and d.subscriber_id = $1)",
+        id.0
+    )
+    .execute(&mut *db)
+    .await?;
     let own = sqlx::query_scalar!(
         "select id from deliveries where mailing_id is null and subscriber_id = $1",
         id.0

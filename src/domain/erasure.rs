@@ -1,4 +1,8 @@
 //! Erasure (Art. 17 DSGVO): everything about an address goes; a keyed HMAC stays, so that no import brings it back.
+//!
+//! Which columns can hold an address, and what takes it out of each, is listed in `tests/it/erasure.rs`, which knows every
+//! column there is. What an erasure cannot reach is said wherever one is asked for: mails that were delivered, the relay's
+//! log, and backups, for as long as the operator keeps them.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -7,11 +11,13 @@ use sqlx::PgConnection;
 use crate::{
     config::SecretKeys,
     domain::{
-        address::NormalizedAddress,
+        address::{EmailAddress, NormalizedAddress},
+        colleague,
         consent::{self, ConsentMethod},
         delivery,
         ids::SubscriberId,
-        record, signup,
+        import::upload,
+        record, signup, staff,
         subscriber::{self, SubscriberState},
         suppression::{self, SuppressionReason},
     },
@@ -28,6 +34,20 @@ pub struct Erased {
     pub consent_events: i64,
     /// How many addresses the subscription had before; their records are gone too, and counted above.
     pub former_addresses: usize,
+    /// How many entries there were on the list of those who get test mails.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub colleagues: u64,
+    /// How many uploaded lists named the address: their files are gone as a whole.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub lists: u64,
+    /// Somebody may log in with this address, or could: the account stays, and so do its lines in the audit log.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub staff_account_stays: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over like this")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Removes an address and everything recorded of it, and so of the addresses its subscription had before.
@@ -43,7 +63,14 @@ pub async fn erase(
     method: ConsentMethod,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Erased> {
-    let mut erased = Erased::default();
+    let mut erased = Erased { staff_account_stays: has_account(db, address).await?, ..Erased::default() };
+    // A time that ran out is nobody's wish, and such a list is gone after a week by itself. Before anything else is locked:
+    // whoever is just reading the list has it first, and subscribers then.
+    if method != ConsentMethod::Retention {
+        for address in known_by(db, address).await? {
+            erased.lists += upload::remove_lists_with(db, &address, now).await?;
+        }
+    }
     let mut gone = vec![address.clone()];
     let mut open = vec![address.clone()];
     while let Some(next) = open.pop() {
@@ -60,6 +87,28 @@ pub async fn erase(
     }
     erased.former_addresses = gone.len() - 1;
     Ok(erased)
+}
+
+/// Whether a staff member has this address.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_account(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::Result<bool> {
+    let Ok(email) = EmailAddress::parse(address.as_str()) else { return Ok(false) };
+    Ok(staff::id_of(db, &email).await?.is_some())
+}
+
+/// An address, and those that its subscription had before.
+async fn known_by(
+    db: &mut PgConnection,
+    address: &NormalizedAddress,
+) -> sqlx::Result<Vec<NormalizedAddress>> {
+    let mut all = vec![address.clone()];
+    if let Some(subscriber) = subscriber::by_address(db, address).await? {
+        let former = record::former_addresses_of(db, subscriber.id).await?;
+        all.extend(former.into_iter().map(|row| row.normalized));
+    }
+    Ok(all)
 }
 
 /// Removes one address; answers which ones its subscription had before.
@@ -86,6 +135,11 @@ async fn erase_one(
         sqlx::query!("delete from subscribers where id = $1", id.0).execute(&mut *db).await?;
         erased.subscriber = true;
     }
+    // Where another subscription had it before.
+    sqlx::query!("delete from former_addresses where email_normalized = $1", address.as_str())
+        .execute(&mut *db)
+        .await?;
+    erased.colleagues += colleague::forget(db, address).await?;
     delivery::forget_address(db, address).await?;
     erased.signups += sqlx::query!("delete from signups where email_normalized = $1", address.as_str())
         .execute(&mut *db)

@@ -9,7 +9,7 @@
 //! | which challenges were used | an hour after they have ended, see [`challenge`](super::signup::challenge) |
 //! | lists that staff uploaded; what came of them | a week; three months |
 //! | what an admin typed about the publication, looked at and did not save | a day |
-//! | staff sessions, one-time links, counts of failed logins | until they are over |
+//! | staff sessions, one-time links, counts of failed logins, notices | until they are over |
 //! | the audit log, and members who were disabled | three years, see [`audit`] |
 //! | IP addresses | as the operator set it, see [`consent`] |
 //!
@@ -30,7 +30,7 @@ use crate::{
         mailing,
         publication::{Retention, draft},
         signup,
-        staff::{self, audit, link, session, throttle},
+        staff::{self, audit, link, notice, session, throttle},
     },
 };
 
@@ -182,6 +182,8 @@ pub async fn old_mails(db: &mut PgConnection, retention: Retention, now: DateTim
 /// When the database fails.
 pub async fn staff_leftovers(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let mut removed = session::forget(&mut *db, now).await?;
+    // Which sessions were told something: it goes with them, and is no work of its own.
+    notice::forget(&mut *db, now).await?;
     removed += link::forget(&mut *db, now).await?;
     removed += throttle::forget(&mut *db, now).await?;
     removed += staff::forget(&mut *db, now).await?;

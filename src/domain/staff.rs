@@ -9,6 +9,7 @@
 //! | [`totp`] | the codes by time |
 //! | [`session`] | who is logged in, and for how long |
 //! | [`link`] | one-time links for a first or a new password |
+//! | [`notice`] | what other sessions of an account are told |
 //! | [`throttle`] | how guessing is slowed down |
 //! | [`audit`] | what they did, for good |
 //! | [`secret`] | the tokens in cookies and links |
@@ -18,6 +19,7 @@
 pub mod audit;
 mod credentials;
 pub mod link;
+pub mod notice;
 pub mod password;
 pub mod second_factor;
 pub mod secret;
@@ -34,7 +36,10 @@ use sqlx::PgConnection;
 
 use crate::domain::{address::EmailAddress, ids::StaffId};
 
-use self::audit::{Action, Actor};
+use self::{
+    audit::{Action, Actor},
+    notice::Notice,
+};
 
 /// What a member may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, Deserialize)]
@@ -101,6 +106,9 @@ pub enum StaffError {
     /// The address is taken.
     #[error("somebody with this address is there already")]
     Exists,
+    /// Nobody makes a one-time link for themselves: whoever has their session would have their account for good.
+    #[error("nobody makes a one-time link for themselves; change the password on the page of the account")]
+    OwnLink,
     /// There is nobody of that id or address.
     #[error("there is no such staff member; `rundbrief staff list` shows them")]
     Unknown,
@@ -232,7 +240,7 @@ pub async fn set_name(
     Ok(audit::record(db, by, Action::NameChanged, &member.email, &details, now).await?)
 }
 
-/// Gives somebody another role. Their sessions go on, and have it at once.
+/// Gives somebody another role. Their sessions go on, and have it at once. False: it is the one they had.
 ///
 /// # Errors
 /// [`StaffError::LastAdmin`], [`StaffError::Unknown`].
@@ -242,20 +250,22 @@ pub async fn set_role(
     id: StaffId,
     role: Role,
     now: DateTime<Utc>,
-) -> Result<(), StaffError> {
+) -> Result<bool, StaffError> {
     let member = locked_with_admins(&mut *db, id).await?;
     if member.role == role {
-        return Ok(());
+        return Ok(false);
     }
     if role != Role::Admin {
         keep_an_admin(&mut *db, id).await?;
     }
     sqlx::query!("update staff set role = $2 where id = $1", id.0, role as Role).execute(&mut *db).await?;
     let details = json!({ "from": member.role, "to": role });
-    Ok(audit::record(db, by, Action::RoleChanged, &member.email, &details, now).await?)
+    notice::tell(&mut *db, id, by, Notice::YourRole, now).await?;
+    audit::record(db, by, Action::RoleChanged, &member.email, &details, now).await?;
+    Ok(true)
 }
 
-/// Lets somebody log in no more: their sessions and one-time links end with it.
+/// Lets somebody log in no more: their sessions and one-time links end with it. False: they could not before.
 ///
 /// # Errors
 /// [`StaffError::LastAdmin`], [`StaffError::Unknown`].
@@ -264,19 +274,20 @@ pub async fn disable(
     by: &Actor,
     id: StaffId,
     now: DateTime<Utc>,
-) -> Result<(), StaffError> {
+) -> Result<bool, StaffError> {
     let member = locked_with_admins(&mut *db, id).await?;
     if member.is_disabled {
-        return Ok(());
+        return Ok(false);
     }
     keep_an_admin(&mut *db, id).await?;
     sqlx::query!("update staff set disabled_at = $2 where id = $1", id.0, now).execute(&mut *db).await?;
     session::end_all(&mut *db, id, None).await?;
     link::withdraw(&mut *db, id).await?;
-    Ok(audit::record(db, by, Action::MemberDisabled, &member.email, &json!({}), now).await?)
+    audit::record(db, by, Action::MemberDisabled, &member.email, &json!({}), now).await?;
+    Ok(true)
 }
 
-/// Lets somebody log in again.
+/// Lets somebody log in again. False: they could before.
 ///
 /// # Errors
 /// [`StaffError::Unknown`].
@@ -285,13 +296,14 @@ pub async fn enable(
     by: &Actor,
     id: StaffId,
     now: DateTime<Utc>,
-) -> Result<(), StaffError> {
+) -> Result<bool, StaffError> {
     let member = locked(&mut *db, id).await?;
     if !member.is_disabled {
-        return Ok(());
+        return Ok(false);
     }
     sqlx::query!("update staff set disabled_at = null where id = $1", id.0).execute(&mut *db).await?;
-    Ok(audit::record(db, by, Action::MemberEnabled, &member.email, &json!({}), now).await?)
+    audit::record(db, by, Action::MemberEnabled, &member.email, &json!({}), now).await?;
+    Ok(true)
 }
 
 /// A member's row, kept from changing until the transaction ends.

@@ -3,7 +3,7 @@
 pub mod export;
 pub mod search;
 
-use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, SubsecRound, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -107,7 +107,7 @@ pub async fn activate(
            values ($1, $2, $3, $4, 'active', $5, $5, $5)
            on conflict (email_normalized) do update
                set email = excluded.email, locale = excluded.locale, state = 'active', confirmed_at = $5,
-                   state_changed_at = $5
+                   state_changed_at = $5, may_undo = false
                where subscribers.state <> 'active'
            returning id as "id: SubscriberId""#,
         SubscriberId::new().0,
@@ -133,9 +133,12 @@ pub async fn activate(
 /// What unsubscribing came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsubscribed {
-    /// The subscriber left just now.
+    /// The subscriber left just now, and this may be taken back by whoever did it; see [`undo_unsubscribe`].
     Now,
-    /// It had left before, or can get no mail for another reason.
+    /// No mail went there any more, because mail had come back or was reported as spam. That its owner left on top of that
+    /// is recorded now.
+    Stopped,
+    /// It had left before.
     Before,
     /// Nobody has this id (any more); no mail will go there either.
     Nobody,
@@ -167,10 +170,26 @@ pub async fn unsubscribe_on(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Unsubscribed> {
     let Some(subscriber) = locked(db, id).await? else { return Ok(Unsubscribed::Nobody) };
-    if subscriber.state != SubscriberState::Active {
+    if has_left(db, &subscriber).await? {
+        // Whoever is told "unsubscribed" here stays so: what was offered to the one who came first ends with it.
+        sqlx::query!("update subscribers set may_undo = false where id = $1 and may_undo", id.0)
+            .execute(&mut *db)
+            .await?;
         return Ok(Unsubscribed::Before);
     }
-    set_state(db, id, SubscriberState::Unsubscribed, now).await?;
+    let was_active = subscriber.state == SubscriberState::Active;
+    // A complaint weighs more than leaving, and stays the reason. Mail that came back weighs less: an address that works
+    // again is not mailed again when its owner has left.
+    if subscriber.state != SubscriberState::Complained {
+        sqlx::query!(
+            "update subscribers set state = 'unsubscribed', state_changed_at = $2, may_undo = $3 where id = $1",
+            id.0,
+            now,
+            was_active
+        )
+        .execute(&mut *db)
+        .await?;
+    }
     let event = NewEvent {
         subscriber: Some(id),
         form_page: page,
@@ -180,7 +199,30 @@ pub async fn unsubscribe_on(
     end_address_changes(db, id, now).await?;
     // Last, because it holds up the worker that is just sending to its neighbours.
     delivery::skip_for_subscriber(db, id, now).await?;
-    Ok(Unsubscribed::Now)
+    Ok(if was_active { Unsubscribed::Now } else { Unsubscribed::Stopped })
+}
+
+/// Whether its owner has left, or had them removed from the list: also where another reason keeps mail away.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_left(db: &mut PgConnection, subscriber: &Subscriber) -> sqlx::Result<bool> {
+    match subscriber.state {
+        SubscriberState::Active | SubscriberState::Bounced => Ok(false),
+        SubscriberState::Unsubscribed => Ok(true),
+        SubscriberState::Complained => {
+            let normalized = subscriber.email.normalized();
+            sqlx::query_scalar!(
+                r#"select exists (
+                       select from consent_events
+                       where email_normalized = $1 and kind = 'withdrawn' and at >= $2) as "has_left!""#,
+                normalized.as_str(),
+                subscriber.state_changed_at
+            )
+            .fetch_one(db)
+            .await
+        }
+    }
 }
 
 /// Ends the requests for another address that wait: there is no subscription to move any more. Nobody answered them.
@@ -203,30 +245,54 @@ async fn end_address_changes(
     Ok(())
 }
 
-/// Takes an unsubscribe back, within the hour in which its page offers that. Answers whether the address is
+/// Takes back the unsubscribe that was made at `left_at`, from `page`, which answered it. Answers whether the address is
 /// active now.
+///
+/// Only the answer to the request that ended the subscription offers this. Once, and not after anybody was told since that
+/// the address is unsubscribed: newsletters are forwarded, and whoever else has the link must not bring back who left.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn undo_unsubscribe(
     db: &mut PgConnection,
     id: SubscriberId,
+    left_at: DateTime<Utc>,
+    page: &str,
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
     let Some(subscriber) = locked(db, id).await? else { return Ok(false) };
-    match subscriber.state {
-        SubscriberState::Active => Ok(true),
-        SubscriberState::Unsubscribed => {
-            activate(db, &subscriber.email, subscriber.locale, now).await?;
-            let event = NewEvent {
-                subscriber: Some(id),
-                ..NewEvent::new(ConsentKind::Confirmed, ConsentMethod::Undo, &subscriber.email, now)
-            };
-            consent::record(db, &event).await?;
-            Ok(true)
-        }
-        SubscriberState::Bounced | SubscriberState::Complained => Ok(false),
+    if subscriber.state == SubscriberState::Active {
+        return Ok(true);
     }
+    if !may_undo(db, id, left_at).await? {
+        return Ok(false);
+    }
+    activate(db, &subscriber.email, subscriber.locale, now).await?;
+    let event = NewEvent {
+        subscriber: Some(id),
+        form_page: Some(page),
+        ..NewEvent::new(ConsentKind::Confirmed, ConsentMethod::Undo, &subscriber.email, now)
+    };
+    consent::record(db, &event).await?;
+    Ok(true)
+}
+
+/// Whether the unsubscribe that was made at `left_at` can be taken back.
+///
+/// # Errors
+/// When the database fails.
+pub async fn may_undo(db: &mut PgConnection, id: SubscriberId, left_at: DateTime<Utc>) -> sqlx::Result<bool> {
+    // To the microsecond, which is what is stored of a moment.
+    let left_at = left_at.trunc_subsecs(6);
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from subscribers
+               where id = $1 and state = 'unsubscribed' and may_undo and state_changed_at = $2) as "may_undo!""#,
+        id.0,
+        left_at
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// Writes to a subscriber in another language from now on. Answers whether there is such a subscriber.
@@ -249,23 +315,6 @@ pub async fn locked(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Opt
         .fetch_optional(&mut *db)
         .await?;
     by_id(db, id).await
-}
-
-async fn set_state(
-    db: &mut PgConnection,
-    id: SubscriberId,
-    state: SubscriberState,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update subscribers set state = $2, state_changed_at = $3 where id = $1",
-        id.0,
-        state as SubscriberState,
-        now
-    )
-    .execute(db)
-    .await?;
-    Ok(())
 }
 
 /// How many there are who get updates.

@@ -4,7 +4,8 @@
 //! |---|---|---|---|
 //! | confirm | 32 random bytes | until its signup expires | as SHA-256 |
 //! | unsubscribe, manage | the subscriber's id, signed | for ever | not at all |
-//! | undo | the subscriber's id and a time, signed | one hour | not at all |
+//! | undo | the subscriber's id and when they left, signed | one hour | not at all |
+//! | again | the subscriber's id and a time, signed | one hour; it asks for a confirmation by mail | not at all |
 //! | access | the same, and the subscriber's address | one hour | not at all |
 //! | leave form | random bytes and a time, signed | one hour | its random bytes, once it is answered |
 //! | opened | a time and the confirm token's hash, signed | for its signup | not at all |
@@ -19,8 +20,8 @@ mod timed;
 
 pub use sent_to::SentTo;
 pub use timed::{
-    Access, AccessClaim, LeaveForm, Undo, access_token, can_undo, leave_form_token, read_leave_form_token,
-    read_undo_token, undo_token,
+    Access, AccessClaim, LeaveForm, Undo, access_token, again_token, leave_form_token, read_again_token,
+    read_leave_form_token, read_undo_token, undo_token,
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -122,8 +122,10 @@ impl Watch {
 /// What the form said, for the page that asks to say it again. The trap for programs is not among it.
 #[derive(Serialize)]
 pub struct Kept<'a> {
-    /// The address as it was typed.
+    /// The address as it was typed, or masked.
     pub email: &'a str,
+    /// What the form sends in its place, where it is masked.
+    pub again: Option<&'a str>,
     /// The page the form stood on.
     pub page: &'a str,
     /// The version of the consent text it showed.

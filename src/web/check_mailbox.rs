@@ -24,8 +24,8 @@ pub fn answer(visitor: &Visitor, headers: &HeaderMap, sent_to: &SentTo, now: Dat
     let locale = visitor.locale;
     if problem::wants_json(headers) {
         let mut body = json!({ "status": "check_mailbox" });
-        if let Some(meant) = near_miss::suggestion(&sent_to.email) {
-            body["suggestion"] = meant.written().into();
+        if let Some(meant) = suggestion(sent_to) {
+            body["suggestion"] = meant.into();
         }
         if sent_to.waits {
             body["notice"] = visitor.text("check_mailbox", "waits").into();
@@ -49,14 +49,23 @@ pub async fn page(visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     visitor.page_with(&other, "check_mailbox.html", &own(&visitor, sent_to.as_ref()))
 }
 
+/// The address that was meant, perhaps. Of one that is masked nothing is told.
+fn suggestion(sent_to: &SentTo) -> Option<String> {
+    let meant = near_miss::suggestion(&sent_to.email).filter(|_| !sent_to.is_masked);
+    meant.map(|meant| meant.written())
+}
+
 /// What the page shows.
 pub fn own(visitor: &Visitor, sent_to: Option<&SentTo>) -> Value {
     let minutes = visitor.state.repeat_minutes;
     let again = (minutes > 0)
         .then(|| visitor.text("check_mailbox", "missing_again").replace("{minutes}", &minutes.to_string()));
     json!({
-        "address": sent_to.map(|sent_to| sent_to.email.written()),
-        "suggestion": sent_to.and_then(|sent_to| near_miss::suggestion(&sent_to.email)).map(|meant| meant.written()),
+        "address": sent_to.map(|sent_to| {
+            if sent_to.is_masked { sent_to.email.masked() } else { sent_to.email.written() }
+        }),
+        "is_masked": sent_to.is_some_and(|sent_to| sent_to.is_masked),
+        "suggestion": sent_to.and_then(suggestion),
         "waits": sent_to.is_some_and(|sent_to| sent_to.waits),
         "again": again,
         "page": visitor.state.public_url.join(PATH),

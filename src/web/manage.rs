@@ -105,10 +105,13 @@ async fn shown(
     done: Option<&str>,
 ) -> Result<Response, Problem> {
     let Some(subscriber) = subscriber::by_id(db, id).await? else { return nothing_stored(visitor) };
-    let new_address = address_change::waiting(db, id, Utc::now()).await?;
+    let now = Utc::now();
+    let new_address = address_change::waiting(db, id, now).await?;
+    let has_left = subscriber::has_left(db, &subscriber).await?;
     let own = json!({
         "masked_address": subscriber.email.masked(),
         "is_active": subscriber.state == SubscriberState::Active,
+        "may_leave": !has_left,
         "since": since(visitor, &subscriber),
         "locale": subscriber.locale.tag(),
         "new_address": new_address.map(|address| address.masked()),

@@ -50,6 +50,7 @@ const TEMPLATES: &[(&str, &str)] = built_in!(
     "staff/signups.html",
     "staff/account.html",
     "staff/second_factor.html",
+    "staff/reauth.html",
     "staff/recovery_codes.html",
     "staff/publication.html",
     "staff/publication_changes.html",

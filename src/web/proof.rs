@@ -37,10 +37,13 @@ struct Edition {
 const CURRENT: Edition = Edition { template: include_str!("templates/proof.html"), time: written };
 
 /// The editions of before.
-const EDITIONS: [Edition; 1] = [Edition {
-    template: include_str!("proof/edition_1.html"),
-    time: |at| at.to_rfc3339_opts(SecondsFormat::Micros, true),
-}];
+const EDITIONS: [Edition; 2] = [
+    Edition {
+        template: include_str!("proof/edition_1.html"),
+        time: |at| at.to_rfc3339_opts(SecondsFormat::Micros, true),
+    },
+    Edition { template: include_str!("proof/edition_2.html"), time: written },
+];
 
 /// A file of the proof for programs.
 ///

@@ -56,12 +56,18 @@ fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
             "captcha": null,
         } }),
         "captcha" => json!({
-            "form": { "email": ADDRESS, "page": "", "consent_version": "", "shown": null },
+            "form": { "email": ADDRESS, "again": null, "page": "", "consent_version": "", "shown": null },
             "challenge": "", "always": false, "contact": visitor.publication.content.sender.address,
         }),
-        "press_again" => json!({ "form": { "email": ADDRESS, "page": "", "consent_version": "" } }),
+        "press_again" => {
+            json!({ "form": { "email": ADDRESS, "again": null, "page": "", "consent_version": "" } })
+        }
         "check_mailbox" => {
-            let sent_to = EmailAddress::parse(ADDRESS).ok().map(|email| SentTo { email, waits: false });
+            let sent_to = EmailAddress::parse(ADDRESS).ok().map(|email| SentTo {
+                email,
+                waits: false,
+                is_masked: false,
+            });
             check_mailbox::own(visitor, sent_to.as_ref())
         }
         "confirm" | "confirm_change" => json!({
@@ -72,14 +78,14 @@ fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
         "confirmed" => json!({ "is_change": false, "address": MASKED, "unsubscribe_url": "" }),
         "subscribed" => json!({ "why": "yes", "masked_address": MASKED, "unsubscribe_action": "" }),
         "unsubscribed" => json!({
-            "undo_action": "", "is_stopped": false, "offers_signup": false,
+            "undo_action": "", "again": null, "offers_signup": false,
             "why": { "action": "", "undo": "", "reasons": LeaveReason::ALL.map(LeaveReason::name) },
         }),
         "left" => json!({ "undo_action": "" }),
         "resubscribed" => json!({ "unsubscribe_url": "" }),
         "manage" => json!({
             "masked_address": MASKED, "is_active": true, "since": time, "locale": visitor.locale, "done": null,
-            "new_address": null, "action": "", "unsubscribe_action": "",
+            "new_address": null, "action": "", "unsubscribe_action": "", "may_leave": true,
         }),
         "data" => json!({
             "address": ADDRESS, "is_active": true, "since": time, "confirmed_at": time, "consented": null,
@@ -101,7 +107,7 @@ fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
         // These differ in which of them they use.
         _ => json!({
             "masked_address": MASKED, "address": ADDRESS, "action": "", "back": "", "manage_url": "",
-            "is_erased": true, "is_change": false,
+            "is_erased": true, "is_change": false, "is_stopped": false,
         }),
     })
 }

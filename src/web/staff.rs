@@ -21,8 +21,8 @@
 //! | `/staff/signups…` | members | signups that a limit holds; admins let their mails go or drop them |
 //! | `GET /staff/audit` | admins | what staff did |
 //!
-//! [`ROUTES`] is the list, and the only way to add one: each says who may use it, and `access.rs` holds to that before a
-//! handler runs. GET changes nothing but the minute a session was last used.
+//! [`ROUTES`] is the list, and the only way to add one: each says who may use it and whether it asks again who it is, and
+//! `access.rs` holds to that before a handler runs. GET changes nothing but the minute a session was last used.
 
 mod access;
 mod account;
@@ -49,6 +49,7 @@ mod problems;
 mod progress;
 mod publication;
 mod qr;
+mod reauth;
 mod refusals;
 mod report;
 mod second_factor;
@@ -71,7 +72,9 @@ use tower_http::csrf::CsrfLayer;
 use super::{AppState, busy::Takes};
 
 pub(super) use self::access::is_member;
-pub use self::{access::Access, images::Uploads, live::Live, preflight::Surveyor, start::Growth};
+pub use self::{
+    access::Access, images::Uploads, live::Live, preflight::Surveyor, reauth::Reauth, start::Growth,
+};
 use self::{
     access::Gate,
     problems::StaffProblem,
@@ -84,18 +87,30 @@ pub struct Route {
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
+    /// Whether it asks again who it is, before what a stolen session must not do.
+    pub reauth: Reauth,
     takes: Takes,
     handlers: fn() -> MethodRouter<AppState>,
 }
 
 const fn route(path: &'static str, access: Access, handlers: fn() -> MethodRouter<AppState>) -> Route {
-    Route { path, access, takes: Takes::Form, handlers }
+    Route { path, access, reauth: Reauth::Never, takes: Takes::Form, handlers }
 }
 
 impl Route {
     /// The same route, whose POST takes a file. [`DefaultBodyLimit`] holds its extractors to the size.
     const fn taking(self, takes: Takes) -> Self {
         Self { takes, ..self }
+    }
+
+    /// The same route, whose POST asks again who it is before it does this.
+    const fn reauth(self, what: &'static str) -> Self {
+        Self { reauth: Reauth::Before(what), ..self }
+    }
+
+    /// The same route, whose form asks for the password itself.
+    const fn reauth_in_form(self) -> Self {
+        Self { reauth: Reauth::InForm, ..self }
     }
 }
 
@@ -123,17 +138,21 @@ pub const ROUTES: &[Route] = &[
     route("/staff/mailings/{id}/refusals", Access::Member, || get(refusals::ask).post(refusals::accept)),
     route("/staff/mailings/{id}/cancel", Access::Member, || post(control::cancel)),
     route("/staff/mailings/{id}/retry", Access::Member, || get(control::ask_retry).post(control::retry)),
-    route("/staff/mailings/{id}/report.csv", Access::Member, || post(report::download)),
+    route("/staff/mailings/{id}/report.csv", Access::Member, || post(report::download)).reauth("report"),
     route("/staff/account", Access::Member, || get(account::show)),
     route("/staff/account/name", Access::Member, || post(account::set_name)),
-    route("/staff/account/password", Access::Member, || post(account::set_password)),
+    route("/staff/account/password", Access::Member, || post(account::set_password)).reauth_in_form(),
     route("/staff/account/sessions/end", Access::Member, || post(account::end_all_sessions)),
     route("/staff/account/sessions/{id}/end", Access::Member, || post(account::end_session)),
     route("/staff/account/second-factor", Access::Member, || {
         get(second_factor::show).post(second_factor::turn_on)
-    }),
-    route("/staff/account/second-factor/codes", Access::Member, || post(second_factor::new_codes)),
-    route("/staff/account/second-factor/off", Access::Member, || post(second_factor::turn_off)),
+    })
+    .reauth_in_form(),
+    route("/staff/account/second-factor/codes", Access::Member, || post(second_factor::new_codes))
+        .reauth_in_form(),
+    route("/staff/account/second-factor/off", Access::Member, || post(second_factor::turn_off))
+        .reauth_in_form(),
+    route("/staff/account/notices", Access::Member, || post(account::read_notices)),
     route("/staff/updates", Access::Member, || get(updates::list).post(updates::begin)),
     route("/staff/updates/{id}", Access::Member, || get(editor::show).post(editor::save)),
     route("/staff/updates/{id}/here", Access::Member, || post(editor::here)),
@@ -149,20 +168,22 @@ pub const ROUTES: &[Route] = &[
     route("/staff/publication/look", Access::Admin, || get(publication::look::show)),
     route("/staff/publication/{of}/mails/{folder}", Access::Admin, || get(publication::look::mail)),
     route("/staff/publication/{of}/pages/{name}", Access::Admin, || get(publication::look::sample_page)),
-    route("/staff/people", Access::Admin, || get(people::list).post(people::add)),
+    route("/staff/people", Access::Admin, || get(people::list).post(people::add)).reauth("person_add"),
     route("/staff/people/{id}", Access::Admin, || get(people::show)),
-    route("/staff/people/{id}/role", Access::Admin, || post(people::set_role)),
-    route("/staff/people/{id}/disable", Access::Admin, || post(people::disable)),
-    route("/staff/people/{id}/enable", Access::Admin, || post(people::enable)),
-    route("/staff/people/{id}/link", Access::Admin, || post(people::make_link)),
-    route("/staff/people/{id}/second-factor", Access::Admin, || post(people::reset_second_factor)),
+    route("/staff/people/{id}/role", Access::Admin, || post(people::set_role)).reauth("person_role"),
+    route("/staff/people/{id}/disable", Access::Admin, || post(people::disable)).reauth("person_disable"),
+    route("/staff/people/{id}/enable", Access::Admin, || post(people::enable)).reauth("person_enable"),
+    route("/staff/people/{id}/link", Access::Admin, || post(people::make_link)).reauth("person_link"),
+    route("/staff/people/{id}/second-factor", Access::Admin, || post(people::reset_second_factor))
+        .reauth("person_factor"),
     route("/staff/images", Access::Member, || get(images::list).post(images::upload)).taking(images::UPLOAD),
     route("/staff/images/{id}", Access::Member, || get(images::show).post(images::describe)),
     route("/staff/images/{id}/remove", Access::Member, || post(images::remove)),
     route("/staff/updates/{id}/preflight", Access::Member, || get(preflight::show)),
     route("/staff/subscribers", Access::Admin, || get(subscribers::list)),
     route("/staff/subscribers/add", Access::Admin, || post(subscribers::add)),
-    route("/staff/subscribers/export.csv", Access::Admin, || post(subscribers::export::download)),
+    route("/staff/subscribers/export.csv", Access::Admin, || post(subscribers::export::download))
+        .reauth("export"),
     // The handler counts the file as it comes, and says so when it is too large.
     route("/staff/subscribers/import", Access::Admin, || {
         get(import::start).post(import::receive).layer(DefaultBodyLimit::disable())
@@ -175,7 +196,7 @@ pub const ROUTES: &[Route] = &[
     route("/staff/subscribers/import/{id}/status", Access::Admin, || get(import::status)),
     route("/staff/subscribers/import/{id}/problems.csv", Access::Admin, || get(import::problems)),
     route("/staff/subscribers/{id}", Access::Admin, || get(one::show)),
-    route("/staff/subscribers/{id}/proof", Access::Admin, || post(one::take_proof)),
+    route("/staff/subscribers/{id}/proof", Access::Admin, || post(one::take_proof)).reauth("proof"),
     route("/staff/subscribers/{id}/unsubscribe", Access::Admin, || post(one::unsubscribe)),
     route("/staff/subscribers/{id}/erase", Access::Admin, || get(one::ask_erase).post(one::erase)),
     route("/staff/signups", Access::Member, || get(signups::show)),
@@ -208,7 +229,7 @@ pub(super) fn takes(path: &str) -> Takes {
 pub fn router(state: &AppState) -> Router<AppState> {
     let mut router = Router::new();
     for route in ROUTES {
-        let gate = Gate { state: state.clone(), access: route.access };
+        let gate = Gate { state: state.clone(), access: route.access, reauth: route.reauth };
         let mut handlers = (route.handlers)();
         if let Takes::Upload { most, .. } = route.takes {
             handlers = handlers.layer(DefaultBodyLimit::max(most));

@@ -18,6 +18,7 @@ use crate::{
         locale::Locale,
         publication,
         signup::{self, challenge, limits::Place},
+        subscriber,
         token::{self, SentTo},
     },
     mail::envelope,
@@ -29,6 +30,7 @@ use super::{
     check_mailbox,
     client::{Client, Counted},
     form_body::form_in,
+    manage,
     origin::RequestOrigin,
     problem::{self, Problem},
     typed,
@@ -40,6 +42,8 @@ use super::{
 #[serde(default)]
 struct Sent {
     email: String,
+    /// In the place of the address: whom a form is about that stands on a page behind an unsubscribe link.
+    again: String,
     locale: String,
     /// The page the form stands on.
     page: String,
@@ -111,11 +115,20 @@ async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Re
     let Form(sent) = form_in::<Sent>(request).await?;
     let locale = Locale::from_tag(&sent.locale).unwrap_or(visitor.locale);
     let visitor = Visitor { locale, ..visitor };
-    let email = match envelope::parse(&sent.email) {
-        Ok(email) => email,
-        Err(error) => return mistake(&visitor, &headers, &sent, place(state, client), error).await,
-    };
     let now = Utc::now();
+    let is_masked = !sent.again.is_empty();
+    let email = if is_masked {
+        let id = token::read_again_token(&state.keys, &sent.again, now).ok_or(Problem::LinkExpired)?;
+        let Some(known) = subscriber::by_id(&mut *state.pool.acquire().await?, id).await? else {
+            return manage::nothing_stored(&visitor);
+        };
+        known.email
+    } else {
+        match envelope::parse(&sent.email) {
+            Ok(email) => email,
+            Err(error) => return mistake(&visitor, &headers, &sent, place(state, client), error).await,
+        }
+    };
     let form_page = form_page(state, &sent, &headers);
     let place = place(state, client);
     let suspicion = suspicion(state, &sent, now);
@@ -125,7 +138,8 @@ async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Re
     if (standing.asks || suspicion.is_some())
         && let Err(refused) = challenge::spend(&mut transaction, &state.keys, &sent.captcha, now).await?
     {
-        let kept = kept(&visitor, &sent, &form_page);
+        let masked = is_masked.then(|| email.masked());
+        let kept = kept(&visitor, &sent, masked.as_deref(), &form_page);
         if standing.asks || problem::wants_json(&headers) {
             tracing::info!(suspicion, proof_of_work = %refused, "a signup has to bring a proof of work; nothing was kept");
             return captcha::ask(&visitor, &headers, &kept, now);
@@ -150,7 +164,7 @@ async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Re
     };
     signup::request(&mut transaction, &request, now).await?;
     transaction.commit().await?;
-    let sent_to = SentTo { email, waits: standing.waits };
+    let sent_to = SentTo { email, waits: standing.waits, is_masked };
     Ok(check_mailbox::answer(&visitor, &headers, &sent_to, now))
 }
 
@@ -188,10 +202,12 @@ fn suspicion(state: &AppState, sent: &Sent, now: DateTime<Utc>) -> Option<&'stat
     (TimeDelta::zero() <= took && took < state.form_takes).then_some("it was filled in quickly")
 }
 
-/// What a form said, for the page that asks for a proof of work or one more press.
-fn kept<'a>(visitor: &Visitor, sent: &'a Sent, form_page: &'a str) -> Kept<'a> {
+/// What a form said, for the page that asks for a proof of work or one more press; with the address as it may be shown
+/// where the form did not name it.
+fn kept<'a>(visitor: &Visitor, sent: &'a Sent, masked: Option<&'a str>, form_page: &'a str) -> Kept<'a> {
     Kept {
-        email: &sent.email,
+        email: masked.unwrap_or(&sent.email),
+        again: masked.map(|_| sent.again.as_str()),
         page: form_page,
         consent_version: sent.consent_version.parse().ok(),
         shown: genuine_shown(&visitor.state, sent),

@@ -1,15 +1,15 @@
 //! Leaving: one sentence, one button, and one button to take it back. Then one question that nobody has to answer.
 
 use axum::{Form, body::Bytes, extract::State, http::StatusCode, response::Response};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::{
     consent::ConsentMethod,
     ids::SubscriberId,
     leave_reason::{self, LeaveReason},
-    subscriber::{self, Subscriber, SubscriberState},
+    subscriber::{self, Subscriber, SubscriberState, Unsubscribed},
     token::{self, LinkPurpose, Undo, read_subscriber_token, subscriber_token},
 };
 
@@ -22,30 +22,63 @@ pub async fn ask(
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let id = subscriber_of(&state, &token)?;
-    let subscriber = subscriber::by_id(&mut *state.pool.acquire().await?, id).await?;
-    match subscriber {
-        Some(subscriber) if subscriber.state == SubscriberState::Active => visitor.page(
-            "unsubscribe.html",
-            &json!({
-                "action": format!("/unsubscribe/{token}?lang={}", visitor.locale),
-                "masked_address": subscriber.email.masked(),
-            }),
-        ),
-        // No mail goes there, which is what this link is for. Who wants it back signs up anew: a forwarded newsletter
-        // must not bring anybody back.
-        known => {
-            let own = json!({
-                "undo_action": null, "why": null, "is_stopped": is_stopped(known.as_ref()), "offers_signup": true,
-            });
-            visitor.page("unsubscribed.html", &own)
-        }
+    let mut db = state.pool.acquire().await?;
+    let known = subscriber::by_id(&mut db, id).await?;
+    if let Some(subscriber) = &known
+        && !subscriber::has_left(&mut db, subscriber).await?
+    {
+        let own = json!({
+            "action": format!("/unsubscribe/{token}?lang={}", visitor.locale),
+            "masked_address": subscriber.email.masked(),
+            // Mail has come back from there, or was reported: it gets none, and its owner may leave all the same.
+            "is_stopped": subscriber.state != SubscriberState::Active,
+        });
+        return visitor.page("unsubscribe.html", &own);
     }
+    // Who wants it back confirms that by mail: a forwarded newsletter must not bring anybody back.
+    visitor.page("unsubscribed.html", &left(&visitor, known.as_ref(), None, Utc::now())?)
 }
 
-/// Whether no mail goes there for another reason than that its owner left.
-fn is_stopped(known: Option<&Subscriber>) -> bool {
-    known.is_some_and(|known| !matches!(known.state, SubscriberState::Active | SubscriberState::Unsubscribed))
+/// What the page says of somebody who has left. `undo` stands there only as the answer to the request that ended the
+/// subscription, and so does the question why.
+fn left(
+    visitor: &Visitor,
+    known: Option<&Subscriber>,
+    undo: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Value, Problem> {
+    let why = match undo {
+        None => Value::Null,
+        Some(undo) => {
+            let form = token::leave_form_token(&visitor.state.keys, now)
+                .map_err(|error| Problem::internal(&error))?;
+            json!({
+                "action": format!("/left/{form}?lang={}", visitor.locale),
+                "undo": undo,
+                "reasons": LeaveReason::ALL.map(LeaveReason::name),
+            })
+        }
+    };
+    Ok(json!({
+        "undo_action": undo.map(|undo| undo_path(visitor, undo)),
+        "why": why,
+        "again": known.filter(|_| undo.is_none()).map(|known| again(visitor, known, now)),
+        "offers_signup": undo.is_none(),
+    }))
 }
+
+/// The signup form, filled in with an address that the page shows masked: what it sends is answered by a mail to there.
+fn again(visitor: &Visitor, subscriber: &Subscriber, now: DateTime<Utc>) -> Value {
+    json!({
+        "token": token::again_token(&visitor.state.keys, subscriber.id, now),
+        "masked_address": subscriber.email.masked(),
+        "page": visitor.state.public_url.join(PAGE),
+        "consent_version": visitor.publication.version,
+    })
+}
+
+/// The page that answers an unsubscribe, as the record names it: not by its token.
+const PAGE: &str = "/unsubscribe";
 
 /// The unsubscribe link of a subscriber, in the visitor's language.
 pub fn path(visitor: &Visitor, id: SubscriberId) -> String {
@@ -100,26 +133,11 @@ pub async fn leave(
     let page = page.map(|page| state.public_url.join(page));
     let now = Utc::now();
     let mut transaction = state.pool.begin().await?;
-    subscriber::unsubscribe_on(&mut transaction, id, method, page.as_deref(), now).await?;
+    let came_to = subscriber::unsubscribe_on(&mut transaction, id, method, page.as_deref(), now).await?;
     let subscriber = subscriber::by_id(&mut transaction, id).await?;
     transaction.commit().await?;
-    let is_stopped = is_stopped(subscriber.as_ref());
-    let left_at = subscriber
-        .filter(|subscriber| subscriber.state == SubscriberState::Unsubscribed)
-        .map(|subscriber| subscriber.state_changed_at)
-        .filter(|left_at| token::can_undo(*left_at, now));
-    let undo = left_at.map(|left_at| token::undo_token(&state.keys, id, left_at));
-    let form = token::leave_form_token(&state.keys, now).map_err(|error| Problem::internal(&error))?;
-    let own = json!({
-        "undo_action": undo.as_ref().map(|token| undo_path(&visitor, token)),
-        "why": undo.is_some().then(|| json!({
-            "action": format!("/left/{form}?lang={}", visitor.locale),
-            "undo": undo,
-            "reasons": LeaveReason::ALL.map(LeaveReason::name),
-        })),
-        "is_stopped": is_stopped,
-        "offers_signup": undo.is_none(),
-    });
+    let undo = (came_to == Unsubscribed::Now).then(|| token::undo_token(&state.keys, id, now));
+    let own = left(&visitor, subscriber.as_ref(), undo.as_deref(), now)?;
     visitor.answer(StatusCode::OK, "unsubscribed.html", &own)
 }
 
@@ -145,9 +163,13 @@ pub async fn say_why(
     if let Some(reason) = LeaveReason::from_name(&why.reason) {
         leave_reason::answer(&mut *state.pool.acquire().await?, form, reason, now).await?;
     }
-    let undo = token::read_undo_token(&state.keys, &why.undo, now)
-        .filter(|undo| matches!(undo, Undo::For(_)))
-        .map(|_| undo_path(&visitor, &why.undo));
+    let undo = match token::read_undo_token(&state.keys, &why.undo, now) {
+        Some(Undo::For(id, left_at)) => {
+            subscriber::may_undo(&mut *state.pool.acquire().await?, id, left_at).await?
+        }
+        Some(Undo::Expired) | None => false,
+    };
+    let undo = undo.then(|| undo_path(&visitor, &why.undo));
     visitor.answer(StatusCode::OK, "left.html", &json!({ "undo_action": undo }))
 }
 
@@ -155,19 +177,20 @@ fn undo_path(visitor: &Visitor, token: &str) -> String {
     format!("/resubscribe/{token}?lang={}", visitor.locale)
 }
 
-/// `POST /resubscribe/{token}`: takes an unsubscribe back.
+/// `POST /resubscribe/{token}`: takes an unsubscribe back, by the button in the answer to it.
 pub async fn undo(
     State(state): State<AppState>,
     LinkToken(token): LinkToken,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let now = Utc::now();
-    let id = match token::read_undo_token(&state.keys, &token, now).ok_or(Problem::LinkUnknown)? {
-        Undo::For(id) => id,
+    let (id, left_at) = match token::read_undo_token(&state.keys, &token, now).ok_or(Problem::LinkUnknown)? {
+        Undo::For(id, left_at) => (id, left_at),
         Undo::Expired => return Err(Problem::LinkExpired),
     };
+    let page = state.public_url.join(PAGE);
     let mut transaction = state.pool.begin().await?;
-    let is_active = subscriber::undo_unsubscribe(&mut transaction, id, now).await?;
+    let is_active = subscriber::undo_unsubscribe(&mut transaction, id, left_at, &page, now).await?;
     transaction.commit().await?;
     if !is_active {
         let is_known = subscriber::by_id(&mut *state.pool.acquire().await?, id).await?.is_some();

@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
+use axum::http::Method;
 use chrono::Utc;
 use rundbrief::domain::{
     address::EmailAddress,
     mailing::{self, MailingState},
+    staff::Role,
     suppression::{self, SuppressionReason},
+    token::access_token,
 };
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::harness::{
-    App, ON_THEIR_WAY, TestApp,
+    App, ON_THEIR_WAY, TestApp, http,
     program::Program,
     smtp::{Action, Phase, behave},
 };
@@ -31,7 +34,7 @@ async fn tables_that_know(app: &TestApp) -> Vec<String> {
         // A row as text holds every column: jsonb and arrays as they are, bytea in hex.
         let query = format!(
             "select count(*) from \"{table}\" row_of where row_of::text ilike '%' || $1::text || '%'
-                 or row_of::text ilike '%' || encode(convert_to($1::text, 'UTF8'), 'hex') || '%'"
+                 or row_of::text ilike '%' || encode(convert_to(substr($1::text, 2), 'UTF8'), 'hex') || '%'"
         );
         let rows: i64 =
             sqlx::query_scalar(AssertSqlSafe(query)).bind(NEEDLE).fetch_one(&app.pool).await.unwrap();
@@ -198,4 +201,254 @@ async fn an_address_nobody_knew_can_be_erased_too() {
     program.file("list.csv", format!("email,consented_at,consent_source\n{ADDRESS},2025-03-01,Messe\n"));
     let imported = program.run(&["subscribers", "import", "list.csv", "--json"]).await.json();
     assert_eq!(imported["suppressed"], 1);
+}
+
+/// What takes an address out of a column, or why none gets in.
+enum Holds {
+    /// It can hold one, and this takes it out.
+    ErasedBy(&'static str),
+    /// It holds none, because.
+    Nothing(&'static str),
+    /// Staff write it, or it is of staff: no subscriber's address gets in but by their hand, which erasure says.
+    Staff(&'static str),
+}
+use Holds::{ErasedBy, Nothing, Staff};
+
+/// Every column that can hold text or bytes.
+#[rustfmt::skip]
+const COLUMNS: &[(&str, &str, Holds)] = &[
+    ("audit_log", "action", Nothing("a fixed word")),
+    ("audit_log", "details", Nothing("numbers and fixed words; addresses of tests are masked")),
+    ("audit_log", "staff_email", Staff("who did it, for three years; erasure says that the account stays")),
+    ("audit_log", "subject", Nothing("people are masked, files too; else a member, an update's slug or a mailing's subject")),
+    ("colleagues", "email", ErasedBy("colleague::forget")),
+    ("colleagues", "email_normalized", ErasedBy("colleague::forget")),
+    ("colleagues", "name", ErasedBy("colleague::forget")),
+    ("confirm_tokens", "token_sha256", Nothing("SHA-256 of random bytes")),
+    ("consent_events", "address_hmac", Nothing("a keyed HMAC of it")),
+    ("consent_events", "client_ip", Nothing("an IP address, while it is kept; goes with its event")),
+    ("consent_events", "consent_locale", Nothing("a language tag")),
+    ("consent_events", "consent_text_sha256", Nothing("SHA-256 of a text of ours")),
+    ("consent_events", "email", ErasedBy("consent::erase")),
+    ("consent_events", "email_normalized", ErasedBy("consent::erase")),
+    ("consent_events", "form_page", ErasedBy("consent::erase")),
+    ("consent_events", "message_id", Nothing("made of the delivery's number")),
+    ("consent_events", "smtp_text", ErasedBy("consent::erase; the recipient is masked in it before")),
+    ("consent_events", "source", ErasedBy("consent::erase")),
+    ("deliveries", "address", ErasedBy("delivery::forget_address")),
+    ("deliveries", "smtp_text", ErasedBy("delivery::forget_subscriber; the recipient is masked in it before")),
+    ("former_addresses", "email_normalized", ErasedBy("its own statement, and the subscriber it belongs to")),
+    ("images", "alt", Staff("what staff say of a picture")),
+    ("images", "credit", Staff("who made a picture, as staff say")),
+    ("images", "extension", Nothing("one of two endings")),
+    ("images", "name", Nothing("made of random bytes; what the file was called is not kept")),
+    ("images", "upload_sha256", Nothing("SHA-256 of a picture")),
+    ("import_pieces", "bytes", ErasedBy("upload::remove_lists_with")),
+    ("import_problems", "problem", Nothing("a fixed word; no text of the line")),
+    ("imports", "failure", Nothing("a fixed word")),
+    ("imports", "file_name", Nothing("addresses are masked when it comes")),
+    ("imports", "plan", Staff("columns by number, and where everybody agreed, in the words of staff")),
+    ("imports", "staff_email", Staff("who uploaded it, for three months")),
+    ("leave_answers", "form", Nothing("random bytes")),
+    ("mailings", "body_html", Staff("what staff wrote; recipients are put in when it is sent")),
+    ("mailings", "body_text", Staff("what staff wrote; recipients are put in when it is sent")),
+    ("mailings", "kept_counts", Nothing("numbers alone")),
+    ("mailings", "locale", Nothing("a language tag")),
+    ("mailings", "pause_reason", Nothing("the relay's words with the recipient masked")),
+    ("mailings", "subject", Staff("what staff wrote")),
+    ("publication_drafts", "content", Staff("the project's own words and addresses, for a day")),
+    ("publications", "content", Staff("the project's own words and addresses")),
+    ("publications", "content_sha256", Nothing("SHA-256 of the above")),
+    ("refusals", "reply", ErasedBy("delivery::forget_subscriber")),
+    ("signups", "client_hmac", Nothing("a keyed HMAC of it")),
+    ("signups", "email", ErasedBy("erase_one, and address_change::forget")),
+    ("signups", "email_normalized", ErasedBy("erase_one, and address_change::forget")),
+    ("signups", "form_page", ErasedBy("erase_one, and address_change::forget")),
+    ("signups", "locale", Nothing("a language tag")),
+    ("signups", "mailbox", ErasedBy("erase_one, and address_change::forget")),
+    ("signups", "range_hmac", Nothing("a keyed HMAC of it")),
+    ("spent_challenges", "challenge_sha256", Nothing("SHA-256 of random bytes")),
+    ("staff", "email", Staff("an account; erasure says that it stays")),
+    ("staff", "email_normalized", Staff("an account; erasure says that it stays")),
+    ("staff", "name", Staff("an account; erasure says that it stays")),
+    ("staff", "password_hash", Nothing("an Argon2id hash")),
+    ("staff", "totp_sealed", Nothing("random bytes, encrypted")),
+    ("staff_links", "token_sha256", Nothing("SHA-256 of random bytes")),
+    ("staff_login_throttle", "bucket", Nothing("a keyed HMAC of it")),
+    ("staff_notices", "by_name", Staff("the name of a member, for a week")),
+    ("staff_notices", "client", Nothing("browser and system by name")),
+    ("staff_notices", "what", Nothing("a fixed word")),
+    ("staff_recovery_codes", "code_hmac", Nothing("a keyed HMAC of it")),
+    ("staff_sessions", "client", Nothing("browser and system by name")),
+    ("staff_sessions", "token_sha256", Nothing("SHA-256 of random bytes")),
+    ("subscribers", "email", ErasedBy("erasure::erase_one")),
+    ("subscribers", "email_normalized", ErasedBy("erasure::erase_one")),
+    ("subscribers", "locale", Nothing("a language tag")),
+    ("suppressions", "address_hmac", Nothing("a keyed HMAC of it")),
+    ("update_editors", "name", Staff("the name of a member")),
+    ("update_versions", "body", Staff("what staff wrote")),
+    ("update_versions", "image", Staff("what staff wrote")),
+    ("update_versions", "image_alt", Staff("what staff wrote")),
+    ("update_versions", "image_credit", Staff("what staff wrote")),
+    ("update_versions", "link", Staff("what staff wrote")),
+    ("update_versions", "locale", Nothing("a language tag")),
+    ("update_versions", "saved_by_name", Staff("the name of a member")),
+    ("update_versions", "teaser", Staff("what staff wrote")),
+    ("update_versions", "title", Staff("what staff wrote")),
+    ("updates", "body", Staff("what staff wrote")),
+    ("updates", "changed_by", Staff("the name of a member")),
+    ("updates", "image", Staff("what staff wrote")),
+    ("updates", "image_alt", Staff("what staff wrote")),
+    ("updates", "image_credit", Staff("what staff wrote")),
+    ("updates", "link", Staff("what staff wrote")),
+    ("updates", "locale", Nothing("a language tag")),
+    ("updates", "slug", Staff("made of the title")),
+    ("updates", "teaser", Staff("what staff wrote")),
+    ("updates", "title", Staff("what staff wrote")),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_every_column_it_is_known_what_takes_an_address_out_of_it() {
+    let app = App::new().without_worker().start().await;
+    let there: Vec<(String, String)> = sqlx::query_as(
+        "select c.table_name::text, c.column_name::text from information_schema.columns c
+         join information_schema.tables t using (table_schema, table_name)
+         where c.table_schema = 'public' and t.table_type = 'BASE TABLE' and c.table_name <> '_sqlx_migrations'
+           -- Enumerations, numbers, times, ids and booleans hold none; whatever else there is may.
+           and c.data_type not in ('uuid', 'boolean', 'smallint', 'integer', 'bigint', 'real', 'double precision', 'date',
+                                   'timestamp with time zone', 'interval')
+           and not (c.data_type = 'USER-DEFINED' and exists (
+                        select from pg_type e where e.typname = c.udt_name and e.typtype = 'e'))
+           and not (c.data_type = 'ARRAY' and c.udt_name in ('_int2', '_int4', '_int8', '_uuid'))
+         order by 1, 2",
+    )
+    .fetch_all(&app.pool)
+    .await
+    .unwrap();
+    let listed: Vec<(String, String)> =
+        COLUMNS.iter().map(|(table, column, _)| ((*table).to_owned(), (*column).to_owned())).collect();
+    for column in &there {
+        assert!(
+            listed.contains(column),
+            "{column:?} is new: say in COLUMNS what takes an address out of it; all: {there:?}"
+        );
+    }
+    for column in &listed {
+        assert!(there.contains(column), "{column:?} is not there any more");
+    }
+    for (table, column, holds) in COLUMNS {
+        let (ErasedBy(why) | Nothing(why) | Staff(why)) = holds;
+        assert!(why.len() > 10, "{table}.{column} says why");
+    }
+}
+
+/// The columns that hold the needle, in whatever case, in UTF-8 or as bytes.
+async fn columns_that_know(app: &TestApp) -> Vec<(&'static str, &'static str)> {
+    let mut found = Vec::new();
+    for (table, column, _) in COLUMNS {
+        let query = format!(
+            "select count(*) from \"{table}\" where \"{column}\"::text ilike '%' || $1::text || '%'
+                 or \"{column}\"::text ilike '%' || encode(convert_to(substr($1::text, 2), 'UTF8'), 'hex') || '%'"
+        );
+        let rows: i64 =
+            sqlx::query_scalar(AssertSqlSafe(query)).bind(NEEDLE).fetch_one(&app.pool).await.unwrap();
+        if rows > 0 {
+            found.push((*table, *column));
+        }
+    }
+    found
+}
+
+/// Puts the address wherever one can stand, also as earlier versions left it.
+async fn everywhere(app: &TestApp, program: &Program) {
+    full_history(app, program).await;
+    let page = format!("email={ADDRESS}&page=https%3A%2F%2Flok-lausitz.example%2F%3Fmail%3D{ADDRESS}");
+    app.post("/subscribe", &page).await;
+    let admin = app.member("boss@example.org", Role::Admin).await;
+    let browser = app.browser_of(&admin).await;
+    let colleague = [("name", "Qx7 Loeschmich"), ("email", ADDRESS)];
+    assert_eq!(browser.post("/staff/colleagues", &colleague).await.status, 303);
+    let list = format!(
+        "email,consented_at,consent_source\nanna2@example.org,2025-03-01,Messe\n{ADDRESS},2025-03-01,x\n"
+    );
+    let name = format!("{ADDRESS}.csv");
+    let cookie = format!("__Host-rundbrief={}", browser.cookie("__Host-rundbrief"));
+    let headers = [
+        ("content-type", "multipart/form-data; boundary=XBOUNDARYX"),
+        ("sec-fetch-site", "same-origin"),
+        ("cookie", cookie.as_str()),
+    ];
+    let body = format!(
+        "--XBOUNDARYX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\ncontent-type: text/csv\r\n\r\n\
+         {list}\r\n--XBOUNDARYX--\r\n"
+    );
+    let answer = http::send(app.address, Method::POST, "/staff/subscribers/import", &headers, body).await;
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    program.file(&name, list);
+    program.run(&["subscribers", "import", &name]).await.done();
+    for statement in [
+        "insert into former_addresses (email_normalized, subscriber_id, left_at)
+         select lower($1), id, now() from subscribers where email = 'anna@example.org'",
+        "update deliveries set smtp_text = 'to ' || $1 where subscriber_id = (select id from subscribers where email = $1)",
+        "insert into consent_events (at, kind, method, email, email_normalized, smtp_code, smtp_text, source, message_id)
+         values (now(), 'mail_accepted', 'relay', $1, lower($1), 250, 'queued for ' || $1, 'told by ' || $1, 'x')",
+        "insert into refusals (delivery_id, attempt, worker_id, reply)
+         select id, 1, 1, 'no such user ' || $1 from deliveries
+         where kind = 'mailing' and subscriber_id = (select id from subscribers where email = $1)",
+    ] {
+        let done = sqlx::query(statement).bind(ADDRESS).execute(&app.pool).await.unwrap();
+        assert!(done.rows_affected() > 0, "{statement}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_takes_the_address_out_of_every_column_that_can_hold_one() {
+    let settings = App::new().setting("CONFIRMATION_REPEAT_MINUTES", "0");
+    let app = settings.start().await;
+    app.subscriber("anna@example.org").await;
+    let program = Program::beside(&app);
+    everywhere(&app, &program).await;
+    let erased_by: Vec<(&str, &str)> = COLUMNS
+        .iter()
+        .filter(|(.., holds)| matches!(holds, ErasedBy(_)))
+        .map(|(table, column, _)| (*table, *column))
+        .collect();
+    assert_eq!(columns_that_know(&app).await, erased_by, "these hold it, and no other does");
+
+    let erased = program.run(&["subscribers", "erase", ADDRESS, "--yes", "--json"]).await;
+    assert!(erased.stderr.contains("backups of the database"), "{erased:?}");
+    assert!(erased.stderr.contains("log of your relay") && erased.stderr.contains("delivered"), "{erased:?}");
+    let erased = erased.json();
+    assert_eq!((&erased["colleagues"], &erased["lists"]), (&json!(1), &json!(1)), "{erased}");
+    assert_eq!(columns_that_know(&app).await, [], "nothing names it any more");
+    assert!(tables_that_know(&app).await.is_empty());
+    // Whoever uploaded the list reads why it is gone.
+    let boss = app.member("boss2@example.org", Role::Admin).await;
+    let id: uuid::Uuid = sqlx::query_scalar("select id from imports").fetch_one(&app.pool).await.unwrap();
+    let page = app.browser_of(&boss).await.get(&format!("/staff/subscribers/import/{id}")).await.body;
+    assert!(page.contains("über den inzwischen alles gelöscht wurde"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_place_that_erases_says_what_it_cannot_reach() {
+    let app = App::new().without_worker().start().await;
+    let ada = app.member("ada@example.org", Role::Admin).await;
+    let id = app.subscriber("ada@example.org").await;
+    let page = app.browser_of(&ada).await.get(&format!("/staff/subscribers/{id}/erase")).await.body;
+    for out_of_reach in
+        ["schon zugestellt", "Protokoll des Mailservers", "Sicherungskopien", "das Konto auf diesen Seiten"]
+    {
+        assert!(page.contains(out_of_reach), "{out_of_reach}: {page}");
+    }
+    let address = EmailAddress::parse("ada@example.org").unwrap().normalized();
+    let token = access_token(&app.config.secret_keys, id, &address, Utc::now());
+    let own = app.get(&format!("/data/{token}/erase")).await.body;
+    for out_of_reach in ["in einem Postfach", "Protokoll des Mailservers", "Sicherungskopien"] {
+        assert!(own.contains(out_of_reach), "{out_of_reach}: {own}");
+    }
+    let program = Program::beside(&app);
+    let erased = program.run(&["subscribers", "erase", "ada@example.org", "--yes", "--json"]).await;
+    assert!(erased.stderr.contains("A staff account has this address"), "{erased:?}");
+    assert_eq!(erased.json()["staff_account_stays"], json!(true));
+    assert_eq!(app.count("select count(*) from staff").await, 1);
 }

@@ -49,6 +49,7 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("POST", "/staff/mailings/{id}/report.csv", [303, 404, 404]),
     ("GET", "/staff/account", [303, 200, 200]),
     ("POST", "/staff/account/name", [303, 422, 422]),
+    ("POST", "/staff/account/notices", [303, 303, 303]),
     ("POST", "/staff/account/password", [303, 422, 422]),
     ("POST", "/staff/account/sessions/end", [303, 303, 303]),
     ("POST", "/staff/account/sessions/{id}/end", [303, 303, 303]),

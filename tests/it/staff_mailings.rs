@@ -299,7 +299,8 @@ async fn who_got_it_and_left_within_seven_days_counts_as_having_left_because_of_
         let subscriber = rundbrief::domain::ids::SubscriberId(*id);
         subscriber::unsubscribe(&mut transaction, subscriber, ConsentMethod::Button, at).await.unwrap();
         if n == 2 {
-            subscriber::undo_unsubscribe(&mut transaction, subscriber, at).await.unwrap();
+            let page = "https://brief.example.org/unsubscribe";
+            assert!(subscriber::undo_unsubscribe(&mut transaction, subscriber, at, page, at).await.unwrap());
         }
         transaction.commit().await.unwrap();
     }

@@ -19,6 +19,7 @@ use crate::{
         staff::audit::Action,
     },
     mail::compose,
+    telemetry::mask_addresses,
 };
 
 use self::file::SubscriberFile;
@@ -70,7 +71,7 @@ pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()>
     let publication = publication::current(&mut *pool.acquire().await?).await?;
     let zone = publication.as_ref().map(|publication| publication.content.time_zone).unwrap_or_default();
     let mut rows = SubscriberFile::open(file, wanted, compose::default_locale(publication.as_ref()), zone)?;
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let name = mask_addresses(&file.file_name().unwrap_or_default().to_string_lossy());
     note(&mut *pool.acquire().await?, Action::ImportStarted, &name, &json!({})).await?;
     let mut told = Told::default();
     let mut batch = Vec::with_capacity(BATCH);

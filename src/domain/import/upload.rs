@@ -13,6 +13,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, types::Json};
 
 use crate::domain::{
+    address::NormalizedAddress,
     ids::ImportId,
     staff::audit::{self, Action, Actor},
 };
@@ -346,6 +347,105 @@ pub async fn cancel(
     Ok(true)
 }
 
+/// Removes the files that name an address, as a whole, because everything about it is to go. An import under way ends with
+/// it, and says why; who was brought in stays. Answers how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub async fn remove_lists_with(
+    db: &mut PgConnection,
+    address: &NormalizedAddress,
+    now: DateTime<Utc>,
+) -> sqlx::Result<u64> {
+    // One that is still on its way here is no list yet.
+    let lists = sqlx::query_scalar!(
+        r#"select id as "id: ImportId" from imports i
+           where state <> 'uploading' and exists (select from import_pieces p where p.import_id = i.id) order by id"#
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let needles = needles(address);
+    let mut removed = 0;
+    for id in lists {
+        if !names(&mut *db, id, &needles).await? {
+            continue;
+        }
+        sqlx::query!(
+            "update imports set state = 'failed', failure = 'erased', finished_at = $2
+             where id = $1 and state in ('uploaded', 'checking', 'checked', 'importing')",
+            id.0,
+            now
+        )
+        .execute(&mut *db)
+        .await?;
+        remove_file(&mut *db, id).await?;
+        removed += 1;
+    }
+    Ok(removed)
+}
+
+/// Whether the file of an import has one of these, read piece by piece.
+async fn names(db: &mut PgConnection, id: ImportId, needles: &[Vec<u8>]) -> sqlx::Result<bool> {
+    let longest = needles.iter().map(Vec::len).max().unwrap_or_default();
+    let (mut number, mut window) = (0, Vec::new());
+    loop {
+        let piece = sqlx::query_scalar!(
+            "select bytes from import_pieces where import_id = $1 and number = $2",
+            id.0,
+            number
+        )
+        .fetch_optional(&mut *db)
+        .await?;
+        let Some(piece) = piece else { return Ok(false) };
+        window.extend(piece.to_ascii_lowercase());
+        if needles.iter().any(|needle| has_address(&window, needle)) {
+            return Ok(true);
+        }
+        // What may go on in the next piece, and what stands around it.
+        window.drain(..window.len().saturating_sub(longest + 2));
+        number += 1;
+    }
+}
+
+/// An address as it may stand in a file: with its domain in letters or as it goes over the wire, in either encoding a file
+/// is kept in.
+fn needles(address: &NormalizedAddress) -> Vec<Vec<u8>> {
+    let mut all = vec![address.as_str().as_bytes().to_vec()];
+    let written = address.written();
+    if written != address.as_str() {
+        // Windows-1252, where each of these letters is one byte.
+        let single: Option<Vec<u8>> = written.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+        all.extend(single);
+        all.push(written.into_bytes());
+    }
+    all
+}
+
+/// Whether an address stands in a text in lower case, and not as a part of a longer one.
+fn has_address(text: &[u8], address: &[u8]) -> bool {
+    let is_atext = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-.".contains(&byte);
+    let Some(first) = address.first() else { return false };
+    let mut from = 0;
+    while let Some(found) = text[from..].iter().position(|byte| byte == first) {
+        let (start, end) = (from + found, from + found + address.len());
+        if text[start..].starts_with(address) {
+            // An apostrophe is a quotation mark more often than a part of a name.
+            let is_longer = start > 0 && is_atext(text[start - 1]) && text[start - 1] != b'\'';
+            let goes_on = match text.get(end..) {
+                Some([b'-', ..]) => true,
+                Some([b'.', after, ..]) => after.is_ascii_alphanumeric(),
+                Some([after, ..]) => after.is_ascii_alphanumeric(),
+                _ => false,
+            };
+            if !is_longer && !goes_on {
+                return true;
+            }
+        }
+        from = start + 1;
+    }
+    false
+}
+
 /// Removes the file of an import that is over.
 pub(super) async fn remove_file(db: &mut PgConnection, id: ImportId) -> sqlx::Result<()> {
     sqlx::query!("delete from import_pieces where import_id = $1", id.0).execute(db).await?;
@@ -400,4 +500,42 @@ pub async fn forget_old(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Resu
     .execute(db)
     .await?;
     Ok(removed.rows_affected() + ended.rows_affected())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::address::EmailAddress;
+
+    #[test]
+    fn an_address_is_found_in_every_spelling_and_not_within_a_longer_one() {
+        let address = EmailAddress::parse("Mia.Muster@straße.example").unwrap().normalized();
+        let needles = needles(&address);
+        let has = |text: &[u8]| {
+            let text = text.to_ascii_lowercase();
+            needles.iter().any(|needle| has_address(&text, needle))
+        };
+        for text in [
+            "Mia.Muster@straße.example",
+            "x;MIA.MUSTER@straße.example;y",
+            "\"mia.muster@xn--strae-oqa.example\"",
+            "'mia.muster@xn--strae-oqa.example'",
+            "<mia.muster@xn--strae-oqa.example>.",
+            "mia.mia.muster@straße.example, mia.muster@straße.example",
+        ] {
+            assert!(has(text.as_bytes()), "{text}");
+        }
+        assert!(has(b"x;mia.muster@stra\xdfe.example"), "as Windows writes it");
+        for text in [
+            "",
+            "mia",
+            "a.mia.muster@straße.example",
+            "x+mia.muster@straße.example",
+            "mia.muster@straße.example.org",
+            "mia.muster@straße.example-x",
+            "mia.muster@straße.exampl",
+        ] {
+            assert!(!has(text.as_bytes()), "{text}");
+        }
+    }
 }

@@ -63,6 +63,8 @@ macro_rules! actions {
 actions! {
     /// Logged in, second factor and all.
     LoggedIn = "logged_in",
+    /// Gave password and second factor once more, before what a stolen session must not do.
+    Reauthenticated = "reauthenticated",
     /// Logged out.
     LoggedOut = "logged_out",
     /// Wrong passwords or codes have come so often that the account's next attempts have to wait.
@@ -284,6 +286,55 @@ pub async fn page(db: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::R
         filter.from,
         filter.to,
         filter.before,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// What an account's owner is shown of it: getting in, who may, and what was taken away with it.
+const OF_ACCOUNT: [Action; 21] = [
+    Action::LoggedIn,
+    Action::LoginHeld,
+    Action::CodeRefused,
+    Action::RecoveryCodeUsed,
+    Action::Reauthenticated,
+    Action::PasswordSet,
+    Action::PasswordChanged,
+    Action::SecondFactorOn,
+    Action::SecondFactorOff,
+    Action::RecoveryCodesMade,
+    Action::SessionsEnded,
+    Action::FirstAdmin,
+    Action::MemberAdded,
+    Action::RoleChanged,
+    Action::MemberDisabled,
+    Action::MemberEnabled,
+    Action::LinkMade,
+    Action::SecondFactorReset,
+    Action::ReportDownloaded,
+    Action::ProofDownloaded,
+    Action::SubscribersExported,
+];
+
+/// What was done with an account and to it, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_account(db: &mut PgConnection, email: &str, limit: i64) -> sqlx::Result<Vec<Entry>> {
+    let actions = OF_ACCOUNT.map(|action| action.as_str().to_owned());
+    // Each half by its index, newest first; so a long log costs no more than a short one.
+    sqlx::query_as!(
+        Entry,
+        r#"select id as "id!", at as "at!", staff_email as "staff_email!", action as "action!", subject as "subject!",
+             details as "details!", null::text as name, false as "is_there!"
+           from (
+               (select * from audit_log where staff_email = $1 and action = any($2) order by id desc limit $3)
+               union
+               (select * from audit_log where subject = $1 and action = any($2) order by id desc limit $3)) a
+           order by id desc limit $3"#,
+        email,
+        &actions as &[String],
         limit
     )
     .fetch_all(db)

@@ -11,6 +11,7 @@ use crate::domain::{
         Role, StaffError,
         audit::{self, Action, Actor},
         has_admin, locked,
+        notice::{self, Notice},
         secret::OneTimeToken,
         set_password,
     },
@@ -53,13 +54,16 @@ pub enum OneTimeLink {
 /// Makes a link with which a member sets a password; one made before works no more.
 ///
 /// # Errors
-/// [`StaffError::Unknown`]; also for who is disabled.
+/// [`StaffError::Unknown`]; also for who is disabled. [`StaffError::OwnLink`].
 pub async fn make(
     db: &mut PgConnection,
     by: &Actor,
     staff_id: StaffId,
     now: DateTime<Utc>,
 ) -> Result<Made, StaffError> {
+    if matches!(by, Actor::Member { id, .. } if *id == staff_id) {
+        return Err(StaffError::OwnLink);
+    }
     let member = sqlx::query!(
         r#"select email, password_hash is null as "is_new!" from staff where id = $1 and disabled_at is null for update"#,
         staff_id.0
@@ -71,6 +75,7 @@ pub async fn make(
     let expires_at = now + if member.is_new { FIRST_PASSWORD } else { NEW_PASSWORD };
     withdraw(&mut *db, staff_id).await?;
     insert(&mut *db, &token, Some(staff_id), now, expires_at).await?;
+    notice::tell(&mut *db, staff_id, by, Notice::LinkForYou, now).await?;
     audit::record(db, by, Action::LinkMade, &member.email, &json!({ "expires_at": expires_at }), now).await?;
     Ok(Made { token, expires_at })
 }

@@ -11,6 +11,7 @@ use crate::{
         staff::{
             StaffError,
             audit::{self, Action, Actor},
+            notice::{self, Notice},
             secret::random,
             totp::{TotpSecret, base32},
         },
@@ -74,6 +75,7 @@ pub async fn turn_off(
     sqlx::query!("delete from staff_recovery_codes where staff_id = $1", staff_id.0)
         .execute(&mut *db)
         .await?;
+    notice::tell(&mut *db, staff_id, by, Notice::YourFactorReset, now).await?;
     audit::record(db, by, action, &member.email, &json!({}), now).await?;
     Ok(true)
 }

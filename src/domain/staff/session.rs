@@ -18,6 +18,10 @@ pub const IDLE: Duration = Duration::hours(8);
 pub const ABSOLUTE: Duration = Duration::days(7);
 /// How long the second factor may be waited for.
 pub const AWAITING_CODE: Duration = Duration::minutes(10);
+/// How long a session may do what a stolen one must not, after its owner has shown who they are.
+pub const FRESH: Duration = Duration::minutes(10);
+/// Wrong passwords and codes that a session may send without one that is right in between.
+const REAUTH_TRIES: i16 = 10;
 /// How exactly it is known when a session was last used.
 const SEEN_WITHIN: Duration = Duration::minutes(1);
 /// Codes that may be tried in one session that waits for one.
@@ -42,6 +46,18 @@ pub struct Session {
     pub has_second_factor: bool,
     /// When it was last used, to the minute.
     pub last_seen_at: DateTime<Utc>,
+    /// When its owner last gave password and second factor.
+    pub authenticated_at: DateTime<Utc>,
+    /// Whether there is something to tell it, see [`super::notice`].
+    pub has_notices: bool,
+}
+
+impl Session {
+    /// Whether its owner has shown who they are a short time ago.
+    #[must_use]
+    pub fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        now - self.authenticated_at < FRESH
+    }
 }
 
 /// Begins a session. `client` is the name of browser and system, for its owner to recognise.
@@ -58,8 +74,9 @@ pub async fn begin(
     let token = SessionToken::mint();
     let lives = if is_awaiting_code { AWAITING_CODE } else { ABSOLUTE };
     sqlx::query!(
-        "insert into staff_sessions (token_sha256, id, staff_id, created_at, last_seen_at, expires_at, is_awaiting_code, client)
-         values ($1, $2, $3, $4, $4, $5, $6, $7)",
+        "insert into staff_sessions (token_sha256, id, staff_id, created_at, last_seen_at, expires_at, is_awaiting_code, client,
+             authenticated_at)
+         values ($1, $2, $3, $4, $4, $5, $6, $7, $4)",
         token.sha256(),
         SessionId::new().0,
         staff_id.0,
@@ -85,7 +102,13 @@ pub async fn find(
     sqlx::query_as!(
         Session,
         r#"select s.id as "id: SessionId", s.staff_id as "staff_id: StaffId", m.email, m.name, m.role as "role: Role",
-             s.is_awaiting_code, m.totp_sealed is not null as "has_second_factor!", s.last_seen_at
+             s.is_awaiting_code, m.totp_sealed is not null as "has_second_factor!", s.last_seen_at,
+             s.authenticated_at,
+             -- Hardly ever is there one: so its reading is another query, on those pages alone.
+             exists (select from staff_notices n
+                     where n.staff_id = s.staff_id and n.at >= s.created_at and n.session_id is distinct from s.id
+                       and not exists (select from staff_notices_read r
+                                       where r.notice_id = n.id and r.session_id = s.id)) as "has_notices!"
            from staff_sessions s join staff m on m.id = s.staff_id
            where s.token_sha256 = $1 and s.expires_at > $2 and s.last_seen_at > $3 and m.disabled_at is null"#,
         token.sha256(),
@@ -126,6 +149,40 @@ pub async fn may_try_code(db: &mut PgConnection, id: SessionId) -> sqlx::Result<
     }
     end(db, id).await?;
     Ok(false)
+}
+
+/// Counts a try to show again whose session it is, before it is looked at. False: it was one too many, and the session is
+/// over.
+///
+/// # Errors
+/// When the database fails.
+pub async fn may_reauthenticate(db: &mut PgConnection, id: SessionId) -> sqlx::Result<bool> {
+    let tries = sqlx::query_scalar!(
+        "update staff_sessions set reauth_tries = reauth_tries + 1 where id = $1 returning reauth_tries",
+        id.0
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    if tries.is_some_and(|tries| tries <= REAUTH_TRIES) {
+        return Ok(true);
+    }
+    end(db, id).await?;
+    Ok(false)
+}
+
+/// Notes that a session's owner has shown who they are. False: the session is over.
+///
+/// # Errors
+/// When the database fails.
+pub async fn authenticated(db: &mut PgConnection, id: SessionId, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let noted = sqlx::query!(
+        "update staff_sessions set authenticated_at = $2, reauth_tries = 0 where id = $1",
+        id.0,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(noted.rows_affected() > 0)
 }
 
 /// Ends a session.

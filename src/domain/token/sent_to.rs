@@ -17,7 +17,7 @@ use crate::{
 const LIVES: Duration = Duration::hours(1);
 /// What `SECRET_KEY` signs to make the key of the encryption.
 const SEALING: &str = "sent to";
-/// Seconds since 1970, and whether the mail waits.
+/// Seconds since 1970, and what else there is to say, a bit each.
 const HEAD: usize = 8 + 1;
 /// Characters a token may have: an address of 254 characters makes one of 400.
 const LONGEST: usize = 512;
@@ -29,14 +29,20 @@ pub struct SentTo {
     pub email: EmailAddress,
     /// So many signups have come, from the visitor's network or in all, that staff look before its mail goes.
     pub waits: bool,
+    /// Whoever sent the form was not told the whole address, and the page masks it too.
+    pub is_masked: bool,
 }
+
+const WAITS: u8 = 1;
+const IS_MASKED: u8 = 2;
 
 impl SentTo {
     /// The token of this, for an hour.
     #[must_use]
     pub fn seal(&self, keys: &SecretKeys, now: DateTime<Utc>) -> String {
         let until = (now + LIVES).timestamp().to_be_bytes();
-        let mut bytes = [until.as_slice(), &[u8::from(self.waits)], self.email.as_str().as_bytes()].concat();
+        let said = u8::from(self.waits) * WAITS | u8::from(self.is_masked) * IS_MASKED;
+        let mut bytes = [until.as_slice(), &[said], self.email.as_str().as_bytes()].concat();
         let nonce: [u8; NONCE_LEN] = random();
         key(&keys.sign(SEALING, b""))
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut bytes)
@@ -58,7 +64,8 @@ impl SentTo {
             let (head, email) = opened.split_at_checked(HEAD)?;
             let until = i64::from_be_bytes(head[..8].try_into().ok()?);
             let email = EmailAddress::parse(std::str::from_utf8(email).ok()?).ok()?;
-            (now.timestamp() < until).then_some(Self { email, waits: head[8] == 1 })
+            let says = |what| head[8] & what != 0;
+            (now.timestamp() < until).then(|| Self { email, waits: says(WAITS), is_masked: says(IS_MASKED) })
         })
     }
 }
@@ -80,7 +87,7 @@ mod tests {
     }
 
     fn sent() -> SentTo {
-        SentTo { email: EmailAddress::parse("Maria@straße.example").unwrap(), waits: true }
+        SentTo { email: EmailAddress::parse("Maria@straße.example").unwrap(), waits: true, is_masked: false }
     }
 
     #[test]
@@ -114,7 +121,7 @@ mod tests {
         let label = "a".repeat(61);
         let email = EmailAddress::parse(&format!("{}@{label}.{label}.{label}.de", "m".repeat(64))).unwrap();
         assert!(email.as_str().len() > 250);
-        let sent = SentTo { email, waits: false };
+        let sent = SentTo { email, waits: false, is_masked: true };
         let token = sent.seal(&keys(&[1]), Utc::now());
         assert_eq!(SentTo::open(&keys(&[1]), &token, Utc::now()), Some(sent));
     }

@@ -1,4 +1,4 @@
-//! Links and forms that work for one hour: signed, with the end of their time inside, and stored nowhere.
+//! Links and forms that work for one hour: signed, with their time inside, and stored nowhere.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
@@ -14,26 +14,20 @@ use super::{TAG, decoded};
 /// How long all of them work.
 const LIVES: Duration = Duration::hours(1);
 
-/// The text of an undo link: it takes back the unsubscribe made at `now`, for one hour.
+/// The text of an undo link: for one hour it takes back the unsubscribe that was made at `left_at`, and no other.
 ///
-/// Why not the unsubscribe token itself: newsletters are forwarded, and a link that never expires must not be
-/// able to subscribe anybody again.
+/// Why not the unsubscribe token itself: newsletters are forwarded, and whoever has that link must not be able to bring
+/// somebody back who left. So this one stands in the answer to the request that ended the subscription, and nowhere else.
 #[must_use]
-pub fn undo_token(keys: &SecretKeys, id: SubscriberId, now: DateTime<Utc>) -> String {
-    Signed { id: id.0, until: (now + LIVES).timestamp() }.write(keys, "undo")
-}
-
-/// Whether an unsubscribe made at `left_at` can still be taken back at `now`.
-#[must_use]
-pub fn can_undo(left_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    now < left_at + LIVES
+pub fn undo_token(keys: &SecretKeys, id: SubscriberId, left_at: DateTime<Utc>) -> String {
+    Signed { id: id.0, at: left_at.timestamp_micros() }.write(keys, "undo")
 }
 
 /// What an undo link is worth at `now`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undo {
-    /// It may bring this subscriber back.
-    For(SubscriberId),
+    /// It takes back how this subscriber left at this moment.
+    For(SubscriberId, DateTime<Utc>),
     /// It was ours, and its hour is over.
     Expired,
 }
@@ -42,7 +36,23 @@ pub enum Undo {
 #[must_use]
 pub fn read_undo_token(keys: &SecretKeys, text: &str, now: DateTime<Utc>) -> Option<Undo> {
     let signed = Signed::read(keys, "undo", text)?;
-    Some(if signed.is_over(now) { Undo::Expired } else { Undo::For(SubscriberId(signed.id)) })
+    let left_at = DateTime::from_timestamp_micros(signed.at)?;
+    let is_over = now >= left_at + LIVES;
+    Some(if is_over { Undo::Expired } else { Undo::For(SubscriberId(signed.id), left_at) })
+}
+
+/// Stands in the form that asks for a fresh confirmation on a page behind an unsubscribe link, in the place of the
+/// address: whoever has that link may ask, and is not told the whole address.
+#[must_use]
+pub fn again_token(keys: &SecretKeys, id: SubscriberId, now: DateTime<Utc>) -> String {
+    Signed { id: id.0, at: (now + LIVES).timestamp() }.write(keys, "again")
+}
+
+/// Whom such a form is about; nothing when it was not made by us or its hour is over.
+#[must_use]
+pub fn read_again_token(keys: &SecretKeys, text: &str, now: DateTime<Utc>) -> Option<SubscriberId> {
+    let signed = Signed::read(keys, "again", text)?;
+    (!signed.is_over(now)).then_some(SubscriberId(signed.id))
 }
 
 /// The text of the link to everything that is stored of a subscriber, good for one hour. It goes to their mailbox alone.
@@ -55,7 +65,7 @@ pub fn access_token(
     address: &NormalizedAddress,
     now: DateTime<Utc>,
 ) -> String {
-    let signed = Signed { id: id.0, until: (now + LIVES).timestamp() };
+    let signed = Signed { id: id.0, at: (now + LIVES).timestamp() };
     let bound_to = &keys.sign(ACCESS_ADDRESS, address.as_str().as_bytes())[..BOUND];
     let claims = [&signed.claims(), bound_to].concat();
     let tag = keys.sign("access", &claims);
@@ -127,7 +137,7 @@ pub struct LeaveForm(pub [u8; 16]);
 pub fn leave_form_token(keys: &SecretKeys, now: DateTime<Utc>) -> Result<String, getrandom::Error> {
     let mut random = [0; 16];
     getrandom::fill(&mut random)?;
-    let signed = Signed { id: Uuid::from_bytes(random), until: (now + LIVES).timestamp() };
+    let signed = Signed { id: Uuid::from_bytes(random), at: (now + LIVES).timestamp() };
     Ok(signed.write(keys, "leave form"))
 }
 
@@ -138,12 +148,12 @@ pub fn read_leave_form_token(keys: &SecretKeys, text: &str, now: DateTime<Utc>) 
     (!signed.is_over(now)).then(|| LeaveForm(signed.id.into_bytes()))
 }
 
-/// What all of them carry: 16 bytes that name something, the end of their time, and a signature over both.
+/// What all of them carry: 16 bytes that name something, a moment, and a signature over both.
 #[derive(Clone, Copy)]
 struct Signed {
     id: Uuid,
-    /// Seconds since 1970.
-    until: i64,
+    /// The end of its time, in seconds since 1970; of an undo the moment of leaving, in microseconds.
+    at: i64,
 }
 
 const CLAIMS: usize = 16 + 8;
@@ -152,15 +162,15 @@ impl Signed {
     fn claims(self) -> [u8; CLAIMS] {
         let mut bytes = [0; CLAIMS];
         bytes[..16].copy_from_slice(self.id.as_bytes());
-        bytes[16..].copy_from_slice(&self.until.to_be_bytes());
+        bytes[16..].copy_from_slice(&self.at.to_be_bytes());
         bytes
     }
 
     fn of(claims: [u8; CLAIMS]) -> Self {
-        let (mut id, mut until) = ([0; 16], [0; 8]);
+        let (mut id, mut at) = ([0; 16], [0; 8]);
         id.copy_from_slice(&claims[..16]);
-        until.copy_from_slice(&claims[16..]);
-        Self { id: Uuid::from_bytes(id), until: i64::from_be_bytes(until) }
+        at.copy_from_slice(&claims[16..]);
+        Self { id: Uuid::from_bytes(id), at: i64::from_be_bytes(at) }
     }
 
     fn write(self, keys: &SecretKeys, purpose: &str) -> String {
@@ -177,7 +187,7 @@ impl Signed {
     }
 
     fn is_over(self, now: DateTime<Utc>) -> bool {
-        now.timestamp() > self.until
+        now.timestamp() > self.at
     }
 }
 
@@ -198,9 +208,10 @@ mod tests {
 
     #[test]
     fn an_undo_link_ends_after_an_hour() {
-        let (id, now) = (SubscriberId::new(), Utc::now());
+        let (id, now) =
+            (SubscriberId::new(), DateTime::from_timestamp_micros(1_764_000_000_123_456).unwrap());
         let token = undo_token(&keys(), id, now);
-        assert_eq!(read_undo_token(&keys(), &token, now + Duration::minutes(59)), Some(Undo::For(id)));
+        assert_eq!(read_undo_token(&keys(), &token, now + Duration::minutes(59)), Some(Undo::For(id, now)));
         assert_eq!(read_undo_token(&keys(), &token, now + Duration::minutes(61)), Some(Undo::Expired));
     }
 
@@ -220,15 +231,21 @@ mod tests {
         let undo = undo_token(&keys(), id, now);
         let access = access_token(&keys(), id, &maria, now);
         let form = leave_form_token(&keys(), now).unwrap();
+        let again = again_token(&keys(), id, now);
         assert!(read_leave_form_token(&keys(), &form, now).is_some());
-        for other in [&access, &form] {
+        assert_eq!(read_again_token(&keys(), &again, now + Duration::minutes(59)), Some(id));
+        assert_eq!(read_again_token(&keys(), &again, now + Duration::minutes(61)), None);
+        for other in [&access, &form, &again] {
             assert_eq!(read_undo_token(&keys(), other, now), None);
         }
-        for other in [&undo, &form] {
+        for other in [&undo, &form, &again] {
             assert!(AccessClaim::read(&keys(), other).is_none());
         }
-        for other in [&undo, &access] {
+        for other in [&undo, &access, &again] {
             assert_eq!(read_leave_form_token(&keys(), other, now), None);
+        }
+        for other in [&undo, &access, &form] {
+            assert_eq!(read_again_token(&keys(), other, now), None);
         }
     }
 

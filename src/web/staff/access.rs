@@ -20,7 +20,11 @@ use crate::{
     web::AppState,
 };
 
-use super::{cookies, destination, problems::StaffProblem};
+use super::{
+    cookies, destination,
+    problems::StaffProblem,
+    reauth::{self, Reauth},
+};
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +44,8 @@ pub struct Gate {
     pub state: AppState,
     /// Who may pass.
     pub access: Access,
+    /// Whether it asks again who it is.
+    pub reauth: Reauth,
 }
 
 /// Lets through who may use the route, with their session among the request's extensions; sends all others to log in, or
@@ -64,8 +70,13 @@ pub async fn gate(
         }
     };
     let Some(session) = session else { return Ok(next.run(request).await) };
+    let is_stale = request.method() == Method::POST && !session.is_fresh(Utc::now());
     let mut response = if gate.access == Access::Admin && session.role != Role::Admin {
         StaffProblem::AdminsOnly.into_bare_response()
+    } else if let (Reauth::Before(what), true) = (gate.reauth, is_stale) {
+        reauth::gate(&gate.state, what, &session, request, next)
+            .await
+            .unwrap_or_else(IntoResponse::into_response)
     } else {
         request.extensions_mut().insert(session.clone());
         next.run(request).await

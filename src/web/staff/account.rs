@@ -1,6 +1,12 @@
 //! The own account: name, password, sessions. The second factor has a page of its own.
 
-use axum::{Form, extract::State, http::StatusCode, response::Response};
+use axum::{
+    Form,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Redirect, Response},
+};
 use chrono::Utc;
 use serde::Deserialize;
 use serde_json::json;
@@ -11,7 +17,7 @@ use crate::{
         staff::{
             self,
             audit::{self, Action},
-            session,
+            notice, session,
         },
     },
     web::{AppState, typed},
@@ -19,10 +25,11 @@ use crate::{
 
 use super::{
     access::Member,
-    cookies,
+    cookies, destination,
     page::{Id, Mistakes, Page, done, id_in},
     problems::StaffProblem,
-    visit::{Confirmed, Visit, confirm_password},
+    reauth::{self, Confirmed, Typed},
+    visit::Visit,
     welcome::new_password,
 };
 
@@ -38,8 +45,11 @@ async fn view(
     name: &str,
     errors: &Mistakes,
 ) -> Result<serde_json::Value, StaffProblem> {
-    let sessions =
-        session::of_member(&mut *page.state.pool.acquire().await?, session.staff_id, Utc::now()).await?;
+    let mut db = page.state.pool.acquire().await?;
+    let sessions = session::of_member(&mut db, session.staff_id, Utc::now()).await?;
+    let log = audit::of_account(&mut db, &session.email, LOG).await?;
+    drop(db);
+    let log: Vec<_> = log.iter().map(|entry| super::audit::shown(page, entry)).collect();
     let sessions: Vec<_> = sessions
         .iter()
         .map(|listed| {
@@ -52,8 +62,13 @@ async fn view(
             })
         })
         .collect();
-    Ok(json!({ "name": name, "sessions": sessions, "errors": errors }))
+    Ok(json!({
+        "name": name, "sessions": sessions, "log": log, "needs_code": reauth::needs_code(session), "errors": errors,
+    }))
 }
+
+/// Entries that the account shows of its log.
+const LOG: i64 = 20;
 
 /// What the form for the name sends.
 #[derive(Debug, Default, Deserialize)]
@@ -85,6 +100,7 @@ pub async fn set_name(
 #[serde(default)]
 pub struct SentPassword {
     password: String,
+    code: String,
     new_password: String,
     repeated: String,
 }
@@ -103,7 +119,9 @@ pub async fn set_password(
     let password = new_password(&page, &sent.new_password, &sent.repeated, own_words, &mut mistakes);
     let mut status = StatusCode::UNPROCESSABLE_ENTITY;
     if let Some(password) = password {
-        match confirm_password(&state, &page, &visit, session, &sent.password).await? {
+        let typed = Typed { password: &sent.password, code: &sent.code };
+        match reauth::check(&state, &page, &visit, session, (typed, ["password", "code"])).await? {
+            Confirmed::Over => return Ok(reauth::logged_out(&state)),
             Confirmed::Yes => {
                 let hash = state.passwords.hash(&password).await?;
                 let now = Utc::now();
@@ -136,6 +154,20 @@ pub async fn end_all_sessions(
     let mut response = done("/staff/login", "logged_out_everywhere");
     cookies::clear_session(&state, response.headers_mut());
     Ok(response)
+}
+
+/// `POST /staff/account/notices`: what this session was told, it has read.
+pub async fn read_notices(
+    State(state): State<AppState>,
+    Member(session): Member,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, StaffProblem> {
+    let ids = url::form_urlencoded::parse(&body).filter(|(name, _)| name == "id");
+    let ids: Vec<i64> = ids.filter_map(|(_, id)| id.parse().ok()).collect();
+    notice::read(&mut *state.pool.acquire().await?, &session, &ids).await?;
+    let back = destination::of_referer(&headers);
+    Ok(Redirect::to(back.as_deref().unwrap_or("/staff")).into_response())
 }
 
 /// `POST /staff/account/sessions/{id}/end`: ends one of one's own.

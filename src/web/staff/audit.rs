@@ -98,7 +98,8 @@ fn who<'a>(page: &'a Page, person: &'a str) -> &'a str {
     if person == Actor::COMMAND { page.text("audit", "command") } else { person }
 }
 
-fn shown(page: &Page, entry: &Entry) -> Value {
+/// An entry in words.
+pub fn shown(page: &Page, entry: &Entry) -> Value {
     let label = page.text("action", &entry.action);
     let label = if label.is_empty() { &entry.action } else { label };
     let details: Vec<String> = entry

@@ -71,7 +71,8 @@ pub async fn add(
         match added {
             Added::Now => {
                 let (by, details) = (member.actor(), json!({}));
-                audit::record(&mut transaction, &by, Action::ColleagueAdded, email.as_str(), &details, now)
+                // Masked: the log cannot be changed, and whoever is erased must not live on in it.
+                audit::record(&mut transaction, &by, Action::ColleagueAdded, &email.masked(), &details, now)
                     .await?;
                 transaction.commit().await?;
                 return Ok(done("/staff/colleagues", "colleague_added"));
@@ -96,7 +97,8 @@ pub async fn remove(
     // Pressed twice, it is gone already; which is what was wanted.
     if let Some(email) = colleague::remove(&mut transaction, id).await? {
         let (by, details) = (member.actor(), json!({}));
-        audit::record(&mut transaction, &by, Action::ColleagueRemoved, email.as_str(), &details, now).await?;
+        audit::record(&mut transaction, &by, Action::ColleagueRemoved, &email.masked(), &details, now)
+            .await?;
     }
     transaction.commit().await?;
     Ok(done("/staff/colleagues", "colleague_removed"))

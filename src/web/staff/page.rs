@@ -13,7 +13,11 @@ use crate::{
     domain::{
         locale::Locale,
         publication::{Publication, TimeZone},
-        staff::{Role, session::Session},
+        staff::{
+            Role,
+            notice::{self, Unread},
+            session::Session,
+        },
     },
     web::{
         AppState,
@@ -34,6 +38,8 @@ pub struct Page {
     /// The publication; staff may log in before there is one.
     pub publication: Option<Publication>,
     session: Option<Session>,
+    /// What its session is told, on each page until it is read.
+    notices: Vec<Unread>,
     uri: Uri,
     /// The language was chosen just now, and is to be remembered.
     is_language_chosen: bool,
@@ -45,7 +51,13 @@ impl FromRequestParts<AppState> for Page {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         let publication = visitor::publication(state).await?;
         let session = parts.extensions.get::<Session>().filter(|session| !session.is_awaiting_code).cloned();
-        Ok(Self::of(state, &parts.uri, &parts.headers, session, publication))
+        let notices = match &session {
+            Some(session) if session.has_notices => {
+                notice::unread(&mut *state.pool.acquire().await?, session.id).await?
+            }
+            _ => Vec::new(),
+        };
+        Ok(Self { notices, ..Self::of(state, &parts.uri, &parts.headers, session, publication) })
     }
 }
 
@@ -79,6 +91,7 @@ impl Page {
             locale,
             publication,
             session,
+            notices: Vec::new(),
             uri: uri.clone(),
             is_language_chosen: chosen.is_some(),
         }
@@ -147,7 +160,26 @@ impl Page {
         // Only texts that there are: what stands in the address is anybody's.
         let done = query(&self.uri, "done").unwrap_or_default();
         let notice = self.text("done", &done);
-        json!({ "section": section, "member": member, "done": done, "notice": notice })
+        json!({
+            "section": section, "member": member, "done": done, "notice": notice,
+            "told": self.notices.iter().map(|notice| self.told(notice)).collect::<Vec<_>>(),
+        })
+    }
+
+    /// A notice in words: what was done, where and by whom.
+    fn told(&self, notice: &Unread) -> serde_json::Value {
+        let who = match (&notice.client, &notice.by_name) {
+            (Some(client), _) if client.is_empty() => self.text("notice", "unknown_device").to_owned(),
+            (Some(client), _) => self.text("notice", "device").replace("{client}", client),
+            (None, Some(name)) => self.text("notice", "colleague").replace("{name}", name),
+            (None, None) => self.text("notice", "command").to_owned(),
+        };
+        let what = match self.text("notice.what", &notice.what) {
+            "" => &notice.what,
+            known => known,
+        };
+        let text = self.text("notice", "line").replace("{who}", &who).replace("{what}", what);
+        json!({ "id": notice.id, "text": text.replace("{at}", &self.short_time(notice.at)) })
     }
 
     /// The same page in the other language.

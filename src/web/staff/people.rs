@@ -1,7 +1,7 @@
 //! People: who may log in, and as what. For admins.
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -14,6 +14,7 @@ use crate::{
             self, Role, StaffError, StaffMember,
             audit::Action,
             link::{self, Made},
+            notice::{self, Notice},
             second_factor,
         },
     },
@@ -21,7 +22,7 @@ use crate::{
 };
 
 use super::{
-    access::Admin,
+    access::{Admin, Member},
     page::{self, Mistakes, Page, done, id_in},
     problems::StaffProblem,
 };
@@ -102,6 +103,7 @@ pub async fn add(
         added => added?,
     };
     let made = link::make(&mut transaction, &by, id, now).await?;
+    notice::tell_others(&mut transaction, &member.0, Notice::PersonAdded, now).await?;
     let added = staff::by_id(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
     transaction.commit().await?;
     show_link(&page, &added, &made)
@@ -133,13 +135,14 @@ async fn changed(
     page: &Page,
     id: StaffId,
     by: StaffId,
-    result: Result<(), StaffError>,
+    result: Result<bool, StaffError>,
     notice: &str,
 ) -> Result<Response, StaffProblem> {
     match result {
-        Ok(()) => Ok(done(&format!("/staff/people/{id}"), notice)),
-        Err(StaffError::LastAdmin) => {
-            let mistakes = Mistakes::one("form", page.text("error", "last_admin"));
+        Ok(_) => Ok(done(&format!("/staff/people/{id}"), notice)),
+        Err(refused @ (StaffError::LastAdmin | StaffError::OwnLink)) => {
+            let key = if matches!(refused, StaffError::OwnLink) { "own_link" } else { "last_admin" };
+            let mistakes = Mistakes::one("form", page.text("error", key));
             let own = person(page, id, by, &mistakes).await?;
             page.answer(StatusCode::CONFLICT, "staff/person.html", &own)
         }
@@ -168,9 +171,10 @@ pub async fn set_role(
         let own = person(&page, id, own, &mistakes).await?;
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/person.html", &own);
     };
+    let now = Utc::now();
     let mut transaction = state.pool.begin().await?;
-    let result = staff::set_role(&mut transaction, &member.actor(), id, role, Utc::now()).await;
-    settle(transaction, result.is_ok()).await?;
+    let result = staff::set_role(&mut transaction, &member.actor(), id, role, now).await;
+    settle(transaction, &member, Notice::RoleChanged, &result, now).await?;
     if result.is_ok() && id == own && role != Role::Admin {
         // The person's page is not theirs to see any more.
         return Ok(done("/staff", "role_changed"));
@@ -178,9 +182,21 @@ pub async fn set_role(
     changed(&page, id, own, result, "role_changed").await
 }
 
-/// Commits what went well; what did not leaves nothing behind.
-async fn settle(transaction: sqlx::Transaction<'_, sqlx::Postgres>, is_good: bool) -> sqlx::Result<()> {
-    if is_good { transaction.commit().await } else { transaction.rollback().await }
+/// Commits what went well, and tells the other sessions of whoever did it; what did not leaves nothing behind.
+async fn settle(
+    mut transaction: sqlx::Transaction<'_, sqlx::Postgres>,
+    by: &Member,
+    what: Notice,
+    result: &Result<bool, StaffError>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    match result {
+        Err(_) => return transaction.rollback().await,
+        Ok(true) => notice::tell_others(&mut transaction, &by.0, what, now).await?,
+        // It was so already.
+        Ok(false) => {}
+    }
+    transaction.commit().await
 }
 
 /// `POST /staff/people/{id}/disable`
@@ -190,10 +206,10 @@ pub async fn disable(
     Admin(member): Admin,
     id: Id,
 ) -> Result<Response, StaffProblem> {
-    let id = id_in(id)?;
+    let (id, now) = (id_in(id)?, Utc::now());
     let mut transaction = state.pool.begin().await?;
-    let result = staff::disable(&mut transaction, &member.actor(), id, Utc::now()).await;
-    settle(transaction, result.is_ok()).await?;
+    let result = staff::disable(&mut transaction, &member.actor(), id, now).await;
+    settle(transaction, &member, Notice::PersonDisabled, &result, now).await?;
     changed(&page, id, member.0.staff_id, result, "disabled").await
 }
 
@@ -204,24 +220,31 @@ pub async fn enable(
     Admin(member): Admin,
     id: Id,
 ) -> Result<Response, StaffProblem> {
-    let id = id_in(id)?;
+    let (id, now) = (id_in(id)?, Utc::now());
     let mut transaction = state.pool.begin().await?;
-    let result = staff::enable(&mut transaction, &member.actor(), id, Utc::now()).await;
-    settle(transaction, result.is_ok()).await?;
+    let result = staff::enable(&mut transaction, &member.actor(), id, now).await;
+    settle(transaction, &member, Notice::PersonEnabled, &result, now).await?;
     changed(&page, id, member.0.staff_id, result, "enabled").await
 }
 
-/// `POST /staff/people/{id}/link`: a new one-time link, shown once. The password and the sessions stay until it is used.
+/// `POST /staff/people/{id}/link`: a new one-time link, shown once; for anybody but oneself. The password and the sessions stay until it is used.
 pub async fn make_link(
     State(state): State<AppState>,
     page: Page,
     Admin(member): Admin,
     id: Id,
 ) -> Result<Response, StaffProblem> {
-    let id = id_in(id)?;
+    let (id, now) = (id_in(id)?, Utc::now());
     let mut transaction = state.pool.begin().await?;
-    let made = link::make(&mut transaction, &member.actor(), id, Utc::now()).await?;
+    let made = match link::make(&mut transaction, &member.actor(), id, now).await {
+        Ok(made) => made,
+        Err(refused) => {
+            drop(transaction);
+            return changed(&page, id, member.0.staff_id, Err(refused), "").await;
+        }
+    };
     let person = by_id(&mut transaction, id).await?;
+    notice::tell_others(&mut transaction, &member.0, Notice::LinkMade, now).await?;
     transaction.commit().await?;
     show_link(&page, &person, &made)
 }
@@ -243,10 +266,9 @@ pub async fn reset_second_factor(
         // One's own needs the password, on the page of the account.
         return Ok(super::page::done("/staff/account/second-factor", "own_second_factor"));
     }
+    let (by, now) = (member.actor(), Utc::now());
     let mut transaction = state.pool.begin().await?;
-    let by = member.actor();
-    let result =
-        second_factor::turn_off(&mut transaction, &by, id, Action::SecondFactorReset, Utc::now()).await;
-    settle(transaction, result.is_ok()).await?;
-    changed(&page, id, own, result.map(drop), "second_factor_reset").await
+    let result = second_factor::turn_off(&mut transaction, &by, id, Action::SecondFactorReset, now).await;
+    settle(transaction, &member, Notice::FactorReset, &result, now).await?;
+    changed(&page, id, own, result, "second_factor_reset").await
 }

@@ -95,13 +95,13 @@ impl From<HashError> for StaffProblem {
     }
 }
 
-/// Where a handler has no better answer. The last admin and an address that is taken are told at the form.
+/// Where a handler has no better answer. The last admin, a link for oneself and an address that is taken are told at the form.
 impl From<StaffError> for StaffProblem {
     fn from(error: StaffError) -> Self {
         match error {
             StaffError::Unknown => Self::NOT_FOUND,
             StaffError::Database(error) => error.into(),
-            StaffError::Exists | StaffError::LastAdmin => {
+            StaffError::Exists | StaffError::LastAdmin | StaffError::OwnLink => {
                 StaffProblem::Common(Problem::internal(&"a refusal was not told at its form"))
             }
         }

@@ -21,6 +21,7 @@ use crate::{
         staff::{
             Role,
             audit::{self, Action},
+            notice::{self, Notice},
         },
     },
     telemetry::mask_addresses,
@@ -97,6 +98,7 @@ pub async fn download(
     let mailing = mailing::overview(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
     let (by, is_admin) = (member.actor(), member.0.role == Role::Admin);
     audit::record(&mut transaction, &by, Action::ReportDownloaded, &mailing.subject, &json!({}), now).await?;
+    notice::tell_others(&mut transaction, &member.0, Notice::ReportDownloaded, now).await?;
     transaction.commit().await?;
     let (pieces, body) = stream::later(WAITING);
     tokio::spawn(async move {

@@ -7,7 +7,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    domain::staff::{audit::Action, second_factor, session, totp::TotpSecret},
+    domain::staff::{
+        audit::Action,
+        notice::{self, Notice},
+        second_factor, session,
+        totp::TotpSecret,
+    },
     web::AppState,
 };
 
@@ -16,7 +21,8 @@ use super::{
     page::{Mistakes, Page, done},
     problems::StaffProblem,
     qr,
-    visit::{Confirmed, Visit, confirm_password},
+    reauth::{self, Confirmed, Typed},
+    visit::Visit,
 };
 
 /// What the forms send.
@@ -46,7 +52,9 @@ async fn view(
     if session.has_second_factor {
         let mut db = page.state.pool.acquire().await?;
         let left = second_factor::recovery_codes_left(&mut db, session.staff_id).await?;
-        return Ok(json!({ "is_on": true, "codes_left": left, "form": form, "errors": errors }));
+        return Ok(json!({
+            "is_on": true, "codes_left": left, "form": form, "needs_code": reauth::needs_code(session), "errors": errors,
+        }));
     }
     let secret = secret.unwrap_or_else(TotpSecret::mint);
     let base32 = secret.base32();
@@ -58,6 +66,11 @@ async fn view(
         "sealed": URL_SAFE_NO_PAD.encode(secret.seal(&page.state.keys, session.staff_id)),
         "errors": errors,
     }))
+}
+
+/// What the forms say of who sends them.
+fn own<'a>(sent: &'a Sent, code: &'a str) -> (Typed<'a>, [&'static str; 2]) {
+    (Typed { password: &sent.password, code }, ["password", "code"])
 }
 
 /// `POST /staff/account/second-factor`: turns it on, once the device has shown that it has the secret.
@@ -83,7 +96,8 @@ pub async fn turn_on(
     match secret.step_of(&digits, None, now) {
         None => mistakes
             .add("code", page.text("error", if digits.is_empty() { "code_empty" } else { "code_wrong" })),
-        Some(step) => match confirm_password(&state, &page, &visit, session, &sent.password).await? {
+        Some(step) => match reauth::check(&state, &page, &visit, session, own(&sent, "")).await? {
+            Confirmed::Over => return Ok(reauth::logged_out(&state)),
             Confirmed::No(refused, what) => (status, mistakes) = (refused, what),
             Confirmed::Yes => {
                 let whose = (session.staff_id, session.email.as_str());
@@ -117,16 +131,18 @@ pub async fn new_codes(
     if !session.has_second_factor {
         return Ok(done("/staff/account", "second_factor_is_off"));
     }
-    match confirm_password(&state, &page, &visit, session, &sent.password).await? {
+    match reauth::check(&state, &page, &visit, session, own(&sent, &sent.code)).await? {
+        Confirmed::Over => Ok(reauth::logged_out(&state)),
         Confirmed::No(status, mistakes) => {
             let own = view(&page, &member, None, "codes", &mistakes).await?;
             page.answer(status, "staff/second_factor.html", &own)
         }
         Confirmed::Yes => {
             let whose = (session.staff_id, session.email.as_str());
+            let now = Utc::now();
             let mut transaction = state.pool.begin().await?;
-            let codes =
-                second_factor::new_recovery_codes(&mut transaction, &state.keys, whose, Utc::now()).await?;
+            let codes = second_factor::new_recovery_codes(&mut transaction, &state.keys, whose, now).await?;
+            notice::tell_others(&mut transaction, session, Notice::RecoveryCodesMade, now).await?;
             transaction.commit().await?;
             page.answer(
                 StatusCode::OK,
@@ -146,16 +162,21 @@ pub async fn turn_off(
     Form(sent): Form<Sent>,
 ) -> Result<Response, StaffProblem> {
     let session = &member.0;
-    if session.has_second_factor
-        && let Confirmed::No(status, mistakes) =
-            confirm_password(&state, &page, &visit, session, &sent.password).await?
-    {
-        let own = view(&page, &member, None, "off", &mistakes).await?;
-        return page.answer(status, "staff/second_factor.html", &own);
+    if session.has_second_factor {
+        match reauth::check(&state, &page, &visit, session, own(&sent, &sent.code)).await? {
+            Confirmed::Yes => {}
+            Confirmed::Over => return Ok(reauth::logged_out(&state)),
+            Confirmed::No(status, mistakes) => {
+                let own = view(&page, &member, None, "off", &mistakes).await?;
+                return page.answer(status, "staff/second_factor.html", &own);
+            }
+        }
     }
     let (by, now) = (member.actor(), Utc::now());
     let mut transaction = state.pool.begin().await?;
-    second_factor::turn_off(&mut transaction, &by, session.staff_id, Action::SecondFactorOff, now).await?;
+    if second_factor::turn_off(&mut transaction, &by, session.staff_id, Action::SecondFactorOff, now).await? {
+        notice::tell_others(&mut transaction, session, Notice::OwnFactorOff, now).await?;
+    }
     transaction.commit().await?;
     Ok(done("/staff/account", "second_factor_is_off"))
 }

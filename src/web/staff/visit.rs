@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, header, request::Parts},
     response::Response,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,9 +18,9 @@ use crate::{
         staff::{
             self, Credentials,
             audit::{self, Action, Actor},
-            password::{Asking, Checked},
+            password::Asking,
             secret::{Device, SessionToken},
-            session::{self, Session},
+            session,
             throttle::{self, Admission, Attempt, Trying},
         },
     },
@@ -33,7 +33,6 @@ use crate::{
 use super::{
     client_name, cookies,
     page::{Mistakes, Page},
-    problems::StaffProblem,
 };
 
 /// Whose login it is, and from where: what is needed at each of its steps.
@@ -171,48 +170,4 @@ pub fn wait(page: &Page, field: &'static str, how_long: TimeDelta) -> Mistakes {
 pub fn with_retry_after(mut answer: Response, how_long: TimeDelta) -> Response {
     answer.headers_mut().insert(header::RETRY_AFTER, how_long.num_seconds().max(1).unsigned_abs().into());
     answer
-}
-
-/// Whether somebody who is logged in has typed their own password.
-pub enum Confirmed {
-    /// They have.
-    Yes,
-    /// What to tell them at the field, with which status.
-    No(StatusCode, Mistakes),
-}
-
-/// Checks the password of somebody who is logged in, before what a stolen session must not do. Guesses count as at the
-/// login.
-///
-/// # Errors
-/// When the database fails, or too many log in at once.
-pub async fn confirm_password(
-    state: &AppState,
-    page: &Page,
-    visit: &Visit,
-    session: &Session,
-    typed: &str,
-) -> Result<Confirmed, StaffProblem> {
-    let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
-    if typed.is_empty() {
-        let empty = page.text("error", "password_empty");
-        return Ok(Confirmed::No(unprocessable, Mistakes::one("password", empty)));
-    }
-    let now = Utc::now();
-    let account = account_of(&session.email);
-    let attempt = match visit.admit(state, &account, Some(session.staff_id), now).await? {
-        Admission::Go(attempt) => attempt,
-        Admission::WaitUntil(until) => {
-            return Ok(Confirmed::No(StatusCode::TOO_MANY_REQUESTS, wait(page, "password", until - now)));
-        }
-    };
-    let known = staff::credentials(&mut *state.pool.acquire().await?, &account).await?;
-    let hash = known.as_ref().map(|known| known.password_hash.as_str());
-    if state.passwords.check(typed, hash, Asking::Known).await? == Checked::Wrong {
-        tell_held(state, &account, &attempt, now);
-        let wrong = page.text("error", "password_wrong");
-        return Ok(Confirmed::No(unprocessable, Mistakes::one("password", wrong)));
-    }
-    throttle::succeeded(&mut *state.pool.acquire().await?, &attempt, now).await?;
-    Ok(Confirmed::Yes)
 }

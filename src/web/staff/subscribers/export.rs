@@ -21,7 +21,10 @@ use tokio::sync::mpsc;
 
 use crate::{
     domain::{
-        staff::audit::{self, Action},
+        staff::{
+            audit::{self, Action},
+            notice::{self, Notice},
+        },
         subscriber::{self, export},
     },
     web::AppState,
@@ -40,6 +43,7 @@ pub async fn download(State(state): State<AppState>, Admin(member): Admin) -> Re
     let count = subscriber::count_all(&mut transaction).await?;
     let (by, details) = (member.actor(), json!({ "subscribers": count }));
     audit::record(&mut transaction, &by, Action::SubscribersExported, "", &details, now).await?;
+    notice::tell_others(&mut transaction, &member.0, Notice::SubscribersExported, now).await?;
     transaction.commit().await?;
     // Read ahead by a page: who reads slowly holds no more than that.
     let (send, receive) = mpsc::channel(1);

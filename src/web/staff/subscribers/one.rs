@@ -21,7 +21,10 @@ use crate::{
         ids::SubscriberId,
         proof::{Head, Proof},
         record::{self, Record},
-        staff::audit::{self, Action},
+        staff::{
+            audit::{self, Action},
+            notice::{self, Notice},
+        },
         subscriber::{self, Subscriber, SubscriberState, Unsubscribed},
     },
     web::{AppState, problem::Problem, proof},
@@ -45,12 +48,13 @@ pub async fn show(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem
     let mut db = page.state.pool.acquire().await?;
     let subscriber = named(&mut db, id).await?;
     let record = record::of_address(&mut db, &page.state.keys, &subscriber.email).await?;
+    let has_left = subscriber::has_left(&mut db, &subscriber).await?;
     drop(db);
     page.show(
         "staff/subscriber.html",
         &json!({
             "subscriber": super::row(&page, &subscriber),
-            "is_active": subscriber.state == SubscriberState::Active,
+            "is_active": subscriber.state == SubscriberState::Active, "may_leave": !has_left,
             "suppressed": record.suppressed,
             "consented": record.agreed_elsewhere().map(|at| consented(&page, at)),
             "events": events(&page, &record),
@@ -133,6 +137,7 @@ pub async fn take_proof(
     let by = member.actor();
     let masked = subscriber.email.masked();
     audit::record(&mut transaction, &by, Action::ProofDownloaded, &masked, &json!({}), now).await?;
+    notice::tell_others(&mut transaction, &member.0, Notice::ProofDownloaded, now).await?;
     transaction.commit().await?;
     let publication = page.publication.as_ref();
     let name = publication.map(|publication| publication.content.name.as_str()).unwrap_or_default();
@@ -161,7 +166,7 @@ pub async fn unsubscribe(
     let mut transaction = state.pool.begin().await?;
     let subscriber = named(&mut transaction, id).await?;
     let came_to = subscriber::unsubscribe(&mut transaction, subscriber.id, ConsentMethod::Staff, now).await?;
-    let notice = if came_to == Unsubscribed::Now {
+    let notice = if matches!(came_to, Unsubscribed::Now | Unsubscribed::Stopped) {
         let (by, masked) = (member.actor(), subscriber.email.masked());
         audit::record(&mut transaction, &by, Action::SubscriberUnsubscribed, &masked, &json!({}), now)
             .await?;
@@ -175,8 +180,12 @@ pub async fn unsubscribe(
 
 /// `GET /staff/subscribers/{id}/erase`: says what that means.
 pub async fn ask_erase(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem> {
-    let subscriber = named(&mut *page.state.pool.acquire().await?, id).await?;
-    page.show("staff/subscriber_erase.html", &json!({ "subscriber": super::row(&page, &subscriber) }))
+    let mut db = page.state.pool.acquire().await?;
+    let subscriber = named(&mut db, id).await?;
+    let has_account = erasure::has_account(&mut db, &subscriber.email.normalized()).await?;
+    drop(db);
+    let own = json!({ "subscriber": super::row(&page, &subscriber), "has_account": has_account });
+    page.show("staff/subscriber_erase.html", &own)
 }
 
 /// `POST /staff/subscribers/{id}/erase`

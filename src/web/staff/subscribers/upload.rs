@@ -19,6 +19,7 @@ use crate::{
         publication::TimeZone,
         staff::audit::Actor,
     },
+    telemetry::mask_addresses,
     web::one_long_part::LongPart,
 };
 
@@ -99,10 +100,11 @@ async fn forget(pool: &PgPool, id: ImportId) {
     }
 }
 
-/// The last part of a path, in so many characters that are seen.
+/// The last part of a path, in so many characters that are seen. An address in it is masked: the name stands in the audit
+/// log, which cannot be changed.
 fn name_of(sent: &str) -> String {
     let name = sent.rsplit(['/', '\\']).next().unwrap_or_default();
-    name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
+    mask_addresses(name).chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()
 }
 
 struct Incoming {
