@@ -7,6 +7,7 @@ pub mod output;
 
 mod mailings;
 mod publication;
+mod restore;
 mod serve;
 mod signups;
 mod staff;
@@ -67,6 +68,9 @@ enum Command {
     /// The people who may log in to the staff pages.
     #[command(subcommand)]
     Staff(staff::Staff),
+    /// After a backup was brought back, or a standby promoted: what is to become of held mailings.
+    #[command(subcommand)]
+    Restore(restore::Restore),
     /// The people on the list.
     #[command(subcommand)]
     Subscribers(subscribers::Subscribers),
@@ -122,6 +126,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Mailings(mailings) => mailings.run().await,
         Command::Signups(signups) => signups.run().await,
         Command::Staff(staff) => staff.run().await,
+        Command::Restore(restore) => restore.run().await,
         Command::Subscribers(subscribers) => subscribers.run().await,
     }
 }

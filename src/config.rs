@@ -55,6 +55,8 @@ pub struct Config {
     pub email_templates_dir: Option<PathBuf>,
     /// Where uploaded pictures lie (`IMAGE_STORE`).
     pub image_store: ImageStore,
+    /// Where the service remembers on which database it ran (`STATE_DIR`).
+    pub state_dir: PathBuf,
     /// The name under which the relay's DKIM key stands in the sender's DNS, to be looked up before a mailing
     /// (`DKIM_SELECTOR`).
     pub dkim_selector: Option<String>,
@@ -181,6 +183,15 @@ impl Config {
             if dir.is_dir() { Ok(dir) } else { Err(format!("names {text}, which is not a folder")) }
         });
         let image_store = ImageStore::read(source, &mut problems);
+        let state_dir = optional(source, &mut problems, "STATE_DIR", |text| {
+            let dir = PathBuf::from(text);
+            if dir.is_absolute() {
+                Ok(dir)
+            } else {
+                Err("must be a folder from the root on, such as /var/lib/rundbrief".to_owned())
+            }
+        })
+        .unwrap_or_else(|| default_state_dir(source));
         let dkim_selector = optional(source, &mut problems, "DKIM_SELECTOR", |text| {
             let is_label = |label: &str| {
                 !label.is_empty()
@@ -224,9 +235,17 @@ impl Config {
             guard,
             email_templates_dir,
             image_store,
+            state_dir,
             dkim_selector,
         })
     }
+}
+
+/// The folder that systemd gave the service, of several the first, which is its own; else `/var/lib/rundbrief`.
+fn default_state_dir(source: &Source) -> PathBuf {
+    let given = source.get("STATE_DIRECTORY").unwrap_or_default();
+    let given = given.split(':').next().filter(|path| !path.is_empty());
+    PathBuf::from(given.unwrap_or("/var/lib/rundbrief"))
 }
 
 /// `DATABASE_URL` alone, for commands that need nothing else.

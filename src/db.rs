@@ -1,6 +1,6 @@
 //! The database: pool and migrations.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
@@ -8,7 +8,7 @@ use sqlx::{
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 
 /// The migrations of `migrations/`, built into the binary; forward only.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -34,7 +34,15 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// # Errors
 /// [`DbError::Unreachable`].
 pub async fn connect(url: &str) -> Result<PgPool, DbError> {
-    let pool = pool(url)?;
+    connect_telling(url, Arc::default()).await
+}
+
+/// The same; `released` is told whenever a connection comes back to the pool, and so something may have been committed.
+///
+/// # Errors
+/// [`DbError::Unreachable`].
+pub async fn connect_telling(url: &str, released: Arc<Notify>) -> Result<PgPool, DbError> {
+    let pool = pool(url, released)?;
     // A connection outside the pool says why it failed; the pool would only say that it waited.
     let first = pool.connect_options().connect().await.map_err(DbError::Unreachable)?;
     drop(first.close().await);
@@ -43,16 +51,19 @@ pub async fn connect(url: &str) -> Result<PgPool, DbError> {
 
 /// A pool that connects when it is first used. A visitor waits three seconds for a connection at most, then gets
 /// a page that says so.
-///
-/// # Errors
-/// [`DbError::Unreachable`] when the address is malformed.
-pub fn pool(url: &str) -> Result<PgPool, DbError> {
+fn pool(url: &str, released: Arc<Notify>) -> Result<PgPool, DbError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(DbError::Unreachable)?
         .application_name("rundbrief")
         // A statement that hangs must not hang a visitor or a worker with it.
         .options([("statement_timeout", "60000"), ("idle_in_transaction_session_timeout", "60000")]);
-    Ok(PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(PATIENCE).connect_lazy_with(options))
+    let pool = PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(PATIENCE).after_release(
+        move |_, _| {
+            released.notify_one();
+            Box::pin(async { Ok(true) })
+        },
+    );
+    Ok(pool.connect_lazy_with(options))
 }
 
 /// One connection to the same database, for statements that run for every message, or every hundred of them, and find

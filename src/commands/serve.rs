@@ -3,20 +3,25 @@
 mod forgetting;
 mod importing;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
 use chrono::{SecondsFormat, Utc};
 use clap::Args;
 use sqlx::PgPool;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
 
 use crate::{
     config::{Config, SecretKeys},
     db,
     delivery::{Settings, Worker},
-    domain::{publication, staff},
+    domain::{publication, restore::Memory, staff},
     mail::compose::Composer,
     web::{self, images::store::Store},
 };
@@ -52,9 +57,16 @@ impl Serve {
 pub async fn worker() -> anyhow::Result<()> {
     let config = Config::from_env()?;
     let service = Service::prepare(&config).await?;
+    let stop = stop_on_signal();
+    let keeping = service.keep_memory(stop.clone());
     // Among the runtime's own threads, and not on this one: what wakes it then needs no other thread.
-    tokio::spawn(service.worker.run(stop_on_signal())).await.context("the worker died")
+    tokio::spawn(service.worker.run(stop)).await.context("the worker died")?;
+    drop(timeout(LAST_WORDS, keeping).await);
+    Ok(())
 }
+
+/// How long the end may wait for what is remembered of the database.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A service that is ready to run.
 pub struct Service {
@@ -65,6 +77,7 @@ pub struct Service {
     images: Store,
     keys: SecretKeys,
     keep_ip_days: u16,
+    memory: Arc<Memory>,
 }
 
 impl Service {
@@ -74,12 +87,19 @@ impl Service {
     /// Whatever of that does not work.
     pub async fn prepare(config: &Config) -> anyhow::Result<Self> {
         let composer = composer(config)?;
-        let pool = db::connect(&config.database_url).await?;
+        let memory = Arc::new(Memory::open(&config.state_dir));
+        let pool = db::connect_telling(&config.database_url, Arc::clone(&memory.released)).await?;
         db::migrate(&pool).await?;
-        let worker = Worker::new(pool.clone(), composer.clone(), Settings::from(config));
+        let worker = Worker::new(pool.clone(), composer.clone(), Settings::from(config), Arc::clone(&memory));
         let (keys, keep_ip_days) = (config.secret_keys.clone(), config.keep_ip_days);
         let images = Store::new(&config.image_store);
-        Ok(Self { pool, worker, composer, images, keys, keep_ip_days })
+        Ok(Self { pool, worker, composer, images, keys, keep_ip_days, memory })
+    }
+
+    /// Remembers the database, inside of it and in the state folder, until `stop` turns true.
+    fn keep_memory(&self, stop: watch::Receiver<bool>) -> JoinHandle<()> {
+        let (memory, pool) = (Arc::clone(&self.memory), self.pool.clone());
+        tokio::spawn(async move { memory.keep(&pool, stop).await })
     }
 
     /// The public routes and those in `more`.
@@ -103,6 +123,7 @@ impl Service {
         mut stop: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, with_worker, "listening");
+        let keeping = self.keep_memory(stop.clone());
         let importing = tokio::spawn(importing::run(self.pool.clone(), self.keys.clone()));
         let forgetting =
             tokio::spawn(forgetting::run(self.pool.clone(), self.images, self.keys, self.keep_ip_days));
@@ -129,6 +150,7 @@ impl Service {
         // What is in the middle is rolled back, and read by the next one.
         importing.abort();
         forgetting.abort();
+        drop(timeout(LAST_WORDS, keeping).await);
         tracing::info!("stopped");
         Ok(())
     }

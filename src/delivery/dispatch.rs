@@ -68,7 +68,7 @@ async fn fill(shared: &Shared, db: &mut Option<PgConnection>, claim: i64) -> Res
     // Nothing is uncertain before the first claim.
     let db = match db {
         Some(db) => db,
-        none => match db::connect_by_key(&shared.pool).await {
+        none => match connect(shared).await {
             Ok(connected) => none.insert(connected),
             Err(error) => {
                 tracing::error!(%error, "the queue cannot be read; trying again");
@@ -104,6 +104,13 @@ async fn fill(shared: &Shared, db: &mut Option<PgConnection>, claim: i64) -> Res
     }
     // With a full hand of urgent ones there is nothing more to fetch for now.
     Ok(any && shared.hand.urgent() < CLAIM_URGENT)
+}
+
+/// A connection to claim over, to the database that is remembered, or to one on which mailings are held.
+async fn connect(shared: &Shared) -> sqlx::Result<PgConnection> {
+    let mut db = db::connect_by_key(&shared.pool).await?;
+    shared.memory.look(&mut db).await?;
+    Ok(db)
 }
 
 /// Waits for the relay's next chance, then tries it with a connection that sends nothing.

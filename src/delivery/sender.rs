@@ -29,6 +29,7 @@ use crate::{
         consent::ConsentKind,
         delivery::{self, Claimed, DeliveryKind, Mark, Outcome, Refusal, Verdict},
         ids::WorkerId,
+        restore::Memory,
     },
     telemetry::mask_addresses,
 };
@@ -47,6 +48,7 @@ const LET_OTHERS_TRY: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
 pub struct Shared {
     pub worker: WorkerId,
     pub pool: PgPool,
+    pub memory: Arc<Memory>,
     pub smtp: SmtpRelay,
     pub hello: String,
     pub reply_within: Duration,

@@ -22,7 +22,7 @@ use crate::{
         throttle::Throttle,
         upkeep::look_after,
     },
-    domain::{ids::WorkerId, worker},
+    domain::{ids::WorkerId, restore::Memory, worker},
     mail::compose::Composer,
 };
 
@@ -64,6 +64,7 @@ pub struct Worker {
     pool: PgPool,
     composer: Composer,
     settings: Settings,
+    memory: Arc<Memory>,
 }
 
 /// How often the lease is renewed; a small part of [`worker::LEASE_SECONDS`].
@@ -75,24 +76,33 @@ const STOP_WITHIN: Duration = Duration::from_secs(8);
 enum Ended {
     /// It was asked to.
     Stopped,
-    /// Its lease ran out, one of its tasks died, or the database failed in the middle of claiming. It begins anew.
+    /// Its lease ran out, one of its tasks died, the database failed in the middle of claiming, or mailings are held or
+    /// released. It begins anew.
     Fenced,
 }
 
 impl Worker {
     /// A worker over this database.
     #[must_use]
-    pub fn new(pool: PgPool, composer: Composer, settings: Settings) -> Self {
-        Self { pool, composer, settings }
+    pub fn new(pool: PgPool, composer: Composer, settings: Settings, memory: Arc<Memory>) -> Self {
+        Self { pool, composer, settings, memory }
     }
 
     /// Works until `stopping` turns true; then ends what is in transmission, hands back the rest, and returns within
     /// ten seconds.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
         while !*stopping.borrow() {
-            let signed_on = async { worker::sign_on(&mut *self.pool.acquire().await?).await }.await;
+            let mut turns = self.memory.turns();
+            let signed_on = async {
+                let mut db = self.pool.acquire().await?;
+                // Before the first claim: it may be an old backup.
+                self.memory.look(&mut db).await?;
+                turns.mark_unchanged();
+                worker::sign_on(&mut db).await
+            }
+            .await;
             match signed_on {
-                Ok(id) => match Box::pin(self.work(id, stopping.clone())).await {
+                Ok(id) => match Box::pin(self.work(id, stopping.clone(), turns)).await {
                     Ended::Stopped => return,
                     Ended::Fenced => {
                         tracing::warn!(
@@ -110,11 +120,17 @@ impl Worker {
         }
     }
 
-    async fn work(&self, id: WorkerId, mut stopping: watch::Receiver<bool>) -> Ended {
+    async fn work(
+        &self,
+        id: WorkerId,
+        mut stopping: watch::Receiver<bool>,
+        mut turns: watch::Receiver<u64>,
+    ) -> Ended {
         tracing::info!(worker = id.0, connections = self.settings.connections, "the worker is ready");
         let shared = Arc::new(Shared {
             worker: id,
             pool: self.pool.clone(),
+            memory: Arc::clone(&self.memory),
             smtp: self.settings.smtp.clone(),
             hello: self.settings.hello.clone(),
             reply_within: self.settings.reply_within,
@@ -131,7 +147,7 @@ impl Worker {
             open: watch::Sender::new(0),
             closed: Notify::new(),
         });
-        let (recorder, mut recording) = recorder::start(&self.pool, id, &shared.gate);
+        let (recorder, mut recording) = recorder::start(&self.pool, id, &shared.gate, &self.memory);
         // Senders stop when the worker is asked to, and also when it is fenced.
         let (stop_senders, senders_stop) = watch::channel(false);
         let mut senders = self.start_senders(&shared, &recorder, &senders_stop);
@@ -140,6 +156,7 @@ impl Worker {
         let ended = tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => Ended::Stopped,
             () = keep_lease(&self.pool, id) => Ended::Fenced,
+            _ = turns.changed() => Ended::Fenced,
             // A sender ends only when it is told to; one that ends before has died.
             _ = senders.join_next() => Ended::Fenced,
             () = dispatch(&shared, self.settings.rate) => Ended::Fenced,

@@ -84,6 +84,7 @@ const TEMPLATES: &[(&str, &str)] = built_in!(
     "staff/mailing.html",
     "staff/report.html",
     "staff/retry.html",
+    "staff/restore.html",
 );
 
 /// Templates and texts, parsed.

@@ -51,6 +51,7 @@ mod pressure;
 mod proof;
 mod queue;
 mod real_relays;
+mod restore;
 mod retention;
 mod same_time;
 mod staff_access;

@@ -104,6 +104,8 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("GET", "/staff/signups", [303, 200, 200]),
     ("POST", "/staff/signups/release", [303, 403, 422]),
     ("POST", "/staff/signups/drop", [303, 403, 422]),
+    ("GET", "/staff/restore", [303, 403, 200]),
+    ("POST", "/staff/restore", [303, 403, 422]),
     ("GET", "/staff/audit", [303, 403, 200]),
     ("GET", "/staff/{*rest}", [303, 404, 404]),
     ("POST", "/staff/{*rest}", [303, 404, 404]),

@@ -165,6 +165,8 @@ actions! {
     WaveReleased = "wave_released",
     /// Decided that held signups get no mail.
     WaveDropped = "wave_dropped",
+    /// Let mailings go on that were held because the database may be an older one.
+    RestoreReleased = "restore_released",
 }
 
 impl Action {

@@ -13,6 +13,7 @@ use crate::{
     domain::{
         locale::Locale,
         publication::{Publication, TimeZone},
+        restore::{self, Hold},
         staff::{Role, session::Session},
     },
     web::{
@@ -34,6 +35,8 @@ pub struct Page {
     /// The publication; staff may log in before there is one.
     pub publication: Option<Publication>,
     session: Option<Session>,
+    /// That mailings are held; only for who is logged in.
+    hold: Option<Hold>,
     uri: Uri,
     /// The language was chosen just now, and is to be remembered.
     is_language_chosen: bool,
@@ -45,7 +48,11 @@ impl FromRequestParts<AppState> for Page {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         let publication = visitor::publication(state).await?;
         let session = parts.extensions.get::<Session>().filter(|session| !session.is_awaiting_code).cloned();
-        Ok(Self::of(state, &parts.uri, &parts.headers, session, publication))
+        let hold = match session {
+            Some(_) => restore::hold(&mut *state.pool.acquire().await?).await?,
+            None => None,
+        };
+        Ok(Self::of(state, &parts.uri, &parts.headers, session, publication, hold))
     }
 }
 
@@ -58,7 +65,7 @@ impl Page {
         may_ask: bool,
     ) -> Self {
         let publication = if may_ask { visitor::publication(state).await.unwrap_or_default() } else { None };
-        Self::of(state, &asked.uri, &asked.headers, session, publication)
+        Self::of(state, &asked.uri, &asked.headers, session, publication, None)
     }
 
     fn of(
@@ -67,6 +74,7 @@ impl Page {
         headers: &HeaderMap,
         session: Option<Session>,
         publication: Option<Publication>,
+        hold: Option<Hold>,
     ) -> Self {
         let chosen = query(uri, "lang").and_then(|tag| Locale::from_tag(&tag));
         let locale = chosen
@@ -79,6 +87,7 @@ impl Page {
             locale,
             publication,
             session,
+            hold,
             uri: uri.clone(),
             is_language_chosen: chosen.is_some(),
         }
@@ -147,7 +156,11 @@ impl Page {
         // Only texts that there are: what stands in the address is anybody's.
         let done = query(&self.uri, "done").unwrap_or_default();
         let notice = self.text("done", &done);
-        json!({ "section": section, "member": member, "done": done, "notice": notice })
+        let hold = self.hold.map(|hold| {
+            let last_seen = hold.last_seen.map(|at| self.short_time(at)).unwrap_or_default();
+            json!({ "found": self.text("hold", hold.reason.name()).replace("{at}", &last_seen) })
+        });
+        json!({ "section": section, "member": member, "done": done, "notice": notice, "hold": hold })
     }
 
     /// The same page in the other language.
