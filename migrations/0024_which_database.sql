@@ -53,3 +53,20 @@ create index watermarks_by_time on watermarks (written_at);
 -- The number of the server's start, as `watermarks.server` has it.
 create function this_server() returns bigint language sql stable as
     'select (extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint';
+
+-- Which keys of SECRET_KEY have been used with this database: a fingerprint of each, from which nobody gets the key.
+--
+-- Why: with another key nothing fails at once. The links in mails that are out do, one by one, and suppressed addresses
+-- are written to again. So a start without one of these keys asks first.
+create table secret_keys (
+    fingerprint bytea primary key check (octet_length(fingerprint) = 32),
+    noted_at    timestamptz not null default now()
+);
+
+-- What a worker says of itself with each sign of life, for /health/ready: how the relay is, and whether it can read the
+-- queue.
+alter table workers
+    add column relay text not null default 'untried'
+        check (relay in ('untried', 'ok', 'unreachable', 'login', 'sender', 'policy')),
+    add column relay_since timestamptz,
+    add column queue_stuck_since timestamptz;

@@ -34,6 +34,11 @@ const CONNECTIONS: usize = 4_096;
 pub struct Stopping(watch::Receiver<bool>);
 
 impl Stopping {
+    /// Whether it is to stop.
+    pub fn is_now(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Waits until the server is to stop.
     pub async fn wait(&mut self) {
         stopped(&mut self.0).await;

@@ -42,6 +42,7 @@ mod mails_on_the_wire;
 mod migration_batches;
 mod migration_mailboxes;
 mod migration_planned;
+mod operation;
 mod overtaking;
 mod own_page;
 mod pace;

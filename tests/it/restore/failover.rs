@@ -208,3 +208,31 @@ async fn a_lost_signup_is_noticed_by_a_service_that_was_restarted_meanwhile() {
     drop(app);
     tidy_up(server, folders).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_knows_both_servers_follows_the_one_that_takes_writes() {
+    let pair = Pair::start().await;
+    let both = format!(
+        "postgres:///rundbrief?user=rundbrief&host={},{}&target_session_attrs=read-write",
+        // The standby first: it answers, and takes no writes.
+        pair.standby_dir.display(),
+        pair.primary_dir.display()
+    );
+    let app = App::new().setting("DATABASE_URL", &both).start().await;
+    app.sign_up("eins@example.org").await;
+    app.relay.wait_for(1).await;
+    caught_up(&pair).await;
+    let (server, folders) = pair.fail_over().await;
+    let mut taken = 503;
+    for _ in 0..300 {
+        taken = app.sign_up("zwei@example.org").await.status.as_u16();
+        if taken == 303 {
+            break;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(taken, 303);
+    app.relay.wait_for(2).await;
+    drop(app);
+    tidy_up(server, folders).await;
+}
