@@ -7,13 +7,18 @@ pub mod output;
 
 mod mailings;
 mod publication;
+mod restore;
 mod serve;
 mod signups;
 mod staff;
 mod subscribers;
 mod updates;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use chrono::Utc;
 use clap::{Parser, Subcommand};
@@ -21,9 +26,12 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
-    config::{self, Config, ConfigErrors, Source},
-    db,
-    domain::staff::audit::{self, Action, Actor},
+    config::{self, Config, ConfigErrors, SecretKeys, Source},
+    db::{self, DbError},
+    domain::{
+        secret_key,
+        staff::audit::{self, Action, Actor},
+    },
     mail::{compose::Composer, templates::Templates},
     telemetry,
 };
@@ -37,6 +45,11 @@ struct Arguments {
     /// Read settings from this file too; what the environment sets already wins. Without it, .env is read.
     #[arg(long, global = true, value_name = "FILE")]
     env_file: Option<PathBuf>,
+
+    /// Go on with the SECRET_KEY that is set although the database was used with another one. What that loses is told
+    /// without it.
+    #[arg(long, global = true)]
+    accept_new_key: bool,
 
     #[command(subcommand)]
     command: Command,
@@ -67,6 +80,9 @@ enum Command {
     /// The people who may log in to the staff pages.
     #[command(subcommand)]
     Staff(staff::Staff),
+    /// After a backup was brought back, or a standby promoted: what is to become of held mailings.
+    #[command(subcommand)]
+    Restore(restore::Restore),
     /// The people on the list.
     #[command(subcommand)]
     Subscribers(subscribers::Subscribers),
@@ -88,6 +104,7 @@ pub fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     telemetry::start();
+    ACCEPT_NEW_KEY.store(arguments.accept_new_key, Ordering::Relaxed);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -105,7 +122,9 @@ pub fn main() -> ExitCode {
             if is_missing_table(&error) {
                 output::remark("The database has no tables yet. Run: rundbrief migrate");
             }
-            let wrong_use = error.is::<Usage>() || error.is::<ConfigErrors>();
+            let wrong_use = error.is::<Usage>()
+                || error.is::<ConfigErrors>()
+                || error.downcast_ref::<DbError>().is_some_and(DbError::is_configuration);
             if wrong_use { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
@@ -122,6 +141,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Mailings(mailings) => mailings.run().await,
         Command::Signups(signups) => signups.run().await,
         Command::Staff(staff) => staff.run().await,
+        Command::Restore(restore) => restore.run().await,
         Command::Subscribers(subscribers) => subscribers.run().await,
     }
 }
@@ -159,15 +179,40 @@ fn load_env(file: Option<&std::path::Path>) -> Result<(), Usage> {
 }
 
 async fn migrate() -> anyhow::Result<()> {
-    let pool = database().await?;
+    let pool = db::connect(&config::database_url(&Source::environment())?).await?;
+    db::refuse_pooler(&pool).await?;
     db::migrate(&pool).await?;
+    if ACCEPT_NEW_KEY.load(Ordering::Relaxed) {
+        check_keys(&pool, &config::secret_keys(&Source::environment())?).await?;
+    }
     output::line("The database is up to date.");
     Ok(())
 }
 
 /// The database that `DATABASE_URL` names.
 async fn database() -> anyhow::Result<PgPool> {
-    Ok(db::connect(&config::database_url(&Source::environment())?).await?)
+    let pool = db::connect(&config::database_url(&Source::environment())?).await?;
+    db::refuse_newer(&pool).await?;
+    Ok(pool)
+}
+
+/// The same, for a command that uses these keys: they have to be those that the database was used with.
+async fn database_with(keys: &SecretKeys) -> anyhow::Result<PgPool> {
+    let pool = database().await?;
+    check_keys(&pool, keys).await?;
+    Ok(pool)
+}
+
+/// Whether the command line says to go on with another key.
+static ACCEPT_NEW_KEY: AtomicBool = AtomicBool::new(false);
+
+/// Refuses keys that do not fit the database, unless the command line says to go on.
+async fn check_keys(pool: &PgPool, keys: &SecretKeys) -> anyhow::Result<()> {
+    let accept = ACCEPT_NEW_KEY.load(Ordering::Relaxed);
+    match secret_key::note(&mut *pool.acquire().await?, keys, accept).await? {
+        Some(loss) => Err(Usage(loss.to_string()).into()),
+        None => Ok(()),
+    }
 }
 
 /// What makes the mails of a service with this configuration; every template has been tried.

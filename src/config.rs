@@ -4,6 +4,7 @@
 //! way out, so that an operator corrects the file in one go. A command that needs no relay asks only for what
 //! it needs: [`Config`] is made of parts that are also read alone ([`database_url`], [`secret_keys`]).
 
+mod database;
 mod guard;
 mod images;
 mod secret;
@@ -16,6 +17,7 @@ use ipnet::IpNet;
 use url::Url;
 
 pub use self::{
+    database::DatabaseUrl,
     guard::{Captcha, Guard},
     images::{ImageStore, S3, S3Credentials},
     secret::{SecretKeys, SecretKeysError},
@@ -30,17 +32,21 @@ pub struct Config {
     pub database_url: String,
     /// The address people reach the service at, without a trailing slash (`PUBLIC_URL`).
     pub public_url: PublicUrl,
-    /// Where to listen for HTTP (`LISTEN_ADDR`, default `127.0.0.1:8080`).
-    pub listen_addr: SocketAddr,
     /// Whether browsers are told to reach every host below that of `PUBLIC_URL` over TLS alone, for a year
     /// (`HSTS_SUBDOMAINS`, default as [`PublicUrl::has_host_of_its_own`]).
     pub hsts_subdomains: bool,
+    /// Connections to it at most, besides those that a worker keeps for itself (`DATABASE_CONNECTIONS`, default 20).
+    pub database_connections: u32,
+    /// Where to listen for HTTP (`LISTEN_ADDR`); `serve` has a default, [`DEFAULT_LISTEN_ADDR`].
+    pub listen_addr: Option<SocketAddr>,
     /// Keys for tokens and suppressions (`SECRET_KEY`); the first signs, all of them verify.
     pub secret_keys: SecretKeys,
     /// The relay that takes our mail (`SMTP_URL`).
     pub smtp: SmtpRelay,
     /// Open SMTP connections at most, 1 to 512 (`SMTP_CONNECTIONS`, default 8).
     pub smtp_connections: usize,
+    /// Messages over one connection, then another is opened; 0 is unlimited (`SMTP_MESSAGES_PER_CONNECTION`).
+    pub smtp_messages_per_connection: u32,
     /// Messages a second over all workers together; 0 is unlimited (`SEND_RATE`).
     pub send_rate: u32,
     /// How long the relay may take to answer a command; the limits for the other steps follow from it
@@ -58,6 +64,8 @@ pub struct Config {
     pub email_templates_dir: Option<PathBuf>,
     /// Where uploaded pictures lie (`IMAGE_STORE`).
     pub image_store: ImageStore,
+    /// Where the service remembers on which database it ran (`STATE_DIR`).
+    pub state_dir: PathBuf,
     /// The name under which the relay's DKIM key stands in the sender's DNS, to be looked up before a mailing
     /// (`DKIM_SELECTOR`).
     pub dkim_selector: Option<String>,
@@ -73,11 +81,19 @@ impl std::fmt::Debug for Config {
     }
 }
 
+/// Where `serve` listens if nothing else is said.
+pub const DEFAULT_LISTEN_ADDR: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
 /// The service's own address, as people and mail programs reach it.
 ///
 /// Always http or https, never with a path's trailing slash, so that `{url}/confirm/…` is well formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicUrl(Url);
+pub struct PublicUrl {
+    url: Url,
+    /// `LIST_ID`, where it is set.
+    list_id: Option<String>,
+}
 
 impl PublicUrl {
     /// Parses an address such as `https://news.example.org`.
@@ -98,7 +114,7 @@ impl PublicUrl {
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || !plain {
             return Err("must be a plain http(s) address such as https://news.example.org".into());
         }
-        Ok(Self(url))
+        Ok(Self { url, list_id: None })
     }
 
     /// The full address of a path that begins with a slash.
@@ -110,27 +126,34 @@ impl PublicUrl {
     /// The address without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_str().trim_end_matches('/')
+        self.url.as_str().trim_end_matches('/')
     }
 
     /// The host's name in A-label form; it is the right-hand side of Message-IDs and the name in EHLO.
     #[must_use]
     pub fn host(&self) -> &str {
         // `parse` refused addresses without a host.
-        self.0.host_str().unwrap_or("localhost")
+        self.url.host_str().unwrap_or("localhost")
     }
 
     /// Whether the host looks like one for this service alone, such as `news.example.org`: a name below a domain. Below a
     /// domain itself there may be any sites, and some of them without TLS.
     #[must_use]
     pub fn has_host_of_its_own(&self) -> bool {
-        matches!(self.0.host(), Some(url::Host::Domain(name)) if name.trim_end_matches('.').split('.').count() > 2)
+        matches!(self.url.host(), Some(url::Host::Domain(name)) if name.trim_end_matches('.').split('.').count() > 2)
     }
 
     /// Whether people reach the service over TLS.
     #[must_use]
     pub fn is_https(&self) -> bool {
-        self.0.scheme() == "https"
+        self.url.scheme() == "https"
+    }
+
+    /// The newsletter's name for mail programs (List-Id, RFC 2919), by which readers' filters go: `LIST_ID`, else made of the
+    /// host.
+    #[must_use]
+    pub fn list_id(&self) -> String {
+        self.list_id.clone().unwrap_or_else(|| format!("rundbrief.{}", self.host()))
     }
 }
 
@@ -166,7 +189,9 @@ impl Config {
     pub fn read(source: &Source) -> Result<Self, ConfigErrors> {
         let mut problems = Vec::new();
         let database_url = required(source, &mut problems, "DATABASE_URL", parse_database_url);
-        let public_url = required(source, &mut problems, "PUBLIC_URL", PublicUrl::parse);
+        let list_id = optional(source, &mut problems, "LIST_ID", parse_list_id);
+        let public_url = required(source, &mut problems, "PUBLIC_URL", PublicUrl::parse)
+            .map(|public_url| PublicUrl { list_id, ..public_url });
         let secret_keys = required(source, &mut problems, "SECRET_KEY", |text| {
             SecretKeys::parse(text).map_err(|error| error.to_string())
         });
@@ -176,10 +201,15 @@ impl Config {
         let listen_addr = optional(source, &mut problems, "LISTEN_ADDR", |text| {
             SocketAddr::from_str(text)
                 .map_err(|_| "must be an IP address and a port such as 127.0.0.1:8080".to_owned())
-        })
-        .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+        });
+        let database_connections =
+            optional(source, &mut problems, "DATABASE_CONNECTIONS", |text| number(text, 5, 1000));
         let smtp_connections =
             optional(source, &mut problems, "SMTP_CONNECTIONS", |text| number(text, 1, 512));
+        let smtp_messages_per_connection =
+            optional(source, &mut problems, "SMTP_MESSAGES_PER_CONNECTION", |text| {
+                number(text, 0, 1_000_000)
+            });
         let send_rate = optional(source, &mut problems, "SEND_RATE", |text| number(text, 0, 1_000_000));
         let smtp_timeout = optional(source, &mut problems, "SMTP_TIMEOUT", |text| number(text, 1, 3600));
         let keep_ip_days = optional(source, &mut problems, "KEEP_IP_DAYS", |text| number(text, 0, 3650));
@@ -196,6 +226,15 @@ impl Config {
             if dir.is_dir() { Ok(dir) } else { Err(format!("names {text}, which is not a folder")) }
         });
         let image_store = ImageStore::read(source, &mut problems);
+        let state_dir = optional(source, &mut problems, "STATE_DIR", |text| {
+            let dir = PathBuf::from(text);
+            if dir.is_absolute() {
+                Ok(dir)
+            } else {
+                Err("must be a folder from the root on, such as /var/lib/rundbrief".to_owned())
+            }
+        })
+        .unwrap_or_else(|| default_state_dir(source));
         let dkim_selector = optional(source, &mut problems, "DKIM_SELECTOR", |text| {
             let is_label = |label: &str| {
                 !label.is_empty()
@@ -227,11 +266,13 @@ impl Config {
         Ok(Self {
             database_url,
             hsts_subdomains: hsts_subdomains.unwrap_or_else(|| public_url.has_host_of_its_own()),
+            database_connections: database_connections.unwrap_or(DatabaseUrl::CONNECTIONS),
             public_url,
             listen_addr,
             secret_keys,
             smtp,
             smtp_connections: smtp_connections.unwrap_or(8),
+            smtp_messages_per_connection: smtp_messages_per_connection.unwrap_or(0),
             send_rate: send_rate.unwrap_or(0),
             smtp_timeout: Duration::from_secs(smtp_timeout.unwrap_or(300)),
             trusted_proxies: trusted_proxies.unwrap_or_default(),
@@ -240,9 +281,17 @@ impl Config {
             guard,
             email_templates_dir,
             image_store,
+            state_dir,
             dkim_selector,
         })
     }
+}
+
+/// The folder that systemd gave the service, of several the first, which is its own; else `/var/lib/rundbrief`.
+fn default_state_dir(source: &Source) -> PathBuf {
+    let given = source.get("STATE_DIRECTORY").unwrap_or_default();
+    let given = given.split(':').next().filter(|path| !path.is_empty());
+    PathBuf::from(given.unwrap_or("/var/lib/rundbrief"))
 }
 
 /// `DATABASE_URL` alone, for commands that need nothing else.
@@ -341,10 +390,19 @@ fn optional<T>(
 }
 
 fn parse_database_url(text: &str) -> Result<String, String> {
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        Ok(text.to_owned())
+    DatabaseUrl::parse(text).map(|_| text.to_owned())
+}
+
+/// A name as RFC 2919 §2 has it: words and a domain that is the owner's, with dots between them.
+fn parse_list_id(text: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    if text.len() <= 200 && text.contains('.') && text.split('.').all(is_label) {
+        Ok(text.to_ascii_lowercase())
     } else {
-        Err("must begin with postgres://, such as postgres://user:password@127.0.0.1/rundbrief".into())
+        Err("must be a name with a domain of yours, such as brief.example.org; without the < and >"
+            .to_owned())
     }
 }
 

@@ -32,7 +32,7 @@ mod confirm;
 mod embed;
 mod form_body;
 mod headers;
-mod health;
+pub mod health;
 pub mod images;
 mod link;
 mod manage;
@@ -124,6 +124,8 @@ pub struct Inner {
     pub uploads: Uploads,
     /// What looks at an update before it is sent, beyond what stands in it.
     pub surveyor: Surveyor,
+    /// How the service is.
+    pub monitor: health::Monitor,
 }
 
 impl std::ops::Deref for AppState {
@@ -141,6 +143,7 @@ impl AppState {
     /// [`PageError`] when a built-in page or text is broken.
     pub fn new(pool: PgPool, config: &Config, composer: Composer) -> Result<Self, PageError> {
         Ok(Self(Arc::new(Inner {
+            monitor: health::Monitor::new(pool.clone()),
             pool,
             keys: config.secret_keys.clone(),
             public_url: config.public_url.clone(),

@@ -1,6 +1,12 @@
 //! The real program, as a process beside the bench.
 
-use std::{env, path::Path, process::Stdio, time::Duration};
+use std::{
+    env,
+    path::Path,
+    process::Stdio,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context, ensure};
 use tokio::{
@@ -17,6 +23,10 @@ pub fn command(dir: &Path, arguments: &[&str]) -> Command {
             command.env(name, value);
         }
     }
+    // Each works on a database of its own, and remembers nothing of the one before.
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    command.env("STATE_DIR", dir.join(format!("state-{number}")));
     command.env("RUST_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
     command
 }

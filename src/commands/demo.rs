@@ -129,6 +129,7 @@ fn settings(
         ("SECRET_KEY", secret_key(&dir.join("secret_key"))?),
         ("SMTP_URL", format!("smtp://127.0.0.1:{smtp_port}?tls=none")),
         ("IMAGE_STORE", images.to_string()),
+        ("STATE_DIR", dir.join("state").display().to_string()),
     ];
     let lines =
         settings.iter().fold(String::new(), |text, (name, value)| text + &format!("{name}='{value}'\n"));

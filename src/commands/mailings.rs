@@ -29,7 +29,9 @@ use crate::{
     web::staff::{Surveyor, preflight::warnings},
 };
 
-use super::{Usage, composer, database, note, output, publication::current_publication, updates};
+use super::{
+    Usage, composer, database, database_with, note, output, publication::current_publication, updates,
+};
 
 /// Sending an update to everybody.
 #[derive(Subcommand)]
@@ -231,8 +233,8 @@ fn configured() -> anyhow::Result<(Config, Composer)> {
 }
 
 async fn preview(update: &str, out: Option<PathBuf>, json: bool) -> anyhow::Result<()> {
-    let (_, composer) = configured()?;
-    let mut db = database().await?.acquire().await?;
+    let (config, composer) = configured()?;
+    let mut db = database_with(&config.secret_keys).await?.acquire().await?;
     let publication = ready_publication(&mut db).await?;
     let update = updates::named(&mut db, update).await?;
     let frame = composer.mailing_frame(&publication, &composer.update(&publication, &update)?)?;
@@ -254,8 +256,8 @@ async fn preview(update: &str, out: Option<PathBuf>, json: bool) -> anyhow::Resu
 
 async fn test(update: &str, to: &str, json: bool) -> anyhow::Result<()> {
     let to = envelope::parse(to).map_err(|error| Usage(format!("--to: {error}")))?;
-    let (_, composer) = configured()?;
-    let mut transaction = database().await?.begin().await?;
+    let (config, composer) = configured()?;
+    let mut transaction = database_with(&config.secret_keys).await?.begin().await?;
     let publication = ready_publication(&mut transaction).await?;
     let update = updates::named(&mut transaction, update).await?;
     // Made here too, so that a mistake shows now and not in the worker's log.
@@ -292,7 +294,7 @@ async fn trigger(
     if at.is_some_and(|at| at <= Utc::now()) {
         return Err(Usage("--at lies in the past; leave it out to begin now".into()).into());
     }
-    let pool = database().await?;
+    let pool = database_with(&config.secret_keys).await?;
     let mut transaction = pool.begin().await?;
     let publication = ready_publication(&mut transaction).await?;
     let update = updates::named(&mut transaction, update).await?;
@@ -357,7 +359,7 @@ async fn list(json: bool) -> anyhow::Result<()> {
         output::remark("Nothing has been sent yet.");
     }
     for mailing in mailings {
-        let time = mailing.triggered_at.format("%Y-%m-%d %H:%M");
+        let time = listed_time(publication.as_ref(), mailing.triggered_at);
         output::line(&format!(
             "{}  {time}  {:9}  {:>7}  {}{}",
             mailing.id,
@@ -443,6 +445,15 @@ fn local_time(publication: Option<&Publication>, at: DateTime<Utc>) -> String {
             format!("{} ({})", content.written_time(at, Locale::En), content.time_zone.0.name())
         }
         None => at.to_rfc3339(),
+    }
+}
+
+/// A moment as lists show it, with the zone of its clock: the publication's, or UTC.
+fn listed_time(publication: Option<&Publication>, at: DateTime<Utc>) -> String {
+    const FORM: &str = "%Y-%m-%d %H:%M %Z";
+    match publication {
+        Some(Publication { content, .. }) => at.with_timezone(&content.time_zone.0).format(FORM).to_string(),
+        None => at.format(FORM).to_string(),
     }
 }
 

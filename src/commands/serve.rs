@@ -3,25 +3,31 @@
 mod forgetting;
 mod importing;
 
-use std::time::Duration;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
 use chrono::{SecondsFormat, Utc};
 use clap::Args;
 use sqlx::PgPool;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
 
 use crate::{
-    config::{Config, SecretKeys},
+    config::{Config, DEFAULT_LISTEN_ADDR, SecretKeys},
     db,
     delivery::{Settings, Worker},
-    domain::{publication, staff},
+    domain::{health::Durability, publication, restore::Memory, staff},
     mail::compose::Composer,
     web::{self, images::store::Store},
 };
 
-use super::{composer, output, staff::one_time_link};
+use super::{check_keys, composer, output, staff::one_time_link};
 
 /// Run the web service and a worker in one process.
 #[derive(Args)]
@@ -36,12 +42,14 @@ impl Serve {
     pub async fn run(self) -> anyhow::Result<()> {
         let config = Config::from_env()?;
         let service = Service::prepare(&config).await?;
-        let listener = TcpListener::bind(config.listen_addr).await.with_context(|| {
-            format!("cannot listen on {}; is it taken? LISTEN_ADDR chooses another", config.listen_addr)
+        let address = config.listen_addr.unwrap_or(DEFAULT_LISTEN_ADDR);
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("cannot listen on {address}; is it taken? LISTEN_ADDR chooses another")
         })?;
         let stop = stop_on_signal();
         service.say_what_is_missing().await;
         service.check_images().await;
+        service.warn_of_the_server().await;
         service.invite_first_admin(&config).await?;
         let router = service.router(&config, Router::new())?;
         service.run(listener, router, !self.no_worker, stop).await
@@ -52,9 +60,34 @@ impl Serve {
 pub async fn worker() -> anyhow::Result<()> {
     let config = Config::from_env()?;
     let service = Service::prepare(&config).await?;
+    let stop = stop_on_signal();
+    let keeping = service.keep_memory(stop.clone());
+    service.warn_of_the_server().await;
+    if let Some(address) = config.listen_addr {
+        tell_health(address, service.pool.clone(), stop.clone()).await;
+    }
     // Among the runtime's own threads, and not on this one: what wakes it then needs no other thread.
-    tokio::spawn(service.worker.run(stop_on_signal())).await.context("the worker died")
+    tokio::spawn(service.worker.run(stop)).await.context("the worker died")?;
+    drop(timeout(LAST_WORDS, keeping).await);
+    Ok(())
 }
+
+/// Answers `/health/…` for a worker. On a machine on which `serve` has the same settings the address is taken; the worker
+/// works all the same.
+async fn tell_health(address: SocketAddr, pool: PgPool, stop: watch::Receiver<bool>) {
+    match TcpListener::bind(address).await {
+        Ok(listener) => {
+            tracing::info!(%address, "listening, for /health/live and /health/ready alone");
+            tokio::spawn(web::serve(listener, web::health::router(pool), stop));
+        }
+        Err(error) => {
+            tracing::warn!(%address, %error, "this worker cannot be asked how it is; LISTEN_ADDR chooses another address");
+        }
+    }
+}
+
+/// How long the end may wait for what is remembered of the database.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A service that is ready to run.
 pub struct Service {
@@ -65,6 +98,7 @@ pub struct Service {
     images: Store,
     keys: SecretKeys,
     keep_ip_days: u16,
+    memory: Arc<Memory>,
 }
 
 impl Service {
@@ -74,12 +108,26 @@ impl Service {
     /// Whatever of that does not work.
     pub async fn prepare(config: &Config) -> anyhow::Result<Self> {
         let composer = composer(config)?;
-        let pool = db::connect(&config.database_url).await?;
+        let memory = Arc::new(Memory::open(&config.state_dir));
+        let pool = db::connect_telling(
+            &config.database_url,
+            config.database_connections,
+            Arc::clone(&memory.released),
+        )
+        .await?;
+        db::refuse_pooler(&pool).await?;
         db::migrate(&pool).await?;
-        let worker = Worker::new(pool.clone(), composer.clone(), Settings::from(config));
+        check_keys(&pool, &config.secret_keys).await?;
+        let worker = Worker::new(pool.clone(), composer.clone(), Settings::from(config), Arc::clone(&memory));
         let (keys, keep_ip_days) = (config.secret_keys.clone(), config.keep_ip_days);
         let images = Store::new(&config.image_store);
-        Ok(Self { pool, worker, composer, images, keys, keep_ip_days })
+        Ok(Self { pool, worker, composer, images, keys, keep_ip_days, memory })
+    }
+
+    /// Remembers the database, inside of it and in the state folder, until `stop` turns true.
+    fn keep_memory(&self, stop: watch::Receiver<bool>) -> JoinHandle<()> {
+        let (memory, pool) = (Arc::clone(&self.memory), self.pool.clone());
+        tokio::spawn(async move { memory.keep(&pool, stop).await })
     }
 
     /// The public routes and those in `more`.
@@ -103,6 +151,7 @@ impl Service {
         mut stop: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, with_worker, "listening");
+        let keeping = self.keep_memory(stop.clone());
         let importing = tokio::spawn(importing::run(self.pool.clone(), self.keys.clone()));
         let forgetting =
             tokio::spawn(forgetting::run(self.pool.clone(), self.images, self.keys, self.keep_ip_days));
@@ -129,6 +178,7 @@ impl Service {
         // What is in the middle is rolled back, and read by the next one.
         importing.abort();
         forgetting.abort();
+        drop(timeout(LAST_WORDS, keeping).await);
         tracing::info!("stopped");
         Ok(())
     }
@@ -145,6 +195,20 @@ impl Service {
             ));
         }
         Ok(())
+    }
+
+    /// Tells the operator when a crash of the database server may lose what was answered.
+    async fn warn_of_the_server(&self) {
+        let durability = async { Durability::of(&mut *self.pool.acquire().await?).await }.await;
+        match durability {
+            Ok(durability) if !durability.is_safe() => tracing::warn!(
+                fsync = durability.fsync,
+                synchronous_commit = durability.synchronous_commit,
+                "a crash of the database server may lose what was answered: people are written to twice, and who has left is written to again; turn both settings on"
+            ),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the settings of the database server cannot be read"),
+        }
     }
 
     /// Tells the operator when pictures could not be stored. Everything else works without them.
@@ -172,25 +236,30 @@ impl Service {
     }
 }
 
-/// Turns true at SIGTERM or Ctrl-C.
+/// Turns true at SIGTERM, at SIGHUP (a terminal that was closed) or Ctrl-C.
 #[must_use]
 pub fn stop_on_signal() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
-        let interrupted = tokio::signal::ctrl_c();
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut terminated) => tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            },
-            Err(error) => {
-                tracing::warn!(%error, "SIGTERM cannot be listened for");
-                drop(interrupted.await);
-            }
+        tokio::select! {
+            () = came(SignalKind::interrupt()) => {}
+            () = came(SignalKind::terminate()) => {}
+            () = came(SignalKind::hangup()) => {}
         }
         sender.send_replace(true);
         // Kept alive, so that late listeners see the value and not a closed channel.
         std::future::pending::<()>().await;
     });
     receiver
+}
+
+/// Waits for a signal.
+async fn came(kind: SignalKind) {
+    match signal(kind) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(error) => {
+            tracing::warn!(%error, ?kind, "a signal cannot be listened for");
+            std::future::pending().await
+        }
+    }
 }

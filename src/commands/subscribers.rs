@@ -16,7 +16,7 @@ use crate::{
     domain::{address::EmailAddress, consent::ConsentMethod, erasure, leave_reason, staff::audit::Action},
 };
 
-use super::{Usage, database, note, output};
+use super::{Usage, database, database_with, note, output};
 
 /// The people on the list.
 #[derive(Subcommand)]
@@ -126,7 +126,7 @@ async fn erase(address: &EmailAddress, yes: bool, json: bool) -> anyhow::Result<
         output::remark("Nothing was removed.");
         return Ok(());
     }
-    let mut transaction = database().await?.begin().await?;
+    let mut transaction = database_with(&keys).await?.begin().await?;
     let erased =
         erasure::erase(&mut transaction, &keys, &address.normalized(), ConsentMethod::Command, Utc::now())
             .await?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::{Source, is_on_this_machine, optional};
+use super::{Source, default_state_dir, is_on_this_machine, optional};
 
 /// Where uploaded pictures lie (`IMAGE_STORE`).
 #[derive(Clone, PartialEq, Eq)]
@@ -61,12 +61,8 @@ impl ImageStore {
     /// Reads the settings. Without them: `images` in the folder that systemd gave the service, else in
     /// `/var/lib/rundbrief`.
     pub(super) fn read(source: &Source, problems: &mut Vec<String>) -> Self {
-        optional(source, problems, "IMAGE_STORE", |text| parse(text, source)).unwrap_or_else(|| {
-            // More than one may be there, by colons; the first is the service's own.
-            let state = source.get("STATE_DIRECTORY").unwrap_or_default();
-            let state = state.split(':').next().filter(|path| !path.is_empty()).map(PathBuf::from);
-            ImageStore::Folder(state.unwrap_or_else(|| "/var/lib/rundbrief".into()).join("images"))
-        })
+        optional(source, problems, "IMAGE_STORE", |text| parse(text, source))
+            .unwrap_or_else(|| ImageStore::Folder(default_state_dir(source).join("images")))
     }
 }
 

@@ -1,10 +1,13 @@
 //! Dispatching: claims what is due and keeps the hand filled, as long as the relay can be used.
 
-use std::time::Duration;
+use std::{
+    sync::{MutexGuard, PoisonError, atomic::Ordering},
+    time::Duration,
+};
 
 use chrono::Utc;
 use sqlx::PgConnection;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     db,
@@ -49,6 +52,7 @@ pub async fn dispatch(shared: &Shared, rate: u32) {
                 Err(uncertain) => break uncertain,
             }
         }
+        queue_stuck(shared).get_or_insert_with(Instant::now);
         match timeout(LOOK_WITHIN, fill(shared, &mut db, claim))
             .await
             .unwrap_or(Err(Uncertain(sqlx::Error::PoolTimedOut)))
@@ -63,12 +67,17 @@ pub async fn dispatch(shared: &Shared, rate: u32) {
     tracing::error!(error = %uncertain.0, "the database failed in the middle of claiming; beginning anew");
 }
 
+/// Since when this worker has not been able to read the queue.
+pub fn queue_stuck(shared: &Shared) -> MutexGuard<'_, Option<Instant>> {
+    shared.queue_stuck.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Claims what is due, as much as the hand needs; answers whether there may be more.
 async fn fill(shared: &Shared, db: &mut Option<PgConnection>, claim: i64) -> Result<bool, Uncertain> {
     // Nothing is uncertain before the first claim.
     let db = match db {
         Some(db) => db,
-        none => match db::connect_by_key(&shared.pool).await {
+        none => match connect(shared).await {
             Ok(connected) => none.insert(connected),
             Err(error) => {
                 tracing::error!(%error, "the queue cannot be read; trying again");
@@ -87,6 +96,8 @@ async fn fill(shared: &Shared, db: &mut Option<PgConnection>, claim: i64) -> Res
         any = !urgent.batches.is_empty();
         shared.hand.put(urgent);
     }
+    // It can be read: two statements have gone through, or there is enough in the hand.
+    queue_stuck(shared).take();
     if !shared.hand.is_low() {
         return Ok(false);
     }
@@ -104,6 +115,13 @@ async fn fill(shared: &Shared, db: &mut Option<PgConnection>, claim: i64) -> Res
     }
     // With a full hand of urgent ones there is nothing more to fetch for now.
     Ok(any && shared.hand.urgent() < CLAIM_URGENT)
+}
+
+/// A connection to claim over, to the database that is remembered, or to one on which mailings are held.
+async fn connect(shared: &Shared) -> sqlx::Result<PgConnection> {
+    let mut db = db::connect_by_key(&shared.pool).await?;
+    shared.memory.look(&mut db).await?;
+    Ok(db)
 }
 
 /// Waits for the relay's next chance, then tries it with a connection that sends nothing.
@@ -138,6 +156,7 @@ pub async fn try_relay(shared: &Shared, sender: Option<&EmailAddress>) {
     };
     match usable.await {
         Ok(()) => {
+            shared.has_reached.store(true, Ordering::Relaxed);
             shared.gate.open();
             resume_mailings(shared).await;
         }

@@ -349,6 +349,11 @@ impl Gate {
         self.state().lets_in()
     }
 
+    /// What kind of trouble the gate is closed for, if it is.
+    pub fn trouble(&self) -> Option<&'static str> {
+        self.state().closed.as_ref().map(|closed| closed.problem.name())
+    }
+
     /// Why the gate is closed, if it is.
     pub fn closed(&self) -> Option<Closed> {
         self.state().closed.clone()

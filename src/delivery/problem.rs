@@ -17,3 +17,15 @@ pub enum RelayProblem {
     #[error("the mail relay refuses our mail: {0}")]
     Policy(String),
 }
+
+impl RelayProblem {
+    /// What kind it is, in a word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            RelayProblem::Unreachable(_) => "unreachable",
+            RelayProblem::Login(_) => "login",
+            RelayProblem::Sender(_) => "sender",
+            RelayProblem::Policy(_) => "policy",
+        }
+    }
+}

@@ -20,8 +20,10 @@ use crate::{
         consent::{self, ConsentKind},
         delivery::{self, Mark, Marks, Outcome, Refusal, Settled, Verdict},
         ids::{BatchId, DeliveryId, SignupId, WorkerId},
+        restore::Memory,
         signup,
         token::ConfirmTokenHash,
+        watermark::Watermark,
     },
     telemetry::mask_addresses,
 };
@@ -100,12 +102,15 @@ pub fn start(
     pool: &PgPool,
     worker: WorkerId,
     gate: &Arc<Gate>,
+    memory: &Arc<Memory>,
 ) -> (RecorderHandle, tokio::task::JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(BATCH);
     let recorder = Recorder {
         pool: pool.clone(),
         worker,
         gate: Arc::clone(gate),
+        memory: Arc::clone(memory),
+        watermark: None,
         db: None,
         backend: None,
         on_the_way: Vec::new(),
@@ -117,6 +122,9 @@ struct Recorder {
     pool: PgPool,
     worker: WorkerId,
     gate: Arc<Gate>,
+    memory: Arc<Memory>,
+    /// Its own watermark, as of the last commit.
+    watermark: Option<Watermark>,
     /// Its connection; another one after trouble.
     db: Option<PgConnection>,
     /// The server's side of the last connection.
@@ -182,14 +190,21 @@ impl Recorder {
                     last.end(&mut db).await?;
                 }
                 self.backend = Backend::of(&mut db).await?;
+                // Another server may stand there by now, which lacks what was committed last.
+                self.memory.look(&mut db).await?;
                 none.insert(db)
             }
         };
+        let last = match self.watermark {
+            Some(watermark) => watermark,
+            None => *self.watermark.insert(self.memory.register(&mut *db).await?),
+        };
+        let watermark = Watermark { value: last.value + 1, ..last };
         let run = Run::of(batch);
         let changes_run = !run.refused.is_empty() || (run.ended && self.gate.run_may_stand());
         if changes_run || batch.iter().any(Entry::is_of_a_signup) {
             let mut transaction = db.begin().await?;
-            let on_the_way = write(&mut transaction, self.worker, batch, &self.on_the_way).await?;
+            let on_the_way = write(&mut transaction, self.worker, batch, &self.on_the_way, watermark).await?;
             let said_to_all =
                 if changes_run { run.write(&mut transaction, self.worker).await? } else { None };
             transaction.commit().await?;
@@ -201,8 +216,10 @@ impl Recorder {
                 self.gate.close_for_run(RelayProblem::Policy(run.words(batch, &reply)), &reply);
             }
         } else {
-            self.on_the_way = write(db, self.worker, batch, &self.on_the_way).await?;
+            self.on_the_way = write(db, self.worker, batch, &self.on_the_way, watermark).await?;
         }
+        self.watermark = Some(watermark);
+        self.memory.saw(watermark);
         Ok(())
     }
 }
@@ -270,12 +287,13 @@ async fn write(
     worker: WorkerId,
     batch: &[Entry],
     on_the_way: &[Mark],
+    watermark: Watermark,
 ) -> sqlx::Result<Vec<Mark>> {
     let now = Utc::now();
     let finished = || batch.iter().filter_map(|entry| entry.finished.as_ref());
     let outcomes: Vec<Outcome> = finished().map(|finished| finished.outcome.clone()).collect();
     let intents = still_wanted(db, batch, now).await?;
-    let marks = marks(on_the_way, finished(), &intents);
+    let marks = Marks { watermark: Some(watermark), ..marks(on_the_way, finished(), &intents) };
 
     if outcomes.iter().any(|outcome| outcome.verdict.puts_off()) {
         delivery::put_off(&mut *db, worker, &outcomes).await?;
@@ -314,7 +332,7 @@ async fn write(
     if !refused.is_empty() {
         delivery::settle_unmarked(db, worker, &refused, now).await?;
     }
-    let Marks { batches, kept, wanted } = marks;
+    let Marks { batches, kept, wanted, .. } = marks;
     let elsewhere = on_the_way.iter().filter(|mark| !batches.contains(&mark.batch)).copied();
     Ok(elsewhere.chain(kept.into_iter().chain(wanted).filter(granted)).collect())
 }
@@ -345,5 +363,5 @@ fn marks<'a>(on_the_way: &[Mark], finished: impl Iterator<Item = &'a Finished>, 
     batches.sort_unstable();
     batches.dedup();
     let kept = on_the_way.iter().filter(|mark| batches.contains(&mark.batch) && !ended.contains(mark));
-    Marks { kept: kept.copied().collect(), batches, wanted }
+    Marks { kept: kept.copied().collect(), batches, wanted, watermark: None }
 }

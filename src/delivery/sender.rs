@@ -1,6 +1,12 @@
 //! A sender: one task, one connection to the relay, one message at a time.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -29,6 +35,7 @@ use crate::{
         consent::ConsentKind,
         delivery::{self, Claimed, DeliveryKind, Mark, Outcome, Refusal, Verdict},
         ids::WorkerId,
+        restore::Memory,
     },
     telemetry::mask_addresses,
 };
@@ -47,14 +54,21 @@ const LET_OTHERS_TRY: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
 pub struct Shared {
     pub worker: WorkerId,
     pub pool: PgPool,
+    pub memory: Arc<Memory>,
     pub smtp: SmtpRelay,
     pub hello: String,
     pub reply_within: Duration,
+    /// Messages over one connection; 0 is unlimited.
+    pub per_connection: u32,
     pub hand: Hand,
     pub gate: Arc<Gate>,
     pub pace: Pace,
     pub throttle: Throttle,
     pub messages: Messages,
+    /// Since when the queue could not be read.
+    pub queue_stuck: Mutex<Option<Instant>>,
+    /// Whether the relay was reached since this worker began.
+    pub has_reached: AtomicBool,
     /// Connections that are open now.
     pub open: watch::Sender<usize>,
     /// Told when the last batches were closed and there was nothing more to claim: a mailing may be done.
@@ -69,6 +83,8 @@ pub struct Sender {
     /// Which of the worker's senders this is, from 0: the last ones give up their connections first.
     place: usize,
     relay: Option<Relay>,
+    /// Messages that this connection has carried.
+    carried: u32,
     /// Whether its message is the only one that may go at the moment.
     on_trial: bool,
     /// Failures of this connection in a row while others work.
@@ -82,7 +98,7 @@ impl Sender {
         stopping: watch::Receiver<bool>,
         place: usize,
     ) -> Self {
-        Self { shared, recorder, stopping, place, relay: None, on_trial: false, failures: 0 }
+        Self { shared, recorder, stopping, place, relay: None, carried: 0, on_trial: false, failures: 0 }
     }
 
     /// Sends until the worker stops. Whatever has begun is ended and recorded first.
@@ -218,7 +234,8 @@ impl Sender {
 
     /// Opens a connection, unless there is one. When that fails: how long this sender should stay away.
     async fn connect(&mut self, finished: &mut Option<Finished>) -> Result<(), Duration> {
-        if self.relay.as_ref().is_some_and(Relay::is_usable) {
+        let most = self.shared.per_connection;
+        if self.relay.as_ref().is_some_and(Relay::is_usable) && (most == 0 || self.carried < most) {
             return Ok(());
         }
         self.settle(finished).await;
@@ -226,8 +243,10 @@ impl Sender {
         match Relay::open(&self.shared.smtp, &self.shared.hello, self.shared.reply_within).await {
             Ok(relay) => {
                 self.relay = Some(relay);
+                self.carried = 0;
                 self.failures = 0;
                 self.shared.open.send_modify(|open| *open += 1);
+                self.shared.has_reached.store(true, Ordering::Relaxed);
                 self.shared.gate.reached();
                 Ok(())
             }
@@ -260,6 +279,7 @@ impl Sender {
 
     async fn transmit(&mut self, job: &Claimed, message: &Message) -> Finished {
         let attempt = job.attempts + 1;
+        self.carried += 1;
         let transmission = match &mut self.relay {
             Some(relay) => relay.transmit(&message.from, &message.to, &message.bytes).await,
             None => Transmission::BrokenBefore("there was no connection".into()),

@@ -15,7 +15,7 @@ use crate::{
         delivery,
         ids::MailingId,
         mailing::{self, FanOut, MailingError, PauseKind},
-        worker,
+        restore, worker,
     },
     telemetry::mask_addresses,
 };
@@ -39,6 +39,12 @@ pub async fn look_after(shared: &Shared) {
                 hold_refused(shared).await?;
             }
             pause_for_relay(shared).await?;
+            // Before anything begins or is written: the server may be another one by now.
+            shared.memory.look(&mut *shared.pool.acquire().await?).await?;
+            let becomes_unknown = shared.memory.hold().is_some_and(|hold| hold.becomes_unknown);
+            if becomes_unknown && restore::step(&mut *shared.pool.acquire().await?, Utc::now()).await? {
+                return Ok(true);
+            }
             move_mailings(shared).await
         };
         match timeout(LOOK_WITHIN, round).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {

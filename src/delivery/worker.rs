@@ -1,6 +1,12 @@
 //! A worker: claims deliveries, feeds its senders, keeps its lease, and looks after what others left behind.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use sqlx::PgPool;
 use tokio::{
@@ -12,7 +18,7 @@ use tokio::{
 use crate::{
     config::{Config, SecretKeys, SignupLimits, SmtpRelay},
     delivery::{
-        dispatch::{Uncertain, dispatch, hand_back, low_hand},
+        dispatch::{Uncertain, dispatch, hand_back, low_hand, queue_stuck},
         gate::Gate,
         hand::Hand,
         messages::Messages,
@@ -22,7 +28,7 @@ use crate::{
         throttle::Throttle,
         upkeep::look_after,
     },
-    domain::{ids::WorkerId, worker},
+    domain::{ids::WorkerId, restore::Memory, worker},
     mail::compose::Composer,
 };
 
@@ -33,6 +39,8 @@ pub struct Settings {
     pub smtp: SmtpRelay,
     /// Open connections at most.
     pub connections: usize,
+    /// Messages over one connection; 0 is unlimited.
+    pub per_connection: u32,
     /// Messages a second over all workers together; 0 is unlimited.
     pub rate: u32,
     /// How long the relay may take to answer a command.
@@ -50,6 +58,7 @@ impl From<&Config> for Settings {
         Self {
             smtp: config.smtp.clone(),
             connections: config.smtp_connections,
+            per_connection: config.smtp_messages_per_connection,
             rate: config.send_rate,
             reply_within: config.smtp_timeout,
             hello: config.public_url.host().to_owned(),
@@ -64,6 +73,7 @@ pub struct Worker {
     pool: PgPool,
     composer: Composer,
     settings: Settings,
+    memory: Arc<Memory>,
 }
 
 /// How often the lease is renewed; a small part of [`worker::LEASE_SECONDS`].
@@ -75,24 +85,33 @@ const STOP_WITHIN: Duration = Duration::from_secs(8);
 enum Ended {
     /// It was asked to.
     Stopped,
-    /// Its lease ran out, one of its tasks died, or the database failed in the middle of claiming. It begins anew.
+    /// Its lease ran out, one of its tasks died, the database failed in the middle of claiming, or mailings are held or
+    /// released. It begins anew.
     Fenced,
 }
 
 impl Worker {
     /// A worker over this database.
     #[must_use]
-    pub fn new(pool: PgPool, composer: Composer, settings: Settings) -> Self {
-        Self { pool, composer, settings }
+    pub fn new(pool: PgPool, composer: Composer, settings: Settings, memory: Arc<Memory>) -> Self {
+        Self { pool, composer, settings, memory }
     }
 
     /// Works until `stopping` turns true; then ends what is in transmission, hands back the rest, and returns within
     /// ten seconds.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
         while !*stopping.borrow() {
-            let signed_on = async { worker::sign_on(&mut *self.pool.acquire().await?).await }.await;
+            let mut turns = self.memory.turns();
+            let signed_on = async {
+                let mut db = self.pool.acquire().await?;
+                // Before the first claim: it may be an old backup.
+                self.memory.look(&mut db).await?;
+                turns.mark_unchanged();
+                worker::sign_on(&mut db).await
+            }
+            .await;
             match signed_on {
-                Ok(id) => match Box::pin(self.work(id, stopping.clone())).await {
+                Ok(id) => match Box::pin(self.work(id, stopping.clone(), turns)).await {
                     Ended::Stopped => return,
                     Ended::Fenced => {
                         tracing::warn!(
@@ -110,14 +129,21 @@ impl Worker {
         }
     }
 
-    async fn work(&self, id: WorkerId, mut stopping: watch::Receiver<bool>) -> Ended {
+    async fn work(
+        &self,
+        id: WorkerId,
+        mut stopping: watch::Receiver<bool>,
+        mut turns: watch::Receiver<u64>,
+    ) -> Ended {
         tracing::info!(worker = id.0, connections = self.settings.connections, "the worker is ready");
         let shared = Arc::new(Shared {
             worker: id,
             pool: self.pool.clone(),
+            memory: Arc::clone(&self.memory),
             smtp: self.settings.smtp.clone(),
             hello: self.settings.hello.clone(),
             reply_within: self.settings.reply_within,
+            per_connection: self.settings.per_connection,
             hand: Hand::new(low_hand(self.settings.rate)),
             gate: Arc::new(Gate::new()),
             pace: Pace::new(self.settings.connections),
@@ -128,10 +154,12 @@ impl Worker {
                 self.settings.keys.clone(),
                 self.settings.signup_limits,
             ),
+            queue_stuck: Mutex::default(),
+            has_reached: AtomicBool::new(false),
             open: watch::Sender::new(0),
             closed: Notify::new(),
         });
-        let (recorder, mut recording) = recorder::start(&self.pool, id, &shared.gate);
+        let (recorder, mut recording) = recorder::start(&self.pool, id, &shared.gate, &self.memory);
         // Senders stop when the worker is asked to, and also when it is fenced.
         let (stop_senders, senders_stop) = watch::channel(false);
         let mut senders = self.start_senders(&shared, &recorder, &senders_stop);
@@ -139,7 +167,8 @@ impl Worker {
 
         let ended = tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => Ended::Stopped,
-            () = keep_lease(&self.pool, id) => Ended::Fenced,
+            () = keep_lease(&shared) => Ended::Fenced,
+            _ = turns.changed() => Ended::Fenced,
             // A sender ends only when it is told to; one that ends before has died.
             _ = senders.join_next() => Ended::Fenced,
             () = dispatch(&shared, self.settings.rate) => Ended::Fenced,
@@ -192,18 +221,35 @@ impl Worker {
 }
 
 /// Renews the lease; returns when it has run out.
-async fn keep_lease(pool: &PgPool, id: WorkerId) {
+async fn keep_lease(shared: &Shared) {
+    let id = shared.worker;
     let mut beat = interval(HEARTBEAT);
     loop {
         beat.tick().await;
-        let renewed =
-            timeout(HEARTBEAT * 2, async { worker::heartbeat(&mut *pool.acquire().await?, id).await });
+        let renewed = timeout(HEARTBEAT * 2, async {
+            let mut db = shared.pool.acquire().await?;
+            let renewed = worker::heartbeat(&mut db, id).await?;
+            worker::report(&mut db, id, report(shared)).await?;
+            Ok(renewed)
+        });
         match renewed.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(true) => {}
             Ok(false) => return,
             // The lease may outlive a short absence of the database; whether it did shows when it is back.
             Err(error) => tracing::warn!(%error, worker = id.0, "the lease could not be renewed"),
         }
+    }
+}
+
+/// A queue that cannot be read for so long is told.
+const STUCK_AFTER: Duration = Duration::from_secs(10);
+
+fn report(shared: &Shared) -> worker::Report {
+    let untried = || if shared.has_reached.load(Ordering::Relaxed) { "ok" } else { "untried" };
+    let stuck = queue_stuck(shared).map(|since| since.elapsed()).filter(|stuck| *stuck >= STUCK_AFTER);
+    worker::Report {
+        relay: shared.gate.trouble().unwrap_or_else(untried),
+        queue_stuck_for: stuck.map(|stuck| stuck.as_secs_f64()),
     }
 }
 

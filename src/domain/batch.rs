@@ -98,7 +98,9 @@ pub async fn claim_urgent(
     take_stock(db, &batches, now).await
 }
 
-/// Claims batches of one mailing that are due, oldest first, until they hold `limit` deliveries or more.
+/// Claims batches of one mailing that are due, oldest first, until they hold `limit` deliveries or more. Nothing while
+/// mailings are held, and after the server has changed not before every other process has looked at the new one: it may
+/// have seen commits that are missing there.
 ///
 /// With a million recipients waiting (`explain (analyze)`, one claim of 500):
 ///
@@ -125,6 +127,9 @@ pub async fn claim_mailing(
              select id, size from batches
              where claimed_by is null and mailing_id = $4 and due_at <= $3 and exists (select from me)
                and exists (select from mailings where id = $4 and state = 'sending')
+               and not mailings_are_held()
+               and not exists (
+                   select from watermarks where written_at > now() - interval '30 s' and server <> this_server())
              order by due_at, id limit 100
              for update skip locked
          ), enough as (

@@ -21,7 +21,7 @@ pub use control::{
     Cancelled, Held, Resumed, accept_refusals, any_unreachable, cancel, hold_refused, pause, resume,
     resume_unreachable, skip_leftovers,
 };
-pub use fan_out::{FanOut, fan_out};
+pub use fan_out::{FanOut, fan_out, fan_out_held};
 pub use order::{GRACE, Order, Ordered, lock, of_form, order, reschedule, take_back, take_text, take_turns};
 pub use overview::{Overview, Progress, last_begun, of_updates, open, overview, page, progress};
 pub use report::{Failed, LEFT_WITHIN, Line, failed, left_because, lines};
@@ -339,13 +339,14 @@ async fn select(db: &mut PgConnection, id: Option<MailingId>, limit: i64) -> sql
     .await
 }
 
-/// The mailings that copies may be claimed of, oldest first.
+/// The mailings that copies may be claimed of, oldest first; none while mailings are held.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn sending(db: &mut PgConnection) -> sqlx::Result<Vec<MailingId>> {
     sqlx::query_scalar!(
-        r#"select id as "id: MailingId" from mailings where state = 'sending' order by begun_at"#
+        r#"select id as "id: MailingId" from mailings
+           where state = 'sending' and not mailings_are_held() order by begun_at"#
     )
     .fetch_all(db)
     .await
@@ -367,7 +368,7 @@ pub async fn hold_overdue(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Re
                pause_reason = 'it should have begun at '
                    || to_char(scheduled_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
                    || ' and did not; so late it begins only when somebody says so'
-           where state = 'scheduled' and scheduled_at < $2
+           where state = 'scheduled' and scheduled_at < $2 and not mailings_are_held()
            returning id as "id: MailingId""#,
         now,
         now - OVERDUE_AFTER
@@ -376,7 +377,7 @@ pub async fn hold_overdue(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Re
     .await
 }
 
-/// Moves mailings on by the clock: scheduled ones that are due begin, unless they are overdue, and those with nothing left
+/// Moves mailings on by the clock: scheduled ones that are due begin, unless they are overdue or held, and those with nothing left
 /// to send are done. Answers the ones that were finished.
 ///
 /// # Errors
@@ -384,7 +385,7 @@ pub async fn hold_overdue(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Re
 pub async fn advance(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<MailingId>> {
     sqlx::query!(
         "update mailings set state = 'preparing', begun_at = $1
-         where state = 'scheduled' and scheduled_at <= $1 and scheduled_at >= $2",
+         where state = 'scheduled' and scheduled_at <= $1 and scheduled_at >= $2 and not mailings_are_held()",
         now,
         now - OVERDUE_AFTER
     )

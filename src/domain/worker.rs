@@ -40,6 +40,34 @@ pub async fn heartbeat(db: &mut PgConnection, id: WorkerId) -> sqlx::Result<bool
     Ok(renewed.rows_affected() == 1)
 }
 
+/// What a worker says of itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Report {
+    /// How the relay is: `untried`, `ok`, `unreachable`, `login`, `sender` or `policy`.
+    pub relay: &'static str,
+    /// For how many seconds the queue could not be read; nothing when it can be.
+    pub queue_stuck_for: Option<f64>,
+}
+
+/// Writes down what a worker says of itself.
+///
+/// # Errors
+/// When the database fails.
+pub async fn report(db: &mut PgConnection, id: WorkerId, report: Report) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update workers
+         set relay = $2, relay_since = case when relay = $2 then coalesce(relay_since, now()) else now() end,
+             queue_stuck_since = now() - make_interval(secs => $3)
+         where id = $1",
+        id.0,
+        report.relay,
+        report.queue_stuck_for
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Signs a worker off, after it has given up its batches.
 ///
 /// # Errors

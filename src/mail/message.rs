@@ -89,10 +89,7 @@ impl Frame {
         header("Subject", &unstructured("Subject", &rendered.subject));
         if kind == MailKind::Update {
             // RFC 2919: identifies the list whatever its address; filters go by it.
-            header(
-                "List-Id",
-                &format!("{}\r\n <rundbrief.{}>", display_name(&publication.name), public_url.host()),
-            );
+            header("List-Id", &format!("{}\r\n <{}>", display_name(&publication.name), public_url.list_id()));
             // RFC 3834 §2: what answers by itself keeps quiet to a list. Not `bulk`, which some filters count against it.
             header("Precedence", "list");
         } else {

@@ -109,6 +109,8 @@ pub async fn log(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let status = response.status().as_u16();
     let route = route.unwrap_or_else(|| "(none)".into());
-    tracing::info!(%method, route, status, milliseconds = begun.elapsed().as_millis(), "request");
+    // Of 64 bits, which logs in JSON write as a number.
+    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(%method, route, status, milliseconds, "request");
     response
 }

@@ -86,6 +86,7 @@ const TEMPLATES: &[(&str, &str)] = built_in!(
     "staff/report.html",
     "staff/refusals.html",
     "staff/retry.html",
+    "staff/restore.html",
 );
 
 /// Templates and texts, parsed.

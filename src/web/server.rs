@@ -55,6 +55,11 @@ fn most_files() -> Option<usize> {
 pub struct Stopping(watch::Receiver<bool>);
 
 impl Stopping {
+    /// Whether it is to stop.
+    pub fn is_now(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Waits until the server is to stop.
     pub async fn wait(&mut self) {
         stopped(&mut self.0).await;

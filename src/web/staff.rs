@@ -19,6 +19,7 @@
 //! | `GET /staff/updates/{id}/preflight` | members | what is wrong with an update, before it is sent |
 //! | `/staff/subscribers…` | admins | finding subscribers, one of them, erasure, import, export |
 //! | `/staff/signups…` | members | signups that a limit holds; admins let their mails go or drop them |
+//! | `GET, POST /staff/restore` | admins | mailings that are held because the database may be an older one |
 //! | `GET /staff/audit` | admins | what staff did |
 //!
 //! [`ROUTES`] is the list, and the only way to add one: each says who may use it and whether it asks again who it is, and
@@ -52,6 +53,7 @@ mod qr;
 mod reauth;
 mod refusals;
 mod report;
+mod restore;
 mod second_factor;
 mod sending;
 mod signups;
@@ -203,6 +205,7 @@ pub const ROUTES: &[Route] = &[
     route("/staff/signups/release", Access::Admin, || post(signups::release)),
     route("/staff/signups/again", Access::Admin, || post(signups::send_again)),
     route("/staff/signups/drop", Access::Admin, || post(signups::drop_them)),
+    route("/staff/restore", Access::Admin, || get(restore::show).post(restore::release)),
     route("/staff/audit", Access::Admin, || get(audit::show)),
     // Everything else: not there, for those who are logged in; a login for all others.
     route("/staff/{*rest}", Access::Member, || axum::routing::any(problems::not_found)),

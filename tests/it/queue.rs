@@ -42,7 +42,7 @@ async fn claimed() -> (TestApp, WorkerId, Vec<Mark>) {
 /// Marks; answers which may be transmitted.
 async fn mark(app: &TestApp, worker: WorkerId, wanted: &[Mark]) -> Vec<DeliveryId> {
     let mut db = app.pool.acquire().await.unwrap();
-    let marks = Marks { batches: vec![wanted[0].batch], kept: Vec::new(), wanted: wanted.to_vec() };
+    let marks = Marks { batches: vec![wanted[0].batch], wanted: wanted.to_vec(), ..Marks::default() };
     delivery::settle(&mut db, worker, &[], &marks, Utc::now()).await.unwrap().transmitting
 }
 
@@ -97,7 +97,7 @@ async fn invariant_3_a_mark_that_waits_for_somebody_who_is_leaving_finds_them_go
     let marking = {
         let (app, marks) = (app.pool.clone(), marks.clone());
         tokio::spawn(async move {
-            let marks = Marks { batches: vec![marks[0].batch], kept: Vec::new(), wanted: marks };
+            let marks = Marks { batches: vec![marks[0].batch], wanted: marks, ..Marks::default() };
             let mut db = app.acquire().await.unwrap();
             delivery::settle(&mut db, worker, &[], &marks, Utc::now()).await.unwrap().transmitting
         })
@@ -193,7 +193,7 @@ async fn a_worker_that_was_taken_for_dead_marks_and_claims_nothing() {
 async fn taking_over_leaves_a_batch_alone_whose_marks_are_just_being_committed() {
     let (app, worker, marks) = claimed().await;
     let mut marking = app.pool.begin().await.unwrap();
-    let wanted = Marks { batches: vec![marks[0].batch], kept: Vec::new(), wanted: marks.clone() };
+    let wanted = Marks { batches: vec![marks[0].batch], wanted: marks.clone(), ..Marks::default() };
     delivery::settle(&mut marking, worker, &[], &wanted, Utc::now()).await.unwrap();
     take_for_dead(&app).await;
     let mut db = app.pool.acquire().await.unwrap();

@@ -214,7 +214,10 @@ fn log_file(dir: &Path, user: &ServerUser) -> anyhow::Result<fs::File> {
 
 /// The folder with `initdb` and `postgres`: on the PATH, or where the packages of Debian, Fedora and Homebrew put
 /// them, the newest major first.
-fn binaries() -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// When it is not installed; the message says how.
+pub fn binaries() -> anyhow::Result<PathBuf> {
     let on_path =
         env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
     let is_server = |dir: &PathBuf| dir.join("initdb").is_file() && dir.join("postgres").is_file();

@@ -10,7 +10,7 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::{
-    commands::{database, note, output},
+    commands::{database_with, note, output},
     config::{self, SecretKeys, Source},
     domain::{
         import::{self, Imported, Row, Terms, lines::Said, plan::Plan, tally::Tally},
@@ -67,7 +67,7 @@ pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()>
     let keys = config::secret_keys(&Source::environment())?;
     // First the file: one that is none is told without a database.
     SubscriberFile::open(file, wanted, Locale::default(), TimeZone::default())?;
-    let pool = database().await?;
+    let pool = database_with(&keys).await?;
     let publication = publication::current(&mut *pool.acquire().await?).await?;
     let zone = publication.as_ref().map(|publication| publication.content.time_zone).unwrap_or_default();
     let mut rows = SubscriberFile::open(file, wanted, compose::default_locale(publication.as_ref()), zone)?;

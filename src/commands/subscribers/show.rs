@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    commands::{database, note, output},
+    commands::{database_with, note, output},
     config::{self, Source},
     domain::{
         address::EmailAddress,
@@ -24,7 +24,7 @@ use super::proof;
 /// Shows an address, or writes its consent proof to a file.
 pub async fn run(address: &EmailAddress, json: bool, proof_file: Option<&Path>) -> anyhow::Result<()> {
     let keys = config::secret_keys(&Source::environment())?;
-    let mut db = database().await?.acquire().await?;
+    let mut db = database_with(&keys).await?.acquire().await?;
     let record = record::of_address(&mut db, &keys, address).await?;
     if record.is_empty() {
         bail!("nothing is recorded of {}", address.as_str());

@@ -11,6 +11,7 @@ use crate::domain::{
     address::EmailAddress,
     delivery::{DeliveryKind, DeliveryState},
     ids::{BatchId, DeliveryId, MailingId, SignupId, SubscriberId, UpdateId, WorkerId},
+    watermark::Watermark,
 };
 
 /// A delivery in a worker's hand.
@@ -54,6 +55,8 @@ pub struct Marks {
     pub kept: Vec<Mark>,
     /// What is to go next, if it still may.
     pub wanted: Vec<Mark>,
+    /// What the writer's watermark is after this commit. Copies of mailings are marked only where the writer's commit before it is found.
+    pub watermark: Option<Watermark>,
 }
 
 /// What became of one transmission.
@@ -179,9 +182,14 @@ pub async fn settle(
                          and (m.place <= $4
                               or (m.id <> all(b.withdrawn)
                                   and (b.mailing_id is null
-                                       or (select n.state = 'sending' from mailings n where n.id = b.mailing_id)))))
+                                       or ((select n.state = 'sending' from mailings n where n.id = b.mailing_id)
+                                           and not mailings_are_held()
+                                           and ($12::uuid is null or exists (
+                                               select from watermarks w where w.id = $12 and w.value >= $13::bigint - 1)))))))
                where b.id = any($1::bigint[]) and b.claimed_by = $11
                returning b.transmitting
+           ), counted as (
+               update watermarks set value = greatest(value, $13::bigint) where id = $12
            )
            -- Marks first, and so the batches' rows before those of deliveries, as everybody else locks them.
            select unnest(transmitting) as "id!: DeliveryId", true as "marked!" from marked
@@ -196,7 +204,9 @@ pub async fn settle(
         &states,
         &codes as &[Option<i16>],
         &texts,
-        worker.0
+        worker.0,
+        marks.watermark.map(|watermark| watermark.id),
+        marks.watermark.map_or(0, |watermark| watermark.value)
     )
     .fetch_all(db)
     .await?;

@@ -26,14 +26,33 @@ pub enum FanOut {
 /// when the mailing began, however long the fan-out takes: who confirmed since is left out, who has left since is written
 /// down as skipped, so that the counts add up to the audience.
 ///
+/// While mailings are held, nothing is written.
+///
 /// # Errors
 /// When the database fails.
 pub async fn fan_out(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<FanOut> {
+    write_chunk(db, false, now).await
+}
+
+/// The same while mailings are held, also for those that are paused: whoever belongs to them is to be known.
+///
+/// # Errors
+/// When the database fails.
+pub async fn fan_out_held(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<FanOut> {
+    write_chunk(db, true, now).await
+}
+
+async fn write_chunk(db: &mut PgConnection, held: bool, now: DateTime<Utc>) -> sqlx::Result<FanOut> {
     // Nobody who unsubscribes is kept waiting for nothing.
-    let any =
-        sqlx::query_scalar!(r#"select exists (select from mailings where state = 'preparing') as "any!""#)
-            .fetch_one(&mut *db)
-            .await?;
+    let any = sqlx::query_scalar!(
+        r#"select mailings_are_held() = $1 and exists (
+               select from mailings
+               where state = 'preparing'
+                  or ($1 and state = 'paused' and begun_at is not null and fan_out_done_at is null)) as "any!""#,
+        held
+    )
+    .fetch_one(&mut *db)
+    .await?;
     if !any {
         return Ok(FanOut::Nothing);
     }
@@ -41,7 +60,10 @@ pub async fn fan_out(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
     delivery::lock_out_unsubscribes(&mut *db).await?;
     let mailing = sqlx::query!(
         r#"select id as "id: MailingId", triggered_at, begun_at as "begun_at!", fan_out_cursor from mailings
-           where state = 'preparing' order by begun_at limit 1 for update skip locked"#
+           where state = 'preparing'
+              or ($1 and state = 'paused' and begun_at is not null and fan_out_done_at is null)
+           order by begun_at limit 1 for update skip locked"#,
+        held
     )
     .fetch_optional(&mut *db)
     .await?;
@@ -84,7 +106,7 @@ pub async fn fan_out(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
     }
     sqlx::query!(
         "update mailings
-         set state = 'sending', fan_out_done_at = $2, fan_out_cursor = coalesce($3, fan_out_cursor),
+         set state = case state when 'preparing' then 'sending' else state end, fan_out_done_at = $2, fan_out_cursor = coalesce($3, fan_out_cursor),
              audience = (select count(*) from deliveries where mailing_id = $1)
          where id = $1",
         mailing.id.0,

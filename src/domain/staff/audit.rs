@@ -171,6 +171,8 @@ actions! {
     ConfirmationsSentAgain = "confirmations_sent_again",
     /// Decided that held signups get no mail.
     WaveDropped = "wave_dropped",
+    /// Let mailings go on that were held because the database may be an older one.
+    RestoreReleased = "restore_released",
 }
 
 impl Action {

@@ -157,6 +157,8 @@ fn detail(page: &Page, key: &str, value: &Value) -> String {
     let known = match key {
         "what" => page.text("delivery_state", &text),
         "reason" => page.text("signups.reason", &text),
+        "hold" => page.text("hold", &text),
+        "open" => page.text("restore", &text),
         _ => page.text("role", &text),
     };
     if known.is_empty() { text } else { known.to_owned() }

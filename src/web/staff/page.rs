@@ -13,6 +13,7 @@ use crate::{
     domain::{
         locale::Locale,
         publication::{Publication, TimeZone},
+        restore::{self, Hold},
         staff::{
             Role,
             notice::{self, Unread},
@@ -40,6 +41,8 @@ pub struct Page {
     session: Option<Session>,
     /// What its session is told, on each page until it is read.
     notices: Vec<Unread>,
+    /// That mailings are held; only for who is logged in.
+    hold: Option<Hold>,
     uri: Uri,
     /// The language was chosen just now, and is to be remembered.
     is_language_chosen: bool,
@@ -57,7 +60,11 @@ impl FromRequestParts<AppState> for Page {
             }
             _ => Vec::new(),
         };
-        Ok(Self { notices, ..Self::of(state, &parts.uri, &parts.headers, session, publication) })
+        let hold = match session {
+            Some(_) => restore::hold(&mut *state.pool.acquire().await?).await?,
+            None => None,
+        };
+        Ok(Self { notices, ..Self::of(state, &parts.uri, &parts.headers, session, publication, hold) })
     }
 }
 
@@ -70,7 +77,7 @@ impl Page {
         may_ask: bool,
     ) -> Self {
         let publication = if may_ask { visitor::publication(state).await.unwrap_or_default() } else { None };
-        Self::of(state, &asked.uri, &asked.headers, session, publication)
+        Self::of(state, &asked.uri, &asked.headers, session, publication, None)
     }
 
     fn of(
@@ -79,6 +86,7 @@ impl Page {
         headers: &HeaderMap,
         session: Option<Session>,
         publication: Option<Publication>,
+        hold: Option<Hold>,
     ) -> Self {
         let chosen = query(uri, "lang").and_then(|tag| Locale::from_tag(&tag));
         let locale = chosen
@@ -92,6 +100,7 @@ impl Page {
             publication,
             session,
             notices: Vec::new(),
+            hold,
             uri: uri.clone(),
             is_language_chosen: chosen.is_some(),
         }
@@ -160,8 +169,12 @@ impl Page {
         // Only texts that there are: what stands in the address is anybody's.
         let done = query(&self.uri, "done").unwrap_or_default();
         let notice = self.text("done", &done);
+        let hold = self.hold.map(|hold| {
+            let last_seen = hold.last_seen.map(|at| self.short_time(at)).unwrap_or_default();
+            json!({ "found": self.text("hold", hold.reason.name()).replace("{at}", &last_seen) })
+        });
         json!({
-            "section": section, "member": member, "done": done, "notice": notice,
+            "section": section, "member": member, "done": done, "notice": notice, "hold": hold,
             "told": self.notices.iter().map(|notice| self.told(notice)).collect::<Vec<_>>(),
         })
     }

@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 use crate::{
     domain::{
         batch,
+        health::Durability,
         mailing::{self, MailingState, Overview, PauseKind},
         signup::{self, held, undelivered},
         staff::Role,
@@ -123,6 +124,10 @@ async fn attention(
         let key = if undelivered == 1 { "undelivered_one" } else { "undelivered_many" };
         let text = page.text("attention", key).replace("{count}", &page.number(undelivered));
         found.push(json!({ "text": text, "more": null, "url": "/staff/signups" }));
+    }
+    // Only who runs the server can mend it; editors would learn to overlook what stands here.
+    if is_admin && !Durability::of(&mut *db).await?.is_safe() {
+        found.push(json!({ "text": page.text("attention", "unsafe_server"), "more": null, "url": null }));
     }
     let missing = page.publication.as_ref().map(|publication| publication.content.missing());
     if missing.is_none_or(|missing| !missing.is_empty()) {

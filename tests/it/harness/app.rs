@@ -52,6 +52,7 @@ pub struct TestApp {
     pub settings: Vec<(&'static str, String)>,
     /// The folder of its pictures, while it has no other store.
     pub images: Folder,
+    _state: Folder,
     stop: watch::Sender<bool>,
     running: Option<JoinHandle<anyhow::Result<()>>>,
 }
@@ -108,9 +109,10 @@ impl App {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let images = Folder(database::scratch("images"));
+        let (images, state) = (Folder(database::scratch("images")), Folder(database::scratch("state")));
         let mut settings = vec![
             ("IMAGE_STORE", format!("file://{}", images.0.display())),
+            ("STATE_DIR", state.0.display().to_string()),
             ("DATABASE_URL", database::fresh().await),
             ("PUBLIC_URL", "https://brief.example.org".to_owned()),
             ("SECRET_KEY", STANDARD.encode([7; 32])),
@@ -130,7 +132,17 @@ impl App {
         let router = service.router(&config, axum::Router::new()).unwrap();
         let (stop, stopping) = watch::channel(false);
         let running = tokio::spawn(service.run(listener, router, self.with_worker, stopping));
-        TestApp { address, relay, pool, config, settings, images, stop, running: Some(running) }
+        TestApp {
+            address,
+            relay,
+            pool,
+            config,
+            settings,
+            images,
+            _state: state,
+            stop,
+            running: Some(running),
+        }
     }
 }
 
@@ -172,12 +184,13 @@ impl TestApp {
         token
     }
 
-    /// Everything in the database, as text; bytes are in hex. What the clock moves by itself (leases) is left out.
+    /// Everything in the database, as text; bytes are in hex. What the clock moves by itself (leases,
+    /// signs of life) is left out.
     pub async fn whole_database(&self) -> String {
         let tables: Vec<String> = sqlx::query_scalar(
             "select table_name::text from information_schema.tables
              where table_schema = 'public' and table_type = 'BASE TABLE'
-               and table_name not in ('workers', '_sqlx_migrations')
+               and table_name not in ('workers', 'watermarks', 'database_memory', '_sqlx_migrations')
              order by 1",
         )
         .fetch_all(&self.pool)

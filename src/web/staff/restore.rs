@@ -1,0 +1,89 @@
+//! Mailings that are held because the database may be an older one, and letting them go on.
+
+use axum::{Form, extract::State, http::StatusCode, response::Response};
+use chrono::Utc;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    domain::{
+        restore::{self, How},
+        staff::audit::{self, Action},
+    },
+    web::AppState,
+};
+
+use super::{
+    access::Admin,
+    page::{Mistakes, Page, done},
+    problems::StaffProblem,
+};
+
+/// `GET /staff/restore`
+pub async fn show(page: Page, _: Admin) -> Result<Response, StaffProblem> {
+    let own = view(&page, &Mistakes::default()).await?;
+    page.show("staff/restore.html", &own)
+}
+
+async fn view(page: &Page, errors: &Mistakes) -> Result<Value, StaffProblem> {
+    let mut db = page.state.pool.acquire().await?;
+    let hold = restore::hold(&mut db).await?;
+    let open = restore::open(&mut db, Utc::now()).await?;
+    Ok(json!({
+        "held": hold.map(|hold| json!({
+            "since": page.short_time(hold.since),
+            "last_seen": hold.last_seen.map(|at| page.short_time(at)),
+            "becomes_unknown": hold.becomes_unknown,
+        })),
+        "open": {
+            "mailings": page.number(open.mailings), "deliveries": page.number(open.deliveries),
+            "overdue": page.number(open.overdue),
+        },
+        "errors": errors,
+    }))
+}
+
+/// What the forms send.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Decision {
+    open: String,
+    sure: String,
+}
+
+/// `POST /staff/restore`: lets mailings go on. What is sent cannot be taken back, so it wants a tick.
+pub async fn release(
+    State(state): State<AppState>,
+    page: Page,
+    Admin(member): Admin,
+    Form(decision): Form<Decision>,
+) -> Result<Response, StaffProblem> {
+    let how = match decision.open.as_str() {
+        "unknown" => How::AsUnknown,
+        "sent" => How::SendOn,
+        _ => return again(&page, "restore_unclear").await,
+    };
+    if how == How::SendOn && decision.sure.is_empty() {
+        return again(&page, "restore_sure").await;
+    }
+    let mut transaction = state.pool.begin().await?;
+    let hold = restore::hold(&mut transaction).await?;
+    let is_released = restore::release(&mut transaction, how).await?;
+    if let (Some(hold), true) = (hold, is_released) {
+        let details = json!({ "hold": hold.reason.name(), "open": decision.open });
+        audit::record(&mut transaction, &member.actor(), Action::RestoreReleased, "", &details, Utc::now())
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(match (is_released, how) {
+        (false, _) => done("/staff/restore", "restore_before"),
+        (true, How::SendOn) => done("/staff", "restore_sent"),
+        (true, How::AsUnknown) => done("/staff", "restore_unknown"),
+    })
+}
+
+/// The page again, with what to mend.
+async fn again(page: &Page, error: &str) -> Result<Response, StaffProblem> {
+    let own = view(page, &Mistakes::one("form", page.text("error", error))).await?;
+    page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/restore.html", &own)
+}
