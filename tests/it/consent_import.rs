@@ -332,6 +332,10 @@ async fn invariant_11_the_export_of_a_known_service_is_read() {
     let ran = program
         .run(&["subscribers", "import", "brevo.csv", "--json", "--source", "Brevo", "--leave-out"])
         .await;
+    assert!(ran.refused(2).contains("brevo does not say for certain when"), "{ran:?}");
+    assert!(subscribers(&app).await.is_empty());
+    let said = ["--source", "Brevo", "--leave-out", "--consented-at", "2025-02-01"];
+    let ran = program.run(&[&["subscribers", "import", "brevo.csv", "--json"][..], &said].concat()).await;
     assert_eq!(
         ran.json(),
         json!({ "added": 1, "known": 0, "left": 0, "suppressed": 0, "bad": 0, "left_out": 1 })
@@ -371,4 +375,80 @@ async fn invariant_11_an_export_comes_back_as_it_was() {
     let source = &events(&other, "=1+1@example.org").await[0].source;
     assert_eq!(source.as_deref(), Some("Messe; =Süd, Halle 3"));
     assert_eq!(other.count("select count(*) from suppressions").await, 0, "a list saw it, not we");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_11_that_a_row_was_made_is_no_consent() {
+    let app = App::new().without_worker().start().await;
+    let program = Program::beside(&app);
+    for (name, file) in [
+        (
+            "listmonk",
+            "uuid,email,name,attributes,status,created_at,updated_at\nu,a@example.org,A,{},enabled,2025-03-01 10:00:00 +0000 UTC,\n",
+        ),
+        (
+            "ghost",
+            "id,email,name,note,subscribed_to_emails,complimentary_plan,stripe_customer_id,created_at,deleted_at,labels\n1,a@example.org,A,,true,false,,2025-03-01T10:00:00.000Z,,\n",
+        ),
+        (
+            "phplist",
+            "id\tEmail\tIs this subscriber confirmed\tIs this subscriber blacklisted\tEntered\tList Membership\n1\ta@example.org\t1\t0\t2025-03-01 10:00:00\tNews; \n",
+        ),
+        ("cleverreach", "Email;Registered;Activated;Deactivated\na@example.org;1740819900;1740819900;0\n"),
+        (
+            "brevo",
+            "EMAIL;EMAIL_BLACKLISTED;ADDED_TIME;MODIFIED_TIME\na@example.org;no;2025-03-01 10:00:00;\n",
+        ),
+    ] {
+        program.file("list.csv", file);
+        let ran = program.run(&["subscribers", "import", "list.csv", "--json", "--source", "x"]).await;
+        let told = ran.refused(2);
+        assert!(
+            told.contains(&format!("an export of {name}")) && told.contains("--consented-at-column"),
+            "{name}: {ran:?}"
+        );
+    }
+    assert!(subscribers(&app).await.is_empty());
+
+    // Said in words, it is taken.
+    let named = ["--source", "Brevo", "--consented-at-column", "added_time"];
+    let ran = program.run(&[&["subscribers", "import", "list.csv", "--json"][..], &named].concat()).await;
+    assert_eq!(ran.json(), summary(1, 0, 0, 0, 0));
+    let at = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().to_utc();
+    assert_eq!(events(&app, "a@example.org").await[0].consented_at, Some(at("2025-03-01T09:00:00Z")));
+
+    // Mailchimp writes CONFIRM_TIME also when somebody was imported there; those who filled in a form have OPTIN_TIME.
+    let file = "Email Address,First Name,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,LEID,EUID\n\
+        form@example.org,,2,2025-03-01 09:00:00,192.0.2.1,2025-03-01 09:05:00,1,a\n\
+        added@example.org,,2,,,2025-04-01 09:05:00,2,b\n";
+    program.file("mailchimp.csv", file);
+    let import = ["subscribers", "import", "mailchimp.csv", "--json", "--source", "Mailchimp"];
+    let ran = program.run(&import).await;
+    assert_eq!(ran.json(), summary(1, 0, 0, 0, 1));
+    assert!(told(&ran)[0].1.contains("added by somebody else"), "{ran:?}");
+    let form = events(&app, "form@example.org").await;
+    assert_eq!(form[0].consented_at, Some(at("2025-03-01T08:05:00Z")));
+    let ran = program.run(&[&import[..], &["--consented-at", "2024-01-02"]].concat()).await;
+    assert_eq!(ran.json(), summary(1, 1, 0, 0, 0), "a day for those of whom the list says none");
+    let added = events(&app, "added@example.org").await;
+    assert_eq!(added[0].consented_at, Some(at("2024-01-02T00:00:00Z")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_11_a_file_named_after_those_who_left_is_asked_about() {
+    let app = App::new().without_worker().start().await;
+    let program = Program::beside(&app);
+    let file = "email,consented_at,consent_source\na@example.org,2025-03-01,Messe\n";
+    program.file("abmeldungen.csv", file);
+    let import = ["subscribers", "import", "abmeldungen.csv", "--json"];
+    assert!(program.run(&import).await.refused(2).contains("--everybody left"));
+    let ran = program.run(&[&import[..], &["--everybody", "left"]].concat()).await;
+    assert_eq!(ran.json()["listed_unsubscribed"], 1, "{ran:?}");
+    assert_eq!(subscribers(&app).await, [("a@example.org".to_owned(), "unsubscribed".to_owned())]);
+
+    // Of those who are not to be mailed nobody needs to know when they agreed.
+    program.file("blacklist.csv", "email\nb@example.org\n");
+    let ran =
+        program.run(&["subscribers", "import", "blacklist.csv", "--json", "--everybody", "complained"]).await;
+    assert_eq!(ran.json()["listed_complained"], 1, "{ran:?}");
 }

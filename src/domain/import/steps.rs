@@ -9,8 +9,9 @@ use sqlx::PgConnection;
 use crate::{config::SecretKeys, domain::ids::ImportId};
 
 use super::{
-    Imported, Row, Terms,
+    Imported, Row,
     lines::{Lines, ParseAddress, Said, line_end},
+    people,
     plan::Plan,
     tally::Tally,
     upload::{BadLine, Import, ImportState, PIECE, by_id, remove_file},
@@ -69,12 +70,16 @@ pub async fn step(
     }
     let lines_before = u64::try_from(import.next_line - 1).unwrap_or_default();
     let read = read(&window, is_last, (lines_before, from == 0), &import.plan, parse, now);
-    let since = import.begun_at.unwrap_or(import.created_at);
-    let terms = Terms { leaves_out: import.plan.leaves_out, since };
+    if import.is_survey() {
+        people::remember(&mut *db, id, &read.rows).await?;
+        return advance(db, &import, &read, &Tally::default(), now).await;
+    }
+    let known = people::remembered(&mut *db, id, &read.rows).await?;
+    let leaves_out = import.plan.leaves_out;
     let outcomes = if import.state == ImportState::Importing {
-        super::batch(&mut *db, keys, &read.rows, terms, now).await?
+        super::batch(&mut *db, keys, &read.rows, &known, leaves_out, now).await?
     } else {
-        super::try_out(&mut *db, keys, &read.rows, terms).await?
+        super::try_out(&mut *db, keys, &read.rows, &known, leaves_out).await?
     };
     let mut tally =
         Tally { never_confirmed: read.never_confirmed, bad: read.bad.len() as u64, ..Tally::default() };
@@ -187,6 +192,16 @@ async fn advance(
 ) -> sqlx::Result<()> {
     let next_byte = (import.next_byte + i64::try_from(read.bytes).unwrap_or_default()).min(import.size_bytes);
     let is_over = next_byte >= import.size_bytes;
+    if import.is_survey() && is_over && read.failure.is_none() {
+        // From the beginning, to count.
+        sqlx::query!(
+            "update imports set is_surveyed = true, next_byte = 0, next_line = 1 where id = $1",
+            import.id.0
+        )
+        .execute(db)
+        .await?;
+        return Ok(());
+    }
     let state = match (read.failure, is_over, import.state) {
         (Some(_), ..) => ImportState::Failed,
         (None, true, ImportState::Importing) => ImportState::Done,
