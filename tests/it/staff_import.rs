@@ -836,3 +836,20 @@ async fn invariant_11_a_date_that_is_no_consent_is_not_chosen_by_itself() {
     let page = desk.wait_for(&path, "checked").await;
     assert_eq!(group(&page, "laut Liste abgemeldet").as_deref(), Some("1"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_11_a_heading_over_those_who_left_stops_the_dry_run() {
+    let desk = Desk::new().await;
+    let path =
+        desk.taken("E-Mail;Name\nin@example.org;Mia\n;\nAbgemeldet:;\nout@example.org;Otto\n").await;
+    let mut plan = vec![("separator", "semicolon"), ("encoding", "utf8"), ("email", "0")];
+    plan.extend_from_slice(OF_ALL);
+    let browser = desk.browser().await;
+    assert_eq!(browser.post(&format!("{path}/check"), &plan).await.status, 303);
+    let failed = "select count(*) from imports where state = 'failed' and failure = 'others_below'";
+    desk.app.wait_for_count(failed, 1).await;
+    let page = browser.get(&path).await;
+    assert!(page.body.contains("Zeile 4 klingt wie eine Überschrift"), "{}", page.body);
+    assert_eq!(desk.app.count("select count(*) from import_people").await, 0);
+    assert_eq!(desk.addresses().await, Vec::<String>::new());
+}

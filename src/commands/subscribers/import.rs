@@ -10,7 +10,7 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::{
-    commands::{database, note, output},
+    commands::{Usage, database, note, output},
     config::{self, SecretKeys, Source},
     domain::{
         import::{
@@ -84,7 +84,7 @@ pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()>
     let zone = publication.as_ref().map(|publication| publication.content.time_zone).unwrap_or_default();
     let locale = compose::default_locale(publication.as_ref());
     let now = Utc::now();
-    let gone = not_to_be_mailed(SubscriberFile::open(file, wanted, locale, zone)?, now);
+    let gone = not_to_be_mailed(SubscriberFile::open(file, wanted, locale, zone)?, now)?;
     let mut rows = SubscriberFile::open(file, wanted, locale, zone)?;
     let bringing = Bringing { pool, keys, gone, leaves_out: rows.plan().leaves_out };
     if rows.plan().preset.is_some_and(Preset::hides_who_left) {
@@ -122,17 +122,22 @@ pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()>
     Ok(())
 }
 
-/// What the whole file says of those who are not to be mailed. Where it cannot be read on, nobody comes in from there.
-fn not_to_be_mailed(mut file: SubscriberFile, now: DateTime<Utc>) -> Verdicts {
+/// What the whole file says of those who are not to be mailed. Where it cannot be read on, nobody comes in from there; one
+/// that has a heading over such people is refused as a whole.
+fn not_to_be_mailed(mut file: SubscriberFile, now: DateTime<Utc>) -> anyhow::Result<Verdicts> {
     let mut gone = Verdicts::new();
-    while let Ok(Some((_, said))) = file.next(now) {
+    loop {
+        let said = match file.next(now) {
+            Ok(Some((_, said))) => said,
+            Err(error) if error.is::<Usage>() => return Err(error),
+            Ok(None) | Err(_) => return Ok(gone),
+        };
         if let Ok(Said::Row(row)) = said
             && row.listed != Listed::Active
         {
             people::add(&mut gone, &row);
         }
     }
-    gone
 }
 
 fn in_words(tally: &Tally) -> String {

@@ -16,7 +16,7 @@ use super::{
     plan::{Encoding, Plan},
     presets::Preset,
     records::{Oddity, ReadError, Record, Records},
-    states::Listed,
+    states::{self, Listed},
 };
 
 /// Who decides whether something is an address: the door of the room that has the last word on it.
@@ -252,6 +252,15 @@ impl Line {
         };
         self.is_whole(plan)?;
         Ok(Said::Row(Row { line: self.number, email, locale, listed, consented_at, source }))
+    }
+
+    /// Whether it is a heading over other lines, such as "Abgemeldet:", which none of those below repeats.
+    #[must_use]
+    pub fn heads_others(&self, plan: &Plan) -> bool {
+        let fields = self.fields(plan);
+        let mut filled = fields.iter().filter(|field| !field.is_empty());
+        let only = filled.next().filter(|_| filled.next().is_none());
+        only.is_some_and(|text| !text.contains('@') && states::file_tells_of_leaving(text))
     }
 
     /// Whether its fields are certainly those that somebody has written.

@@ -263,8 +263,8 @@ pub fn file_tells_of_leaving(name: &str) -> bool {
 const REMARKS: [(Listed, &str); 3] = [
     (
         Listed::Left,
-        "abgemeldet abmeldung abmelden abgemeldete abgemeldeter unsubscribed unsubscribe unsubscribes unsub optout optedout \
-         opt-out opted-out abbestellt abbestellung abbestellen ausgetragen austragen ausgetreten austritt gekuendigt \
+        "abgemeldet abmeldung abmeldungen abmelden abgemeldete abgemeldeter unsubscribed unsubscribe unsubscribes unsub optout optedout \
+         opt-out opted-out abbestellt abbestellung abbestellen ausgetragen austragen ausgetreten austritt ausgetretene gekuendigt \
          kuendigung widerrufen widerruf widersprochen widerspruch revoked blacklist blacklisted blocklist blocklisted \
          gesperrt suppressed deaktiviert deactivated inaktiv inactive geloescht deleted verstorben deceased \
          keine-mail keine-mails keine-email keine-emails keine-post keine-newsletter keine-werbung keine-einwilligung kein-mail \
@@ -402,6 +402,19 @@ const WORDS: [(Listed, &[&str]); 5] = [
             "nichtmehrabonniert",
             "abbestellt",
             "ausgeschlossen",
+            "ausgetreten",
+            "beendet",
+            "abgelaufen",
+            "expired",
+            "ended",
+            "storniert",
+            "ruhend",
+            "pausiert",
+            "paused",
+            "verstorben",
+            "abgelehnt",
+            "declined",
+            "denied",
         ],
     ),
     (

@@ -139,6 +139,12 @@ fn read(
         if !is_last && lines.bytes_read() >= window.len() as u64 {
             break;
         }
+        if !is_passed && line.heads_others(plan) {
+            // Nobody knows of whom below it that is meant.
+            read.failure = Some("others_below");
+            read.bytes = lines.bytes_read();
+            break;
+        }
         read.bytes = lines.bytes_read();
         match row {
             Some(Ok(Said::Row(row))) => read.rows.push(row),
@@ -152,12 +158,16 @@ fn read(
             break;
         }
     }
-    if read.bytes == 0 && !window.is_empty() {
+    if read.bytes == 0 && read.failure.is_none() && !window.is_empty() {
         // A line as long as the window: a quote that is never closed, or no list at all.
         read.failure = Some(if window.contains(&line_end) { "open_quote" } else { "long_line" });
     }
     let done = usize::try_from(read.bytes).unwrap_or_default().min(window.len());
     read.lines = window[..done].split(|byte| *byte == line_end).count() as u64 - 1;
+    if read.failure == Some("others_below") {
+        // It is told by its own number.
+        read.lines = read.lines.saturating_sub(1);
+    }
     read
 }
 

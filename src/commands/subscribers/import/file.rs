@@ -77,6 +77,14 @@ impl SubscriberFile {
             if !std::mem::replace(&mut self.is_behind_header, true) {
                 continue;
             }
+            if line.heads_others(&self.plan) {
+                return Err(Usage(format!(
+                    "line {} sounds like a heading over people who are not to be mailed; make a file of its own of what \
+                     stands below it",
+                    line.number
+                ))
+                .into());
+            }
             return Ok(Some((line.number, line.said(&self.plan, envelope::parse, now))));
         }
     }
