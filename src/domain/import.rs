@@ -5,13 +5,16 @@
 //! somebody left who is active here, that is told. Who left, bounced or complained elsewhere is never made active: they
 //! come in as that, so that no other list brings them in, or stay out.
 //!
-//! A file is read line by line ([`lines`] out of [`records`]), in the way that its [`plan`] says. The command reads it
-//! from the disk; what comes through the staff pages lies in the database ([`upload`]) and is brought in piece by piece
-//! ([`steps`]).
+//! A file is read line by line ([`lines`] out of [`records`]), in the way that its [`plan`] says: once to learn what the
+//! whole of it says of each person ([`people`]), and then to bring them in, so that nobody is active for a moment of whom a
+//! later line says that they left. The command reads it from the disk; what comes through the staff pages lies in the
+//! database ([`upload`]) and is brought in piece by piece ([`steps`]).
 
+pub mod columns;
 pub mod dates;
 pub mod encoding;
 pub mod lines;
+pub mod people;
 pub mod plan;
 pub mod presets;
 pub mod records;
@@ -30,7 +33,6 @@ use crate::{
     domain::{
         address::{EmailAddress, NormalizedAddress},
         consent::ConsentKind,
-        delivery,
         ids::SubscriberId,
         locale::Locale,
         subscriber::SubscriberState,
@@ -38,7 +40,10 @@ use crate::{
     },
 };
 
-use self::states::Listed;
+use self::{
+    people::{Verdict, Verdicts},
+    states::Listed,
+};
 
 /// One line of a subscriber file, checked.
 #[derive(Debug, Clone)]
@@ -76,16 +81,8 @@ pub enum Imported {
     Suppressed,
 }
 
-/// How people are brought in.
-#[derive(Debug, Clone, Copy)]
-pub struct Terms {
-    /// Those who are not to be mailed stay out.
-    pub leaves_out: bool,
-    /// When this import began: who was brought in since is not "here" yet, so the worst counts that the list says of them.
-    pub since: DateTime<Utc>,
-}
-
-/// Brings in a batch of rows in the caller's transaction; answers for each line what became of it.
+/// Brings in a batch of rows in the caller's transaction; answers for each line what became of it. `known` is what the
+/// whole list says of people who are not to be mailed, or of all; those who are not to be mailed may stay out.
 ///
 /// # Errors
 /// When the database fails.
@@ -93,22 +90,19 @@ pub async fn batch(
     db: &mut PgConnection,
     keys: &SecretKeys,
     rows: &[Row],
-    terms: Terms,
+    known: &Verdicts,
+    leaves_out: bool,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<(u64, Imported)>> {
     let suppressed = suppressed(db, keys, rows).await?;
-    let worst = worst(rows);
-    let (mut candidates, mut seen) = (Vec::with_capacity(rows.len()), HashSet::new());
+    let verdicts = people::of_rows(rows, known);
+    let mut candidates = Vec::with_capacity(rows.len());
     for row in rows {
-        let normalized = row.email.normalized();
-        // The line that says the worst speaks for its owner.
-        let speaks =
-            worst.get(&normalized) == Some(&row.listed) && !(terms.leaves_out && away(row.listed).is_some());
-        if speaks && !suppressed.contains(&normalized) && seen.insert(normalized) {
+        let stays_out = leaves_out && away(row.listed).is_some();
+        if speaks(row, &verdicts) && !stays_out && !suppressed.contains(&row.email.normalized()) {
             candidates.push((SubscriberId::new(), row));
         }
     }
-    take_back(db, &worst, terms, now).await?;
     let added: HashSet<String> = insert(db, &candidates, now).await?.into_iter().collect();
     candidates.retain(|(_, row)| added.contains(row.email.normalized().as_str()));
     record_consent(db, &candidates, now).await?;
@@ -123,46 +117,11 @@ pub async fn batch(
             } else if fresh.remove(&row.line) {
                 away(row.listed).map_or(Imported::Added, Imported::AddedAs)
             } else {
-                of_somebody(row, worst.get(&normalized), states.get(normalized.as_str()).copied(), terms)
-            };
-            (row.line, outcome)
-        })
-        .collect())
-}
-
-/// What [`batch`] would do, without doing it.
-///
-/// # Errors
-/// When the database fails.
-pub async fn try_out(
-    db: &mut PgConnection,
-    keys: &SecretKeys,
-    rows: &[Row],
-    terms: Terms,
-) -> sqlx::Result<Vec<(u64, Imported)>> {
-    let suppressed = suppressed(db, keys, rows).await?;
-    let states = states(db, rows).await?;
-    let worst = worst(rows);
-    let mut seen = HashSet::new();
-    Ok(rows
-        .iter()
-        .map(|row| {
-            let normalized = row.email.normalized();
-            let (state, listed) = (states.get(normalized.as_str()).copied(), worst.get(&normalized));
-            let outcome = if suppressed.contains(&normalized) {
-                Imported::Suppressed
-            } else if state.is_some()
-                || terms.leaves_out && listed.is_some_and(|listed| away(*listed).is_some())
-            {
-                of_somebody(row, listed, state, terms)
-            } else if listed == Some(&row.listed) && seen.insert(normalized) {
-                away(row.listed).map_or(Imported::Added, Imported::AddedAs)
-            } else {
                 of_somebody(
                     row,
-                    listed,
-                    listed.and_then(|listed| away(*listed)).or(Some(SubscriberState::Active)),
-                    terms,
+                    verdicts.get(&normalized),
+                    states.get(normalized.as_str()).copied(),
+                    leaves_out,
                 )
             };
             (row.line, outcome)
@@ -170,12 +129,58 @@ pub async fn try_out(
         .collect())
 }
 
+/// What [`batch`] would do, without doing it, where `known` is what the whole list says of all people.
+///
+/// # Errors
+/// When the database fails.
+pub async fn try_out(
+    db: &mut PgConnection,
+    keys: &SecretKeys,
+    rows: &[Row],
+    known: &Verdicts,
+    leaves_out: bool,
+) -> sqlx::Result<Vec<(u64, Imported)>> {
+    let suppressed = suppressed(db, keys, rows).await?;
+    let states = states(db, rows).await?;
+    let verdicts = people::of_rows(rows, known);
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let normalized = row.email.normalized();
+            let (state, verdict) = (states.get(normalized.as_str()).copied(), verdicts.get(&normalized));
+            let gone = verdict.and_then(|verdict| away(verdict.listed));
+            let outcome = if suppressed.contains(&normalized) {
+                Imported::Suppressed
+            } else if state.is_some() || leaves_out && gone.is_some() {
+                of_somebody(row, verdict, state, leaves_out)
+            } else if speaks(row, &verdicts) {
+                away(row.listed).map_or(Imported::Added, Imported::AddedAs)
+            } else {
+                of_somebody(row, verdict, gone.or(Some(SubscriberState::Active)), leaves_out)
+            };
+            (row.line, outcome)
+        })
+        .collect())
+}
+
+/// Whether a line is the one that speaks for its owner.
+fn speaks(row: &Row, verdicts: &Verdicts) -> bool {
+    verdicts.get(&row.email.normalized()).is_some_and(|verdict| verdict.line == row.line)
+}
+
 /// What becomes of a line about somebody who is here, in this state, or who stays out.
-fn of_somebody(row: &Row, worst: Option<&Listed>, state: Option<SubscriberState>, terms: Terms) -> Imported {
+fn of_somebody(
+    row: &Row,
+    verdict: Option<&Verdict>,
+    state: Option<SubscriberState>,
+    leaves_out: bool,
+) -> Imported {
     match state {
         Some(SubscriberState::Active) if away(row.listed).is_some() => Imported::ActiveHere,
         Some(SubscriberState::Active) => Imported::Known,
-        None if terms.leaves_out && worst.is_some_and(|listed| away(*listed).is_some()) => Imported::LeftOut,
+        None if leaves_out && verdict.is_some_and(|verdict| away(verdict.listed).is_some()) => {
+            Imported::LeftOut
+        }
         Some(_) | None => Imported::Left,
     }
 }
@@ -189,72 +194,6 @@ fn away(listed: Listed) -> Option<SubscriberState> {
         Listed::Bounced => Some(SubscriberState::Bounced),
         Listed::Complained => Some(SubscriberState::Complained),
     }
-}
-
-/// The worst that these lines say of each address.
-fn worst(rows: &[Row]) -> HashMap<NormalizedAddress, Listed> {
-    let mut worst = HashMap::new();
-    for row in rows {
-        let known = worst.entry(row.email.normalized()).or_insert(row.listed);
-        *known = row.listed.max(*known);
-    }
-    worst
-}
-
-/// Takes back what an earlier line of the same import has done: somebody whom it has made active, and of whom a later line
-/// says that they left. Who has done anything here by themselves stays as they are.
-async fn take_back(
-    db: &mut PgConnection,
-    worst: &HashMap<NormalizedAddress, Listed>,
-    terms: Terms,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    let gone: HashMap<&str, Listed> = worst
-        .iter()
-        .filter(|(_, listed)| away(**listed).is_some())
-        .map(|(address, listed)| (address.as_str(), *listed))
-        .collect();
-    if gone.is_empty() {
-        return Ok(());
-    }
-    let addresses: Vec<String> = gone.keys().map(|address| (*address).to_owned()).collect();
-    let found = sqlx::query!(
-        r#"select s.id as "id: SubscriberId", s.email as "email: EmailAddress", s.email_normalized from subscribers s
-           where s.email_normalized = any($1) and s.state = 'active' and s.created_at >= $2
-             and not exists (select from consent_events e
-                             where e.email_normalized = s.email_normalized and e.method <> 'import' and e.at >= $2)
-           -- Who is just leaving comes first, and is not found then.
-           order by s.id for update of s"#,
-        &addresses,
-        terms.since
-    )
-    .fetch_all(&mut *db)
-    .await?;
-    for person in found {
-        let Some(listed) = gone.get(person.email_normalized.as_str()) else { continue };
-        let Some(state) = away(*listed) else { continue };
-        sqlx::query!(
-            "update subscribers set state = $2, state_changed_at = $3 where id = $1",
-            person.id.0,
-            state as SubscriberState,
-            now
-        )
-        .execute(&mut *db)
-        .await?;
-        sqlx::query!(
-            "insert into consent_events (at, kind, method, email, email_normalized, subscriber_id, source, consented_at)
-             select $3, $4, 'import', email, email_normalized, subscriber_id, source, consented_at from consent_events
-             where email_normalized = $1 and subscriber_id = $2 and method = 'import' order by id desc limit 1",
-            person.email_normalized,
-            person.id.0,
-            now,
-            kind(*listed) as ConsentKind
-        )
-        .execute(&mut *db)
-        .await?;
-        delivery::skip_for_subscriber(db, person.id, now).await?;
-    }
-    Ok(())
 }
 
 /// What is recorded of a line: what the list says, and nothing that nobody saw.
@@ -304,6 +243,8 @@ async fn insert(
          select id, email, email_normalized, locale, state::subscriber_state, $5, $5, $5
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $6::text[])
              as new (id, email, email_normalized, locale, state)
+         -- In one order everywhere, so that two imports of the same people do not wait for each other in a circle.
+         order by email_normalized
          on conflict (email_normalized) do nothing
          returning email_normalized",
         &ids,

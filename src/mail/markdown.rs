@@ -193,6 +193,85 @@ mod tests {
         assert_eq!(text(&wide), format!("a | b\n{} | x", "wort ".repeat(20).trim()));
     }
 
+    /// What is linked in a text: the address, and what is shown of it.
+    fn linked(markdown: &str) -> Vec<(String, String)> {
+        let html = html(markdown, "#0b5d4e");
+        let link = |part: &str| {
+            let (address, rest) = part.split_once('"')?;
+            let (_, rest) = rest.split_once('>')?;
+            Some((address.replace("&amp;", "&"), rest.split_once("</a>")?.0.replace("&amp;", "&")))
+        };
+        html.split("<a href=\"").skip(1).filter_map(link).collect()
+    }
+
+    #[test]
+    fn an_address_is_linked_as_a_whole_and_without_a_blank_before_it() {
+        let bracket = "https://x.example/?tx_news[id]=3&tx_news[a]=b";
+        for text in [
+            bracket.to_owned(),
+            format!("Mehr: {bracket}."),
+            format!("({bracket})"),
+            format!("[siehe {bracket}]"),
+            format!("**{bracket}**"),
+            format!("*{bracket}*, und"),
+            format!("- {bracket}"),
+            format!("<{bracket}>"),
+        ] {
+            assert_eq!(linked(&text), [(bracket.to_owned(), bracket.to_owned())], "{text}");
+        }
+        assert_eq!(linked(&format!("[Bericht]({bracket}) a")), [(bracket.to_owned(), "Bericht".to_owned())]);
+        for address in ["https://x.example/a*b*c", "https://x.example/a_b_c_", "https://x.example/_a_/*"] {
+            let shown = address.trim_end_matches(['_', '*']);
+            assert_eq!(linked(address), [(shown.to_owned(), shown.to_owned())], "{address}");
+        }
+        for (text, address) in [
+            ("E-Mail:info@x.example", "info@x.example"),
+            ("(info@x.example)", "info@x.example"),
+            ("Tel.:0355 1234,Mail:info@x.example;Fax", "info@x.example"),
+            ("mailto:info@x.example", "info@x.example"),
+            ("**E-Mail:**info@x.example", "info@x.example"),
+        ] {
+            assert_eq!(linked(text), [(format!("mailto:{address}"), address.to_owned())], "{text}");
+        }
+        assert_eq!(linked("Web:www.x.example, Link:https://y.example").len(), 2);
+        for none in ["ftp://u:pass@x.example", "a@b:c@d", "12:30"] {
+            assert_eq!(linked(none), [], "{none}");
+        }
+    }
+
+    #[test]
+    fn genders_keep_their_sign_and_emphasis_that_is_meant_stays() {
+        for text in [
+            "Kolleg*innen und Partner*innen",
+            "Bürger*innen- und Partner*innen",
+            "die *innen und Inter*",
+            "*innen und Inter* sind",
+            "Liebe Kolleg *innen und Partner *innen",
+            "Frauen* und Trans* und Inter*",
+            "Schüler_innen, die _innen und Inter_ Menschen",
+            "Freund*in, jede*r, ein*e Ärzt*in",
+            "Mitarbeiter:innen und Leser/-innen",
+            "Kolleg* innen und Partner* innen",
+            "Preis* und inkl. MwSt*",
+        ] {
+            assert_eq!(html(text, "#000000"), format!("<p style=\"margin:0 0 16px 0;\">{text}</p>\n"));
+            assert_eq!(super::text(text), text);
+        }
+        for (text, emphasised) in [
+            ("*Wichtig: trans* Personen sind willkommen*", "Wichtig: trans* Personen sind willkommen"),
+            ("*Liebe Kolleg* innen*", "Liebe Kolleg* innen"),
+            ("Das ist *innen* so", "innen"),
+            ("nur *Frauen* hier", "Frauen"),
+            ("_Partner_ sein", "Partner"),
+            ("*in der Stadt* wohnen", "in der Stadt"),
+            ("(*betont*), sagt", "betont"),
+            ("*Kolleg*innen sind gemeint*", "Kolleg*innen sind gemeint"),
+        ] {
+            let html = html(text, "#000000");
+            assert!(html.contains(&format!("<em>{emphasised}</em>")), "{text} gave {html}");
+        }
+    }
+
     #[test]
     fn every_picture_has_a_width_that_its_place_has_room_for() {
         let widths = |markdown: &str| {

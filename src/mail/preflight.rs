@@ -88,7 +88,14 @@ fn link_and_picture(update: &Update, found: &mut Vec<Finding>) {
     if let Some(link) = update.link.as_ref().filter(|link| text::is_plain_http(link)) {
         found.push(Finding::new(Code::LinkHttp).with("address", link.as_str()).at(Place::Link));
     }
+    if let Some(link) = &update.link {
+        found.extend(placeholders::in_address(link).map(|finding| finding.at(Place::Link)));
+    }
     let Some(image) = &update.image else { return };
+    found.extend(placeholders::in_address(image).map(|finding| finding.at(Place::Image)));
+    for said in [&update.image_alt, &update.image_credit].into_iter().flatten() {
+        found.extend(placeholders::in_text(said).map(|finding| finding.at(Place::Image)));
+    }
     if text::is_plain_http(image) {
         found.push(Finding::new(Code::ImageHttp).with("address", image.as_str()));
     }

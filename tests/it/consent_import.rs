@@ -332,6 +332,10 @@ async fn invariant_11_the_export_of_a_known_service_is_read() {
     let ran = program
         .run(&["subscribers", "import", "brevo.csv", "--json", "--source", "Brevo", "--leave-out"])
         .await;
+    assert!(ran.refused(2).contains("brevo does not say for certain when"), "{ran:?}");
+    assert!(subscribers(&app).await.is_empty());
+    let said = ["--source", "Brevo", "--leave-out", "--consented-at", "2025-02-01"];
+    let ran = program.run(&[&["subscribers", "import", "brevo.csv", "--json"][..], &said].concat()).await;
     assert_eq!(
         ran.json(),
         json!({ "added": 1, "known": 0, "left": 0, "suppressed": 0, "bad": 0, "left_out": 1 })
@@ -371,4 +375,193 @@ async fn invariant_11_an_export_comes_back_as_it_was() {
     let source = &events(&other, "=1+1@example.org").await[0].source;
     assert_eq!(source.as_deref(), Some("Messe; =Süd, Halle 3"));
     assert_eq!(other.count("select count(*) from suppressions").await, 0, "a list saw it, not we");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_11_that_a_row_was_made_is_no_consent() {
+    let app = App::new().without_worker().start().await;
+    let program = Program::beside(&app);
+    for (name, file) in [
+        (
+            "listmonk",
+            "uuid,email,name,attributes,status,created_at,updated_at\nu,a@example.org,A,{},enabled,2025-03-01 10:00:00 +0000 UTC,\n",
+        ),
+        (
+            "ghost",
+            "id,email,name,note,subscribed_to_emails,complimentary_plan,stripe_customer_id,created_at,deleted_at,labels\n1,a@example.org,A,,true,false,,2025-03-01T10:00:00.000Z,,\n",
+        ),
+        (
+            "phplist",
+            "id\tEmail\tIs this subscriber confirmed\tIs this subscriber blacklisted\tEntered\tList Membership\n1\ta@example.org\t1\t0\t2025-03-01 10:00:00\tNews; \n",
+        ),
+        ("cleverreach", "Email;Registered;Activated;Deactivated\na@example.org;1740819900;1740819900;0\n"),
+        (
+            "brevo",
+            "EMAIL;EMAIL_BLACKLISTED;ADDED_TIME;MODIFIED_TIME\na@example.org;no;2025-03-01 10:00:00;\n",
+        ),
+    ] {
+        program.file("list.csv", file);
+        let ran = program.run(&["subscribers", "import", "list.csv", "--json", "--source", "x"]).await;
+        let told = ran.refused(2);
+        assert!(
+            told.contains(&format!("an export of {name}")) && told.contains("--consented-at-column"),
+            "{name}: {ran:?}"
+        );
+    }
+    assert!(subscribers(&app).await.is_empty());
+
+    // Said in words, it is taken.
+    let named = ["--source", "Brevo", "--consented-at-column", "added_time"];
+    let ran = program.run(&[&["subscribers", "import", "list.csv", "--json"][..], &named].concat()).await;
+    assert_eq!(ran.json(), summary(1, 0, 0, 0, 0));
+    let at = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().to_utc();
+    assert_eq!(events(&app, "a@example.org").await[0].consented_at, Some(at("2025-03-01T09:00:00Z")));
+
+    // Mailchimp writes CONFIRM_TIME also when somebody was imported there; those who filled in a form have OPTIN_TIME.
+    let file = "Email Address,First Name,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,LEID,EUID\n\
+        form@example.org,,2,2025-03-01 09:00:00,192.0.2.1,2025-03-01 09:05:00,1,a\n\
+        added@example.org,,2,,,2025-04-01 09:05:00,2,b\n";
+    program.file("mailchimp.csv", file);
+    let import = ["subscribers", "import", "mailchimp.csv", "--json", "--source", "Mailchimp"];
+    let ran = program.run(&import).await;
+    assert_eq!(ran.json(), summary(1, 0, 0, 0, 1));
+    assert!(told(&ran)[0].1.contains("added by somebody else"), "{ran:?}");
+    let form = events(&app, "form@example.org").await;
+    assert_eq!(form[0].consented_at, Some(at("2025-03-01T08:05:00Z")));
+    let ran = program.run(&[&import[..], &["--consented-at", "2024-01-02"]].concat()).await;
+    assert_eq!(ran.json(), summary(1, 1, 0, 0, 0), "a day for those of whom the list says none");
+    let added = events(&app, "added@example.org").await;
+    assert_eq!(added[0].consented_at, Some(at("2024-01-02T00:00:00Z")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_11_a_file_named_after_those_who_left_is_asked_about() {
+    let app = App::new().without_worker().start().await;
+    let program = Program::beside(&app);
+    let file = "email,consented_at,consent_source\na@example.org,2025-03-01,Messe\n";
+    program.file("abmeldungen.csv", file);
+    let import = ["subscribers", "import", "abmeldungen.csv", "--json"];
+    assert!(program.run(&import).await.refused(2).contains("--everybody left"));
+    let ran = program.run(&[&import[..], &["--everybody", "left"]].concat()).await;
+    assert_eq!(ran.json()["listed_unsubscribed"], 1, "{ran:?}");
+    assert_eq!(subscribers(&app).await, [("a@example.org".to_owned(), "unsubscribed".to_owned())]);
+
+    // Of those who are not to be mailed nobody needs to know when they agreed.
+    program.file("blacklist.csv", "email\nb@example.org\n");
+    let ran =
+        program.run(&["subscribers", "import", "blacklist.csv", "--json", "--everybody", "complained"]).await;
+    assert_eq!(ran.json()["listed_complained"], 1, "{ran:?}");
+}
+
+/// Lists as people and services write them: a file, what is said of it, and what that comes to. Whoever is called `out` may
+/// have left.
+const LISTS: &[(&str, &[&str], Result<usize, &str>)] = &[
+    ("email,Tags\nin@x.org,VIP\nout@x.org,\"VIP, abgemeldet\"", &[], Err("Tags may say")),
+    ("email,Tags\nin@x.org,VIP\nout@x.org,\"VIP, abgemeldet\"", &["--state-column", "Tags:remarks"], Ok(1)),
+    ("email,Notiz\nin@x.org,ruft an\nout@x.org,möchte keine Mails mehr", &[], Err("Notiz may say")),
+    (
+        "email,Notiz\nin@x.org,ruft an\nout@x.org,\"Anruf:\nabgemeldet\"",
+        &["--state-column", "Notiz:remarks"],
+        Ok(1),
+    ),
+    ("email,Bemerkung\nin@x.org,\nout@x.org,verstorben", &[], Err("Bemerkung may say")),
+    ("email,Abgemeldet am\nin@x.org,\nout@x.org,01.02.2025", &[], Ok(1)),
+    ("email,Abgemeldet am\nin@x.org,-\nout@x.org,45717", &[], Ok(1)),
+    ("email,opt_out\nin@x.org,0\nout@x.org,1", &[], Ok(1)),
+    ("email,OPT-OUT \nin@x.org,Nein \nout@x.org, JA ", &[], Ok(1)),
+    ("email,Newsletter\nin@x.org,ja\nout@x.org,nein", &[], Err("Newsletter may say")),
+    ("email,Newsletter\nin@x.org,Ja\nout@x.org,Nein", &["--state-column", "newsletter:subscribed"], Ok(1)),
+    ("email,DOI bestätigt\nin@x.org,ja\nout@x.org,nein", &[], Ok(1)),
+    ("email,DOI bestätigt\nin@x.org,2025-03-01T10:00:00Z\nout@x.org,", &[], Ok(1)),
+    ("email,global_unsubscribe\nin@x.org,false\nout@x.org,true", &[], Ok(1)),
+    ("email,suppressed\nin@x.org,no\nout@x.org,YES", &[], Ok(1)),
+    ("email,Inactive\nin@x.org,\nout@x.org,x", &[], Ok(1)),
+    ("email,STATUS\nin@x.org,SUBSCRIBED \nout@x.org, Cleaned ", &[], Ok(1)),
+    ("email,status\nin@x.org,active\nout@x.org,1", &[], Ok(1)),
+    ("email,unsubscribed_at\nin@x.org,NULL\nout@x.org,2025-03-01T10:00:00Z", &[], Ok(1)),
+    ("email,DSGVO-Einwilligung\nin@x.org,ja\nout@x.org,widerrufen", &[], Err("DSGVO-Einwilligung may say")),
+    ("email,gdpr\nin@x.org,granted\nout@x.org,denied", &[], Err("gdpr may say")),
+    ("email,Status,bounced\nin@x.org,aktiv,0\nout@x.org,aktiv,1", &[], Ok(1)),
+    ("email,Status,Gesperrt am\nin@x.org,aktiv,0000-00-00\nout@x.org,aktiv,1.3.25 10:05", &[], Ok(1)),
+    ("email,raus\nin@x.org,\nout@x.org,x", &[], Err("raus may say")),
+    ("email,Rückläufer\nin@x.org,\nout@x.org,ja", &[], Err("Rückläufer may say")),
+    ("email,E-Mail erwünscht\nin@x.org,1\nout@x.org,0", &[], Err("E-Mail erwünscht may say")),
+    (
+        "email,Ende der Mitgliedschaft\nin@x.org,\nout@x.org,31.12.2024",
+        &[],
+        Err("Ende der Mitgliedschaft may say"),
+    ),
+    ("email,Sperrvermerk\nin@x.org,\nout@x.org,Umzug", &[], Err("Sperrvermerk may say")),
+    ("email,Abo\nin@x.org,läuft\nout@x.org,beendet", &[], Err("Abo may say")),
+    ("email,Name\nin@x.org,Mia\n\nAbgemeldet:,\nout@x.org,Otto", &[], Err("line 4 sounds like a heading")),
+    ("email,unsubscribe_reason\nin@x.org,\nout@x.org,too many", &[], Err("unsubscribe_reason may say")),
+    ("sep=;\nemail;Status;Tel\nin@x.org;Aktiv;1\nout@x.org;Abgemeldet;2", &[], Ok(1)),
+    ("email\tStatus\nin@x.org\tAktiv\nout@x.org\tAbgemeldet", &["--separator", "tab"], Ok(1)),
+    // Nothing to ask about.
+    (
+        "id,email,Vorname,Nachname,Ort,Land,Firma,Sprache,Anrede,Geburtstag,Telefon\n\
+         1,in@x.org,Neu,Junk,Left,NO,Active AG,de,Frau,1.1.1970,0\n2,in2@x.org,Jo,Nein,Bad,NO,Valid e.V.,en,m,,1",
+        &[],
+        Ok(2),
+    ),
+    (
+        "uuid,email,name,attributes,status,created_at,updated_at\n\
+         u,in@x.org,A,\"{\"\"city\"\": \"\"Bonn\"\"}\",enabled,2025,\nv,out@x.org,A,{},blocklisted,2025,",
+        &[],
+        Ok(1),
+    ),
+    (
+        "id\tEmail\tIs this subscriber confirmed\tIs this subscriber blacklisted\tNumber of bounces\tEntered\tList Membership\n\
+         1\tin@x.org\t1\t0\t3\t2025-01-01 10:00:00\tNews; \n2\tout@x.org\t1\t0\t0\t2025-01-01 10:00:00\tNo Lists\n\
+         3\tout2@x.org\t0\t0\t0\t2025-01-01 10:00:00\tNews; \n4\tout3@x.org\t1\t1\t0\t2025-01-01 10:00:00\tNews; ",
+        &[],
+        Ok(1),
+    ),
+    (
+        "id,email,name,note,subscribed_to_emails,complimentary_plan,stripe_customer_id,created_at,deleted_at,labels,tiers,gift_id\n\
+         1,in@x.org,A,,true,false,,2025-01-01T10:00:00.000Z,,VIP,Free,\n2,out@x.org,B,,false,false,,2025-01-01T10:00:00.000Z,,,,",
+        &[],
+        Ok(1),
+    ),
+    (
+        "Email,First name,Last name,Data,Status,External ID\nin@x.org,A,B,,active,\nout@x.org,A,B,,unreachable,\nout2@x.org,A,B,,unsubscribed,",
+        &[],
+        Ok(1),
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_11_nobody_becomes_active_of_whom_a_list_could_say_that_they_left() {
+    let app = App::new().without_worker().start().await;
+    let program = Program::beside(&app);
+    let mut number = 0;
+    for (list, said, expected) in LISTS {
+        number += 1;
+        // Others each time: nobody forgets.
+        let list = list.replace("@x.org", &format!("@l{number}.example"));
+        let bytes = if number % 2 == 0 {
+            list.as_bytes().to_vec()
+        } else {
+            [0xFEFF].into_iter().chain(list.encode_utf16()).flat_map(u16::to_le_bytes).collect()
+        };
+        program.file("list.csv", bytes);
+        let of_all =
+            ["subscribers", "import", "list.csv", "--json", "--source", "x", "--consented-at", "2025-01-02"];
+        let ran = program.run(&[&of_all[..], said].concat()).await;
+        match expected {
+            Err(told) => assert!(
+                ran.refused(2).contains(told),
+                "{list}
+{ran:?}"
+            ),
+            Ok(added) => assert_eq!(
+                ran.json()["added"],
+                *added,
+                "{list}
+{ran:?}"
+            ),
+        }
+        let out = "select count(*) from subscribers where state = 'active' and email like 'out%'";
+        assert_eq!(app.count(out).await, 0, "{list}");
+    }
 }

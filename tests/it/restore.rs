@@ -328,7 +328,7 @@ async fn every_staff_page_says_that_mailings_are_held_and_an_admin_lets_them_go_
     let (admin, editor) = (app.browser_of(&admin).await, app.browser_of(&editor).await);
     for path in ["/staff", "/staff/updates", "/staff/mailings", "/staff/account"] {
         let page = editor.get(path).await;
-        assert!(page.body.contains("Alle Mailings sind angehalten"), "{path}: {}", page.body);
+        assert!(page.body.contains("Alle Aussendungen sind angehalten"), "{path}: {}", page.body);
         assert!(!page.body.contains("href=\"/staff/restore\""), "an editor cannot decide");
         assert!(admin.get(path).await.body.contains("href=\"/staff/restore\""));
     }
@@ -344,10 +344,10 @@ async fn every_staff_page_says_that_mailings_are_held_and_an_admin_lets_them_go_
     let released = admin.post("/staff/restore", &[("open", "sent"), ("sure", "1")]).await;
     assert_eq!(released.header("location"), "/staff?done=restore_sent");
     app.wait_for_state(id, rundbrief::domain::mailing::MailingState::Done).await;
-    assert!(!admin.get("/staff").await.body.contains("Alle Mailings sind angehalten"));
+    assert!(!admin.get("/staff").await.body.contains("Alle Aussendungen sind angehalten"));
     assert!(app.actions().await.contains(&"restore_released".to_owned()));
     let log = admin.get("/staff/audit").await;
-    assert!(log.body.contains("Angehaltene Mailings freigegeben"), "{}", log.body);
+    assert!(log.body.contains("Angehaltene Aussendungen freigegeben"), "{}", log.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

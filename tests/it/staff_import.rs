@@ -689,3 +689,166 @@ async fn invariant_11_an_export_comes_back_by_page_as_it_was() {
     ];
     assert_eq!(exported, expected);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_11_the_dry_run_counts_what_the_import_does_across_a_long_list() {
+    let desk = Desk::new().await;
+    desk.app.subscriber("da@example.org").await;
+    // Longer than what is read at once: what stands at its end must hold for its beginning.
+    let mut file = String::from("email,consented_at,consent_source,status\n");
+    let line = |address: &str, state: &str| format!("{address},2025-03-01,Messe,{state}\n");
+    file.push_str(&line("weg@example.org", "active"));
+    file.push_str(&line("zweimal@example.org", "active"));
+    file.push_str(&line("spam@example.org", "unsubscribed"));
+    file.push_str(&line("wieder@example.org", "pending"));
+    for number in 0..4_500 {
+        file.push_str(&line(&format!("p{number}@example.org"), "active"));
+    }
+    file.push_str(&line("WEG@example.org", "unsubscribed"));
+    file.push_str(&line("zweimal@example.org", "active"));
+    file.push_str(&line("spam@example.org", "complained"));
+    file.push_str(&line("wieder@example.org", "active"));
+    file.push_str(&line("da@example.org", "bounced"));
+    let plan = [OURS, &[("state_3", "words")]].concat();
+    for leaves_out in [true, false] {
+        let mut plan = plan.clone();
+        if leaves_out {
+            plan.push(("away", "leave_out"));
+        }
+        let path = desk.taken(&file).await;
+        let browser = desk.browser().await;
+        browser.post(&format!("{path}/check"), &plan).await;
+        let dry = desk.wait_for(&path, "checked").await;
+        let counted = "select count(*) from import_people where import_id in (select id from imports where state = 'checked')";
+        assert_eq!(desk.app.count(counted).await, 4_505);
+        let actives = "select count(*) from subscribers where state = 'active'";
+        let before = desk.app.count(actives).await;
+        browser.post(&format!("{path}/run"), &[("vouched", "yes")]).await;
+        let done = desk.wait_for(&path, "done").await;
+        assert_eq!(counts(&dry), counts(&done));
+        for label in [
+            "laut Liste abgemeldet",
+            "laut Liste beschwert",
+            "laut Liste abgemeldet, bleiben draußen",
+            "nie bestätigt, bleiben draußen",
+            "hier angemeldet, laut Liste nicht: unverändert",
+        ] {
+            assert_eq!(group(&dry, label), group(&done, label), "{label}");
+        }
+        if leaves_out {
+            assert_eq!(counts(&done), [4_502, 1, 0, 0, 0]);
+            assert_eq!(group(&done, "laut Liste abgemeldet, bleiben draußen").as_deref(), Some("4"));
+            assert_eq!(desk.app.count(actives).await, before + 4_502);
+        } else {
+            assert_eq!(counts(&done), [0, 4_503, 2, 0, 0]);
+            assert_eq!(group(&done, "laut Liste abgemeldet").as_deref(), Some("1"));
+            assert_eq!(group(&done, "laut Liste beschwert").as_deref(), Some("1"));
+        }
+        let weg = "select count(*) from subscribers where email_normalized = 'weg@example.org' and state = 'active'";
+        assert_eq!(desk.app.count(weg).await, 0);
+        assert_eq!(desk.app.count("select count(*) from import_people").await, 0, "forgotten with the file");
+    }
+    let ever = "select count(*) from consent_events where kind = 'confirmed' and email_normalized in ('weg@example.org', 'spam@example.org')";
+    assert_eq!(desk.app.count(ever).await, 0, "they were not active for a moment");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_11_every_question_can_be_answered_on_the_page() {
+    let desk = Desk::new().await;
+    // Asked about beyond what is shown, and because of a value further down.
+    let mut header: Vec<String> = (0..70).map(|column| format!("c{column}")).collect();
+    (header[0], header[60]) = ("email".to_owned(), "Notizen".to_owned());
+    let mut file = header.join(";") + "\n";
+    for number in 0..20 {
+        let mut row = vec![String::new(); 70];
+        row[0] = format!("p{number}@example.org");
+        if number == 15 {
+            row[60] = "hat sich telefonisch abgemeldet".to_owned();
+        }
+        file.push_str(&(row.join(";") + "\n"));
+    }
+    let path = desk.taken(&file).await;
+    let browser = desk.browser().await;
+    let page = browser.get(&path).await;
+    assert!(page.body.contains("id=\"samples_60\">hat sich telefonisch abgemeldet"), "{}", page.body);
+    let mut plan = vec![("separator", "semicolon"), ("encoding", "utf8"), ("email", "0")];
+    plan.extend_from_slice(OF_ALL);
+    let refused = browser.post(&format!("{path}/check"), &plan).await;
+    assert!(refused.status == 422 && refused.body.contains("id=\"states-error\""), "{}", refused.body);
+    plan.push(("state_60", "remarks"));
+    assert_eq!(browser.post(&format!("{path}/check"), &plan).await.status, 303);
+    let page = desk.wait_for(&path, "checked").await;
+    assert_eq!(counts(&page), [19, 0, 0, 0, 0]);
+    assert_eq!(group(&page, "laut Liste abgemeldet").as_deref(), Some("1"));
+
+    // Further down than anybody has looked: told, and answered by editing.
+    let mut file = String::from("email,Bemerkung\n");
+    for number in 0..300 {
+        file.push_str(&format!("q{number}@example.org,ruft zurück\n"));
+    }
+    file.push_str("z@example.org,bitte nicht mehr anschreiben\n");
+    let path = desk.taken(&file).await;
+    let mut plan = vec![("separator", "comma"), ("encoding", "utf8"), ("email", "0"), ("state_1", "")];
+    plan.extend_from_slice(OF_ALL);
+    assert_eq!(browser.post(&format!("{path}/check"), &plan).await.status, 303);
+    let page = desk.wait_for(&path, "checked").await;
+    assert_eq!(counts(&page), [300, 0, 0, 0, 1]);
+    let edited = browser.get(&format!("{path}?edit")).await;
+    assert!(edited.body.contains("name=\"state_1\""), "{}", edited.body);
+    plan[3] = ("state_1", "remarks");
+    assert_eq!(browser.post(&format!("{path}/check"), &plan).await.status, 303);
+    assert_eq!(counts(&desk.wait_for(&path, "checked").await), [300, 0, 0, 0, 0]);
+
+    let wide = vec!["x"; 1_200].join(";") + "\n";
+    let path = desk.taken(format!("email;{wide}a@example.org;{wide}")).await;
+    let mut plan = vec![("separator", "semicolon"), ("encoding", "utf8"), ("email", "0")];
+    plan.extend_from_slice(OF_ALL);
+    let refused = browser.post(&format!("{path}/check"), &plan).await;
+    assert!(refused.status == 422 && refused.body.contains("mehr als 1000 Spalten"), "{}", refused.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_11_a_date_that_is_no_consent_is_not_chosen_by_itself() {
+    let desk = Desk::new().await;
+    let file = "EMAIL;EMAIL_BLACKLISTED;ADDED_TIME;MODIFIED_TIME\na@example.org;no;2025-03-01 10:00:00;\n";
+    let path = desk.taken(file).await;
+    let browser = desk.browser().await;
+    let page = browser.get(&path).await;
+    assert!(page.body.contains("<option value=\"brevo\" selected>"), "{}", page.body);
+    let chosen = page.body.split("id=\"consented_at\"").nth(1).unwrap();
+    assert!(!chosen[..chosen.find("</select>").unwrap()].contains("selected"), "{}", page.body);
+    let plan = [("separator", "semicolon"), ("encoding", "utf8"), ("email", "0"), ("source_of_all", "Brevo")];
+    let refused = browser.post(&format!("{path}/check"), &plan).await;
+    assert!(refused.status == 422 && refused.body.contains("id=\"day-error\""), "{}", refused.body);
+    // "Not known" stays what was chosen.
+    let none = [("action", "preview"), ("separator", "semicolon"), ("encoding", "utf8"), ("preset", "")];
+    let shown = browser.post(&format!("{path}/check"), &none).await;
+    assert!(!shown.body.contains("<option value=\"brevo\" selected>"), "{}", shown.body);
+
+    let answer = desk.upload("unsubscribed_members_export_1.csv", b"Email\na@example.org\n").await;
+    let path = answer.header("location").to_owned();
+    let mut plan = vec![("separator", "comma"), ("encoding", "utf8"), ("email", "0")];
+    plan.extend_from_slice(OF_ALL);
+    let refused = browser.post(&format!("{path}/check"), &plan).await;
+    assert!(refused.status == 422 && refused.body.contains("id=\"everybody-error\""), "{}", refused.body);
+    plan.push(("everybody", "left"));
+    assert_eq!(browser.post(&format!("{path}/check"), &plan).await.status, 303);
+    let page = desk.wait_for(&path, "checked").await;
+    assert_eq!(group(&page, "laut Liste abgemeldet").as_deref(), Some("1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_11_a_heading_over_those_who_left_stops_the_dry_run() {
+    let desk = Desk::new().await;
+    let path = desk.taken("E-Mail;Name\nin@example.org;Mia\n;\nAbgemeldet:;\nout@example.org;Otto\n").await;
+    let mut plan = vec![("separator", "semicolon"), ("encoding", "utf8"), ("email", "0")];
+    plan.extend_from_slice(OF_ALL);
+    let browser = desk.browser().await;
+    assert_eq!(browser.post(&format!("{path}/check"), &plan).await.status, 303);
+    let failed = "select count(*) from imports where state = 'failed' and failure = 'others_below'";
+    desk.app.wait_for_count(failed, 1).await;
+    let page = browser.get(&path).await;
+    assert!(page.body.contains("Zeile 4 klingt wie eine Überschrift"), "{}", page.body);
+    assert_eq!(desk.app.count("select count(*) from import_people").await, 0);
+    assert_eq!(desk.addresses().await, Vec::<String>::new());
+}

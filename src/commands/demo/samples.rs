@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     domain::{
         address::EmailAddress,
-        import::{self, Row, Terms, states::Listed},
+        import::{self, Row, people::Verdicts, states::Listed},
         locale::Locale,
         publication::{self, Content, Logo},
         staff::{
@@ -61,8 +61,7 @@ pub async fn fill(pool: &PgPool, config: &Config) -> anyhow::Result<String> {
                 })
             })
             .collect();
-        let terms = Terms { leaves_out: false, since: now };
-        import::batch(&mut transaction, &config.secret_keys, &rows, terms, now).await?;
+        import::batch(&mut transaction, &config.secret_keys, &rows, &Verdicts::new(), false, now).await?;
     }
     if update::list(&mut transaction).await?.is_empty() {
         for file in UPDATES {

@@ -1,4 +1,4 @@
-//! `subscribers import`: line by line, in bounded memory.
+//! `subscribers import`: line by line. Only those who are not to be mailed are kept in memory.
 
 mod file;
 
@@ -10,10 +10,17 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::{
-    commands::{database_with, note, output},
+    commands::{Usage, database_with, note, output},
     config::{self, SecretKeys, Source},
     domain::{
-        import::{self, Imported, Row, Terms, lines::Said, plan::Plan, tally::Tally},
+        import::{
+            self, Imported, Row,
+            lines::Said,
+            people::{self, Verdicts},
+            presets::Preset,
+            states::Listed,
+            tally::Tally,
+        },
         locale::Locale,
         publication::{self, TimeZone},
         staff::audit::Action,
@@ -33,19 +40,22 @@ const TOLD: u64 = 1_000;
 /// How to read a file that is not quite as ours are.
 #[derive(Debug, Default, Args)]
 pub struct Wanted {
-    /// A column that says who has left, bounced or complained; NAME:left, NAME:subscribed and so on for yes and no.
+    /// A column that says who has left, bounced or complained; NAME:left, NAME:subscribed and so on for yes and no, NAME:remarks for notes and tags.
     #[arg(long, value_name = "NAME")]
     state_column: Vec<String>,
     /// A column that looks like that, and is something else.
     #[arg(long, value_name = "NAME")]
     ignore_column: Vec<String>,
+    /// What the file says of everybody in it: subscribed, left, bounced or complained; for a list of those who left.
+    #[arg(long, value_name = "STATE")]
+    everybody: Option<String>,
     /// Leave out who left, bounced or complained, instead of keeping them as that.
     #[arg(long)]
     leave_out: bool,
     #[arg(
         long,
         value_name = "SERVICE",
-        help = "Where it was exported: rundbrief, mailchimp, brevo, cleverreach, rapidmail, listmonk, keila, ghost, phplist, sendy; mostly seen by itself"
+        help = "Where it was exported: rundbrief, mailchimp, brevo, cleverreach, rapidmail, listmonk, keila, ghost, phplist, sendy, or none; mostly seen by itself"
     )]
     preset: Option<String>,
     /// comma, semicolon or tab; seen by itself in the export of a known service.
@@ -57,9 +67,12 @@ pub struct Wanted {
     /// Where everybody agreed, where no column says it.
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
-    /// When everybody agreed, where no column says it.
+    /// When everybody agreed of whom no column says it.
     #[arg(long, value_name = "DAY")]
     consented_at: Option<String>,
+    /// The column that says when somebody agreed, where it is not called consented_at. That a row was made is no consent.
+    #[arg(long, value_name = "NAME")]
+    consented_at_column: Option<String>,
 }
 
 /// Brings in a file. A bad line is told and passed over; the others come in.
@@ -70,13 +83,20 @@ pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()>
     let pool = database_with(&keys).await?;
     let publication = publication::current(&mut *pool.acquire().await?).await?;
     let zone = publication.as_ref().map(|publication| publication.content.time_zone).unwrap_or_default();
-    let mut rows = SubscriberFile::open(file, wanted, compose::default_locale(publication.as_ref()), zone)?;
+    let locale = compose::default_locale(publication.as_ref());
+    let now = Utc::now();
+    let gone = not_to_be_mailed(SubscriberFile::open(file, wanted, locale, zone)?, now)?;
+    let mut rows = SubscriberFile::open(file, wanted, locale, zone)?;
+    let bringing = Bringing { pool, keys, gone, leaves_out: rows.plan().leaves_out };
+    if rows.plan().preset.is_some_and(Preset::hides_who_left) {
+        output::remark(
+            "listmonk does not write who has left single lists: export only those whose subscription is confirmed",
+        );
+    }
     let name = mask_addresses(&file.file_name().unwrap_or_default().to_string_lossy());
-    note(&mut *pool.acquire().await?, Action::ImportStarted, &name, &json!({})).await?;
+    note(&mut *bringing.pool.acquire().await?, Action::ImportStarted, &name, &json!({})).await?;
     let mut told = Told::default();
     let mut batch = Vec::with_capacity(BATCH);
-    let now = Utc::now();
-    let terms = terms(rows.plan(), now);
     let ended = loop {
         let (line, said) = match rows.next(now) {
             Ok(Some(next)) => next,
@@ -89,12 +109,12 @@ pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()>
             Err(problem) => told.bad(line, &problem.to_string()),
         }
         if batch.len() == BATCH {
-            bring_in(&pool, &keys, &batch, terms, &mut told).await?;
+            bringing.bring_in(&batch, &mut told).await?;
             batch.clear();
         }
     };
     // Also where the file cannot be read on: who stands before comes in.
-    bring_in(&pool, &keys, &batch, terms, &mut told).await?;
+    bringing.bring_in(&batch, &mut told).await?;
     ended?;
     if json {
         return output::json(&told.tally);
@@ -103,8 +123,22 @@ pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()>
     Ok(())
 }
 
-fn terms(plan: &Plan, now: DateTime<Utc>) -> Terms {
-    Terms { leaves_out: plan.leaves_out, since: now }
+/// What the whole file says of those who are not to be mailed. Where it cannot be read on, nobody comes in from there; one
+/// that has a heading over such people is refused as a whole.
+fn not_to_be_mailed(mut file: SubscriberFile, now: DateTime<Utc>) -> anyhow::Result<Verdicts> {
+    let mut gone = Verdicts::new();
+    loop {
+        let said = match file.next(now) {
+            Ok(Some((_, said))) => said,
+            Err(error) if error.is::<Usage>() => return Err(error),
+            Ok(None) | Err(_) => return Ok(gone),
+        };
+        if let Ok(Said::Row(row)) = said
+            && row.listed != Listed::Active
+        {
+            people::add(&mut gone, &row);
+        }
+    }
 }
 
 fn in_words(tally: &Tally) -> String {
@@ -151,27 +185,33 @@ impl Told {
     }
 }
 
-async fn bring_in(
-    pool: &PgPool,
-    keys: &SecretKeys,
-    batch: &[Row],
-    terms: Terms,
-    told: &mut Told,
-) -> anyhow::Result<()> {
-    if batch.is_empty() {
-        return Ok(());
-    }
-    let mut transaction = pool.begin().await?;
-    let outcomes = import::batch(&mut transaction, keys, batch, terms, Utc::now()).await?;
-    transaction.commit().await?;
-    for (line, outcome) in outcomes {
-        told.tally.count(outcome);
-        if outcome == Imported::ActiveHere {
-            told.remark(
-                line,
-                "active here, although the list says that they left, bounced or complained; unchanged",
-            );
+/// Where people are brought in, and how.
+struct Bringing {
+    pool: PgPool,
+    keys: SecretKeys,
+    gone: Verdicts,
+    leaves_out: bool,
+}
+
+impl Bringing {
+    async fn bring_in(&self, batch: &[Row], told: &mut Told) -> anyhow::Result<()> {
+        if batch.is_empty() {
+            return Ok(());
         }
+        let mut transaction = self.pool.begin().await?;
+        let (gone, leaves_out) = (&self.gone, self.leaves_out);
+        let outcomes =
+            import::batch(&mut transaction, &self.keys, batch, gone, leaves_out, Utc::now()).await?;
+        transaction.commit().await?;
+        for (line, outcome) in outcomes {
+            told.tally.count(outcome);
+            if outcome == Imported::ActiveHere {
+                told.remark(
+                    line,
+                    "active here, although the list says that they left, bounced or complained; unchanged",
+                );
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }

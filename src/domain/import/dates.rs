@@ -13,6 +13,8 @@ use crate::domain::publication::TimeZone;
 pub enum DateProblem {
     /// No date is seen in it.
     Unreadable,
+    /// A number, as spreadsheets count days, in two ways that differ by four years.
+    Counted,
     /// Day and month could change places.
     Ambiguous,
     /// It has not come yet.
@@ -56,7 +58,7 @@ pub enum InState {
 #[must_use]
 pub fn in_state(text: &str) -> InState {
     let day = match read(text, TimeZone::default(), DateTime::UNIX_EPOCH) {
-        Err(DateProblem::Unreadable) => return InState::None,
+        Err(DateProblem::Unreadable | DateProblem::Counted) => return InState::None,
         Err(_) => return InState::Date,
         Ok(When::Day(day)) => day,
         Ok(When::Moment(at)) => at.date_naive(),
@@ -81,6 +83,13 @@ fn read(text: &str, zone: TimeZone, now: DateTime<Utc>) -> Result<When, DateProb
         // Seconds since 1970: what CleverReach writes.
         let seconds = text.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
         return seconds.map(When::Moment).ok_or(DateProblem::Unreadable);
+    }
+    // 2000 to 2099, as Excel counts.
+    let whole = text.split(['.', ',']).next().unwrap_or_default();
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b',');
+    if is_number && whole.len() == 5 && whole.parse().is_ok_and(|days: u32| (36_526..73_051).contains(&days))
+    {
+        return Err(DateProblem::Counted);
     }
     let (day, rest) = day_first(text, now)?;
     let rest = rest.trim_start_matches([',', ' ', 'T', 't']).trim_end_matches("Uhr").trim();
@@ -331,6 +340,9 @@ mod tests {
         for text in ["03/01/2025", "1/2/25", "03-01-2025"] {
             assert_eq!(at(text), Err(DateProblem::Ambiguous), "{text}");
         }
+        for text in ["45717", "45717.4201", "45717,42"] {
+            assert_eq!(at(text), Err(DateProblem::Counted), "{text}");
+        }
         for text in ["2999-01-01", "30.11.2026", "2026-11-29T13:00:00Z"] {
             assert_eq!(at(text), Err(DateProblem::Future), "{text}");
         }
@@ -338,7 +350,7 @@ mod tests {
             "",
             "gestern",
             "32.03.2025",
-            "45717",
+            "12345678",
             "-9999-01-01",
             "0000-00-00",
             "01.03.2025 25:00",

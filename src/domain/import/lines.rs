@@ -58,6 +58,16 @@ pub enum LineProblem {
         "consented_at must be a time in the past, such as 2025-03-01, 01.03.2025 or 2025-03-01T10:00:00Z"
     )]
     ConsentedAt,
+    /// A day as spreadsheets count them.
+    #[error(
+        "consented_at is a number, as spreadsheets count days; format the column as a date and save the list again"
+    )]
+    CountedDay,
+    /// The date says when a row was made, and not that somebody agreed.
+    #[error(
+        "the list says when this person was added by somebody else, and not that they agreed; give a day for those of whom no column says it"
+    )]
+    RowMade,
     /// A time to come.
     #[error("consented_at lies in the future")]
     Future,
@@ -92,6 +102,11 @@ pub enum LineProblem {
     /// Bytes that are no text, or not certainly.
     #[error("the line is not in the encoding of the file (UTF-8, if nothing else was said)")]
     NotText,
+    /// Letters beyond ASCII in an address of a file that is not UTF-8.
+    #[error(
+        "the address has a letter such as ä, and the file is not UTF-8, so it is not certain which; save the list as UTF-8"
+    )]
+    AddressEncoding,
     /// More fields than columns.
     #[error(
         "the line has {fields} fields, and the header names {width} columns; is a separator missing its quotes?"
@@ -141,6 +156,8 @@ impl LineProblem {
             Self::Email(AddressError::Invalid) => "email_invalid",
             Self::SeveralAddresses => "several_addresses",
             Self::ConsentedAt => "consented_at",
+            Self::CountedDay => "counted_day",
+            Self::RowMade => "row_made",
             Self::Future => "future",
             Self::AmbiguousDate => "ambiguous_date",
             Self::NoSource => "no_source",
@@ -150,6 +167,7 @@ impl LineProblem {
             Self::State(_) => "state",
             Self::StateElsewhere { .. } => "state_elsewhere",
             Self::NotText => "not_text",
+            Self::AddressEncoding => "address_encoding",
             Self::TooMany { .. } => "too_many",
             Self::TooFew { .. } => "too_few",
             Self::StrayQuote => "stray_quote",
@@ -162,6 +180,7 @@ impl From<DateProblem> for LineProblem {
     fn from(problem: DateProblem) -> Self {
         match problem {
             DateProblem::Unreadable => Self::ConsentedAt,
+            DateProblem::Counted => Self::CountedDay,
             DateProblem::Ambiguous => Self::AmbiguousDate,
             DateProblem::Future => Self::Future,
         }
@@ -207,12 +226,15 @@ impl Line {
             return Ok(Said::NeverConfirmed);
         }
         let is_active = listed == Listed::Active;
+        let of_all = plan.consented_at_of_all.filter(|at| *at <= now);
+        let only_row = plan.consented_at_with.map(field).transpose()?.is_some_and(|with| with.is_empty());
         let consented_at = match plan.consented_at.map(field).transpose()?.as_deref() {
-            // A list may no longer know when somebody agreed who has left.
-            Some("") if !is_active => None,
+            None | Some("") => of_all,
+            Some(_) if only_row && is_active && of_all.is_none() => return Err(LineProblem::RowMade),
+            Some(_) if only_row => of_all,
             Some(text) => Some(dates::past(text, plan.time_zone, now)?),
-            None => plan.consented_at_of_all.filter(|at| *at <= now),
         };
+        // A list may no longer know when somebody agreed who has left.
         if is_active && consented_at.is_none() {
             return Err(LineProblem::ConsentedAt);
         }
@@ -230,6 +252,15 @@ impl Line {
         };
         self.is_whole(plan)?;
         Ok(Said::Row(Row { line: self.number, email, locale, listed, consented_at, source }))
+    }
+
+    /// Whether it is a heading over other lines, such as "Abgemeldet:", which none of those below repeats.
+    #[must_use]
+    pub fn heads_others(&self, plan: &Plan) -> bool {
+        let fields = self.fields(plan);
+        let mut filled = fields.iter().filter(|field| !field.is_empty());
+        let only = filled.next().filter(|_| filled.next().is_none());
+        only.is_some_and(|text| !text.contains('@') && states::file_tells_of_leaving(text))
     }
 
     /// Whether its fields are certainly those that somebody has written.
@@ -252,7 +283,10 @@ impl Line {
             plan.encoding == Encoding::Windows1252 && field.is_some_and(|field| field.iter().any(is_odd))
         };
         let rare = |byte: &u8| matches!(byte, 0x81 | 0x83 | 0x86..=0x90 | 0x98..=0x9f);
-        if is_foreign(plan.email, |byte| !byte.is_ascii()) || is_foreign(plan.source, rare) {
+        if is_foreign(plan.email, |byte| !byte.is_ascii()) {
+            return Err(LineProblem::AddressEncoding);
+        }
+        if is_foreign(plan.source, rare) {
             return Err(LineProblem::NotText);
         }
         if plan.encoding == Encoding::Utf8 && fields.iter().any(|field| str::from_utf8(field).is_err()) {
@@ -278,7 +312,7 @@ impl Line {
 
     /// The worst that the list says.
     fn listed(&self, plan: &Plan) -> Result<Listed, LineProblem> {
-        let mut worst = Listed::Active;
+        let mut worst = plan.listed_as.unwrap_or(Listed::Active);
         for state in &plan.states {
             let value = self.field(plan, state.column)?;
             let fields = self.record.fields.len();
@@ -292,11 +326,11 @@ impl Line {
             worst = worst.max(read.ok_or_else(|| LineProblem::State(value.chars().take(60).collect()))?);
         }
         let elsewhere = |(column, bytes): (usize, &Vec<u8>)| {
-            let is_read = plan.uses(column) || plan.ignored.contains(&column);
-            let value = plan.encoding.text(bytes).filter(|_| !is_read)?;
+            let value = plan.encoding.text(bytes)?;
             let value = value.trim();
-            (states::says_no(value) || states::is_no(value))
-                .then(|| LineProblem::StateElsewhere { column: column + 1, value: value.to_owned() })
+            let shown = || value.chars().take(60).collect();
+            plan.tells_in(column, value)
+                .then(|| LineProblem::StateElsewhere { column: column + 1, value: shown() })
         };
         match self.record.fields.iter().enumerate().find_map(elsewhere) {
             Some(problem) if worst == Listed::Active => Err(problem),
@@ -319,14 +353,26 @@ impl Line {
     }
 }
 
-/// The address in a field: alone, or as mail programs write it, `Name <address>`.
-fn address(text: &str, parse: ParseAddress) -> Result<EmailAddress, LineProblem> {
+/// An address without the name that mail programs write before it: `Name <address>`.
+fn without_name(text: &str) -> &str {
     let bare = match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
-        Some((name, bare)) if !name.contains(['@', '<', '>', ';', ',']) => bare,
+        Some((name, bare)) if !name.contains(['@', '<', '>', ';']) => bare,
         _ => text,
     };
-    let bare = bare.trim().strip_prefix("mailto:").unwrap_or(bare);
-    parse(bare).map_err(|problem| {
+    let bare = bare.trim();
+    bare.strip_prefix("mailto:").unwrap_or(bare)
+}
+
+/// Whether a field holds an address, or several of them, and nothing else. A sentence with one in it does not.
+pub(super) fn holds_addresses(field: &str) -> bool {
+    let mut parts =
+        without_name(field.trim()).split([' ', ',', ';', '\t']).filter(|part| !part.is_empty()).peekable();
+    parts.peek().is_some() && parts.all(|part| part.contains('@'))
+}
+
+/// The address in a field.
+fn address(text: &str, parse: ParseAddress) -> Result<EmailAddress, LineProblem> {
+    parse(without_name(text)).map_err(|problem| {
         let several = text.matches('@').count() > 1 && text.contains([';', ',', ' ', '/', '|', '\n']);
         if several { LineProblem::SeveralAddresses } else { LineProblem::Email(problem) }
     })

@@ -8,9 +8,10 @@ use crate::domain::{locale::Locale, publication::TimeZone};
 
 pub use super::encoding::Encoding;
 use super::{
-    lines::Lines,
+    columns::{self, position},
+    lines::{self, Lines},
     presets::Preset,
-    states::{self, Means, plain},
+    states::{self, Listed, Means, plain},
 };
 
 /// How to read a file.
@@ -35,6 +36,8 @@ pub struct Plan {
     pub email: Option<usize>,
     /// The column that says when somebody agreed.
     pub consented_at: Option<usize>,
+    /// A column without which that date only says when the row was made.
+    pub consented_at_with: Option<usize>,
     /// The column that says where.
     pub source: Option<usize>,
     /// The column of the language.
@@ -43,9 +46,15 @@ pub struct Plan {
     pub states: Vec<StateColumn>,
     /// Columns that sound like a state, and are not to be read as one.
     pub ignored: Vec<usize>,
+    /// Columns that say nothing of a state, by their names.
+    pub silent: Vec<usize>,
+    /// Columns about who somebody is and where, by their names: only what is said in so many words counts there.
+    pub about_person: Vec<usize>,
+    /// What the list says of everybody in it, such as a file of those who have left.
+    pub listed_as: Option<Listed>,
     /// Those who left, bounced or complained are left out, and not kept as such.
     pub leaves_out: bool,
-    /// When everybody agreed, where no column says it.
+    /// When everybody agreed of whom no column says it.
     pub consented_at_of_all: Option<DateTime<Utc>>,
     /// Where everybody agreed, where no column says it.
     pub source_of_all: String,
@@ -108,55 +117,12 @@ impl Separator {
     }
 }
 
-/// What the columns are called elsewhere, in [`plain`] letters, the surest first.
-const EMAIL: &[&str] = &[
-    "email",
-    "emailadresse",
-    "emailaddress",
-    "mail",
-    "mailadresse",
-    "mailaddress",
-    "emailaddresse",
-    "subscriberemail",
-    "kontaktemail",
-    "abonnentenemail",
-    "address",
-    "adresse",
-];
-const CONSENTED_AT: &[&str] = &[
-    "consentedat",
-    "einwilligungam",
-    "eingewilligtam",
-    "einwilligungsdatum",
-    "einwilligung",
-    "confirmedat",
-    "confirmtime",
-    "bestaetigtam",
-    "optindate",
-    "optintime",
-    "optintimestamp",
-    "optin",
-    "angemeldetam",
-    "anmeldedatum",
-    "subscribedat",
-    "subscribedon",
-    "subscribeddate",
-    "subscribedate",
-    "subscriptiondate",
-    "subscribetime",
-    "abonniertam",
-    "eingetragenam",
-    "datum",
-    "date",
-];
-const SOURCE: &[&str] =
-    &["consentsource", "einwilligungsquelle", "optinsource", "quelle", "source", "herkunft"];
-const LOCALE: &[&str] = &["locale", "sprache", "language", "lang"];
-
 /// Records of the beginning that are looked at.
-const LOOKED_AT: usize = 200;
+pub const LOOKED_AT: usize = 200;
 /// Records before which the header stands.
 const TITLES: usize = 8;
+/// Columns that a list may have.
+pub const MOST_COLUMNS: usize = 1_000;
 
 impl Plan {
     /// What the beginning of a file looks like. `encoding` is of the whole file.
@@ -167,7 +133,7 @@ impl Plan {
         let separator = named.unwrap_or_else(|| {
             // The one that makes the most sense of it; the comma where none does.
             let score = |separator: &Separator| {
-                let plan = Self { separator: *separator, ..plan.clone() }.with_columns_of(beginning);
+                let plan = Self { separator: *separator, ..plan.clone() }.with_service_of(beginning);
                 let records = plan.records(beginning, LOOKED_AT);
                 let width = if plan.width > 0 { plan.width } else { records.first().map_or(0, Vec::len) };
                 let alike = records.iter().filter(|record| record.len() == width).count();
@@ -175,22 +141,32 @@ impl Plan {
             };
             Separator::ALL.into_iter().rev().max_by_key(score).unwrap_or_default()
         });
-        Self { separator, ..plan }.with_columns_of(beginning)
+        Self { separator, ..plan }.with_service_of(beginning)
     }
 
-    /// The same with separator and encoding as they are, and the columns guessed anew; as those of a preset, where one is
-    /// set.
+    /// The same, with the service seen by the columns, and those guessed anew.
+    #[must_use]
+    pub fn with_service_of(mut self, beginning: &[u8]) -> Self {
+        self.preset = None;
+        let plan = self.with_columns_of(beginning);
+        match Preset::of_header(&plan.names(beginning)) {
+            Some(preset) => Self { preset: Some(preset), ..plan }.with_columns_of(beginning),
+            None => plan,
+        }
+    }
+
+    /// The same with separator, encoding and service as they are, and the columns guessed anew.
     #[must_use]
     pub fn with_columns_of(mut self, beginning: &[u8]) -> Self {
         self.ends_with_cr = !beginning.contains(&b'\n') && beginning.contains(&b'\r');
         (self.skipped, self.has_header, self.width) = (0, false, 0);
         let numbered = self.numbered(beginning, LOOKED_AT);
         // An address names no column: where one comes first, the file begins with somebody.
-        let is_address = |field: &String| field.contains('@') && !field.contains([' ', ',', ';', '\t']);
+        let is_address = |field: &String| lines::holds_addresses(field);
         let first = numbered.iter().position(|(_, fields)| fields.iter().any(is_address));
         let before = &numbered[..first.unwrap_or(numbered.len()).min(TITLES)];
         let before: Vec<_> = before.iter().filter(|(_, fields)| !is_separator_line(fields)).collect();
-        let names_email = |fields: &[String]| position(fields, EMAIL).is_some();
+        let names_email = |fields: &[String]| position(fields, columns::EMAIL).is_some();
         // Names that nobody knows stand right above the first address; where there is none, in the first line.
         let above = if first.is_some_and(|first| first <= TITLES) { before.last() } else { before.first() };
         let header = before.iter().find(|(_, fields)| names_email(fields)).or(above).copied();
@@ -206,20 +182,43 @@ impl Plan {
         if !self.has_header {
             self.width = commonest(numbered.iter().map(|(_, fields)| fields.len()));
         }
-        self.preset = self.preset.or_else(|| Preset::of_header(names));
         let address = first.and_then(|first| numbered[first].1.iter().position(is_address));
-        self.email = position(names, EMAIL).or(address);
-        self.consented_at = self
+        self.email = position(names, columns::EMAIL).or(address);
+        (self.source, self.locale) = (position(names, columns::SOURCE), position(names, columns::LOCALE));
+        self.with_date_of(names).with_states_of(names)
+    }
+
+    /// With the column that says when somebody agreed: as the service says, otherwise by its name.
+    fn with_date_of(mut self, names: &[String]) -> Self {
+        let of_service = self.preset.and_then(|preset| position(names, preset.consented_at()));
+        self.consented_at = of_service.or_else(|| position(names, columns::CONSENTED_AT));
+        self.consented_at_with = self
             .preset
-            .and_then(|preset| position(names, preset.consented_at()))
-            .or_else(|| position(names, CONSENTED_AT));
-        (self.source, self.locale) = (position(names, SOURCE), position(names, LOCALE));
-        let known =
-            |(column, name): (usize, &String)| Some(StateColumn { column, means: Means::of_column(name)? });
+            .and_then(|preset| position(names, preset.consented_at_with()))
+            .filter(|column| of_service.is_some_and(|date| date != *column));
+        self
+    }
+
+    /// With the columns that say, or do not say, whether somebody is to be mailed.
+    fn with_states_of(mut self, names: &[String]) -> Self {
         let (email, source, locale) = (self.email, self.source, self.locale);
-        let is_free = |state: &StateColumn| ![email, source, locale].contains(&Some(state.column));
-        self.states = names.iter().enumerate().filter_map(known).filter(is_free).collect();
-        self.ignored = Vec::new();
+        let preset = self.preset;
+        (self.states, self.ignored) = (Vec::new(), Vec::new());
+        (self.silent, self.about_person) = (Vec::new(), Vec::new());
+        for (column, name) in names.iter().enumerate() {
+            let plain = plain(name);
+            let is_passed = preset.is_some_and(|preset| preset.passed().contains(&plain.as_str()));
+            let means = preset.and_then(|preset| preset.means(&plain)).or_else(|| columns::means(name));
+            if is_passed || columns::says_nothing(&plain) {
+                self.silent.push(column);
+            } else if columns::is_about_person(&plain) {
+                self.about_person.push(column);
+            } else if let Some(means) = means
+                && ![email, source, locale].contains(&Some(column))
+            {
+                self.states.push(StateColumn { column, means });
+            }
+        }
         self
     }
 
@@ -229,27 +228,56 @@ impl Plan {
     pub fn asked(&self, beginning: &[u8]) -> Vec<usize> {
         let records = self.records(beginning, LOOKED_AT);
         let names = self.names(beginning);
-        // Below a header what goes beyond it is a bad line anyway.
-        let longest = records.iter().map(Vec::len).max().unwrap_or_default();
-        let width = if self.has_header { self.width } else { longest };
         let behind = records.iter().skip(usize::from(self.has_header));
-        (0..width)
+        (0..self.columns_in(&records))
             .filter(|column| {
-                if self.uses(*column) || self.ignored.contains(column) {
+                if self.uses(*column) || self.ignored.contains(column) || self.silent.contains(column) {
                     return false;
                 }
-                let name = names.get(*column).map_or("", String::as_str);
-                let plain = plain(name);
-                let is_passed = self.preset.is_some_and(|preset| preset.passed().contains(&plain.as_str()));
-                if is_passed || states::says_nothing(&plain) {
-                    return false;
-                }
-                let values = behind.clone().filter_map(|record| record.get(*column)).map(String::as_str);
-                states::sounds_like_one(name)
-                    || states::are_like_states(values.clone())
-                    || values.clone().any(|value| states::says_no(value) || states::is_no(value))
+                let values = || behind.clone().filter_map(|record| record.get(*column)).map(String::as_str);
+                let is_person = self.about_person.contains(column);
+                names.get(*column).is_some_and(|name| columns::sounds_like_state(name))
+                    || (!is_person && states::are_like_states(values()))
+                    || values().any(|value| self.tells_in(*column, value))
             })
             .collect()
+    }
+
+    /// Whether a value tells of leaving, in a column that is not read as a state.
+    #[must_use]
+    pub fn tells_in(&self, column: usize, value: &str) -> bool {
+        let tells = || states::tells_of_leaving(value).is_some();
+        if self.uses(column) || self.ignored.contains(&column) || self.silent.contains(&column) {
+            false
+        } else if self.about_person.contains(&column) {
+            tells()
+        } else {
+            states::says_no(value) || states::is_no(value) || tells()
+        }
+    }
+
+    /// How many columns there are at the beginning.
+    #[must_use]
+    pub fn columns(&self, beginning: &[u8]) -> usize {
+        self.columns_in(&self.records(beginning, LOOKED_AT))
+    }
+
+    fn columns_in(&self, records: &[Vec<String>]) -> usize {
+        // Below a header what goes beyond it is a bad line anyway.
+        let longest = records.iter().map(Vec::len).max().unwrap_or_default();
+        if self.has_header { self.width } else { longest }
+    }
+
+    /// Whether nobody in the list is to be mailed: then no consent is needed.
+    #[must_use]
+    pub fn is_of_others(&self) -> bool {
+        self.listed_as.is_some_and(|listed| listed != Listed::Active)
+    }
+
+    /// Whether the name of a file tells of leaving, while nothing in it says of whom, and nobody has said so yet.
+    #[must_use]
+    pub fn asks_of_everybody(&self, file_name: &str) -> bool {
+        self.listed_as.is_none() && self.states.is_empty() && states::file_tells_of_leaving(file_name)
     }
 
     /// Whether something is read from a column.
@@ -259,20 +287,26 @@ impl Plan {
             || self.states.iter().any(|state| state.column == column)
     }
 
-    /// The columns of a file that names them as ours do, or as those of a known service.
+    /// The columns of a file that names them as ours do, or as those of a known service. The column of the date may be
+    /// named; no other is taken for it than `consented_at` and what the service says holds it.
     ///
     /// # Errors
     /// The name of a column that is missing.
-    pub fn by_name(mut self, beginning: &[u8]) -> Result<Self, &'static str> {
+    pub fn by_name(mut self, beginning: &[u8], date: Option<usize>) -> Result<Self, &'static str> {
         let header = self.names(beginning);
         let find = |name: &str| header.iter().position(|field| field.trim().eq_ignore_ascii_case(name));
-        let is_service = self.preset.is_some();
-        let of = |name, guessed: Option<usize>| find(name).or(guessed.filter(|_| is_service));
-        self.email = of("email", self.email);
-        self.consented_at = of("consented_at", self.consented_at);
+        let of_service = |column: Option<usize>| column.filter(|_| self.preset.is_some());
+        let named = date.or_else(|| find("consented_at"));
+        let known = self.preset.and_then(|preset| position(&header, preset.consented_at()));
+        self.email = find("email").or(of_service(self.email));
+        self.locale = find("locale").or(of_service(self.locale));
         self.source = find("consent_source");
-        self.locale = of("locale", self.locale);
+        self.consented_at_with = self.consented_at_with.filter(|_| named.is_none());
+        self.consented_at = named.or(known);
         self.email.ok_or("email")?;
+        if self.is_of_others() {
+            return Ok(self);
+        }
         if self.consented_at.is_none() && self.consented_at_of_all.is_none() {
             return Err("consented_at");
         }
@@ -313,12 +347,6 @@ impl Plan {
         }
         shown
     }
-}
-
-/// The first of these names that a column has.
-fn position(header: &[String], names: &[&str]) -> Option<usize> {
-    let header: Vec<String> = header.iter().map(|name| plain(name)).collect();
-    names.iter().find_map(|name| header.iter().position(|field| field == name))
 }
 
 /// What Excel writes before a file to say what separates its columns: `sep=;`.
@@ -388,50 +416,148 @@ mod tests {
             (plan.separator, plan.skipped, plan.has_header, plan.width),
             (Separator::Semicolon, 3, true, 3)
         );
-        assert_eq!((plan.email, plan.consented_at), (Some(1), Some(2)));
+        assert_eq!((plan.email, plan.consented_at), (Some(1), None), "a date of what?");
         let plan = guess(b"Strasse und Adresse;E-Mail;Adresse\rx;mia@example.org;y\r");
         assert_eq!((plan.ends_with_cr, plan.email, plan.separator), (true, Some(1), Separator::Semicolon));
     }
 
-    /// One header of each service, in the order of [`Preset::ALL`], with the columns that tell a state.
-    const EXPORTS: [(&str, &[&str]); 10] = [
-        ("email,locale,state,confirmed_at,state_changed_at,id,consented_at,consent_source", &["state"]),
+    /// Exports as the services write them: header, the columns that tell a state, the column of the consent's date.
+    const EXPORTS: [(Preset, &str, &[&str], Option<&str>); 15] = [
         (
-            "Email Address,First Name,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,LAST_CHANGED,UNSUB_TIME,UNSUB_REASON,LEID,EUID,NOTES,TAGS",
+            Preset::Rundbrief,
+            "email,locale,state,confirmed_at,state_changed_at,id,consented_at,consent_source",
+            &["state"],
+            Some("consented_at"),
+        ),
+        (
+            Preset::Mailchimp,
+            "Email Address,First Name,Last Name,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,LATITUDE,LONGITUDE,GMTOFF,DSTOFF,TIMEZONE,CC,REGION,LAST_CHANGED,LEID,EUID,NOTES,TAGS",
+            &[],
+            Some("CONFIRM_TIME"),
+        ),
+        (
+            Preset::Mailchimp,
+            "Email Address,First Name,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,LAST_CHANGED,UNSUB_TIME,UNSUB_CAMPAIGN_TITLE,UNSUB_CAMPAIGN_ID,UNSUB_REASON,UNSUB_REASON_OTHER,LEID,EUID,NOTES,TAGS",
             &["UNSUB_TIME"],
+            Some("CONFIRM_TIME"),
         ),
         (
-            "CONTACT ID;EMAIL;FIRSTNAME;SMS;EMAIL_BLACKLISTED;SMS_BLACKLISTED;ADDED_TIME;MODIFIED_TIME",
+            Preset::Mailchimp,
+            "Email Address,First Name,CLEAN_TIME,CLEAN_CAMPAIGN_TITLE,CLEAN_CAMPAIGN_ID,LEID,EUID",
+            &["CLEAN_TIME"],
+            None,
+        ),
+        (
+            Preset::Brevo,
+            "CONTACT ID;EMAIL;FIRSTNAME;LASTNAME;SMS;EMAIL_BLACKLISTED;SMS_BLACKLISTED;ADDED_TIME;MODIFIED_TIME",
             &["EMAIL_BLACKLISTED"],
+            None,
         ),
         (
+            Preset::CleverReach,
             "Email;Registered;Activated;Deactivated;Bounced;Source;Status",
             &["Activated", "Deactivated", "Bounced", "Status"],
+            None,
         ),
-        ("email;firstname;lastname;status;activated;deleted;created_on", &["status", "activated", "deleted"]),
-        ("uuid,email,name,attributes,status,created_at,updated_at", &["status"]),
-        ("Email,First name,Last name,External ID,Status,Data", &["Status"]),
         (
-            "id,email,name,note,subscribed_to_emails,complimentary_plan,stripe_customer_id,created_at,deleted_at,labels",
+            Preset::CleverReach,
+            "E-Mail;Registrierungsdatum;Aktivierungsdatum;Deaktivierungsdatum;Quelle",
+            &["Aktivierungsdatum", "Deaktivierungsdatum"],
+            None,
+        ),
+        (
+            Preset::Rapidmail,
+            "email;firstname;lastname;status;created;created_ip;activated;activated_ip;deleted",
+            &["status", "deleted"],
+            Some("activated"),
+        ),
+        (Preset::Listmonk, "uuid,email,name,attributes,status,created_at,updated_at", &["status"], None),
+        (Preset::Keila, "Email,First name,Last name,Data,Status,External ID", &["Status"], None),
+        (
+            Preset::Ghost,
+            "id,email,name,note,subscribed_to_emails,complimentary_plan,stripe_customer_id,created_at,deleted_at,labels,tiers,gift_id",
             &["subscribed_to_emails", "deleted_at"],
+            None,
         ),
         (
+            Preset::PhpList,
+            "id\tEmail\tIs this subscriber confirmed\tIs this subscriber blacklisted\tDid this subscriber manually confirm\tNumber of bounces\tEntered\tLast Modified\tUnique ID\tSend this subscriber HTML emails\tRSS Frequency\tIs this account disabled?\tAdditional data\tForeign Key\tList Membership",
+            &[
+                "Is this subscriber confirmed",
+                "Is this subscriber blacklisted",
+                "Is this account disabled?",
+                "List Membership",
+            ],
+            None,
+        ),
+        (
+            Preset::PhpList,
             "id,email,confirmed,blacklisted,optedin,bouncecount,entered,modified,uniqid,htmlemail,disabled,foreignkey",
             &["confirmed", "blacklisted", "disabled"],
+            None,
         ),
-        ("Name,Email,Last activity,Status", &["Status"]),
+        (
+            Preset::PhpList,
+            "id,Email,Is this user confirmed,Is this user blacklisted,Did this user manually confirm,Number of bounces,Entered",
+            &["Is this user confirmed", "Is this user blacklisted"],
+            None,
+        ),
+        (Preset::Sendy, "Name,Email,Last activity,Status", &["Status"], None),
     ];
 
     #[test]
-    fn invariant_11_every_column_of_a_known_service_that_tells_a_state_is_read() {
-        for (preset, (header, told)) in Preset::ALL.into_iter().zip(EXPORTS) {
+    fn invariant_11_an_export_of_a_known_service_is_read_as_the_service_means_it() {
+        for (preset, header, told, date) in EXPORTS {
             let plan = guess(format!("{header}\n").as_bytes());
             assert_eq!(plan.preset, Some(preset), "{header}");
             let names = plan.names(header.as_bytes());
             let read: Vec<&str> = plan.states.iter().map(|state| names[state.column].as_str()).collect();
             assert_eq!(read, told, "{header}");
+            assert_eq!(plan.consented_at.map(|column| names[column].as_str()), date, "{header}");
             assert!(plan.email.is_some() && plan.asked(header.as_bytes()).is_empty(), "{header}");
         }
+        assert!(Preset::ALL.iter().all(|preset| EXPORTS.iter().any(|(known, ..)| known == preset)));
+    }
+
+    #[test]
+    fn no_service_is_seen_where_somebody_has_said_that_it_is_none() {
+        let file = b"Name,Email,Last activity,Status,created_at\n";
+        let plan = guess(file);
+        assert_eq!(plan.preset, Some(Preset::Sendy));
+        assert_eq!(Plan { preset: None, ..plan }.with_columns_of(file).preset, None);
+    }
+
+    #[test]
+    fn a_first_line_with_an_address_is_somebody_and_names_no_columns() {
+        for file in [
+            "Mia <mia@example.org>\nOtto <otto@example.org>\n",
+            "\"Müller, Mia\" <mia@example.org>;x\n",
+            "mia@example.org; m@example.org\n",
+            "mailto:mia@example.org\n",
+        ] {
+            let plan = guess(file.as_bytes());
+            assert!(!plan.has_header && plan.skipped == 0, "{file}");
+        }
+        let plan = guess("Fragen an info@example.org\nName;E-Mail\nMia;mia@example.org\n".as_bytes());
+        assert_eq!((plan.has_header, plan.skipped, plan.email), (true, 1, Some(1)));
+    }
+
+    #[test]
+    fn what_is_about_somebodys_person_is_not_asked_about() {
+        let file = "id,E-Mail,Vorname,Nachname,Ort,Land,Firma,Sprache,Anrede,Telefon\n\
+            1,a@example.org,Neu,Junk,Left,NO,Bounce GmbH,de,Frau,0\n"
+            .as_bytes();
+        assert_eq!(guess(file).asked(file), [6], "one of these words could mean it");
+        let file =
+            "id,E-Mail,Vorname,Nachname,Ort,Land,Firma,Sprache\n1,a@example.org,Neu,Junk,Left,NO,X AG,de\n"
+                .as_bytes();
+        assert_eq!(guess(file).asked(file), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn invariant_11_remarks_and_tags_that_tell_of_leaving_are_asked_about() {
+        let file = "email,Notiz,Tags,Firma\na@example.org,,VIP,X\nb@example.org,hat sich am 3.4. abgemeldet,\"VIP, unsubscribed\",X\n";
+        assert_eq!(guess(file.as_bytes()).asked(file.as_bytes()), [1, 2]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::states::plain;
+use super::states::{Means, plain};
 
 /// Where a list was exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,42 +84,89 @@ impl Preset {
                 &["memberrating", "optintime"],
                 &["emailaddress", "optintime"],
                 &["emailaddress", "euid"],
+                &["leid", "euid"],
                 &["unsubtime"],
                 &["cleantime"],
             ],
-            Self::Brevo => &[&["emailblacklisted"], &["emailblocklisted"]],
-            Self::CleverReach => &[&["registered", "activated"], &["activated", "deactivated"]],
-            Self::Rapidmail => &[&["recipientlistid"], &["status", "activated", "deleted"]],
+            Self::Brevo => {
+                &[&["emailblacklisted"], &["emailblocklisted"], &["email", "addedtime", "modifiedtime"]]
+            }
+            Self::CleverReach => &[
+                &["registered", "activated"],
+                &["activated", "deactivated"],
+                &["registrierungsdatum", "aktivierungsdatum"],
+                &["registriertam", "aktiviertam"],
+            ],
+            Self::Rapidmail => &[
+                &["recipientlistid"],
+                &["status", "activated", "deleted"],
+                &["status", "created", "activated"],
+                &["createdip", "activatedip"],
+            ],
             Self::Listmonk => &[&["uuid", "status", "attributes"]],
             Self::Keila => &[&["status", "externalid", "data"], &["status", "firstname", "data"]],
             Self::Ghost => &[&["subscribedtoemails"]],
-            Self::PhpList => &[&["confirmed", "blacklisted"], &["htmlemail", "uniqid"]],
+            // By the names in its tables, and by the labels that its page writes.
+            Self::PhpList => &[
+                &["confirmed", "blacklisted"],
+                &["htmlemail", "uniqid"],
+                &["isthissubscriberconfirmed"],
+                &["isthissubscriberblacklisted"],
+                &["isthisuserconfirmed"],
+                &["isthisuserblacklisted"],
+                &["sendthissubscriberhtmlemails"],
+            ],
             Self::Sendy => &[&["name", "email", "lastactivity", "status"]],
         }
     }
 
-    /// Columns that say when somebody agreed, in this service; the best first.
+    /// Columns of which the service says that they hold when somebody agreed or confirmed; the best first.
+    ///
+    /// None of those that hold when a row was made: Brevo's `ADDED_TIME`, listmonk's and Ghost's `created_at`, phpList's
+    /// `entered`, `CleverReach`'s `registered` (and its `activated`, which whoever brings in a list sets as well).
+    /// rapidmail's help calls `activated` the time of the confirmation.
     #[must_use]
-    pub fn consented_at(self) -> &'static [&'static str] {
+    pub fn consented_at(self) -> &'static str {
         match self {
-            Self::Rundbrief => &["consentedat"],
-            Self::Mailchimp => &["confirmtime", "optintime"],
-            Self::Brevo => &["addedtime", "createdat"],
-            Self::CleverReach => &["activated", "registered"],
-            Self::Rapidmail => &["activated", "createdon", "created"],
-            Self::Listmonk | Self::Ghost => &["createdat"],
-            Self::Keila => &["insertedat"],
-            Self::PhpList => &["entered", "created"],
-            Self::Sendy => &["joined", "timestamp", "date"],
+            Self::Rundbrief => "consentedat",
+            Self::Mailchimp => "confirmtime optintime",
+            Self::Rapidmail => "activated",
+            Self::Keila => "doubleoptinat",
+            Self::Brevo | Self::CleverReach | Self::Listmonk | Self::Ghost | Self::PhpList | Self::Sendy => {
+                ""
+            }
         }
+    }
+
+    /// A column without which that date is only when the row was made: Mailchimp writes `CONFIRM_TIME` also for people
+    /// whom somebody has imported, and `OPTIN_TIME` only for those who have filled in a form.
+    #[must_use]
+    pub fn consented_at_with(self) -> &'static str {
+        if self == Self::Mailchimp { "optintime" } else { "" }
+    }
+
+    /// Whether its export may hold people who have left without saying so.
+    ///
+    /// listmonk writes whether somebody is blocked altogether, and not which lists they have left.
+    #[must_use]
+    pub fn hides_who_left(self) -> bool {
+        self == Self::Listmonk
+    }
+
+    /// Columns that mean something else in this service than elsewhere.
+    pub(super) fn means(self, name: &str) -> Option<Means> {
+        // The names of the lists that somebody is on, or "No Lists".
+        (self == Self::PhpList && name == "listmembership").then_some(Means::Remarks)
     }
 
     /// Columns that sound like a state, and are none in this service.
     pub(super) fn passed(self) -> &'static [&'static str] {
         match self {
-            Self::PhpList => &["htmlemail", "optedin", "rssfrequency", "sendhtml"],
-            Self::Ghost => &["complimentaryplan"],
-            Self::CleverReach => &["registered"],
+            Self::PhpList => {
+                &["optedin", "didthissubscribermanuallyconfirm", "didthisusermanuallyconfirm", "sendhtml"]
+            }
+            // Empty also for those whom somebody has imported; `status` says who never confirmed.
+            Self::Rapidmail => &["activated"],
             _ => &[],
         }
     }

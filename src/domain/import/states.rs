@@ -1,7 +1,9 @@
-//! What a list says of somebody's state: the columns that tell it, and their words, in German and English, of the services
-//! that people come from.
+//! What a value says of somebody's state: the words of the services that people come from, and of people, in German and
+//! English.
 //!
 //! A value that is not known is never taken for "active".
+
+use std::{collections::HashMap, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,12 +41,44 @@ pub enum Means {
     Bounced,
     /// The same of complaints.
     Complained,
+    /// Notes or tags: what they say counts where it tells of leaving, and nothing else does.
+    Remarks,
+}
+
+impl Listed {
+    /// Those that a list can say of everybody in it.
+    pub const OF_EVERYBODY: [Self; 4] = [Self::Active, Self::Left, Self::Bounced, Self::Complained];
+
+    /// Its name in forms and flags.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "subscribed",
+            Self::NeverConfirmed => "never_confirmed",
+            Self::Left => "left",
+            Self::Bounced => "bounced",
+            Self::Complained => "complained",
+        }
+    }
+
+    /// The one with this name, of those that a list can say of everybody.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::OF_EVERYBODY.into_iter().find(|listed| listed.name() == name)
+    }
 }
 
 impl Means {
     /// Every one.
-    pub const ALL: [Self; 6] =
-        [Self::Words, Self::Subscribed, Self::Confirmed, Self::Left, Self::Bounced, Self::Complained];
+    pub const ALL: [Self; 7] = [
+        Self::Words,
+        Self::Subscribed,
+        Self::Confirmed,
+        Self::Left,
+        Self::Bounced,
+        Self::Complained,
+        Self::Remarks,
+    ];
 
     /// Its name in forms and flags.
     #[must_use]
@@ -56,6 +90,7 @@ impl Means {
             Self::Left => "left",
             Self::Bounced => "bounced",
             Self::Complained => "complained",
+            Self::Remarks => "remarks",
         }
     }
 
@@ -65,13 +100,6 @@ impl Means {
         Self::ALL.into_iter().find(|means| means.name() == name)
     }
 
-    /// What a column of this name tells, if it is known to tell a state.
-    #[must_use]
-    pub fn of_column(name: &str) -> Option<Self> {
-        let name = plain(name);
-        COLUMNS.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(means, _)| *means)
-    }
-
     /// What a value says; nothing when it is not known.
     #[must_use]
     pub fn read(self, value: &str) -> Option<Listed> {
@@ -79,6 +107,10 @@ impl Means {
         let answer = Answer::of(value, &word);
         let gone = match self {
             Self::Words => return word_state(&word),
+            Self::Remarks => {
+                let as_a_whole = word_state(&word).filter(|listed| *listed > Listed::NeverConfirmed);
+                return Some(as_a_whole.max(tells_of_leaving(value)).unwrap_or(Listed::Active));
+            }
             Self::Subscribed => {
                 return match answer {
                     Some(Answer::Yes) => Some(Listed::Active),
@@ -184,6 +216,74 @@ pub fn says_no(value: &str) -> bool {
     is_waiting || word_state(&word).is_some_and(|listed| listed > Listed::NeverConfirmed)
 }
 
+/// What a remark or a tag says in words that mean nothing else: that its owner left, for one.
+#[must_use]
+pub fn tells_of_leaving(text: &str) -> Option<Listed> {
+    static KNOWN: LazyLock<HashMap<&str, Listed>> = LazyLock::new(|| {
+        let words =
+            REMARKS.iter().flat_map(|(listed, words)| words.split_whitespace().map(|word| (word, *listed)));
+        words.collect()
+    });
+    let mut worst = None;
+    let mut before = String::new();
+    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        // None of the words is longer.
+        let word = if word.len() > 40 { String::new() } else { plain(word) };
+        worst = worst.max(KNOWN.get(word.as_str()).copied());
+        if !before.is_empty() && !word.is_empty() {
+            worst = worst.max(KNOWN.get(format!("{before}-{word}").as_str()).copied());
+        }
+        before = word;
+    }
+    worst
+}
+
+/// Whether the name of a file is one that services, or people, give to lists of those who are not to be mailed.
+#[must_use]
+pub fn file_tells_of_leaving(name: &str) -> bool {
+    let others = [
+        "cleaned",
+        "unconfirmed",
+        "nonsubscribed",
+        "unbestaetigt",
+        "abmeldungen",
+        "sperrliste",
+        "suppression",
+        "suppressions",
+        "austritte",
+        "ehemalige",
+        "spam",
+        "pending",
+    ];
+    let mut words = name.split(|c: char| !c.is_alphanumeric()).map(plain);
+    tells_of_leaving(name).is_some() || words.any(|word| others.contains(&word.as_str()))
+}
+
+/// Words of remarks, and pairs of words, that tell of leaving.
+const REMARKS: [(Listed, &str); 3] = [
+    (
+        Listed::Left,
+        "abgemeldet abmeldung abmeldungen abmelden abgemeldete abgemeldeter unsubscribed unsubscribe unsubscribes unsub optout optedout \
+         opt-out opted-out abbestellt abbestellung abbestellen ausgetragen austragen ausgetreten austritt ausgetretene gekuendigt \
+         kuendigung widerrufen widerruf widersprochen widerspruch revoked blacklist blacklisted blocklist blocklisted \
+         gesperrt suppressed deaktiviert deactivated inaktiv inactive geloescht deleted verstorben deceased \
+         keine-mail keine-mails keine-email keine-emails keine-post keine-newsletter keine-werbung keine-einwilligung kein-mail \
+         kein-newsletter keinen-newsletter keinen-kontakt kein-interesse kein-kontakt nicht-mehr nicht-anschreiben \
+         nicht-kontaktieren nicht-mailen bitte-nicht will-nicht moechte-nicht moechte-keine moechte-keinen will-keine \
+         will-keinen nicht-angemeldet nicht-abonniert nicht-zugestimmt no-mail no-mails no-email no-emails no-newsletter \
+         no-consent do-not dont-mail not-subscribed no-longer no-lists",
+    ),
+    (
+        Listed::Bounced,
+        "bounced bounce bounces hardbounce hardbounced softbounce softbounced hard-bounce soft-bounce unzustellbar \
+         undeliverable undelivered unerreichbar unreachable mailbox-voll postfach-voll nicht-zustellbar",
+    ),
+    (
+        Listed::Complained,
+        "complained complaint complaints beschwert beschwerde spambeschwerde as-spam spam-complaint",
+    ),
+];
+
 /// Whether a value is a plain "no". Single letters and numbers may mean anything elsewhere.
 #[must_use]
 pub fn is_no(value: &str) -> bool {
@@ -202,19 +302,6 @@ pub fn are_like_states<'a>(values: impl Iterator<Item = &'a str>) -> bool {
         any = true;
     }
     any
-}
-
-/// Whether a column's name sounds like a state, without being known as one.
-#[must_use]
-pub fn sounds_like_one(name: &str) -> bool {
-    let name = plain(name);
-    !says_nothing(&name) && (name == "opt" || PARTS.iter().any(|part| name.contains(part)))
-}
-
-/// Whether a column of this name, in [`plain`] letters, is known to say nothing of a state.
-#[must_use]
-pub fn says_nothing(name: &str) -> bool {
-    NOTHING.contains(&name)
 }
 
 const WORDS: [(Listed, &[&str]); 5] = [
@@ -315,6 +402,19 @@ const WORDS: [(Listed, &[&str]); 5] = [
             "nichtmehrabonniert",
             "abbestellt",
             "ausgeschlossen",
+            "ausgetreten",
+            "beendet",
+            "abgelaufen",
+            "expired",
+            "ended",
+            "storniert",
+            "ruhend",
+            "pausiert",
+            "paused",
+            "verstorben",
+            "abgelehnt",
+            "declined",
+            "denied",
         ],
     ),
     (
@@ -363,298 +463,10 @@ const WORDS: [(Listed, &[&str]); 5] = [
     ),
 ];
 
-const COLUMNS: [(Means, &[&str]); 6] = [
-    (
-        Means::Words,
-        &[
-            "status",
-            "state",
-            "zustand",
-            "subscriptionstatus",
-            "subscriberstatus",
-            "memberstatus",
-            "emailstatus",
-            "abostatus",
-            "abonnementstatus",
-            "empfaengerstatus",
-            "newsletterstatus",
-            "kontaktstatus",
-            "contactstatus",
-            "userstatus",
-            "mailstatus",
-            "marketingstatus",
-            "emailmarketingstatus",
-            "emailsubscriptionstatus",
-            "optinstatus",
-            "anmeldestatus",
-        ],
-    ),
-    (
-        Means::Subscribed,
-        &[
-            "subscribed",
-            "issubscribed",
-            "subscribedtoemails",
-            "abonniert",
-            "angemeldet",
-            "aktiv",
-            "active",
-            "isactive",
-            "istaktiv",
-            "enabled",
-            "isenabled",
-            "acceptsmarketing",
-            "acceptsemailmarketing",
-        ],
-    ),
-    (
-        Means::Confirmed,
-        &[
-            "confirmed",
-            "isconfirmed",
-            "bestaetigt",
-            "verified",
-            "isverified",
-            "activated",
-            "aktiviert",
-            "aktiviertam",
-            "activatedat",
-            "emailconfirmed",
-            "emailverified",
-        ],
-    ),
-    (
-        Means::Left,
-        &[
-            "unsubscribed",
-            "unsubscribedat",
-            "unsubscribedon",
-            "unsubscribetime",
-            "unsubscribedate",
-            "unsubscribeddate",
-            "unsubtime",
-            "isunsubscribed",
-            "abgemeldet",
-            "abgemeldetam",
-            "abmeldedatum",
-            "abmeldung",
-            "abmeldungam",
-            "ausgetragen",
-            "ausgetragenam",
-            "austragungsdatum",
-            "deaktiviert",
-            "deaktiviertam",
-            "deactivated",
-            "deactivatedat",
-            "disabled",
-            "isdisabled",
-            "blacklisted",
-            "isblacklisted",
-            "blocklisted",
-            "isblocklisted",
-            "blacklist",
-            "blocklist",
-            "blocked",
-            "isblocked",
-            "emailblacklisted",
-            "emailblocklisted",
-            "gesperrt",
-            "gesperrtam",
-            "blockiert",
-            "optout",
-            "optoutdate",
-            "optouttime",
-            "optoutat",
-            "optedout",
-            "emailoptout",
-            "hasoptedoutofemail",
-            "deleted",
-            "isdeleted",
-            "deletedat",
-            "geloescht",
-            "geloeschtam",
-            "widerruf",
-            "widerrufen",
-            "widerrufenam",
-            "gekuendigt",
-            "gekuendigtam",
-            "emaildisabled",
-            "suppressed",
-            "donotemail",
-            "donotmail",
-            "abbestellt",
-            "abbestelltam",
-        ],
-    ),
-    (
-        Means::Bounced,
-        &[
-            "bounced",
-            "isbounced",
-            "bouncedat",
-            "bouncetime",
-            "bouncedate",
-            "hardbounced",
-            "hardbounce",
-            "cleaned",
-            "cleantime",
-            "cleanedat",
-            "unzustellbar",
-            "unreachable",
-            "undeliverable",
-        ],
-    ),
-    (
-        Means::Complained,
-        &[
-            "complained",
-            "complainedat",
-            "complaint",
-            "complainttime",
-            "spam",
-            "markedasspam",
-            "spamreport",
-            "spamreported",
-            "abuse",
-            "beschwerde",
-            "beschwertam",
-            "reportedspam",
-        ],
-    ),
-];
-
-/// Parts of names that sound like a state.
-const PARTS: [&str; 75] = [
-    "status",
-    "state",
-    "zustand",
-    "austritt",
-    "ausgetret",
-    "abgang",
-    "left",
-    "exit",
-    "newsletter",
-    "abo",
-    "mailing",
-    "werbung",
-    "kontaktverb",
-    "anschreib",
-    "verstorben",
-    "doi",
-    "subscri",
-    "abonn",
-    "optin",
-    "optout",
-    "optedin",
-    "optedout",
-    "block",
-    "blacklist",
-    "sperr",
-    "bounce",
-    "abgemeld",
-    "abmeld",
-    "angemeld",
-    "anmeld",
-    "aktiv",
-    "activ",
-    "kuendig",
-    "delete",
-    "geloescht",
-    "loesch",
-    "complain",
-    "beschwer",
-    "spam",
-    "unsub",
-    "austrag",
-    "ausgetrag",
-    "eingetrag",
-    "consent",
-    "einwillig",
-    "confirm",
-    "bestaetig",
-    "verif",
-    "suppress",
-    "donot",
-    "widerruf",
-    "widerspr",
-    "revoke",
-    "cancel",
-    "storn",
-    "disable",
-    "enable",
-    "reject",
-    "deliverab",
-    "zustell",
-    "reachab",
-    "permission",
-    "erlaub",
-    "zustimm",
-    "valid",
-    "gueltig",
-    "clean",
-    "bereinig",
-    "archiv",
-    "suspend",
-    "remove",
-    "entfern",
-    "abbestell",
-    "junk",
-    "abuse",
-];
-
-/// Names of columns that say nothing of a state, whatever they sound like: proofs, dates of a beginning, other channels.
-const NOTHING: [&str; 46] = [
-    "consentedat",
-    "consentsource",
-    "confirmedat",
-    "statechangedat",
-    "einwilligungam",
-    "eingewilligtam",
-    "einwilligungsdatum",
-    "einwilligungsquelle",
-    "optindate",
-    "optintime",
-    "optinsource",
-    "optinip",
-    "confirmtime",
-    "confirmip",
-    "bestaetigtam",
-    "angemeldetam",
-    "anmeldedatum",
-    "subscribedat",
-    "subscribedon",
-    "subscribeddate",
-    "subscribedate",
-    "subscriptiondate",
-    "subscribetime",
-    "abonniertam",
-    "eingetragenam",
-    "optinconfirmip",
-    "lastactivity",
-    "unsubcampaigntitle",
-    "unsubcampaignid",
-    "unsubreason",
-    "unsubreasonother",
-    "cleancampaigntitle",
-    "cleancampaignid",
-    "unsubscribeurl",
-    "unsubscribelink",
-    "abmeldelink",
-    "complimentaryplan",
-    "smsblacklisted",
-    "smsblocklisted",
-    "whatsappblacklisted",
-    "whatsappblocklisted",
-    "htmlemail",
-    "memberrating",
-    "bouncecount",
-    "subscribepage",
-    "optintimestamp",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::import::columns;
     use Listed::{Active, Bounced, Complained, Left, NeverConfirmed};
 
     #[test]
@@ -700,19 +512,59 @@ mod tests {
             ("status", "frei", None),
         ];
         for (column, value, expected) in cases {
-            let means = Means::of_column(column).unwrap_or_else(|| panic!("{column}"));
+            let means = columns::means(column).unwrap_or_else(|| panic!("{column}"));
             assert_eq!(means.read(value), *expected, "{column} = {value}");
         }
     }
 
     #[test]
-    fn a_name_that_sounds_like_a_state_is_known_by_its_sound() {
-        for name in ["Newsletter-Status 2", "OPT-IN?", "Blacklist Grund", "noch aktiv", "Abgemeldet wann"] {
-            assert!(sounds_like_one(name), "{name}");
+    fn invariant_11_remarks_count_where_they_tell_of_leaving() {
+        for (remark, expected) in [
+            ("Abgemeldet am 3.4.2025 per Telefon", Left),
+            ("VIP; unsubscribed", Left),
+            ("\"Blog\",\"global_unsubscribe\"", Left),
+            ("bitte NICHT mehr anschreiben", Left),
+            ("möchte keinen Newsletter", Left),
+            ("opt-out", Left),
+            ("No Lists", Left),
+            ("verstorben", Left),
+            ("Mail kam zurück: Hard Bounce", Bounced),
+            ("marked as spam", Complained),
+            ("Beschwerde, abgemeldet", Complained),
+            ("spam", Complained),
+            ("VIP, Blog", Active),
+            ("", Active),
+            ("Newsletter; Veranstaltungen; ", Active),
+        ] {
+            assert_eq!(Means::Remarks.read(remark), Some(expected), "{remark}");
         }
-        for name in ["Name", "Vorname", "confirmed_at", "OPTIN_IP", "Notiz", "PLZ"] {
-            assert!(!sounds_like_one(name), "{name}");
+    }
+
+    #[test]
+    fn a_file_may_be_named_after_those_who_left() {
+        for name in [
+            "unsubscribed_members_export_ab12.csv",
+            "cleaned_members_export_ab12.csv",
+            "nonsubscribed_members_export_ab12.csv",
+            "rundbrief-marked-as-spam.csv",
+            "rundbrief-unconfirmed.csv",
+            "Abmeldungen 2025.csv",
+            "blacklist.csv",
+        ] {
+            assert!(file_tells_of_leaving(name), "{name}");
         }
+        for name in [
+            "subscribed_members_export_ab12.csv",
+            "liste.csv",
+            "Newsletter Verteiler.csv",
+            "rundbrief-active.csv",
+        ] {
+            assert!(!file_tells_of_leaving(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_that_answer_a_question_are_known() {
         assert!(are_like_states(["ja", "", "Nein"].into_iter()));
         assert!(!are_like_states(["ja", "vielleicht"].into_iter()) && !are_like_states([""].into_iter()));
     }

@@ -9,8 +9,9 @@ use sqlx::PgConnection;
 use crate::{config::SecretKeys, domain::ids::ImportId};
 
 use super::{
-    Imported, Row, Terms,
+    Imported, Row,
     lines::{Lines, ParseAddress, Said, line_end},
+    people,
     plan::Plan,
     tally::Tally,
     upload::{BadLine, Import, ImportState, PIECE, by_id, remove_file},
@@ -69,12 +70,16 @@ pub async fn step(
     }
     let lines_before = u64::try_from(import.next_line - 1).unwrap_or_default();
     let read = read(&window, is_last, (lines_before, from == 0), &import.plan, parse, now);
-    let since = import.begun_at.unwrap_or(import.created_at);
-    let terms = Terms { leaves_out: import.plan.leaves_out, since };
+    if import.is_survey() {
+        people::remember(&mut *db, id, &read.rows).await?;
+        return advance(db, &import, &read, &Tally::default(), now).await;
+    }
+    let known = people::remembered(&mut *db, id, &read.rows).await?;
+    let leaves_out = import.plan.leaves_out;
     let outcomes = if import.state == ImportState::Importing {
-        super::batch(&mut *db, keys, &read.rows, terms, now).await?
+        super::batch(&mut *db, keys, &read.rows, &known, leaves_out, now).await?
     } else {
-        super::try_out(&mut *db, keys, &read.rows, terms).await?
+        super::try_out(&mut *db, keys, &read.rows, &known, leaves_out).await?
     };
     let mut tally =
         Tally { never_confirmed: read.never_confirmed, bad: read.bad.len() as u64, ..Tally::default() };
@@ -134,6 +139,12 @@ fn read(
         if !is_last && lines.bytes_read() >= window.len() as u64 {
             break;
         }
+        if !is_passed && line.heads_others(plan) {
+            // Nobody knows of whom below it that is meant.
+            read.failure = Some("others_below");
+            read.bytes = lines.bytes_read();
+            break;
+        }
         read.bytes = lines.bytes_read();
         match row {
             Some(Ok(Said::Row(row))) => read.rows.push(row),
@@ -147,12 +158,16 @@ fn read(
             break;
         }
     }
-    if read.bytes == 0 && !window.is_empty() {
+    if read.bytes == 0 && read.failure.is_none() && !window.is_empty() {
         // A line as long as the window: a quote that is never closed, or no list at all.
         read.failure = Some(if window.contains(&line_end) { "open_quote" } else { "long_line" });
     }
     let done = usize::try_from(read.bytes).unwrap_or_default().min(window.len());
     read.lines = window[..done].split(|byte| *byte == line_end).count() as u64 - 1;
+    if read.failure == Some("others_below") {
+        // It is told by its own number.
+        read.lines = read.lines.saturating_sub(1);
+    }
     read
 }
 
@@ -187,6 +202,16 @@ async fn advance(
 ) -> sqlx::Result<()> {
     let next_byte = (import.next_byte + i64::try_from(read.bytes).unwrap_or_default()).min(import.size_bytes);
     let is_over = next_byte >= import.size_bytes;
+    if import.is_survey() && is_over && read.failure.is_none() {
+        // From the beginning, to count.
+        sqlx::query!(
+            "update imports set is_surveyed = true, next_byte = 0, next_line = 1 where id = $1",
+            import.id.0
+        )
+        .execute(db)
+        .await?;
+        return Ok(());
+    }
     let state = match (read.failure, is_over, import.state) {
         (Some(_), ..) => ImportState::Failed,
         (None, true, ImportState::Importing) => ImportState::Done,

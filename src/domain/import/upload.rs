@@ -18,7 +18,7 @@ use crate::domain::{
     staff::audit::{self, Action, Actor},
 };
 
-use super::plan::Plan;
+use super::{people, plan::Plan};
 
 /// Bytes of a file that are kept, and read, together.
 pub const PIECE: usize = 256 * 1024;
@@ -111,6 +111,8 @@ pub struct Import {
     pub active_here: i64,
     /// Whether people are brought in, or were; otherwise the file was only tried out.
     pub brings_in: bool,
+    /// Whether the dry run has read the file once, to learn what the whole of it says of each person.
+    pub is_surveyed: bool,
     /// Why it failed, by key.
     pub failure: Option<String>,
     /// When the step under way, or the last one, began.
@@ -120,10 +122,22 @@ pub struct Import {
 }
 
 impl Import {
-    /// How much of the file was read, in hundredths.
+    /// Whether the dry run reads the file for the first time.
+    #[must_use]
+    pub fn is_survey(&self) -> bool {
+        self.state == ImportState::Checking && !self.is_surveyed
+    }
+
+    /// How much is done, in hundredths. The dry run reads the file twice.
     #[must_use]
     pub fn percent(&self) -> i64 {
-        if self.size_bytes == 0 { 100 } else { (self.next_byte * 100 / self.size_bytes).clamp(0, 100) }
+        let read =
+            if self.size_bytes == 0 { 100 } else { (self.next_byte * 100 / self.size_bytes).clamp(0, 100) };
+        match self.state {
+            ImportState::Checking if self.is_surveyed => 50 + read / 2,
+            ImportState::Checking => read / 2,
+            _ => read,
+        }
     }
 }
 
@@ -209,7 +223,7 @@ pub async fn by_id(db: &mut PgConnection, id: ImportId) -> sqlx::Result<Option<I
         r#"select id as "id: ImportId", state as "state: ImportState", created_at, staff_email, file_name, size_bytes,
              plan as "plan: Json<Plan>", next_byte, next_line, added, known, had_left, suppressed, bad, failure,
              listed_unsubscribed, listed_bounced, listed_complained, left_out, never_confirmed, active_here, brings_in,
-             begun_at, finished_at
+             is_surveyed, begun_at, finished_at
            from imports where id = $1"#,
         id.0
     )
@@ -227,7 +241,7 @@ pub async fn list(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Import>
         r#"select id as "id: ImportId", state as "state: ImportState", created_at, staff_email, file_name, size_bytes,
              plan as "plan: Json<Plan>", next_byte, next_line, added, known, had_left, suppressed, bad, failure,
              listed_unsubscribed, listed_bounced, listed_complained, left_out, never_confirmed, active_here, brings_in,
-             begun_at, finished_at
+             is_surveyed, begun_at, finished_at
            from imports where state <> 'uploading' order by created_at desc limit $1"#,
         limit
     )
@@ -289,7 +303,8 @@ pub async fn check(
     let begun = sqlx::query!(
         "update imports set state = 'checking', brings_in = false, plan = $2, next_byte = 0, next_line = 1, added = 0, known = 0,
              had_left = 0, suppressed = 0, bad = 0, listed_unsubscribed = 0, listed_bounced = 0,
-             listed_complained = 0, left_out = 0, never_confirmed = 0, active_here = 0, begun_at = $3, finished_at = null
+             listed_complained = 0, left_out = 0, never_confirmed = 0, active_here = 0, is_surveyed = false,
+             begun_at = $3, finished_at = null
          where id = $1 and state in ('uploaded', 'checking', 'checked') returning file_name",
         id.0,
         Json(plan) as _,
@@ -299,6 +314,7 @@ pub async fn check(
     .await?;
     let Some(begun) = begun else { return Ok(false) };
     sqlx::query!("delete from import_problems where import_id = $1", id.0).execute(&mut *db).await?;
+    people::forget(&mut *db, id).await?;
     audit::record(db, by, Action::ImportChecked, &begun.file_name, &serde_json::json!({}), now).await?;
     Ok(true)
 }
@@ -448,8 +464,8 @@ fn has_address(text: &[u8], address: &[u8]) -> bool {
 
 /// Removes the file of an import that is over.
 pub(super) async fn remove_file(db: &mut PgConnection, id: ImportId) -> sqlx::Result<()> {
-    sqlx::query!("delete from import_pieces where import_id = $1", id.0).execute(db).await?;
-    Ok(())
+    sqlx::query!("delete from import_pieces where import_id = $1", id.0).execute(&mut *db).await?;
+    people::forget(db, id).await
 }
 
 /// A bad line, as it is listed.
@@ -492,7 +508,8 @@ pub async fn forget_old(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Resu
     let ended = sqlx::query!(
         "with ended as (
              update imports set state = 'cancelled', finished_at = $2
-             where state in ('uploaded', 'checking', 'checked', 'importing') and created_at < $1 returning id)
+             where state in ('uploaded', 'checking', 'checked', 'importing') and created_at < $1 returning id),
+         forgotten as (delete from import_people p using ended where p.import_id = ended.id)
          delete from import_pieces p using ended where p.import_id = ended.id",
         now - FILE_LIVES,
         now

@@ -16,12 +16,7 @@ pub fn web(text: &str) -> Option<(usize, String)> {
     if scheme.is_none() && !begins("www.") {
         return None;
     }
-    let ends = |c: char| c.is_whitespace() || c.is_control() || "<>\"`|*[]{}„“”«»‚‘".contains(c);
-    let end = text.char_indices().take(ADDRESS + 1).find(|(_, c)| ends(*c)).map_or(text.len(), |(at, _)| at);
-    if end > ADDRESS {
-        return None;
-    }
-    let shown = without_punctuation(&text[..end]);
+    let shown = without_punctuation(&text[..end_of(text)?]);
     let address = if scheme.is_some() { shown.to_owned() } else { format!("https://{shown}") };
     let url = Url::parse(&address).ok()?;
     let host = url.host_str()?;
@@ -30,6 +25,38 @@ pub fn web(text: &str) -> Option<(usize, String)> {
     // Some mail programs know no umlauts in addresses.
     let address = if address.is_ascii() { address } else { url.to_string() };
     is_host.then_some((shown.len(), address))
+}
+
+/// Where a web address goes to its end: at a blank, a sign that none has, the signs of bold and strikethrough, or a bracket
+/// that nothing in it has opened. Brackets within it belong to it, as in `?tx_news[id]=3`, unless they are those of a link
+/// that follows. Nothing where it is too long.
+fn end_of(text: &str) -> Option<usize> {
+    let ends = |c: char| c.is_whitespace() || c.is_control() || "<>\"`|{}„“”«»‚‘".contains(c);
+    let mut open: Vec<usize> = Vec::new();
+    let mut end = text.len();
+    for (at, c) in text.char_indices() {
+        if at > ADDRESS {
+            return open.first().copied();
+        }
+        let rest = &text[at..];
+        match c {
+            '[' => open.push(at),
+            ']' if rest.starts_with("](") || open.pop().is_none() => {
+                end = open.pop().unwrap_or(at);
+                break;
+            }
+            '*' | '~' if rest.starts_with("**") || rest.starts_with("~~") => {
+                end = at;
+                break;
+            }
+            c if ends(c) => {
+                end = at;
+                break;
+            }
+            _ => {}
+        }
+    }
+    Some(open.first().map_or(end, |first| end.min(*first)))
 }
 
 /// The e-mail address that a text begins with: how many bytes it has.
@@ -83,7 +110,7 @@ fn without_punctuation(address: &str) -> &str {
                 unclosed += 1;
                 true
             }
-            last => ".,;:!?'_~…–".contains(last),
+            last => ".,;:!?'_*~…–".contains(last),
         };
         if !goes {
             break;
@@ -109,6 +136,28 @@ mod tests {
         assert_eq!(web_in("www.example.org, Raum 2"), Some("www.example.org"));
         assert_eq!(web_in("HTTPS://Example.org/?a=1&b=2#c"), Some("HTTPS://Example.org/?a=1&b=2#c"));
         assert_eq!(web_in("www.müller.example"), Some("www.müller.example"));
+        for whole in [
+            "https://x.example/?tx_news[id]=3",
+            "https://x.example/?tx_news%5Bid%5D=3&tx_news[action]=detail#c[1]",
+            "https://x.example/a*b*c_d__e",
+            "https://x.example/?a[]=1&b[c][d]=2",
+            "www.x.example/a_(b)_[c]",
+        ] {
+            assert_eq!(web_in(whole), Some(whole));
+            for behind in
+                [".", ",", "!", ")", "]", "**", "*", "_", ").", " und", "“", "](https://y.example)", "** a**"]
+            {
+                let text = format!("{whole}{behind}");
+                assert_eq!(web_in(&text), Some(whole), "{text}");
+            }
+        }
+        assert_eq!(web_in("https://x.example/a[b"), Some("https://x.example/a"));
+        assert_eq!(web_in("https://x.example[Bericht](https://y.example)"), Some("https://x.example"));
+        let long = format!("https://x.example/{}", "a".repeat(3_000));
+        assert_eq!(
+            (web_in(&long), web_in(&format!("https://x.example/{}", "[".repeat(9_000)))),
+            (None, Some("https://x.example/"))
+        );
         for none in
             ["www.", "https://", "www.a", "https:// example.org", "ftp://example.org", "wwwx.example.org"]
         {

@@ -5,6 +5,37 @@ use std::collections::HashMap;
 
 use super::addresses;
 
+/// Characters of a label before an address, as in `E-Mail:info@example.org`.
+const LABEL: usize = 40;
+
+/// Words that have a star of their own at their end, where genders are named: `trans*`, `Frauen*`.
+const STARRED: [&str; 24] = [
+    "inter",
+    "trans",
+    "queer",
+    "cis",
+    "homo",
+    "frau",
+    "frauen",
+    "mann",
+    "männer",
+    "mädchen",
+    "jungen",
+    "lesben",
+    "schwule",
+    "leser",
+    "leserin",
+    "bürger",
+    "schüler",
+    "lehrer",
+    "kolleg",
+    "partner",
+    "teilnehmer",
+    "mitarbeiter",
+    "freund",
+    "freunde",
+];
+
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
@@ -265,7 +296,7 @@ impl<'a> Reader<'a> {
         if is_drive && self.before().is_none_or(|c| !c.is_alphanumeric()) {
             return self.path();
         }
-        if !self.before().is_some_and(|c| c.is_alphanumeric() || "/@.:-=&?#%+".contains(c)) {
+        if self.may_begin_address() {
             if let Some((length, address)) = addresses::web(rest) {
                 return self.bare(length, address);
             }
@@ -275,6 +306,17 @@ impl<'a> Reader<'a> {
         }
         let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
         self.literal(end);
+    }
+
+    /// Not within a word or another address; but behind a label such as `E-Mail:`, also without a blank.
+    fn may_begin_address(&self) -> bool {
+        let Some(before) = self.before() else { return true };
+        if before != ':' {
+            return !before.is_alphanumeric() && !"/@.-=&?#%+".contains(before);
+        }
+        let label = self.text[self.line_begin..self.at - 1].chars().rev().take_while(|c| !c.is_whitespace());
+        let label: Vec<char> = label.take(LABEL + 1).collect();
+        label.len() <= LABEL && !label.iter().any(|c| matches!(c, '/' | '@'))
     }
 
     fn bare(&mut self, length: usize, address: String) {
@@ -288,6 +330,21 @@ impl<'a> Reader<'a> {
         begin.is_some_and(|(_, begin)| !self.text[begin..self.at].contains(char::is_whitespace))
     }
 
+    /// Whether the single sign that stands here names genders: before `innen`, as in `die *innen`, or behind a word that
+    /// has one of its own, as in `trans*` or `Kolleg* innen`. A word between two signs is meant to be emphasised.
+    fn names_gender(&self, sign: char) -> bool {
+        let rest = &self.rest()[sign.len_utf8()..];
+        if let Some(behind) = rest.strip_prefix("innen") {
+            return !behind.starts_with(|c: char| c.is_alphanumeric() || c == sign);
+        }
+        let before = &self.text[self.line_begin..self.at];
+        let begin = before.trim_end_matches(char::is_alphanumeric).len();
+        let (begin, word) = before.split_at(begin);
+        let parted = rest.trim_start_matches(' ').strip_prefix("innen");
+        let is_parted = parted.is_some_and(|behind| !behind.starts_with(char::is_alphanumeric));
+        !begin.ends_with(sign) && (is_parted || STARRED.contains(&word.to_lowercase().as_str()))
+    }
+
     /// Between two letters or digits a sign is a character: `Kolleg*innen`, `3*4`. So is a single one where a word is
     /// abbreviated: `Trans*-Personen`, `Leser/*innen`. What ends behind punctuation ends there: `**Hinweis:**Bitte`.
     fn mark(&mut self, sign: char) {
@@ -298,15 +355,18 @@ impl<'a> Reader<'a> {
         let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
         let can_be = if sign == '~' { length == 2 } else { length <= 3 };
         let within_word = is_word(before) && is_word(behind);
+        let names_gender = length == 1 && self.names_gender(sign);
         let can_open = can_be
             && !is_blank(behind)
             && !is_word(before)
             && (length == 2 || before != Some('/'))
+            && !(names_gender && !is_word(before))
             && behind.is_none_or(|c| !matches!(c, ')' | ']' | '}' | '.' | ',' | ';' | ':' | '?'));
         let can_close = can_be
             && !is_blank(before)
             && (!within_word || self.ends_part_of_word(sign, length))
             && (length == 2 || !matches!(behind, Some('-' | '/' | '\'' | '’')))
+            && !(names_gender && is_word(before))
             && before.is_none_or(|c| !matches!(c, '(' | '[' | '{'));
         // Without a partner two signs are told as left over, one is a star.
         self.part = if can_open && length == 2 { Some((sign, self.at + length)) } else { None };
@@ -318,7 +378,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// `(address)`: the address, and how many bytes it takes with its brackets. Round brackets within are balanced.
+/// `(address)`: the address, and how many bytes it takes with its brackets. Brackets within are balanced.
 fn destination(text: &str) -> Option<(String, usize)> {
     let inner = text.strip_prefix('(')?;
     if let Some(angled) = inner.strip_prefix('<') {
@@ -327,17 +387,21 @@ fn destination(text: &str) -> Option<(String, usize)> {
     }
     // People leave blanks at the edges.
     let address = inner.trim_start_matches(' ');
-    let mut depth = 0_usize;
-    let end = address.find(|c: char| {
+    let (mut round, mut square) = (0_usize, 0_usize);
+    let end = address.char_indices().find_map(|(at, c)| {
         match c {
-            '(' => depth += 1,
-            ')' if depth > 0 => depth -= 1,
-            _ => return c == ')' || c.is_whitespace() || matches!(c, '[' | ']'),
+            // The brackets of another link stand in no address.
+            ']' if address[at..].starts_with("](") => return Some(at),
+            '(' => round += 1,
+            ')' if round > 0 => round -= 1,
+            '[' => square += 1,
+            ']' if square > 0 => square -= 1,
+            _ => return (c.is_whitespace() || matches!(c, ')' | ']')).then_some(at),
         }
-        false
+        None
     })?;
     let behind = address[end..].trim_start_matches(' ').strip_prefix(')')?;
-    (depth == 0).then(|| (address[..end].to_owned(), text.len() - behind.len()))
+    (round == 0 && square == 0).then(|| (address[..end].to_owned(), text.len() - behind.len()))
 }
 
 /// The signs between the text and the address of a link that is none, where it was meant as one.

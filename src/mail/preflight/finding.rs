@@ -160,6 +160,8 @@ codes! {
     LinkTextAddress = "link_text_address", Note, Body;
     /// A line that is bold as a whole (`text`) stands for a heading.
     BoldHeading = "bold_heading", Note, Body;
+    /// A text (`text`) that may stand for something not known yet.
+    PlaceholderMaybe = "placeholder_maybe", Note, Body;
     /// Nobody is named who made the picture.
     CreditMissing = "credit_missing", Note, Image;
     /// A link (`address`) was answered with `status`, which says neither that it works nor that it does not.

@@ -153,7 +153,13 @@ pub fn check(markdown: &str, found: &mut Vec<Finding>) {
     for leftover in document.leftovers {
         found.push(Finding::new(Code::MarkLeftOver).with("text", leftover.sign).in_line(leftover.line));
     }
+    for (number, line) in (1..).zip(markdown.lines()) {
+        found.extend(placeholders::in_source(line).map(|finding| finding.in_line(number)));
+    }
     for (event, line) in document.steps {
+        if let Event::Start(Tag::Link { address, .. } | Tag::Image { address }) = &event {
+            found.extend(placeholders::in_address(address).map(|finding| finding.in_line(line)));
+        }
         match event {
             Event::Start(Tag::List(_)) => in_list += 1,
             Event::End(TagEnd::List) => in_list = in_list.saturating_sub(1),
@@ -344,6 +350,14 @@ mod tests {
         assert_eq!(found("a\n\nLorem ipsum dolor"), [(Code::Placeholder, Some(3))]);
         assert_eq!(found("Todos Santos"), []);
         assert_eq!(found("a\n\nb\nLiebe {{name}},"), [(Code::Placeholder, Some(4))]);
+        assert_eq!(found("a\n\nLiebe *|FNAME|*,"), [(Code::Placeholder, Some(3))]);
+        assert_eq!(found("[Anmelden]({{link}})"), [(Code::Placeholder, Some(1))]);
+        assert_eq!(
+            found("![[Bild beschreiben, bitte ergänzen]](https://example.org/a.jpg)"),
+            [(Code::Placeholder, Some(1))]
+        );
+        assert_eq!(found("Referat: N.N."), [(Code::PlaceholderMaybe, Some(1))]);
+        assert_eq!(found("https://example.org/?tx_news[name]=3"), []);
     }
 
     #[test]

@@ -12,12 +12,12 @@ use crate::{
     commands::Usage,
     domain::{
         import::{
-            dates,
+            columns, dates,
             encoding::{Decoded, Encoding},
             lines::{LineProblem, Lines, Said, checked_source},
             plan::{Plan, Separator, StateColumn},
             presets::Preset,
-            states::Means,
+            states::{Listed, Means},
         },
         locale::Locale,
         publication::TimeZone,
@@ -50,6 +50,13 @@ impl SubscriberFile {
         let mut beginning = Vec::new();
         file.by_ref().take(BEGINNING).read_to_end(&mut beginning).map_err(|error| unreadable(&error))?;
         let plan = plan(wanted, &beginning, locale, zone)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if plan.asks_of_everybody(&name) {
+            return Err(Usage(format!(
+                "{name} sounds like a list of people who are not to be mailed, and no column says it: say --everybody left, \
+                 bounced, complained or subscribed"
+            )));
+        }
         let end = if plan.ends_with_cr { [b'\r'] } else { [b'\n'] };
         let source = Cursor::new(beginning).chain(file).chain(Cursor::new(end));
         Ok(Self { lines: Lines::new(source, &plan, 0), plan, is_behind_header: false })
@@ -70,6 +77,14 @@ impl SubscriberFile {
             if !std::mem::replace(&mut self.is_behind_header, true) {
                 continue;
             }
+            if line.heads_others(&self.plan) {
+                return Err(Usage(format!(
+                    "line {} sounds like a heading over people who are not to be mailed; make a file of its own of what \
+                     stands below it",
+                    line.number
+                ))
+                .into());
+            }
             return Ok(Some((line.number, line.said(&self.plan, envelope::parse, now))));
         }
     }
@@ -85,6 +100,8 @@ fn plan(wanted: &Wanted, beginning: &[u8], locale: Locale, zone: TimeZone) -> Re
             .ok_or_else(|| Usage("--encoding is utf8 or windows1252; UTF-16 is seen by itself".to_owned()))?,
     };
     let preset = wanted.preset.as_deref().map(preset_of).transpose()?;
+    let is_set = preset.is_some();
+    let preset = preset.flatten();
     let mut plan = Plan::guess(beginning, encoding, locale, zone);
     if let Some(name) = &wanted.separator {
         plan.separator = Separator::from_name(name)
@@ -93,8 +110,13 @@ fn plan(wanted: &Wanted, beginning: &[u8], locale: Locale, zone: TimeZone) -> Re
         plan.separator = Separator::Comma;
     }
     plan.preset = preset;
-    let mut plan = plan.with_columns_of(beginning);
+    let mut plan = if is_set { plan.with_columns_of(beginning) } else { plan.with_service_of(beginning) };
     plan.leaves_out = wanted.leave_out;
+    if let Some(name) = &wanted.everybody {
+        let listed = Listed::from_name(name)
+            .ok_or_else(|| Usage("--everybody is subscribed, left, bounced or complained".to_owned()))?;
+        plan.listed_as = Some(listed);
+    }
     if let Some(day) = &wanted.consented_at {
         let at = dates::past(day, zone, Utc::now())
             .map_err(|_| Usage("--consented-at must be a day in the past, such as 2025-03-01".to_owned()))?;
@@ -104,11 +126,19 @@ fn plan(wanted: &Wanted, beginning: &[u8], locale: Locale, zone: TimeZone) -> Re
         checked_source(source).map_err(|problem| Usage(format!("--source: {problem}")))?;
         source.clone_into(&mut plan.source_of_all);
     }
-    let mut plan = plan.by_name(beginning).map_err(|missing| {
-        Usage(format!(
+    let names = plan.names(beginning);
+    let date = wanted.consented_at_column.as_deref().map(|name| column_of(&names, name)).transpose()?;
+    let service = plan.preset;
+    let mut plan = plan.by_name(beginning, date).map_err(|missing| match service {
+        Some(service) if missing == "consented_at" => Usage(format!(
+            "consented_at is missing: an export of {} does not say for certain when somebody agreed; that a row was made is no \
+             consent. Say --consented-at DAY for everybody, or --consented-at-column NAME of a column that holds it",
+            service.name()
+        )),
+        _ => Usage(format!(
             "the first line must name the columns email, consented_at and consent_source, separated by commas; {missing} is missing. \
-             Of other files: --separator, --preset, --consented-at and --source say what it does not"
-        ))
+             Of other files: --separator, --preset, --consented-at, --consented-at-column and --source say what it does not"
+        )),
     })?;
     if !plan.has_header {
         return Err(Usage("the first line must name the columns; email is missing".to_owned()));
@@ -117,9 +147,18 @@ fn plan(wanted: &Wanted, beginning: &[u8], locale: Locale, zone: TimeZone) -> Re
     Ok(plan)
 }
 
-fn preset_of(name: &str) -> Result<Preset, Usage> {
+/// The service with this name; none for `none`.
+fn preset_of(name: &str) -> Result<Option<Preset>, Usage> {
     let names = Preset::ALL.map(Preset::name).join(", ");
-    Preset::from_name(name).ok_or_else(|| Usage(format!("--preset is one of {names}")))
+    match Preset::from_name(name) {
+        None if name != "none" => Err(Usage(format!("--preset is one of {names}, or none"))),
+        preset => Ok(preset),
+    }
+}
+
+fn column_of(names: &[String], name: &str) -> Result<usize, Usage> {
+    let column = names.iter().position(|known| known.trim().eq_ignore_ascii_case(name.trim()));
+    column.ok_or_else(|| Usage(format!("the file has no column {name:?}")))
 }
 
 fn starts_with_sep(beginning: &[u8]) -> bool {
@@ -130,20 +169,16 @@ fn starts_with_sep(beginning: &[u8]) -> bool {
 /// Which columns say who is not to be mailed. Nothing is passed over that looks like one.
 fn states(plan: &mut Plan, wanted: &Wanted, beginning: &[u8]) -> Result<(), Usage> {
     let names = plan.names(beginning);
-    let column_of = |name: &str| {
-        let column = names.iter().position(|known| known.trim().eq_ignore_ascii_case(name.trim()));
-        column.ok_or_else(|| Usage(format!("the file has no column {name:?}")))
-    };
     for name in &wanted.state_column {
         // What it means may stand behind a colon; otherwise its name says it, or its words do.
         let meant = name.rsplit_once(':').and_then(|(name, means)| Some((name, Means::from_name(means)?)));
-        let (name, means) = meant.unwrap_or_else(|| (name, Means::of_column(name).unwrap_or(Means::Words)));
-        let column = column_of(name)?;
+        let (name, means) = meant.unwrap_or_else(|| (name, columns::means(name).unwrap_or(Means::Words)));
+        let column = column_of(&names, name)?;
         plan.states.retain(|state| state.column != column);
         plan.states.push(StateColumn { column, means });
     }
     for name in &wanted.ignore_column {
-        let column = column_of(name)?;
+        let column = column_of(&names, name)?;
         plan.states.retain(|state| state.column != column);
         plan.ignored.push(column);
     }
@@ -155,7 +190,7 @@ fn states(plan: &mut Plan, wanted: &Wanted, beginning: &[u8]) -> Result<(), Usag
         asked.iter().map(|column| names.get(*column).map_or("?", String::as_str)).collect();
     Err(Usage(format!(
         "{} may say who has left: say --state-column NAME (or NAME:left, NAME:subscribed, NAME:confirmed, NAME:bounced, \
-         NAME:complained for yes and no, or dates) or --ignore-column NAME for each",
+         NAME:complained for yes and no, or dates; NAME:remarks where only words such as \"unsubscribed\" among others count) or --ignore-column NAME for each",
         asked.join(", ")
     )))
 }

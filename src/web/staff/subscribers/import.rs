@@ -19,9 +19,9 @@ use crate::{
         import::{
             dates,
             lines::{self, LineProblem},
-            plan::{Encoding, Plan, Separator, StateColumn},
+            plan::{Encoding, LOOKED_AT, MOST_COLUMNS, Plan, Separator, StateColumn},
             presets::Preset,
-            states::Means,
+            states::{Listed, Means},
             upload::{self, Import, ImportState, LONGEST_FILE},
         },
         locale::Locale,
@@ -47,6 +47,10 @@ const LISTED: i64 = 20;
 const SHOWN_PROBLEMS: i64 = 20;
 /// Lines of the file that are shown to say what stands in which column.
 const PREVIEW: usize = 6;
+/// Columns of those lines.
+const SHOWN_COLUMNS: usize = 50;
+/// Values that are shown of a column of which it is asked what it means.
+const SAMPLES: usize = 3;
 
 type Id = page::Id<ImportId>;
 
@@ -84,7 +88,7 @@ fn shown(page: &Page, import: &Import) -> Value {
         "state_text": page.text("import_state", &word(import.state)),
         "by": import.staff_email, "at": page.short_time(import.created_at),
         "size": size(page, import.size_bytes), "percent": import.percent(),
-        "read": page.number(import.next_line - 1),
+        "read": read(page, import),
         "added": page.number(import.added), "known": page.number(import.known),
         "had_left": page.number(import.had_left), "suppressed": page.number(import.suppressed),
         "bad": page.number(import.bad), "has_bad": import.bad > 0, "has_new": import.added + listed > 0,
@@ -92,6 +96,12 @@ fn shown(page: &Page, import: &Import) -> Value {
         "failure": import.failure.as_ref().map(|key| failure(page, key, import.next_line)),
         "finished_at": import.finished_at.map(|at| page.short_time(at)),
     })
+}
+
+/// How far it has been read, in words.
+fn read(page: &Page, import: &Import) -> String {
+    let words = page.text("import", if import.is_survey() { "surveyed" } else { "read" });
+    words.replace("{lines}", &page.number(import.next_line - 1))
 }
 
 /// Groups that few lists have; only those that there are.
@@ -193,62 +203,100 @@ async fn report(
 
 /// The form that says what stands in which column.
 fn columns(page: &Page, import: &Import, plan: &Plan, beginning: &[u8], errors: &Mistakes) -> Value {
+    let width = plan.columns(beginning).min(MOST_COLUMNS);
     let lines = plan.preview(beginning, PREVIEW);
-    let width = lines.iter().map(Vec::len).max().unwrap_or_default().min(50);
-    let short = |text: &str| text.chars().take(60).collect::<String>();
+    let names = plan.names(beginning);
     let label = |column: usize| {
-        let name = lines.first().filter(|_| plan.has_header).and_then(|line| line.get(column));
-        let name = name.map(|name| short(name)).filter(|name| !name.is_empty());
-        let numbered = page.text("import", "column").replace("{number}", &(column + 1).to_string());
-        name.unwrap_or(numbered)
+        let name = names.get(column).map(|name| short(name)).filter(|name| !name.is_empty());
+        name.unwrap_or_else(|| page.text("import", "column").replace("{number}", &(column + 1).to_string()))
     };
     let labels: Vec<String> = (0..width).map(label).collect();
     let choice = |chosen: Option<usize>| -> Vec<Value> {
         let option = |(column, label): (usize, &String)| json!({ "value": column.to_string(), "label": label, "selected": chosen == Some(column) });
         labels.iter().enumerate().map(option).collect()
     };
-    let named = |table: &str, name: &str, is_chosen: bool| json!({ "value": name, "label": page.text(table, name), "selected": is_chosen });
-    let asked = plan.asked(beginning);
-    let mut told: Vec<usize> = plan.states.iter().map(|state| state.column).collect();
-    told.extend(asked.iter().chain(&plan.ignored));
-    told.sort_unstable();
-    told.dedup();
-    let means_of =
-        |column: usize| plan.states.iter().find(|state| state.column == column).map(|state| state.means);
-    let states: Vec<Value> = told
-        .into_iter()
-        .filter(|column| *column < width)
-        .map(|column| {
-            let means = means_of(column);
-            let mut options = vec![];
-            if asked.contains(&column) {
-                options.push(json!({ "value": "", "label": page.text("import", "choose"), "selected": true }));
-            }
-            options.extend(Means::ALL.map(|one| named("state_means", one.name(), means == Some(one))));
-            options.push(named("state_means", IGNORED, plan.ignored.contains(&column)));
-            json!({ "column": column, "label": labels[column], "options": options, "is_asked": asked.contains(&column) })
-        })
-        .collect();
-    let presets = Preset::ALL.map(|one| named("preset", one.name(), plan.preset == Some(one)));
+    let option = |table: &str, name: &str, is_chosen: bool| choice_of(page, table, name, is_chosen);
+    let (states, further) = states(page, plan, beginning, &labels);
+    let presets = Preset::ALL.map(|one| option("preset", one.name(), plan.preset == Some(one)));
+    let everybody =
+        Listed::OF_EVERYBODY.map(|one| option("import_everybody", one.name(), plan.listed_as == Some(one)));
     let rows: Vec<Vec<String>> = lines
         .iter()
         .skip(usize::from(plan.has_header))
-        .map(|line| (0..width).map(|at| line.get(at).map(|cell| short(cell)).unwrap_or_default()).collect())
+        .map(|line| {
+            (0..width.min(SHOWN_COLUMNS))
+                .map(|at| line.get(at).map(|cell| short(cell)).unwrap_or_default())
+                .collect()
+        })
         .collect();
     json!({
         "import": shown(page, import),
-        "labels": labels, "rows": rows,
+        "labels": labels[..width.min(SHOWN_COLUMNS)], "rows": rows,
+        "more_columns": width.saturating_sub(SHOWN_COLUMNS),
         "email": choice(plan.email), "consented_at": choice(plan.consented_at),
         "source": choice(plan.source), "locale": choice(plan.locale),
         "day": plan.consented_at_of_all.map(|at| at.format("%Y-%m-%d").to_string()).unwrap_or_default(),
         "today": Utc::now().with_timezone(&page.time_zone().0).format("%Y-%m-%d").to_string(),
         "source_of_all": plan.source_of_all, "locales": locales(page, plan.locale_of_all),
-        "states": states, "presets": presets, "leaves_out": plan.leaves_out,
+        "states": states, "further": further, "presets": presets, "leaves_out": plan.leaves_out,
+        "hides_who_left": plan.preset.is_some_and(Preset::hides_who_left),
+        "asks_of_everybody": plan.listed_as.is_some() || plan.asks_of_everybody(&import.file_name),
+        "everybody": everybody,
         "time_zone": plan.time_zone.0.name(),
-        "separators": Separator::ALL.map(|one| named("separator", one.name(), one == plan.separator)),
-        "encodings": Encoding::ALL.map(|one| named("encoding", one.name(), one == plan.encoding)),
+        "separators": Separator::ALL.map(|one| option("separator", one.name(), one == plan.separator)),
+        "encodings": Encoding::ALL.map(|one| option("encoding", one.name(), one == plan.encoding)),
         "errors": errors,
     })
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+/// An option of a choice.
+fn choice_of(page: &Page, table: &str, name: &str, is_chosen: bool) -> Value {
+    json!({ "value": name, "label": page.text(table, name), "selected": is_chosen })
+}
+
+/// The columns that say who is to be mailed, or may; and all others, because a word that tells of leaving may stand
+/// further down than anybody has looked.
+fn states(page: &Page, plan: &Plan, beginning: &[u8], labels: &[String]) -> (Vec<Value>, Vec<Value>) {
+    let asked = plan.asked(beginning);
+    let lines = plan.preview(beginning, LOOKED_AT);
+    let values = |column: usize| {
+        lines.iter().skip(usize::from(plan.has_header)).filter_map(move |line| line.get(column))
+    };
+    // What makes one ask, and otherwise what stands there.
+    let samples = |column: usize| {
+        let telling = values(column).filter(|value| plan.tells_in(column, value));
+        let mut samples: Vec<String> = Vec::new();
+        for value in telling.chain(values(column)).map(|value| short(value)).filter(|value| !value.is_empty())
+        {
+            if samples.len() < SAMPLES && !samples.contains(&value) {
+                samples.push(value);
+            }
+        }
+        samples.join(" · ")
+    };
+    let (mut told, mut further) = (Vec::new(), Vec::new());
+    for (column, label) in labels.iter().enumerate() {
+        let means = plan.states.iter().find(|state| state.column == column).map(|state| state.means);
+        let (is_asked, is_ignored) = (asked.contains(&column), plan.ignored.contains(&column));
+        let mut options = vec![];
+        if is_asked {
+            options.push(json!({ "value": "", "label": page.text("import", "choose"), "selected": true }));
+        }
+        options.extend(Means::ALL.map(|one| choice_of(page, "state_means", one.name(), means == Some(one))));
+        options.push(choice_of(page, "state_means", IGNORED, is_ignored));
+        let shown = json!({ "column": column, "label": label, "options": options, "is_asked": is_asked,
+            "samples": samples(column) });
+        if is_asked || is_ignored || means.is_some() {
+            told.push(shown);
+        } else if ![plan.email, plan.source, plan.locale].contains(&Some(column)) {
+            further.push(shown);
+        }
+    }
+    (told, further)
 }
 
 /// What that form sends.
@@ -262,6 +310,8 @@ pub struct Sent {
     preset: String,
     /// `leave_out` or anything else.
     away: String,
+    /// What the list says of everybody in it; empty for nothing.
+    everybody: String,
     email: String,
     consented_at: String,
     day: String,
@@ -290,23 +340,29 @@ impl Sent {
             source_of_all: self.source_of_all.replace('\0', "").trim().to_owned(),
             locale_of_all: Locale::from_tag(&self.locale_of_all).unwrap_or(before.locale_of_all),
             leaves_out: self.away == "leave_out",
+            listed_as: Listed::from_name(&self.everybody),
             time_zone: before.time_zone,
             preset: if self.action == "preview" { Preset::from_name(&self.preset) } else { before.preset },
             ..Plan::default()
         };
-        let guessed = columns.with_columns_of(beginning);
-        let is_read_anew = self.action == "preview"
-            || guessed.separator != before.separator
-            || guessed.encoding != before.encoding;
-        if is_read_anew {
+        let are_others = columns.separator != before.separator || columns.encoding != before.encoding;
+        // "Not known" is an answer, unless it was given of other columns.
+        let guessed = if are_others && columns.preset.is_none() {
+            columns.with_service_of(beginning)
+        } else {
+            columns.with_columns_of(beginning)
+        };
+        if self.action == "preview" || are_others {
             // Other columns now: what was chosen among the old ones says nothing.
             return guessed;
         }
-        let width = guessed.preview(beginning, PREVIEW).iter().map(Vec::len).max().unwrap_or_default();
+        let width = guessed.columns(beginning);
         let column = |text: &str| text.parse::<usize>().ok().filter(|column| *column < width);
+        let consented_at = column(&self.consented_at);
         let plan = Plan {
             email: column(&self.email),
-            consented_at: column(&self.consented_at),
+            consented_at,
+            consented_at_with: guessed.consented_at_with.filter(|_| consented_at == guessed.consented_at),
             source: column(&self.source),
             locale: column(&self.locale),
             ..guessed
@@ -334,13 +390,22 @@ impl Sent {
 }
 
 /// What is missing in a plan.
-fn mistakes_in(page: &Page, plan: &Plan, beginning: &[u8]) -> Mistakes {
+fn mistakes_in(page: &Page, plan: &Plan, file_name: &str, beginning: &[u8]) -> Mistakes {
     let mut mistakes = Mistakes::default();
+    if plan.columns(beginning) > MOST_COLUMNS {
+        mistakes.add("columns", page.text("error", "too_many_columns"));
+    }
+    if plan.asks_of_everybody(file_name) {
+        mistakes.add("everybody", page.text("error", "everybody_asked"));
+    }
     if !plan.asked(beginning).is_empty() {
         mistakes.add("states", page.text("error", "states_asked"));
     }
     if plan.email.is_none() {
         mistakes.add("email", page.text("error", "column_email"));
+    }
+    if plan.is_of_others() {
+        return mistakes;
     }
     if plan.consented_at.is_none() && plan.consented_at_of_all.is_none_or(|at| at > Utc::now()) {
         mistakes.add("day", page.text("error", "consent_day"));
@@ -374,7 +439,7 @@ pub async fn check(
     let beginning = upload::beginning(&mut transaction, import.id).await?;
     let plan = sent.plan(&import.plan, &beginning);
     let is_read_anew = plan.separator != import.plan.separator || plan.encoding != import.plan.encoding;
-    let mistakes = mistakes_in(&page, &plan, &beginning);
+    let mistakes = mistakes_in(&page, &plan, &import.file_name, &beginning);
     if sent.action == "preview" || is_read_anew {
         let mut shown = import.clone();
         shown.plan.0 = plan.clone();
@@ -436,7 +501,7 @@ pub async fn cancel(
 /// `GET /staff/subscribers/import/{id}/status`: how far it is, for the script that shows it.
 pub async fn status(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem> {
     let import = named(&mut *page.state.pool.acquire().await?, id).await?;
-    let read = page.text("import", "read").replace("{lines}", &page.number(import.next_line - 1));
+    let read = read(&page, &import);
     Ok(Json(json!({ "state": import.state, "percent": import.percent(), "read": read })).into_response())
 }
 
