@@ -5,6 +5,8 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
+import { limit } from "./slowness.mjs";
+
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** Starts it. */
@@ -26,6 +28,7 @@ export function launch() {
 /** A page of the browser's own, closed when the work is done. */
 export async function withPageOf(browser, options, work) {
   const context = await browser.newContext({ reducedMotion: "reduce", ...options });
+  context.setDefaultTimeout(limit(30_000));
   try {
     return await work(await context.newPage());
   } finally {

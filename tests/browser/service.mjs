@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
+import { limit } from "./slowness.mjs";
+
 const program = process.env.RUNDBRIEF ?? new URL("../../target/debug/rundbrief", import.meta.url).pathname;
 
 /**
@@ -29,7 +31,7 @@ export async function start(settings = {}) {
   const url = `http://127.0.0.1:${port}`;
   const answers = async () => (await fetch(`${url}/health/ready`).catch(() => null))?.ok;
   for (let tries = 0; !(await answers()) || !introduced.includes("Ctrl-C"); tries++) {
-    if (child.exitCode !== null || tries > 600) throw new Error(`the demo does not start: ${said}`);
+    if (child.exitCode !== null || tries > limit(300)) throw new Error(`the demo does not start: ${said}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   const [, email, password] = introduced.match(/Staff login +(\S+), password (\S+)/);
@@ -53,7 +55,7 @@ function newAddress() {
 
 /** The link of a kind (`confirm`, `unsubscribe`) in the newest mail to an address that has one. */
 async function mail(url, address, kind) {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < limit(100); tries++) {
     const inbox = await (await fetch(`${url}/inbox`)).text();
     const numbers = [...inbox.matchAll(/href="\/inbox\/(\d+)"/g)].map((match) => Number(match[1]));
     for (const number of [...new Set(numbers)].sort((a, b) => b - a)) {

@@ -9,6 +9,7 @@ import { start } from "./service.mjs";
 import { logIn } from "./staff_journey.mjs";
 import { everySendingPage, newUpdate, sendToAll, slowMailingPages, until } from "./staff_sending_journey.mjs";
 import { areForEveryone, everyLook, fourLooks, running } from "./together.mjs";
+import { limit } from "./slowness.mjs";
 
 const { service, withPage } = await running();
 
@@ -102,7 +103,7 @@ test("without JavaScript the page refreshes itself, takes back, and shows the en
     await logIn(service, page);
     await page.goto(`${service.url}/staff/updates/${id}/send`);
     await sendToAll(page);
-    const refreshed = page.waitForNavigation({ timeout: 15_000 });
+    const refreshed = page.waitForNavigation({ timeout: limit(15_000) });
     assert.ok(await page.locator(".grace button").isVisible());
     await refreshed;
     await until(page, "form[action$='report.csv']");

@@ -6,6 +6,7 @@ import { join } from "node:path";
 
 import { press } from "./journey.mjs";
 import { logIn } from "./staff_journey.mjs";
+import { limit } from "./slowness.mjs";
 
 let updates = 0;
 
@@ -28,7 +29,7 @@ export async function newUpdate(service, title = `Neues aus der Werkstatt ${proc
 
 /** Waits until a page that changes by itself, or is made anew by us, shows this. */
 export async function until(page, selector, { reload = false } = {}) {
-  for (let tries = 0; tries < 400; tries++) {
+  for (let tries = 0; tries < limit(200); tries++) {
     if (await page.locator(selector).count()) return;
     if (reload) await page.reload();
     await page.waitForTimeout(100);

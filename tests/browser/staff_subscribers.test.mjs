@@ -9,6 +9,7 @@ import { press } from "./journey.mjs";
 import { logIn } from "./staff_journey.mjs";
 import { everySubscribersPage, excelList } from "./staff_subscribers_journey.mjs";
 import { areForEveryone, everyLook, running } from "./together.mjs";
+import { limit } from "./slowness.mjs";
 
 const { service, withPage } = await running();
 
@@ -72,10 +73,10 @@ test("without JavaScript the keyboard searches, and brings in a list", async () 
     await page.fill("#source_of_all", "Messe");
     await press(page, "button[value=check]");
     // The page comes again by itself until it is over.
-    await page.waitForSelector("#vouched", { timeout: 15_000 });
+    await page.waitForSelector("#vouched", { timeout: limit(15_000) });
     await page.check("#vouched");
     await press(page, "form:has(#vouched) button");
-    for (let tries = 0; tries < 10 && (await page.innerText("h1")) !== "Die Liste ist eingelesen"; tries++) {
+    for (let tries = 0; tries < limit(10) && (await page.innerText("h1")) !== "Die Liste ist eingelesen"; tries++) {
       await page.waitForTimeout(1000);
     }
     assert.equal(await page.innerText("h1"), "Die Liste ist eingelesen");
