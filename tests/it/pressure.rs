@@ -291,7 +291,7 @@ async fn a_flood_of_logins_keeps_nobody_from_leaving_and_no_known_browser_out() 
                 if over.load(Ordering::SeqCst) {
                     break;
                 }
-                sleep(Duration::from_secs(1)).await;
+                sleep(Duration::from_secs(2)).await;
             }
             answers
         });
