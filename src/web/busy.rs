@@ -188,7 +188,11 @@ async fn whole(
     let declared = body.size_hint().exact();
     let (mut limit, mut long) = (FORM_LIMIT, None);
     if is_members && declared.is_none_or(|bytes| bytes > FORM_LIMIT as u64) {
-        if !staff::is_member(state, &parts.headers).await? {
+        // Only for as long as it takes to look: a form that comes slowly keeps no place.
+        let looking = state.places.take(Asks::Anything).ok_or(Problem::Busy)?;
+        let is_member = staff::is_member(state, &parts.headers).await?;
+        drop(looking);
+        if !is_member {
             // Sent to log in, whatever the form says.
             return Ok((Request::from_parts(parts, Body::empty()), None));
         }

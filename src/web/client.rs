@@ -10,6 +10,7 @@
 //! | a trusted proxy that never named anybody | there is no hop, or it says `unknown` | everybody behind it together |
 //! | a near address that `TRUSTED_PROXIES` does not name | the last hop is an address from outside | that address, which is likely |
 //! | a near address that `TRUSTED_PROXIES` does not name | anything else, or nothing | everybody behind it together |
+//! | this machine, and no header ever came from it | nothing | all requests there are |
 //!
 //! So there is always something to count by, whatever a client sends: what stands further left than the hop that decides
 //! is never looked at. A client can keep some proxies from naming it (`Connection: x-forwarded-for`, RFC 9110 §7.6.1);
@@ -34,7 +35,8 @@ const REMEMBERED: usize = 1_024;
 pub struct Proxies {
     /// Whose word about the visitor's address is taken (`TRUSTED_PROXIES`).
     trusted: Vec<IpNet>,
-    /// Those of them that have named a visitor since the start.
+    /// Those of them that have named a visitor since the start, and addresses of this machine from which anything was said
+    /// of one.
     naming: Mutex<HashSet<IpAddr>>,
 }
 
@@ -85,6 +87,8 @@ pub enum Counted {
     },
     /// Everybody of whom no more is known than the proxy they come through.
     Everybody(IpAddr),
+    /// Somebody on this machine, or behind a proxy on it that says nothing of anybody.
+    ThisMachine(IpAddr),
 }
 
 /// What a hop says.
@@ -108,7 +112,7 @@ impl Client {
             .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
             .map(read);
         if !proxies.trusts(peer) {
-            return Some(Self { counted: unnamed(peer, hops.next()), address: Some(peer) });
+            return Some(Self { counted: unnamed(peer, hops.next(), proxies), address: Some(peer) });
         }
         let mut proxy = peer;
         loop {
@@ -131,15 +135,21 @@ impl Client {
 }
 
 /// What to count a connection by that comes from no trusted proxy.
-fn unnamed(peer: IpAddr, last: Option<Hop>) -> Counted {
+fn unnamed(peer: IpAddr, last: Option<Hop>, proxies: &Proxies) -> Counted {
+    if !is_near(peer) {
+        return Counted::One(peer);
+    }
+    if last.is_some() && peer.is_loopback() {
+        proxies.has_named_somebody(peer);
+    }
     match last {
-        _ if !is_near(peer) => Counted::One(peer),
         Some(Hop::Address(client)) if !is_near(client) => {
             tell(peer);
             Counted::Likely { client, proxy: peer }
         }
         Some(_) => everybody(peer),
-        // Somebody on this machine or in this network, or a proxy that says nothing.
+        None if peer.is_loopback() && !proxies.names_visitors(peer) => Counted::ThisMachine(peer),
+        // Somebody in this network, or a proxy that says nothing, or that was kept from it.
         None => Counted::Everybody(peer),
     }
 }
@@ -291,10 +301,22 @@ mod tests {
         for proxy in ["127.0.0.1", "172.17.0.1", "100.64.0.3", "::1", "fd00::1", "fe80::1"] {
             assert_eq!(counted(proxy, &[b"1.2.3.4, 198.51.100.1"]), likely(proxy, "198.51.100.1"));
             assert_eq!(counted(proxy, &[b"\xff, 198.51.100.1"]), likely(proxy, "198.51.100.1"));
-            for lines in [&[][..], &[&b"\xff"[..]], &[b"unknown"], &[b"198.51.100.1, 192.168.0.1"]] {
-                assert_eq!(counted(proxy, lines), Counted::Everybody(ip(proxy)), "{lines:?}");
+            for lines in [&[&b"\xff"[..]][..], &[b"unknown"], &[b"198.51.100.1, 192.168.0.1"]] {
+                let proxies = proxies();
+                for lines in [lines, &[]] {
+                    let counted = client(&proxies, proxy, lines).counted;
+                    assert_eq!(counted, Counted::Everybody(ip(proxy)), "{lines:?}");
+                }
             }
         }
+        for here in ["127.0.0.1", "::1"] {
+            assert_eq!(
+                counted(here, &[]),
+                Counted::ThisMachine(ip(here)),
+                "nothing was ever said from there"
+            );
+        }
+        assert_eq!(counted("172.17.0.1", &[]), Counted::Everybody(ip("172.17.0.1")));
         // A trusted proxy in front of one that nobody named.
         assert_eq!(counted("10.0.0.1", &[b"1.2.3.4, 172.17.0.1"]), Counted::Everybody(ip("172.17.0.1")));
     }

@@ -59,7 +59,9 @@ fn buckets(counted: Counted) -> Vec<(Of, u32)> {
             // Who writes a new address each time has no more than everybody has.
             networks(client, LIKELY).chain([(Of::EverybodyBehind(proxy), EVERYBODY)]).collect()
         }
-        Counted::Everybody(proxy) => vec![(Of::EverybodyBehind(proxy), EVERYBODY)],
+        Counted::Everybody(proxy) | Counted::ThisMachine(proxy) => {
+            vec![(Of::EverybodyBehind(proxy), EVERYBODY)]
+        }
     }
 }
 
@@ -125,7 +127,11 @@ pub async fn keep(State(state): State<AppState>, request: Request, next: Next) -
     let taken = match client.map(|client| client.counted) {
         None => Ok(()),
         // Whoever is known is not shut out with everybody else.
-        Some(Counted::Everybody(_)) if staff::is_known_device(&state, request.headers()) => Ok(()),
+        Some(Counted::Everybody(_) | Counted::ThisMachine(_))
+            if staff::is_known_device(&state, request.headers()) =>
+        {
+            Ok(())
+        }
         Some(counted) => state.pace.take(&buckets(counted), Instant::now()),
     };
     let Err(wait) = taken else { return next.run(request).await };

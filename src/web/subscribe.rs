@@ -182,12 +182,13 @@ pub fn error_key(error: AddressError) -> &'static str {
     }
 }
 
-/// Where a form came from.
+/// Where a form came from; nothing when it can only be counted among all there are.
 pub fn place(state: &AppState, client: Option<Client>) -> Option<Place> {
     Some(match client?.counted {
         Counted::One(client) => Place::of(&state.keys, client),
         Counted::Likely { client, .. } => Place::likely(&state.keys, client),
         Counted::Everybody(proxy) => Place::of_everybody(&state.keys, proxy),
+        Counted::ThisMachine(_) => return None,
     })
 }
 

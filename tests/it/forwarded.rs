@@ -70,13 +70,19 @@ async fn who_keeps_a_proxy_from_naming_them_is_one_client_once_it_has_named_some
 
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_a_proxy_that_names_nobody_all_get_their_mail_and_there_is_a_limit() {
-    for app in [App::new(), behind_proxy()] {
-        let app = app.setting("CAPTCHA", "off").setting("SIGNUPS_PER_CLIENT", "2").start().await;
-        for n in 0..25 {
-            assert_eq!(sign_up(&app, &[], n).await, 303);
-        }
-        assert_eq!(sent(&app).await, 20, "ten times the limit of one network");
+    let limited = |app: App| app.setting("CAPTCHA", "off").setting("SIGNUPS_PER_CLIENT", "2");
+    let app = limited(behind_proxy()).start().await;
+    for n in 0..25 {
+        assert_eq!(sign_up(&app, &[], n).await, 303);
     }
+    assert_eq!(sent(&app).await, 20, "ten times the limit of one network");
+    // One that nobody named, and that a client keeps from saying anything.
+    let app = limited(App::new()).start().await;
+    sign_up(&app, &[b"unknown"], 100).await;
+    for n in 0..25 {
+        assert_eq!(sign_up(&app, &[], n).await, 303);
+    }
+    assert_eq!(sent(&app).await, 20);
 }
 
 #[tokio::test(flavor = "multi_thread")]

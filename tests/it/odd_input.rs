@@ -74,7 +74,7 @@ fn form(value: &str) -> String {
 }
 
 fn encoded(value: &str) -> String {
-    value.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    value.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02x}"))
 }
 
 fn is_clear(answer: &Answer, what: &str) {

@@ -229,8 +229,39 @@ async fn guesses_from_one_network_count_together_whatever_account_they_are_at() 
     }
     assert_eq!(guess(31, "203.0.113.5").await, 429);
     assert_eq!(guess(31, "203.0.113.6").await, 422, "another network");
+    let rows = "select count(*) from staff_login_throttle";
+    let before = app.count(rows).await;
+    for n in 100..120 {
+        assert_eq!(guess(n, "203.0.113.5").await, 429);
+    }
+    assert_eq!(app.count(rows).await, before, "what is refused leaves nothing behind");
     let stored = app.whole_database().await;
     assert!(!stored.contains("203.0.113.5") && !stored.contains("somebody1@"), "neither is kept as text");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_a_whole_network_of_ipv6_does_not_have_as_many_guesses() {
+    let app = App::new().without_worker().setting("TRUSTED_PROXIES", "127.0.0.1").start().await;
+    let browser = app.browser();
+    let guess = async |n: usize, from: &str| {
+        let form = format!("email=somebody{n}%40example.org&password=something");
+        let headers = [("x-forwarded-for", from)];
+        browser.send(axum::http::Method::POST, "/staff/login", &headers, &form).await.status.as_u16()
+    };
+    // From another /64 of the same /56 each time.
+    for n in 0..121 {
+        assert_eq!(guess(n, &format!("2001:db8:1:{n:x}::1")).await, 422, "{n}");
+    }
+    assert_eq!(guess(121, "2001:db8:1:fe::1").await, 429);
+    assert_eq!(guess(122, "2001:db8:1:100::1").await, 422, "the next /56");
+    // Of the /48 as if many had guessed from it already.
+    sqlx::query("update staff_login_throttle set failures = 480 where failures = 122")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    assert_eq!(guess(123, "2001:db8:1:200::1").await, 422);
+    assert_eq!(guess(124, "2001:db8:1:300::1").await, 429);
+    assert_eq!(guess(125, "2001:db8:2::1").await, 422, "the next /48");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,12 +83,16 @@ impl Visit {
         // Their accounts are.
         let place = self.client.and_then(|client| match client.counted {
             Counted::One(client) | Counted::Likely { client, .. } => Some(client),
-            Counted::Everybody(_) => None,
+            Counted::Everybody(_) | Counted::ThisMachine(_) => None,
         });
         let mut transaction = state.pool.begin().await?;
         let trying = Trying { account, device, place };
         let admission = throttle::admit(&mut transaction, &state.keys, trying, now).await?;
-        transaction.commit().await?;
+        match &admission {
+            Admission::Go(_) => transaction.commit().await?,
+            // What is refused is not counted, so that made-up accounts without end leave nothing behind.
+            Admission::WaitUntil(_) => transaction.rollback().await?,
+        }
         Ok(admission)
     }
 

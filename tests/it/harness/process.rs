@@ -24,13 +24,22 @@ pub struct Process {
 
 /// Starts a worker on the database and relay of `app`.
 pub fn worker(app: &TestApp, settings: &[(&'static str, &str)]) -> Process {
-    start(app, "worker", settings)
+    start(Program::beside(app), "worker", settings)
 }
 
 /// Starts `serve` on a free port and waits until it answers.
 pub async fn serve(app: &TestApp) -> Process {
+    serve_as(Program::beside(app)).await
+}
+
+/// The same as a process that may have so many files open.
+pub async fn serve_with_files(app: &TestApp, files: u32) -> Process {
+    serve_as(Program::beside(app).open_files(files)).await
+}
+
+async fn serve_as(program: Program) -> Process {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut process = start(app, "serve", &[("LISTEN_ADDR", &free.to_string())]);
+    let mut process = start(program, "serve", &[("LISTEN_ADDR", &free.to_string())]);
     process.address = Some(free);
     let up = async {
         while TcpStream::connect(free).await.is_err() {
@@ -41,8 +50,8 @@ pub async fn serve(app: &TestApp) -> Process {
     process
 }
 
-fn start(app: &TestApp, command: &str, settings: &[(&'static str, &str)]) -> Process {
-    let mut program = Program::beside(app).setting("RUST_LOG", "debug,sqlx=warn,hyper=warn");
+fn start(mut program: Program, command: &str, settings: &[(&'static str, &str)]) -> Process {
+    program = program.setting("RUST_LOG", "debug,sqlx=warn,hyper=warn");
     for (name, value) in settings {
         program = program.setting(name, value);
     }
@@ -50,6 +59,16 @@ fn start(app: &TestApp, command: &str, settings: &[(&'static str, &str)]) -> Pro
 }
 
 impl Process {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address.expect("a process that serves")
+    }
+
+    /// Bytes of memory that it held at most so far (Linux).
+    pub fn peak_memory(&self) -> u64 {
+        self.running.peak_memory()
+    }
+
     /// POST of a form to this process.
     pub async fn post(&self, path: &str, form: &str) -> Answer {
         let headers = [("accept-language", "de"), ("content-type", "application/x-www-form-urlencoded")];

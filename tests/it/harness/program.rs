@@ -20,6 +20,8 @@ use super::{TestApp, database::scratch};
 pub struct Program {
     settings: Vec<(&'static str, String)>,
     dir: PathBuf,
+    /// How many files it may have open, where that is not as for the tests.
+    files: Option<u32>,
 }
 
 /// What a run came to.
@@ -47,18 +49,24 @@ const LONGEST: Duration = Duration::from_mins(2);
 impl Program {
     /// With the settings of this service: on its database and relay.
     pub fn beside(app: &TestApp) -> Self {
-        Self { settings: app.settings.clone(), dir: fresh_dir() }
+        Self { settings: app.settings.clone(), dir: fresh_dir(), files: None }
     }
 
     /// With no settings at all.
     pub fn alone() -> Self {
-        Self { settings: Vec::new(), dir: fresh_dir() }
+        Self { settings: Vec::new(), dir: fresh_dir(), files: None }
     }
 
     /// With this setting too, in the place of another value.
     pub fn setting(mut self, name: &'static str, value: &str) -> Self {
         self.settings.retain(|(known, _)| *known != name);
         self.settings.push((name, value.to_owned()));
+        self
+    }
+
+    /// With so many open files at most.
+    pub fn open_files(mut self, files: u32) -> Self {
+        self.files = Some(files);
         self
     }
 
@@ -90,7 +98,15 @@ impl Program {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rundbrief"));
+        let program = env!("CARGO_BIN_EXE_rundbrief");
+        let mut command = match self.files {
+            None => Command::new(program),
+            Some(files) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\""), program]);
+                shell
+            }
+        };
         command.args(arguments).current_dir(&self.dir).stdin(Stdio::null()).kill_on_drop(true).env_clear();
         for name in ["PATH", "HOME", "TMPDIR"] {
             if let Some(value) = env::var_os(name) {
@@ -157,6 +173,14 @@ impl Running {
         let kill = format!("kill -{name} {}", self.pid);
         let sent = std::process::Command::new("/bin/sh").args(["-c", &kill]).status();
         assert!(sent.unwrap().success(), "{kill}");
+    }
+
+    /// Bytes of memory that it held at most so far (Linux).
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
+        let kilobytes = peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number");
+        kilobytes * 1024
     }
 
     /// Waits for its end.
