@@ -193,7 +193,7 @@ mod tests {
             assert!(!masked.to_lowercase().contains("muster"), "{text}: {masked}");
             assert!(masked.starts_with("550 ") && masked.contains('…'), "{masked}");
             assert_eq!(mask_recipient(&masked, ADDRESS), masked, "once is enough");
-            assert_eq!(mask_recipient(&mask_addresses(text), ADDRESS).contains("muster"), false, "{text}");
+            assert!(!mask_recipient(&mask_addresses(text), ADDRESS).contains("muster"), "{text}");
         }
         assert_eq!(
             mask_recipient(
