@@ -28,4 +28,15 @@ impl RelayProblem {
             RelayProblem::Policy(_) => "policy",
         }
     }
+
+    /// The same trouble, in words that were changed by this.
+    #[must_use]
+    pub fn in_words(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Unreachable(words) => Self::Unreachable(change(words)),
+            Self::Login(words) => Self::Login(change(words)),
+            Self::Sender(words) => Self::Sender(change(words)),
+            Self::Policy(words) => Self::Policy(change(words)),
+        }
+    }
 }

@@ -11,6 +11,7 @@ use crate::{
         reply_class::{Class, class, words},
     },
     domain::address::EmailAddress,
+    telemetry::mask_recipient,
 };
 
 /// How handing over one message ended.
@@ -34,6 +35,27 @@ pub enum Transmission {
     LineEnded(String),
     /// Not about this message at all.
     Relay(RelayProblem),
+}
+
+impl Transmission {
+    /// The same, with the recipient masked in the relay's words, however they spell it: they are stored, logged and shown.
+    #[must_use]
+    pub fn masked(self, to: &EmailAddress) -> Self {
+        let masked = |text: String| mask_recipient(&text, to.as_str());
+        let reply = |reply: Reply| Reply { text: masked(reply.text), ..reply };
+        match self {
+            Self::Accepted(said) => Self::Accepted(reply(said)),
+            Self::Rejected(said) => Self::Rejected(reply(said)),
+            Self::Later(said) => Self::Later(reply(said)),
+            Self::TooMuch(said) => Self::TooMuch(reply(said)),
+            Self::Refused(problem, said) => Self::Refused(problem.in_words(masked), reply(said)),
+            Self::RefusedPerhaps(said) => Self::RefusedPerhaps(reply(said)),
+            Self::BrokenBefore(what) => Self::BrokenBefore(masked(what)),
+            Self::BrokenAfter(what) => Self::BrokenAfter(masked(what)),
+            Self::LineEnded(what) => Self::LineEnded(masked(what)),
+            Self::Relay(problem) => Self::Relay(problem.in_words(masked)),
+        }
+    }
 }
 
 /// How long the relay may take for each step, after RFC 5321 §4.5.3.2.

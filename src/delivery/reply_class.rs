@@ -348,7 +348,8 @@ fn status(code: u16, text: &str) -> Option<(u16, u16)> {
 pub fn key(reply: &Reply) -> String {
     let mut key = reply.code.to_string();
     for (place, word) in reply.text.to_lowercase().split_whitespace().enumerate() {
-        let varies = word.contains('@') || word.contains('.') || word.chars().any(|c| c.is_ascii_digit());
+        // `…` stands in what was masked.
+        let varies = word.contains(['@', '.', '…']) || word.chars().any(|c| c.is_ascii_digit());
         let is_status = place == 0 && word.trim_matches(|c: char| c.is_ascii_digit()).starts_with('.');
         key.push(' ');
         key.push_str(if varies && !is_status { "*" } else { word });

@@ -311,7 +311,7 @@ impl Sender {
         let policy = |reply: &Reply| RelayProblem::Policy(reply_class::words(reply));
         let others_first = || Verdict::NotNow(Utc::now() + LET_OTHERS_TRY);
         let mut refusal = None;
-        let (verdict, (smtp_code, smtp_text)) = match transmission {
+        let (verdict, (smtp_code, smtp_text)) = match transmission.masked(&message.to) {
             Transmission::Accepted(reply) => {
                 gate.accepted();
                 self.shared.pace.accepted(Instant::now());

@@ -10,6 +10,7 @@
 //! not ended is `pending` in its row; that it is claimed or transmitting stands in the row of its batch. Who walks the
 //! arrows is the business of the `delivery` room.
 
+pub mod meaning;
 mod queue;
 mod refusals;
 

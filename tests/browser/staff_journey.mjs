@@ -55,6 +55,17 @@ export async function* everyStaffPage(service, page, lang) {
   const link = await page.inputValue("#link");
   await press(page, "main a.button");
   yield "person";
+  // The same account, on another device: this one is told what it did, until it has read it.
+  const other = await page.context().browser().newPage();
+  await logIn(service, other, { lang });
+  await other.goto(`${service.url}/staff/people`);
+  await other.fill("#name", "Eva Blum");
+  await other.fill("#email", `eva.blum.${process.pid}.${people++}@example.org`);
+  await press(other, "main form button");
+  await other.close();
+  await go("/people");
+  yield "told of another device";
+  await press(page, "form[action$='/notices'] button");
   await go("/audit");
   yield "audit log";
   await go("/audit?action=second_factor_reset&from=2000-01-01&to=2000-01-02");

@@ -16,6 +16,9 @@ use crate::harness::{
 
 const ASKS: (u16, &str) = (403, "Bitte zeigen Sie noch einmal, dass Sie es sind");
 const WRONG: [(&str, &str); 1] = [("reauth_password", "not the password")];
+const EXPORTED: &str =
+    "Auf einem anderen Gerät (Test) wurde mit Ihrem Konto die Liste aller Abonnements heruntergeladen";
+const ROLE: &str = "Auf einem anderen Gerät (Test) wurde mit Ihrem Konto die Rolle einer Person geändert";
 const RIGHT: (&str, &str) = ("reauth_password", PASSWORD);
 
 fn seen(answer: &Answer) -> (u16, &str) {
@@ -252,9 +255,6 @@ async fn the_other_sessions_of_an_account_are_told_until_they_have_read_it() {
     doer.post(&format!("/staff/people/{}/role", otto.id), &[("role", "admin")]).await;
     // The same once more changes nothing, so nothing is told.
     doer.post(&format!("/staff/people/{}/role", otto.id), &[("role", "admin")]).await;
-    const EXPORTED: &str =
-        "Auf einem anderen Gerät (Test) wurde mit Ihrem Konto die Liste aller Abonnements heruntergeladen";
-    const ROLE: &str = "Auf einem anderen Gerät (Test) wurde mit Ihrem Konto die Rolle einer Person geändert";
     for _ in 0..2 {
         let page = other.get("/staff/updates").await.body;
         assert!(page.contains(EXPORTED), "{page}");

@@ -83,8 +83,14 @@ pub async fn staff_login(pool: &PgPool) -> anyhow::Result<Option<String>> {
     if staff::has_admin(&mut transaction).await? {
         return Ok(None);
     }
-    let password = hex::encode(random::<8>());
-    let hash = Passwords::default().hash(&NewPassword::check(&password, &[])?).await?;
+    // One in many thousands looks as if it were made of words, and is refused.
+    let (password, checked) = loop {
+        let password = hex::encode(random::<10>());
+        if let Ok(checked) = NewPassword::check(&password, &[]) {
+            break (password, checked);
+        }
+    };
+    let hash = Passwords::default().hash(&checked).await?;
     let (email, now) = (EmailAddress::parse(STAFF_EMAIL)?, Utc::now());
     let id = match staff::id_of(&mut transaction, &email).await? {
         Some(id) => id,

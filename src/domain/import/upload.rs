@@ -449,8 +449,7 @@ fn has_address(text: &[u8], address: &[u8]) -> bool {
             let is_longer = start > 0 && is_atext(text[start - 1]) && text[start - 1] != b'\'';
             let goes_on = match text.get(end..) {
                 Some([b'-', ..]) => true,
-                Some([b'.', after, ..]) => after.is_ascii_alphanumeric(),
-                Some([after, ..]) => after.is_ascii_alphanumeric(),
+                Some([b'.', after, ..] | [after, ..]) => after.is_ascii_alphanumeric(),
                 _ => false,
             };
             if !is_longer && !goes_on {

@@ -58,7 +58,7 @@ pub async fn failed(db: &mut PgConnection, id: MailingId, each: i64) -> sqlx::Re
         r#"select state as "state!: DeliveryState", smtp_code, reply as "reply!", email as "email!: EmailAddress" from (
              select grouped.*, row_number() over (partition by state, smtp_code, reply order by email) as place from (
                select d.state, d.smtp_code, s.email,
-                 regexp_replace(coalesce(d.smtp_text, ''), '[^\s<>]+@[^\s<>]+|https?://\S+|\m(?=\w*\d)\w{8,}\M', '…', 'g')
+                 regexp_replace(coalesce(d.smtp_text, ''), '[^\s<>]+@[^\s<>]+|https?://\S+|\m(?=\w*\d)\w{8,}\M|[^\s<>]*…[^\s<>]*', '…', 'g')
                    as reply
                from deliveries d join subscribers s on s.id = d.subscriber_id
                where d.mailing_id = $1 and d.kind = 'mailing'

@@ -109,8 +109,9 @@ pub async fn failures(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Vec<
     sqlx::query_as!(
         Failure,
         r#"select state as "state!: DeliveryState", smtp_code,
-             -- Addresses, links and queue ids are different in each reply: with them every group would be of one.
-             regexp_replace(coalesce(smtp_text, ''), '[^\s<>]+@[^\s<>]+|https?://\S+|\m(?=\w*\d)\w{8,}\M', '…', 'g')
+             -- Addresses, masked ones too, links and queue ids are different in each reply: with them every group would be
+             -- of one.
+             regexp_replace(coalesce(smtp_text, ''), '[^\s<>]+@[^\s<>]+|https?://\S+|\m(?=\w*\d)\w{8,}\M|[^\s<>]*…[^\s<>]*', '…', 'g')
                  as "reply!",
              count(*) as "count!"
            from deliveries

@@ -41,7 +41,7 @@ impl SentTo {
     #[must_use]
     pub fn seal(&self, keys: &SecretKeys, now: DateTime<Utc>) -> String {
         let until = (now + LIVES).timestamp().to_be_bytes();
-        let said = u8::from(self.waits) * WAITS | u8::from(self.is_masked) * IS_MASKED;
+        let said = (u8::from(self.waits) * WAITS) | (u8::from(self.is_masked) * IS_MASKED);
         let mut bytes = [until.as_slice(), &[said], self.email.as_str().as_bytes()].concat();
         let nonce: [u8; NONCE_LEN] = random();
         key(&keys.sign(SEALING, b""))

@@ -90,6 +90,7 @@ pub async fn gate(
         }
     };
     let path = parts.uri.path();
+    let is_download = ["export", "report", "proof"].contains(&what);
     let back = destination::of_referer(&parts.headers).filter(|back| back != path);
     page.answer(
         status,
@@ -98,7 +99,7 @@ pub async fn gate(
             "action": path,
             "kept": kept,
             "what": page.text("reauth", what),
-            "is_download": path.ends_with(".csv") || path.ends_with("/proof"),
+            "is_download": is_download,
             "back": back.as_deref().unwrap_or("/staff"),
             "errors": mistakes,
             "error_id": mistakes.first(),

@@ -16,6 +16,7 @@ use crate::{
     domain::{
         address::EmailAddress,
         csv::harmless,
+        delivery::{DeliveryState, meaning},
         ids::MailingId,
         mailing::{self, Line, Overview},
         staff::{
@@ -24,7 +25,7 @@ use crate::{
             notice::{self, Notice},
         },
     },
-    telemetry::mask_addresses,
+    telemetry::mask_recipient,
     web::{
         AppState,
         stream::{self, Pieces},
@@ -52,28 +53,67 @@ pub async fn failures(
 ) -> Result<Vec<Value>, StaffProblem> {
     let groups = mailing::failures(db, mailing.id).await?;
     let is_admin = page.is_admin();
-    let mut addresses: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    let mut people: BTreeMap<_, Vec<EmailAddress>> = BTreeMap::new();
     if !groups.is_empty() {
         for one in mailing::failed(db, mailing.id, SHOWN).await? {
-            let group = (one.state.name(), one.smtp_code, one.reply);
-            addresses.entry(group).or_default().push(shown(&one.email, is_admin));
+            people.entry((one.state.name(), one.smtp_code, one.reply)).or_default().push(one.email);
         }
     }
-    Ok(groups
+    let mut shown_groups: Vec<Group> = Vec::new();
+    for group in groups {
+        let own =
+            people.remove(&(group.state.name(), group.smtp_code, group.reply.clone())).unwrap_or_default();
+        // What was stored by an earlier version names them still.
+        let masked = own.iter().fold(group.reply, |reply, email| mask_recipient(&reply, email.as_str()));
+        let group = Group {
+            state: group.state,
+            code: group.smtp_code,
+            reply: said(&words_of(page), group.smtp_code, &masked, is_admin),
+            count: group.count,
+            addresses: own.iter().map(|email| shown(email, is_admin)).collect(),
+        };
+        // In our own words several replies are one.
+        let same = shown_groups
+            .iter_mut()
+            .find(|one| (one.state, one.code, &one.reply) == (group.state, group.code, &group.reply));
+        match same {
+            Some(same) => {
+                same.count += group.count;
+                same.addresses.extend(group.addresses);
+            }
+            None => shown_groups.push(group),
+        }
+    }
+    Ok(shown_groups
         .into_iter()
-        .map(|group| {
-            let own = addresses.remove(&(group.state.name(), group.smtp_code, group.reply.clone()));
-            let own = own.unwrap_or_default();
-            let more = group.count - i64::try_from(own.len()).unwrap_or(i64::MAX);
+        .map(|mut group| {
+            group.addresses.truncate(usize::try_from(SHOWN).unwrap_or(usize::MAX));
+            let more = group.count - i64::try_from(group.addresses.len()).unwrap_or(i64::MAX);
             let more = page.text("mailing", "more_addresses").replace("{count}", &page.number(more.max(0)));
             let is_cut = group.count > SHOWN;
             json!({
-                "state": group.state, "code": group.smtp_code,
-                "reply": said(&group.reply, is_admin),
-                "count": page.number(group.count), "addresses": own, "more": if is_cut { more } else { String::new() },
+                "state": group.state, "code": group.code, "reply": group.reply,
+                "count": page.number(group.count), "addresses": group.addresses,
+                "more": if is_cut { more } else { String::new() },
             })
         })
         .collect())
+}
+
+/// Copies that did not go through for the same reason, as far as whoever looks is told.
+struct Group {
+    state: DeliveryState,
+    code: Option<i16>,
+    reply: String,
+    count: i64,
+    addresses: Vec<String>,
+}
+
+/// Our words for what a reply means, by their keys.
+type Words = BTreeMap<&'static str, String>;
+
+fn words_of(page: &Page) -> Words {
+    meaning::ALL.into_iter().map(|key| (key, page.text("meaning", key).to_owned())).collect()
 }
 
 /// An address as somebody may see it: whole for admins, who look after subscribers; masked for everybody else.
@@ -81,15 +121,24 @@ fn shown(email: &EmailAddress, is_admin: bool) -> String {
     if is_admin { email.as_str().to_owned() } else { email.masked() }
 }
 
-/// What the relay said, likewise: relays like to quote the address they refuse.
-fn said(reply: &str, is_admin: bool) -> String {
-    if is_admin { reply.to_owned() } else { mask_addresses(reply) }
+/// What the relay said, with the recipient masked; for everybody but admins, what it means in our words: a relay may name
+/// people in ways that nobody has thought of.
+fn said(words: &Words, code: Option<i16>, reply: &str, is_admin: bool) -> String {
+    if is_admin {
+        return reply.to_owned();
+    }
+    // What a relay says when all is well helps nobody.
+    if code.is_some_and(|code| code < 400) || (code.is_none() && reply.is_empty()) {
+        return String::new();
+    }
+    words.get(meaning::of(code, reply)).cloned().unwrap_or_default()
 }
 
 /// `POST /staff/mailings/{id}/report.csv`: everybody's line. A POST, because it goes into the audit log: the file holds
 /// addresses.
 pub async fn download(
     State(state): State<AppState>,
+    page: Page,
     member: Member,
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
@@ -101,8 +150,9 @@ pub async fn download(
     notice::tell_others(&mut transaction, &member.0, Notice::ReportDownloaded, now).await?;
     transaction.commit().await?;
     let (pieces, body) = stream::later(WAITING);
+    let words = words_of(&page);
     tokio::spawn(async move {
-        if let Err(error) = write(&state.pool, id, is_admin, &pieces).await {
+        if let Err(error) = write(&state.pool, id, (&words, is_admin), &pieces).await {
             tracing::warn!(mailing = %id, %error, "a report broke off");
             // The browser is not to take what it has for all of it.
             let _ = pieces.send(Err(io::Error::other("the report broke off"))).await;
@@ -116,7 +166,12 @@ pub async fn download(
 }
 
 /// Writes the file, some lines at a time. A browser that goes away ends it.
-async fn write(pool: &PgPool, id: MailingId, is_admin: bool, pieces: &Pieces) -> io::Result<()> {
+async fn write(
+    pool: &PgPool,
+    id: MailingId,
+    (words, is_admin): (&Words, bool),
+    pieces: &Pieces,
+) -> io::Result<()> {
     let head = ["email", "state", "attempts", "smtp_code", "smtp_text", "finished_at"];
     // A byte order mark, without which Excel takes UTF-8 for something else.
     let mut piece = "\u{feff}".as_bytes().to_vec();
@@ -133,17 +188,18 @@ async fn write(pool: &PgPool, id: MailingId, is_admin: bool, pieces: &Pieces) ->
         let lines = lines.await.map_err(io::Error::other)?;
         let Some(last) = lines.last() else { return Ok(()) };
         after = Some(last.subscriber);
-        piece = rows(lines.iter().map(|line| row(line, is_admin)))?;
+        piece = rows(lines.iter().map(|line| row(line, words, is_admin)))?;
     }
 }
 
-fn row(line: &Line, is_admin: bool) -> [String; 6] {
+fn row(line: &Line, words: &Words, is_admin: bool) -> [String; 6] {
+    let reply = mask_recipient(line.smtp_text.as_deref().unwrap_or_default(), line.email.as_str());
     [
         harmless(&shown(&line.email, is_admin)).into_owned(),
         line.state.name().to_owned(),
         line.attempts.to_string(),
         line.smtp_code.map(|code| code.to_string()).unwrap_or_default(),
-        harmless(&said(line.smtp_text.as_deref().unwrap_or_default(), is_admin)).into_owned(),
+        harmless(&said(words, line.smtp_code, &reply, is_admin)).into_owned(),
         line.finished_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).unwrap_or_default(),
     ]
 }
