@@ -2,7 +2,7 @@
 
 mod pooler;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io::Write, net::SocketAddr, time::Duration};
 
 use axum::http::Method;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -166,6 +166,15 @@ async fn a_worker_can_be_asked_how_it_is_where_it_is_told_to_listen() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_that_is_closed_ends_a_worker_as_gently_as_an_order_to_stop() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0").trim();
+    if u64::from_str_radix(ignored, 16).unwrap() & 1 == 1 {
+        let _ = writeln!(
+            std::io::stderr(),
+            "\n!!! NOT TESTED: SIGHUP, which these tests were started to live through\n"
+        );
+        return;
+    }
     let pause = Action::Delay(Duration::from_millis(30));
     let relay = behave(move |phase, _| if phase == Phase::Dot { pause } else { Action::Go });
     let app = App::new().relay(relay).setting("SMTP_CONNECTIONS", "4").without_worker().start().await;
@@ -360,7 +369,7 @@ fn the_unit_locks_the_service_in() {
     let rated =
         std::process::Command::new("systemd-analyze").args(["security", "--offline=true"]).arg(unit).output();
     let Ok(rated) = rated else {
-        eprintln!("there is no systemd-analyze; this test shows nothing");
+        let _ = writeln!(std::io::stderr(), "\n!!! NOT TESTED: the unit, for want of systemd-analyze\n");
         return;
     };
     let said = String::from_utf8_lossy(&rated.stdout).into_owned();
