@@ -46,7 +46,7 @@ struct Arguments {
     #[arg(long, global = true, value_name = "FILE")]
     env_file: Option<PathBuf>,
 
-    /// Go on with the SECRET_KEY that is set although the database was used with another one. What that loses is told
+    /// Go on with the `SECRET_KEY` that is set although the database was used with another one. What that loses is told
     /// without it.
     #[arg(long, global = true)]
     accept_new_key: bool,

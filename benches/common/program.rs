@@ -14,6 +14,9 @@ use tokio::{
     time::timeout,
 };
 
+/// How many commands there were: each works on a database of its own, and remembers nothing of the one before.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
 /// A command of the program, in a folder without `.env`, and with no setting yet. Killed when it is dropped.
 pub fn command(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rundbrief"));
@@ -23,8 +26,6 @@ pub fn command(dir: &Path, arguments: &[&str]) -> Command {
             command.env(name, value);
         }
     }
-    // Each works on a database of its own, and remembers nothing of the one before.
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     command.env("STATE_DIR", dir.join(format!("state-{number}")));
     command.env("RUST_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);

@@ -23,6 +23,7 @@ use crate::{
             self, Cancelled, Counts, Failure, Mailing, MailingError, MailingState, PauseKind, Resumed,
         },
         publication::{self, Publication},
+        restore,
         staff::audit::Action,
     },
     mail::{compose::Composer, envelope},
@@ -343,6 +344,7 @@ async fn trigger(
             ),
             None => format!("Mailing {id} to {audience} people has begun."),
         });
+        tell_hold(&mut *pool.acquire().await?).await?;
         output::remark(&format!("How it goes: rundbrief mailings status {id} --watch"));
     }
     if watch { watch::watch(&pool, id).await } else { Ok(()) }
@@ -355,6 +357,7 @@ async fn list(json: bool) -> anyhow::Result<()> {
     if json {
         return output::json(&mailings);
     }
+    tell_hold(&mut db).await?;
     if mailings.is_empty() {
         output::remark("Nothing has been sent yet.");
     }
@@ -381,6 +384,7 @@ async fn status(id: MailingId, json: bool) -> anyhow::Result<()> {
     if json {
         return output::json(&status_json(&mailing, &counts, &failures)?);
     }
+    tell_hold(&mut db).await?;
     output::line(&format!("{}  “{}”", word(&mailing), mailing.subject));
     if let (Some(reason), Some(since)) = (&mailing.pause_reason, mailing.paused_at) {
         output::line(&format!("since {}: {reason}", since.to_rfc3339()));
@@ -401,6 +405,16 @@ async fn status(id: MailingId, json: bool) -> anyhow::Result<()> {
     output::line(&watch::summary(&mailing, &counts, None));
     for line in watch::failures(&failures) {
         output::line(&line);
+    }
+    Ok(())
+}
+
+/// Says it where all mailings are held: none of them moves then, whatever its own state is.
+async fn tell_hold(db: &mut PgConnection) -> anyhow::Result<()> {
+    if restore::hold(db).await?.is_some() {
+        output::remark(
+            "All mailings are held, because this database may be an older one; see: rundbrief restore status",
+        );
     }
     Ok(())
 }

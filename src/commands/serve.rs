@@ -244,7 +244,7 @@ pub fn stop_on_signal() -> watch::Receiver<bool> {
         tokio::select! {
             () = came(SignalKind::interrupt()) => {}
             () = came(SignalKind::terminate()) => {}
-            () = came(SignalKind::hangup()) => {}
+            () = came(SignalKind::hangup()), if !is_kept_through_hangups() => {}
         }
         sender.send_replace(true);
         // Kept alive, so that late listeners see the value and not a closed channel.
@@ -253,13 +253,21 @@ pub fn stop_on_signal() -> watch::Receiver<bool> {
     receiver
 }
 
+/// Whether whoever started this process has it live on when the terminal is closed, as `nohup` does. Only Linux tells.
+fn is_kept_through_hangups() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP is signal 1, the lowest bit.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
 /// Waits for a signal.
 async fn came(kind: SignalKind) {
     match signal(kind) {
         Ok(mut signal) => drop(signal.recv().await),
         Err(error) => {
             tracing::warn!(%error, ?kind, "a signal cannot be listened for");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -118,8 +118,8 @@ fn as_hold(
     Some(Hold { reason, since: at?, last_seen, becomes_unknown })
 }
 
-/// Where a database is. A role without special rights may ask for all of it on PostgreSQL itself; what a provider has
-/// taken away is left out.
+/// Where a database is. A role without special rights may ask for all of it; what a provider
+/// has taken away is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
     system: Option<String>,
@@ -215,27 +215,25 @@ async fn check(
     } else {
         None
     };
-    let hold = match found {
-        Some(reason) => {
-            let against = remembered.map(|other| other.database).filter(|other| *other != database);
-            let since = sqlx::query_scalar!(
-                r#"update database_memory
+    let hold = if let Some(reason) = found {
+        let against = remembered.map(|other| other.database).filter(|other| *other != database);
+        let since = sqlx::query_scalar!(
+            r#"update database_memory
                    set held_at = now(), held_for = $1, held_since_seen = $2, database_id = $3,
                        held_against = coalesce($4, held_against),
                        written_by = pg_current_xact_id(), written_at = now()
                    where only_row returning held_at as "since!""#,
-                reason.name(),
-                row.last_seen,
-                database,
-                against
-            )
-            .fetch_one(&mut *db)
-            .await?;
-            Some(Hold { reason, since, last_seen: Some(row.last_seen), becomes_unknown: false })
-        }
-        None => {
-            settle_in(&mut *db, database, &place, row.database_id.is_none() || is_promoted).await?;
-            sqlx::query!(
+            reason.name(),
+            row.last_seen,
+            database,
+            against
+        )
+        .fetch_one(&mut *db)
+        .await?;
+        Some(Hold { reason, since, last_seen: Some(row.last_seen), becomes_unknown: false })
+    } else {
+        settle_in(&mut *db, database, &place, row.database_id.is_none() || is_promoted).await?;
+        sqlx::query!(
                 "insert into watermarks (id, value, server) values ($1, $2, this_server())
                  on conflict (id) do update
                  set value = greatest(watermarks.value, excluded.value), server = excluded.server, written_at = now()",
@@ -244,8 +242,7 @@ async fn check(
             )
             .execute(&mut *db)
             .await?;
-            None
-        }
+        None
     };
     transaction.commit().await?;
     Ok(Checked { database, releases: row.releases, hold })

@@ -34,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Monitor {
     /// Of the service on this database.
+    #[must_use]
     pub fn new(pool: PgPool) -> Self {
         Self { pool, last: Arc::default() }
     }

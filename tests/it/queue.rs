@@ -11,6 +11,7 @@ use rundbrief::domain::{
     ids::{DeliveryId, MailingId, SubscriberId, WorkerId},
     mailing::{self, MailingState, PauseKind, Retry},
     subscriber,
+    watermark::{self, Watermark},
     worker::{self, Recovered},
 };
 use tokio::time::sleep;
@@ -306,4 +307,48 @@ async fn a_mailing_that_is_tried_again_in_its_last_moment_is_not_done() {
     retrying.commit().await.unwrap();
     assert!(advancing.await.unwrap().is_empty());
     assert_eq!(app.status(id).await.0.state, MailingState::Sending);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_2_a_mark_is_granted_only_where_the_writers_last_commit_stands() {
+    let (app, worker, marks) = claimed().await;
+    let mut db = app.pool.acquire().await.unwrap();
+    let own = watermark::make(&mut db).await.unwrap();
+    let mut settle = async |value: i64, wanted: Mark| {
+        let watermark = Some(Watermark { value, ..own });
+        let marks =
+            Marks { batches: vec![wanted.batch], wanted: vec![wanted], watermark, ..Marks::default() };
+        delivery::settle(&mut db, worker, &[], &marks, Utc::now()).await.unwrap().transmitting
+    };
+    assert_eq!(settle(1, marks[0]).await, [marks[0].id]);
+    assert_eq!(settle(1, marks[0]).await, [marks[0].id], "asked again after a lost answer");
+    assert_eq!(settle(2, marks[0]).await, [marks[0].id]);
+    // As in a standby that lacks the two commits before this one.
+    sqlx::query("update watermarks set value = 1 where id = $1")
+        .bind(own.id)
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    assert!(settle(4, marks[1]).await.is_empty());
+    sqlx::query("delete from watermarks where id = $1").bind(own.id).execute(&app.pool).await.unwrap();
+    assert!(settle(1, marks[1]).await.is_empty(), "as in a database that never knew this writer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_change_of_servers_nothing_of_a_mailing_is_claimed_before_every_process_has_looked() {
+    let (app, id) = sending().await;
+    let mut db = app.pool.acquire().await.unwrap();
+    let worker = worker::sign_on(&mut db).await.unwrap();
+    // Another process has not seen the new server yet; it may miss commits there.
+    sqlx::query("insert into watermarks (id, value, server) values (gen_random_uuid(), 7, 1)")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    assert!(batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap().batches.is_empty());
+    // It is dead: its last sign of life is half a minute old.
+    sqlx::query("update watermarks set written_at = now() - interval '31 s' where server = 1")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    assert!(!batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap().batches.is_empty());
 }

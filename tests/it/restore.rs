@@ -41,7 +41,7 @@ async fn in_mid_mailing() -> (TestApp, MailingId) {
     (app, id)
 }
 
-/// A program of PostgreSQL: beside the server's own, where a link may lead to them, or on the PATH.
+/// A program of the database's: beside the server's own, where a link may lead to them, or on the PATH.
 fn tool(name: &str) -> PathBuf {
     let server = postgres::binaries().unwrap().join("initdb");
     let beside = |server: &Path| server.with_file_name(name);
@@ -50,7 +50,7 @@ fn tool(name: &str) -> PathBuf {
     found.unwrap_or_else(|| name.into())
 }
 
-/// Runs a program of PostgreSQL.
+/// Runs such a program.
 async fn postgres_program(name: &str, arguments: &[&str]) {
     let ran = Command::new(tool(name)).args(arguments).output().await.unwrap();
     assert!(ran.status.success(), "{name}: {}", String::from_utf8_lossy(&ran.stderr));

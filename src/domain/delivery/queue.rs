@@ -183,7 +183,8 @@ pub async fn settle(
                               or (m.id <> all(b.withdrawn)
                                   and (b.mailing_id is null
                                        or ((select n.state = 'sending' from mailings n where n.id = b.mailing_id)
-                                           and not mailings_are_held()
+                                           -- Asked once a statement, and not for each mark.
+                                           and (select not mailings_are_held())
                                            and ($12::uuid is null or exists (
                                                select from watermarks w where w.id = $12 and w.value >= $13::bigint - 1)))))))
                where b.id = any($1::bigint[]) and b.claimed_by = $11
