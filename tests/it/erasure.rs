@@ -217,6 +217,7 @@ use Holds::{ErasedBy, Nothing, Staff};
 /// Every column that can hold text or bytes.
 #[rustfmt::skip]
 const COLUMNS: &[(&str, &str, Holds)] = &[
+    ("accepted_refusals", "reply", Nothing("the relay's words with the recipient masked")),
     ("audit_log", "action", Nothing("a fixed word")),
     ("audit_log", "details", Nothing("numbers and fixed words; addresses of tests are masked")),
     ("audit_log", "staff_email", Staff("who did it, for three years; erasure says that the account stays")),

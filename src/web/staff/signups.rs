@@ -9,13 +9,14 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::{
+        delivery::meaning,
         signup::{
             held::{self, Choice, HeldFor},
             undelivered,
         },
         staff::audit::{self, Action},
     },
-    telemetry::mask_addresses,
+    telemetry::mask_recipient,
     web::AppState,
 };
 
@@ -71,7 +72,13 @@ async fn view(page: &Page, errors: &Mistakes) -> Result<Value, StaffProblem> {
     let undelivered: Vec<Value> = undelivered
         .iter()
         .map(|signup| {
-            let text = signup.smtp_text.as_deref().map(mask_addresses).unwrap_or_default();
+            // Who administers may mend what the relay complains of; everybody else reads what it means.
+            let reply = signup.smtp_text.as_deref().unwrap_or_default();
+            let text = if page.is_admin() {
+                mask_recipient(reply, signup.email.as_str())
+            } else {
+                page.text("meaning", meaning::of(signup.smtp_code, reply)).to_owned()
+            };
             json!({
                 "address": signup.email.masked(),
                 "at": page.short_time(signup.requested_at),
