@@ -156,7 +156,10 @@ impl Waiting {
         let frozen = mailing::content(db, mailing.id).await?;
         let update = update::find(db, &mailing.update_id.to_string()).await?;
         let content = match (&page.publication, update) {
-            (Some(publication), Some(update)) => page.state.composer.update(publication, &update).ok(),
+            (Some(publication), Some(update)) => {
+                let sizes = page.state.composer.sizes(db, &update).await?;
+                page.state.composer.update(publication, &update, &sizes).ok()
+            }
             _ => None,
         };
         Ok(Self { people, has_other_text: content.is_some_and(|content| content != frozen) })

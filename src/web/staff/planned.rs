@@ -101,7 +101,8 @@ impl Situation {
         let update = update.ok_or(StaffProblem::NOT_FOUND)?;
         let content = match &page.publication {
             Some(publication) => {
-                let content = page.state.composer.update(publication, &update);
+                let sizes = page.state.composer.sizes(db, &update).await?;
+                let content = page.state.composer.update(publication, &update, &sizes);
                 Some(content.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?)
             }
             None => None,

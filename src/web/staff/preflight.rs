@@ -92,7 +92,8 @@ impl Surveyor {
         publication: &Publication,
         update: &Update,
     ) -> Result<Vec<Finding>, SurveyError> {
-        let frozen = composer.update(publication, update)?;
+        let sizes = composer.sizes(&mut *pool.acquire().await?, update).await?;
+        let frozen = composer.update(publication, update, &sizes)?;
         let mut found = preflight::check(publication, update, &frozen);
         found.extend(recipients::check(&mut *pool.acquire().await?, update.id, Utc::now()).await?);
         let domain = publication.content.sender_address().map(|address| address.parts().1.to_owned());

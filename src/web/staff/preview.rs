@@ -138,7 +138,8 @@ fn framed(media_type: &'static str, policy: &'static str, body: String) -> Respo
 async fn content(state: &AppState, page: &Page, id: Id) -> Result<Option<FrozenContent>, StaffProblem> {
     let update = editor::find(state, id_in(id)?).await?;
     let Some(publication) = &page.publication else { return Ok(None) };
-    let content = state.composer.update(publication, &update);
+    let sizes = state.composer.sizes(&mut *state.pool.acquire().await?, &update).await?;
+    let content = state.composer.update(publication, &update, &sizes);
     content.map(Some).map_err(|error| StaffProblem::Common(Problem::internal(&error)))
 }
 

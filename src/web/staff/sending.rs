@@ -173,7 +173,8 @@ async fn situation(
         .or_else(|| has_error.then_some(Obstacle::Found));
     let content = match &page.publication {
         Some(publication) => {
-            let content = page.state.composer.update(publication, &update);
+            let sizes = page.state.composer.sizes(db, &update).await?;
+            let content = page.state.composer.update(publication, &update, &sizes);
             Some(content.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?)
         }
         None => None,

@@ -136,7 +136,8 @@ pub async fn send(
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own);
     };
     // Made here too, so that a mistake shows now and not in the worker's log.
-    let made = state.composer.test_frame(publication, &update);
+    let sizes = state.composer.sizes(&mut transaction, &update).await?;
+    let made = state.composer.test_frame(publication, &update, &sizes);
     made.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
     for address in &to {
         delivery::enqueue_test(&mut transaction, id, address, now).await?;
