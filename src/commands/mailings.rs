@@ -238,7 +238,8 @@ async fn preview(update: &str, out: Option<PathBuf>, json: bool) -> anyhow::Resu
     let mut db = database_with(&config.secret_keys).await?.acquire().await?;
     let publication = ready_publication(&mut db).await?;
     let update = updates::named(&mut db, update).await?;
-    let frame = composer.mailing_frame(&publication, &composer.update(&publication, &update)?)?;
+    let sizes = composer.sizes(&mut db, &update).await?;
+    let frame = composer.mailing_frame(&publication, &composer.update(&publication, &update, &sizes)?)?;
     let to = EmailAddress::parse("vorschau@example.org")?;
     let message_id = format!("<preview@{}>", composer.public_url().host());
     let message = composer.for_nobody(&frame, &to, &message_id, Utc::now());
@@ -262,7 +263,8 @@ async fn test(update: &str, to: &str, json: bool) -> anyhow::Result<()> {
     let publication = ready_publication(&mut transaction).await?;
     let update = updates::named(&mut transaction, update).await?;
     // Made here too, so that a mistake shows now and not in the worker's log.
-    composer.test_frame(&publication, &update)?;
+    let sizes = composer.sizes(&mut transaction, &update).await?;
+    composer.test_frame(&publication, &update, &sizes)?;
     delivery::enqueue_test(&mut transaction, update.id, &to, Utc::now()).await?;
     let details = json!({ "addresses": to.masked() });
     note(&mut transaction, Action::TestSent, &update.title, &details).await?;
@@ -299,7 +301,8 @@ async fn trigger(
     let mut transaction = pool.begin().await?;
     let publication = ready_publication(&mut transaction).await?;
     let update = updates::named(&mut transaction, update).await?;
-    let content = composer.update(&publication, &update)?;
+    let sizes = composer.sizes(&mut transaction, &update).await?;
+    let content = composer.update(&publication, &update, &sizes)?;
     let audience = mailing::can_trigger(&mut transaction, update.id, ask.again, Utc::now()).await?;
     // Not held open while links are looked at and a person thinks.
     transaction.rollback().await?;

@@ -1,6 +1,6 @@
 //! Pictures that staff upload: what they are, where they are used, and which may go. Their bytes lie in the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
@@ -205,6 +205,56 @@ pub fn name_in(url: &str, public_url: &PublicUrl) -> Option<ImageName> {
 #[must_use]
 pub fn file_in(url: &str, public_url: &PublicUrl) -> Option<FileName> {
     FileName::parse(url.strip_prefix(public_url.as_str())?.strip_prefix("/images/")?)
+}
+
+/// How large the pictures of ours are that an update shows, by their addresses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sizes(HashMap<String, (u32, u32)>);
+
+impl Sizes {
+    /// Width and height of the file that an address leads to, in pixels; nothing of pictures that are not ours.
+    #[must_use]
+    pub fn of(&self, url: &str) -> Option<(u32, u32)> {
+        self.0.get(url).copied()
+    }
+
+    /// With another one.
+    #[must_use]
+    pub fn with(mut self, url: &str, size: (u32, u32)) -> Self {
+        self.0.insert(url.to_owned(), size);
+        self
+    }
+}
+
+/// The sizes of the pictures of ours whose addresses stand in these texts.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sizes(db: &mut PgConnection, public_url: &PublicUrl, texts: &[&str]) -> sqlx::Result<Sizes> {
+    let ours = public_url.join("/images/");
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    let files = texts.iter().flat_map(|text| text.split(ours.as_str()).skip(1));
+    let files = files.map(|behind| &behind[..behind.find(|c: char| !is_of_name(c)).unwrap_or(behind.len())]);
+    // The full stop of a sentence may stand behind it.
+    let files: Vec<FileName> = files.filter_map(|file| FileName::parse(file.trim_end_matches('.'))).collect();
+    if files.is_empty() {
+        return Ok(Sizes::default());
+    }
+    let names: Vec<String> = files.iter().map(|file| file.name.as_str().to_owned()).collect();
+    let found = sqlx::query!(
+        "select name, width, height, small_width, small_height from images where name = any($1)",
+        &names
+    )
+    .fetch_all(db)
+    .await?;
+    let pixels = |side: i32| u32::try_from(side).unwrap_or_default();
+    let size = |file: &FileName| {
+        let image = found.iter().find(|image| image.name == file.name.as_str())?;
+        let (width, height) =
+            if file.is_small { (image.small_width, image.small_height) } else { (image.width, image.height) };
+        Some((public_url.join(&format!("/images/{file}")), (pixels(width), pixels(height))))
+    };
+    Ok(Sizes(files.iter().filter_map(size).collect()))
 }
 
 /// A line about a picture as it may be stored: without control characters, with single spaces; nothing when it is

@@ -1,12 +1,14 @@
 //! Composing: from nouns of the domain to a filled template, and from there to a message.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use crate::{
     config::{PublicUrl, SecretKeys},
     domain::{
         address::EmailAddress,
         ids::SubscriberId,
+        image::{self, Sizes},
         locale::Locale,
         mailing::FrozenContent,
         publication::{Publication, written_date},
@@ -194,17 +196,35 @@ impl Composer {
         self.frame(MailKind::Welcome, publication, &self.templates.render(MailKind::Welcome, &context)?)
     }
 
+    /// How large the pictures are that an update shows, for [`update`](Self::update).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sizes(&self, db: &mut PgConnection, update: &Update) -> sqlx::Result<Sizes> {
+        let texts = [update.body.as_str(), update.image.as_deref().unwrap_or_default()];
+        image::sizes(db, &self.public_url, &texts).await
+    }
+
     /// An update, filled in once for everybody: this is what a mailing freezes.
     ///
     /// # Errors
     /// [`ComposeError`].
-    pub fn update(&self, publication: &Publication, update: &Update) -> Result<FrozenContent, ComposeError> {
+    pub fn update(
+        &self,
+        publication: &Publication,
+        update: &Update,
+        sizes: &Sizes,
+    ) -> Result<FrozenContent, ComposeError> {
         let content = &publication.content;
-        let image = update.image.as_ref().map(|url| ImageContext {
-            url: url.clone(),
-            alt: update.image_alt.clone().unwrap_or_default(),
-            credit: update.image_credit.clone(),
-            width: IMAGE_WIDTH,
+        let image = update.image.as_ref().map(|url| {
+            let size = sizes.of(url).map(|size| markdown::shown_size(size, IMAGE_WIDTH));
+            ImageContext {
+                url: url.clone(),
+                alt: update.image_alt.clone().unwrap_or_default(),
+                credit: update.image_credit.clone(),
+                width: size.map_or(IMAGE_WIDTH, |(width, _)| width),
+                height: size.map(|(_, height)| height),
+            }
         });
         let context = UpdateMailContext {
             locale: update.locale,
@@ -216,7 +236,7 @@ impl Composer {
                 date: update.dated.map(|date| written_date(date, update.locale)),
                 link: update.link.clone(),
                 image,
-                body_html: markdown::html(&update.body, content.accent.as_str()),
+                body_html: markdown::html_with_sizes(&update.body, content.accent.as_str(), sizes),
                 body_text: markdown::text(&update.body),
             },
             unsubscribe_url: self.marked_unsubscribe_url(),
@@ -253,8 +273,13 @@ impl Composer {
     ///
     /// # Errors
     /// [`ComposeError`].
-    pub fn test_frame(&self, publication: &Publication, update: &Update) -> Result<Frame, ComposeError> {
-        let mut content = self.update(publication, update)?;
+    pub fn test_frame(
+        &self,
+        publication: &Publication,
+        update: &Update,
+        sizes: &Sizes,
+    ) -> Result<Frame, ComposeError> {
+        let mut content = self.update(publication, update, sizes)?;
         content.subject = format!("[Test] {}", content.subject);
         self.mailing_frame(publication, &content)
     }

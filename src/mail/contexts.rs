@@ -209,4 +209,6 @@ pub struct ImageContext {
     pub credit: Option<String>,
     /// Shown width in pixels.
     pub width: u16,
+    /// Shown height in pixels, where it is known.
+    pub height: Option<u16>,
 }

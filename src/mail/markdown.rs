@@ -21,7 +21,7 @@ mod lists;
 mod table;
 mod text;
 
-pub use html::html;
+pub use html::{html, html_with_sizes, shown_size};
 pub use text::text;
 
 use url::Url;
@@ -289,6 +289,31 @@ mod tests {
             widths(&format!("| a | b |\n|--|--|\n| {image} | [{image}](https://example.org) |\n\n{image}")),
             [254, 254, 552].map(Some)
         );
+    }
+
+    #[test]
+    fn a_picture_of_a_known_size_keeps_its_shape_and_is_never_enlarged() {
+        use crate::domain::image::Sizes;
+        let sizes = Sizes::default()
+            .with("https://example.org/large.jpg", (1104, 736))
+            .with("https://example.org/small.png", (120, 80));
+        let of = |markdown: &str| {
+            let html = html_with_sizes(markdown, "#0b5d4e", &sizes);
+            html.split(" alt=\"a\" ").nth(1).unwrap().split(";max-width").next().unwrap().to_owned()
+        };
+        let shown = |width: u16, height: u16| {
+            format!("width=\"{width}\" height=\"{height}\" style=\"display:block;width:{width}px")
+        };
+        assert_eq!(of("![a](https://example.org/large.jpg)"), shown(552, 368));
+        assert_eq!(of("- ![a](https://example.org/large.jpg)"), shown(528, 352));
+        assert_eq!(of("![a](https://example.org/small.png)"), shown(120, 80));
+        assert_eq!(of("| ![a](https://example.org/small.png) | b | c | d |\n|-|-|-|-|"), shown(116, 77));
+        assert_eq!(
+            of("![a](https://elsewhere.example/a.png)"),
+            "width=\"552\" style=\"display:block;width:auto"
+        );
+        assert_eq!(shown_size((1, 60_000), 552), (1, 60_000));
+        assert_eq!(shown_size((0, 0), 552), (1, 1));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use rundbrief::{
     domain::{
         address::EmailAddress,
         ids::{SubscriberId, UpdateId},
+        image::Sizes,
         locale::Locale,
         mailing::FrozenContent,
         publication::{Content, Logo, Publication},
@@ -103,7 +104,7 @@ fn update(file: UpdateFile) -> Update {
 /// The mail of an update file under the sample publication.
 fn composed(file: &str) -> FrozenContent {
     let file = UpdateFile::parse(file, Locale::De).expect("the file is right");
-    composer().update(&publication(PUBLICATION), &update(file)).expect("the mail is made")
+    composer().update(&publication(PUBLICATION), &update(file), &Sizes::default()).expect("the mail is made")
 }
 
 /// The values of an attribute, in order.
@@ -398,7 +399,7 @@ fn invariant_6_what_staff_type_is_data_and_never_a_template() {
 
     let file = PUBLICATION.replace("Musterträger gGmbH", "{{ 7*7 }} <b>Träger</b>");
     let typed = UpdateFile::parse("---\ntitle: A\n---\n\nText\n", Locale::De).unwrap();
-    let mail = composer().update(&publication(&file), &update(typed)).unwrap();
+    let mail = composer().update(&publication(&file), &update(typed), &Sizes::default()).unwrap();
     assert!(mail.body_text.contains("{{ 7*7 }} <b>Träger</b>"), "{}", mail.body_text);
     assert!(mail.body_html.contains("{{ 7*7 }} &lt;b&gt;Träger&lt;/b&gt;"), "{}", mail.body_html);
 }
@@ -407,7 +408,7 @@ fn invariant_6_what_staff_type_is_data_and_never_a_template() {
 fn marks(file: &str) -> Option<(usize, usize)> {
     let parsed = UpdateFile::parse(file, Locale::De).ok()?;
     markdown::check(&parsed.body).ok()?;
-    let mail = composer().update(&publication(PUBLICATION), &update(parsed)).ok()?;
+    let mail = composer().update(&publication(PUBLICATION), &update(parsed), &Sizes::default()).ok()?;
     assert!(!mail.subject.contains(char::is_control), "{:?}", mail.subject);
     let count = |part: &str| (part.matches(UNSUBSCRIBE).count(), part.matches(MANAGE).count());
     assert_eq!(count(&mail.body_text).1, 1, "the link to the settings page");

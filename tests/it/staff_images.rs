@@ -268,3 +268,34 @@ async fn a_dark_logo_without_a_ground_is_told_of_on_its_page_and_before_a_mailin
         assert_eq!(page.body.contains(told), is_lost, "{}", page.body);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_has_its_size_in_the_mail_and_a_small_one_is_not_enlarged() {
+    let app = App::new().without_worker().start().await;
+    let browser = editor(&app).await;
+    let mut urls = Vec::new();
+    for (width, height) in [(1200, 800), (120, 80)] {
+        let file = photo(width, height, width, ImageFormat::Jpeg);
+        let answer = browser.upload("/staff/images", &file, &[("alt", "Zwei Menschen")], true).await;
+        let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        urls.push(told["url"].as_str().unwrap().to_owned());
+    }
+    let body = format!("![groß]({}) ![klein]({}).\n\n![fremd](https://example.org/a.jpg)", urls[0], urls[1]);
+    let update = app.update_with_body("Eins", &body).await;
+    sqlx::query("update updates set image = $1, image_alt = 'oben' where title = 'Eins'")
+        .bind(&urls[1])
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    let mail = browser.get(&format!("/staff/updates/{update}/mail.html?images=on")).await;
+    for (alt, size) in [
+        ("groß", "width=\"552\" height=\"368\""),
+        ("klein", "width=\"120\" height=\"80\""),
+        ("oben", "width=\"120\" height=\"80\""),
+        ("fremd", "width=\"552\" style"),
+    ] {
+        let image =
+            mail.body.split(&format!("alt=\"{alt}\"")).nth(1).unwrap_or_else(|| panic!("{}", mail.body));
+        assert!(image.trim_start().starts_with(size), "{alt}: {}", &image[..120]);
+    }
+}

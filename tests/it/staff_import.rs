@@ -824,6 +824,14 @@ async fn invariant_11_a_date_that_is_no_consent_is_not_chosen_by_itself() {
     let none = [("action", "preview"), ("separator", "semicolon"), ("encoding", "utf8"), ("preset", "")];
     let shown = browser.post(&format!("{path}/check"), &none).await;
     assert!(!shown.body.contains("<option value=\"brevo\" selected>"), "{}", shown.body);
+    // Another service means other columns: they are shown before anything is read.
+    let other = [&plan[..], &[("action", "check"), ("preset", "ghost"), ("day", "2025-01-02")]].concat();
+    let shown = browser.post(&format!("{path}/check"), &other).await;
+    assert!(
+        shown.status == 200 && shown.body.contains("<option value=\"ghost\" selected>"),
+        "{}",
+        shown.body
+    );
 
     let answer = desk.upload("unsubscribed_members_export_1.csv", b"Email\na@example.org\n").await;
     let path = answer.header("location").to_owned();

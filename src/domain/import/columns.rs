@@ -18,7 +18,7 @@ pub const CONSENTED_AT: &str = "consentedat consentdate consenttime consenttimes
     doizeitpunkt optinat optinam optindate optindatum optintime optintimestamp";
 
 /// What a column is called that says where.
-pub const SOURCE: &str = "consentsource einwilligungsquelle optinsource quelle source herkunft";
+pub const SOURCE: &str = "consentsource einwilligungsquelle optinsource quelle source";
 
 /// What the column of the language is called.
 pub const LOCALE: &str = "locale sprache language lang";

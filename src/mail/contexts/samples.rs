@@ -158,6 +158,7 @@ impl UpdateMailContext {
                     alt: "Zwei Auszubildende an einer Werkbank".into(),
                     credit: Some("Foto: Projekt Werkstatt".into()),
                     width: super::IMAGE_WIDTH,
+                    height: None,
                 }),
                 body_html: "<p style=\"margin:0 0 16px 0;\">Ein Absatz.</p>".into(),
                 body_text: "Ein Absatz.".into(),

@@ -16,7 +16,8 @@ pub fn web(text: &str) -> Option<(usize, String)> {
     if scheme.is_none() && !begins("www.") {
         return None;
     }
-    let shown = without_punctuation(&text[..end_of(text)?]);
+    let host = scheme.map_or(0, str::len);
+    let shown = without_punctuation(&text[..end_of(text, host)?]);
     let address = if scheme.is_some() { shown.to_owned() } else { format!("https://{shown}") };
     let url = Url::parse(&address).ok()?;
     let host = url.host_str()?;
@@ -29,19 +30,21 @@ pub fn web(text: &str) -> Option<(usize, String)> {
 
 /// Where a web address goes to its end: at a blank, a sign that none has, the signs of bold and strikethrough, or a bracket
 /// that nothing in it has opened. Brackets within it belong to it, as in `?tx_news[id]=3`, unless they are those of a link
-/// that follows. Nothing where it is too long.
-fn end_of(text: &str) -> Option<usize> {
-    let ends = |c: char| c.is_whitespace() || c.is_control() || "<>\"`|{}„“”«»‚‘".contains(c);
+/// that follows. Its host begins at `host`. Nothing where it is too long.
+fn end_of(text: &str, host: usize) -> Option<usize> {
+    let ends = |c: char| c.is_whitespace() || c.is_control() || "<>\"`„“”«»‚‘".contains(c);
     let mut open: Vec<usize> = Vec::new();
     let mut end = text.len();
+    let mut is_behind_host = false;
     for (at, c) in text.char_indices() {
         if at > ADDRESS {
             return open.first().copied();
         }
         let rest = &text[at..];
+        is_behind_host |= at >= host && matches!(c, '/' | '?' | '#');
         match c {
-            '[' => open.push(at),
-            ']' if rest.starts_with("](") || open.pop().is_none() => {
+            '[' | '{' => open.push(at),
+            ']' | '}' if rest.starts_with("](") || open.pop().is_none() => {
                 end = open.pop().unwrap_or(at);
                 break;
             }
@@ -49,7 +52,8 @@ fn end_of(text: &str) -> Option<usize> {
                 end = at;
                 break;
             }
-            c if ends(c) => {
+            // Between two addresses; behind a host it may belong to one.
+            c if ends(c) || (c == '|' && !is_behind_host) => {
                 end = at;
                 break;
             }
@@ -110,7 +114,7 @@ fn without_punctuation(address: &str) -> &str {
                 unclosed += 1;
                 true
             }
-            last => ".,;:!?'_*~…–".contains(last),
+            last => ".,;:!?'_*~|…–".contains(last),
         };
         if !goes {
             break;
@@ -142,6 +146,8 @@ mod tests {
             "https://x.example/a*b*c_d__e",
             "https://x.example/?a[]=1&b[c][d]=2",
             "www.x.example/a_(b)_[c]",
+            "https://x.example/css?family=A|B",
+            "https://x.example/_layouts?List={8A1F-22}&a=1",
         ] {
             assert_eq!(web_in(whole), Some(whole));
             for behind in
@@ -152,6 +158,7 @@ mod tests {
             }
         }
         assert_eq!(web_in("https://x.example/a[b"), Some("https://x.example/a"));
+        assert_eq!(web_in("www.x.example|www.y.example"), Some("www.x.example"));
         assert_eq!(web_in("https://x.example[Bericht](https://y.example)"), Some("https://x.example"));
         let long = format!("https://x.example/{}", "a".repeat(3_000));
         assert_eq!(

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::domain::image::Sizes;
+
 use super::{
     document::document,
     event::{Alignment, Event, Tag, TagEnd},
@@ -20,14 +22,21 @@ const CELL_FRAME: u16 = 22;
 /// long ones elsewhere.
 const TABLE: &str = "<div style=\"margin:0 0 16px 0;overflow-x:auto;\"><table width=\"100%\" border=\"0\" cellpadding=\"0\" cellspacing=\"0\" style=\"border-collapse:collapse;word-break:normal;overflow-wrap:normal;\">\n";
 
-/// The Markdown as HTML with inline styles; links in the `accent` colour.
+/// The Markdown as HTML, where the sizes of pictures are not known.
+#[must_use]
+pub fn html(markdown: &str, accent: &str) -> String {
+    html_with_sizes(markdown, accent, &Sizes::default())
+}
+
+/// The Markdown as HTML with inline styles; links in the `accent` colour, pictures in their size where it is known.
 ///
 /// Headings begin at `h2`, because the mail's title is its `h1`.
 #[must_use]
-pub fn html(markdown: &str, accent: &str) -> String {
+pub fn html_with_sizes(markdown: &str, accent: &str, sizes: &Sizes) -> String {
     let mut writer = Writer {
         out: String::new(),
         accent,
+        sizes,
         open: Vec::new(),
         room: COLUMN,
         image: None,
@@ -43,9 +52,19 @@ pub fn html(markdown: &str, accent: &str) -> String {
     writer.out
 }
 
+/// How large a picture is shown where there is so much room: never larger than it is.
+#[must_use]
+pub fn shown_size((width, height): (u32, u32), room: u16) -> (u16, u16) {
+    let shown = width.clamp(1, u32::from(room.max(1)));
+    let scaled =
+        (u64::from(height) * u64::from(shown) + u64::from(width.max(1)) / 2) / u64::from(width.max(1));
+    (u16::try_from(shown).unwrap_or(room), u16::try_from(scaled).unwrap_or(u16::MAX).max(1))
+}
+
 struct Writer<'a> {
     out: String,
     accent: &'a str,
+    sizes: &'a Sizes,
     /// Closing tags of what is open, empty where an opening was left out; and the room around it.
     open: Vec<(&'static str, u16)>,
     /// Pixels that a picture may be wide here.
@@ -187,12 +206,19 @@ impl Writer<'_> {
         let Some((address, alt)) = self.image.take() else { return };
         self.head_is_empty = false;
         if is_web_address(&address) {
+            let size = self.sizes.of(&address).map(|size| shown_size(size, self.room));
             let (address, alt) = (escaped(&address), escaped(&alt));
-            // Outlook knows no max-width and goes by the attribute; everything else shows no picture larger than it is.
-            let width = self.room;
+            // Outlook knows no max-width and goes by the attributes. With both of them nothing moves when a picture comes.
+            // Where the size is not known, everything but Outlook shows no picture larger than it is.
+            let (attributes, style) = match size {
+                Some((width, height)) => {
+                    (format!("width=\"{width}\" height=\"{height}\""), format!("width:{width}px"))
+                }
+                None => (format!("width=\"{}\"", self.room), "width:auto".to_owned()),
+            };
             let written = write!(
                 self.out,
-                "<img src=\"{address}\" alt=\"{alt}\" width=\"{width}\" style=\"display:block;width:auto;max-width:100%;height:auto;border:0;\">"
+                "<img src=\"{address}\" alt=\"{alt}\" {attributes} style=\"display:block;{style};max-width:100%;height:auto;border:0;\">"
             );
             debug_assert!(written.is_ok(), "writing to a String cannot fail");
         } else {

@@ -502,6 +502,130 @@ mod tests {
         assert_eq!(as_jpeg.format, Format::Jpeg, "a JPEG stays one");
     }
 
+    /// A JPEG with four channels as Photoshop writes it for printing: all of one colour, inks inverted (Adobe's segment
+    /// APP14, transform 0). Every block has its mean alone.
+    fn cmyk_jpeg(inks: [u8; 4], blocks: u8) -> Vec<u8> {
+        let mut bits = String::new();
+        for block in 0..u32::from(blocks) * u32::from(blocks) {
+            for ink in inks {
+                let mean = if block == 0 { 8 * (i32::from(ink) - 128) } else { 0 };
+                let length = 32 - mean.unsigned_abs().leading_zeros();
+                let coded = if mean < 0 { mean + (1 << length) - 1 } else { mean };
+                bits += &format!("{length:04b}");
+                if length > 0 {
+                    bits += &format!("{coded:0width$b}", width = length as usize);
+                }
+                // No other coefficient.
+                bits.push('0');
+            }
+        }
+        while bits.len() % 8 > 0 {
+            bits.push('1');
+        }
+        let side = 8 * blocks;
+        let mut jpeg = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0".to_vec();
+        jpeg.extend([&b"\xff\xdb\0\x43\0"[..], &[1; 64]].concat());
+        jpeg.extend([0xff, 0xc0, 0, 20, 8, 0, side, 0, side, 4]);
+        jpeg.extend((1..=4).flat_map(|channel| [channel, 0x11, 0]));
+        // Twelve lengths with four bits each; one code for "nothing more".
+        jpeg.extend([0xff, 0xc4, 0, 31, 0x00, 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        jpeg.extend(0..12);
+        jpeg.extend([0xff, 0xc4, 0, 20, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        jpeg.extend([0xff, 0xda, 0, 14, 4, 1, 0, 2, 0, 3, 0, 4, 0, 0, 63, 0]);
+        for byte in bits.as_bytes().chunks(8) {
+            let byte = u8::from_str_radix(str::from_utf8(byte).unwrap(), 2).unwrap();
+            jpeg.push(byte);
+            if byte == 0xff {
+                jpeg.push(0);
+            }
+        }
+        jpeg.extend(b"\xff\xd9");
+        jpeg
+    }
+
+    #[test]
+    fn a_jpeg_for_printing_becomes_one_for_screens() {
+        // No ink, and then cyan alone, magenta alone, black alone.
+        for (inks, rgb) in [
+            ([255, 255, 255, 255], [255, 255, 255]),
+            ([0, 255, 255, 255], [0, 255, 255]),
+            ([255, 0, 255, 255], [255, 0, 255]),
+            ([255, 255, 255, 0], [0, 0, 0]),
+        ] {
+            let made = process(&cmyk_jpeg(inks, 3)).unwrap();
+            assert_eq!((made.format, made.large.size), (Format::Jpeg, (24, 24)));
+            let back = image::load_from_memory(&made.large.bytes).unwrap();
+            assert!(back.color().channel_count() <= 3, "{:?}", back.color());
+            let seen = back.into_rgb8().get_pixel(12, 12).0;
+            for channel in 0..3 {
+                assert!(seen[channel].abs_diff(rgb[channel]) < 8, "{inks:?} became {seen:?}");
+            }
+        }
+    }
+
+    /// A PNG whose pixels are numbers of colours, with how much of each is seen.
+    fn palette_png(side: u8, opacity: &[u8], pixel: impl Fn(u8, u8) -> u8) -> Vec<u8> {
+        let chunk = |name: &[u8; 4], data: &[u8]| {
+            let said = [&name[..], data].concat();
+            let crc = said.iter().fold(u32::MAX, |crc, byte| {
+                (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                    if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 }
+                })
+            });
+            let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+            [&length[..], &said, &(!crc).to_be_bytes()].concat()
+        };
+        let rows: Vec<u8> = (0..side)
+            .flat_map(|y| {
+                [0].into_iter()
+                    .chain((0..side).map(move |x| (x, y)).map(|(x, y)| pixel(x, y)).collect::<Vec<_>>())
+            })
+            .collect();
+        let (low, high) = rows.iter().fold((1_u32, 0_u32), |(low, high), byte| {
+            let low = (low + u32::from(*byte)) % 65_521;
+            (low, (high + low) % 65_521)
+        });
+        let length = u16::try_from(rows.len()).unwrap();
+        let stored = [
+            &[0x78, 0x01, 0x01][..],
+            &length.to_le_bytes(),
+            &(!length).to_le_bytes(),
+            &rows,
+            &((high << 16) | low).to_be_bytes(),
+        ];
+        let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+        png.extend(chunk(b"IHDR", &[0, 0, 0, side, 0, 0, 0, side, 8, 3, 0, 0, 0]));
+        png.extend(chunk(b"PLTE", &[255, 255, 255, 0, 90, 80, 200, 30, 30]));
+        if !opacity.is_empty() {
+            png.extend(chunk(b"tRNS", opacity));
+        }
+        png.extend(chunk(b"IDAT", &stored.concat()));
+        png.extend(chunk(b"IEND", b""));
+        png
+    }
+
+    #[test]
+    fn a_png_with_a_palette_keeps_its_colours_and_what_is_not_seen_of_it() {
+        let pixel = |x: u8, _: u8| {
+            if x < 40 {
+                0
+            } else if x < 80 {
+                1
+            } else {
+                2
+            }
+        };
+        let made = process(&palette_png(120, &[], pixel)).unwrap();
+        assert_eq!((made.format, made.large.size), (Format::Png, (120, 120)));
+        let back = image::load_from_memory(&made.large.bytes).unwrap();
+        assert_eq!(back.color(), image::ColorType::Rgb8);
+        let back = back.into_rgb8();
+        assert_eq!([10, 50, 100].map(|x| back.get_pixel(x, 60).0), [[255; 3], [0, 90, 80], [200, 30, 30]]);
+        let made = process(&palette_png(120, &[0], pixel)).unwrap();
+        let back = image::load_from_memory(&made.large.bytes).unwrap().into_rgba8();
+        assert_eq!((back.get_pixel(10, 60)[3], back.get_pixel(50, 60).0), (0, [0, 90, 80, 255]));
+    }
+
     #[test]
     fn every_depth_becomes_eight_bits_a_channel() {
         let photo16 = DynamicImage::ImageRgb8(photo(600, 400)).into_rgb16();

@@ -96,6 +96,7 @@ impl Surveyor {
         publication: &Publication,
         update: &Update,
     ) -> Result<Vec<Finding>, SurveyError> {
+<<<<<<< HEAD
         let work = (composer.clone(), publication.clone(), update.clone());
         let looked = off_runtime(move || {
             let (composer, publication, update) = work;
@@ -106,6 +107,11 @@ impl Surveyor {
             ))
         });
         let (mut found, targets) = looked.await.map_err(SurveyError::Busy)??;
+=======
+        let sizes = composer.sizes(&mut *pool.acquire().await?, update).await?;
+        let frozen = composer.update(publication, update, &sizes)?;
+        let mut found = preflight::check(publication, update, &frozen);
+>>>>>>> s19-lists
         found.extend(recipients::check(&mut *pool.acquire().await?, update.id, Utc::now()).await?);
         let domain = publication.content.sender_address().map(|address| address.parts().1.to_owned());
         let dns = async {

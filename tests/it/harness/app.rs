@@ -11,6 +11,7 @@ use rundbrief::{
     domain::{
         address::EmailAddress,
         ids::{MailingId, SignupId, SubscriberId, UpdateId},
+        image::Sizes,
         locale::Locale,
         mailing::{self, Counts, Mailing, MailingState},
         publication::{self, Content},
@@ -273,7 +274,7 @@ impl TestApp {
         let mut transaction = self.pool.begin().await.unwrap();
         let publication = publication::current(&mut transaction).await.unwrap().unwrap();
         let update = update::find(&mut transaction, &update.to_string()).await.unwrap().unwrap();
-        let content = self.composer().update(&publication, &update).unwrap();
+        let content = self.composer().update(&publication, &update, &Sizes::default()).unwrap();
         let (id, _) =
             mailing::trigger(&mut transaction, update.id, &content, None, false, Utc::now()).await.unwrap();
         transaction.commit().await.unwrap();

@@ -306,8 +306,8 @@ pub struct Sent {
     action: String,
     separator: String,
     encoding: String,
-    /// Of the service; empty for none. Only read when the file is shown anew.
-    preset: String,
+    /// Of the service; empty for none.
+    preset: Option<String>,
     /// `leave_out` or anything else.
     away: String,
     /// What the list says of everybody in it; empty for nothing.
@@ -342,7 +342,7 @@ impl Sent {
             leaves_out: self.away == "leave_out",
             listed_as: Listed::from_name(&self.everybody),
             time_zone: before.time_zone,
-            preset: if self.action == "preview" { Preset::from_name(&self.preset) } else { before.preset },
+            preset: self.preset.as_deref().map_or(before.preset, Preset::from_name),
             ..Plan::default()
         };
         let are_others = columns.separator != before.separator || columns.encoding != before.encoding;
@@ -352,7 +352,7 @@ impl Sent {
         } else {
             columns.with_columns_of(beginning)
         };
-        if self.action == "preview" || are_others {
+        if self.action == "preview" || are_others || guessed.preset != before.preset {
             // Other columns now: what was chosen among the old ones says nothing.
             return guessed;
         }
@@ -438,7 +438,8 @@ pub async fn check(
     }
     let beginning = upload::beginning(&mut transaction, import.id).await?;
     let plan = sent.plan(&import.plan, &beginning);
-    let is_read_anew = plan.separator != import.plan.separator || plan.encoding != import.plan.encoding;
+    let way = |plan: &Plan| (plan.separator, plan.encoding, plan.preset);
+    let is_read_anew = way(&plan) != way(&import.plan);
     let mistakes = mistakes_in(&page, &plan, &import.file_name, &beginning);
     if sent.action == "preview" || is_read_anew {
         let mut shown = import.clone();
