@@ -70,7 +70,7 @@ pub struct Wanted {
     /// When everybody agreed of whom no column says it.
     #[arg(long, value_name = "DAY")]
     consented_at: Option<String>,
-    /// The column that says when somebody agreed, where it is not called consented_at. That a row was made is no consent.
+    /// The column that says when somebody agreed, in a file that calls it otherwise. That a row was made is no consent.
     #[arg(long, value_name = "NAME")]
     consented_at_column: Option<String>,
 }

@@ -360,7 +360,7 @@ impl<'a> Reader<'a> {
             && !is_blank(behind)
             && !is_word(before)
             && (length == 2 || before != Some('/'))
-            && !(names_gender && !is_word(before))
+            && !names_gender
             && behind.is_none_or(|c| !matches!(c, ')' | ']' | '}' | '.' | ',' | ';' | ':' | '?'));
         let can_close = can_be
             && !is_blank(before)

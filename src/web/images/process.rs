@@ -505,21 +505,24 @@ mod tests {
     /// A JPEG with four channels as Photoshop writes it for printing: all of one colour, inks inverted (Adobe's segment
     /// APP14, transform 0). Every block has its mean alone.
     fn cmyk_jpeg(inks: [u8; 4], blocks: u8) -> Vec<u8> {
+        let in_bits = |number: u32, length: u32| -> String {
+            (0..length).rev().map(|at| if (number >> at) & 1 == 1 { '1' } else { '0' }).collect()
+        };
         let mut bits = String::new();
         for block in 0..u32::from(blocks) * u32::from(blocks) {
             for ink in inks {
                 let mean = if block == 0 { 8 * (i32::from(ink) - 128) } else { 0 };
                 let length = 32 - mean.unsigned_abs().leading_zeros();
                 let coded = if mean < 0 { mean + (1 << length) - 1 } else { mean };
-                bits += &format!("{length:04b}");
+                bits.push_str(&in_bits(length, 4));
                 if length > 0 {
-                    bits += &format!("{coded:0width$b}", width = length as usize);
+                    bits.push_str(&in_bits(coded.unsigned_abs(), length));
                 }
                 // No other coefficient.
                 bits.push('0');
             }
         }
-        while bits.len() % 8 > 0 {
+        while !bits.len().is_multiple_of(8) {
             bits.push('1');
         }
         let side = 8 * blocks;

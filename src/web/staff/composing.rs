@@ -1,5 +1,7 @@
 //! The mail of an update, as a mailing would freeze it now.
 
+use sqlx::PgConnection;
+
 use crate::{
     domain::{mailing::FrozenContent, update::Update},
     web::{off_runtime::off_runtime, problem::Problem},
@@ -11,10 +13,16 @@ use super::{page::Page, problems::StaffProblem};
 ///
 /// # Errors
 /// When it cannot be made.
-pub async fn content_of(page: &Page, update: &Update) -> Result<Option<FrozenContent>, StaffProblem> {
+pub async fn content_of(
+    page: &Page,
+    db: &mut PgConnection,
+    update: &Update,
+) -> Result<Option<FrozenContent>, StaffProblem> {
     let Some(publication) = page.publication.clone() else { return Ok(None) };
+    let sizes = page.state.composer.sizes(db, update).await?;
     let (composer, update) = (page.state.composer.clone(), update.clone());
-    let made =
-        off_runtime(move || composer.update(&publication, &update)).await.map_err(StaffProblem::Common)?;
+    let made = off_runtime(move || composer.update(&publication, &update, &sizes))
+        .await
+        .map_err(StaffProblem::Common)?;
     made.map(Some).map_err(|error| StaffProblem::Common(Problem::internal(&error)))
 }

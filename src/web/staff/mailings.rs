@@ -159,19 +159,10 @@ impl Waiting {
         let people = mailing::audience(db, Utc::now()).await?;
         let frozen = mailing::content(db, mailing.id).await?;
         let update = update::find(db, &mailing.update_id.to_string()).await?;
-<<<<<<< HEAD
         let content = match update {
             // Of a mail that cannot be made nothing is said here.
-            Some(update) => content_of(page, &update).await.ok().flatten(),
+            Some(update) => content_of(page, db, &update).await.ok().flatten(),
             None => None,
-=======
-        let content = match (&page.publication, update) {
-            (Some(publication), Some(update)) => {
-                let sizes = page.state.composer.sizes(db, &update).await?;
-                page.state.composer.update(publication, &update, &sizes).ok()
-            }
-            _ => None,
->>>>>>> s19-lists
         };
         Ok(Self { people, has_other_text: content.is_some_and(|content| content != frozen) })
     }

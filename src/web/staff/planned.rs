@@ -100,18 +100,7 @@ impl Situation {
     ) -> Result<Self, StaffProblem> {
         let update = update::find(db, &mailing.update_id.to_string()).await?;
         let update = update.ok_or(StaffProblem::NOT_FOUND)?;
-<<<<<<< HEAD
-        let content = content_of(page, &update).await?;
-=======
-        let content = match &page.publication {
-            Some(publication) => {
-                let sizes = page.state.composer.sizes(db, &update).await?;
-                let content = page.state.composer.update(publication, &update, &sizes);
-                Some(content.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?)
-            }
-            None => None,
-        };
->>>>>>> s19-lists
+        let content = content_of(page, db, &update).await?;
         let is_same = content.as_ref() == Some(&mailing::content(db, mailing.id).await?);
         let has_error = findings.iter().any(|finding| finding.level == Level::Error);
         let obstacle = sending::lacking(page)

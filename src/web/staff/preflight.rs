@@ -96,22 +96,17 @@ impl Surveyor {
         publication: &Publication,
         update: &Update,
     ) -> Result<Vec<Finding>, SurveyError> {
-<<<<<<< HEAD
+        let sizes = composer.sizes(&mut *pool.acquire().await?, update).await?;
         let work = (composer.clone(), publication.clone(), update.clone());
         let looked = off_runtime(move || {
             let (composer, publication, update) = work;
-            let frozen = composer.update(&publication, &update)?;
+            let frozen = composer.update(&publication, &update, &sizes)?;
             Ok::<_, ComposeError>((
                 preflight::check(&publication, &update, &frozen),
                 preflight::targets(&update),
             ))
         });
         let (mut found, targets) = looked.await.map_err(SurveyError::Busy)??;
-=======
-        let sizes = composer.sizes(&mut *pool.acquire().await?, update).await?;
-        let frozen = composer.update(publication, update, &sizes)?;
-        let mut found = preflight::check(publication, update, &frozen);
->>>>>>> s19-lists
         found.extend(recipients::check(&mut *pool.acquire().await?, update.id, Utc::now()).await?);
         let domain = publication.content.sender_address().map(|address| address.parts().1.to_owned());
         let dns = async {

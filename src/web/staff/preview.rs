@@ -138,14 +138,7 @@ fn framed(media_type: &'static str, policy: &'static str, body: String) -> Respo
 
 async fn content(state: &AppState, page: &Page, id: Id) -> Result<Option<FrozenContent>, StaffProblem> {
     let update = editor::find(state, id_in(id)?).await?;
-<<<<<<< HEAD
-    content_of(page, &update).await
-=======
-    let Some(publication) = &page.publication else { return Ok(None) };
-    let sizes = state.composer.sizes(&mut *state.pool.acquire().await?, &update).await?;
-    let content = state.composer.update(publication, &update, &sizes);
-    content.map(Some).map_err(|error| StaffProblem::Common(Problem::internal(&error)))
->>>>>>> s19-lists
+    content_of(page, &mut *state.pool.acquire().await?, &update).await
 }
 
 /// What stands in the frame while there is no publication.

@@ -172,18 +172,7 @@ async fn situation(
         .or_else(|| unfinished(page, &update))
         .or_else(|| (audience == 0).then_some(Obstacle::NoAudience))
         .or_else(|| has_error.then_some(Obstacle::Found));
-<<<<<<< HEAD
-    let content = content_of(page, &update).await?;
-=======
-    let content = match &page.publication {
-        Some(publication) => {
-            let sizes = page.state.composer.sizes(db, &update).await?;
-            let content = page.state.composer.update(publication, &update, &sizes);
-            Some(content.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?)
-        }
-        None => None,
-    };
->>>>>>> s19-lists
+    let content = content_of(page, db, &update).await?;
     Ok(Situation { update, content, audience, before, findings, obstacle })
 }
 

@@ -136,15 +136,10 @@ pub async fn send(
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own);
     };
     // Made here too, so that a mistake shows now and not in the worker's log.
-<<<<<<< HEAD
-    let work = (state.composer.clone(), publication.clone(), update.clone());
-    let made = off_runtime(move || work.0.test_frame(&work.1, &work.2).map(drop)).await;
-    made.map_err(StaffProblem::Common)?.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
-=======
     let sizes = state.composer.sizes(&mut transaction, &update).await?;
-    let made = state.composer.test_frame(publication, &update, &sizes);
-    made.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
->>>>>>> s19-lists
+    let work = (state.composer.clone(), publication.clone(), update.clone());
+    let made = off_runtime(move || work.0.test_frame(&work.1, &work.2, &sizes).map(drop)).await;
+    made.map_err(StaffProblem::Common)?.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
     for address in &to {
         delivery::enqueue_test(&mut transaction, id, address, now).await?;
     }
