@@ -49,7 +49,6 @@ impl Transmission {
             Self::Later(said) => Self::Later(reply(said)),
             Self::TooMuch(said) => Self::TooMuch(reply(said)),
             Self::Refused(problem, said) => Self::Refused(problem.in_words(masked), reply(said)),
-            Self::RefusedPerhaps(said) => Self::RefusedPerhaps(reply(said)),
             Self::BrokenBefore(what) => Self::BrokenBefore(masked(what)),
             Self::BrokenAfter(what) => Self::BrokenAfter(masked(what)),
             Self::LineEnded(what) => Self::LineEnded(masked(what)),
