@@ -137,10 +137,16 @@ impl PublicUrl {
     }
 
     /// Whether the host looks like one for this service alone, such as `news.example.org`: a name below a domain. Below a
-    /// domain itself there may be any sites, and some of them without TLS.
+    /// domain itself there may be any sites, and some of them without TLS. What may be a domain itself, such as
+    /// `example.co.uk`, counts as one.
     #[must_use]
     pub fn has_host_of_its_own(&self) -> bool {
-        matches!(self.url.host(), Some(url::Host::Domain(name)) if name.trim_end_matches('.').split('.').count() > 2)
+        let Some(url::Host::Domain(name)) = self.url.host() else { return false };
+        let labels: Vec<&str> = name.trim_end_matches('.').rsplit('.').collect();
+        match labels[..] {
+            [country, second, _] => country.len() > 2 || second.len() > 3,
+            _ => labels.len() > 3,
+        }
     }
 
     /// Whether people reach the service over TLS.
@@ -451,6 +457,8 @@ mod tests {
         let is_own = |url: &str| PublicUrl::parse(url).unwrap().has_host_of_its_own();
         assert!(is_own("https://news.example.org") && is_own("https://a.b.example.org:8443"));
         assert!(!is_own("https://example.org") && !is_own("https://example.org."));
+        assert!(is_own("https://brief.example.de") && is_own("https://news.example.co.uk"));
+        assert!(!is_own("https://example.co.uk") && !is_own("https://example.com.au"), "domains themselves");
         assert!(!is_own("https://192.0.2.1") && !is_own("http://localhost:8080"));
     }
 
