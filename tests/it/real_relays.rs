@@ -70,6 +70,8 @@ async fn everything_arrives_through_exim() {
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_arrives_through_opensmtpd() {
     // It refuses a second EHLO, logged in or not, and never offers PIPELINING.
+    // Without the login: Debian 12's 6.8.0p2 has lost its private keys since OpenSSL 3 ("missing private key" at each
+    // handshake, with RSA and ECDSA), and offers AUTH after TLS alone.
     everything_arrives(Kind::OpenSmtpd, Setup { with_login: false, pipelining: false, more: "" }).await;
 }
 
