@@ -18,5 +18,7 @@ create table import_people (
 -- The dry run has read the file once.
 alter table imports add column is_surveyed boolean not null default false;
 
--- What was tried out before this knows nothing of it: it is tried out again.
-update imports set state = 'uploaded', finished_at = null where state in ('checking', 'checked');
+-- What was tried out before this knows nothing of it: it is tried out again. So is what was being brought in: of people
+-- whom a later line says to have left, the dry run tells.
+update imports set state = 'uploaded', finished_at = null, brings_in = false
+where state in ('checking', 'checked', 'importing');

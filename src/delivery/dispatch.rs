@@ -102,8 +102,9 @@ async fn fill(shared: &Shared, db: &mut Option<PgConnection>, claim: i64) -> Res
         return Ok(false);
     }
     for id in mailing::sending(&mut *db).await.map_err(Uncertain)? {
-        let copies =
-            batch::claim_mailing(&mut *db, shared.worker, id, claim, now).await.map_err(Uncertain)?;
+        let copies = batch::claim_mailing(&mut *db, shared.worker, id, claim, shared.memory.waits_for(), now)
+            .await
+            .map_err(Uncertain)?;
         any |= !copies.batches.is_empty();
         shared.hand.put(copies);
         if !shared.hand.is_low() {

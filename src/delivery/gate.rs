@@ -151,6 +151,7 @@ impl Gate {
         let mut state = self.state();
         state.said_to_all = None;
         state.trial = None;
+        state.same_again = 0;
         self.publish(&state);
     }
 

@@ -155,17 +155,18 @@ async fn ask_again(shared: &Shared, sending: &[MailingId]) {
 
 /// Pauses the mailings under way when the relay refuses us, or has been away for a minute.
 async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
+    // Somebody has let the refusals stand, maybe long after the gate has opened again for a trial.
+    if let Some(reply) = shared.gate.said_to_all()
+        && !delivery::is_noted(&mut *shared.pool.acquire().await?, &reply).await?
+    {
+        shared.gate.forget_said_to_all();
+    }
     if shared.gate.closed().is_none() {
         return Ok(());
     }
     let mut db = shared.pool.acquire().await?;
     let sending = mailing::sending(&mut db).await?;
     if shared.gate.take_resumed(&sending) {
-        if let Some(reply) = shared.gate.said_to_all()
-            && !delivery::is_noted(&mut db, &reply).await?
-        {
-            shared.gate.forget_said_to_all();
-        }
         shared.gate.open();
         return Ok(());
     }

@@ -16,7 +16,7 @@
 //! A claim takes a share in the worker's own row (`for key share`). Taking that row away therefore waits for what is
 //! just being claimed, and nothing can be claimed for its worker afterwards (see [`super::worker::recover`]).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::{
@@ -100,7 +100,7 @@ pub async fn claim_urgent(
 
 /// Claims batches of one mailing that are due, oldest first, until they hold `limit` deliveries or more. Nothing while
 /// mailings are held, and after the server has changed not before every other process has looked at the new one: it may
-/// have seen commits that are missing there.
+/// have seen commits that are missing there. It waits for those that gave a sign of life within `waits_for`.
 ///
 /// With a million recipients waiting (`explain (analyze)`, one claim of 500):
 ///
@@ -118,6 +118,7 @@ pub async fn claim_mailing(
     worker: WorkerId,
     mailing: MailingId,
     limit: i64,
+    waits_for: TimeDelta,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Claims> {
     let batches = sqlx::query_scalar!(
@@ -129,7 +130,8 @@ pub async fn claim_mailing(
                and exists (select from mailings where id = $4 and state = 'sending')
                and not mailings_are_held()
                and not exists (
-                   select from watermarks where written_at > now() - interval '30 s' and server <> this_server())
+                   select from watermarks
+                   where written_at > now() - make_interval(secs => $5) and server <> this_server())
              order by due_at, id limit 100
              for update skip locked
          ), enough as (
@@ -140,7 +142,8 @@ pub async fn claim_mailing(
         worker.0,
         limit,
         now,
-        mailing.0
+        mailing.0,
+        waits_for.as_seconds_f64()
     )
     .fetch_all(&mut *db)
     .await?;

@@ -67,9 +67,8 @@ pub async fn erase(
     // A time that ran out is nobody's wish, and such a list is gone after a week by itself. Before anything else is locked:
     // whoever is just reading the list has it first, and subscribers then.
     if method != ConsentMethod::Retention {
-        for address in known_by(db, address).await? {
-            erased.lists += upload::remove_lists_with(db, &address, now).await?;
-        }
+        let addresses = known_by(db, address).await?;
+        erased.lists += upload::remove_lists_with(db, &addresses, now).await?;
     }
     let mut gone = vec![address.clone()];
     let mut open = vec![address.clone()];
@@ -139,7 +138,10 @@ async fn erase_one(
     sqlx::query!("delete from former_addresses where email_normalized = $1", address.as_str())
         .execute(&mut *db)
         .await?;
-    erased.colleagues += colleague::forget(db, address).await?;
+    // That a subscription ended years ago is no reason for staff to lose one who gets their tests.
+    if method != ConsentMethod::Retention {
+        erased.colleagues += colleague::forget(db, address).await?;
+    }
     delivery::forget_address(db, address).await?;
     erased.signups += sqlx::query!("delete from signups where email_normalized = $1", address.as_str())
         .execute(&mut *db)

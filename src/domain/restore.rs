@@ -16,7 +16,7 @@ pub use memory::Memory;
 pub use release::{How, Open, open, release, step};
 pub use state_file::{Remembered, Seen};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -278,8 +278,10 @@ async fn is_blank(db: &mut PgConnection) -> sqlx::Result<bool> {
 
 /// Whether a commit is missing that was seen.
 async fn lacks(db: &mut PgConnection, remembered: &Remembered) -> sqlx::Result<bool> {
-    let (ids, values): (Vec<Uuid>, Vec<i64>) =
-        remembered.watermarks.iter().map(|(id, seen)| (*id, seen.value)).unzip();
+    // What was seen longer ago may be forgotten by now (`watermark::forget_old`).
+    let lately = Utc::now() - TimeDelta::days(180);
+    let seen = remembered.watermarks.iter().filter(|(_, seen)| seen.at > lately);
+    let (ids, values): (Vec<Uuid>, Vec<i64>) = seen.map(|(id, seen)| (*id, seen.value)).unzip();
     sqlx::query_scalar!(
         r#"select exists (
                select from unnest($1::uuid[], $2::bigint[]) as seen (id, value)

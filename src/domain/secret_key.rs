@@ -33,6 +33,14 @@ impl std::fmt::Display for Loss {
     }
 }
 
+/// Whether the database knows any key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn any_known(db: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select exists (select from secret_keys) as "any!""#).fetch_one(db).await
+}
+
 /// Compares the keys with those that the database knows, and writes down new ones. The first ones are written down
 /// without a question. With `accept`, those that are missing are forgotten.
 ///

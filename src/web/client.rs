@@ -127,6 +127,7 @@ impl Client {
                     return Some(Self { counted: everybody(proxy), address: None });
                 }
                 Hop::Nobody | Hop::Unreadable => {
+                    tell_sometimes(proxy);
                     return Some(Self { counted: Counted::One(proxy), address: None });
                 }
             }
@@ -166,6 +167,17 @@ fn tell(proxy: IpAddr) {
         tracing::warn!(
             %proxy,
             "the proxy in front does not say who visitors are, or TRUSTED_PROXIES does not name it; all behind it count together, and limits for one network are several times as large"
+        );
+    });
+}
+
+/// Tells the operator, once, that a proxy names some visitors and not others.
+fn tell_sometimes(proxy: IpAddr) {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        tracing::warn!(
+            %proxy,
+            "some requests come through this proxy without an X-Forwarded-For that can be read, and others with one; those without count as one client. Let every part of the proxy's configuration set the header"
         );
     });
 }

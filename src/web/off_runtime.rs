@@ -10,14 +10,20 @@ use super::problem::Problem;
 /// Pieces of work at the same time. More would only take the processors from each other.
 static PLACES: Semaphore = Semaphore::const_new(4);
 
+/// Pieces of work that are done or wait, at most. Whoever waits may hold a connection to the database, and others need
+/// some of these.
+static IN_ALL: Semaphore = Semaphore::const_new(8);
+
 /// How long a piece of work may wait for its place, and how long it may take.
 const WITHIN: Duration = Duration::from_secs(5);
 
 /// Does a piece of work whose length is bounded by its input.
 ///
 /// # Errors
-/// [`Problem::Busy`] when it had to wait for too long, or took too long; it keeps its place until it has ended.
+/// [`Problem::Busy`] when too much waits already, or when it had to wait for too long, or took too long; it keeps its place
+/// until it has ended.
 pub async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let _turn = IN_ALL.try_acquire().map_err(|_| Problem::Busy)?;
     let place = timeout(WITHIN, PLACES.acquire()).await.map_err(|_| Problem::Busy)?;
     let place = place.map_err(|closed| Problem::internal(&closed))?;
     let done = spawn_blocking(move || {

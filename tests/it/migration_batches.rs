@@ -1,6 +1,6 @@
 //! Migrations 6 and 7: a queue from before there were batches goes on where it stood.
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use rundbrief::{
     db::MIGRATIONS,
     domain::{batch, ids::MailingId, worker},
@@ -130,7 +130,10 @@ async fn a_worker_of_today_claims_what_waited_and_new_batches_get_numbers_of_the
     assert_eq!(made, 3 + 5 + 1 + 1);
 
     let worker = worker::sign_on(&mut db).await.unwrap();
-    let copies = batch::claim_mailing(&mut db, worker, MailingId(MAILING), 1_000, Utc::now()).await.unwrap();
+    let copies =
+        batch::claim_mailing(&mut db, worker, MailingId(MAILING), 1_000, TimeDelta::seconds(30), Utc::now())
+            .await
+            .unwrap();
     assert_eq!((copies.batches.len(), copies.deliveries.len()), (3, 250 + 3));
     let urgent = batch::claim_urgent(&mut db, worker, 100, Utc::now()).await.unwrap();
     assert_eq!(urgent.deliveries.len(), 1);

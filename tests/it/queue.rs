@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use rundbrief::db::{self, Backend};
 use rundbrief::domain::{
     batch,
@@ -34,7 +34,8 @@ async fn claimed() -> (TestApp, WorkerId, Vec<Mark>) {
     let (app, id) = sending().await;
     let mut db = app.pool.acquire().await.unwrap();
     let worker = worker::sign_on(&mut db).await.unwrap();
-    let held = batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap();
+    let held =
+        batch::claim_mailing(&mut db, worker, id, 10, TimeDelta::seconds(30), Utc::now()).await.unwrap();
     let marks =
         held.deliveries.iter().map(|delivery| Mark { id: delivery.id, batch: delivery.batch }).collect();
     (app, worker, marks)
@@ -121,10 +122,12 @@ async fn invariant_3_a_claim_at_the_moment_of_leaving_holds_nothing_of_who_has_l
     let mut db = app.pool.acquire().await.unwrap();
     let worker = worker::sign_on(&mut db).await.unwrap();
     // While somebody is leaving, their batch is nobody's to claim; nor does a claim wait.
-    let held = batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap();
+    let held =
+        batch::claim_mailing(&mut db, worker, id, 10, TimeDelta::seconds(30), Utc::now()).await.unwrap();
     assert!(held.batches.is_empty());
     leaving.commit().await.unwrap();
-    let held = batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap();
+    let held =
+        batch::claim_mailing(&mut db, worker, id, 10, TimeDelta::seconds(30), Utc::now()).await.unwrap();
     assert_eq!(held.deliveries.len(), 2);
     assert!(held.deliveries.iter().all(|delivery| delivery.subscriber != Some(who)));
 }
@@ -152,7 +155,8 @@ async fn invariant_3_a_mark_whose_answer_was_lost_is_not_granted_to_somebody_who
     let mut db = app.pool.acquire().await.unwrap();
     batch::close(&mut db, worker, &[marks[0].batch], Utc::now()).await.unwrap();
     let id = mailing::sending(&mut db).await.unwrap()[0];
-    let held = batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap();
+    let held =
+        batch::claim_mailing(&mut db, worker, id, 10, TimeDelta::seconds(30), Utc::now()).await.unwrap();
     assert_eq!(held.deliveries.len(), 2);
     assert_eq!(
         app.count("select count(*) from deliveries where state = 'skipped' and attempts = 0").await,
@@ -169,7 +173,8 @@ async fn what_was_put_off_while_somebody_left_is_skipped_when_its_turn_comes() {
     let later = Outcome { verdict: Verdict::Later(Utc::now()), ..accepted(&marks[0], 1) };
     delivery::put_off(&mut db, worker, &[later]).await.unwrap();
     let id = mailing::sending(&mut db).await.unwrap()[0];
-    let held = batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap();
+    let held =
+        batch::claim_mailing(&mut db, worker, id, 10, TimeDelta::seconds(30), Utc::now()).await.unwrap();
     assert_eq!((held.batches.len(), held.deliveries.len()), (1, 0));
     assert_eq!(
         app.count("select count(*) from deliveries where state = 'skipped' and attempts = 1").await,
@@ -184,10 +189,22 @@ async fn a_worker_that_was_taken_for_dead_marks_and_claims_nothing() {
     take_for_dead(&app).await;
     assert!(!worker::heartbeat(&mut db, worker).await.unwrap());
     let id = mailing::sending(&mut db).await.unwrap()[0];
-    assert!(batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap().batches.is_empty());
+    assert!(
+        batch::claim_mailing(&mut db, worker, id, 10, TimeDelta::seconds(30), Utc::now())
+            .await
+            .unwrap()
+            .batches
+            .is_empty()
+    );
     assert_eq!(worker::recover(&mut db).await.unwrap(), Recovered { batches: 1, unknown: 0 });
     assert_eq!(mark(&app, worker, &marks).await, []);
-    assert!(batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap().batches.is_empty());
+    assert!(
+        batch::claim_mailing(&mut db, worker, id, 10, TimeDelta::seconds(30), Utc::now())
+            .await
+            .unwrap()
+            .batches
+            .is_empty()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -344,11 +361,23 @@ async fn after_a_change_of_servers_nothing_of_a_mailing_is_claimed_before_every_
         .execute(&app.pool)
         .await
         .unwrap();
-    assert!(batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap().batches.is_empty());
+    assert!(
+        batch::claim_mailing(&mut db, worker, id, 10, TimeDelta::seconds(30), Utc::now())
+            .await
+            .unwrap()
+            .batches
+            .is_empty()
+    );
     // It is dead: its last sign of life is half a minute old.
     sqlx::query("update watermarks set written_at = now() - interval '31 s' where server = 1")
         .execute(&app.pool)
         .await
         .unwrap();
-    assert!(!batch::claim_mailing(&mut db, worker, id, 10, Utc::now()).await.unwrap().batches.is_empty());
+    assert!(
+        !batch::claim_mailing(&mut db, worker, id, 10, TimeDelta::seconds(30), Utc::now())
+            .await
+            .unwrap()
+            .batches
+            .is_empty()
+    );
 }

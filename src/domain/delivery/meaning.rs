@@ -6,7 +6,10 @@
 /// Goes by the enhanced status code (RFC 3463) in the reply, and where there is none by the reply code.
 #[must_use]
 pub fn of(code: Option<i16>, text: &str) -> &'static str {
-    let Some(code) = code else { return "no_reply" };
+    let Some(code) = code else { return without_reply(text) };
+    if text.starts_with("given up after ") {
+        return "given_up";
+    }
     let status = status(code, text);
     match (code, status) {
         (_, Some((1, 2) | (4, 4))) => "domain_unknown",
@@ -20,7 +23,10 @@ pub fn of(code: Option<i16>, text: &str) -> &'static str {
 }
 
 /// Every key there is.
-pub const ALL: [&str; 8] = [
+pub const ALL: [&str; 11] = [
+    "given_up",
+    "restored",
+    "not_recorded",
     "no_reply",
     "domain_unknown",
     "mailbox_full",
@@ -30,6 +36,19 @@ pub const ALL: [&str; 8] = [
     "not_wanted",
     "refused",
 ];
+
+/// Where there is no reply, the text is ours.
+fn without_reply(text: &str) -> &'static str {
+    if text.contains("older state of the database") {
+        "restored"
+    } else if text.contains("outcome could not be recorded") || text.starts_with("the worker stopped") {
+        "not_recorded"
+    } else if text.contains("erased") {
+        ""
+    } else {
+        "no_reply"
+    }
+}
 
 /// The enhanced status code without its class, which repeats the reply code's.
 fn status(code: i16, text: &str) -> Option<(u16, u16)> {

@@ -190,7 +190,10 @@ pub async fn settle(
                where b.id = any($1::bigint[]) and b.claimed_by = $11
                returning b.transmitting
            ), counted as (
-               update watermarks set value = greatest(value, $13::bigint) where id = $12
+               -- A column that an index knows changes once a day: it says that the writer lives.
+               update watermarks set value = greatest(value, $13::bigint),
+                   written_at = case when written_at < now() - interval '1 day' then now() else written_at end
+               where id = $12
            )
            -- Marks first, and so the batches' rows before those of deliveries, as everybody else locks them.
            select unnest(transmitting) as "id!: DeliveryId", true as "marked!" from marked

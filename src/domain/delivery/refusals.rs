@@ -77,7 +77,7 @@ pub async fn note_refusals(
          select r.id, r.attempt, $1, r.reply
          from unnest($2::bigint[], $3::smallint[], $4::text[]) as r (id, attempt, reply)
          join deliveries d on d.id = r.id and d.state = 'rejected' and d.attempts = r.attempt
-         where (select count(*) from refusals) < $5
+         where (select count(*) from refusals where in_run) < $5
          on conflict (delivery_id) do update set attempt = excluded.attempt, worker_id = excluded.worker_id,
              reply = excluded.reply, in_run = true",
         worker.0,

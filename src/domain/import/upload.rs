@@ -363,14 +363,14 @@ pub async fn cancel(
     Ok(true)
 }
 
-/// Removes the files that name an address, as a whole, because everything about it is to go. An import under way ends with
+/// Removes the files that name one of these addresses, as a whole, because everything about them is to go. An import under way ends with
 /// it, and says why; who was brought in stays. Answers how many there were.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn remove_lists_with(
     db: &mut PgConnection,
-    address: &NormalizedAddress,
+    addresses: &[NormalizedAddress],
     now: DateTime<Utc>,
 ) -> sqlx::Result<u64> {
     // One that is still on its way here is no list yet.
@@ -380,7 +380,7 @@ pub async fn remove_lists_with(
     )
     .fetch_all(&mut *db)
     .await?;
-    let needles = needles(address);
+    let needles: Vec<Vec<u8>> = addresses.iter().flat_map(needles).collect();
     let mut removed = 0;
     for id in lists {
         if !names(&mut *db, id, &needles).await? {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use sqlx::{ConnectOptions, PgConnection, PgPool};
 use tokio::{
     sync::{Notify, watch},
@@ -35,6 +35,8 @@ struct State {
     remembered: Option<Remembered>,
     /// The server, by its start, on which everything was found to be there.
     found_on: Option<i64>,
+    /// Since when that is so.
+    found_at: Option<Instant>,
     hold: Option<Hold>,
     /// This process's own watermark.
     own: Watermark,
@@ -50,6 +52,7 @@ const LOOK_WHILE_HELD: Duration = Duration::from_secs(1);
 const GAP: Duration = Duration::from_millis(50);
 /// The state file is written so often at most.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
+const HALF_A_MINUTE: Duration = Duration::from_secs(30);
 /// How long the database may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -69,7 +72,15 @@ impl Memory {
             }
         };
         let own = Watermark { id: Uuid::now_v7(), value: 1 };
-        let state = State { remembered, found_on: None, hold: None, own, is_saved: true, saved_at: None };
+        let state = State {
+            remembered,
+            found_on: None,
+            found_at: None,
+            hold: None,
+            own,
+            is_saved: true,
+            saved_at: None,
+        };
         Self {
             file,
             state: Mutex::new(state),
@@ -112,7 +123,9 @@ impl Memory {
             }
             return Ok(());
         }
-        state.found_on = Some(server);
+        if state.found_on.replace(server) != Some(server) {
+            state.found_at = Some(Instant::now());
+        }
         let is_known = |known: &Remembered| (known.database, known.releases) == (database, releases);
         if !state.remembered.as_ref().is_some_and(is_known) {
             state.remembered = Some(Remembered { database, releases, watermarks: BTreeMap::new() });
@@ -163,6 +176,15 @@ impl Memory {
         self.state().hold
     }
 
+    /// How long ago another process may have given its last sign of life to be waited for on a server that it has not
+    /// looked at yet. Right after the server has changed that is long, because all of them may have been without one for
+    /// as long as the change took; who has not looked within half a minute then is dead.
+    #[must_use]
+    pub fn waits_for(&self) -> TimeDelta {
+        let has_just_changed = self.state().found_at.is_none_or(|at| at.elapsed() < HALF_A_MINUTE);
+        if has_just_changed { TimeDelta::hours(1) } else { TimeDelta::seconds(30) }
+    }
+
     /// Changes whenever mailings are held or released.
     #[must_use]
     pub fn turns(&self) -> watch::Receiver<u64> {
@@ -195,7 +217,7 @@ impl Memory {
         loop {
             timeout(PATIENCE, self.beat(&mut *db)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
             self.save(false);
-            let position = position(&mut *db).await?;
+            let position = patiently(position(&mut *db)).await?;
             let next = Instant::now() + if self.state().hold.is_some() { LOOK_WHILE_HELD } else { BEAT };
             sleep(GAP).await;
             loop {
@@ -211,7 +233,7 @@ impl Memory {
                     }
                 }
                 // Most connections that come back have only read.
-                if self::position(&mut *db).await? != position {
+                if patiently(self::position(&mut *db)).await? != position {
                     break;
                 }
                 sleep(GAP).await;
@@ -272,6 +294,11 @@ impl Memory {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A connection may be dead without a word.
+async fn patiently<T>(asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    timeout(PATIENCE, asked).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 fn say(hold: &Hold) {

@@ -100,6 +100,9 @@ pub async fn step(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<boo
     let mut transaction = db.begin().await?;
     // What dead workers held of the restored state is `unknown`, or waits again.
     worker::recover(&mut transaction).await?;
+    transaction.commit().await?;
+    // By itself: it locks out those who leave, and they may wait for what was just recovered.
+    let mut transaction = db.begin().await?;
     // Who belongs to a mailing that was being prepared may have got it as well.
     let written = mailing::fan_out_held(&mut transaction, now).await?;
     transaction.commit().await?;

@@ -78,15 +78,18 @@ pub async fn send_again(
     again.retain(|signup| signup.requested_at <= until);
     let mut queued = 0;
     for signup in &again {
-        // One row at a time, in the order of signups: two who press at once do not send twice.
-        let waits = sqlx::query_scalar!(
-            r#"select not exists (select from deliveries where signup_id = $1 and state in ('pending', 'accepted')) as "waits!"
-               from signups where id = $1 for update"#,
+        // Two who press at once come one after the other, and the second one sees what the first one queued: the question
+        // is a statement of its own.
+        sqlx::query!("select id from signups where id = $1 for update", signup.id.0)
+            .fetch_optional(&mut *db)
+            .await?;
+        let has_one = sqlx::query_scalar!(
+            r#"select exists (select from deliveries where signup_id = $1 and state in ('pending', 'accepted')) as "has_one!""#,
             signup.id.0
         )
-        .fetch_optional(&mut *db)
+        .fetch_one(&mut *db)
         .await?;
-        if waits == Some(true) {
+        if !has_one {
             delivery::enqueue_confirmation(&mut *db, signup.id, now).await?;
             queued += 1;
         }

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{FromRequestParts, Path, rejection::PathRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts},
     response::{Html, IntoResponse, Redirect, Response},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -54,8 +54,10 @@ impl FromRequestParts<AppState> for Page {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         let publication = visitor::publication(state).await?;
         let session = parts.extensions.get::<Session>().filter(|session| !session.is_awaiting_code).cloned();
+        // Not on the answer to a POST: it may show what is shown only once, and reading a notice leaves it.
+        let is_page = parts.method == Method::GET;
         let notices = match &session {
-            Some(session) if session.has_notices => {
+            Some(session) if session.has_notices && is_page => {
                 notice::unread(&mut *state.pool.acquire().await?, session.id).await?
             }
             _ => Vec::new(),
