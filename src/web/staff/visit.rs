@@ -10,6 +10,7 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
+use tokio::sync::Semaphore;
 
 use crate::{
     domain::{
@@ -56,6 +57,10 @@ impl FromRequestParts<AppState> for Visit {
     }
 }
 
+/// Attempts that are looked up in the database at the same time: the others of its connections are for everybody else, who
+/// may want to leave.
+static ADMITTING: Semaphore = Semaphore::const_new(4);
+
 impl Visit {
     /// The device, when it is this member's own.
     fn device_of(&self, owner: StaffId) -> Option<&Device> {
@@ -85,6 +90,8 @@ impl Visit {
             Counted::One(client) | Counted::Likely { client, .. } => Some(client),
             Counted::Everybody(_) | Counted::ThisMachine(_) => None,
         });
+        // Those from one network wait for each other, with a connection in hand.
+        let _turn = ADMITTING.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
         let mut transaction = state.pool.begin().await?;
         let trying = Trying { account, device, place };
         let admission = throttle::admit(&mut transaction, &state.keys, trying, now).await?;
