@@ -321,6 +321,7 @@ async fn whoever_signs_up_by_a_form_without_our_text_reads_it_before_confirming(
         assert_eq!(page.body.contains(first_line), reads_it, "{form}: {}", page.body);
         // With a link alone nobody knows whether the page was seen.
         app.post(&link, "action=confirm").await;
+        app.mail(nth + 1).await;
         let version = recorded_text(&app).await.0;
         assert_eq!(version, (!reads_it).then_some(1), "{form}");
     }
