@@ -76,9 +76,9 @@ async fn ready_with(address: SocketAddr, part: &str, state: &str) -> Value {
     let mut body = Value::Null;
     for _ in 0..600 {
         let answer = http::send(address, Method::GET, "/health/ready", &[], String::new()).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
         body = serde_json::from_str(&answer.body).unwrap();
-        if body[part]["state"] == state {
+        // On a busy machine the database may once answer too late.
+        if answer.status == 200 && body[part]["state"] == state {
             return body;
         }
         sleep(Duration::from_millis(100)).await;
