@@ -37,8 +37,8 @@ struct State {
     closed: Option<Closed>,
     /// After a refusal of our mail one message at a time goes, until one of them is not refused like that.
     trial: Option<Trial>,
-    /// The reply that the relay gave to everybody.
-    said_to_all: Option<String>,
+    /// What the relay gave to everybody.
+    said_to_all: Option<SaidToAll>,
     /// Such a run was found, and nobody has put back what was refused in it.
     run_found: bool,
     /// Recipients' domains with a refusal that may be about us or about them.
@@ -49,7 +49,18 @@ struct State {
     cleared: HashMap<(String, String), Instant>,
 }
 
+/// A reply that the relay gave to everybody.
+struct SaidToAll {
+    reply: String,
+    /// How often people had let this reply stand when that was first looked up.
+    let_stand: Option<i64>,
+}
+
 impl State {
+    fn is_said_to_all(&self, reply: &str) -> bool {
+        self.said_to_all.as_ref().is_some_and(|said| said.reply == reply)
+    }
+
     fn lets_in(&self) -> bool {
         self.closed.is_none() && self.trial != Some(Trial::UnderWay)
     }
@@ -118,19 +129,19 @@ impl Gate {
 
     /// Closes the gate, or keeps it closed for longer. `sender` is the address at which the relay refused to go on.
     pub fn close(&self, problem: RelayProblem, sender: Option<&EmailAddress>) {
-        self.shut(problem, sender, Some(Instant::now()));
+        self.shut(&mut self.state(), problem, sender, Some(Instant::now()));
     }
 
     /// Keeps the gate closed: a probe has shown that the relay cannot be used yet.
     pub fn keep_closed(&self, problem: RelayProblem) {
-        self.shut(problem, None, None);
+        self.shut(&mut self.state(), problem, None, None);
     }
 
     /// Closes the gate: the relay gives this reply to everybody.
     pub fn close_for_run(&self, problem: RelayProblem, reply: &str) {
         {
             let mut state = self.state();
-            state.said_to_all = Some(reply.to_owned());
+            state.said_to_all = Some(SaidToAll { reply: reply.to_owned(), let_stand: None });
             state.run_found = true;
         }
         self.close(problem, None);
@@ -138,31 +149,47 @@ impl Gate {
 
     /// Whether this reply is one that the relay gave to everybody, and nothing has been accepted since.
     pub fn is_said_to_all(&self, reply: &str) -> bool {
-        self.state().said_to_all.as_deref() == Some(reply)
+        self.state().is_said_to_all(reply)
+    }
+
+    /// As [`Gate::is_said_to_all`], of a message that has just got this reply: closes the gate again. After a person has
+    /// let a mailing go on, a few others are asked first: the first one may be an address that is gone.
+    pub fn is_said_again(&self, reply: &str, problem: RelayProblem, sender: &EmailAddress) -> bool {
+        // Under one lock: nothing closes for a run that a person has just let stand.
+        let mut state = self.state();
+        if !state.is_said_to_all(reply) {
+            return false;
+        }
+        let on_trial = state.trial.is_some() && state.closed.is_none();
+        let asks_others = on_trial && state.same_again < MOST_SAME_AGAIN;
+        state.same_again = if asks_others { state.same_again + 1 } else { 0 };
+        if !asks_others {
+            self.shut(&mut state, problem, Some(sender), Some(Instant::now()));
+        }
+        true
     }
 
     /// The reply that the relay gave to everybody, where nothing has been accepted since.
     pub fn said_to_all(&self) -> Option<String> {
-        self.state().said_to_all.clone()
+        self.state().said_to_all.as_ref().map(|said| said.reply.clone())
     }
 
-    /// What the relay said to everybody was about the addresses, a person says: everything goes again.
-    pub fn forget_said_to_all(&self) {
+    /// People have let this reply stand so often. Once more than before: it was about the addresses, and everything goes
+    /// again, at once. The gate may have closed for the same words since; if it is closed for others, the next message
+    /// shows it.
+    pub fn let_stand(&self, reply: &str, times: i64) {
         let mut state = self.state();
+        let Some(said) = state.said_to_all.as_mut().filter(|said| said.reply == reply) else { return };
+        if *said.let_stand.get_or_insert(times) == times {
+            return;
+        }
         state.said_to_all = None;
         state.trial = None;
         state.same_again = 0;
+        if matches!(state.closed, Some(Closed { problem: RelayProblem::Policy(_), .. })) {
+            state.closed = None;
+        }
         self.publish(&state);
-    }
-
-    /// Whether a refusal with the reply that everybody gets closes the gate again. After a person has let a mailing go
-    /// on, a few others are asked first: the first one may be an address that is gone.
-    pub fn is_said_again(&self) -> bool {
-        let mut state = self.state();
-        let on_trial = state.trial.is_some() && state.closed.is_none();
-        let asks_others = on_trial && state.same_again < MOST_SAME_AGAIN;
-        state.same_again = if asks_others { state.same_again + 1 } else { 0 };
-        !asks_others
     }
 
     /// Says whether refusals may be noted.
@@ -230,9 +257,14 @@ impl Gate {
         self.open.send_replace(state.lets_in());
     }
 
-    fn shut(&self, problem: RelayProblem, sender: Option<&EmailAddress>, ran_into: Option<Instant>) {
+    fn shut(
+        &self,
+        state: &mut State,
+        problem: RelayProblem,
+        sender: Option<&EmailAddress>,
+        ran_into: Option<Instant>,
+    ) {
         let now = Instant::now();
-        let mut state = self.state();
         // Several senders run into the same trouble at the same time: that is one failure.
         let waiting = state.closed.as_ref().is_some_and(|closed| closed.try_again > now);
         if !waiting {
@@ -257,7 +289,7 @@ impl Gate {
             relay_pause(state.failures)
         };
         state.closed = Some(Closed { ran_into, try_again: now + pause, sender, problem, told });
-        self.publish(&state);
+        self.publish(state);
     }
 
     /// Opens the gate: a connection could be made. What it is worth shows with the first message.
@@ -488,5 +520,26 @@ mod tests {
         }
         assert_eq!(gate.judge("one.example", "550 spam"), Judgement::Us);
         assert_eq!(gate.judge("two.example", "550 spam"), Judgement::Us);
+    }
+
+    #[test]
+    fn what_is_let_stand_closes_nothing_any_more() {
+        let gate = Gate::new();
+        let (gone, mailing) = ("550 no such user", MailingId::new());
+        let sender = EmailAddress::parse("brief@example.org").unwrap();
+        let problem = || RelayProblem::Policy(gone.into());
+        gate.close_for_run(problem(), gone);
+        gate.let_stand(gone, 3);
+        gate.open();
+        // Somebody lets it stand, the mailing goes on, and what is refused before that is looked up closes the gate again.
+        while gate.is_open() {
+            assert!(gate.is_said_again(gone, problem(), &sender));
+        }
+        gate.let_stand("550 something else", 4);
+        assert!(gate.reason_to_pause(mailing, MINUTE).is_some());
+        gate.let_stand(gone, 4);
+        assert!(gate.is_open());
+        assert!(gate.reason_to_pause(mailing, MINUTE).is_none());
+        assert!(!gate.is_said_again(gone, problem(), &sender));
     }
 }

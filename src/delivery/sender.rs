@@ -319,10 +319,7 @@ impl Sender {
             }
             Transmission::Rejected(reply) => {
                 let key = reply_class::key(&reply);
-                if gate.is_said_to_all(&key) {
-                    if gate.is_said_again() {
-                        gate.close(policy(&reply), from);
-                    }
+                if gate.is_said_again(&key, policy(&reply), &message.from) {
                     (others_first(), answered(reply))
                 } else {
                     gate.works();

@@ -155,17 +155,20 @@ async fn ask_again(shared: &Shared, sending: &[MailingId]) {
 
 /// Pauses the mailings under way when the relay refuses us, or has been away for a minute.
 async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
-    // Somebody has let the refusals stand, maybe long after the gate has opened again for a trial.
-    if let Some(reply) = shared.gate.said_to_all()
-        && !delivery::is_noted(&mut *shared.pool.acquire().await?, &reply).await?
-    {
-        shared.gate.forget_said_to_all();
-    }
-    if shared.gate.closed().is_none() {
+    let said_to_all = shared.gate.said_to_all();
+    if said_to_all.is_none() && shared.gate.closed().is_none() {
         return Ok(());
     }
     let mut db = shared.pool.acquire().await?;
     let sending = mailing::sending(&mut db).await?;
+    // Somebody may have let the refusals stand, maybe long after the gate has opened again for a trial. To be asked after
+    // the mailings: one that goes on because of that is not among them, or is known here.
+    if let Some(reply) = said_to_all {
+        shared.gate.let_stand(&reply, delivery::times_let_stand(&mut db, &reply).await?);
+    }
+    if shared.gate.closed().is_none() {
+        return Ok(());
+    }
     if shared.gate.take_resumed(&sending) {
         shared.gate.open();
         return Ok(());

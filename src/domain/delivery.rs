@@ -18,7 +18,7 @@ pub use queue::{
     Claimed, Mark, Marks, Outcome, Settled, Verdict, put_off, put_off_claimed, settle, settle_unmarked,
     skip_claimed,
 };
-pub use refusals::{Refusal, RunOfMailing, any_refusal, end_run, is_noted, note_refusals, run_of};
+pub use refusals::{Refusal, RunOfMailing, any_refusal, end_run, note_refusals, run_of, times_let_stand};
 pub(in crate::domain) use refusals::{accept_run, put_back_run};
 
 use chrono::{DateTime, Utc};

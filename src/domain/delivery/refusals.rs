@@ -132,13 +132,13 @@ async fn runs(db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     .await
 }
 
-/// Whether refusals with this reply are noted.
+/// How often people have let this reply stand, over all mailings.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn is_noted(db: &mut PgConnection, reply: &str) -> sqlx::Result<bool> {
+pub async fn times_let_stand(db: &mut PgConnection, reply: &str) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
-        r#"select exists (select from refusals where reply = $1 and in_run) as "is_noted!""#,
+        r#"select coalesce(sum(times), 0) as "times!" from accepted_refusals where reply = $1"#,
         reply
     )
     .fetch_one(db)
