@@ -34,6 +34,8 @@ pub mod domain;
 
 pub mod mail;
 
+pub mod app;
+
 pub mod delivery;
 pub mod web;
 

@@ -36,7 +36,6 @@ pub mod health;
 pub mod images;
 mod link;
 mod manage;
-mod off_runtime;
 mod one_long_part;
 mod origin;
 mod own_data;
@@ -61,6 +60,7 @@ use sqlx::PgPool;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
+    app::{images::store::Store, preflight::Preflight},
     config::{Config, PublicUrl, SecretKeys},
     domain::staff::password::Passwords,
     mail::compose::Composer,
@@ -70,9 +70,8 @@ use self::{
     busy::Places,
     captcha::Watch,
     client::Proxies,
-    images::store::Store,
     pace::Pace,
-    staff::{Live, Surveyor, Uploads},
+    staff::{Live, Uploads},
 };
 
 pub use self::{
@@ -123,7 +122,7 @@ pub struct Inner {
     /// Room for pictures that are being uploaded, and for the one that is being worked on.
     pub uploads: Uploads,
     /// What looks at an update before it is sent, beyond what stands in it.
-    pub surveyor: Surveyor,
+    pub preflight: Preflight,
     /// How the service is.
     pub monitor: health::Monitor,
 }
@@ -162,7 +161,7 @@ impl AppState {
             captcha: Watch::new(config),
             images: Store::new(&config.image_store),
             uploads: Uploads::default(),
-            surveyor: Surveyor::new(config),
+            preflight: Preflight::new(config),
         })))
     }
 }

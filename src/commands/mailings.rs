@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use crate::{
+    app::preflight::{Preflight, warnings},
     config::Config,
     domain::{
         address::EmailAddress,
@@ -27,7 +28,6 @@ use crate::{
         staff::audit::Action,
     },
     mail::{compose::Composer, envelope},
-    web::staff::{Surveyor, preflight::warnings},
 };
 
 use super::{
@@ -307,7 +307,7 @@ async fn trigger(
     // Not held open while links are looked at and a person thinks.
     transaction.rollback().await?;
 
-    let found = Surveyor::new(&config).survey(&pool, &composer, &publication, &update).await?;
+    let found = Preflight::new(&config).run(&pool, &composer, &publication, &update).await?;
     for line in check::lines(&found)? {
         output::remark(&line);
     }

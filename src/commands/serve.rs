@@ -19,12 +19,13 @@ use tokio::{
 };
 
 use crate::{
+    app::images::store::Store,
     config::{Config, DEFAULT_LISTEN_ADDR, SecretKeys},
     db,
     delivery::{Settings, Worker},
     domain::{health::Durability, publication, restore::Memory, staff},
     mail::compose::Composer,
-    web::{self, images::store::Store},
+    web,
 };
 
 use super::{check_keys, composer, output, staff::one_time_link};

@@ -1,21 +1,5 @@
-//! Pictures that staff upload, as everybody fetches them: `GET /images/{name}`.
-//!
-//! | file | holds |
-//! |---|---|
-//! | this | the public address |
-//! | [`process`] | what an upload becomes: checked, made smaller, encoded anew |
-//! | [`whole`] | whether a file ends where it should |
-//! | [`ground`] | whether it can be seen on the ground of a mail |
-//! | [`store`] | where the files lie |
-//! | `s3` | how a bucket is reached |
-//!
-//! Uploading and looking through them is for staff: see `staff::images`.
-
-pub mod ground;
-pub mod process;
-mod s3;
-pub mod store;
-mod whole;
+//! `GET /images/{name}`: a file of a picture that staff uploaded. Uploading and looking through them is for staff: see
+//! `staff::images`.
 
 use axum::{
     extract::{Path, State},

@@ -14,6 +14,8 @@ use axum::{
 };
 use serde::Serialize;
 
+use crate::app::off_runtime::Busy;
+
 use super::{
     AppState,
     form_body::URLENCODED,
@@ -214,6 +216,15 @@ impl From<sqlx::Error> for Problem {
             Problem::Unavailable
         } else {
             Problem::internal(&error)
+        }
+    }
+}
+
+impl From<Busy> for Problem {
+    fn from(error: Busy) -> Self {
+        match error {
+            Busy::TooMuch => Problem::Busy,
+            Busy::Panicked(error) => Problem::internal(&error),
         }
     }
 }

@@ -74,9 +74,7 @@ use tower_http::csrf::CsrfLayer;
 use super::{AppState, busy::Takes};
 
 pub(super) use self::access::is_member;
-pub use self::{
-    access::Access, images::Uploads, live::Live, preflight::Surveyor, reauth::Reauth, start::Growth,
-};
+pub use self::{access::Access, images::Uploads, live::Live, reauth::Reauth, start::Growth};
 use self::{
     access::Gate,
     problems::StaffProblem,

@@ -6,15 +6,16 @@ use std::{
 };
 
 /// Rooms from left to right. `delivery` and `web` stand side by side.
-const ROOMS: [(&str, u32); 8] = [
+const ROOMS: [(&str, u32); 9] = [
     ("config", 0),
     ("telemetry", 0),
     ("db", 1),
     ("domain", 2),
     ("mail", 3),
-    ("delivery", 4),
-    ("web", 4),
-    ("commands", 5),
+    ("app", 4),
+    ("delivery", 5),
+    ("web", 5),
+    ("commands", 6),
 ];
 
 fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {

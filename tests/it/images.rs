@@ -4,12 +4,12 @@ use axum::http::Method;
 use chrono::{TimeDelta, Utc};
 use image::{ImageFormat, Rgb, RgbImage};
 use rundbrief::{
+    app::images::store::Store,
     domain::{
         ids::ImageId,
         image::{self as images, FileName},
         staff::{Role, audit::Actor},
     },
-    web::images::store::Store,
 };
 
 use crate::harness::{App, TestApp};

@@ -81,7 +81,7 @@ async fn a_bucket_holds_pictures_as_a_folder_does() {
         .setting("AWS_SECRET_ACCESS_KEY", "geheim")
         .start()
         .await;
-    rundbrief::web::images::store::Store::new(&app.config.image_store).check().await.unwrap();
+    rundbrief::app::images::store::Store::new(&app.config.image_store).check().await.unwrap();
     assert!(objects.lock().unwrap().is_empty(), "what was written to try it is gone");
 
     let member = app.member("eva@example.org", Role::Editor).await;
@@ -113,7 +113,7 @@ async fn a_bucket_that_refuses_is_told_before_anybody_uploads() {
         .setting("AWS_SECRET_ACCESS_KEY", "geheim")
         .start()
         .await;
-    let error = rundbrief::web::images::store::Store::new(&app.config.image_store).check().await.unwrap_err();
+    let error = rundbrief::app::images::store::Store::new(&app.config.image_store).check().await.unwrap_err();
     assert!(!error.to_string().contains("geheim"), "{error}");
     assert_eq!(app.get(&format!("/images/{}.jpg", "a".repeat(26))).await.status, 503);
 }

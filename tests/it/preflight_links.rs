@@ -13,9 +13,9 @@ use std::{
 };
 
 use rundbrief::{
+    app::preflight::links::{Links, Verdict},
     config::PublicUrl,
     mail::preflight::{Code, Place, Target},
-    web::staff::preflight::links::{Links, Verdict},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

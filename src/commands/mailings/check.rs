@@ -3,12 +3,10 @@
 use anyhow::bail;
 
 use crate::{
+    app::preflight::Preflight,
     domain::locale::Locale,
     mail::preflight::{Finding, Level},
-    web::{
-        Pages,
-        staff::{Surveyor, preflight::words},
-    },
+    web::{Pages, staff::preflight::words},
 };
 
 use super::{
@@ -23,7 +21,7 @@ pub async fn check(update: &str, json: bool) -> anyhow::Result<()> {
     let publication = current_publication(&mut db).await?;
     let update = updates::named(&mut db, update).await?;
     drop(db);
-    let found = Surveyor::new(&config).survey(&pool, &composer, &publication, &update).await?;
+    let found = Preflight::new(&config).run(&pool, &composer, &publication, &update).await?;
     if json {
         output::json(&found)?;
     } else if found.is_empty() {

@@ -7,9 +7,9 @@ use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::interval;
 
 use crate::{
+    app::images::store::Store,
     config::SecretKeys,
     domain::{consent, image, publication, retention, signup},
-    web::images::store::Store,
 };
 
 /// Forgets what is to be forgotten, every hour, for as long as the service runs. Where several do it at once, each finds

@@ -3,8 +3,9 @@
 use sqlx::PgConnection;
 
 use crate::{
+    app::off_runtime::off_runtime,
     domain::{mailing::FrozenContent, update::Update},
-    web::{off_runtime::off_runtime, problem::Problem},
+    web::problem::Problem,
 };
 
 use super::{page::Page, problems::StaffProblem};
@@ -23,6 +24,6 @@ pub async fn content_of(
     let (composer, update) = (page.state.composer.clone(), update.clone());
     let made = off_runtime(move || composer.update(&publication, &update, &sizes))
         .await
-        .map_err(StaffProblem::Common)?;
+        .map_err(|busy| StaffProblem::Common(busy.into()))?;
     made.map(Some).map_err(|error| StaffProblem::Common(Problem::internal(&error)))
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use crate::{
+    app::preflight::warnings,
     domain::{
         ids::MailingId,
         mailing::{self, FrozenContent, MailingError, Overview, PauseKind},
@@ -22,7 +23,7 @@ use super::{
     access::Member,
     composing::content_of,
     page::{Id, Mistakes, Page, done, id_in},
-    preflight::{self, warnings},
+    preflight,
     problems::StaffProblem,
     progress::Standing,
     sending::{self, Obstacle},

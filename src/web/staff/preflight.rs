@@ -1,40 +1,15 @@
-//! Preflight: what is wrong with an update, on a page of its own and for the pages that send.
-//!
-//! | file | looks at |
-//! |---|---|
-//! | [`crate::mail::preflight`] | the mail itself |
-//! | [`links`] | whether links lead anywhere |
-//! | [`guard`] | which addresses may be asked at all |
-//! | [`dns`] | SPF, DKIM and DMARC of the sender's domain |
-//! | [`grounds`] | whether logos and pictures can be seen, light and dark |
-//! | [`recipients`] | how many people it goes to |
-//! | [`warnings`] | which warnings somebody has ticked |
-//!
-//! [`Surveyor::survey`] is all of it together; [`view`] is what `staff/findings.html` shows.
-
-pub mod dns;
-mod grounds;
-pub mod guard;
-pub mod links;
-mod recipients;
-pub mod warnings;
+//! What the preflight finds, on a page of its own and for the pages that send: [`view`] is what `staff/findings.html` shows.
 
 use axum::{extract::State, response::Response};
-use chrono::Utc;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::{
-    config::Config,
-    domain::{ids::UpdateId, locale::Locale, publication::Publication, update::Update},
-    mail::{
-        compose::{ComposeError, Composer},
-        preflight::{self, Finding, Level, Place},
-    },
-    web::{AppState, Pages, images::store::Store, off_runtime::off_runtime, problem::Problem},
+    app::preflight::PreflightError,
+    domain::{ids::UpdateId, locale::Locale},
+    mail::preflight::{Finding, Level, Place},
+    web::{AppState, Pages, problem::Problem},
 };
 
-use self::{dns::Dns, links::Links};
 use super::{
     access::Member,
     editor,
@@ -43,86 +18,13 @@ use super::{
     updates::Id,
 };
 
-/// Looks at updates before they are sent. What it has found out about the world it remembers for some minutes.
-pub struct Surveyor {
-    links: Links,
-    dns: Dns,
-    images: Store,
-}
-
-/// Why nothing could be looked at.
-#[derive(Debug, thiserror::Error)]
-pub enum SurveyError {
-    /// The mail cannot be made; tell the operator.
-    #[error(transparent)]
-    Compose(#[from] ComposeError),
-    /// The database failed; try again.
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
-    /// Too much is being looked at; try again.
-    #[error("too much is being looked at just now; try again")]
-    Busy(Problem),
-}
-
-impl From<SurveyError> for StaffProblem {
-    fn from(error: SurveyError) -> Self {
+impl From<PreflightError> for StaffProblem {
+    fn from(error: PreflightError) -> Self {
         match error {
-            SurveyError::Compose(error) => StaffProblem::Common(Problem::internal(&error)),
-            SurveyError::Database(error) => error.into(),
-            SurveyError::Busy(problem) => StaffProblem::Common(problem),
+            PreflightError::Compose(error) => StaffProblem::Common(Problem::internal(&error)),
+            PreflightError::Database(error) => error.into(),
+            PreflightError::Busy(busy) => StaffProblem::Common(busy.into()),
         }
-    }
-}
-
-impl Surveyor {
-    /// One that asks the machine's own DNS and network.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        Self {
-            links: Links::new(),
-            dns: Dns::new(config.dkim_selector.clone()),
-            images: Store::new(&config.image_store),
-        }
-    }
-
-    /// Everything wrong with an update, the worst first. Takes up to fifteen seconds, as long as others take to answer.
-    ///
-    /// # Errors
-    /// [`SurveyError`].
-    pub async fn survey(
-        &self,
-        pool: &PgPool,
-        composer: &Composer,
-        publication: &Publication,
-        update: &Update,
-    ) -> Result<Vec<Finding>, SurveyError> {
-        let sizes = composer.sizes(&mut *pool.acquire().await?, update).await?;
-        let work = (composer.clone(), publication.clone(), update.clone());
-        let looked = off_runtime(move || {
-            let (composer, publication, update) = work;
-            let frozen = composer.update(&publication, &update, &sizes)?;
-            Ok::<_, ComposeError>((
-                preflight::check(&publication, &update, &frozen),
-                preflight::targets(&update),
-            ))
-        });
-        let (mut found, targets) = looked.await.map_err(SurveyError::Busy)??;
-        found.extend(recipients::check(&mut *pool.acquire().await?, update.id, Utc::now()).await?);
-        let domain = publication.content.sender_address().map(|address| address.parts().1.to_owned());
-        let dns = async {
-            match &domain {
-                Some(domain) => self.dns.check(domain).await,
-                None => Vec::new(),
-            }
-        };
-        let grounds = grounds::check(&self.images, composer.public_url(), publication, update);
-        let (links, dns, grounds) =
-            tokio::join!(self.links.check(targets, composer.public_url()), dns, grounds);
-        found.extend(links);
-        found.extend(grounds);
-        found.extend(dns);
-        preflight::sort(&mut found);
-        Ok(found)
     }
 }
 
@@ -190,7 +92,7 @@ pub async fn show(
     let update = editor::find(&state, id_in(id)?).await?;
     let preflight = match &page.publication {
         Some(publication) => {
-            let found = state.surveyor.survey(&state.pool, &state.composer, publication, &update).await?;
+            let found = state.preflight.run(&state.pool, &state.composer, publication, &update).await?;
             Some(view(&page, update.id, &found))
         }
         None => None,

@@ -18,16 +18,13 @@ use sha2::{Digest, Sha256};
 use similar::{ChangeTag, TextDiff};
 
 use crate::{
+    app::images::ground::{self, Vanishing},
     domain::{
         locale::Locale,
         publication::{self, Applied, Content, draft},
         staff::audit::{self, Action},
     },
-    web::{
-        AppState,
-        headers::PicturesFrom,
-        images::ground::{self, Vanishing},
-    },
+    web::{AppState, headers::PicturesFrom},
 };
 
 use super::{

@@ -13,6 +13,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
+    app::preflight::warnings,
     domain::{
         ids::{MailingId, UpdateId},
         mailing::{self, FrozenContent, MailingError, MailingState, Order, Ordered, Overview},
@@ -31,8 +32,7 @@ use super::{
     composing::content_of,
     editor,
     page::{Id, Mistakes, Page, done, id_in},
-    planned,
-    preflight::{self, warnings},
+    planned, preflight,
     problems::StaffProblem,
     progress::Standing,
     test_mail::{self, Chosen},
@@ -149,7 +149,7 @@ pub async fn survey(page: &Page, id: UpdateId) -> Result<Vec<Finding>, StaffProb
     if !update.writing().unfinished().is_empty() {
         return Ok(Vec::new());
     }
-    Ok(state.surveyor.survey(&state.pool, &state.composer, publication, &update).await?)
+    Ok(state.preflight.run(&state.pool, &state.composer, publication, &update).await?)
 }
 
 async fn situation(

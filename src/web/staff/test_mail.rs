@@ -14,6 +14,7 @@ use sqlx::PgConnection;
 use tokio::time::sleep;
 
 use crate::{
+    app::off_runtime::off_runtime,
     domain::{
         address::EmailAddress,
         colleague,
@@ -23,7 +24,7 @@ use crate::{
         update,
     },
     mail::envelope,
-    web::{AppState, off_runtime::off_runtime, problem::Problem, typed},
+    web::{AppState, problem::Problem, typed},
 };
 
 use super::{
@@ -139,7 +140,8 @@ pub async fn send(
     let sizes = state.composer.sizes(&mut transaction, &update).await?;
     let work = (state.composer.clone(), publication.clone(), update.clone());
     let made = off_runtime(move || work.0.test_frame(&work.1, &work.2, &sizes).map(drop)).await;
-    made.map_err(StaffProblem::Common)?.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
+    made.map_err(|busy| StaffProblem::Common(busy.into()))?
+        .map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
     for address in &to {
         delivery::enqueue_test(&mut transaction, id, address, now).await?;
     }

@@ -19,11 +19,11 @@ use sha2::{Digest, Sha256};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
+    app::images::process::{self, Processed, Refused},
     domain::image::{self, FileName, Image, ImageName, NewImage},
     web::{
         AppState,
         busy::Takes,
-        images::process::{self, Processed, Refused},
         problem::{Problem, problem_json, wants_json},
         staff::{
             access::Member,

@@ -15,12 +15,13 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    body::Bytes,
-    http::{Method, Request, Response, StatusCode, Uri, header},
-};
 use http_body_util::Empty;
-use hyper::{body::Incoming, client::conn::http1};
+use hyper::{
+    Method, Request, Response, StatusCode, Uri,
+    body::{Bytes, Incoming},
+    client::conn::http1,
+    header,
+};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},

@@ -5,13 +5,13 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    config::PublicUrl,
-    domain::{publication::Publication, update::Update},
-    mail::preflight::{Code, Finding, Place, targets},
-    web::images::{
+    app::images::{
         ground::{self, Vanishing},
         store::Store,
     },
+    config::PublicUrl,
+    domain::{publication::Publication, update::Update},
+    mail::preflight::{Code, Finding, Place, targets},
 };
 
 /// How long all of them may take. What was not looked at by then is not told of.

@@ -1,0 +1,15 @@
+//! Pictures that staff upload: what an upload becomes, and where its files lie.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`process`] | what an upload becomes: checked, made smaller, encoded anew |
+//! | `whole` | whether a file ends where it should |
+//! | [`ground`] | whether it can be seen on the ground of a mail |
+//! | [`store`] | where the files lie |
+//! | `s3` | how a bucket is reached |
+
+pub mod ground;
+pub mod process;
+mod s3;
+pub mod store;
+mod whole;

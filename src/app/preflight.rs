@@ -1,0 +1,109 @@
+//! Preflight: everything wrong with an update before it is sent, in the mail itself and in the world.
+//!
+//! | file | looks at |
+//! |---|---|
+//! | [`crate::mail::preflight`] | the mail itself |
+//! | [`links`] | whether links lead anywhere |
+//! | [`guard`] | which addresses may be asked at all |
+//! | [`dns`] | SPF, DKIM and DMARC of the sender's domain |
+//! | `grounds` | whether logos and pictures can be seen, light and dark |
+//! | [`recipients`] | how many people it goes to |
+//! | [`warnings`] | which warnings somebody has acknowledged |
+
+pub mod dns;
+mod grounds;
+pub mod guard;
+pub mod links;
+pub mod recipients;
+pub mod warnings;
+
+use chrono::Utc;
+use sqlx::PgPool;
+
+use crate::{
+    app::{
+        images::store::Store,
+        off_runtime::{Busy, off_runtime},
+    },
+    config::Config,
+    domain::{publication::Publication, update::Update},
+    mail::{
+        compose::{ComposeError, Composer},
+        preflight::{self, Finding},
+    },
+};
+
+use self::{dns::Dns, links::Links};
+
+/// Looks at updates before they are sent. What it has found out about the world it remembers for some minutes.
+pub struct Preflight {
+    links: Links,
+    dns: Dns,
+    images: Store,
+}
+
+/// Why nothing could be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum PreflightError {
+    /// The mail cannot be made; tell the operator.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// The database failed; try again.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// Too much is being looked at; try again.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+}
+
+impl Preflight {
+    /// One that asks the machine's own DNS and network.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            links: Links::new(),
+            dns: Dns::new(config.dkim_selector.clone()),
+            images: Store::new(&config.image_store),
+        }
+    }
+
+    /// Everything wrong with an update, the worst first. Takes up to fifteen seconds, as long as others take to answer.
+    ///
+    /// # Errors
+    /// [`PreflightError`].
+    pub async fn run(
+        &self,
+        pool: &PgPool,
+        composer: &Composer,
+        publication: &Publication,
+        update: &Update,
+    ) -> Result<Vec<Finding>, PreflightError> {
+        let sizes = composer.sizes(&mut *pool.acquire().await?, update).await?;
+        let work = (composer.clone(), publication.clone(), update.clone());
+        let looked = off_runtime(move || {
+            let (composer, publication, update) = work;
+            let frozen = composer.update(&publication, &update, &sizes)?;
+            Ok::<_, ComposeError>((
+                preflight::check(&publication, &update, &frozen),
+                preflight::targets(&update),
+            ))
+        });
+        let (mut found, targets) = looked.await??;
+        found.extend(recipients::check(&mut *pool.acquire().await?, update.id, Utc::now()).await?);
+        let domain = publication.content.sender_address().map(|address| address.parts().1.to_owned());
+        let dns = async {
+            match &domain {
+                Some(domain) => self.dns.check(domain).await,
+                None => Vec::new(),
+            }
+        };
+        let grounds = grounds::check(&self.images, composer.public_url(), publication, update);
+        let (links, dns, grounds) =
+            tokio::join!(self.links.check(targets, composer.public_url()), dns, grounds);
+        found.extend(links);
+        found.extend(grounds);
+        found.extend(dns);
+        preflight::sort(&mut found);
+        Ok(found)
+    }
+}
