@@ -1,11 +1,110 @@
 //! What a person or a program can do: one function a deed, which every door calls (page, command, job).
 //!
+//! A deed decides whether its [`Actor`] may, opens the one transaction, loads each row once, and writes audit line and event
+//! beside what it changes. A door turns bytes into the order and the result into words, and nothing else. A deed takes the
+//! [`App`], or the database alone where that is enough: a command that stops a mailing works whatever else is misconfigured.
+//!
 //! | file | holds |
 //! |---|---|
-//! | [`images`] | pictures that staff upload: processing and store |
+//! | [`send_mailing`] | sending an update to everybody, now or later |
+//! | [`control_mailing`] | pausing, resuming, cancelling, taking back, another time |
+//! | [`replace_text`] | a newer text for a mailing that has not begun |
+//! | [`retry_mailing`] | sending again what was rejected or is unknown |
+//! | [`send_test`] | test mails |
+//! | [`draft`] | an update as the mail it would be, and what the preflight says of it |
 //! | [`preflight`] | what is wrong with an update before it is sent |
+//! | [`images`] | pictures that staff upload: processing and store |
 //! | [`off_runtime`] | work that keeps a processor busy |
 
+pub mod control_mailing;
+pub mod draft;
 pub mod images;
 pub mod off_runtime;
 pub mod preflight;
+pub mod replace_text;
+pub mod retry_mailing;
+pub mod send_mailing;
+pub mod send_test;
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+use crate::{
+    config::Config,
+    domain::{
+        actor::Actor,
+        event::{self, Event},
+        staff::audit::{self, Action},
+    },
+    mail::compose::Composer,
+};
+
+use self::preflight::Preflight;
+
+/// What deeds are done with. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The database.
+    pub pool: PgPool,
+    /// What makes mails.
+    pub composer: Composer,
+    /// What looks at an update before it is sent.
+    pub preflight: Arc<Preflight>,
+}
+
+impl App {
+    /// What deeds are done with in a service with this configuration.
+    #[must_use]
+    pub fn new(pool: PgPool, config: &Config, composer: Composer) -> Self {
+        Self { pool, composer, preflight: Arc::new(Preflight::new(config)) }
+    }
+}
+
+/// A deed under way: its transaction, and who does it. Dropped without [`Deed::commit`], nothing of it happened.
+struct Deed<'a> {
+    transaction: Transaction<'static, Postgres>,
+    by: &'a Actor,
+    now: DateTime<Utc>,
+}
+
+impl<'a> Deed<'a> {
+    async fn begin(pool: &PgPool, by: &'a Actor, now: DateTime<Utc>) -> sqlx::Result<Self> {
+        Ok(Self { transaction: pool.begin().await?, by, now })
+    }
+
+    /// Writes the line of the audit log and the event: what was done, to what, and more about it.
+    async fn note(
+        &mut self,
+        action: Action,
+        subject: &str,
+        details: &Value,
+        event: &Event,
+    ) -> sqlx::Result<()> {
+        audit::record(&mut self.transaction, self.by, action, subject, details, self.now).await?;
+        event::record(&mut self.transaction, self.by, event, self.now).await
+    }
+
+    async fn commit(self) -> sqlx::Result<()> {
+        self.transaction.commit().await
+    }
+}
+
+impl Deref for Deed<'_> {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.transaction
+    }
+}
+
+impl DerefMut for Deed<'_> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+}

@@ -3,6 +3,7 @@
 //! Functions here are plain functions over `&mut PgConnection` and a `now`. They know nothing of HTTP, SMTP or
 //! templates.
 
+pub mod actor;
 pub mod address;
 pub mod batch;
 pub mod colleague;
@@ -10,6 +11,7 @@ pub mod consent;
 pub mod csv;
 pub mod delivery;
 pub mod erasure;
+pub mod event;
 pub mod health;
 pub mod ids;
 pub mod image;

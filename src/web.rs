@@ -60,7 +60,7 @@ use sqlx::PgPool;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    app::{images::store::Store, preflight::Preflight},
+    app::{App, images::store::Store},
     config::{Config, PublicUrl, SecretKeys},
     domain::staff::password::Passwords,
     mail::compose::Composer,
@@ -121,8 +121,8 @@ pub struct Inner {
     pub images: Store,
     /// Room for pictures that are being uploaded, and for the one that is being worked on.
     pub uploads: Uploads,
-    /// What looks at an update before it is sent, beyond what stands in it.
-    pub preflight: Preflight,
+    /// What deeds are done with.
+    pub app: App,
     /// How the service is.
     pub monitor: health::Monitor,
 }
@@ -141,6 +141,7 @@ impl AppState {
     /// # Errors
     /// [`PageError`] when a built-in page or text is broken.
     pub fn new(pool: PgPool, config: &Config, composer: Composer) -> Result<Self, PageError> {
+        let app = App::new(pool.clone(), config, composer.clone());
         Ok(Self(Arc::new(Inner {
             monitor: health::Monitor::new(pool.clone()),
             pool,
@@ -161,7 +162,7 @@ impl AppState {
             captcha: Watch::new(config),
             images: Store::new(&config.image_store),
             uploads: Uploads::default(),
-            preflight: Preflight::new(config),
+            app,
         })))
     }
 }

@@ -12,7 +12,7 @@ use rundbrief::{
         ids::{DeliveryId, MailingId, UpdateId},
         image::Sizes,
         locale::Locale,
-        mailing::{self, MailingState},
+        mailing::{self, MailingState, NewMailing},
         publication::{self, Content, Publication},
         update::{self, Update, UpdateFile},
     },
@@ -81,8 +81,18 @@ impl Newsletter {
         let update = update::find(&mut transaction, &self.update.to_string()).await?;
         let update = update.context("the update is gone")?;
         let content = self.composer.update(&publication, &update, &Sizes::default())?;
-        let (id, audience) =
-            mailing::trigger(&mut transaction, update.id, &content, None, false, Utc::now()).await?;
+        let now = Utc::now();
+        let audience = mailing::audience(&mut transaction, now).await?;
+        let new = NewMailing {
+            update: update.id,
+            content: &content,
+            audience,
+            scheduled_at: None,
+            has_grace: false,
+            triggered_by: None,
+            form: None,
+        };
+        let id = mailing::create(&mut transaction, &new, now).await?;
         transaction.commit().await?;
         ensure!(
             audience == i64::from(self.recipients),

@@ -17,16 +17,21 @@ pub mod links;
 pub mod recipients;
 pub mod warnings;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use crate::{
     app::{
+        App,
         images::store::Store,
         off_runtime::{Busy, off_runtime},
     },
     config::Config,
-    domain::{publication::Publication, update::Update},
+    domain::{
+        mailing::{self, FrozenContent},
+        publication::{self, Publication},
+        update::Update,
+    },
     mail::{
         compose::{ComposeError, Composer},
         preflight::{self, Finding},
@@ -67,7 +72,8 @@ impl Preflight {
         }
     }
 
-    /// Everything wrong with an update, the worst first. Takes up to fifteen seconds, as long as others take to answer.
+    /// The mail of an update, and everything wrong with it but how many people it goes to (see [`recipients`]); the worst
+    /// first. Takes up to fifteen seconds, as long as others take to answer.
     ///
     /// # Errors
     /// [`PreflightError`].
@@ -77,19 +83,16 @@ impl Preflight {
         composer: &Composer,
         publication: &Publication,
         update: &Update,
-    ) -> Result<Vec<Finding>, PreflightError> {
+    ) -> Result<Report, PreflightError> {
         let sizes = composer.sizes(&mut *pool.acquire().await?, update).await?;
         let work = (composer.clone(), publication.clone(), update.clone());
         let looked = off_runtime(move || {
             let (composer, publication, update) = work;
-            let frozen = composer.update(&publication, &update, &sizes)?;
-            Ok::<_, ComposeError>((
-                preflight::check(&publication, &update, &frozen),
-                preflight::targets(&update),
-            ))
+            let content = composer.update(&publication, &update, &sizes)?;
+            let findings = preflight::check(&publication, &update, &content);
+            Ok::<_, ComposeError>((content, findings, preflight::targets(&update)))
         });
-        let (mut found, targets) = looked.await??;
-        found.extend(recipients::check(&mut *pool.acquire().await?, update.id, Utc::now()).await?);
+        let (content, mut findings, targets) = looked.await??;
         let domain = publication.content.sender_address().map(|address| address.parts().1.to_owned());
         let dns = async {
             match &domain {
@@ -100,10 +103,39 @@ impl Preflight {
         let grounds = grounds::check(&self.images, composer.public_url(), publication, update);
         let (links, dns, grounds) =
             tokio::join!(self.links.check(targets, composer.public_url()), dns, grounds);
-        found.extend(links);
-        found.extend(grounds);
-        found.extend(dns);
-        preflight::sort(&mut found);
-        Ok(found)
+        findings.extend(links);
+        findings.extend(grounds);
+        findings.extend(dns);
+        preflight::sort(&mut findings);
+        Ok(Report { content, findings })
     }
+}
+
+/// Everything wrong with an update, finished or not; how many people it goes to is looked at too. Nothing before there is
+/// a publication.
+///
+/// # Errors
+/// [`PreflightError`].
+pub async fn check(
+    app: &App,
+    update: &Update,
+    now: DateTime<Utc>,
+) -> Result<Option<Vec<Finding>>, PreflightError> {
+    let publication = publication::current(&mut *app.pool.acquire().await?).await?;
+    let Some(publication) = publication else { return Ok(None) };
+    let mut found = app.preflight.run(&app.pool, &app.composer, &publication, update).await?.findings;
+    let mut db = app.pool.acquire().await?;
+    let audience = mailing::audience(&mut db, now).await?;
+    found.extend(recipients::check(&mut db, update.id, audience).await?);
+    preflight::sort(&mut found);
+    Ok(Some(found))
+}
+
+/// What a preflight has made and found.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The mail.
+    pub content: FrozenContent,
+    /// What is wrong with it, the worst first.
+    pub findings: Vec<Finding>,
 }

@@ -7,31 +7,33 @@ mod watch;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use crate::{
-    app::preflight::{Preflight, warnings},
+    app::{
+        App,
+        control_mailing::{Control, Controlled, control_mailing},
+        send_mailing::{self, Order, SendError, Sent, Situation, send_mailing},
+        send_test::send_test,
+    },
     config::Config,
     domain::{
+        actor::Actor,
         address::EmailAddress,
-        delivery,
         ids::MailingId,
         locale::Locale,
-        mailing::{
-            self, Cancelled, Counts, Failure, Mailing, MailingError, MailingState, PauseKind, Resumed,
-        },
+        mailing::{self, Counts, Failure, Mailing, MailingError, MailingState, PauseKind},
         publication::{self, Publication},
         restore,
-        staff::audit::Action,
     },
     mail::{compose::Composer, envelope},
 };
 
 use super::{
-    Usage, composer, database, database_with, note, output, publication::current_publication, updates,
+    Usage, composer, database, database_with, output, publication::current_publication, updates,
 };
 
 /// Sending an update to everybody.
@@ -151,67 +153,42 @@ impl Mailings {
             Mailings::List { json } => list(json).await,
             Mailings::Status { id, watch: false, json } => status(id, json).await,
             Mailings::Status { id, .. } => watch::watch(&database().await?, id).await,
-            Mailings::Pause { id } => {
-                let mut transaction = database().await?.begin().await?;
-                mailing::pause(&mut transaction, id, PauseKind::Staff, "paused by staff", Utc::now()).await?;
-                note_about(&mut transaction, Action::MailingPaused, id).await?;
-                transaction.commit().await?;
-                output::line(
-                    "The mailing is paused. What was on its way to the relay is ended; nothing is lost.",
-                );
-                Ok(())
-            }
-            Mailings::Resume { id, accept_refusals: true } => {
-                let mut transaction = database().await?.begin().await?;
-                let booked = mailing::accept_refusals(&mut transaction, id, Utc::now()).await?;
-                note_about(&mut transaction, Action::RefusalsAccepted, id).await?;
-                transaction.commit().await?;
-                output::line(&format!(
-                    "Counted as rejected: {booked}. The mailing goes on; it pauses again when many more get the same words."
-                ));
-                Ok(())
-            }
-            Mailings::Resume { id, .. } => {
-                let mut transaction = database().await?.begin().await?;
-                let (action, done) = match mailing::resume(&mut transaction, id, Utc::now()).await? {
-                    Resumed::GoesOn => (Action::MailingResumed, "The mailing goes on."),
-                    Resumed::Begins => (Action::MailingBegun, "The mailing begins now."),
-                };
-                note_about(&mut transaction, action, id).await?;
-                transaction.commit().await?;
-                output::line(done);
-                Ok(())
-            }
+            Mailings::Pause { id } => control(id, Control::Pause).await,
+            Mailings::Resume { id, accept_refusals: true } => control(id, Control::AcceptRefusals).await,
+            Mailings::Resume { id, .. } => control(id, Control::Resume).await,
+            Mailings::Cancel { id } => control(id, Control::Cancel).await,
             Mailings::Retry { id, state, yes, json } => retry::retry(id, state, yes, json).await,
-            Mailings::Cancel { id } => {
-                let pool = database().await?;
-                let mut transaction = pool.begin().await?;
-                let (action, done) = match mailing::cancel(&mut transaction, id, Utc::now()).await? {
-                    Cancelled::Stopped => {
-                        let done = "The mailing is cancelled. What had not been sent is skipped.";
-                        (Action::MailingCancelled, done)
-                    }
-                    Cancelled::TakenBack => (
-                        Action::MailingTakenBack,
-                        "The mailing is taken back. It had not begun; nothing was sent.",
-                    ),
-                };
-                note_about(&mut transaction, action, id).await?;
-                transaction.commit().await?;
-                // Nothing starts any more; what waits is written down as skipped.
-                let mut db = pool.acquire().await?;
-                while mailing::skip_leftovers(&mut db, Utc::now()).await? {}
-                output::line(done);
-                Ok(())
-            }
         }
     }
 }
 
-/// Notes in the audit log what was done to a mailing.
-async fn note_about(db: &mut PgConnection, action: Action, id: MailingId) -> anyhow::Result<()> {
-    let mailing = mailing::by_id(db, id).await?.ok_or(MailingError::Unknown)?;
-    Ok(note(db, action, &mailing.subject, &json!({})).await?)
+async fn control(id: MailingId, control: Control) -> anyhow::Result<()> {
+    let controlled = control_mailing(&database().await?, &Actor::Command, id, control, Utc::now()).await;
+    output::line(&match controlled.map_err(with_way_out)? {
+        Controlled::Paused => {
+            "The mailing is paused. What was on its way to the relay is ended; nothing is lost.".to_owned()
+        }
+        Controlled::RefusalsAccepted(booked) => format!(
+            "Counted as rejected: {booked}. The mailing goes on; it pauses again when many more get the same words."
+        ),
+        Controlled::GoesOn => "The mailing goes on.".to_owned(),
+        Controlled::Begins => "The mailing begins now.".to_owned(),
+        Controlled::Cancelled => "The mailing is cancelled. What had not been sent is skipped.".to_owned(),
+        Controlled::TakenBack => {
+            "The mailing is taken back. It had not begun; nothing was sent.".to_owned()
+        }
+    });
+    Ok(())
+}
+
+/// An error with the command that helps.
+fn with_way_out(error: MailingError) -> anyhow::Error {
+    let way_out = match error {
+        MailingError::Unknown => "; see: rundbrief mailings list",
+        MailingError::NoRefusals => "; see: rundbrief mailings status",
+        error => return error.into(),
+    };
+    anyhow::anyhow!("{error}{way_out}")
 }
 
 /// The publication, if sending may use it; otherwise the list of what is missing.
@@ -231,6 +208,13 @@ fn configured() -> anyhow::Result<(Config, Composer)> {
     let config = Config::from_env()?;
     let composer = composer(&config)?;
     Ok((config, composer))
+}
+
+/// What deeds are done with that make mails or look at them.
+async fn app() -> anyhow::Result<App> {
+    let (config, composer) = configured()?;
+    let pool = database_with(&config.secret_keys).await?;
+    Ok(App::new(pool, &config, composer))
 }
 
 async fn preview(update: &str, out: Option<PathBuf>, json: bool) -> anyhow::Result<()> {
@@ -258,17 +242,12 @@ async fn preview(update: &str, out: Option<PathBuf>, json: bool) -> anyhow::Resu
 
 async fn test(update: &str, to: &str, json: bool) -> anyhow::Result<()> {
     let to = envelope::parse(to).map_err(|error| Usage(format!("--to: {error}")))?;
-    let (config, composer) = configured()?;
-    let mut transaction = database_with(&config.secret_keys).await?.begin().await?;
-    let publication = ready_publication(&mut transaction).await?;
-    let update = updates::named(&mut transaction, update).await?;
-    // Made here too, so that a mistake shows now and not in the worker's log.
-    let sizes = composer.sizes(&mut transaction, &update).await?;
-    composer.test_frame(&publication, &update, &sizes)?;
-    delivery::enqueue_test(&mut transaction, update.id, &to, Utc::now()).await?;
-    let details = json!({ "addresses": to.masked() });
-    note(&mut transaction, Action::TestSent, &update.title, &details).await?;
-    transaction.commit().await?;
+    let app = app().await?;
+    let mut db = app.pool.acquire().await?;
+    ready_publication(&mut db).await?;
+    let update = updates::named(&mut db, update).await?;
+    drop(db);
+    send_test(&app, &Actor::Command, update.id, std::slice::from_ref(&to), Utc::now()).await?;
     if json {
         return output::json(&json!({ "update": update.id, "to": to }));
     }
@@ -293,50 +272,51 @@ async fn trigger(
     watch: bool,
     json: bool,
 ) -> anyhow::Result<()> {
-    let (config, composer) = configured()?;
+    let app = app().await?;
     if at.is_some_and(|at| at <= Utc::now()) {
         return Err(Usage("--at lies in the past; leave it out to begin now".into()).into());
     }
-    let pool = database_with(&config.secret_keys).await?;
-    let mut transaction = pool.begin().await?;
-    let publication = ready_publication(&mut transaction).await?;
-    let update = updates::named(&mut transaction, update).await?;
-    let sizes = composer.sizes(&mut transaction, &update).await?;
-    let content = composer.update(&publication, &update, &sizes)?;
-    let audience = mailing::can_trigger(&mut transaction, update.id, ask.again, Utc::now()).await?;
-    // Not held open while links are looked at and a person thinks.
-    transaction.rollback().await?;
-
-    let found = Preflight::new(&config).run(&pool, &composer, &publication, &update).await?;
-    for line in check::lines(&found)? {
+    let mut db = app.pool.acquire().await?;
+    let publication = ready_publication(&mut db).await?;
+    let update = updates::named(&mut db, update).await?.id;
+    drop(db);
+    let found = send_mailing::situation(&app, update, Utc::now()).await?.ok_or(SendError::Unknown)?;
+    let order = Order { update, versions: Some(found.draft.versions()), at, again: ask.again, page: None };
+    may_be_sent(&found, &order)?;
+    for line in check::lines(&found.draft.findings)? {
         output::remark(&line);
     }
-    check::nothing_to_mend(&found)?;
+    check::nothing_to_mend(&found.draft.findings)?;
     if !ask.yes {
         let sender = &publication.content.sender;
-        output::remark(&format!("Subject:   {}", content.subject));
+        let subject = found.draft.content.as_ref().map_or("", |content| &content.subject);
+        output::remark(&format!("Subject:   {subject}"));
         output::remark(&format!("From:      {} <{}>", sender.name, sender.address));
-        output::remark(&format!("Audience:  {audience} active subscribers"));
+        output::remark(&format!("Audience:  {} active subscribers", found.audience));
         if let Some(at) = at {
             output::remark(&format!("Begins:    {}", local_time(Some(&publication), at)));
             output::remark("           It goes to whoever is subscribed then.");
         }
         let question = match at {
-            Some(_) => format!("Plan it? Now it would go to {audience} people."),
-            None => format!("Send it to {audience} people?"),
+            Some(_) => format!("Plan it? Now it would go to {} people.", found.audience),
+            None => format!("Send it to {} people?", found.audience),
         };
         if !output::confirm(&question, "send")? {
             output::remark("Nothing was sent.");
             return Ok(());
         }
     }
-    let mut transaction = pool.begin().await?;
-    let (id, audience) =
-        mailing::trigger(&mut transaction, update.id, &content, at, ask.again, Utc::now()).await?;
-    let action = if at.is_some() { Action::MailingPlanned } else { Action::MailingSent };
-    let details = json!({ "people": audience, "at": at, "warnings": warnings::count(&found) });
-    note(&mut transaction, action, &content.subject, &details).await?;
-    transaction.commit().await?;
+    let (id, audience) = match send_mailing(&app, &Actor::Command, &order, Utc::now()).await {
+        Ok(Sent::Now { mailing, people }) => (mailing, people),
+        // Of a page's form.
+        Ok(Sent::Before(mailing)) => bail!("it was sent as mailing {mailing}"),
+        Err(SendError::Refused(refused)) => {
+            may_be_sent(&refused.0, &order)?;
+            check::nothing_to_mend(&refused.0.draft.findings)?;
+            bail!("the update or the publication was changed just now; look at it and say it again");
+        }
+        Err(error) => return Err(error.into()),
+    };
     if json {
         output::json(&json!({ "id": id, "audience": audience }))?;
     } else {
@@ -347,10 +327,38 @@ async fn trigger(
             ),
             None => format!("Mailing {id} to {audience} people has begun."),
         });
-        tell_hold(&mut *pool.acquire().await?).await?;
+        tell_hold(&mut *app.pool.acquire().await?).await?;
         output::remark(&format!("How it goes: rundbrief mailings status {id} --watch"));
     }
-    if watch { watch::watch(&pool, id).await } else { Ok(()) }
+    if watch { watch::watch(&app.pool, id).await } else { Ok(()) }
+}
+
+/// Says why an update cannot be sent, other than for what the check has found.
+fn may_be_sent(found: &Situation, order: &Order) -> anyhow::Result<()> {
+    if let Some(before) = found.sent_before(false).filter(|_| !order.again) {
+        if before.begun_at.is_some() {
+            bail!(
+                "this update was triggered before (mailing {}); say --again to send it a second time",
+                before.id
+            );
+        }
+        let at = before.scheduled_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
+        let at = at.map(|at| format!("to begin at {at}, ")).unwrap_or_default();
+        bail!(
+            "this update is planned already, {at}as mailing {}; take that back first, or say --again to send it besides",
+            before.id
+        );
+    }
+    let unfinished = found.draft.update.writing().unfinished();
+    if !unfinished.is_empty() {
+        let all =
+            unfinished.iter().map(|what| format!("{} ({})", what.field, what.problem.replace('_', " ")));
+        bail!("the update is not finished: {}", all.collect::<Vec<_>>().join(", "));
+    }
+    if found.audience == 0 {
+        bail!("there are no active subscribers; nothing was triggered");
+    }
+    Ok(())
 }
 
 async fn list(json: bool) -> anyhow::Result<()> {
@@ -476,7 +484,7 @@ fn listed_time(publication: Option<&Publication>, at: DateTime<Utc>) -> String {
 
 /// A mailing and its counts.
 async fn look(db: &mut PgConnection, id: MailingId) -> anyhow::Result<(Mailing, Counts)> {
-    let mailing = mailing::by_id(db, id).await?.ok_or(MailingError::Unknown)?;
+    let mailing = mailing::by_id(db, id).await?.ok_or_else(|| with_way_out(MailingError::Unknown))?;
     let counts = mailing::counts(db, id).await?;
     Ok((mailing, counts))
 }

@@ -277,10 +277,7 @@ pub async fn add(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Image> {
     let id = ImageId::new();
-    let staff = match by {
-        Actor::Member { id, .. } => Some(*id),
-        Actor::Command => None,
-    };
+    let staff = by.member();
     let pixels = |side: u32| i32::try_from(side).unwrap_or(i32::MAX);
     sqlx::query!(
         "insert into images (id, name, extension, width, height, small_width, small_height, bytes, alt, credit,

@@ -8,33 +8,33 @@
 //!
 //! It begins with the arrow to `preparing` (`begun_at`). Its words are frozen at the trigger, its audience then.
 //!
-//! From the staff pages every mailing begins as scheduled: see `order.rs`.
+//! From the staff pages every mailing begins as scheduled: see `waiting.rs`.
 
 mod control;
 mod fan_out;
-mod order;
 mod overview;
 mod report;
 mod results;
+mod waiting;
 
 pub use control::{
     Cancelled, Held, Resumed, accept_refusals, any_unreachable, cancel, hold_refused, pause, resume,
     resume_unreachable, skip_leftovers,
 };
 pub use fan_out::{FanOut, fan_out, fan_out_held};
-pub use order::{GRACE, Order, Ordered, lock, of_form, order, reschedule, take_back, take_text, take_turns};
+pub use waiting::{GRACE, lock, of_form, reschedule, take_back, take_text};
 pub use overview::{Overview, Progress, last_begun, of_updates, open, overview, page, progress};
 pub use report::{Failed, LEFT_WITHIN, Line, failed, left_because, lines};
 pub use results::{Counts, Failure, PutBack, Retry, counts, failures, keep_counts, retry};
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
 use crate::domain::{
-    ids::{MailingId, UpdateId},
+    ids::{MailingId, StaffId, UpdateId},
     locale::Locale,
-    update,
 };
 
 /// Where a mailing stands.
@@ -138,18 +138,9 @@ fn is_waiting_to_begin(state: MailingState, begun_at: Option<DateTime<Utc>>) -> 
 /// Why a mailing was not triggered or not changed. Each is for the person who asked.
 #[derive(Debug, thiserror::Error)]
 pub enum MailingError {
-    /// The update has been sent, or is being sent.
-    #[error("this update was triggered before (mailing {0}); say --again to send it a second time")]
-    AlreadyTriggered(MailingId),
-    /// A mailing of the update waits for its time.
-    #[error("this update is planned already, {begins}{0}; take that back first, or say --again to send it besides", begins = begins(*.1))]
-    AlreadyPlanned(MailingId, Option<DateTime<Utc>>),
-    /// Something of the update is missing or cannot be mailed.
-    #[error("the update is not finished: {0}")]
-    Unfinished(String),
-    /// Nobody would get it.
-    #[error("there are no active subscribers; nothing was triggered")]
-    NoAudience,
+    /// Only staff may do this.
+    #[error("only staff may do something about a mailing")]
+    NotAllowed,
     /// The state does not allow it.
     #[error("the mailing is {} and cannot be {wanted}", state_word(*.state))]
     WrongState {
@@ -162,24 +153,17 @@ pub enum MailingError {
     #[error("what this mailing says was changed meanwhile; look at it again")]
     TextChanged,
     /// It does not wait for refusals that could be let stand.
-    #[error(
-        "this mailing does not wait because the relay refuses everybody with the same words; see: rundbrief mailings status"
-    )]
+    #[error("this mailing does not wait because the relay refuses everybody with the same words")]
     NoRefusals,
     /// Nothing of the mailing is in that state.
     #[error("nothing of this mailing that is {0} can be sent again; there is nothing to try again")]
     NothingToRetry(&'static str),
     /// No such mailing.
-    #[error("there is no mailing with this id; see: rundbrief mailings list")]
+    #[error("there is no mailing with this id")]
     Unknown,
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
-}
-
-fn begins(at: Option<DateTime<Utc>>) -> String {
-    let at = at.map(|at| format!("to begin at {}, ", at.to_rfc3339_opts(SecondsFormat::Secs, true)));
-    format!("{}as mailing ", at.unwrap_or_default())
 }
 
 fn state_word(state: MailingState) -> &'static str {
@@ -207,89 +191,66 @@ pub async fn audience(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result
     Ok(count.unwrap_or(0))
 }
 
-/// Whether a mailing of this update may be triggered; answers how many people it would reach.
-///
-/// # Errors
-/// [`MailingError::AlreadyTriggered`] or [`MailingError::AlreadyPlanned`] unless `again`; [`MailingError::Unfinished`];
-/// [`MailingError::NoAudience`].
-pub async fn can_trigger(
-    db: &mut PgConnection,
-    update: UpdateId,
-    again: bool,
-    now: DateTime<Utc>,
-) -> Result<i64, MailingError> {
-    let before = sqlx::query!(
-        r#"select id as "id: MailingId", begun_at, scheduled_at from mailings
-           where update_id = $1 and state <> 'cancelled' order by triggered_at desc limit 1"#,
-        update.0
-    )
-    .fetch_optional(&mut *db)
-    .await?;
-    if let (Some(before), false) = (before, again) {
-        return Err(match before.begun_at {
-            Some(_) => MailingError::AlreadyTriggered(before.id),
-            None => MailingError::AlreadyPlanned(before.id, before.scheduled_at),
-        });
-    }
-    if let Some(written) = update::find(&mut *db, &update.to_string()).await? {
-        let unfinished = written.writing().unfinished();
-        if !unfinished.is_empty() {
-            let all =
-                unfinished.iter().map(|what| format!("{} ({})", what.field, what.problem.replace('_', " ")));
-            return Err(MailingError::Unfinished(all.collect::<Vec<_>>().join(", ")));
-        }
-    }
-    let audience = audience(db, now).await?;
-    if audience == 0 {
-        return Err(MailingError::NoAudience);
-    }
-    Ok(audience)
+/// A mailing to be made.
+#[derive(Debug)]
+pub struct NewMailing<'a> {
+    /// What it sends.
+    pub update: UpdateId,
+    /// Its words.
+    pub content: &'a FrozenContent,
+    /// How many people it would reach now.
+    pub audience: i64,
+    /// When it begins; nothing for at once.
+    pub scheduled_at: Option<DateTime<Utc>>,
+    /// That time is the end of the time to take it back, and none that somebody has chosen.
+    pub has_grace: bool,
+    /// The staff member who ordered it.
+    pub triggered_by: Option<StaffId>,
+    /// The number of the form that ordered it. One form makes one mailing.
+    pub form: Option<Uuid>,
 }
 
-/// Triggers a mailing: its words are frozen here, workers do the rest. Without `scheduled_at` it begins here too. Answers
-/// how many people it would reach now. Once the caller has committed, the mailing survives kill -9 (invariant 9).
+/// Makes a mailing: its words are frozen here, workers do the rest. Once the caller has committed, it survives kill -9
+/// (invariant 9). Whether there may be one is for the caller to know, who has locked the update.
 ///
 /// # Errors
-/// As [`can_trigger`].
-pub async fn trigger(
+/// When the database fails.
+pub async fn create(
     db: &mut PgConnection,
-    update: UpdateId,
-    content: &FrozenContent,
-    scheduled_at: Option<DateTime<Utc>>,
-    again: bool,
+    new: &NewMailing<'_>,
     now: DateTime<Utc>,
-) -> Result<(MailingId, i64), MailingError> {
-    // The lock on the update makes two triggers at once come one after the other, so one of them is refused.
-    sqlx::query!("select id from updates where id = $1 for update", update.0).fetch_one(&mut *db).await?;
-    let audience = can_trigger(&mut *db, update, again, now).await?;
+) -> sqlx::Result<MailingId> {
     let id = MailingId::new();
-    let (state, begun_at) = match scheduled_at {
+    let (state, begun_at) = match new.scheduled_at {
         Some(_) => (MailingState::Scheduled, None),
         None => (MailingState::Preparing, Some(now)),
     };
     sqlx::query!(
         "insert into mailings (id, update_id, publication_version, state, locale, subject, body_text, body_html,
-             triggered_at, frozen_at, audience, scheduled_at, begun_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12)",
+             triggered_at, frozen_at, audience, scheduled_at, begun_at, has_grace, triggered_by, sent_by_form)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12, $13, $14, $15)",
         id.0,
-        update.0,
-        content.publication_version,
+        new.update.0,
+        new.content.publication_version,
         state as MailingState,
-        content.locale.tag(),
-        content.subject,
-        content.body_text,
-        content.body_html,
+        new.content.locale.tag(),
+        new.content.subject,
+        new.content.body_text,
+        new.content.body_html,
         now,
-        audience,
-        scheduled_at,
-        begun_at
+        new.audience,
+        new.scheduled_at,
+        begun_at,
+        new.has_grace,
+        new.triggered_by.map(|id| id.0),
+        new.form
     )
     .execute(&mut *db)
     .await?;
-    sqlx::query!("update updates set state = 'published', changed_at = $2 where id = $1", update.0, now)
+    sqlx::query!("update updates set state = 'published', changed_at = $2 where id = $1", new.update.0, now)
         .execute(db)
         .await?;
-    Ok((id, audience))
+    Ok(id)
 }
 
 /// The frozen content of a mailing.
@@ -305,6 +266,15 @@ pub async fn content(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Froze
     )
     .fetch_one(db)
     .await
+}
+
+/// The subject line of a mailing.
+///
+/// # Errors
+/// [`MailingError::Unknown`].
+pub async fn subject(db: &mut PgConnection, id: MailingId) -> Result<String, MailingError> {
+    let subject = sqlx::query_scalar!("select subject from mailings where id = $1", id.0);
+    subject.fetch_optional(db).await?.ok_or(MailingError::Unknown)
 }
 
 /// A mailing by id.

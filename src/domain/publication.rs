@@ -392,6 +392,14 @@ pub async fn current(db: &mut PgConnection) -> sqlx::Result<Option<Publication>>
     }))
 }
 
+/// The number of the current version; nothing before there is one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn current_version(db: &mut PgConnection) -> sqlx::Result<Option<i32>> {
+    sqlx::query_scalar!("select max(version) from publications").fetch_one(db).await
+}
+
 /// A version by its number.
 ///
 /// # Errors

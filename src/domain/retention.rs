@@ -11,6 +11,7 @@
 //! | what an admin typed about the publication, looked at and did not save | a day |
 //! | staff sessions, one-time links, counts of failed logins, notices | until they are over |
 //! | the audit log, and members who were disabled | three years, see [`audit`] |
+//! | events | 90 days, see [`event`] |
 //! | IP addresses | as the operator set it, see [`consent`] |
 //!
 //! Each function does a bounded piece of work in its caller's transaction and answers how much it did; it is called
@@ -24,7 +25,7 @@ use crate::{
     domain::{
         address::{EmailAddress, NormalizedAddress},
         consent::ConsentMethod,
-        erasure,
+        erasure, event,
         ids::MailingId,
         import::upload,
         mailing,
@@ -189,5 +190,6 @@ pub async fn staff_leftovers(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx:
     removed += staff::forget(&mut *db, now).await?;
     removed += upload::forget_old(&mut *db, now).await?;
     removed += draft::forget(&mut *db, now).await?;
+    removed += event::forget(&mut *db, now).await?.unsigned_abs();
     Ok(removed + audit::forget(db, now).await?.unsigned_abs())
 }

@@ -124,6 +124,23 @@ pub async fn find(db: &mut PgConnection, id_or_slug: &str) -> sqlx::Result<Optio
     .await
 }
 
+/// The update with this id, kept as it is until the end of the transaction. Of two who send or remove it at the same
+/// moment the second waits here, and then finds what the first has done.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock(db: &mut PgConnection, id: UpdateId) -> sqlx::Result<Option<Update>> {
+    sqlx::query_as!(
+        Update,
+        r#"select id as "id: UpdateId", slug, state as "state: UpdateState", locale as "locale: String", title,
+             teaser, body, dated, link, image, image_alt, image_credit, created_at, changed_at, changed_by, version
+           from updates where id = $1 for update"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await
+}
+
 /// Every update, newest first.
 ///
 /// # Errors

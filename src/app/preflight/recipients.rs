@@ -1,6 +1,5 @@
 //! How many people an update goes to, beside what is usual.
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::{
@@ -17,16 +16,15 @@ const UNUSUAL: i64 = 20;
 /// Mailings that are looked at.
 const LOOKED_AT: i64 = 50;
 
-/// Compares today's audience with that of the last mailing.
+/// Compares the audience, as it was counted just now, with that of the last mailing.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn check(
     db: &mut PgConnection,
     update: UpdateId,
-    now: DateTime<Utc>,
+    audience: i64,
 ) -> sqlx::Result<Vec<Finding>> {
-    let audience = mailing::audience(&mut *db, now).await?;
     let mailings = mailing::list(&mut *db, LOOKED_AT).await?;
     let mut sent = mailings.iter().filter(|mailing| mailing.state != MailingState::Cancelled);
     let mut found = Vec::new();

@@ -1,27 +1,28 @@
 //! `mailings check`: what is wrong with an update, before it is sent.
 
 use anyhow::bail;
+use chrono::Utc;
 
 use crate::{
-    app::preflight::Preflight,
+    app::preflight,
     domain::locale::Locale,
     mail::preflight::{Finding, Level},
     web::{Pages, staff::preflight::words},
 };
 
 use super::{
-    super::{database, output, publication::current_publication, updates},
-    configured,
+    super::{output, publication::current_publication, updates},
+    app,
 };
 
 /// Prints what was found; fails when something has to be mended.
 pub async fn check(update: &str, json: bool) -> anyhow::Result<()> {
-    let ((config, composer), pool) = (configured()?, database().await?);
-    let mut db = pool.acquire().await?;
-    let publication = current_publication(&mut db).await?;
+    let app = app().await?;
+    let mut db = app.pool.acquire().await?;
+    current_publication(&mut db).await?;
     let update = updates::named(&mut db, update).await?;
     drop(db);
-    let found = Preflight::new(&config).run(&pool, &composer, &publication, &update).await?;
+    let found = preflight::check(&app, &update, Utc::now()).await?.unwrap_or_default();
     if json {
         output::json(&found)?;
     } else if found.is_empty() {

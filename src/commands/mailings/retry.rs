@@ -5,15 +5,12 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::{
-    commands::{database, note, output},
-    domain::{
-        ids::MailingId,
-        mailing::{self, MailingError},
-        staff::audit::Action,
-    },
+    app::retry_mailing::retry_mailing,
+    commands::{database, output},
+    domain::{actor::Actor, ids::MailingId, mailing},
 };
 
-use super::look;
+use super::{look, with_way_out};
 
 /// What may be sent again.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -27,7 +24,7 @@ pub enum RetryState {
 /// Shows what will happen, asks, and puts the deliveries back into the queue.
 pub async fn retry(id: MailingId, state: RetryState, yes: bool, json: bool) -> anyhow::Result<()> {
     let pool = database().await?;
-    let (about, counts) = look(&mut *pool.acquire().await?, id).await?;
+    let (_, counts) = look(&mut *pool.acquire().await?, id).await?;
     let (what, count) = match state {
         RetryState::Rejected => (mailing::Retry::Rejected, counts.rejected),
         RetryState::Unknown => (mailing::Retry::Unknown, counts.unknown),
@@ -44,24 +41,7 @@ pub async fn retry(id: MailingId, state: RetryState, yes: bool, json: bool) -> a
             return Ok(());
         }
     }
-    let (mut again, mut after) = (0, None);
-    loop {
-        let mut transaction = pool.begin().await?;
-        let chunk = mailing::retry(&mut transaction, id, what, after, Utc::now()).await?;
-        if again == 0 && chunk.count > 0 {
-            let details = json!({ "what": what.state().name(), "people": count });
-            note(&mut transaction, Action::MailingRetried, &about.subject, &details).await?;
-        }
-        transaction.commit().await?;
-        again += chunk.count;
-        after = chunk.last;
-        if after.is_none() {
-            break;
-        }
-    }
-    if again == 0 {
-        return Err(MailingError::NothingToRetry(what.state().name()).into());
-    }
+    let again = retry_mailing(&pool, &Actor::Command, id, what, Utc::now()).await.map_err(with_way_out)?;
     if json {
         return output::json(&json!({ "id": id, "retried": again }));
     }

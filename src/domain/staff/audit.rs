@@ -5,37 +5,11 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::domain::ids::StaffId;
-
 /// How long entries are kept. Three years, as the proof of a consent by default: what it answers are questions about what
 /// happened to somebody's data, and those end then.
 pub const KEPT: Duration = Duration::days(3 * 365);
 
-/// Who did it.
-#[derive(Debug, Clone)]
-pub enum Actor {
-    /// A member, on the staff pages.
-    Member {
-        /// Their id.
-        id: StaffId,
-        /// Their address, as it was then.
-        email: String,
-    },
-    /// Whoever runs commands on the server.
-    Command,
-}
-
-impl Actor {
-    /// What the log shows of a command in the place of an address.
-    pub const COMMAND: &'static str = "command";
-
-    fn parts(&self) -> (Option<uuid::Uuid>, &str) {
-        match self {
-            Actor::Member { id, email } => (Some(id.0), email),
-            Actor::Command => (None, Self::COMMAND),
-        }
-    }
-}
+pub use crate::domain::actor::Actor;
 
 macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
@@ -195,7 +169,10 @@ pub async fn record(
     details: &Value,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    let (id, email) = by.parts();
+    let (id, email) = match by {
+        Actor::Member { id, email } => (Some(id.0), email.as_str()),
+        other => (None, other.kind()),
+    };
     sqlx::query!(
         "insert into audit_log (at, staff_id, staff_email, action, subject, details) values ($1, $2, $3, $4, $5, $6)",
         now,

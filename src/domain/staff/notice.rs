@@ -101,11 +101,10 @@ pub async fn tell(
     what: Notice,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    let by = match by {
-        Actor::Member { id, .. } if *id == whom => return Ok(()),
-        Actor::Member { id, .. } => Some(id.0),
-        Actor::Command => None,
-    };
+    if by.member() == Some(whom) {
+        return Ok(());
+    }
+    let by = by.member().map(|id| id.0);
     sqlx::query!(
         "insert into staff_notices (staff_id, at, what, by_name)
          values ($1, $2, $3, (select name from staff where id = $4))",

@@ -9,9 +9,8 @@ use url::Url;
 use crate::domain::{
     ids::{StaffId, UpdateId},
     locale::Locale,
-    mailing,
     staff::audit::{self, Action, Actor},
-    update::{MAX_BODY, Update, UpdateState, find, free_slug, history, slug_of},
+    update::{self, MAX_BODY, Update, UpdateState, find, free_slug, history, slug_of},
 };
 
 /// Who writes.
@@ -259,7 +258,7 @@ pub async fn delete(
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
     // Nobody sends it meanwhile.
-    mailing::take_turns(db, id).await?;
+    update::lock(db, id).await?;
     let deleted = sqlx::query!(
         "with draft as (
            select id from updates u where id = $1 and state = 'draft'

@@ -149,7 +149,7 @@ fn detail(page: &Page, key: &str, value: &Value) -> String {
         return names.join(", ");
     }
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    if ["expires_at", "at", "saved_at"].contains(&key)
+    if ["expires_at", "at", "from", "saved_at"].contains(&key)
         && let Ok(at) = text.parse::<DateTime<Utc>>()
     {
         return page.short_time(at);

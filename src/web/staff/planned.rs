@@ -8,25 +8,24 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use crate::{
-    app::preflight::warnings,
+    app::{
+        preflight::warnings,
+        replace_text::{self, Objection, Order, ReplaceError, Situation, replace_text},
+    },
     domain::{
         ids::MailingId,
-        mailing::{self, FrozenContent, MailingError, Overview, PauseKind},
-        staff::audit::{self, Action},
-        update::{self, Update},
+        mailing::{self, MailingError, Overview, PauseKind},
     },
-    mail::preflight::{Finding, Level, Place},
     web::AppState,
 };
 
 use super::{
     access::Member,
-    composing::content_of,
     page::{Id, Mistakes, Page, done, id_in},
     preflight,
     problems::StaffProblem,
     progress::Standing,
-    sending::{self, Obstacle},
+    sending,
 };
 
 /// A mailing that has not begun, as `plan` in `staff/parts.html` shows it. `people` are subscribed now.
@@ -71,7 +70,7 @@ pub fn frozen(page: &Page, mailing: &Overview) -> String {
 /// What the form sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct TextForm {
     /// The versions of update and publication that the page has shown.
     version: String,
     /// When the words were frozen that the mailing had then, in microseconds.
@@ -80,83 +79,42 @@ pub struct Sent {
     warnings: String,
 }
 
-/// What the page knows.
-struct Situation {
-    mailing: Overview,
-    update: Update,
-    /// The saved text as a mail; nothing while there is no publication.
-    content: Option<FrozenContent>,
-    /// The mailing says the same already.
-    is_same: bool,
-    findings: Vec<Finding>,
-    obstacle: Option<Obstacle>,
-}
-
-impl Situation {
-    async fn find(
-        page: &Page,
-        db: &mut PgConnection,
-        mailing: Overview,
-        findings: Vec<Finding>,
-    ) -> Result<Self, StaffProblem> {
-        let update = update::find(db, &mailing.update_id.to_string()).await?;
-        let update = update.ok_or(StaffProblem::NOT_FOUND)?;
-        let content = content_of(page, db, &update).await?;
-        let is_same = content.as_ref() == Some(&mailing::content(db, mailing.id).await?);
-        let has_error = findings.iter().any(|finding| finding.level == Level::Error);
-        let obstacle = sending::lacking(page)
-            .or_else(|| sending::unfinished(page, &update))
-            .or_else(|| has_error.then_some(Obstacle::Found));
-        Ok(Self { mailing, update, content, is_same, findings, obstacle })
-    }
-
-    fn view(&self, page: &Page, sent: &Sent, errors: &Mistakes) -> Value {
-        let sender = page.publication.as_ref().map(|publication| &publication.content.sender.name);
-        let are_ticked = !sent.warnings.is_empty() && warnings::are_ticked(&self.findings, &sent.warnings);
-        json!({
-            "mailing": {
-                "id": self.mailing.id, "state": state(page, &self.mailing),
-                "frozen_text": frozen(page, &self.mailing),
-                "frozen": self.mailing.frozen_at.timestamp_micros().to_string(),
-            },
-            "update": { "id": self.update.id, "title": self.update.title, "version": self.update.version },
-            "saved": page.text("planned", "saved").replace("{at}", &page.short_time(self.update.changed_at)),
-            "versions": sending::versions(page, &self.update),
-            "mail": self.content.as_ref().map(|content| sending::mail(content, &self.update)),
-            "sender": sender.map(|name| json!({ "name": name })),
-            "preflight": preflight::view(page, self.update.id, &self.findings),
-            "obstacle": self.obstacle.as_ref().map(|obstacle| obstacle.view(page, 0)),
-            "is_same": self.is_same, "warnings": warnings::marks(&self.findings), "is_ticked": are_ticked,
-            "errors": errors,
-        })
-    }
-
-    /// What has to be mended before the text is taken.
-    fn mistakes(&self, page: &Page, sent: &Sent) -> Mistakes {
-        let mut mistakes = Mistakes::default();
-        if self.obstacle.is_some() {
-            return mistakes;
-        }
-        if !warnings::are_ticked(&self.findings, &sent.warnings) {
-            let key = if sent.warnings.is_empty() { "warnings" } else { "warnings_changed" };
-            mistakes.add("warnings", page.text("error", key));
-        }
-        if sent.version != sending::versions(page, &self.update) {
-            mistakes.add("form", page.text("error", "text_version"));
-        }
-        mistakes
-    }
-}
-
-/// What is wrong with the saved text. Not with how many people it goes to: that is decided when it begins.
-async fn survey(page: &Page, mailing: &Overview) -> Result<Vec<Finding>, StaffProblem> {
-    let mut findings = sending::survey(page, mailing.update_id).await?;
-    findings.retain(|finding| finding.place != Place::Recipients);
-    Ok(findings)
+fn show_situation(page: &Page, found: &Situation, sent: &TextForm, errors: &Mistakes) -> Value {
+    let Situation { mailing, draft, .. } = found;
+    let sender = draft.publication.as_ref().map(|publication| &publication.content.sender.name);
+    let are_ticked = !sent.warnings.is_empty() && warnings::are_ticked(&draft.findings, &sent.warnings);
+    let obstacle = found.obstacle.as_ref();
+    json!({
+        "mailing": {
+            "id": mailing.id, "state": state(page, mailing), "frozen_text": frozen(page, mailing),
+            "frozen": mailing.frozen_at.timestamp_micros().to_string(),
+        },
+        "update": { "id": draft.update.id, "title": draft.update.title, "version": draft.update.version },
+        "saved": page.text("planned", "saved").replace("{at}", &page.short_time(draft.update.changed_at)),
+        "versions": draft.versions().to_string(),
+        "mail": draft.content.as_ref().map(|content| sending::mail(content, &draft.update)),
+        "sender": sender.map(|name| json!({ "name": name })),
+        "preflight": preflight::view(page, draft.update.id, &draft.findings),
+        "obstacle": obstacle.map(|obstacle| sending::text_obstacle_view(page, obstacle, &draft.update)),
+        "is_same": found.is_same, "warnings": warnings::marks(&draft.findings), "is_ticked": are_ticked,
+        "errors": errors,
+    })
 }
 
 fn path(id: MailingId) -> String {
     format!("/staff/mailings/{id}")
+}
+
+/// The answer when it came too late, or to another mistake than those of the form.
+fn too_late(id: MailingId, error: ReplaceError) -> Result<Response, StaffProblem> {
+    match error {
+        ReplaceError::Mailing(MailingError::Unknown) => Err(StaffProblem::NOT_FOUND),
+        ReplaceError::Mailing(MailingError::Database(error)) | ReplaceError::Database(error) => {
+            Err(error.into())
+        }
+        ReplaceError::Preflight(error) => Err(error.into()),
+        ReplaceError::Mailing(_) | ReplaceError::Refused(_) => Ok(done(&path(id), "too_late_for_text")),
+    }
 }
 
 /// `GET /staff/mailings/{id}/text`: the saved text of the update as a mail, what the check says, and the button that takes
@@ -168,14 +126,13 @@ pub async fn show(
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
-    let mailing = found.ok_or(StaffProblem::NOT_FOUND)?;
-    if !mailing.is_waiting_to_begin() {
-        return Ok(done(&path(id), "too_late_for_text"));
+    match replace_text::situation(&state.app, id).await {
+        Ok(found) => {
+            let own = show_situation(&page, &found, &TextForm::default(), &Mistakes::default());
+            page.show("staff/planned_text.html", &own)
+        }
+        Err(error) => too_late(id, error),
     }
-    let findings = survey(&page, &mailing).await?;
-    let situation = Situation::find(&page, &mut *state.pool.acquire().await?, mailing, findings).await?;
-    page.show("staff/planned_text.html", &situation.view(&page, &Sent::default(), &Mistakes::default()))
 }
 
 /// `POST /staff/mailings/{id}/text`: puts the saved text in the place of the one that was planned.
@@ -184,49 +141,31 @@ pub async fn take(
     page: Page,
     member: Member,
     id: Id<MailingId>,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<TextForm>,
 ) -> Result<Response, StaffProblem> {
-    let (id, now) = (id_in(id)?, Utc::now());
-    let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
-    let findings = survey(&page, &found.ok_or(StaffProblem::NOT_FOUND)?).await?;
-    let mut transaction = state.pool.begin().await?;
-    // The mailing first, as whoever takes it back does: it neither begins nor is moved while this is decided.
-    mailing::lock(&mut transaction, id).await?;
-    let mailing = mailing::overview(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    if !mailing.is_waiting_to_begin() {
-        return Ok(done(&path(id), "too_late_for_text"));
+    let id = id_in(id)?;
+    let order = Order {
+        mailing: id,
+        frozen_at: sent.frozen.parse().ok().and_then(DateTime::from_timestamp_micros),
+        versions: sent.version.parse().ok(),
+        warnings: sent.warnings.clone(),
+    };
+    let (found, objections) = match replace_text(&state.app, &member.actor(), &order, Utc::now()).await {
+        Ok(()) => return Ok(done(&path(id), "text_taken")),
+        Err(ReplaceError::Refused(refused)) => *refused,
+        Err(error) => return too_late(id, error),
+    };
+    let mut mistakes = Mistakes::default();
+    for objection in objections {
+        let (field, key) = match objection {
+            Objection::Warnings { some: true } => ("warnings", "warnings_changed"),
+            Objection::Warnings { some: false } => ("warnings", "warnings"),
+            Objection::Changed => ("form", "text_version"),
+            Objection::TextChanged => ("form", "text_changed"),
+            Objection::FormOld => ("form", "form_old"),
+        };
+        mistakes.add(field, page.text("error", key));
     }
-    mailing::take_turns(&mut transaction, mailing.update_id).await?;
-    let situation = Situation::find(&page, &mut transaction, mailing, findings).await?;
-    // Pressed twice, or by two people: it says so already.
-    if situation.is_same {
-        return Ok(done(&path(id), "text_taken"));
-    }
-    let mut mistakes = situation.mistakes(&page, &sent);
-    let shown = sent.frozen.parse().ok().and_then(DateTime::from_timestamp_micros);
-    if let (Some(content), Some(shown), None, true) =
-        (&situation.content, shown, &situation.obstacle, mistakes.is_empty())
-    {
-        match mailing::take_text(&mut transaction, id, shown, content, now).await {
-            Ok(()) => {
-                let details = json!({
-                    "at": situation.mailing.scheduled_at, "version": situation.update.version,
-                    "warnings": warnings::count(&situation.findings),
-                });
-                let (by, subject) = (member.actor(), &content.subject);
-                audit::record(&mut transaction, &by, Action::MailingTextTaken, subject, &details, now)
-                    .await?;
-                transaction.commit().await?;
-                return Ok(done(&path(id), "text_taken"));
-            }
-            Err(MailingError::TextChanged) => mistakes.add("form", page.text("error", "text_changed")),
-            Err(MailingError::Database(error)) => return Err(error.into()),
-            Err(_) => return Ok(done(&path(id), "too_late_for_text")),
-        }
-    } else if shown.is_none() {
-        mistakes.add("form", page.text("error", "form_old"));
-    }
-    transaction.rollback().await?;
-    let own = situation.view(&page, &sent, &mistakes);
+    let own = show_situation(&page, &found, &sent, &mistakes);
     page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/planned_text.html", &own)
 }

@@ -1,10 +1,11 @@
 //! What the preflight finds, on a page of its own and for the pages that send: [`view`] is what `staff/findings.html` shows.
 
 use axum::{extract::State, response::Response};
+use chrono::Utc;
 use serde_json::{Value, json};
 
 use crate::{
-    app::preflight::PreflightError,
+    app::preflight::{self, PreflightError},
     domain::{ids::UpdateId, locale::Locale},
     mail::preflight::{Finding, Level, Place},
     web::{AppState, Pages, problem::Problem},
@@ -90,13 +91,8 @@ pub async fn show(
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let update = editor::find(&state, id_in(id)?).await?;
-    let preflight = match &page.publication {
-        Some(publication) => {
-            let found = state.preflight.run(&state.pool, &state.composer, publication, &update).await?;
-            Some(view(&page, update.id, &found))
-        }
-        None => None,
-    };
+    let found = preflight::check(&state.app, &update, Utc::now()).await?;
+    let preflight = found.map(|found| view(&page, update.id, &found));
     let own = json!({ "update": { "id": update.id, "title": update.title }, "preflight": preflight });
     page.show("staff/preflight.html", &own)
 }

@@ -2,22 +2,18 @@
 //! mean the addresses.
 
 use axum::{extract::State, response::Response};
-use chrono::Utc;
 use serde_json::json;
 
 use crate::{
-    domain::{
-        delivery,
-        ids::MailingId,
-        mailing::{self, MailingError},
-        staff::audit::{self, Action},
-    },
+    app::control_mailing::Control,
+    domain::{delivery, ids::MailingId, mailing},
     telemetry::mask_addresses,
     web::AppState,
 };
 
 use super::{
     access::Member,
+    control::control,
     page::{Id, Page, done, id_in},
     problems::StaffProblem,
 };
@@ -55,18 +51,5 @@ pub async fn accept(
     member: Member,
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
-    let (id, now) = (id_in(id)?, Utc::now());
-    let mut transaction = state.pool.begin().await?;
-    let mailing = mailing::overview(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    let page = format!("/staff/mailings/{id}");
-    let booked = match mailing::accept_refusals(&mut transaction, id, now).await {
-        Ok(booked) => booked,
-        Err(MailingError::Database(error)) => return Err(error.into()),
-        Err(_) => return Ok(done(&page, "no_refusals")),
-    };
-    let by = member.actor();
-    let details = json!({ "people": booked });
-    audit::record(&mut transaction, &by, Action::RefusalsAccepted, &mailing.subject, &details, now).await?;
-    transaction.commit().await?;
-    Ok(done(&page, "refusals_accepted"))
+    control(&state, &member, id, Control::AcceptRefusals).await
 }

@@ -6,30 +6,28 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use sqlx::PgConnection;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    app::preflight::warnings,
+    app::{
+        draft::TextObstacle,
+        preflight::warnings,
+        send_mailing::{self, Objection, Obstacle, Order, SendError, Sent, Situation, send_mailing},
+    },
     domain::{
         ids::{MailingId, UpdateId},
-        mailing::{self, FrozenContent, MailingError, MailingState, Order, Ordered, Overview},
-        staff::audit::{self, Action},
-        update::{self, Update},
+        mailing::{FrozenContent, MailingState, Overview},
+        update::Update,
     },
-    mail::{
-        preflight::{Finding, Level},
-        preheader,
-    },
-    web::AppState,
+    mail::preheader,
+    web::{AppState, problem::Problem},
 };
 
 use super::{
     access::Member,
-    composing::content_of,
     editor,
     page::{Id, Mistakes, Page, done, id_in},
     planned, preflight,
@@ -42,8 +40,8 @@ use super::{
 /// What the form sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
-    /// The number of the form: see [`Order::form`].
+pub struct SendForm {
+    /// The number of the form: see [`send_mailing::Page::form`].
     form: String,
     /// The versions of update and publication that the page has shown.
     version: String,
@@ -61,63 +59,58 @@ pub struct Sent {
     time: String,
 }
 
-impl Sent {
+impl SendForm {
     fn is_later(&self) -> bool {
         self.when == "later"
     }
-}
 
-/// Why there is no button.
-pub enum Obstacle {
-    NoPublication,
-    /// The publication lacks these fields.
-    Missing(Vec<String>),
-    NoAudience,
-    /// The check before a mailing has found something that has to be mended.
-    Found,
-    /// This is still to be done about the update, by field, in words.
-    Unfinished(Map<String, Value>),
-    /// A mailing of it is not over: it waits to begin, is under way, or paused.
-    Open(Box<Overview>),
-}
-
-impl Obstacle {
-    /// As `staff/obstacle.html` shows it. `people` are subscribed now.
-    pub fn view(&self, page: &Page, people: i64) -> Value {
-        match self {
-            Obstacle::NoPublication => json!({ "kind": "no_publication" }),
-            Obstacle::Missing(fields) => json!({ "kind": "missing", "fields": fields }),
-            Obstacle::Unfinished(what) => {
-                json!({ "kind": "unfinished", "what": what.values().collect::<Vec<_>>() })
-            }
-            Obstacle::NoAudience => json!({ "kind": "no_audience" }),
-            Obstacle::Found => json!({ "kind": "found" }),
-            Obstacle::Open(mailing) => {
-                let kind = match Standing::from(&**mailing).key() {
-                    "scheduled" | "overdue" => "planned",
-                    kind @ ("starting" | "paused") => kind,
-                    _ => "under_way",
-                };
-                json!({
-                    "kind": kind, "id": mailing.id, "text": triggered(page, mailing),
-                    "plan": planned::view(page, mailing, people),
-                })
-            }
+    /// What is asked for, but for the time. `form` is its number.
+    fn order(&self, update: UpdateId, form: Uuid) -> Order {
+        Order {
+            update,
+            versions: self.version.parse().ok(),
+            at: None,
+            again: !self.again.is_empty(),
+            page: Some(send_mailing::Page {
+                form,
+                people: self.shown.parse().ok(),
+                last: self.after.parse().ok(),
+                warnings: self.warnings.clone(),
+            }),
         }
     }
 }
 
-/// What the publication lacks for sending.
-pub fn lacking(page: &Page) -> Option<Obstacle> {
-    let Some(publication) = &page.publication else { return Some(Obstacle::NoPublication) };
-    let missing: Vec<String> = publication.content.missing().iter().map(ToString::to_string).collect();
-    (!missing.is_empty()).then_some(Obstacle::Missing(missing))
+/// What is in the way, as `staff/obstacle.html` shows it. `people` are subscribed now.
+fn obstacle_view(page: &Page, obstacle: &Obstacle, update: &Update, people: i64) -> Value {
+    match obstacle {
+        Obstacle::Text(text) => text_obstacle_view(page, text, update),
+        Obstacle::NoAudience => json!({ "kind": "no_audience" }),
+        Obstacle::Open(mailing) => {
+            let kind = match Standing::from(&**mailing).key() {
+                "scheduled" | "overdue" => "planned",
+                kind @ ("starting" | "paused") => kind,
+                _ => "under_way",
+            };
+            json!({
+                "kind": kind, "id": mailing.id, "text": triggered(page, mailing),
+                "plan": planned::view(page, mailing, people),
+            })
+        }
+    }
 }
 
-/// What is still to be done about an update.
-pub fn unfinished(page: &Page, update: &Update) -> Option<Obstacle> {
-    let words = editor::in_words(page, &update.writing());
-    (!words.is_empty()).then_some(Obstacle::Unfinished(words))
+/// What is in the way of a text, as `staff/obstacle.html` shows it.
+pub fn text_obstacle_view(page: &Page, obstacle: &TextObstacle, update: &Update) -> Value {
+    match obstacle {
+        TextObstacle::NoPublication => json!({ "kind": "no_publication" }),
+        TextObstacle::Missing(fields) => json!({ "kind": "missing", "fields": fields }),
+        TextObstacle::Unfinished => {
+            let words = editor::in_words(page, &update.writing());
+            json!({ "kind": "unfinished", "what": words.values().collect::<Vec<_>>() })
+        }
+        TextObstacle::Found => json!({ "kind": "found" }),
+    }
 }
 
 /// How a mail stands in a mailbox.
@@ -128,78 +121,34 @@ pub fn mail(content: &FrozenContent, update: &Update) -> Value {
     })
 }
 
-/// What the page knows of an update.
-struct Situation {
-    update: Update,
-    content: Option<FrozenContent>,
-    audience: i64,
-    /// Its last mailing that was not taken back.
-    before: Option<Overview>,
-    /// What the check before a mailing has found.
-    findings: Vec<Finding>,
-    obstacle: Option<Obstacle>,
-}
-
-/// Looks at the mail, at where its links lead, and at who it goes to. Takes some seconds where links are slow, so it is not
-/// done while others wait for their turn; what was seen of links is remembered for some minutes.
-pub async fn survey(page: &Page, id: UpdateId) -> Result<Vec<Finding>, StaffProblem> {
-    let state = &page.state;
-    let Some(publication) = &page.publication else { return Ok(Vec::new()) };
-    let update = editor::find(state, id).await?;
-    if !update.writing().unfinished().is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(state.preflight.run(&state.pool, &state.composer, publication, &update).await?)
-}
-
-async fn situation(
-    page: &Page,
-    db: &mut PgConnection,
-    id: UpdateId,
-    findings: Vec<Finding>,
-    now: DateTime<Utc>,
-) -> Result<Situation, StaffProblem> {
-    let update = update::find(db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    let audience = mailing::audience(db, now).await?;
-    // By command there may be several: of those that are not over, the one under way matters most.
-    let mailings = mailing::of_updates(db, &[id]).await?;
-    let open = mailings.iter().filter(|mailing| !mailing.is_over());
-    let open = open.min_by_key(|mailing| mailing.is_waiting_to_begin()).cloned();
-    let before = mailings.into_iter().next();
-    let has_error = findings.iter().any(|finding| finding.level == Level::Error);
-    let obstacle = lacking(page)
-        .or_else(|| open.map(|mailing| Obstacle::Open(Box::new(mailing))))
-        .or_else(|| unfinished(page, &update))
-        .or_else(|| (audience == 0).then_some(Obstacle::NoAudience))
-        .or_else(|| has_error.then_some(Obstacle::Found));
-    let content = content_of(page, db, &update).await?;
-    Ok(Situation { update, content, audience, before, findings, obstacle })
-}
-
 /// `GET /staff/updates/{id}/send`
 pub async fn show(page: Page, member: Member, id: Id<UpdateId>) -> Result<Response, StaffProblem> {
+    let found = look(&page, id_in(id)?).await?;
     let own =
-        view(&page, &member, id_in(id)?, &Sent::default(), &Chosen::default(), &Mistakes::default()).await?;
+        view(&page, &member, &found, &SendForm::default(), &Chosen::default(), &Mistakes::default()).await?;
     page.show("staff/send.html", &own)
+}
+
+/// What there is to know about an update before it is sent.
+pub async fn look(page: &Page, id: UpdateId) -> Result<Situation, StaffProblem> {
+    send_mailing::situation(&page.state.app, id, Utc::now()).await?.ok_or(StaffProblem::NOT_FOUND)
 }
 
 /// What the page shows.
 pub async fn view(
     page: &Page,
     member: &Member,
-    id: UpdateId,
-    sent: &Sent,
+    found: &Situation,
+    sent: &SendForm,
     chosen: &Chosen,
     errors: &Mistakes,
 ) -> Result<Value, StaffProblem> {
-    let findings = survey(page, id).await?;
-    let mut db = page.state.pool.acquire().await?;
-    let now = Utc::now();
-    let found = situation(page, &mut db, id, findings, now).await?;
-    let tests = test_mail::view(member, &mut db, id, chosen).await?;
-    drop(db);
-    let publication = page.publication.as_ref().map(|publication| &publication.content);
-    let obstacle = found.obstacle.as_ref().map(|obstacle| obstacle.view(page, found.audience));
+    let draft = &found.draft;
+    let id = draft.update.id;
+    let tests = test_mail::view(member, &mut *page.state.pool.acquire().await?, id, chosen).await?;
+    let publication = draft.publication.as_ref().map(|publication| &publication.content);
+    let obstacle = found.obstacle.as_ref();
+    let obstacle = obstacle.map(|obstacle| obstacle_view(page, obstacle, &draft.update, found.audience));
     // The same number when the form comes back with a mistake: it is still the same form.
     let form = Uuid::parse_str(&sent.form).unwrap_or_else(|_| Uuid::now_v7());
     let count = |key: &str| {
@@ -210,19 +159,19 @@ pub async fn view(
     let told = |field: &str, later: bool| {
         errors.text(field).filter(|_| later == sent.is_later()).unwrap_or_default()
     };
-    let marks = warnings::marks(&found.findings);
+    let marks = warnings::marks(&draft.findings);
     let short = |text: &str| text.chars().take(40).collect::<String>();
     let mut own = json!({
-        "update": { "id": found.update.id, "title": found.update.title, "version": found.update.version },
-        "versions": versions(page, &found.update),
-        "mail": found.content.as_ref().map(|content| mail(content, &found.update)),
-        "preflight": preflight::view(page, id, &found.findings),
+        "update": { "id": draft.update.id, "title": draft.update.title, "version": draft.update.version },
+        "versions": draft.versions().to_string(),
+        "mail": draft.content.as_ref().map(|content| mail(content, &draft.update)),
+        "preflight": preflight::view(page, id, &draft.findings),
         "sender": publication.map(|content| json!({
             "name": content.sender.name, "address": content.sender.address,
         })),
         "audience": found.audience,
         "people": count("people"), "button_now": count("button_now"), "button_later": count("button_later"),
-        "before": found.before.as_ref().map(|before| json!({
+        "before": found.earlier.first().map(|before| json!({
             "id": before.id, "text": triggered(page, before),
             "heading": page.text("send", match before.state {
                 MailingState::Cancelled => "before_cancelled",
@@ -234,7 +183,7 @@ pub async fn view(
         "tests": tests,
         "typed": {
             "is_later": sent.is_later(), "again": !sent.again.is_empty(),
-            "warnings": !sent.warnings.is_empty() && warnings::are_ticked(&found.findings, &sent.warnings),
+            "warnings": !sent.warnings.is_empty() && warnings::are_ticked(&draft.findings, &sent.warnings),
             "date": short(&sent.date), "time": short(&sent.time),
         },
         "warnings": marks,
@@ -248,12 +197,6 @@ pub async fn view(
         own["error_id"] = format!("later-{tick}").into();
     }
     Ok(own)
-}
-
-/// What the mail on the page is made of. What has another version is another mail.
-pub fn versions(page: &Page, update: &Update) -> String {
-    let publication = page.publication.as_ref().map_or(0, |publication| publication.version);
-    format!("{}.{publication}", update.version)
 }
 
 /// Who triggered or planned a mailing, and when.
@@ -270,110 +213,84 @@ pub async fn send(
     page: Page,
     member: Member,
     id: Id<UpdateId>,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<SendForm>,
 ) -> Result<Response, StaffProblem> {
-    let id = id_in(id)?;
-    let (by, now) = (member.actor(), Utc::now());
-    let findings = survey(&page, id).await?;
-    let mut transaction = state.pool.begin().await?;
-    mailing::take_turns(&mut transaction, id).await?;
+    let (id, now) = (id_in(id)?, Utc::now());
     let form = Uuid::parse_str(&sent.form).ok();
-    // Before anything else: what was sent by this form was sent, whatever has changed meanwhile.
-    if let Some(form) = form
-        && let Some(before) = mailing::of_form(&mut transaction, form).await?
-    {
-        return Ok(to_mailing(before));
-    }
-    let found = situation(&page, &mut transaction, id, findings, now).await?;
+    let at = if sent.is_later() {
+        words::moment(page.time_zone(), &sent.date, &sent.time, now).map(Some)
+    } else {
+        Ok(None)
+    };
+    let (found, objections) = if let (Some(form), Ok(at)) = (form, &at) {
+        let order = Order { at: *at, ..sent.order(id, form) };
+        match send_mailing(&state.app, &member.actor(), &order, now).await {
+            Ok(Sent::Now { mailing, .. } | Sent::Before(mailing)) => return Ok(to_mailing(mailing)),
+            Err(SendError::SentMeanwhile(before)) => {
+                return Ok(done(&format!("/staff/mailings/{before}"), "sent_before"));
+            }
+            Err(SendError::Refused(refused)) => *refused,
+            Err(error) => return Err(error.into()),
+        }
+    } else {
+        let found = look(&page, id).await?;
+        let objections = found.objections(&sent.order(id, form.unwrap_or_default()), true);
+        (found, objections)
+    };
     if let Some(Obstacle::Open(before)) = &found.obstacle {
         let is_planned = matches!(Standing::from(&**before).key(), "scheduled" | "overdue");
         let told = if is_planned { "planned_before" } else { "sent_before" };
         return Ok(done(&format!("/staff/mailings/{}", before.id), told));
     }
-    let (at, mistakes) = read(&page, &sent, &found, now);
-    let (Some(form), Some(content), None, true) =
-        (form, &found.content, &found.obstacle, mistakes.is_empty())
-    else {
-        transaction.rollback().await?;
-        let own = view(&page, &member, id, &sent, &Chosen::default(), &mistakes).await?;
-        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own);
-    };
-    let after = sent.after.parse::<MailingId>().ok();
-    let order = Order { form, update: id, content, at, after, by: member.0.staff_id };
-    let ordered = match mailing::order(&mut transaction, &order, now).await {
-        Ok(ordered) => ordered,
-        Err(MailingError::AlreadyTriggered(before)) => {
-            return Ok(done(&format!("/staff/mailings/{before}"), "sent_before"));
+    let mut mistakes = Mistakes::default();
+    let (ticks, whole): (Vec<_>, Vec<_>) = objections
+        .into_iter()
+        .partition(|objection| matches!(objection, Objection::Warnings { .. } | Objection::SentBefore));
+    tell(&page, &found, &ticks, &mut mistakes);
+    if let Err(words::NoMoment(field, key)) = at {
+        mistakes.add(field, page.text("error", key));
+    }
+    tell(&page, &found, &whole, &mut mistakes);
+    if form.is_none() {
+        mistakes.add("form", page.text("error", "form_old"));
+    }
+    let own = view(&page, &member, &found, &sent, &Chosen::default(), &mistakes).await?;
+    page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own)
+}
+
+impl From<SendError> for StaffProblem {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Unknown => StaffProblem::NOT_FOUND,
+            SendError::Preflight(error) => error.into(),
+            SendError::Database(error) => error.into(),
+            // Answered by the page that sends.
+            error @ (SendError::NotAllowed | SendError::SentMeanwhile(_) | SendError::Refused(_)) => {
+                StaffProblem::Common(Problem::internal(&error))
+            }
         }
-        Err(MailingError::Database(error)) => return Err(error.into()),
-        // The last subscriber has left just now: the page says so.
-        Err(_) => return Ok(Redirect::to(&format!("/staff/updates/{id}/send")).into_response()),
-    };
-    let mailing = match ordered {
-        Ordered::Before(mailing) => mailing,
-        Ordered::Now(mailing, people) => {
-            let action = if at.is_some() { Action::MailingPlanned } else { Action::MailingSent };
-            let details = json!({ "people": people, "at": at, "warnings": warnings::count(&found.findings) });
-            audit::record(&mut transaction, &by, action, &content.subject, &details, now).await?;
-            mailing
-        }
-    };
-    transaction.commit().await?;
-    Ok(to_mailing(mailing))
+    }
 }
 
 fn to_mailing(id: MailingId) -> Response {
     Redirect::to(&format!("/staff/mailings/{id}")).into_response()
 }
 
-/// When it is to begin, and what is to be mended.
-fn read(
-    page: &Page,
-    sent: &Sent,
-    found: &Situation,
-    now: DateTime<Utc>,
-) -> (Option<DateTime<Utc>>, Mistakes) {
-    let mut mistakes = Mistakes::default();
-    let mut at = None;
-    if found.obstacle.is_none() && !warnings::are_ticked(&found.findings, &sent.warnings) {
-        let key = if sent.warnings.is_empty() { "warnings" } else { "warnings_changed" };
-        mistakes.add("warnings", page.text("error", key));
-    }
-    if found.before.is_some() && sent.again.is_empty() {
-        mistakes.add("again", page.text("error", "again"));
-    }
-    if sent.is_later() {
-        match words::moment(page.time_zone(), &sent.date, &sent.time, now) {
-            Ok(moment) => at = Some(moment),
-            Err(words::NoMoment(field, key)) => mistakes.add(field, page.text("error", key)),
+/// What is to be mended, in words.
+fn tell(page: &Page, found: &Situation, objections: &[Objection], mistakes: &mut Mistakes) {
+    for objection in objections {
+        match objection {
+            Objection::Warnings { some } => {
+                let key = if *some { "warnings_changed" } else { "warnings" };
+                mistakes.add("warnings", page.text("error", key));
+            }
+            Objection::SentBefore => mistakes.add("again", page.text("error", "again")),
+            // What somebody has changed since was neither seen nor checked.
+            Objection::Changed => mistakes.add("form", page.text("error", "version")),
+            Objection::Audience { shown } => {
+                let text = page.text("error", "audience").replace("{count}", &page.number(found.audience));
+                mistakes.add("form", text.replace("{shown}", &page.number(shown.unwrap_or(0))));
+            }
         }
-    }
-    let shown = sent.shown.parse::<i64>().ok();
-    if found.obstacle.is_none() && sent.version != versions(page, &found.update) {
-        // What somebody has changed since was neither seen nor checked.
-        mistakes.add("form", page.text("error", "version"));
-    } else if found.obstacle.is_none() && shown.is_none_or(|shown| !is_close(shown, found.audience)) {
-        let text = page.text("error", "audience").replace("{count}", &page.number(found.audience));
-        mistakes.add("form", text.replace("{shown}", &page.number(shown.unwrap_or(0))));
-    } else if Uuid::parse_str(&sent.form).is_err() {
-        mistakes.add("form", page.text("error", "form_old"));
-    }
-    (at, mistakes)
-}
-
-/// Whether the number that is sent to is the one that was shown, but for a few who came or left meanwhile: two of them,
-/// or one in a hundred.
-fn is_close(shown: i64, now: i64) -> bool {
-    (shown - now).abs() <= (shown / 100).max(2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_close;
-
-    #[test]
-    fn a_few_who_come_or_leave_meanwhile_are_no_reason_to_ask_again() {
-        assert!(is_close(5, 7) && is_close(5, 3) && !is_close(5, 8));
-        assert!(is_close(10_000, 10_100) && is_close(10_000, 9_900) && !is_close(10_000, 10_101));
     }
 }

@@ -8,20 +8,18 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use tokio::time::sleep;
 
 use crate::{
-    app::off_runtime::off_runtime,
+    app::send_test::{AN_HOUR, TestError, send_test},
     domain::{
         address::EmailAddress,
         colleague,
         delivery::{self, DeliveryState},
         ids::UpdateId,
-        staff::audit::{self, Action},
-        update,
     },
     mail::envelope,
     web::{AppState, problem::Problem, typed},
@@ -36,10 +34,6 @@ use super::{
 
 /// Test mails that are shown.
 const SHOWN: i64 = 8;
-
-/// Test mails in an hour, at most, of all staff together: whoever got hold of an account shall not be able to write to
-/// strangers with it.
-const AN_HOUR: i64 = 200;
 
 /// Who was chosen.
 #[derive(Debug, Default)]
@@ -117,41 +111,32 @@ pub async fn send(
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
     let chosen = Chosen::read(fields);
-    let (by, now) = (member.actor(), Utc::now());
-    let mut transaction = state.pool.begin().await?;
-    let found = update::find(&mut transaction, &id.to_string()).await?;
-    let update = found.ok_or(StaffProblem::NOT_FOUND)?;
     let mut mistakes = Mistakes::default();
-    let to = addresses(&page, &member, &mut transaction, &chosen, &mut mistakes).await?;
-    let lately = delivery::count_tests(&mut transaction, now - TimeDelta::hours(1)).await?;
-    if lately + i64::try_from(to.len()).unwrap_or(i64::MAX) > AN_HOUR {
-        mistakes.add("form", page.text("error", "tests_many").replace("{count}", &page.number(AN_HOUR)));
-    }
-    let ready = page.publication.as_ref().filter(|publication| publication.content.missing().is_empty());
-    let Some(publication) = ready.filter(|_| mistakes.is_empty()) else {
-        transaction.rollback().await?;
-        if ready.is_none() {
-            mistakes = Mistakes::one("form", page.text("error", "test_not_ready"));
+    let to = addresses(&page, &member, &mut *state.pool.acquire().await?, &chosen, &mut mistakes).await?;
+    if mistakes.is_empty() {
+        match send_test(&state.app, &member.actor(), id, &to, Utc::now()).await {
+            Ok(()) => {
+                wait_for(&state, id, to.len()).await?;
+                let page = format!("/staff/updates/{id}/send?done=test_sent#test");
+                return Ok(Redirect::to(&page).into_response());
+            }
+            Err(TestError::Nobody) => mistakes.add("address", page.text("error", "test_nobody")),
+            Err(TestError::NotReady(_)) => mistakes.add("form", page.text("error", "test_not_ready")),
+            Err(TestError::TooMany) => {
+                let text = page.text("error", "tests_many").replace("{count}", &page.number(AN_HOUR));
+                mistakes.add("form", text);
+            }
+            Err(TestError::Unknown) => return Err(StaffProblem::NOT_FOUND),
+            Err(TestError::Busy(busy)) => return Err(StaffProblem::Common(busy.into())),
+            Err(TestError::Database(error)) => return Err(error.into()),
+            Err(error @ (TestError::NotAllowed | TestError::Compose(_))) => {
+                return Err(StaffProblem::Common(Problem::internal(&error)));
+            }
         }
-        let own = sending::view(&page, &member, id, &sending::Sent::default(), &chosen, &mistakes).await?;
-        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own);
-    };
-    // Made here too, so that a mistake shows now and not in the worker's log.
-    let sizes = state.composer.sizes(&mut transaction, &update).await?;
-    let work = (state.composer.clone(), publication.clone(), update.clone());
-    let made = off_runtime(move || work.0.test_frame(&work.1, &work.2, &sizes).map(drop)).await;
-    made.map_err(|busy| StaffProblem::Common(busy.into()))?
-        .map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
-    for address in &to {
-        delivery::enqueue_test(&mut transaction, id, address, now).await?;
     }
-    // Masked: what is erased later must not go on standing in the log.
-    let to: Vec<String> = to.iter().map(EmailAddress::masked).collect();
-    let details = json!({ "addresses": to.join(", ") });
-    audit::record(&mut transaction, &by, Action::TestSent, &update.title, &details, now).await?;
-    transaction.commit().await?;
-    wait_for(&state, id, to.len()).await?;
-    Ok(Redirect::to(&format!("/staff/updates/{id}/send?done=test_sent#test")).into_response())
+    let found = sending::look(&page, id).await?;
+    let own = sending::view(&page, &member, &found, &sending::SendForm::default(), &chosen, &mistakes).await?;
+    page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own)
 }
 
 /// Waits a moment for what becomes of so many tests: it usually is known within a second, and nobody has to look again.
@@ -196,9 +181,6 @@ async fn addresses(
             Ok(address) => add(address),
             Err(_) => mistakes.add("address", page.text("error", "email")),
         }
-    }
-    if to.is_empty() {
-        mistakes.add("address", page.text("error", "test_nobody"));
     }
     Ok(to)
 }

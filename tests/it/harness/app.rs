@@ -13,7 +13,7 @@ use rundbrief::{
         ids::{MailingId, SignupId, SubscriberId, UpdateId},
         image::Sizes,
         locale::Locale,
-        mailing::{self, Counts, Mailing, MailingState},
+        mailing::{self, Counts, Mailing, MailingState, NewMailing},
         publication::{self, Content},
         signup, subscriber,
         token::ConfirmToken,
@@ -275,8 +275,17 @@ impl TestApp {
         let publication = publication::current(&mut transaction).await.unwrap().unwrap();
         let update = update::find(&mut transaction, &update.to_string()).await.unwrap().unwrap();
         let content = self.composer().update(&publication, &update, &Sizes::default()).unwrap();
-        let (id, _) =
-            mailing::trigger(&mut transaction, update.id, &content, None, false, Utc::now()).await.unwrap();
+        let now = Utc::now();
+        let new = NewMailing {
+            update: update.id,
+            content: &content,
+            audience: mailing::audience(&mut transaction, now).await.unwrap(),
+            scheduled_at: None,
+            has_grace: false,
+            triggered_by: None,
+            form: None,
+        };
+        let id = mailing::create(&mut transaction, &new, now).await.unwrap();
         transaction.commit().await.unwrap();
         id
     }

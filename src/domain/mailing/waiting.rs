@@ -1,9 +1,8 @@
-//! Ordering a mailing from a form: once, whatever is pressed twice; and what can be done until it begins: another time,
-//! other words, taking it back.
+//! A mailing that waits to begin, and what can be done until then: another time, other words, taking it back.
 //!
 //! ```text
-//! (order) ─▶ scheduled ── its time has come ─▶ preparing ─▶ …
-//!                └─ take back ─▶ cancelled, with `taken_back_at`; the update is as it was
+//! scheduled ── its time has come ─▶ preparing ─▶ …
+//!     └─ take back ─▶ cancelled, with `taken_back_at`; the update is as it was
 //! ```
 //!
 //! A mailing that is sent "now" is scheduled half a minute ahead. Both arrows write the same row and go by its state,
@@ -14,49 +13,12 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::{
-    ids::{MailingId, StaffId, UpdateId},
-    mailing::{FrozenContent, MailingError, by_id, control::wrong_state, trigger},
+    ids::{MailingId, UpdateId},
+    mailing::{FrozenContent, MailingError, by_id, control::wrong_state},
 };
 
 /// How long a mailing that was sent from the staff pages can be taken back.
 pub const GRACE: TimeDelta = TimeDelta::seconds(30);
-
-/// What somebody asks for on the page that sends.
-#[derive(Debug)]
-pub struct Order<'a> {
-    /// The number of the form. One form makes one mailing.
-    pub form: Uuid,
-    /// What to send.
-    pub update: UpdateId,
-    /// The words, made just now.
-    pub content: &'a FrozenContent,
-    /// The time that was chosen; nothing sends now, that is after [`GRACE`].
-    pub at: Option<DateTime<Utc>>,
-    /// The last mailing of this update that the page has shown. When there is another one by now, somebody else was
-    /// faster, and nothing is sent.
-    pub after: Option<MailingId>,
-    /// Who asks.
-    pub by: StaffId,
-}
-
-/// What came of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ordered {
-    /// A mailing, to so many people as of now.
-    Now(MailingId, i64),
-    /// The form was sent before; this is its mailing.
-    Before(MailingId),
-}
-
-/// Has orders of the same update come one after the other, until the end of the transaction: whoever comes second waits
-/// here, and then finds what the first one has made.
-///
-/// # Errors
-/// When the database fails.
-pub async fn take_turns(db: &mut PgConnection, update: UpdateId) -> sqlx::Result<()> {
-    sqlx::query!("select id from updates where id = $1 for update", update.0).fetch_optional(db).await?;
-    Ok(())
-}
 
 /// The mailing that a form has made.
 ///
@@ -75,49 +37,6 @@ pub async fn of_form(db: &mut PgConnection, form: Uuid) -> sqlx::Result<Option<M
 pub async fn lock(db: &mut PgConnection, id: MailingId) -> sqlx::Result<()> {
     sqlx::query!("select id from mailings where id = $1 for update", id.0).fetch_optional(db).await?;
     Ok(())
-}
-
-/// The newest mailing of an update that was not taken back: what somebody has to know who sends it again.
-async fn last_of(db: &mut PgConnection, update: UpdateId) -> sqlx::Result<Option<MailingId>> {
-    sqlx::query_scalar!(
-        r#"select id as "id: MailingId" from mailings where update_id = $1 and taken_back_at is null
-           order by triggered_at desc, id desc limit 1"#,
-        update.0
-    )
-    .fetch_optional(db)
-    .await
-}
-
-/// Triggers a mailing, unless this form or somebody else has done so. To be called in a transaction.
-///
-/// # Errors
-/// [`MailingError::AlreadyTriggered`] when there is another mailing of the update than the page has shown;
-/// [`MailingError::NoAudience`].
-pub async fn order(
-    db: &mut PgConnection,
-    order: &Order<'_>,
-    now: DateTime<Utc>,
-) -> Result<Ordered, MailingError> {
-    take_turns(db, order.update).await?;
-    if let Some(before) = of_form(db, order.form).await? {
-        return Ok(Ordered::Before(before));
-    }
-    let last = last_of(db, order.update).await?;
-    if let Some(last) = last.filter(|last| Some(*last) != order.after) {
-        return Err(MailingError::AlreadyTriggered(last));
-    }
-    let begins_at = order.at.unwrap_or(now + GRACE);
-    let (id, audience) = trigger(db, order.update, order.content, Some(begins_at), true, now).await?;
-    sqlx::query!(
-        "update mailings set triggered_by = $2, sent_by_form = $3, has_grace = $4 where id = $1",
-        id.0,
-        order.by.0,
-        order.form,
-        order.at.is_none()
-    )
-    .execute(db)
-    .await?;
-    Ok(Ordered::Now(id, audience))
 }
 
 /// Ends a mailing that has not begun, overdue or not. Its update can be sent as if nothing had happened.

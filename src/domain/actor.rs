@@ -1,0 +1,55 @@
+//! Who does something.
+
+use crate::domain::ids::{StaffId, SubscriberId};
+
+/// Who does something, as far as that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// Somebody on the public pages. Behind a link from a confirmation mail: whoever holds it.
+    Visitor,
+    /// Whoever holds a link of this subscriber: from an update, or one that was made from there.
+    Subscriber(SubscriberId),
+    /// A staff member, on the staff pages.
+    Member {
+        /// Their id.
+        id: StaffId,
+        /// Their address, as it was then.
+        email: String,
+    },
+    /// Whoever runs commands on the server.
+    Command,
+    /// The service by itself: what is due, what a retention period ends.
+    Service,
+}
+
+impl Actor {
+    /// What the audit log shows of a command in the place of an address.
+    pub const COMMAND: &'static str = "command";
+
+    /// What kind of actor, in the database.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Actor::Visitor => "visitor",
+            Actor::Subscriber(_) => "subscriber",
+            Actor::Member { .. } => "member",
+            Actor::Command => Self::COMMAND,
+            Actor::Service => "service",
+        }
+    }
+
+    /// Whether it is staff, or somebody who may do all that staff may.
+    #[must_use]
+    pub fn is_staff(&self) -> bool {
+        matches!(self, Actor::Member { .. } | Actor::Command)
+    }
+
+    /// The staff member, if it is one.
+    #[must_use]
+    pub fn member(&self) -> Option<StaffId> {
+        match self {
+            Actor::Member { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+}
