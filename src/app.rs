@@ -11,6 +11,7 @@
 //! | [`replace_text`] | a newer text for a mailing that has not begun |
 //! | [`retry_mailing`] | sending again what was rejected or is unknown |
 //! | [`send_test`] | test mails |
+//! | [`move_mailings`] | what the service does about mailings by itself |
 //! | [`draft`] | an update as the mail it would be, and what the preflight says of it |
 //! | [`preflight`] | what is wrong with an update before it is sent |
 //! | [`images`] | pictures that staff upload: processing and store |
@@ -19,6 +20,7 @@
 pub mod control_mailing;
 pub mod draft;
 pub mod images;
+pub mod move_mailings;
 pub mod off_runtime;
 pub mod preflight;
 pub mod replace_text;
@@ -88,6 +90,14 @@ impl<'a> Deed<'a> {
     ) -> sqlx::Result<()> {
         audit::record(&mut self.transaction, self.by, action, subject, details, self.now).await?;
         event::record(&mut self.transaction, self.by, event, self.now).await
+    }
+
+    /// Writes the same event about each of these.
+    async fn tell_each<T: Copy>(&mut self, about: &[T], event: impl Fn(T) -> Event) -> sqlx::Result<()> {
+        for id in about {
+            event::record(&mut self.transaction, self.by, &event(*id), self.now).await?;
+        }
+        Ok(())
     }
 
     async fn commit(self) -> sqlx::Result<()> {

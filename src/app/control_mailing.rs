@@ -90,7 +90,7 @@ pub async fn control_mailing(
         Controlled::TakenBack => (Action::MailingTakenBack, Event::MailingTakenBack(id)),
         Controlled::Paused => (Action::MailingPaused, Event::MailingPaused(id)),
         Controlled::GoesOn => (Action::MailingResumed, Event::MailingResumed(id)),
-        Controlled::Begins => (Action::MailingBegun, Event::MailingResumed(id)),
+        Controlled::Begins => (Action::MailingBegun, Event::MailingBegun(id)),
         Controlled::RefusalsAccepted(_) => (Action::RefusalsAccepted, Event::MailingResumed(id)),
         Controlled::Cancelled => (Action::MailingCancelled, Event::MailingCancelled(id)),
     };

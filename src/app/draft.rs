@@ -96,7 +96,8 @@ impl Draft {
                 Some(Report { content, findings: Vec::new() })
             }
         };
-        let (content, findings) = report.map_or((None, Vec::new()), |report| (Some(report.content), report.findings));
+        let (content, findings) =
+            report.map_or((None, Vec::new()), |report| (Some(report.content), report.findings));
         Ok(Some(Self { update, publication, content, findings }))
     }
 
@@ -127,7 +128,11 @@ impl Draft {
 ///
 /// # Errors
 /// [`PreflightError`].
-async fn compose(app: &App, publication: &Publication, update: &Update) -> Result<FrozenContent, PreflightError> {
+async fn compose(
+    app: &App,
+    publication: &Publication,
+    update: &Update,
+) -> Result<FrozenContent, PreflightError> {
     let sizes = app.composer.sizes(&mut *app.pool.acquire().await?, update).await?;
     let (composer, publication, update) = (app.composer.clone(), publication.clone(), update.clone());
     let made = off_runtime(move || Ok::<_, ComposeError>(composer.update(&publication, &update, &sizes)?));

@@ -176,7 +176,8 @@ pub async fn send_mailing(
     {
         return Err(SendError::SentMeanwhile(last.id));
     }
-    let (Some(content), true) = (&situation.draft.content, situation.is_clear(order) && objections.is_empty())
+    let (Some(content), true) =
+        (&situation.draft.content, situation.is_clear(order) && objections.is_empty())
     else {
         return Err(SendError::Refused(Box::new((situation, objections))));
     };
@@ -195,6 +196,9 @@ pub async fn send_mailing(
     let warnings = warnings::count(&situation.draft.findings);
     let details = json!({ "people": situation.audience, "at": order.at, "warnings": warnings });
     deed.note(action, &content.subject, &details, &Event::MailingOrdered(mailing, order.update)).await?;
+    if new.scheduled_at.is_none() {
+        deed.tell_each(&[mailing], Event::MailingBegun).await?;
+    }
     deed.commit().await?;
     Ok(Sent::Now { mailing, people: situation.audience })
 }
@@ -212,7 +216,9 @@ impl Situation {
             preflight::sort(&mut draft.findings);
         }
         let obstacle = match draft.obstacle() {
-            Some(text @ (TextObstacle::NoPublication | TextObstacle::Missing(_))) => Some(Obstacle::Text(text)),
+            Some(text @ (TextObstacle::NoPublication | TextObstacle::Missing(_))) => {
+                Some(Obstacle::Text(text))
+            }
             text => open
                 .map(|mailing| Obstacle::Open(Box::new(mailing)))
                 .or_else(|| text.clone().filter(|text| *text == TextObstacle::Unfinished).map(Obstacle::Text))

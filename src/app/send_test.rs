@@ -71,7 +71,8 @@ pub async fn send_test(
     if lately + i64::try_from(to.len()).unwrap_or(i64::MAX) > AN_HOUR {
         return Err(TestError::TooMany);
     }
-    let publication = publication::current(&mut deed).await?.ok_or_else(|| TestError::NotReady(Vec::new()))?;
+    let publication =
+        publication::current(&mut deed).await?.ok_or_else(|| TestError::NotReady(Vec::new()))?;
     let missing = publication.content.missing();
     if !missing.is_empty() {
         return Err(TestError::NotReady(missing));

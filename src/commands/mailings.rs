@@ -32,9 +32,7 @@ use crate::{
     mail::{compose::Composer, envelope},
 };
 
-use super::{
-    Usage, composer, database, database_with, output, publication::current_publication, updates,
-};
+use super::{Usage, composer, database, database_with, output, publication::current_publication, updates};
 
 /// Sending an update to everybody.
 #[derive(Subcommand)]
@@ -174,9 +172,7 @@ async fn control(id: MailingId, control: Control) -> anyhow::Result<()> {
         Controlled::GoesOn => "The mailing goes on.".to_owned(),
         Controlled::Begins => "The mailing begins now.".to_owned(),
         Controlled::Cancelled => "The mailing is cancelled. What had not been sent is skipped.".to_owned(),
-        Controlled::TakenBack => {
-            "The mailing is taken back. It had not begun; nothing was sent.".to_owned()
-        }
+        Controlled::TakenBack => "The mailing is taken back. It had not begun; nothing was sent.".to_owned(),
     });
     Ok(())
 }

@@ -42,12 +42,14 @@ impl Serve {
     /// Runs until SIGTERM or Ctrl-C.
     pub async fn run(self) -> anyhow::Result<()> {
         let config = Config::from_env()?;
-        let service = Service::prepare(&config).await?;
+        let mut stop = stop_on_signal();
+        let Some(service) = unless_stopped(&mut stop, Service::prepare(&config)).await? else {
+            return Ok(());
+        };
         let address = config.listen_addr.unwrap_or(DEFAULT_LISTEN_ADDR);
         let listener = TcpListener::bind(address).await.with_context(|| {
             format!("cannot listen on {address}; is it taken? LISTEN_ADDR chooses another")
         })?;
-        let stop = stop_on_signal();
         service.say_what_is_missing().await;
         service.check_images().await;
         service.warn_of_the_server().await;
@@ -60,8 +62,8 @@ impl Serve {
 /// Runs a worker until SIGTERM or Ctrl-C.
 pub async fn worker() -> anyhow::Result<()> {
     let config = Config::from_env()?;
-    let service = Service::prepare(&config).await?;
-    let stop = stop_on_signal();
+    let mut stop = stop_on_signal();
+    let Some(service) = unless_stopped(&mut stop, Service::prepare(&config)).await? else { return Ok(()) };
     let keeping = service.keep_memory(stop.clone());
     service.warn_of_the_server().await;
     if let Some(address) = config.listen_addr {
@@ -241,11 +243,14 @@ impl Service {
 #[must_use]
 pub fn stop_on_signal() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
+    // Listened for from here on, and not from when the task first runs: until then a signal kills.
+    let [interrupt, terminate, hangup] =
+        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(came);
     tokio::spawn(async move {
         tokio::select! {
-            () = came(SignalKind::interrupt()) => {}
-            () = came(SignalKind::terminate()) => {}
-            () = came(SignalKind::hangup()), if !is_kept_through_hangups() => {}
+            () = interrupt => {}
+            () = terminate => {}
+            () = hangup, if !is_kept_through_hangups() => {}
         }
         sender.send_replace(true);
         // Kept alive, so that late listeners see the value and not a closed channel.
@@ -262,13 +267,27 @@ fn is_kept_through_hangups() -> bool {
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
-/// Waits for a signal.
-async fn came(kind: SignalKind) {
-    match signal(kind) {
-        Ok(mut signal) => drop(signal.recv().await),
-        Err(error) => {
-            tracing::warn!(%error, ?kind, "a signal cannot be listened for");
-            std::future::pending::<()>().await;
+/// Listens for a signal; the future ends when it comes.
+fn came(kind: SignalKind) -> impl Future<Output = ()> {
+    let listening = signal(kind);
+    async move {
+        match listening {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(error) => {
+                tracing::warn!(%error, ?kind, "a signal cannot be listened for");
+                std::future::pending::<()>().await;
+            }
         }
+    }
+}
+
+/// What comes of some work, unless it is time to stop before.
+async fn unless_stopped<T>(
+    stop: &mut watch::Receiver<bool>,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<Option<T>> {
+    tokio::select! {
+        done = work => done.map(Some),
+        _ = stop.wait_for(|stop| *stop) => Ok(None),
     }
 }

@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
+    app::move_mailings,
     db,
     delivery::{relay::Relay, sender::Shared},
     domain::{address::EmailAddress, batch, mailing},
@@ -167,8 +168,7 @@ pub async fn try_relay(shared: &Shared, sender: Option<&EmailAddress>) {
 
 /// Lets the mailings go on that had paused because the relay could not be reached.
 pub async fn resume_mailings(shared: &Shared) {
-    let resumed = async { mailing::resume_unreachable(&mut *shared.pool.acquire().await?).await }.await;
-    match resumed {
+    match move_mailings::resume_unreachable(&shared.pool, Utc::now()).await {
         Ok(0) => tracing::info!("the relay answers"),
         Ok(mailings) => tracing::info!(mailings, "the relay answers; mailings go on"),
         Err(error) => tracing::error!(%error, "paused mailings could not be resumed; trying again"),

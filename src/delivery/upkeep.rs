@@ -6,6 +6,7 @@ use chrono::Utc;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
+    app::move_mailings,
     delivery::{
         dispatch::{LOOK_WITHIN, POLL, resume_mailings, try_relay},
         problem::RelayProblem,
@@ -97,11 +98,8 @@ async fn hold_refused(shared: &Shared) -> sqlx::Result<()> {
     }
     shared.gate.set_run_may_stand(true);
     let policy = |said: &str| RelayProblem::Policy(mask_addresses(said));
-    let mut transaction = shared.pool.begin().await?;
-    let held =
-        mailing::hold_refused(&mut transaction, shared.worker, |said| policy(said).to_string(), Utc::now())
-            .await?;
-    transaction.commit().await?;
+    let reason = |said: &str| policy(said).to_string();
+    let held = move_mailings::hold_refused(&shared.pool, shared.worker, reason, Utc::now()).await?;
     let Some(held) = held else { return Ok(()) };
     let said = mask_addresses(&held.said);
     tracing::warn!(
@@ -121,15 +119,14 @@ async fn hold_refused(shared: &Shared) -> sqlx::Result<()> {
 
 /// Starts, fans out and ends mailings; answers whether there is more to do at once.
 async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
-    let mut db = shared.pool.acquire().await?;
-    for id in mailing::hold_overdue(&mut db, Utc::now()).await? {
+    let pool = &shared.pool;
+    for id in move_mailings::begin_due(pool, Utc::now()).await? {
         tracing::warn!(mailing = %id, "the mailing should have begun hours ago; it waits for somebody to decide");
     }
-    for id in mailing::advance(&mut db, Utc::now()).await? {
+    for id in move_mailings::end_finished(pool, Utc::now()).await? {
         tracing::info!(mailing = %id, "the mailing is done");
     }
-    drop(db);
-    let mut transaction = shared.pool.begin().await?;
+    let mut transaction = pool.begin().await?;
     let step = mailing::fan_out(&mut transaction, Utc::now()).await?;
     transaction.commit().await?;
     if let FanOut::Complete(id) = step {
@@ -173,6 +170,7 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
         shared.gate.open();
         return Ok(());
     }
+    drop(db);
     ask_again(shared, &sending).await;
     for id in sending {
         let Some(problem) = shared.gate.reason_to_pause(id, PAUSE_AFTER) else { continue };
@@ -183,7 +181,7 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
             RelayProblem::Policy(_) => PauseKind::Policy,
         };
         let reason = problem.to_string();
-        match mailing::pause(&mut db, id, kind, &reason, Utc::now()).await {
+        match move_mailings::pause_for_relay(&shared.pool, id, kind, &reason, Utc::now()).await {
             Ok(()) => {
                 tracing::warn!(mailing = %id, reason = mask_addresses(&reason), "the mailing paused itself");
             }

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     actor::Actor,
-    ids::{MailingId, SignupId, SubscriberId, UpdateId},
+    ids::{MailingId, UpdateId},
 };
 
 /// How long they are kept. What reads them may be away for weeks; their ids outlive what they name by so much.
@@ -18,16 +18,6 @@ pub const KEPT: Duration = Duration::days(90);
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Somebody asked for the newsletter, by the form or through staff.
-    SignupRequested(SignupId),
-    /// An address was confirmed: somebody subscribed, came back, or moved to another address.
-    SignupConfirmed(SignupId, SubscriberId),
-    /// "Das war ich nicht".
-    SignupDeclined(SignupId),
-    /// A subscription was ended by its owner, or by staff for them.
-    Unsubscribed(SubscriberId),
-    /// An unsubscribe was taken back.
-    UnsubscribeUndone(SubscriberId),
     /// A test mail of an update was queued.
     TestQueued(UpdateId),
     /// A mailing was ordered: to begin at once, or at a time to come.
@@ -40,8 +30,12 @@ pub enum Event {
     MailingTakenBack(MailingId),
     /// A mailing was paused.
     MailingPaused(MailingId),
-    /// A paused mailing goes on, or an overdue one begins.
+    /// A paused mailing goes on.
     MailingResumed(MailingId),
+    /// A mailing began.
+    MailingBegun(MailingId),
+    /// Every copy of a mailing has ended.
+    MailingDone(MailingId),
     /// A mailing was cancelled after it had begun.
     MailingCancelled(MailingId),
     /// Copies of a mailing that were rejected or unknown are sent again.
@@ -53,11 +47,6 @@ impl Event {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Event::SignupRequested(_) => "signup_requested",
-            Event::SignupConfirmed(..) => "signup_confirmed",
-            Event::SignupDeclined(_) => "signup_declined",
-            Event::Unsubscribed(_) => "unsubscribed",
-            Event::UnsubscribeUndone(_) => "unsubscribe_undone",
             Event::TestQueued(_) => "test_queued",
             Event::MailingOrdered(..) => "mailing_ordered",
             Event::MailingRescheduled(_) => "mailing_rescheduled",
@@ -65,6 +54,8 @@ impl Event {
             Event::MailingTakenBack(_) => "mailing_taken_back",
             Event::MailingPaused(_) => "mailing_paused",
             Event::MailingResumed(_) => "mailing_resumed",
+            Event::MailingBegun(_) => "mailing_begun",
+            Event::MailingDone(_) => "mailing_done",
             Event::MailingCancelled(_) => "mailing_cancelled",
             Event::MailingRetried(_) => "mailing_retried",
         }
@@ -72,13 +63,6 @@ impl Event {
 
     fn ids(&self) -> Value {
         match self {
-            Event::SignupRequested(signup) | Event::SignupDeclined(signup) => json!({ "signup": signup }),
-            Event::SignupConfirmed(signup, subscriber) => {
-                json!({ "signup": signup, "subscriber": subscriber })
-            }
-            Event::Unsubscribed(subscriber) | Event::UnsubscribeUndone(subscriber) => {
-                json!({ "subscriber": subscriber })
-            }
             Event::TestQueued(update) => json!({ "update": update }),
             Event::MailingOrdered(mailing, update) => json!({ "mailing": mailing, "update": update }),
             Event::MailingRescheduled(mailing)
@@ -86,6 +70,8 @@ impl Event {
             | Event::MailingTakenBack(mailing)
             | Event::MailingPaused(mailing)
             | Event::MailingResumed(mailing)
+            | Event::MailingBegun(mailing)
+            | Event::MailingDone(mailing)
             | Event::MailingCancelled(mailing)
             | Event::MailingRetried(mailing) => json!({ "mailing": mailing }),
         }
@@ -96,7 +82,12 @@ impl Event {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn record(db: &mut PgConnection, by: &Actor, event: &Event, now: DateTime<Utc>) -> sqlx::Result<()> {
+pub async fn record(
+    db: &mut PgConnection,
+    by: &Actor,
+    event: &Event,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into events (at, kind, actor, ids) values ($1, $2, $3, $4)",
         now,

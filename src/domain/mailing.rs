@@ -22,14 +22,14 @@ pub use control::{
     resume_unreachable, skip_leftovers,
 };
 pub use fan_out::{FanOut, fan_out, fan_out_held};
-pub use waiting::{GRACE, lock, of_form, reschedule, take_back, take_text};
 pub use overview::{Overview, Progress, last_begun, of_updates, open, overview, page, progress};
 pub use report::{Failed, LEFT_WITHIN, Line, failed, left_because, lines};
 pub use results::{Counts, Failure, PutBack, Retry, counts, failures, keep_counts, retry};
+pub use waiting::{GRACE, lock, of_form, reschedule, take_back, take_text};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::{
@@ -347,21 +347,27 @@ pub async fn hold_overdue(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Re
     .await
 }
 
-/// Moves mailings on by the clock: scheduled ones that are due begin, unless they are overdue or held, and those with nothing left
-/// to send are done. Answers the ones that were finished.
+/// Begins the scheduled mailings that are due, unless they are overdue or held. Answers them.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn advance(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<MailingId>> {
-    sqlx::query!(
-        "update mailings set state = 'preparing', begun_at = $1
-         where state = 'scheduled' and scheduled_at <= $1 and scheduled_at >= $2 and not mailings_are_held()",
+pub async fn begin_due(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<MailingId>> {
+    sqlx::query_scalar!(
+        r#"update mailings set state = 'preparing', begun_at = $1
+           where state = 'scheduled' and scheduled_at <= $1 and scheduled_at >= $2 and not mailings_are_held()
+           returning id as "id: MailingId""#,
         now,
         now - OVERDUE_AFTER
     )
-    .execute(&mut *db)
-    .await?;
-    let mut transaction = db.begin().await?;
+    .fetch_all(db)
+    .await
+}
+
+/// Ends the mailings with nothing left to send. Answers them. To be called in a transaction of its own.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end_finished(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<MailingId>> {
     // Locked first and looked at again in a second statement: whoever was just putting deliveries back held the row,
     // and what it put there is not in the first one's sight.
     let over: Vec<uuid::Uuid> = sqlx::query_scalar!(
@@ -369,17 +375,15 @@ pub async fn advance(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
          where state = 'sending' and not exists (select from batches b where b.mailing_id = m.id)
          for update skip locked"
     )
-    .fetch_all(&mut *transaction)
+    .fetch_all(&mut *db)
     .await?;
-    let done = sqlx::query_scalar!(
+    sqlx::query_scalar!(
         r#"update mailings m set state = 'done', finished_at = $1
            where id = any($2) and not exists (select from batches b where b.mailing_id = m.id)
            returning id as "id: MailingId""#,
         now,
         &over
     )
-    .fetch_all(&mut *transaction)
-    .await?;
-    transaction.commit().await?;
-    Ok(done)
+    .fetch_all(db)
+    .await
 }

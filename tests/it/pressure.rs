@@ -268,6 +268,13 @@ async fn a_flood_of_logins_keeps_nobody_from_leaving_and_no_known_browser_out() 
         paths.push(app.unsubscribe_path(app.subscriber(&format!("a{n}@example.org")).await));
     }
 
+    // A flood for this machine: one that is slow, or at work on other things, is not asked for more than it has.
+    let begun = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(app.get("/").await.status, 200);
+    }
+    let pause = Duration::from_secs(2).max(begun.elapsed() * 15);
+
     let (over, turned_away) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut flood = JoinSet::new();
     for n in 0..600 {
@@ -285,7 +292,7 @@ async fn a_flood_of_logins_keeps_nobody_from_leaving_and_no_known_browser_out() 
                 if over.load(Ordering::SeqCst) {
                     break;
                 }
-                sleep(Duration::from_secs(2)).await;
+                sleep(pause).await;
             }
             answers
         });

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
+use rundbrief::app::move_mailings;
 use rundbrief::db::{self, Backend};
 use rundbrief::domain::{
     batch,
@@ -270,7 +271,7 @@ async fn staff_can_hold_a_mailing_that_paused_itself() {
     mailing::pause(&mut db, id, PauseKind::Unreachable, "away", Utc::now()).await.unwrap();
     mailing::pause(&mut db, id, PauseKind::Staff, "paused by staff", Utc::now()).await.unwrap();
     assert!(mailing::pause(&mut db, id, PauseKind::Unreachable, "away", Utc::now()).await.is_err());
-    assert_eq!(mailing::resume_unreachable(&mut db).await.unwrap(), 0);
+    assert!(mailing::resume_unreachable(&mut db).await.unwrap().is_empty());
     // Nor does a worker that reaches the relay let it go on.
     let worker = process::worker(&app, &[]);
     sleep(Duration::from_secs(2)).await;
@@ -317,9 +318,8 @@ async fn a_mailing_that_is_tried_again_in_its_last_moment_is_not_done() {
     assert_eq!(next.count, 0);
     sqlx::query("update deliveries set state = 'pending'").execute(&mut *retrying).await.unwrap();
     let pool = app.pool.clone();
-    let advancing = tokio::spawn(async move {
-        mailing::advance(&mut pool.acquire().await.unwrap(), Utc::now()).await.unwrap()
-    });
+    let advancing =
+        tokio::spawn(async move { move_mailings::end_finished(&pool, Utc::now()).await.unwrap() });
     sleep(Duration::from_millis(300)).await;
     retrying.commit().await.unwrap();
     assert!(advancing.await.unwrap().is_empty());

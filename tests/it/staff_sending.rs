@@ -310,7 +310,7 @@ async fn taking_back_and_beginning_at_the_same_moment_are_one_or_the_other() {
             taken
         });
         let moved = tokio::spawn(async move {
-            mailing::advance(&mut mover.acquire().await.unwrap(), due).await.unwrap();
+            mailing::begin_due(&mut mover.acquire().await.unwrap(), due).await.unwrap();
         });
         let taken = taken.await.unwrap();
         moved.await.unwrap();

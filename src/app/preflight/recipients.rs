@@ -20,11 +20,7 @@ const LOOKED_AT: i64 = 50;
 ///
 /// # Errors
 /// When the database fails.
-pub async fn check(
-    db: &mut PgConnection,
-    update: UpdateId,
-    audience: i64,
-) -> sqlx::Result<Vec<Finding>> {
+pub async fn check(db: &mut PgConnection, update: UpdateId, audience: i64) -> sqlx::Result<Vec<Finding>> {
     let mailings = mailing::list(&mut *db, LOOKED_AT).await?;
     let mut sent = mailings.iter().filter(|mailing| mailing.state != MailingState::Cancelled);
     let mut found = Vec::new();

@@ -93,20 +93,20 @@ pub async fn accept_refusals(
     }
 }
 
-/// Lets every mailing go on that paused itself because the relay could not be reached; answers how many.
+/// Lets every mailing go on that paused itself because the relay could not be reached. Answers them.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn resume_unreachable(db: &mut PgConnection) -> sqlx::Result<u64> {
-    let resumed = sqlx::query!(
-        "update mailings
-         set state = case when fan_out_done_at is null then 'preparing' else 'sending' end::mailing_state,
-             paused_at = null, pause_kind = null, pause_reason = null
-         where state = 'paused' and pause_kind = 'unreachable'"
+pub async fn resume_unreachable(db: &mut PgConnection) -> sqlx::Result<Vec<MailingId>> {
+    sqlx::query_scalar!(
+        r#"update mailings
+           set state = case when fan_out_done_at is null then 'preparing' else 'sending' end::mailing_state,
+               paused_at = null, pause_kind = null, pause_reason = null
+           where state = 'paused' and pause_kind = 'unreachable'
+           returning id as "id: MailingId""#
     )
-    .execute(db)
-    .await?;
-    Ok(resumed.rows_affected())
+    .fetch_all(db)
+    .await
 }
 
 /// Whether a mailing waits for a relay that could not be reached.

@@ -185,9 +185,8 @@ pub async fn retry(
     let page = format!("/staff/mailings/{id}");
     let Some(what) = sent.retry() else { return Ok(done(&page, "nothing_to_retry")) };
     // Nobody's patience decides how many are sent again: it goes on when the browser goes away.
-    let work = tokio::spawn(async move {
-        retry_mailing(&state.pool, &member.actor(), id, what, Utc::now()).await
-    });
+    let work =
+        tokio::spawn(async move { retry_mailing(&state.pool, &member.actor(), id, what, Utc::now()).await });
     match work.await {
         Ok(Ok(_)) => Ok(done(&page, "retried")),
         Ok(Err(MailingError::NothingToRetry(_))) => Ok(done(&page, "nothing_to_retry")),

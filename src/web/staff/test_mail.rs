@@ -135,7 +135,8 @@ pub async fn send(
         }
     }
     let found = sending::look(&page, id).await?;
-    let own = sending::view(&page, &member, &found, &sending::SendForm::default(), &chosen, &mistakes).await?;
+    let own =
+        sending::view(&page, &member, &found, &sending::SendForm::default(), &chosen, &mistakes).await?;
     page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own)
 }
 
