@@ -35,6 +35,15 @@ test-browser: ## the pages in a real browser: axe, keyboard, with and without Ja
 	cd tests/browser && CHROMIUM=$$(command -v chromium || command -v chromium-browser || command -v google-chrome) \
 		RUNDBRIEF=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/rundbrief npm test --silent
 
+.PHONY: judges
+judges: JUDGED = $(abspath $(or $(CARGO_TARGET_DIR),target))/judges
+judges: ## what spam filters and HTML checkers say of every mail (of more updates: ARGS="update.md …")
+	@scripts/setup run
+	@scripts/setup judges
+	JUDGED_MAILS=$(JUDGED)/mails JUDGED_UPDATES="$(abspath $(ARGS))" \
+		cargo test --locked --quiet --test it judges::every_mail_is_written_to_a_folder -- --ignored
+	node tests/judges/judge.mjs $(JUDGED)/mails $(JUDGED)
+
 .PHONY: pictures
 pictures: ## make the pictures of docs/pages.md and docs/first-mailing.md anew
 	@scripts/setup browser

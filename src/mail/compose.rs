@@ -94,6 +94,7 @@ impl Composer {
         };
         self.frame(
             MailKind::Confirmation,
+            signup.locale,
             publication,
             &self.templates.render(MailKind::Confirmation, &context)?,
         )
@@ -118,7 +119,7 @@ impl Composer {
             expires_at: content.written_time(signup.expires_at, signup.locale),
         };
         let rendered = self.templates.render(MailKind::AddressChange, &context)?;
-        self.frame(MailKind::AddressChange, publication, &rendered)
+        self.frame(MailKind::AddressChange, signup.locale, publication, &rendered)
     }
 
     /// The mail that tells a subscriber of such a request.
@@ -136,7 +137,7 @@ impl Composer {
             manage_url: self.marked_manage_url(),
         };
         let rendered = self.templates.render(MailKind::AddressNotice, &context)?;
-        self.frame(MailKind::AddressNotice, publication, &rendered)
+        self.frame(MailKind::AddressNotice, subscriber.locale, publication, &rendered)
     }
 
     /// The mail with the link to everything stored of a subscriber, good for an hour from `now`.
@@ -157,7 +158,7 @@ impl Composer {
             manage_url: self.marked_manage_url(),
         };
         let rendered = self.templates.render(MailKind::Access, &context)?;
-        self.frame(MailKind::Access, publication, &rendered)
+        self.frame(MailKind::Access, subscriber.locale, publication, &rendered)
     }
 
     /// The mail that answers a signup of an address that is subscribed already.
@@ -179,7 +180,7 @@ impl Composer {
             manage_url: self.marked_manage_url(),
         };
         let rendered = self.templates.render(MailKind::AlreadySubscribed, &context)?;
-        self.frame(MailKind::AlreadySubscribed, publication, &rendered)
+        self.frame(MailKind::AlreadySubscribed, signup.locale, publication, &rendered)
     }
 
     /// The mail that greets a new subscriber.
@@ -193,7 +194,12 @@ impl Composer {
             unsubscribe_url: self.marked_unsubscribe_url(),
             manage_url: self.marked_manage_url(),
         };
-        self.frame(MailKind::Welcome, publication, &self.templates.render(MailKind::Welcome, &context)?)
+        self.frame(
+            MailKind::Welcome,
+            subscriber.locale,
+            publication,
+            &self.templates.render(MailKind::Welcome, &context)?,
+        )
     }
 
     /// How large the pictures are that an update shows, for [`update`](Self::update).
@@ -266,7 +272,7 @@ impl Composer {
             text: content.body_text.clone(),
             html: content.body_html.clone(),
         };
-        self.frame(MailKind::Update, publication, &rendered)
+        self.frame(MailKind::Update, content.locale, publication, &rendered)
     }
 
     /// An update as a test mail: the real thing, with a word before its subject.
@@ -321,10 +327,11 @@ impl Composer {
     fn frame(
         &self,
         kind: MailKind,
+        locale: Locale,
         publication: &Publication,
         rendered: &Rendered,
     ) -> Result<Frame, ComposeError> {
-        Ok(Frame::new(kind, rendered, &publication.content, &self.public_url)?)
+        Ok(Frame::new(kind, locale, rendered, &publication.content, &self.public_url)?)
     }
 
     fn marked_unsubscribe_url(&self) -> String {

@@ -4,6 +4,8 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
+use crate::domain::address::EmailAddress;
+
 /// Longest encoded line, without its CRLF (RFC 2045 §6.7, rule 5).
 const LINE: usize = 76;
 
@@ -13,7 +15,7 @@ const LINE: usize = 76;
 /// lets a mailing encode its common lines once and only the lines with marks for each recipient.
 ///
 /// No line begins with a dot, so nothing has to be doubled on the wire (RFC 5321 §4.5.2), and no relay can get that
-/// wrong.
+/// wrong. None begins with `From `, which a mailbox in the mbox format would quote, and so break the signature (RFC 4155).
 pub fn quoted_printable_line(line: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let bytes = line.as_bytes();
@@ -33,7 +35,7 @@ pub fn quoted_printable_line(line: &str, out: &mut Vec<u8>) {
             out.extend_from_slice(b"=\r\n");
             column = 0;
         }
-        let literal = literal && !(byte == b'.' && column == 0);
+        let literal = literal && !(column == 0 && (byte == b'.' || separates_mails(&bytes[at..])));
         let width = if literal { 1 } else { 3 };
         if literal {
             out.push(byte);
@@ -43,6 +45,32 @@ pub fn quoted_printable_line(line: &str, out: &mut Vec<u8>) {
         column += width;
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a line that begins so would be taken for the beginning of the next mail in an mbox file, or for a quoted one:
+/// `From `, `>From ` and so on.
+fn separates_mails(line: &[u8]) -> bool {
+    let quotes = line.iter().take(LINE).take_while(|byte| **byte == b'>').count();
+    line[quotes..].starts_with(b"From ")
+}
+
+/// A `mailto:` URL (RFC 6068) with a subject. What has a meaning of its own in a URL or a header is written as hex.
+#[must_use]
+pub fn mailto(address: &EmailAddress, subject: &str) -> String {
+    let encoded = |text: &str| {
+        let mut out = String::with_capacity(text.len());
+        for byte in text.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' => {
+                    out.push(char::from(byte));
+                }
+                _ => out.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        out
+    };
+    let (local, domain) = address.parts();
+    format!("mailto:{}@{domain}?subject={}", encoded(local), encoded(subject))
 }
 
 /// A header's free text: as it is when it is short plain ASCII, else as encoded words on folded lines.
@@ -130,6 +158,29 @@ mod tests {
         let dots = encoded(&".".repeat(500));
         assert!(dots.split("\r\n").all(|line| !line.starts_with('.') && line.len() <= 76), "{dots}");
         assert_eq!(dots.replace("=\r\n", "").replace("=2E", "."), format!("{}\r\n", ".".repeat(500)));
+    }
+
+    #[test]
+    fn a_line_that_an_mbox_file_would_quote_is_written_so_that_it_need_not_be() {
+        assert_eq!(encoded("From here on"), "=46rom here on\r\n");
+        assert_eq!(encoded(">From here"), "=3EFrom here\r\n");
+        assert_eq!(encoded(">>From here"), "=3E>From here\r\n");
+        for harmless in
+            ["From", "From: a", "from here", " From here", "> From here", "a From here", "Fromm b"]
+        {
+            assert_eq!(encoded(harmless), format!("{harmless}\r\n"));
+        }
+        let x = "x".repeat(75);
+        assert_eq!(encoded(&format!("{x}From a")), format!("{x}=\r\n=46rom a\r\n"));
+        let long = encoded(&format!("{}From a", ">".repeat(100_000)));
+        assert!(long.split("\r\n").all(|line| !line.trim_start_matches('>').starts_with("From ")));
+    }
+
+    #[test]
+    fn an_address_in_a_url_is_written_so_that_nothing_in_it_counts_as_url() {
+        let of = |address: &str| mailto(&EmailAddress::parse(address).unwrap(), "Hilfe & mehr");
+        assert_eq!(of("ro+a.b@straße.de"), "mailto:ro+a.b@xn--strae-oqa.de?subject=Hilfe%20%26%20mehr");
+        assert_eq!(of("a?b&c%d@example.org"), "mailto:a%3Fb%26c%25d@example.org?subject=Hilfe%20%26%20mehr");
     }
 
     #[test]

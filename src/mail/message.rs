@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use crate::{
     config::PublicUrl,
-    domain::{address::EmailAddress, ids::DeliveryId, publication::Content},
+    domain::{address::EmailAddress, ids::DeliveryId, locale::Locale, publication::Content},
     mail::{
-        encoding::{display_name, quoted_printable_line, unstructured},
+        encoding::{display_name, mailto, quoted_printable_line, unstructured},
         splice::{MarkedLine, OwnTokens},
         templates::{MailKind, Rendered},
     },
@@ -40,6 +40,7 @@ enum Piece {
 struct ListLinks {
     /// Everything before the unsubscribe token; nothing for mails that are no part of a subscription.
     unsubscribe_prefix: Option<String>,
+    /// The `mailto:` URL of the mailbox that is there for unsubscribing, if there is one.
     mailto: Option<String>,
 }
 
@@ -65,12 +66,13 @@ pub enum MessageError {
 }
 
 impl Frame {
-    /// Encodes a filled template.
+    /// Encodes a filled template, whose language is `locale`.
     ///
     /// # Errors
     /// [`MessageError::NoSender`].
     pub fn new(
         kind: MailKind,
+        locale: Locale,
         rendered: &Rendered,
         publication: &Content,
         public_url: &PublicUrl,
@@ -81,15 +83,20 @@ impl Frame {
         let mut header =
             |name: &str, value: &str| headers.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         header("From", &format!("{} <{}>", display_name(&publication.sender.name), sender.as_str()));
-        if let Some(reply_to) =
-            publication.sender.reply_to.as_deref().and_then(|text| EmailAddress::parse(text).ok())
-        {
+        // Parsed, so that their domains are in A-labels.
+        let parsed = |text: &Option<String>| text.as_deref().and_then(|text| EmailAddress::parse(text).ok());
+        let reply_to = parsed(&publication.sender.reply_to);
+        if let Some(reply_to) = &reply_to {
             header("Reply-To", &format!("<{}>", reply_to.as_str()));
         }
         header("Subject", &unstructured("Subject", &rendered.subject));
         if kind == MailKind::Update {
             // RFC 2919: identifies the list whatever its address; filters go by it.
-            header("List-Id", &format!("{}\r\n <{}>", display_name(&publication.name), public_url.list_id()));
+            let (name, id) = (display_name(&publication.name), public_url.list_id());
+            let fold = if "List-Id:  <>".len() + name.len() + id.len() > 78 { "\r\n" } else { "" };
+            header("List-Id", &format!("{name}{fold} <{id}>"));
+            // RFC 2369 §3.1: where help is. There is no page that gives it, but somebody who reads answers.
+            header("List-Help", &format!("<{}>", mailto(reply_to.as_ref().unwrap_or(&sender), help(locale))));
             // RFC 3834 §2: what answers by itself keeps quiet to a list. Not `bulk`, which some filters count against it.
             header("Precedence", "list");
         } else {
@@ -99,6 +106,7 @@ impl Frame {
         // Exchange and Outlook go by this alone ([MS-OXCMAIL] 2.1.3.2.5). Not `All`: that keeps bounces from coming back.
         header("X-Auto-Response-Suppress", "OOF, AutoReply");
         header("MIME-Version", "1.0");
+        header("Content-Language", locale.tag());
         header("Content-Type", &format!("multipart/alternative;\r\n boundary=\"{boundary}\""));
 
         let mut body = Body::default();
@@ -114,13 +122,8 @@ impl Frame {
         body.fixed(&format!("--{boundary}--\r\n"));
         let links = ListLinks {
             unsubscribe_prefix: kind.is_part_of_subscription().then(|| public_url.join("/unsubscribe/")),
-            // Parsed, so that its domain is in A-labels.
-            mailto: publication
-                .sender
-                .unsubscribe_mailto
-                .as_deref()
-                .and_then(|text| EmailAddress::parse(text).ok())
-                .map(|address| address.as_str().to_owned()),
+            mailto: parsed(&publication.sender.unsubscribe_mailto)
+                .map(|address| mailto(&address, "unsubscribe")),
         };
         Ok(Self { sender, headers, body: body.0, links })
     }
@@ -141,13 +144,11 @@ impl Frame {
         header("Message-ID", recipient.message_id);
         header("To", &format!("<{}>", recipient.to.as_str()));
         if let (Some(prefix), Some(tokens)) = (&self.links.unsubscribe_prefix, recipient.tokens) {
-            // RFC 2369 §3.2 and RFC 8058 §3.1; the mailto comes second, because the first one is preferred.
-            let mailto =
-                self.links.mailto.as_deref().map(|to| format!(",\r\n <mailto:{to}?subject=unsubscribe>"));
-            header(
-                "List-Unsubscribe",
-                &format!("<{prefix}{}>{}", tokens.unsubscribe, mailto.unwrap_or_default()),
-            );
+            // RFC 2369 §3.2 and RFC 8058 §3.1; the mailto comes second, because the first one is preferred. On one line,
+            // because not every receiver unfolds it: names of hosts and addresses are never so long that it passes 998.
+            let mut links = vec![format!("<{prefix}{}>", tokens.unsubscribe)];
+            links.extend(self.links.mailto.as_ref().map(|mailto| format!("<{mailto}>")));
+            header("List-Unsubscribe", &links.join(", "));
             header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
         }
         out.extend_from_slice(&self.headers);
@@ -203,6 +204,14 @@ impl Body {
     }
 }
 
+/// The subject of a mail that asks for help.
+fn help(locale: Locale) -> &'static str {
+    match locale {
+        Locale::De => "Hilfe",
+        Locale::En => "Help",
+    }
+}
+
 /// A boundary that cannot stand in the parts: `=_` is no valid quoted-printable (RFC 2045 §6.7). It follows from
 /// the subject, so that the same mail is the same bytes whoever it is for.
 fn boundary(rendered: &Rendered) -> String {
@@ -243,7 +252,7 @@ mod tests {
 
     fn frame(text: &str) -> Frame {
         let url = PublicUrl::parse("https://brief.example.org").unwrap();
-        Frame::new(MailKind::Update, &rendered(text), &publication(), &url).unwrap()
+        Frame::new(MailKind::Update, Locale::De, &rendered(text), &publication(), &url).unwrap()
     }
 
     /// The token of the settings page is the other one, turned around.
@@ -323,7 +332,7 @@ mod tests {
 
         /// A text with marks at any place, as staff might write it, and worse.
         fn content(&mut self) -> String {
-            const PIECES: [&str; 24] = [
+            const PIECES: [&str; 26] = [
                 "Wort",
                 "und",
                 " ",
@@ -348,11 +357,13 @@ mod tests {
                 "https://www.example.org/ein/langer/weg?mit=wert&und=noch",
                 "-- ",
                 "--=_rundbrief_",
+                "From ",
+                ">From ",
             ];
             let mut text = String::new();
             for _ in 0..=self.below(12) {
                 if self.one_in(4) {
-                    text += self.pick(&[".", "..", ". ", ".\t"]);
+                    text += self.pick(&[".", "..", ". ", ".\t", "From ", ">From "]);
                 }
                 for _ in 0..self.below(10) {
                     let mark = if self.one_in(2) { UNSUBSCRIBE } else { MANAGE };
@@ -377,11 +388,17 @@ mod tests {
         assert!(!message.replace("\r\n", "").contains(['\r', '\n']), "seed {seed}: a line without CRLF");
         let (head, body) = message.split_once("\r\n\r\n").unwrap();
         // A long address and a link can be neither broken nor folded; 998 is what no line may exceed.
-        let is_whole = |line: &str| line.starts_with("To: <") || line.starts_with("List-Unsubscribe: <");
+        let is_whole = |line: &str| {
+            line.starts_with("To: <")
+                || line.starts_with("List-Unsubscribe: <")
+                || line.starts_with("List-Help: <")
+        };
         let head = head.split("\r\n").map(|line| (line, if is_whole(line) { 998 } else { 78 }));
         for (line, longest) in head.chain(body.split("\r\n").map(|line| (line, 78))) {
             assert!(line.len() <= longest, "seed {seed}: {line:?} is too long");
             assert!(!line.starts_with('.'), "seed {seed}: {line:?} would need another dot on the wire");
+            let is_quoted = line.trim_start_matches('>').starts_with("From ");
+            assert!(!is_quoted, "seed {seed}: {line:?} would be quoted in an mbox file");
         }
     }
 
@@ -416,6 +433,27 @@ mod tests {
                 assert_well_formed(&message, seed);
             }
         }
+    }
+
+    #[test]
+    fn the_ways_to_unsubscribe_stand_on_one_line_that_is_never_too_long() {
+        let header = |host: &str, mailto: &str| {
+            let url = PublicUrl::parse(&format!("https://{host}")).unwrap();
+            let mut publication = publication();
+            publication.sender.unsubscribe_mailto = Some(mailto.to_owned());
+            let frame = Frame::new(MailKind::Update, Locale::De, &rendered("x"), &publication, &url).unwrap();
+            let to = EmailAddress::parse("maria@example.org").unwrap();
+            let message = String::from_utf8(filled(&frame, &to, &"t".repeat(43))).unwrap();
+            let mut lines = message.split("\r\n").skip_while(|line| !line.starts_with("List-Unsubscribe: "));
+            let line = lines.next().unwrap().to_owned();
+            assert_eq!(lines.next(), Some("List-Unsubscribe-Post: List-Unsubscribe=One-Click"));
+            line
+        };
+        let short = header("brief.example.org", "a?b@example.org");
+        assert!(short.ends_with("ttt>, <mailto:a%3Fb@example.org?subject=unsubscribe>"), "{short}");
+        let host = format!("{}.org", [&*"a".repeat(61); 4].join("."));
+        let long = header(&format!("{host}:65535"), &format!("{}@{}", "?".repeat(64), &host[66..]));
+        assert!((600..=998).contains(&long.len()), "{}: {long}", long.len());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the mails say: a snapshot of each, and what every one of them must hold.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
@@ -20,11 +20,13 @@ use rundbrief::{
         contexts::PublicationContext,
         markdown,
         message::Recipient,
-        splice::{MANAGE, UNSUBSCRIBE},
+        splice::{MANAGE, OwnTokens, UNSUBSCRIBE},
         templates::{MailKind, Rendered, Templates},
     },
 };
 use uuid::Uuid;
+
+use crate::harness::mail::Mail;
 
 const KINDS: [MailKind; 7] = [
     MailKind::Confirmation,
@@ -35,7 +37,7 @@ const KINDS: [MailKind; 7] = [
     MailKind::Welcome,
     MailKind::Update,
 ];
-const PUBLICATION: &str = include_str!("../../publication.example.toml");
+pub const PUBLICATION: &str = include_str!("../../publication.example.toml");
 /// The links of the samples, besides those of the update and of the confirmation.
 const WEBSITE: &str = "https://www.example.org/";
 const PRIVACY: &str = "https://www.example.org/datenschutz";
@@ -66,21 +68,21 @@ pub fn samples() -> Vec<(MailKind, Locale, Rendered)> {
     all
 }
 
-fn composer() -> Composer {
+pub fn composer() -> Composer {
     let keys = SecretKeys::parse(&STANDARD.encode([7; 32])).unwrap();
     let url = PublicUrl::parse("https://brief.example.org").unwrap();
     Composer::new(Templates::load(None).unwrap(), url, keys)
 }
 
-fn moment() -> DateTime<Utc> {
+pub fn moment() -> DateTime<Utc> {
     DateTime::parse_from_rfc3339("2026-12-16T09:00:00Z").unwrap().to_utc()
 }
 
-fn publication(file: &str) -> Publication {
+pub fn publication(file: &str) -> Publication {
     Publication { version: 1, applied_at: moment(), content: Content::parse(file).unwrap() }
 }
 
-fn update(file: UpdateFile) -> Update {
+pub fn update(file: UpdateFile) -> Update {
     Update {
         id: UpdateId(Uuid::nil()),
         slug: "probe".into(),
@@ -331,6 +333,75 @@ fn both_parts_hold_the_imprint_and_the_same_facts() {
             assert!(mail.html.contains(fact), "{kind:?} {locale}: {fact} is not in the HTML part");
         }
     }
+}
+
+/// The addresses of a mail that stand an odd number of times in the attributes of the HTML and in the text part together.
+fn odd_addresses(text: &str, html: &str) -> Vec<String> {
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    let linked = [attributes(html, "href"), attributes(html, "src")].concat();
+    let linked = linked.into_iter().map(|address| address.replace("&amp;", "&"));
+    let words = text.split(|c: char| c.is_whitespace() || "()<>[]".contains(c));
+    let words = words.map(|word| word.trim_end_matches(['.', ',']).to_owned());
+    for address in linked.chain(words).filter(|address| address.starts_with("http")) {
+        *times.entry(address).or_default() += 1;
+    }
+    assert!(times.len() > 2, "{times:?}");
+    times.into_iter().filter(|(_, times)| times % 2 == 1).map(|(address, _)| address).collect()
+}
+
+#[test]
+fn each_address_stands_so_often_in_both_parts_that_rspamd_counts_an_even_number() {
+    let templates = Templates::load(None).unwrap();
+    for kind in KINDS {
+        for locale in Locale::ALL {
+            for publication in [PublicationContext::sample(), PublicationContext::other_sample()] {
+                let mail = templates.sample(kind, locale, publication).unwrap();
+                assert_eq!(odd_addresses(&mail.text, &mail.html), [""; 0], "{kind:?} {locale}");
+            }
+        }
+    }
+    let mail = composed(
+        "---\ntitle: A\nteaser: B\nlink: https://www.example.org/b\nimage: https://www.example.org/c.jpg\nimage_alt: C\n---\n\n\
+         [Ein Bericht](https://www.example.org/d?e=1&f=2), noch [einer](https://www.example.org/d?e=1&f=2), \
+         <https://www.example.org/g>.\n\n![Bild](https://www.example.org/h.jpg)\n\n\
+         [![Bild](https://www.example.org/i.jpg)](https://www.example.org/j)\n\n\
+         | A | B |\n|---|---|\n| [k](https://www.example.org/k) | ![l](https://www.example.org/l.jpg) |\n",
+    );
+    assert_eq!(odd_addresses(&mail.body_text, &mail.body_html), [""; 0], "{}", mail.body_text);
+}
+
+#[test]
+fn what_only_the_inbox_shows_is_hidden_without_a_colour() {
+    for (kind, locale, mail) in samples() {
+        let preheader =
+            mail.html.split("<div style=\"display:none").nth(1).unwrap().split('>').next().unwrap();
+        // In the colour of its ground it would be text in a low contrast, which spam filters count.
+        assert!(!preheader.contains("color"), "{kind:?} {locale}: {preheader}");
+        assert!(preheader.contains("mso-hide:all"), "{kind:?} {locale}: {preheader}");
+    }
+}
+
+#[test]
+fn no_line_of_an_update_begins_as_the_next_mail_in_an_mbox_file_does() {
+    let file = "---\ntitle: From here on\nteaser: From now on\nlocale: en\n---\n\nFrom Monday on\nFrom noon\n\n\
+        ```\nFrom code\n>From code\n```\n\n| From | To |\n|---|---|\n| From a | b |\n\n- From a list\n";
+    let with_imprint = PUBLICATION.replace("imprint = \"\"\"\nLOK Lausitz", "imprint = \"\"\"\nFrom Lausitz");
+    let publication = publication(&with_imprint);
+    let parsed = UpdateFile::parse(file, Locale::De).unwrap();
+    let content = composer().update(&publication, &update(parsed), &Sizes::default()).unwrap();
+    for part in [&content.body_text, &content.body_html] {
+        assert!(part.lines().filter(|line| line.starts_with("From ")).count() > 1, "{part}");
+    }
+    let frame = composer().mailing_frame(&publication, &content).unwrap();
+    let to = EmailAddress::parse("maria@example.org").unwrap();
+    let message = composer().for_nobody(&frame, &to, "<a@example.org>", moment());
+    let message = String::from_utf8(message).unwrap();
+    assert!(message.lines().all(|line| !line.trim_start_matches('>').starts_with("From ")), "{message}");
+    assert!(message.contains("\r\n=46rom Monday on\r\n"), "{message}");
+    let seen = Mail::parse(message.as_bytes());
+    let OwnTokens { unsubscribe, manage } = composer().nobodys_tokens();
+    let expected = content.body_text.replace(UNSUBSCRIBE, &unsubscribe).replace(MANAGE, &manage);
+    assert_eq!(seen.text.replace("\r\n", "\n").trim_end(), expected.trim_end());
 }
 
 #[test]

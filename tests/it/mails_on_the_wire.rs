@@ -85,7 +85,7 @@ async fn invariant_7_every_kind_of_mail_is_valid_and_carries_its_own_headers() {
     app.sign_up("Maria.Muster@straße.de").await;
     let confirmation = valid(&app.relay.wait_for(1).await[0], TO);
     assert_eq!(confirmation.header("Auto-Submitted").unwrap(), "auto-generated");
-    for absent in ["List-Id", "List-Unsubscribe", "List-Unsubscribe-Post"] {
+    for absent in ["List-Id", "List-Help", "List-Unsubscribe", "List-Unsubscribe-Post"] {
         assert_eq!(confirmation.header(absent), None);
     }
     let link = format!("{SITE}{}", confirmation.link("/confirm/"));
@@ -106,11 +106,16 @@ async fn invariant_7_every_kind_of_mail_is_valid_and_carries_its_own_headers() {
     app.trigger().await;
     let update = valid(&app.relay.wait_for(4).await[3], TO);
     assert_eq!(update.header("List-Id").unwrap(), "LOK Lausitz <rundbrief.brief.example.org>");
+    let help = "<mailto:kontakt@lok-lausitz.example?subject=Hilfe>";
+    assert_eq!(update.header("List-Help").as_deref(), Some(help));
     assert_eq!(update.header("Auto-Submitted"), None);
     assert_eq!(update.header("Precedence").as_deref(), Some("list"));
     for mail in [&confirmation, &welcome, &known, &update] {
         // Not `All`, which would keep bounces from coming back.
         assert_eq!(mail.header("X-Auto-Response-Suppress").as_deref(), Some("OOF, AutoReply"));
+        assert_eq!(mail.header("Content-Language").as_deref(), Some("de"));
+        // It would name the sender to mail providers for their statistics; nobody here needs it.
+        assert_eq!(mail.header("Feedback-ID"), None);
     }
     for mail in [&confirmation, &welcome, &known] {
         assert_eq!(mail.header("Precedence"), None, "an answer to one person is no list");
@@ -140,7 +145,9 @@ async fn a_mailbox_for_unsubscribing_is_named_behind_the_link() {
     let update = app.mail(1).await;
     let link = format!("{SITE}{}", app.unsubscribe_path(id));
     let both = format!("<{link}>, <mailto:abmelden@lok-lausitz.example?subject=unsubscribe>");
-    assert_eq!(update.header("List-Unsubscribe"), Some(both));
+    assert_eq!(update.header("List-Unsubscribe").as_ref(), Some(&both));
+    let line = format!("List-Unsubscribe: {both}");
+    assert!(head(&update).contains(&line.as_str()), "it is not folded: {:?}", head(&update));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,7 @@ mod images;
 mod images_in_a_bucket;
 mod invariants;
 mod journey;
+mod judges;
 mod leaving;
 mod limits;
 mod links;

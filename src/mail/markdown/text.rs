@@ -8,8 +8,8 @@ use super::{
 /// Characters of a line up to which the columns of a table are aligned; programs break longer ones.
 const WIDEST_TABLE: usize = 76;
 
-/// The Markdown as plain text: lines as they were typed, lists with dashes or numbers, quotes with `>`, links with their
-/// address behind them, and what is struck through between `~~`, without which it would say the opposite.
+/// The Markdown as plain text: lines as they were typed, lists with dashes or numbers, quotes with `>`, links and
+/// pictures with their address behind them, and what is struck through between `~~`, without which it would say the opposite.
 #[must_use]
 pub fn text(markdown: &str) -> String {
     let mut writer = Writer::default();
@@ -33,6 +33,8 @@ struct Writer {
     lists: Vec<Option<u64>>,
     /// Addresses of the links that are open, unless the text is the address, and where their text begins in `line`.
     links: Vec<(Option<String>, usize)>,
+    /// Address of the picture that is open.
+    image: Option<String>,
     /// The table that is open.
     table: Option<Table>,
     /// Whether a blank line goes before the next one.
@@ -129,7 +131,10 @@ impl Writer {
             Tag::Link { address, is_bare } => {
                 self.links.push(((!is_bare).then_some(address), self.line.len()));
             }
-            Tag::Image { .. } => self.line.push('['),
+            Tag::Image { address } => {
+                self.line.push('[');
+                self.image = Some(address);
+            }
             Tag::Strikethrough => self.line.push_str("~~"),
             Tag::Table(columns) => {
                 self.end_line();
@@ -189,7 +194,10 @@ impl Writer {
                     self.line.push_str(&address);
                 }
             }
-            TagEnd::Image => self.line.push(']'),
+            TagEnd::Image => {
+                let address = self.image.take().unwrap_or_default();
+                self.line.push_str(&format!("] ({address})"));
+            }
             TagEnd::Strikethrough => self.line.push_str("~~"),
             _ => {}
         }
