@@ -4,7 +4,9 @@
 //! |---|---|
 //! | this | the public address |
 //! | [`process`] | what an upload becomes: checked, made smaller, encoded anew |
-//! | [`whole`] | whether a file ends where it should |
+//! | [`memory`] | how much memory that takes, known before |
+//! | `prefix_codes` | how much of it the prefix codes of a lossless WebP |
+//! | `whole` | whether a file ends where it should |
 //! | [`ground`] | whether it can be seen on the ground of a mail |
 //! | [`store`] | where the files lie |
 //! | `s3` | how a bucket is reached |
@@ -12,6 +14,8 @@
 //! Uploading and looking through them is for staff: see `staff::images`.
 
 pub mod ground;
+pub mod memory;
+mod prefix_codes;
 pub mod process;
 mod s3;
 pub mod store;
