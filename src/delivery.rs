@@ -34,4 +34,5 @@ mod upkeep;
 mod wire;
 mod worker;
 
+pub use conversation::LONGEST_REPLY;
 pub use worker::{Settings, Worker};

@@ -62,7 +62,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     app::{App, images::store::Store},
     config::{Config, PublicUrl, SecretKeys},
-    domain::staff::password::Passwords,
+    domain::{import::upload, staff::password::Passwords},
     mail::compose::Composer,
 };
 
@@ -78,6 +78,13 @@ pub use self::{
     pages::{PageError, Pages},
     server::serve,
 };
+
+/// Bytes that a request of a stranger holds, at most: its form, and what its connection has in both directions.
+pub const HELD_OF_A_STRANGER: usize = busy::FORM_LIMIT + 2 * server::BUFFER;
+
+/// Bytes that are held of a list that is uploaded, at most: what is no list, twice while it grows, a piece, and what its
+/// connection has.
+pub const HELD_OF_A_LIST: usize = 2 * one_long_part::BESIDE + upload::PIECE + 2 * server::BUFFER;
 
 /// What every handler may use.
 #[derive(Clone)]

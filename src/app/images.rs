@@ -3,12 +3,16 @@
 //! | file | holds |
 //! |---|---|
 //! | [`process`] | what an upload becomes: checked, made smaller, encoded anew |
+//! | [`memory`] | how much memory that takes, known before |
+//! | `prefix_codes` | how much of it the prefix codes of a lossless WebP |
 //! | `whole` | whether a file ends where it should |
 //! | [`ground`] | whether it can be seen on the ground of a mail |
 //! | [`store`] | where the files lie |
 //! | `s3` | how a bucket is reached |
 
 pub mod ground;
+pub mod memory;
+mod prefix_codes;
 pub mod process;
 mod s3;
 pub mod store;

@@ -56,6 +56,9 @@ const LONGEST_LINE: u64 = 4096;
 /// Lines of one reply.
 const MOST_LINES: usize = 256;
 
+/// Bytes of a reply that are held, at most.
+pub const LONGEST_REPLY: u64 = LONGEST_LINE * MOST_LINES as u64;
+
 /// Both directions of an open connection.
 pub struct Conversation(BufReader<Box<dyn Stream>>);
 

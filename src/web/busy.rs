@@ -34,7 +34,7 @@ use super::{
 };
 
 /// Bytes a form may have.
-const FORM_LIMIT: usize = 16 * 1024;
+pub const FORM_LIMIT: usize = 16 * 1024;
 
 /// Bytes a form of the staff pages may have that somebody sends who is logged in: the longest text of an update, and what
 /// a browser makes of its umlauts.

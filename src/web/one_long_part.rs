@@ -19,7 +19,7 @@ use axum::{
 use hyper::body::Frame;
 
 /// Bytes that may have come beyond those of the long part, at most: other fields, heads, and what is just being read.
-const BESIDE: usize = 1024 * 1024;
+pub const BESIDE: usize = 1024 * 1024;
 
 /// Bytes that are handed over before whoever reads them gets to do something with them.
 const AT_ONCE: usize = 256 * 1024;

@@ -23,7 +23,7 @@ const CONNECTION_LIVES: Duration = Duration::from_mins(5);
 const END_WITHIN: Duration = Duration::from_secs(30);
 
 /// Bytes that are held for a connection, at most, in each direction.
-const BUFFER: usize = 32 * 1024;
+pub const BUFFER: usize = 32 * 1024;
 
 /// Open connections at most; what comes beyond waits to be accepted.
 const CONNECTIONS: usize = 4_096;

@@ -8,12 +8,13 @@
 use std::{borrow::Cow, io::Cursor};
 
 use image::{
-    DynamicImage, ExtendedColorType, ImageDecoder as _, ImageEncoder as _, ImageError, ImageFormat,
-    ImageReader, Limits, RgbImage, RgbaImage,
+    DynamicImage, ExtendedColorType, ImageBuffer, ImageDecoder, ImageEncoder as _, ImageError, ImageFormat,
+    ImageReader, Limits, Pixel, Primitive, RgbImage, RgbaImage,
     codecs::{
         jpeg::JpegEncoder,
         png::{CompressionType, FilterType, PngEncoder},
     },
+    error::LimitErrorKind,
     imageops,
     metadata::Orientation,
 };
@@ -21,7 +22,10 @@ use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 
 use crate::domain::image::Format;
 
-use super::whole::is_whole;
+use super::{
+    memory,
+    whole::{is_quick, is_whole},
+};
 
 /// Width in pixels at which mails show a picture, and of the smaller file.
 pub const SMALL: u32 = 552;
@@ -34,8 +38,9 @@ const TALLEST: u32 = 3;
 pub const MOST_PIXELS: u64 = 50_000_000;
 /// Pixels each side may have.
 const MOST_SIDE: u32 = 16_384;
-/// Bytes a decoder may use.
-const MOST_MEMORY: u64 = 256 * 1024 * 1024;
+/// Pixels that are made smaller with care. Of more, and be they only high, every few are averaged before: what care takes
+/// counts as floating point numbers.
+const MOST_WITH_CARE: u64 = 16_000_000;
 
 /// Of photographs. Above it files grow and nobody sees a difference.
 const QUALITY: u8 = 82;
@@ -60,6 +65,15 @@ pub enum Refused {
     /// It has more pixels than are taken.
     #[error("too many pixels")]
     TooManyPixels,
+    /// It is a JPEG that would take too much memory, because it is progressive.
+    #[error("a progressive JPEG that takes too much memory")]
+    Progressive,
+    /// It would take too much memory, because its colours have 16 bits.
+    #[error("16 bits a colour, which takes too much memory")]
+    Deep,
+    /// It would take too much memory.
+    #[error("takes too much memory")]
+    Heavy,
 }
 
 impl Refused {
@@ -72,6 +86,9 @@ impl Refused {
             Refused::Heic => "refused_heic",
             Refused::Damaged => "refused_damaged",
             Refused::TooManyPixels => "refused_pixels",
+            Refused::Progressive => "refused_progressive",
+            Refused::Deep => "refused_deep",
+            Refused::Heavy => "refused_heavy",
         }
     }
 }
@@ -96,7 +113,7 @@ pub struct Processed {
     pub small: Rendition,
 }
 
-/// Makes the two files of an upload. Takes up to a second and [`MOST_MEMORY`], so not among what must answer quickly.
+/// Makes the two files of an upload. Takes up to some seconds and [`memory::MOST`], so not among what must answer quickly.
 ///
 /// # Errors
 /// [`Refused`].
@@ -132,22 +149,31 @@ fn format_of(upload: &[u8]) -> Result<ImageFormat, Refused> {
 
 /// The picture the right way up, and its colour profile. Of what moves, the first picture.
 fn decode(upload: &[u8], format: ImageFormat) -> Result<(DynamicImage, Option<Vec<u8>>), Refused> {
+    if !is_quick(upload, format) {
+        return Err(Refused::Damaged);
+    }
     let mut limits = Limits::default();
     limits.max_image_width = Some(MOST_SIDE);
     limits.max_image_height = Some(MOST_SIDE);
-    limits.max_alloc = Some(MOST_MEMORY);
+    limits.max_alloc = Some(memory::beside(upload));
     let mut reader = ImageReader::with_format(Cursor::new(upload), format);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| refused(&error))?;
-    // By what the head of the file says: nothing has been unpacked yet.
+    // By what the head of the file says: no pixel has been unpacked yet.
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS || decoder.total_bytes() > MOST_MEMORY {
+    if u64::from(width) * u64::from(height) > MOST_PIXELS {
         return Err(Refused::TooManyPixels);
+    }
+    // How the camera was held is not known yet.
+    let factor = factor(width, height).min(factor(height, width));
+    if memory::needed(upload, format, &decoder, factor) > memory::MOST {
+        return Err(too_heavy(upload, format, &decoder));
     }
     if width == 0 || height == 0 || !is_whole(upload, format) {
         return Err(Refused::Damaged);
     }
     let profile = decoder.icc_profile().unwrap_or_default();
+    let profile = profile.filter(|profile| profile.len() <= memory::MOST_PROFILE);
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let picture = DynamicImage::from_decoder(decoder).map_err(|error| refused(&error))?;
     // Eight bits a channel from here on. Smaller first: turning fifty million pixels takes long.
@@ -161,15 +187,28 @@ fn decode(upload: &[u8], format: ImageFormat) -> Result<(DynamicImage, Option<Ve
     Ok((picture, profile))
 }
 
+/// Why a picture takes more memory than it may: what of it can be saved in another way.
+fn too_heavy(upload: &[u8], format: ImageFormat, decoder: &impl ImageDecoder) -> Refused {
+    let color = decoder.color_type();
+    if format == ImageFormat::Jpeg && memory::is_progressive(upload) {
+        Refused::Progressive
+    } else if color.bits_per_pixel() > 8 * u16::from(color.channel_count()) {
+        Refused::Deep
+    } else {
+        Refused::Heavy
+    }
+}
+
 fn refused(error: &ImageError) -> Refused {
     match error {
-        ImageError::Limits(_) => Refused::TooManyPixels,
+        ImageError::Limits(limit) if limit.kind() == LimitErrorKind::DimensionError => Refused::TooManyPixels,
+        ImageError::Limits(_) => Refused::Heavy,
         _ => Refused::Damaged,
     }
 }
 
-/// Quickly brings a large picture to about twice of what is kept.
-fn shrink_for(picture: DynamicImage, orientation: Orientation) -> DynamicImage {
+/// Quickly brings a large picture to about twice of what is kept, and to [`MOST_WITH_CARE`].
+fn shrink_for(mut picture: DynamicImage, orientation: Orientation) -> DynamicImage {
     let (width, height) = (picture.width(), picture.height());
     let is_turned = matches!(
         orientation,
@@ -179,13 +218,30 @@ fn shrink_for(picture: DynamicImage, orientation: Orientation) -> DynamicImage {
             | Orientation::Rotate270FlipH
     );
     let (shown_width, shown_height) = if is_turned { (height, width) } else { (width, height) };
-    let (target, _) = fitting(shown_width, shown_height, LARGE);
-    let factor = shown_width / (2 * target).max(1);
-    // Transparent pixels have colours too, which must not run into their neighbours: those are made smaller with care.
-    if factor < 2 || picture.color().has_alpha() {
+    let factor = factor(shown_width, shown_height);
+    if factor < 2 {
         return picture;
     }
-    picture.thumbnail_exact((width / factor).max(1), (height / factor).max(1))
+    // Transparent pixels have colours too, which must not run into their neighbours.
+    multiply_by_alpha(&mut picture);
+    let smaller = picture.thumbnail_exact((width / factor).max(1), (height / factor).max(1));
+    drop(picture);
+    if !smaller.color().has_alpha() {
+        return smaller;
+    }
+    let mut smaller = smaller.into_rgba8();
+    divide_by_alpha(&mut smaller);
+    DynamicImage::ImageRgba8(smaller)
+}
+
+/// How many pixels in a row become one before a picture of this size is made smaller with care.
+fn factor(shown_width: u32, shown_height: u32) -> u32 {
+    let (target, _) = fitting(shown_width, shown_height, LARGE);
+    let mut factor = (shown_width / (2 * target).max(1)).max(1);
+    while u64::from(shown_width / factor) * u64::from(shown_height / factor) > MOST_WITH_CARE {
+        factor += 1;
+    }
+    factor
 }
 
 /// The size of a picture that is to be at most `most` wide, and not taller than it should. Never larger than it is.
@@ -210,23 +266,38 @@ fn fit(picture: DynamicImage, most: u32) -> DynamicImage {
     if (width, height) == (picture.width(), picture.height()) {
         return picture;
     }
+    if !picture.color().has_alpha() {
+        return picture.resize_exact(width, height, imageops::Lanczos3);
+    }
+    let mut picture = picture;
+    multiply_by_alpha(&mut picture);
+    let mut smaller = picture.resize_exact(width, height, imageops::Lanczos3).into_rgba8();
+    divide_by_alpha(&mut smaller);
+    DynamicImage::ImageRgba8(smaller)
+}
+
+/// Makes what is seen less of a pixel count less among its neighbours. A picture without transparency stays as it is.
+fn multiply_by_alpha(picture: &mut DynamicImage) {
     match picture {
-        DynamicImage::ImageRgba8(mut rgba) => {
-            multiply_by_alpha(&mut rgba);
-            let mut smaller =
-                DynamicImage::ImageRgba8(rgba).resize_exact(width, height, imageops::Lanczos3).into_rgba8();
-            divide_by_alpha(&mut smaller);
-            DynamicImage::ImageRgba8(smaller)
-        }
-        picture => picture.resize_exact(width, height, imageops::Lanczos3),
+        DynamicImage::ImageLumaA8(pixels) => multiply(pixels),
+        DynamicImage::ImageLumaA16(pixels) => multiply(pixels),
+        DynamicImage::ImageRgba8(pixels) => multiply(pixels),
+        DynamicImage::ImageRgba16(pixels) => multiply(pixels),
+        _ => {}
     }
 }
 
-fn multiply_by_alpha(picture: &mut RgbaImage) {
+fn multiply<P>(picture: &mut ImageBuffer<P, Vec<P::Subpixel>>)
+where
+    P: Pixel<Subpixel: Into<u32> + TryFrom<u32>>,
+{
+    let most: u32 = P::Subpixel::DEFAULT_MAX_VALUE.into();
     for pixel in picture.pixels_mut() {
-        let alpha = u16::from(pixel[3]);
-        for channel in 0..3 {
-            pixel[channel] = u8::try_from((u16::from(pixel[channel]) * alpha + 127) / 255).unwrap_or(u8::MAX);
+        let [colours @ .., alpha] = pixel.channels_mut() else { continue };
+        let alpha: u32 = (*alpha).into();
+        for colour in colours {
+            let seen: u32 = ((*colour).into() * alpha + most / 2) / most;
+            *colour = P::Subpixel::try_from(seen).unwrap_or(P::Subpixel::DEFAULT_MAX_VALUE);
         }
     }
 }
@@ -664,6 +735,68 @@ mod tests {
         bomb.splice(12..29, header.iter().copied());
         bomb.splice(29..33, crc32(&header).to_be_bytes());
         assert_eq!(process(&bomb).unwrap_err(), Refused::TooManyPixels);
+    }
+
+    #[test]
+    fn what_would_take_too_much_memory_is_refused_with_what_to_save_in_another_way() {
+        // Of each, a head and no pixel.
+        let png = |depth: u8, colours: u8| {
+            let (width, height) = (8660_u32.to_be_bytes(), 5773_u32.to_be_bytes());
+            let header = [&b"IHDR"[..], &width, &height, &[depth, colours, 0, 0, 0]].concat();
+            let mut png =
+                [&b"\x89PNG\r\n\x1a\n\0\0\0\x0d"[..], &header, &crc32(&header).to_be_bytes()].concat();
+            png.extend([&[0; 4][..], b"IDAT", &crc32(b"IDAT").to_be_bytes()].concat());
+            png
+        };
+        assert_eq!(process(&png(16, 6)).unwrap_err(), Refused::Deep);
+        assert_eq!(process(&png(8, 6)).unwrap_err(), Refused::Damaged, "it would fit");
+        let jpeg = |start: u8, in_scan: u8| {
+            let mut jpeg = [&b"\xff\xd8\xff\xdb\0\x43\0"[..], &[1; 64], &[0xff, start, 0, 17, 8]].concat();
+            jpeg.extend([5773_u16.to_be_bytes(), 8660_u16.to_be_bytes()].concat());
+            jpeg.extend([3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 0xff, 0xda, 0, 6 + 2 * in_scan, in_scan]);
+            jpeg.extend((1..=in_scan).flat_map(|id| [id, 0]));
+            jpeg.extend([0, 63, 0]);
+            jpeg
+        };
+        assert_eq!(process(&jpeg(0xc2, 3)).unwrap_err(), Refused::Progressive);
+        assert_eq!(process(&jpeg(0xc0, 1)).unwrap_err(), Refused::Heavy);
+        assert_eq!(process(&jpeg(0xc0, 3)).unwrap_err(), Refused::Damaged, "it would fit");
+    }
+
+    #[test]
+    fn of_a_head_nothing_is_done_that_takes_more_than_its_file() {
+        // A WebP that says its profile has four gigabytes.
+        let picture = encoded(&photo(20, 20).into(), ImageFormat::WebP);
+        let extended = [&b"VP8X\x0a\0\0\0\x20\0\0\0\x13\0\0\x13\0\0"[..], &picture[12..], b"ICCP"].concat();
+        let with_profile = |length: u32, data: &[u8]| {
+            let chunks = [b"WEBP", &extended[..], &length.to_le_bytes(), data].concat();
+            let all = u32::try_from(chunks.len()).unwrap().to_le_bytes();
+            [&b"RIFF"[..], &all, &chunks].concat()
+        };
+        assert!(process(&with_profile(4, b"none")).is_ok());
+        assert_eq!(process(&with_profile(u32::MAX - 1, b"none")).unwrap_err(), Refused::Damaged);
+        // A JPEG with more parts of XMP than a decoder can sort in time.
+        let jpeg = encoded(&photo(20, 20).into(), ImageFormat::Jpeg);
+        let part = [&b"\xff\xe1\0\x4d"[..], b"http://ns.adobe.com/xmp/extension/\0", &[b'0'; 40]].concat();
+        let with_parts = |parts: usize| [&jpeg[..2], &part.repeat(parts), &jpeg[2..]].concat();
+        assert!(process(&with_parts(500)).is_ok());
+        assert_eq!(process(&with_parts(600)).unwrap_err(), Refused::Damaged);
+    }
+
+    #[test]
+    fn a_large_picture_with_transparency_keeps_its_colours_at_the_edges() {
+        let glass = RgbaImage::from_fn(5200, 400, |x, y| {
+            image::Rgba(if (x / 10 + y / 10) % 2 == 0 { [200, 30, 30, 255] } else { [0, 255, 0, 0] })
+        });
+        let deep = DynamicImage::ImageRgba8(glass.clone()).into_rgba16();
+        for picture in [DynamicImage::from(glass), deep.into()] {
+            let made = process(&encoded(&picture, ImageFormat::Png)).unwrap();
+            let back = image::load_from_memory(&made.large.bytes).unwrap().into_rgba8();
+            assert!(back.pixels().filter(|pixel| pixel[3] > 40).count() > 10_000);
+            for pixel in back.pixels().filter(|pixel| pixel[3] > 40) {
+                assert!(pixel[0] > 180 && pixel[1] < 60, "{pixel:?}");
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,18 @@
 
 use image::ImageFormat;
 
+/// Parts of extended XMP that a JPEG may have: they fill it with 32 MB. A decoder sorts all of them anew with every one.
+const MOST_PARTS: usize = 512;
+
+/// Whether its decoder is done with its head in no time.
+#[must_use]
+pub fn is_quick(upload: &[u8], format: ImageFormat) -> bool {
+    // Adobe's XMP specification, part 3, 1.1.3.1.
+    let name = b"http://ns.adobe.com/xmp/extension/\0";
+    let parts = upload.windows(name.len()).filter(|window| window == name);
+    format != ImageFormat::Jpeg || parts.take(MOST_PARTS + 1).count() <= MOST_PARTS
+}
+
 /// Whether nothing of the end is missing. What stands behind the end does not matter.
 #[must_use]
 pub fn is_whole(upload: &[u8], format: ImageFormat) -> bool {
@@ -45,8 +57,19 @@ fn png(file: &[u8]) -> Option<()> {
     }
 }
 
-/// The length in the head of the container (RFC 9649, 2.4).
+/// The length in the head of the container, and of the chunks for which a decoder makes room before it reads them
+/// (RFC 9649, 2.3 and 2.4).
 fn webp(file: &[u8]) -> Option<()> {
-    let length = u32::from_le_bytes(*file.get(4..8)?.first_chunk()?);
-    (file.len() >= usize::try_from(length).ok()?.checked_add(8)?).then_some(())
+    let length = |at: usize| Some(u32::from_le_bytes(*file.get(at..)?.first_chunk()?) as usize);
+    let mut at = 12;
+    while let Some(name) = file.get(at..at + 4)
+        && let Some(length) = length(at + 4)
+    {
+        let end = at.checked_add(8)?.checked_add(length)?;
+        if end > file.len() && [b"ICCP", b"EXIF", b"XMP "].iter().any(|known| *known == name) {
+            return None;
+        }
+        at = end.checked_add(length % 2)?;
+    }
+    (file.len() >= length(4)?.checked_add(8)?).then_some(())
 }

@@ -1,6 +1,6 @@
 //! A browser on the staff pages: it keeps cookies and says where its requests come from.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Mutex};
 
 use axum::http::{Method, header};
 use chrono::Utc;
@@ -24,6 +24,8 @@ pub const PASSWORD: &str = "Kamel tanzt auf Nebelhorn";
 /// Its cookies, and the service it is on.
 pub struct Browser<'a> {
     app: &'a TestApp,
+    /// Another process of the same service that it is on.
+    process: Option<SocketAddr>,
     jar: Mutex<BTreeMap<String, String>>,
 }
 
@@ -46,7 +48,7 @@ impl Member {
 impl TestApp {
     /// A browser without cookies.
     pub fn browser(&self) -> Browser<'_> {
-        Browser { app: self, jar: Mutex::default() }
+        Browser { app: self, process: None, jar: Mutex::default() }
     }
 
     /// Makes a member who can log in with [`PASSWORD`].
@@ -81,6 +83,12 @@ impl TestApp {
 }
 
 impl Browser<'_> {
+    /// On another process of the same service.
+    pub fn at(mut self, address: SocketAddr) -> Self {
+        self.process = Some(address);
+        self
+    }
+
     /// GET, as a German browser.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], "").await
@@ -104,7 +112,9 @@ impl Browser<'_> {
             headers.push(("cookie", &cookies));
         }
         headers.extend(more);
-        let answer = http::send(self.app.address, method, path, &headers, body.to_owned()).await;
+        let answer =
+            http::send(self.process.unwrap_or(self.app.address), method, path, &headers, body.to_owned())
+                .await;
         for line in answer.headers.get_all(header::SET_COOKIE) {
             let line = line.to_str().unwrap();
             let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
@@ -136,7 +146,7 @@ impl Browser<'_> {
             ("sec-fetch-site", "same-origin"),
             ("cookie", &self.cookies()),
         ];
-        http::send(self.app.address, Method::POST, path, &headers, body).await
+        http::send(self.process.unwrap_or(self.app.address), Method::POST, path, &headers, body).await
     }
 
     /// Sends address and password.

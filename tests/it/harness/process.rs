@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     TestApp,
     http::{self, Answer},
-    program::{Program, Running},
+    program::{Memory, Program, Running},
 };
 
 /// A running process; killed when it is dropped.
@@ -64,9 +64,9 @@ impl Process {
         self.address.expect("a process that serves")
     }
 
-    /// Bytes of memory that it held at most so far (Linux).
-    pub fn peak_memory(&self) -> u64 {
-        self.running.peak_memory()
+    /// Begins to measure how much memory it holds, where the system tells it.
+    pub fn memory(&self) -> Option<Memory> {
+        self.running.memory()
     }
 
     /// POST of a form to this process.

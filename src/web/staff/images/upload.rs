@@ -19,7 +19,10 @@ use sha2::{Digest, Sha256};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
-    app::images::process::{self, Processed, Refused},
+    app::images::{
+        memory,
+        process::{self, Processed, Refused},
+    },
     domain::image::{self, FileName, Image, ImageName, NewImage},
     web::{
         AppState,
@@ -37,19 +40,19 @@ use crate::{
 use super::{Typed, library};
 
 /// Bytes of a picture, at most, and how long it may take until its answer: time for slow lines.
-pub const UPLOAD: Takes = Takes::Upload { most: 15 * 1024 * 1024, within: Duration::from_mins(2) };
+pub const UPLOAD: Takes = Takes::Upload { most: memory::LONGEST_FILE, within: Duration::from_mins(2) };
 
 /// Room for uploads.
 pub struct Uploads {
     /// Those that are being received: each is held in memory.
     receiving: Semaphore,
-    /// Those that are being worked on: each may take what the decoder may.
+    /// Those that are being worked on: each may take [`memory::MOST`].
     working: Arc<Semaphore>,
 }
 
 impl Default for Uploads {
     fn default() -> Self {
-        Self { receiving: Semaphore::new(4), working: Arc::new(Semaphore::new(1)) }
+        Self { receiving: Semaphore::new(memory::RECEIVED), working: Arc::new(Semaphore::new(1)) }
     }
 }
 
