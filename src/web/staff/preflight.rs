@@ -8,6 +8,7 @@
 //! | [`dns`] | SPF, DKIM and DMARC of the sender's domain |
 //! | [`grounds`] | whether logos and pictures can be seen, light and dark |
 //! | [`recipients`] | how many people it goes to |
+//! | [`signature`] | whether the relay's signature was seen to cover what one click needs |
 //! | [`warnings`] | which warnings somebody has ticked |
 //!
 //! [`Surveyor::survey`] is all of it together; [`view`] is what `staff/findings.html` shows.
@@ -17,6 +18,7 @@ mod grounds;
 pub mod guard;
 pub mod links;
 mod recipients;
+mod signature;
 pub mod warnings;
 
 use axum::{extract::State, response::Response};
@@ -48,6 +50,7 @@ pub struct Surveyor {
     links: Links,
     dns: Dns,
     images: Store,
+    relay: String,
 }
 
 /// Why nothing could be looked at.
@@ -82,7 +85,14 @@ impl Surveyor {
             links: Links::new(),
             dns: Dns::new(config.dkim_selector.clone()),
             images: Store::new(&config.image_store),
+            relay: config.smtp.authority(),
         }
+    }
+
+    /// The relay that is set, as `host:port`.
+    #[must_use]
+    pub fn relay(&self) -> &str {
+        &self.relay
     }
 
     /// Everything wrong with an update, the worst first. Takes up to fifteen seconds, as long as others take to answer.
@@ -108,7 +118,11 @@ impl Surveyor {
         });
         let (mut found, targets) = looked.await.map_err(SurveyError::Busy)??;
         found.extend(recipients::check(&mut *pool.acquire().await?, update.id, Utc::now()).await?);
-        let domain = publication.content.sender_address().map(|address| address.parts().1.to_owned());
+        let sender = publication.content.sender_address();
+        let domain = sender.map(|address| address.parts().1.to_ascii_lowercase());
+        if let Some(domain) = &domain {
+            found.extend(signature::check(&mut *pool.acquire().await?, domain, &self.relay).await?);
+        }
         let dns = async {
             match &domain {
                 Some(domain) => self.dns.check(domain).await,
@@ -175,6 +189,7 @@ fn href(place: Place, update: UpdateId) -> Option<String> {
         Place::Link => "link",
         Place::Image => "image_alt",
         Place::Publication => return Some("/staff/publication".into()),
+        Place::Signature => return Some("/staff/signature".into()),
         Place::Templates | Place::Dns | Place::Recipients => return None,
     };
     Some(format!("/staff/updates/{update}#{field}"))
