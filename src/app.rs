@@ -10,6 +10,7 @@
 //! | [`control_mailing`] | pausing, resuming, cancelling, taking back, another time |
 //! | [`replace_text`] | a newer text for a mailing that has not begun |
 //! | [`retry_mailing`] | sending again what was rejected or is unknown |
+//! | [`read_signature`] | what the relay's signature covers, from a mail that arrived |
 //! | [`send_test`] | test mails |
 //! | [`move_mailings`] | what the service does about mailings by itself |
 //! | [`draft`] | an update as the mail it would be, and what the preflight says of it |
@@ -23,6 +24,7 @@ pub mod images;
 pub mod move_mailings;
 pub mod off_runtime;
 pub mod preflight;
+pub mod read_signature;
 pub mod replace_text;
 pub mod retry_mailing;
 pub mod send_mailing;

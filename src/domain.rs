@@ -27,6 +27,7 @@ pub mod restore;
 pub mod retention;
 pub mod secret_key;
 pub mod send_budget;
+pub mod signature_seen;
 pub mod signup;
 pub mod staff;
 pub mod subscriber;

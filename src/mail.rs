@@ -17,5 +17,6 @@ pub mod markdown;
 pub mod message;
 pub mod preflight;
 pub mod preheader;
+pub mod received;
 pub mod splice;
 pub mod templates;

@@ -8,6 +8,7 @@
 //! | [`dns`] | SPF, DKIM and DMARC of the sender's domain |
 //! | `grounds` | whether logos and pictures can be seen, light and dark |
 //! | [`recipients`] | how many people it goes to |
+//! | `signature` | whether the relay's signature was seen to cover what one click needs |
 //! | [`warnings`] | which warnings somebody has acknowledged |
 
 pub mod dns;
@@ -15,6 +16,7 @@ mod grounds;
 pub mod guard;
 pub mod links;
 pub mod recipients;
+mod signature;
 pub mod warnings;
 
 use chrono::{DateTime, Utc};
@@ -25,6 +27,7 @@ use crate::{
         App,
         images::store::Store,
         off_runtime::{Busy, off_runtime},
+        read_signature::sender_domain,
     },
     config::Config,
     domain::{
@@ -45,6 +48,7 @@ pub struct Preflight {
     links: Links,
     dns: Dns,
     images: Store,
+    relay: String,
 }
 
 /// Why nothing could be looked at.
@@ -69,7 +73,14 @@ impl Preflight {
             links: Links::new(),
             dns: Dns::new(config.dkim_selector.clone()),
             images: Store::new(&config.image_store),
+            relay: config.smtp.authority(),
         }
+    }
+
+    /// The relay that is set, as `host:port`.
+    #[must_use]
+    pub fn relay(&self) -> &str {
+        &self.relay
     }
 
     /// The mail of an update, and everything wrong with it but how many people it goes to (see [`recipients`]); the worst
@@ -93,7 +104,10 @@ impl Preflight {
             Ok::<_, ComposeError>((content, findings, preflight::targets(&update)))
         });
         let (content, mut findings, targets) = looked.await??;
-        let domain = publication.content.sender_address().map(|address| address.parts().1.to_owned());
+        let domain = sender_domain(Some(publication));
+        if let Some(domain) = &domain {
+            findings.extend(signature::check(&mut *pool.acquire().await?, domain, &self.relay).await?);
+        }
         let dns = async {
             match &domain {
                 Some(domain) => self.dns.check(domain).await,

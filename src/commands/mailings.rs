@@ -2,6 +2,7 @@
 
 mod check;
 mod retry;
+mod signature;
 mod watch;
 
 use std::path::PathBuf;
@@ -63,6 +64,16 @@ pub enum Mailings {
         /// Where to send it.
         #[arg(long, value_name = "ADDR")]
         to: String,
+        /// Print one JSON value.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell whether the relay's DKIM signature covers what unsubscribing with one click needs, from a mail that arrived.
+    /// The check before a mailing goes by it.
+    Signature {
+        /// The source of an update or test mail, saved from the mailbox in which it arrived; - for standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
         /// Print one JSON value.
         #[arg(long)]
         json: bool,
@@ -144,6 +155,7 @@ impl Mailings {
         match self {
             Mailings::Preview { update, out, json } => preview(&update, out, json).await,
             Mailings::Check { update, json } => check::check(&update, json).await,
+            Mailings::Signature { file, json } => signature::signature(&file, json).await,
             Mailings::Test { update, to, json } => test(&update, &to, json).await,
             Mailings::Trigger { update, at, yes, again, watch, json } => {
                 trigger(&update, at, Ask { yes, again }, watch, json).await

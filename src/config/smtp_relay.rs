@@ -66,6 +66,12 @@ pub enum SmtpRelayError {
 }
 
 impl SmtpRelay {
+    /// Which relay it is: `host:port`.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// Parses `smtp://user:pass@host:587?tls=required`, `smtps://host:465` or `smtp://127.0.0.1:25?tls=none`.
     ///
     /// # Errors

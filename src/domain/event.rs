@@ -20,6 +20,8 @@ pub const KEPT: Duration = Duration::days(90);
 pub enum Event {
     /// A test mail of an update was queued.
     TestQueued(UpdateId),
+    /// It was read from a mail that arrived what the relay's signature covers.
+    SignatureSeen,
     /// A mailing was ordered: to begin at once, or at a time to come.
     MailingOrdered(MailingId, UpdateId),
     /// A mailing that had not begun was given another time.
@@ -48,6 +50,7 @@ impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
             Event::TestQueued(_) => "test_queued",
+            Event::SignatureSeen => "signature_seen",
             Event::MailingOrdered(..) => "mailing_ordered",
             Event::MailingRescheduled(_) => "mailing_rescheduled",
             Event::MailingTextReplaced(_) => "mailing_text_replaced",
@@ -64,6 +67,7 @@ impl Event {
     fn ids(&self) -> Value {
         match self {
             Event::TestQueued(update) => json!({ "update": update }),
+            Event::SignatureSeen => json!({}),
             Event::MailingOrdered(mailing, update) => json!({ "mailing": mailing, "update": update }),
             Event::MailingRescheduled(mailing)
             | Event::MailingTextReplaced(mailing)

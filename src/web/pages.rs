@@ -47,6 +47,7 @@ const TEMPLATES: &[(&str, &str)] = built_in!(
     "staff/code.html",
     "staff/welcome.html",
     "staff/start.html",
+    "staff/signature.html",
     "staff/signups.html",
     "staff/account.html",
     "staff/second_factor.html",

@@ -19,6 +19,7 @@
 //! | `GET /staff/updates/{id}/preflight` | members | what is wrong with an update, before it is sent |
 //! | `/staff/subscribers…` | admins | finding subscribers, one of them, erasure, import, export |
 //! | `/staff/signups…` | members | signups that a limit holds; admins let their mails go or drop them |
+//! | `GET, POST /staff/signature` | staff | whether the relay's signature covers what unsubscribing with one click needs |
 //! | `GET, POST /staff/restore` | admins | mailings that are held because the database may be an older one |
 //! | `GET /staff/audit` | admins | what staff did |
 //!
@@ -56,6 +57,7 @@ mod report;
 mod restore;
 mod second_factor;
 mod sending;
+mod signature;
 mod signups;
 mod start;
 mod subscribers;
@@ -204,6 +206,7 @@ pub const ROUTES: &[Route] = &[
     route("/staff/signups/again", Access::Admin, || post(signups::send_again)),
     route("/staff/signups/drop", Access::Admin, || post(signups::drop_them)),
     route("/staff/restore", Access::Admin, || get(restore::show).post(restore::release)),
+    route("/staff/signature", Access::Member, || get(signature::show).post(signature::look)),
     route("/staff/audit", Access::Admin, || get(audit::show)),
     // Everything else: not there, for those who are logged in; a login for all others.
     route("/staff/{*rest}", Access::Member, || axum::routing::any(problems::not_found)),

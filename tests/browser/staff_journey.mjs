@@ -43,6 +43,10 @@ export async function* everyStaffPage(service, page, lang) {
   yield "start";
   await go("/nowhere");
   yield "no such page";
+  await go("/signature");
+  yield "signature";
+  await press(page, "main form button");
+  yield "signature with an error";
   await go("/people");
   yield "people";
   await page.fill("#name", "Jonas Wolf");

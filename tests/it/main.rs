@@ -75,6 +75,7 @@ mod staff_publication;
 mod staff_reauth;
 mod staff_second_factor;
 mod staff_sending;
+mod staff_signature;
 mod staff_start;
 mod staff_subscribers;
 mod staff_updates;

@@ -110,6 +110,8 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("POST", "/staff/signups/drop", [303, 403, 422]),
     ("GET", "/staff/restore", [303, 403, 200]),
     ("POST", "/staff/restore", [303, 403, 422]),
+    ("GET", "/staff/signature", [303, 200, 200]),
+    ("POST", "/staff/signature", [303, 422, 422]),
     ("GET", "/staff/audit", [303, 403, 200]),
     ("GET", "/staff/{*rest}", [303, 404, 404]),
     ("POST", "/staff/{*rest}", [303, 404, 404]),

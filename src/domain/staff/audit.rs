@@ -147,6 +147,8 @@ actions! {
     WaveDropped = "wave_dropped",
     /// Let mailings go on that were held because the database may be an older one.
     RestoreReleased = "restore_released",
+    /// Showed the head of a mail that arrived, so that its signature was looked at.
+    SignatureSeen = "signature_seen",
 }
 
 impl Action {

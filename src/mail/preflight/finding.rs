@@ -36,6 +36,8 @@ pub enum Place {
     Templates,
     /// The DNS of the sender's domain.
     Dns,
+    /// The relay's signature.
+    Signature,
     /// The people it goes to.
     Recipients,
 }
@@ -155,6 +157,12 @@ codes! {
     DmarcMissing = "dmarc_missing", Warning, Dns;
     /// The key at `name` is not there.
     DkimMissing = "dkim_missing", Warning, Dns;
+    /// The relay's signature in the name of the `domain` does not cover `headers`, which one click needs.
+    SignatureIncomplete = "signature_incomplete", Warning, Signature;
+    /// The receiver of a mail did not find the signature of the `domain` valid.
+    SignatureFailed = "signature_failed", Warning, Signature;
+    /// A mail arrived without a signature.
+    SignatureNone = "signature_none", Warning, Signature;
 
     /// The text of a link is a long address (`text`).
     LinkTextAddress = "link_text_address", Note, Body;
@@ -174,6 +182,10 @@ codes! {
     PictureDark = "picture_dark", Note, Image;
     /// Which DKIM key the relay signs with is not known.
     DkimUnknown = "dkim_unknown", Note, Dns;
+    /// Nobody has looked yet at what the relay's signature covers.
+    SignatureUnseen = "signature_unseen", Note, Signature;
+    /// The signature of the `domain` covers what it should; whether it is valid was not said.
+    SignatureUnproven = "signature_unproven", Note, Signature;
     /// The DNS of the `domain` could not be asked.
     DnsUnknown = "dns_unknown", Note, Dns;
     /// It is the first mailing: `now`.

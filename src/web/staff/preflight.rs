@@ -78,6 +78,7 @@ fn href(place: Place, update: UpdateId) -> Option<String> {
         Place::Link => "link",
         Place::Image => "image_alt",
         Place::Publication => return Some("/staff/publication".into()),
+        Place::Signature => return Some("/staff/signature".into()),
         Place::Templates | Place::Dns | Place::Recipients => return None,
     };
     Some(format!("/staff/updates/{update}#{field}"))

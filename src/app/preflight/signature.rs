@@ -1,0 +1,27 @@
+//! Whether the relay's signature covers what unsubscribing with one click needs, as far as somebody has shown the service a
+//! mail that arrived ([`crate::mail::received`]). Until then it is not known, and that is said.
+
+use sqlx::PgConnection;
+
+use crate::{
+    domain::signature_seen::{self, Verdict},
+    mail::preflight::{Code, Finding},
+};
+
+/// What was last seen for mails from `sender_domain` through `relay`; nothing when it was right.
+///
+/// # Errors
+/// When the database fails.
+pub async fn check(db: &mut PgConnection, sender_domain: &str, relay: &str) -> sqlx::Result<Option<Finding>> {
+    let Some(seen) = signature_seen::latest(db, sender_domain, relay).await? else {
+        return Ok(Some(Finding::new(Code::SignatureUnseen)));
+    };
+    let code = match seen.verdict {
+        Verdict::Right => return Ok(None),
+        Verdict::Unproven => Code::SignatureUnproven,
+        Verdict::Failed => Code::SignatureFailed,
+        Verdict::Incomplete => Code::SignatureIncomplete,
+        Verdict::Unsigned => Code::SignatureNone,
+    };
+    Ok(Some(Finding::new(code).with("domain", seen.signing_domain).with("headers", seen.missing)))
+}

@@ -1,0 +1,369 @@
+//! The head of a mail of ours that arrived, as somebody copied it from a mail program: which headers its DKIM signatures
+//! cover (RFC 6376), and what the receiver says of them (RFC 8601).
+//!
+//! No signature is verified here: the receiver has done that, and says so in `Authentication-Results`. What the head does
+//! not say is not claimed.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::signature_seen::{Seen, Verdict};
+
+/// The headers that a signature has to cover, so that unsubscribing with one click counts (RFC 8058 §4).
+const NEEDED: [&str; 2] = ["List-Unsubscribe", "List-Unsubscribe-Post"];
+
+/// Bytes that are looked at. Heads have some thousand; mail servers take no more than some hundred thousand.
+const MOST: usize = 256 * 1024;
+
+/// Why a text says nothing about the signature. The way out: the whole source of a test mail that has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// It has not the headers of an update or a test mail.
+    #[error(
+        "no head of an update or test mail is in it: List-Unsubscribe-Post, List-Id, From or Date is missing"
+    )]
+    NoHead,
+    /// The mail is another list's.
+    #[error("it is a mail of another newsletter")]
+    NotOurs,
+    /// The mail is from another sender than mails have now.
+    #[error("it is from another sender than mails have now")]
+    OtherSender,
+    /// No server has taken it yet.
+    #[error("it has not arrived anywhere: no Received is in it")]
+    NotReceived,
+    /// Its date lies in the future.
+    #[error("its Date lies in the future")]
+    Future,
+}
+
+/// What the head of a mail of the list `list_id`, from `sender_domain`, says.
+///
+/// `text` is the mail or its head, as copied: text before the head and other line ends do no harm.
+///
+/// # Errors
+/// [`Unusable`]; then nothing is known.
+pub fn look(text: &str, list_id: &str, sender_domain: &str, now: DateTime<Utc>) -> Result<Seen, Unusable> {
+    let head = Head::find(text).ok_or(Unusable::NoHead)?;
+    let own_list = format!("<{list_id}>");
+    let (Some(list), Some(from), Some(date)) = (head.one("list-id"), head.one("from"), head.one("date"))
+    else {
+        return Err(Unusable::NoHead);
+    };
+    if !list.ends_with(&own_list) {
+        return Err(Unusable::NotOurs);
+    }
+    let domain = from.trim_end_matches('>').rsplit('@').next().unwrap_or_default();
+    if !domain.eq_ignore_ascii_case(sender_domain) {
+        return Err(Unusable::OtherSender);
+    }
+    if head.one("received").is_none() {
+        return Err(Unusable::NotReceived);
+    }
+    let mail_dated = DateTime::parse_from_rfc2822(date).map_err(|_| Unusable::NoHead)?.to_utc();
+    if mail_dated > now + TimeDelta::hours(1) {
+        return Err(Unusable::Future);
+    }
+    let results: Vec<Checked> = head.all("authentication-results").flat_map(checked).collect();
+    let signatures = head.all("dkim-signature").filter_map(Signature::parse);
+    let seen = signatures.map(|signature| signature.seen(&results, mail_dated));
+    Ok(seen.max_by_key(|seen| seen.verdict).unwrap_or_else(|| Seen {
+        verdict: Verdict::Unsigned,
+        signing_domain: String::new(),
+        selector: String::new(),
+        missing: NEEDED.join(", "),
+        mail_dated,
+    }))
+}
+
+/// Headers in their order, unfolded, their names in lower case.
+struct Head(Vec<(String, String)>);
+
+impl Head {
+    /// The first block of lines in which `List-Unsubscribe-Post` stands. Pages that show the source have other text above.
+    fn find(text: &str) -> Option<Self> {
+        let mut end = text.len().min(MOST);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let mut headers: Vec<(String, String)> = Vec::new();
+        for line in text[..end].lines().chain([""]) {
+            if line.trim().is_empty() {
+                if headers.iter().any(|(name, _)| name == "list-unsubscribe-post") {
+                    return Some(Self(headers));
+                }
+                headers.clear();
+            } else if line.starts_with([' ', '\t']) {
+                if let Some((_, value)) = headers.last_mut() {
+                    value.push(' ');
+                    value.push_str(line.trim());
+                }
+            } else if let Some((name, value)) = line.split_once(':') {
+                headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+            }
+        }
+        None
+    }
+
+    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn one(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A `DKIM-Signature` (RFC 6376 §3.5), as far as it is of interest.
+struct Signature {
+    domain: String,
+    selector: String,
+    /// The beginning of the signature itself, by which a receiver may name it.
+    bytes: String,
+    /// The headers of [`NEEDED`] that it does not cover.
+    missing: Vec<&'static str>,
+}
+
+impl Signature {
+    /// Nothing when it is none that a receiver would take for one.
+    fn parse(value: &str) -> Option<Self> {
+        let mut tags = HashMap::new();
+        for tag in value.split(';').filter(|tag| !tag.trim().is_empty()) {
+            let (name, value) = tag.split_once('=')?;
+            let value: String = value.chars().filter(|c| !c.is_whitespace()).collect();
+            // RFC 6376 §3.2: a tag that stands twice makes the whole of it invalid.
+            if tags.insert(name.trim(), value).is_some() {
+                return None;
+            }
+        }
+        let name = |tag: &str| {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            let name = tags.get(tag)?.to_ascii_lowercase();
+            (!name.is_empty() && name.len() <= 253 && name.chars().all(is_plain)).then_some(name)
+        };
+        let covered = tags.get("h")?.to_ascii_lowercase();
+        let covers = |header: &str| covered.split(':').any(|one| one.eq_ignore_ascii_case(header));
+        Some(Self {
+            domain: name("d")?,
+            selector: name("s")?,
+            bytes: tags.get("b").cloned().unwrap_or_default(),
+            missing: NEEDED.into_iter().filter(|header| !covers(header)).collect(),
+        })
+    }
+
+    fn seen(self, results: &[Checked], mail_dated: DateTime<Utc>) -> Seen {
+        let mut about = results.iter().filter(|result| result.is_about(&self)).peekable();
+        let is_checked = about.peek().is_some();
+        let verdict = match (self.missing.is_empty(), about.any(|result| result.is_valid)) {
+            (false, _) => Verdict::Incomplete,
+            (true, true) => Verdict::Right,
+            (true, false) if is_checked => Verdict::Failed,
+            (true, false) => Verdict::Unproven,
+        };
+        Seen {
+            verdict,
+            signing_domain: self.domain,
+            selector: self.selector,
+            missing: self.missing.join(", "),
+            mail_dated,
+        }
+    }
+}
+
+/// What a receiver found out about a signature (RFC 8601 §2.7.1).
+struct Checked {
+    is_valid: bool,
+    domain: String,
+    selector: Option<String>,
+    bytes: Option<String>,
+}
+
+impl Checked {
+    fn is_about(&self, signature: &Signature) -> bool {
+        // `header.i` may name a domain below the one that signs.
+        let domain =
+            self.domain == signature.domain || self.domain.ends_with(&format!(".{}", signature.domain));
+        let selector = self.selector.as_ref().is_none_or(|selector| *selector == signature.selector);
+        domain
+            && selector
+            && self.bytes.as_ref().is_none_or(|bytes| signature.bytes.starts_with(bytes.as_str()))
+    }
+}
+
+/// The results of DKIM in an `Authentication-Results`. One that could not be checked just then says nothing.
+fn checked(value: &str) -> Vec<Checked> {
+    let value = without_comments(value);
+    let results = value.split(';').filter_map(|result| {
+        let mut words = result.split_whitespace();
+        let verdict = words.next()?.to_ascii_lowercase();
+        let verdict = verdict.strip_prefix("dkim=")?;
+        if matches!(verdict, "none" | "temperror") {
+            return None;
+        }
+        let property = |name: &str| {
+            let mut words = result.split_whitespace();
+            words.find_map(|word| word.strip_prefix(name)).map(|value| value.trim_matches('"').to_owned())
+        };
+        let domain = property("header.d=").or_else(|| {
+            property("header.i=").map(|identity| identity.rsplit('@').next().unwrap_or_default().to_owned())
+        })?;
+        Some(Checked {
+            is_valid: verdict == "pass",
+            domain: domain.to_ascii_lowercase(),
+            selector: property("header.s=").map(|selector| selector.to_ascii_lowercase()),
+            bytes: property("header.b="),
+        })
+    });
+    results.collect()
+}
+
+/// A header's value without what stands in brackets (RFC 5322 §3.2.2).
+fn without_comments(value: &str) -> String {
+    let mut depth = 0_usize;
+    let kept = value.chars().filter(|c| {
+        match c {
+            '(' => depth += 1,
+            ')' if depth > 0 => {
+                depth -= 1;
+                return false;
+            }
+            _ => {}
+        }
+        depth == 0
+    });
+    kept.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "rundbrief.brief.example.org";
+
+    fn now() -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339("2026-12-16T10:00:00Z").unwrap().to_utc()
+    }
+
+    /// A head as a receiver shows it, with these lines above those of ours.
+    fn head(above: &str) -> String {
+        format!(
+            "Delivered-To: maria@example.net\r\nReceived: by mx.example.net; Wed, 16 Dec 2026 09:00:02 +0000\r\n{above}\
+             Date: Wed, 16 Dec 2026 09:00:00 +0000\r\nFrom: Rundbrief <brief@example.org>\r\n\
+             List-Id: Rundbrief <{LIST}>\r\nList-Unsubscribe: <https://brief.example.org/unsubscribe/a>\r\n\
+             List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\nSubject: [Test] A\r\n\r\nDKIM-Signature: in the text\r\n"
+        )
+    }
+
+    fn seen(above: &str) -> Seen {
+        look(&head(above), LIST, "example.org", now()).unwrap()
+    }
+
+    fn verdict(above: &str) -> Verdict {
+        seen(above).verdict
+    }
+
+    /// A signature that covers these besides what all cover.
+    fn signature(domain: &str, covered: &str) -> String {
+        format!(
+            "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d={domain}; s=sel1;\r\n\tt=1700000000; bh=AA==;\r\n\
+             \th=From:To:Date:Subject:List-Id:\r\n\t {covered};\r\n\tb=Q2Fm\r\n\t ZSs=\r\n"
+        )
+    }
+
+    const BOTH: &str = "List-Unsubscribe:list-unsubscribe-post";
+    const PASS: &str = "Authentication-Results: mx.example.net;\r\n       dkim=pass (2048-bit key; d=x) header.i=@example.org header.s=sel1 header.b=Q2Fm;\r\n spf=pass\r\n";
+
+    #[test]
+    fn what_opendkim_signs_by_default_leaves_out_the_header_that_one_click_needs() {
+        let default = seen(&signature("example.org", "List-Help:List-Unsubscribe"));
+        assert_eq!(
+            (default.verdict, default.missing.as_str()),
+            (Verdict::Incomplete, "List-Unsubscribe-Post")
+        );
+        assert_eq!((default.signing_domain.as_str(), default.selector.as_str()), ("example.org", "sel1"));
+        // A receiver that finds it valid does not make it cover more.
+        assert_eq!(
+            verdict(&(PASS.to_owned() + &signature("example.org", "List-Unsubscribe"))),
+            Verdict::Incomplete
+        );
+        let neither = seen(&signature("example.org", "Message-ID"));
+        assert_eq!(neither.missing, "List-Unsubscribe, List-Unsubscribe-Post");
+    }
+
+    #[test]
+    fn it_is_right_where_the_receiver_says_so_and_else_not_claimed() {
+        let signed = signature("example.org", BOTH);
+        assert_eq!(verdict(&signed), Verdict::Unproven);
+        assert_eq!(verdict(&(PASS.to_owned() + &signed)), Verdict::Right);
+        for (result, expected) in [
+            ("dkim=fail header.d=example.org", Verdict::Failed),
+            ("dkim=permerror header.d=example.org header.s=sel1", Verdict::Failed),
+            ("dkim=temperror header.d=example.org", Verdict::Unproven),
+            ("dkim=none", Verdict::Unproven),
+            ("dkim=pass header.d=example.com", Verdict::Unproven),
+            ("dkim=pass header.d=notexample.org", Verdict::Unproven),
+            ("dkim=pass header.d=example.org header.s=other", Verdict::Unproven),
+            ("dkim=pass header.d=example.org header.b=ZZZZ", Verdict::Unproven),
+            ("(dkim=pass header.d=example.org) spf=pass", Verdict::Unproven),
+            ("dkim=fail header.d=example.org; dkim=pass header.d=example.org", Verdict::Right),
+            ("dkim=pass header.i=brief@news.example.org", Verdict::Right),
+        ] {
+            let above = format!("Authentication-Results: mx; {result}\r\n{signed}");
+            assert_eq!(verdict(&above), expected, "{result}");
+        }
+    }
+
+    #[test]
+    fn of_several_signatures_the_best_counts() {
+        let relay = signature("relay.example", "Message-ID");
+        let above = PASS.to_owned() + &relay + &signature("example.org", BOTH) + &relay;
+        let seen = seen(&above);
+        assert_eq!((seen.verdict, seen.signing_domain.as_str()), (Verdict::Right, "example.org"));
+    }
+
+    #[test]
+    fn what_is_no_signature_does_not_count_as_one() {
+        assert_eq!(verdict(""), Verdict::Unsigned);
+        for broken in [
+            "DKIM-Signature: nonsense\r\n",
+            "DKIM-Signature: d=example.org; s=a\r\n",
+            "DKIM-Signature: d=example.org; d=example.com; s=a; h=List-Unsubscribe:List-Unsubscribe-Post\r\n",
+            "DKIM-Signature: d=<b>; s=a; h=List-Unsubscribe:List-Unsubscribe-Post\r\n",
+        ] {
+            assert_eq!(verdict(broken), Verdict::Unsigned, "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_page_around_the_head_and_other_line_ends_do_no_harm() {
+        let right = head(&(PASS.to_owned() + &signature("example.org", BOTH)));
+        for text in [
+            right.replace("\r\n", "\n"),
+            format!("Original message\n\nMessage ID\t<a@example.org>\nDKIM: 'PASS'\n\n{right}"),
+            format!("From maria@example.net Wed Dec 16 09:00:02 2026\n{right}"),
+            format!("\u{feff}{right}"),
+        ] {
+            assert_eq!(look(&text, LIST, "Example.ORG", now()).unwrap().verdict, Verdict::Right, "{text}");
+        }
+    }
+
+    #[test]
+    fn from_anything_else_nothing_is_concluded() {
+        let right = head(&signature("example.org", BOTH));
+        let tried = |text: &str| look(text, LIST, "example.org", now()).unwrap_err();
+        assert_eq!(tried(""), Unusable::NoHead);
+        assert_eq!(tried("Hallo\n\nWelt"), Unusable::NoHead);
+        assert_eq!(tried(&right.replace("List-Unsubscribe-Post", "X")), Unusable::NoHead);
+        assert_eq!(tried(&right.replace("Date: Wed", "Date: Foo")), Unusable::NoHead);
+        assert_eq!(tried(&right.replace(LIST, "other.example.org")), Unusable::NotOurs);
+        assert_eq!(tried(&right.replace("brief@example.org", "brief@example.com")), Unusable::OtherSender);
+        assert_eq!(tried(&right.replace("Received:", "X:")), Unusable::NotReceived);
+        assert_eq!(
+            tried(&right.replace("Date: Wed, 16 Dec 2026", "Date: Thu, 17 Dec 2026")),
+            Unusable::Future
+        );
+        assert_eq!(tried(&"List-Unsubscribe-Post:a\n ".repeat(200_000)), Unusable::NoHead);
+        assert_eq!(tried(&"ü".repeat(200_000)), Unusable::NoHead);
+    }
+}
