@@ -44,6 +44,7 @@ mod pace;
 mod pages;
 mod problem;
 pub mod proof;
+mod request;
 mod samples;
 mod server;
 pub mod staff;
@@ -200,6 +201,6 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(middleware::from_fn_with_state(state.clone(), problem::pages))
         .layer(middleware::from_fn_with_state(state.clone(), headers::add))
-        .layer(middleware::from_fn(headers::log))
+        .layer(middleware::from_fn(request::trace))
         .with_state(state)
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tracing::Span;
 
 use super::problem::Problem;
 
@@ -26,9 +27,11 @@ pub async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 's
     let _turn = IN_ALL.try_acquire().map_err(|_| Problem::Busy)?;
     let place = timeout(WITHIN, PLACES.acquire()).await.map_err(|_| Problem::Busy)?;
     let place = place.map_err(|closed| Problem::internal(&closed))?;
+    // A panic in there is logged in the span of its request.
+    let span = Span::current();
     let done = spawn_blocking(move || {
         let _place = place;
-        work()
+        span.in_scope(work)
     });
     timeout(WITHIN, done).await.map_err(|_| Problem::Busy)?.map_err(|error| Problem::internal(&error))
 }

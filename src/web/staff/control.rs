@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use tracing::Instrument;
 
 use crate::{
     domain::{
@@ -254,7 +255,7 @@ pub async fn retry(
     };
     drop(db);
     // Nobody's patience decides how many are sent again: it goes on when the browser goes away.
-    let work = tokio::spawn(put_back(state, member, mailing, what, count));
+    let work = tokio::spawn(put_back(state, member, mailing, what, count).in_current_span());
     match work.await {
         Ok(Ok(0)) => Ok(done(&page, "nothing_to_retry")),
         Ok(Ok(_)) => Ok(done(&page, "retried")),
