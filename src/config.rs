@@ -39,6 +39,8 @@ pub struct Config {
     pub database_connections: u32,
     /// Where to listen for HTTP (`LISTEN_ADDR`); `serve` has a default, [`DEFAULT_LISTEN_ADDR`].
     pub listen_addr: Option<SocketAddr>,
+    /// Where to listen for Prometheus (`METRICS_ADDR`); nowhere by default.
+    pub metrics_addr: Option<SocketAddr>,
     /// Keys for tokens and suppressions (`SECRET_KEY`); the first signs, all of them verify.
     pub secret_keys: SecretKeys,
     /// The relay that takes our mail (`SMTP_URL`).
@@ -208,6 +210,17 @@ impl Config {
             SocketAddr::from_str(text)
                 .map_err(|_| "must be an IP address and a port such as 127.0.0.1:8080".to_owned())
         });
+        let metrics_addr = optional(source, &mut problems, "METRICS_ADDR", |text| {
+            let address = SocketAddr::from_str(text)
+                .map_err(|_| "must be an IP address and a port such as 127.0.0.1:9464".to_owned())?;
+            // Everybody reaches the pages, through the proxy in front.
+            if address.port() == listen_addr.unwrap_or(DEFAULT_LISTEN_ADDR).port() && address.port() != 0 {
+                return Err(
+                    "must have another port than LISTEN_ADDR: metrics are not for everybody".to_owned()
+                );
+            }
+            Ok(address)
+        });
         let database_connections =
             optional(source, &mut problems, "DATABASE_CONNECTIONS", |text| number(text, 5, 1000));
         let smtp_connections =
@@ -275,6 +288,7 @@ impl Config {
             database_connections: database_connections.unwrap_or(DatabaseUrl::CONNECTIONS),
             public_url,
             listen_addr,
+            metrics_addr,
             secret_keys,
             smtp,
             smtp_connections: smtp_connections.unwrap_or(8),

@@ -26,6 +26,7 @@ pub mod retention;
 pub mod secret_key;
 pub mod send_budget;
 pub mod signup;
+pub mod snapshot;
 pub mod staff;
 pub mod subscriber;
 pub mod suppression;

@@ -36,6 +36,7 @@ pub mod health;
 pub mod images;
 mod link;
 mod manage;
+mod metrics;
 mod off_runtime;
 mod one_long_part;
 mod origin;
@@ -77,6 +78,7 @@ use self::{
 };
 
 pub use self::{
+    metrics::HttpMetrics,
     pages::{PageError, Pages},
     server::serve,
 };
@@ -127,6 +129,8 @@ pub struct Inner {
     pub surveyor: Surveyor,
     /// How the service is.
     pub monitor: health::Monitor,
+    /// What is counted of requests.
+    pub metrics: Arc<HttpMetrics>,
 }
 
 impl std::ops::Deref for AppState {
@@ -142,7 +146,12 @@ impl AppState {
     ///
     /// # Errors
     /// [`PageError`] when a built-in page or text is broken.
-    pub fn new(pool: PgPool, config: &Config, composer: Composer) -> Result<Self, PageError> {
+    pub fn new(
+        pool: PgPool,
+        config: &Config,
+        composer: Composer,
+        metrics: Arc<HttpMetrics>,
+    ) -> Result<Self, PageError> {
         Ok(Self(Arc::new(Inner {
             monitor: health::Monitor::new(pool.clone()),
             pool,
@@ -164,6 +173,7 @@ impl AppState {
             images: Store::new(&config.image_store),
             uploads: Uploads::default(),
             surveyor: Surveyor::new(config),
+            metrics,
         })))
     }
 }
@@ -201,6 +211,6 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(middleware::from_fn_with_state(state.clone(), problem::pages))
         .layer(middleware::from_fn_with_state(state.clone(), headers::add))
-        .layer(middleware::from_fn(request::trace))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state.metrics), request::trace))
         .with_state(state)
 }

@@ -1,4 +1,4 @@
-//! What goes with every request: its id, its span, its line in the log.
+//! What goes with every request: its id, its span, its line in the log, its count.
 //!
 //! The id comes from `X-Request-Id` when a proxy in front has given one, so that its log and ours speak of the same request.
 //! It stands in the answer, on every error page and, as a field of the span, in every log line of the request.
@@ -6,12 +6,14 @@
 use std::{sync::Arc, time::Instant};
 
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue},
     middleware::Next,
     response::Response,
 };
 use tracing::{Instrument, field::Empty};
+
+use super::metrics::HttpMetrics;
 
 /// The header that carries the id, in and out.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -60,8 +62,24 @@ fn is_sane(id: &str) -> bool {
         && id.bytes().all(|byte| is_word(byte) || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-/// Gives the request its id and its span, and logs it by its route, never by its path: paths hold tokens.
-pub async fn trace(mut request: Request, next: Next) -> Response {
+/// A request that is being answered. Also where its client goes away before the answer.
+struct InFlight<'a>(&'a HttpMetrics);
+
+impl<'a> InFlight<'a> {
+    fn begin(metrics: &'a HttpMetrics) -> Self {
+        metrics.in_flight.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.dec();
+    }
+}
+
+/// Gives the request its id and its span, counts and logs it by its route, never by its path: paths hold tokens.
+pub async fn trace(State(metrics): State<Arc<HttpMetrics>>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = RequestId::of(request.headers());
     let matched = request.extensions().get::<MatchedPath>().cloned();
@@ -70,11 +88,15 @@ pub async fn trace(mut request: Request, next: Next) -> Response {
     let span = tracing::error_span!(
         "request", request_id = id.as_str(), method = %request.method(), route, status = Empty, milliseconds = Empty
     );
+    let method = request.method().clone();
     request.extensions_mut().insert(id.clone());
+    let _in_flight = InFlight::begin(&metrics);
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status().as_u16();
+    let took = begun.elapsed();
+    metrics.answered(&method, route, status, took);
     // Of 64 bits, which logs in JSON write as a number.
-    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::info!(status, milliseconds, "request"));
     span.record("status", status);
     span.record("milliseconds", milliseconds);
