@@ -78,11 +78,20 @@ lint-tools: ## install the tools that the checks need
 	@scripts/setup lint
 
 .PHONY: lint
-lint: lint-tools ## check format, clippy, .sqlx and dependencies
+lint: lint-tools ## check format, clippy, .sqlx, alerts and dependencies
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	scripts/sqlx-prepare --check
+	@$(MAKE) --no-print-directory alerts
 	@$(MAKE) --no-print-directory deny
+
+.PHONY: alerts
+alerts: ## check the alerts of docs/operations, and when they fire, with Prometheus's promtool
+	@if promtool=$$(scripts/promtool); then \
+		"$$promtool" check rules docs/operations/alerts.yml && "$$promtool" test rules tests/operations/alerts.test.yml; \
+	else \
+		echo 'alerts: NOT checked, for want of promtool'; \
+	fi
 
 .PHONY: fmt
 fmt: ## format the code

@@ -43,6 +43,7 @@ mod mail_templates;
 mod mails;
 mod mails_on_the_wire;
 mod metrics;
+mod metrics_docs;
 mod migration_batches;
 mod migration_mailboxes;
 mod migration_planned;
