@@ -206,20 +206,9 @@ impl Config {
         let smtp = required(source, &mut problems, "SMTP_URL", |text| {
             SmtpRelay::parse(text).map_err(|error| error.to_string())
         });
-        let listen_addr = optional(source, &mut problems, "LISTEN_ADDR", |text| {
-            SocketAddr::from_str(text)
-                .map_err(|_| "must be an IP address and a port such as 127.0.0.1:8080".to_owned())
-        });
+        let listen_addr = optional(source, &mut problems, "LISTEN_ADDR", parse_listen_addr);
         let metrics_addr = optional(source, &mut problems, "METRICS_ADDR", |text| {
-            let address = SocketAddr::from_str(text)
-                .map_err(|_| "must be an IP address and a port such as 127.0.0.1:9464".to_owned())?;
-            // Everybody reaches the pages, through the proxy in front.
-            if address.port() == listen_addr.unwrap_or(DEFAULT_LISTEN_ADDR).port() && address.port() != 0 {
-                return Err(
-                    "must have another port than LISTEN_ADDR: metrics are not for everybody".to_owned()
-                );
-            }
-            Ok(address)
+            parse_metrics_addr(text, listen_addr.unwrap_or(DEFAULT_LISTEN_ADDR))
         });
         let database_connections =
             optional(source, &mut problems, "DATABASE_CONNECTIONS", |text| number(text, 5, 1000));
@@ -411,6 +400,21 @@ fn optional<T>(
 
 fn parse_database_url(text: &str) -> Result<String, String> {
     DatabaseUrl::parse(text).map(|_| text.to_owned())
+}
+
+fn parse_listen_addr(text: &str) -> Result<SocketAddr, String> {
+    SocketAddr::from_str(text)
+        .map_err(|_| "must be an IP address and a port such as 127.0.0.1:8080".to_owned())
+}
+
+/// Not where everybody reaches the pages, through the proxy in front.
+fn parse_metrics_addr(text: &str, pages: SocketAddr) -> Result<SocketAddr, String> {
+    let address = SocketAddr::from_str(text)
+        .map_err(|_| "must be an IP address and a port such as 127.0.0.1:9464".to_owned())?;
+    if address.port() == pages.port() && address.port() != 0 {
+        return Err("must have another port than LISTEN_ADDR: metrics are not for everybody".to_owned());
+    }
+    Ok(address)
 }
 
 /// A name as RFC 2919 §2 has it: words and a domain that is the owner's, with dots between them.

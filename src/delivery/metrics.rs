@@ -270,6 +270,7 @@ impl SendingMetrics {
     }
 
     /// A connection is open for as long as this lives.
+    #[must_use]
     pub fn connection(&self) -> OpenConnection {
         self.connections.inc();
         OpenConnection(self.connections.clone())

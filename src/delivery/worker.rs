@@ -122,17 +122,20 @@ impl Worker {
             }
             .await;
             match signed_on {
-                Ok(id) => match Box::pin(self.work(id, stopping.clone(), turns)).await {
-                    Ended::Stopped => return,
-                    Ended::Fenced => {
-                        self.metrics.fenced.inc();
-                        tracing::warn!(
-                            worker = id.0,
-                            "the worker cannot be sure of its claims; beginning anew"
-                        );
-                        sleep(Duration::from_secs(1)).await;
+                Ok(id) => {
+                    let run = self.work(id, stopping.clone(), turns).instrument(spans::worker(id));
+                    match Box::pin(run).await {
+                        Ended::Stopped => return,
+                        Ended::Fenced => {
+                            self.metrics.fenced.inc();
+                            tracing::warn!(
+                                worker = id.0,
+                                "the worker cannot be sure of its claims; beginning anew"
+                            );
+                            sleep(Duration::from_secs(1)).await;
+                        }
                     }
-                },
+                }
                 Err(error) => {
                     tracing::error!(%error, "the worker cannot reach the database; trying again");
                     let _ = timeout(Duration::from_secs(2), stopping.wait_for(|stopping| *stopping)).await;
@@ -141,17 +144,7 @@ impl Worker {
         }
     }
 
-    /// One run, in a span of its own.
     async fn work(
-        &self,
-        id: WorkerId,
-        stopping: watch::Receiver<bool>,
-        turns: watch::Receiver<u64>,
-    ) -> Ended {
-        self.work_in_span(id, stopping, turns).instrument(spans::worker(id)).await
-    }
-
-    async fn work_in_span(
         &self,
         id: WorkerId,
         mut stopping: watch::Receiver<bool>,

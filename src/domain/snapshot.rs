@@ -44,7 +44,8 @@ pub const RELAY: [&str; 6] = ["ok", "untried", "unreachable", "login", "sender",
 pub const COUNTED: i64 = 20_000;
 
 impl Snapshot {
-    /// Reads it.
+    /// Reads it, by index. With a mailing to a million under way and sixty thousand signups held, most of the time goes into
+    /// looking at [`COUNTED`] of those one by one: 80 ms; without them it takes 15 ms.
     ///
     /// # Errors
     /// When the database fails.
@@ -142,7 +143,7 @@ impl Snapshot {
     /// each connection.
     async fn read_batches(&mut self, db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
         let rows = sqlx::query!(
-            r#"select case when m.state = 'paused' or mailings_are_held() then 'paused'
+            r#"select case when m.state = 'paused' or (select mailings_are_held()) then 'paused'
                            when m.state = 'preparing' or b.due_at > $1 then 'later'
                            else 'due' end as "waits!",
                  sum(b.size)::bigint as "count!"

@@ -242,7 +242,7 @@ fn tell(registry: &mut Registry, snapshot: &Snapshot) {
     registry.register("workers_stuck", "Workers that cannot read the queue", stuck);
 }
 
-fn sum<T: PartialEq>(counts: &[(T, i64)], of: T) -> i64 {
+fn sum<T: PartialEq + Copy>(counts: &[(T, i64)], of: T) -> i64 {
     counts.iter().filter(|(known, _)| *known == of).map(|(_, count)| count).sum()
 }
 

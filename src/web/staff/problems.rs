@@ -151,13 +151,10 @@ async fn dressed(state: &AppState, asked: &axum::http::request::Parts, response:
     let taken = if let StaffProblem::Common(problem) = &problem { problem.taken() } else { "" };
     let message = text("message").replace("{types}", taken);
     let own = json!({ "problem": { "title": text("title"), "message": message, "reference": reference } });
-    let mut answer = match page.answer(problem.status(), "staff/problem.html", &own) {
-        Ok(answer) => answer,
-        Err(_) => {
-            let said = format!("{}\n\n{}\n\n{reference}\n", text("title"), text("message"));
-            (problem.status(), said).into_response()
-        }
-    };
+    let bare = || format!("{}\n\n{}\n\n{reference}\n", text("title"), text("message"));
+    let mut answer = page
+        .answer(problem.status(), "staff/problem.html", &own)
+        .unwrap_or_else(|_| (problem.status(), bare()).into_response());
     if !taken.is_empty() {
         answer.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(taken));
     }
