@@ -165,6 +165,7 @@ async fn a_relay_that_is_away_opens_the_circuit_breaker_and_pauses_mailings_by_r
     let id = app.trigger().await;
     app.sign_up("anna@example.org").await;
     app.wait_for_metric("rundbrief_smtp_circuit_breaker_open{problem=\"unreachable\"}", 1.0).await;
+    app.wait_for_state(id, MailingState::Sending).await;
     let metrics = app.wait_for_metric("rundbrief_smtp_connections", 0.0).await;
     assert!(metrics.get("rundbrief_smtp_connections_tried_total{result=\"failed\"}").unwrap() > 0.0);
     sqlx::query("update mailings set state = 'paused', pause_kind = 'unreachable', pause_reason = 'x', paused_at = now() where id = $1 and state = 'sending'")
