@@ -86,12 +86,8 @@ lint: lint-tools ## check format, clippy, .sqlx, alerts and dependencies
 	@$(MAKE) --no-print-directory deny
 
 .PHONY: alerts
-alerts: ## check the alerts of docs/operations, and when they fire, with Prometheus's promtool
-	@if promtool=$$(scripts/promtool); then \
-		"$$promtool" check rules docs/operations/alerts.yml && "$$promtool" test rules tests/operations/alerts.test.yml; \
-	else \
-		echo 'alerts: NOT checked, for want of promtool'; \
-	fi
+alerts: ## check the alerts and the dashboard of docs/operations with Prometheus's promtool
+	@scripts/check-alerts
 
 .PHONY: fmt
 fmt: ## format the code
