@@ -87,11 +87,16 @@ lint-tools: ## install the tools that the checks need
 	@scripts/setup lint
 
 .PHONY: lint
-lint: lint-tools ## check format, clippy, .sqlx and dependencies
+lint: lint-tools ## check format, clippy, .sqlx, alerts and dependencies
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	scripts/sqlx-prepare --check
+	@$(MAKE) --no-print-directory alerts
 	@$(MAKE) --no-print-directory deny
+
+.PHONY: alerts
+alerts: ## check the alerts and the dashboard of docs/operations with Prometheus's promtool
+	@scripts/check-alerts
 
 .PHONY: fmt
 fmt: ## format the code

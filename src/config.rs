@@ -39,6 +39,8 @@ pub struct Config {
     pub database_connections: u32,
     /// Where to listen for HTTP (`LISTEN_ADDR`); `serve` has a default, [`DEFAULT_LISTEN_ADDR`].
     pub listen_addr: Option<SocketAddr>,
+    /// Where to listen for Prometheus (`METRICS_ADDR`); nowhere by default.
+    pub metrics_addr: Option<SocketAddr>,
     /// Keys for tokens and suppressions (`SECRET_KEY`); the first signs, all of them verify.
     pub secret_keys: SecretKeys,
     /// The relay that takes our mail (`SMTP_URL`).
@@ -204,9 +206,9 @@ impl Config {
         let smtp = required(source, &mut problems, "SMTP_URL", |text| {
             SmtpRelay::parse(text).map_err(|error| error.to_string())
         });
-        let listen_addr = optional(source, &mut problems, "LISTEN_ADDR", |text| {
-            SocketAddr::from_str(text)
-                .map_err(|_| "must be an IP address and a port such as 127.0.0.1:8080".to_owned())
+        let listen_addr = optional(source, &mut problems, "LISTEN_ADDR", parse_listen_addr);
+        let metrics_addr = optional(source, &mut problems, "METRICS_ADDR", |text| {
+            parse_metrics_addr(text, listen_addr.unwrap_or(DEFAULT_LISTEN_ADDR))
         });
         let database_connections =
             optional(source, &mut problems, "DATABASE_CONNECTIONS", |text| number(text, 5, 1000));
@@ -275,6 +277,7 @@ impl Config {
             database_connections: database_connections.unwrap_or(DatabaseUrl::CONNECTIONS),
             public_url,
             listen_addr,
+            metrics_addr,
             secret_keys,
             smtp,
             smtp_connections: smtp_connections.unwrap_or(8),
@@ -397,6 +400,21 @@ fn optional<T>(
 
 fn parse_database_url(text: &str) -> Result<String, String> {
     DatabaseUrl::parse(text).map(|_| text.to_owned())
+}
+
+fn parse_listen_addr(text: &str) -> Result<SocketAddr, String> {
+    SocketAddr::from_str(text)
+        .map_err(|_| "must be an IP address and a port such as 127.0.0.1:8080".to_owned())
+}
+
+/// Not where everybody reaches the pages, through the proxy in front.
+fn parse_metrics_addr(text: &str, pages: SocketAddr) -> Result<SocketAddr, String> {
+    let address = SocketAddr::from_str(text)
+        .map_err(|_| "must be an IP address and a port such as 127.0.0.1:9464".to_owned())?;
+    if address.port() == pages.port() && address.port() != 0 {
+        return Err("must have another port than LISTEN_ADDR: metrics are not for everybody".to_owned());
+    }
+    Ok(address)
 }
 
 /// A name as RFC 2919 §2 has it: words and a domain that is the owner's, with dots between them.

@@ -267,6 +267,19 @@ pub async fn connect_by_key(pool: &PgPool) -> sqlx::Result<PgConnection> {
     timeout(PATIENCE, connected).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
+/// One connection to the same database, for whoever watches it: it reads by index, changes nothing, and asks for no more
+/// than two seconds of the server's time.
+///
+/// # Errors
+/// When nobody answers within three seconds.
+pub async fn connect_to_watch(pool: &PgPool) -> sqlx::Result<PgConnection> {
+    let mut db = connect_by_key(pool).await?;
+    sqlx::raw_sql("set statement_timeout = 2000; set default_transaction_read_only = on")
+        .execute(&mut db)
+        .await?;
+    Ok(db)
+}
+
 /// Brings the schema up to date. Safe to run from several processes at once: they queue up behind an advisory
 /// lock, and the later ones find nothing left to do.
 ///

@@ -29,6 +29,7 @@ pub mod secret_key;
 pub mod send_budget;
 pub mod signature_seen;
 pub mod signup;
+pub mod snapshot;
 pub mod staff;
 pub mod subscriber;
 pub mod suppression;

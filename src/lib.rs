@@ -13,7 +13,7 @@
 //!
 //! `delivery` and `web` never see each other: they meet in the tables of the queue alone. The test
 //! `rooms_import_only_from_their_left` reads the `use crate::` lines and fails when one breaks the rule.
-//! [`telemetry`] stands beside [`config`]: every room may log.
+//! [`telemetry`] stands beside [`config`]: every room may log and count.
 //!
 //! | a change to … | happens in |
 //! |---|---|

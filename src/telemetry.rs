@@ -1,4 +1,6 @@
-//! Logs: one line an event, addresses masked, no tokens.
+//! Logs: one line an event, addresses masked, no tokens. Metrics: see [`metrics`].
+
+pub mod metrics;
 
 use std::io::IsTerminal;
 

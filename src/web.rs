@@ -36,6 +36,7 @@ pub mod health;
 pub mod images;
 mod link;
 mod manage;
+mod metrics;
 mod one_long_part;
 mod origin;
 mod own_data;
@@ -43,6 +44,7 @@ mod pace;
 mod pages;
 mod problem;
 pub mod proof;
+mod request;
 mod samples;
 mod server;
 pub mod staff;
@@ -75,6 +77,7 @@ use self::{
 };
 
 pub use self::{
+    metrics::HttpMetrics,
     pages::{PageError, Pages},
     server::serve,
 };
@@ -132,6 +135,8 @@ pub struct Inner {
     pub app: App,
     /// How the service is.
     pub monitor: health::Monitor,
+    /// What is counted of requests.
+    pub metrics: Arc<HttpMetrics>,
 }
 
 impl std::ops::Deref for AppState {
@@ -147,7 +152,12 @@ impl AppState {
     ///
     /// # Errors
     /// [`PageError`] when a built-in page or text is broken.
-    pub fn new(pool: PgPool, config: &Config, composer: Composer) -> Result<Self, PageError> {
+    pub fn new(
+        pool: PgPool,
+        config: &Config,
+        composer: Composer,
+        metrics: Arc<HttpMetrics>,
+    ) -> Result<Self, PageError> {
         let app = App::new(pool.clone(), config, composer.clone());
         Ok(Self(Arc::new(Inner {
             monitor: health::Monitor::new(pool.clone()),
@@ -170,6 +180,7 @@ impl AppState {
             images: Store::new(&config.image_store),
             uploads: Uploads::default(),
             app,
+            metrics,
         })))
     }
 }
@@ -207,6 +218,6 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(middleware::from_fn_with_state(state.clone(), problem::pages))
         .layer(middleware::from_fn_with_state(state.clone(), headers::add))
-        .layer(middleware::from_fn(headers::log))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state.metrics), request::trace))
         .with_state(state)
 }

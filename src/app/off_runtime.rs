@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tracing::Span;
 
 /// Pieces of work at the same time. More would only take the processors from each other.
 static PLACES: Semaphore = Semaphore::const_new(4);
@@ -35,9 +36,11 @@ pub async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 's
     let place = timeout(WITHIN, PLACES.acquire()).await.map_err(|_| Busy::TooMuch)?;
     // Nobody closes the semaphore.
     let place = place.map_err(|_| Busy::TooMuch)?;
+    // A panic in there is logged in the span of its request.
+    let span = Span::current();
     let done = spawn_blocking(move || {
         let _place = place;
-        work()
+        span.in_scope(work)
     });
     timeout(WITHIN, done).await.map_err(|_| Busy::TooMuch)?.map_err(Busy::from)
 }

@@ -59,13 +59,16 @@ impl Demo {
         let settings = settings(&dir, port, &cluster, catcher.port)?;
         // What is worth trying out: how signups are guarded, and a slow mailing.
         let source = Source::pairs(&settings.iter().map(|(k, v)| (*k, v.as_str())).collect::<Vec<_>>());
-        let config = Config::read(&source.or_environment(&Guard::NAMES).or_environment(&["SEND_RATE"]))?;
+        let config = Config::read(
+            &source.or_environment(&Guard::NAMES).or_environment(&["SEND_RATE", "METRICS_ADDR"]),
+        )?;
         let service = Service::prepare(&config).await?;
         let first_update = samples::fill(&service.pool, &config).await?;
         let password = samples::staff_login(&service.pool).await?;
 
         let router = service.router(&config, inbox::router(catcher.mails.clone())?)?;
         introduce(&config, &dir, &first_update, password.as_deref());
+        service.tell_metrics(&config, stop.clone()).await;
         let result = service.run(listener, router, true, stop).await;
         output::remark("Stopping the database …");
         if timeout(Duration::from_secs(10), cluster.stop()).await.is_err() {

@@ -2,6 +2,7 @@
 
 mod forgetting;
 mod importing;
+mod metrics;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -22,12 +23,14 @@ use crate::{
     app::images::store::Store,
     config::{Config, DEFAULT_LISTEN_ADDR, SecretKeys},
     db,
-    delivery::{Settings, Worker},
+    delivery::{SendingMetrics, Settings, Worker},
     domain::{health::Durability, publication, restore::Memory, staff},
     mail::compose::Composer,
-    web,
+    telemetry::metrics::Metrics,
+    web::{self, HttpMetrics},
 };
 
+use self::forgetting::RetentionMetrics;
 use super::{check_keys, composer, output, staff::one_time_link};
 
 /// Run the web service and a worker in one process.
@@ -50,6 +53,7 @@ impl Serve {
         let listener = TcpListener::bind(address).await.with_context(|| {
             format!("cannot listen on {address}; is it taken? LISTEN_ADDR chooses another")
         })?;
+        service.tell_metrics(&config, stop.clone()).await;
         service.say_what_is_missing().await;
         service.check_images().await;
         service.warn_of_the_server().await;
@@ -63,11 +67,15 @@ impl Serve {
 pub async fn worker() -> anyhow::Result<()> {
     let config = Config::from_env()?;
     let mut stop = stop_on_signal();
-    let Some(service) = unless_stopped(&mut stop, Service::prepare(&config)).await? else { return Ok(()) };
+    let preparing = Service::prepare_as("worker", &config);
+    let Some(service) = unless_stopped(&mut stop, preparing).await? else { return Ok(()) };
+    service.metrics.register(|registry| service.sending.register(registry));
+    service.tell_metrics(&config, stop.clone()).await;
     let keeping = service.keep_memory(stop.clone());
     service.warn_of_the_server().await;
     if let Some(address) = config.listen_addr {
-        tell_health(address, service.pool.clone(), stop.clone()).await;
+        service.metrics.register(|registry| service.http.register_requests(registry));
+        tell_health(address, &service, stop.clone()).await;
     }
     // Among the runtime's own threads, and not on this one: what wakes it then needs no other thread.
     tokio::spawn(service.worker.run(stop)).await.context("the worker died")?;
@@ -77,11 +85,12 @@ pub async fn worker() -> anyhow::Result<()> {
 
 /// Answers `/health/…` for a worker. On a machine on which `serve` has the same settings the address is taken; the worker
 /// works all the same.
-async fn tell_health(address: SocketAddr, pool: PgPool, stop: watch::Receiver<bool>) {
+async fn tell_health(address: SocketAddr, service: &Service, stop: watch::Receiver<bool>) {
     match TcpListener::bind(address).await {
         Ok(listener) => {
             tracing::info!(%address, "listening, for /health/live and /health/ready alone");
-            tokio::spawn(web::serve(listener, web::health::router(pool), stop));
+            let router = web::health::router(service.pool.clone(), Arc::clone(&service.http));
+            tokio::spawn(web::serve(listener, router, stop));
         }
         Err(error) => {
             tracing::warn!(%address, %error, "this worker cannot be asked how it is; LISTEN_ADDR chooses another address");
@@ -102,6 +111,9 @@ pub struct Service {
     keys: SecretKeys,
     keep_ip_days: u16,
     memory: Arc<Memory>,
+    metrics: Metrics,
+    sending: Arc<SendingMetrics>,
+    http: Arc<HttpMetrics>,
 }
 
 impl Service {
@@ -110,6 +122,10 @@ impl Service {
     /// # Errors
     /// Whatever of that does not work.
     pub async fn prepare(config: &Config) -> anyhow::Result<Self> {
+        Self::prepare_as("serve", config).await
+    }
+
+    async fn prepare_as(command: &'static str, config: &Config) -> anyhow::Result<Self> {
         let composer = composer(config)?;
         let memory = Arc::new(Memory::open(&config.state_dir));
         let pool = db::connect_telling(
@@ -121,10 +137,25 @@ impl Service {
         db::refuse_pooler(&pool).await?;
         db::migrate(&pool).await?;
         check_keys(&pool, &config.secret_keys).await?;
-        let worker = Worker::new(pool.clone(), composer.clone(), Settings::from(config), Arc::clone(&memory));
+        let (sending, http) = (Arc::<SendingMetrics>::default(), Arc::<HttpMetrics>::default());
+        let (settings, metrics) = (Settings::from(config), Metrics::of_process(command));
+        let worker =
+            Worker::new(pool.clone(), composer.clone(), settings, Arc::clone(&memory), Arc::clone(&sending));
         let (keys, keep_ip_days) = (config.secret_keys.clone(), config.keep_ip_days);
         let images = Store::new(&config.image_store);
-        Ok(Self { pool, worker, composer, images, keys, keep_ip_days, memory })
+        Ok(Self { pool, worker, composer, images, keys, keep_ip_days, memory, metrics, sending, http })
+    }
+
+    /// Answers `/metrics` where that is configured.
+    pub async fn tell_metrics(&self, config: &Config, stop: watch::Receiver<bool>) {
+        if let Some(address) = config.metrics_addr {
+            metrics::listen(address, self.metrics.clone(), self.pool.clone(), stop).await;
+        }
+    }
+
+    /// Answers `/metrics` on this listener.
+    pub fn tell_metrics_on(&self, listener: TcpListener, stop: watch::Receiver<bool>) {
+        metrics::serve(listener, self.metrics.clone(), self.pool.clone(), stop);
     }
 
     /// Remembers the database, inside of it and in the state folder, until `stop` turns true.
@@ -138,7 +169,9 @@ impl Service {
     /// # Errors
     /// When a built-in page is broken.
     pub fn router(&self, config: &Config, more: Router<web::AppState>) -> anyhow::Result<Router> {
-        Ok(web::router(web::AppState::new(self.pool.clone(), config, self.composer.clone())?, more))
+        let state =
+            web::AppState::new(self.pool.clone(), config, self.composer.clone(), Arc::clone(&self.http))?;
+        Ok(web::router(state, more))
     }
 
     /// Serves `router` on `listener`, with a worker beside it if wanted, until `stop` turns true; ends within ten
@@ -154,10 +187,24 @@ impl Service {
         mut stop: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, with_worker, "listening");
+        let retention = Arc::<RetentionMetrics>::default();
+        self.metrics.register(|registry| {
+            self.http.register_requests(registry);
+            self.http.register_signups(registry);
+            retention.register(registry);
+            if with_worker {
+                self.sending.register(registry);
+            }
+        });
         let keeping = self.keep_memory(stop.clone());
         let importing = tokio::spawn(importing::run(self.pool.clone(), self.keys.clone()));
-        let forgetting =
-            tokio::spawn(forgetting::run(self.pool.clone(), self.images, self.keys, self.keep_ip_days));
+        let forgetting = tokio::spawn(forgetting::run(
+            self.pool.clone(),
+            self.images,
+            self.keys,
+            self.keep_ip_days,
+            retention,
+        ));
         let mut working = JoinSet::new();
         if with_worker {
             working.spawn(self.worker.run(stop.clone()));

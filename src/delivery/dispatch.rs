@@ -8,11 +8,12 @@ use std::{
 use chrono::Utc;
 use sqlx::PgConnection;
 use tokio::time::{Instant, sleep, timeout};
+use tracing::Instrument;
 
 use crate::{
     app::move_mailings,
     db,
-    delivery::{relay::Relay, sender::Shared},
+    delivery::{relay::Relay, sender::Shared, spans},
     domain::{address::EmailAddress, batch, mailing},
 };
 
@@ -103,9 +104,8 @@ async fn fill(shared: &Shared, db: &mut Option<PgConnection>, claim: i64) -> Res
         return Ok(false);
     }
     for id in mailing::sending(&mut *db).await.map_err(Uncertain)? {
-        let copies = batch::claim_mailing(&mut *db, shared.worker, id, claim, shared.memory.waits_for(), now)
-            .await
-            .map_err(Uncertain)?;
+        let copies = batch::claim_mailing(&mut *db, shared.worker, id, claim, shared.memory.waits_for(), now);
+        let copies = copies.instrument(spans::mailing(id)).await.map_err(Uncertain)?;
         any |= !copies.batches.is_empty();
         shared.hand.put(copies);
         if !shared.hand.is_low() {
@@ -148,7 +148,7 @@ pub async fn try_relay(shared: &Shared, sender: Option<&EmailAddress>) {
     // A relay that takes longer than this for its greeting is no relay to go back to yet.
     let patience = shared.reply_within.min(Duration::from_secs(15));
     let usable = async {
-        let mut relay = Relay::open(&shared.smtp, &shared.hello, patience).await?;
+        let mut relay = Relay::open(&shared.smtp, &shared.hello, patience, &shared.metrics).await?;
         let taken = match sender {
             Some(sender) => relay.takes_sender(sender).await,
             None => Ok(()),

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::{
     delivery::{
+        metrics::Breaker,
         problem::RelayProblem,
         retry::{refused_pause, relay_pause},
     },
@@ -26,6 +27,8 @@ pub struct Gate {
     state: Mutex<State>,
     /// Whether refusals may be noted that an acceptance has to delete: of this worker, or of one that died.
     run_may_stand: AtomicBool,
+    /// What it is open for, as a circuit breaker, for whoever watches the service.
+    breaker: Breaker,
 }
 
 #[derive(Default)]
@@ -122,9 +125,11 @@ pub struct Closed {
 }
 
 impl Gate {
-    /// An open gate.
-    pub fn new() -> Self {
-        Self { open: watch::Sender::new(true), state: Mutex::default(), run_may_stand: AtomicBool::new(true) }
+    /// An open gate, which tells this breaker whenever that changes.
+    pub fn new(breaker: Breaker) -> Self {
+        breaker.is(None, false);
+        let (open, run_may_stand) = (watch::Sender::new(true), AtomicBool::new(true));
+        Self { open, state: Mutex::default(), run_may_stand, breaker }
     }
 
     /// Closes the gate, or keeps it closed for longer. `sender` is the address at which the relay refused to go on.
@@ -255,6 +260,8 @@ impl Gate {
     /// is what is so.
     fn publish(&self, state: &State) {
         self.open.send_replace(state.lets_in());
+        let problem = state.closed.as_ref().map(|closed| closed.problem.name());
+        self.breaker.is(problem, state.trial.is_some());
     }
 
     fn shut(
@@ -424,7 +431,7 @@ mod tests {
 
     #[test]
     fn connections_that_carry_no_message_do_not_end_the_trouble() {
-        let (gate, mailing) = (Gate::new(), MailingId::new());
+        let (gate, mailing) = (Gate::new(Breaker::default()), MailingId::new());
         turned_away(&gate);
         assert!(gate.reason_to_pause(mailing, Duration::ZERO).is_some());
         assert!(gate.reason_to_pause(mailing, MINUTE).is_none(), "it has just begun");
@@ -441,7 +448,7 @@ mod tests {
 
     #[test]
     fn a_message_with_an_answer_ends_the_trouble() {
-        let (gate, mailing) = (Gate::new(), MailingId::new());
+        let (gate, mailing) = (Gate::new(Breaker::default()), MailingId::new());
         turned_away(&gate);
         let_a_minute_pass(&gate);
         gate.open();
@@ -453,7 +460,7 @@ mod tests {
 
     #[test]
     fn a_mere_connection_opens_a_gate_that_was_closed_for_want_of_one_and_no_other() {
-        let gate = Gate::new();
+        let gate = Gate::new(Breaker::default());
         turned_away(&gate);
         gate.reached();
         assert!(gate.closed().is_some());
@@ -469,7 +476,7 @@ mod tests {
 
     #[test]
     fn after_a_refusal_of_our_mail_one_message_goes_at_a_time() {
-        let gate = Gate::new();
+        let gate = Gate::new(Breaker::default());
         assert_eq!(gate.enter(), Entry::Free);
         refused(&gate);
         assert_eq!(gate.enter(), Entry::Barred);
@@ -490,7 +497,7 @@ mod tests {
 
     #[test]
     fn a_mailing_that_is_let_go_on_is_tried_at_once_and_once() {
-        let (gate, mailing) = (Gate::new(), MailingId::new());
+        let (gate, mailing) = (Gate::new(Breaker::default()), MailingId::new());
         refused(&gate);
         gate.told(mailing);
         assert!(!gate.take_resumed(&[MailingId::new()]));
@@ -500,7 +507,7 @@ mod tests {
 
     #[test]
     fn what_one_provider_refuses_while_others_accept_is_about_its_recipients() {
-        let gate = Gate::new();
+        let gate = Gate::new(Breaker::default());
         assert_eq!(gate.judge("one.example", "550 spam"), Judgement::Us);
         assert_eq!(gate.judge("one.example", "550 spam"), Judgement::Us, "nothing was accepted since");
         gate.accepted();
@@ -511,7 +518,7 @@ mod tests {
 
     #[test]
     fn a_trial_asks_others_before_the_same_refusal_closes_the_gate_again() {
-        let gate = Gate::new();
+        let gate = Gate::new(Breaker::default());
         assert_eq!(gate.judge("one.example", "550 spam"), Judgement::Us);
         refused(&gate);
         gate.open();
@@ -524,7 +531,7 @@ mod tests {
 
     #[test]
     fn what_is_let_stand_closes_nothing_any_more() {
-        let gate = Gate::new();
+        let gate = Gate::new(Breaker::default());
         let (gone, mailing) = ("550 no such user", MailingId::new());
         let sender = EmailAddress::parse("brief@example.org").unwrap();
         let problem = || RelayProblem::Policy(gone.into());

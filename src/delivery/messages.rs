@@ -8,10 +8,12 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
     config::{SecretKeys, SignupLimits},
+    delivery::spans,
     domain::{
         address::EmailAddress,
         delivery::{Claimed, DeliveryKind},
@@ -119,16 +121,19 @@ impl Messages {
         else {
             return Err(NoMessage::NotWanted("the subscriber was erased"));
         };
-        let frame = self.mailing_frame(mailing).await?;
+        let frame = match self.known_frame(mailing) {
+            Some(frame) => frame,
+            None => self.mailing_frame(mailing).instrument(spans::mailing(mailing)).await?,
+        };
         let tokens = self.composer.own_tokens(subscriber);
         Ok(self.message(delivery, &frame, to, mailing.0, Some(&tokens), now))
     }
 
+    fn known_frame(&self, id: MailingId) -> Option<Arc<Frame>> {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
     async fn mailing_frame(&self, id: MailingId) -> Result<Arc<Frame>, NoMessage> {
-        let known = self.frames.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        if let Some(frame) = known {
-            return Ok(frame);
-        }
         let mut db = self.pool.acquire().await?;
         let content = mailing::content(&mut db, id).await?;
         let publication = publication::version(&mut db, content.publication_version)

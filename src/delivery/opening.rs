@@ -10,6 +10,7 @@ use crate::{
         conversation::{Conversation, Reply, Unanswered, clean},
         hello::{self, Extensions},
         login::{LoginError, log_in},
+        metrics::{Phase, Phases},
         problem::RelayProblem,
         reply_class::{Class, class},
         wire,
@@ -43,20 +44,20 @@ pub async fn open(
     relay: &SmtpRelay,
     hello: &str,
     reply_within: Duration,
+    phases: &Phases,
 ) -> Result<(Conversation, Extensions), RelayProblem> {
     let hello = hello::name(hello);
-    let addresses = wire::addresses(relay).await.map_err(|error| {
+    let addresses = phases.time(Phase::Lookup, wire::addresses(relay)).await.map_err(|error| {
         RelayProblem::Unreachable(format!("{} cannot be looked up: {}", relay.host, clean(&error)))
     })?;
-    let (mut conversation, extensions) = reach(&addresses, relay, &hello, reply_within).await?;
+    let (mut conversation, extensions) = reach(&addresses, relay, &hello, reply_within, phases).await?;
     if let Some(login) = &relay.credentials {
-        log_in(&mut conversation, &extensions, login, relay.tls, reply_within).await.map_err(|error| {
-            match error {
-                LoginError::Impossible(why) => RelayProblem::Login(why),
-                LoginError::Refused(reply) if reply.code >= 500 => RelayProblem::Login(reply.to_string()),
-                LoginError::Refused(reply) => RelayProblem::Unreachable(reply.to_string()),
-                LoginError::Unanswered(unanswered) => RelayProblem::Unreachable(clean(&unanswered)),
-            }
+        let logged_in = log_in(&mut conversation, &extensions, login, relay.tls, reply_within);
+        phases.time(Phase::Login, logged_in).await.map_err(|error| match error {
+            LoginError::Impossible(why) => RelayProblem::Login(why),
+            LoginError::Refused(reply) if reply.code >= 500 => RelayProblem::Login(reply.to_string()),
+            LoginError::Refused(reply) => RelayProblem::Unreachable(reply.to_string()),
+            LoginError::Unanswered(unanswered) => RelayProblem::Unreachable(clean(&unanswered)),
         })?;
     }
     Ok((conversation, extensions))
@@ -69,6 +70,7 @@ async fn reach(
     relay: &SmtpRelay,
     hello: &str,
     reply_within: Duration,
+    phases: &Phases,
 ) -> Result<(Conversation, Extensions), RelayProblem> {
     let mut failed: Vec<(SocketAddr, RelayProblem)> = Vec::new();
     for (place, address) in addresses.iter().enumerate() {
@@ -77,7 +79,7 @@ async fn reach(
         } else {
             Limits { connect: CONNECT_SOONER, reply: reply_within.min(REPLY_SOONER) }
         };
-        match enter(*address, relay, hello, limits).await {
+        match enter(*address, relay, hello, limits, phases).await {
             Ok(entered) => return Ok(entered),
             Err(problem) => failed.push((*address, problem)),
         }
@@ -103,11 +105,13 @@ async fn enter(
     relay: &SmtpRelay,
     hello: &str,
     limits: Limits,
+    phases: &Phases,
 ) -> Result<(Conversation, Extensions), RelayProblem> {
     let unreachable = |error: &std::io::Error| RelayProblem::Unreachable(clean(error));
-    let tcp = wire::connect(address, limits.connect).await.map_err(|error| unreachable(&error))?;
+    let tcp = phases.time(Phase::Connect, wire::connect(address, limits.connect)).await;
+    let tcp = tcp.map_err(|error| unreachable(&error))?;
     let mut conversation = match relay.tls {
-        TlsMode::Implicit => match wire::encrypt(&relay.host, tcp).await {
+        TlsMode::Implicit => match phases.time(Phase::Tls, wire::encrypt(&relay.host, tcp)).await {
             Ok(encrypted) => Conversation::over(encrypted),
             Err(error) if wire::is_plain_text(&error) => {
                 return Err(RelayProblem::Unreachable(PLAIN_HINT.into()));
@@ -116,8 +120,10 @@ async fn enter(
         },
         TlsMode::Required | TlsMode::None => Conversation::over(tcp),
     };
-    greeting(&mut conversation, address, relay.tls, limits.reply).await?;
-    let extensions = welcome(&mut conversation, hello, limits.reply).await?;
+    let greeted = greeting(&mut conversation, address, relay.tls, limits.reply);
+    phases.time(Phase::Greeting, greeted).await?;
+    let welcomed = welcome(&mut conversation, hello, limits.reply);
+    let extensions = phases.time(Phase::Hello, welcomed).await?;
     if relay.tls != TlsMode::Required {
         return Ok((conversation, extensions));
     }
@@ -125,10 +131,12 @@ async fn enter(
         let text = "it offers no STARTTLS, and SMTP_URL asks for tls=required; nothing was sent in clear";
         return Err(RelayProblem::Unreachable(text.into()));
     }
-    let mut conversation = starttls(conversation, &relay.host, limits.reply).await.map_err(|why| {
+    let encrypted = phases.time(Phase::Tls, starttls(conversation, &relay.host, limits.reply)).await;
+    let mut conversation = encrypted.map_err(|why| {
         RelayProblem::Unreachable(format!("STARTTLS failed ({why}); nothing was sent in clear"))
     })?;
-    let extensions = welcome(&mut conversation, hello, limits.reply).await?;
+    let welcomed = welcome(&mut conversation, hello, limits.reply);
+    let extensions = phases.time(Phase::Hello, welcomed).await?;
     Ok((conversation, extensions))
 }
 
@@ -204,6 +212,8 @@ mod tests {
         net::TcpListener,
     };
 
+    use crate::delivery::metrics::SendingMetrics;
+
     use super::*;
 
     const SOON: Duration = Duration::from_secs(2);
@@ -247,7 +257,8 @@ mod tests {
 
     async fn tried(addresses: &[SocketAddr], url: &str) -> Result<(), String> {
         let relay = SmtpRelay::parse(url).unwrap();
-        let reached = reach(addresses, &relay, "news.example.org", SOON).await;
+        let reached =
+            reach(addresses, &relay, "news.example.org", SOON, &SendingMetrics::default().phases).await;
         reached.map(drop).map_err(|problem| problem.to_string())
     }
 
@@ -279,7 +290,10 @@ mod tests {
     async fn a_greeting_that_means_us_is_no_mere_absence() {
         let addresses = [says(b"554 IP=192.0.2.1 - None/bad reputation\r\n").await, nobody().await];
         let relay = SmtpRelay::parse("smtp://localhost?tls=none").unwrap();
-        let problem = reach(&addresses, &relay, "news.example.org", SOON).await.map(drop).unwrap_err();
+        let problem = reach(&addresses, &relay, "news.example.org", SOON, &SendingMetrics::default().phases)
+            .await
+            .map(drop)
+            .unwrap_err();
         assert!(matches!(problem, RelayProblem::Policy(_)), "{problem}");
     }
 

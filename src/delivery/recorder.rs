@@ -4,7 +4,10 @@
 //! themselves: they tell the recorder, which takes everything that has come together while it was busy, commits it
 //! in one go and answers all of them. The order a sender needs is kept, because each waits for its answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
@@ -12,13 +15,14 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{sleep, timeout},
 };
+use tracing::Instrument;
 
 use crate::{
     db::{self, Backend},
-    delivery::{gate::Gate, problem::RelayProblem},
+    delivery::{gate::Gate, metrics::SendingMetrics, problem::RelayProblem, sender::Shared},
     domain::{
         consent::{self, ConsentKind},
-        delivery::{self, Mark, Marks, Outcome, Refusal, Settled, Verdict},
+        delivery::{self, DeliveryKind, Mark, Marks, Outcome, Refusal, Settled, Verdict},
         ids::{BatchId, DeliveryId, SignupId, WorkerId},
         restore::Memory,
         signup,
@@ -31,6 +35,8 @@ use crate::{
 /// How a transmission ended, with what the consent record wants to know of it.
 #[derive(Debug, Clone)]
 pub struct Finished {
+    /// What it is.
+    pub kind: DeliveryKind,
     /// The outcome.
     pub outcome: Outcome,
     /// The batch it was claimed with.
@@ -98,24 +104,20 @@ impl RecorderHandle {
 }
 
 /// Starts a recorder for one worker.
-pub fn start(
-    pool: &PgPool,
-    worker: WorkerId,
-    gate: &Arc<Gate>,
-    memory: &Arc<Memory>,
-) -> (RecorderHandle, tokio::task::JoinHandle<()>) {
+pub fn start(shared: &Shared) -> (RecorderHandle, tokio::task::JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(BATCH);
     let recorder = Recorder {
-        pool: pool.clone(),
-        worker,
-        gate: Arc::clone(gate),
-        memory: Arc::clone(memory),
+        pool: shared.pool.clone(),
+        worker: shared.worker,
+        gate: Arc::clone(&shared.gate),
+        memory: Arc::clone(&shared.memory),
+        metrics: Arc::clone(&shared.metrics),
         watermark: None,
         db: None,
         backend: None,
         on_the_way: Vec::new(),
     };
-    (RecorderHandle(sender), tokio::spawn(recorder.run(receiver)))
+    (RecorderHandle(sender), tokio::spawn(recorder.run(receiver).instrument(shared.span.clone())))
 }
 
 struct Recorder {
@@ -123,6 +125,7 @@ struct Recorder {
     worker: WorkerId,
     gate: Arc<Gate>,
     memory: Arc<Memory>,
+    metrics: Arc<SendingMetrics>,
     /// Its own watermark, as of the last commit.
     watermark: Option<Watermark>,
     /// Its connection; another one after trouble.
@@ -151,8 +154,19 @@ impl Recorder {
 
     /// Commits these; answers false, after a moment's wait, when the database is away.
     async fn try_to_commit(&mut self, batch: &[Entry]) -> bool {
-        match timeout(COMMIT_WITHIN, self.commit(batch)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-            Ok(()) => true,
+        let begun = Instant::now();
+        let done = timeout(COMMIT_WITHIN, self.commit(batch)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        if done.is_err() {
+            self.metrics.commit_failures.inc();
+        }
+        match done {
+            Ok(()) => {
+                self.metrics.commit.observe(begun.elapsed());
+                for finished in batch.iter().filter_map(|entry| entry.finished.as_ref()) {
+                    self.metrics.ended(finished.kind, &finished.outcome);
+                }
+                true
+            }
             Err(error) if is_refusal(&error) && batch.len() > 1 => {
                 tracing::error!(%error, entries = batch.len(), "the database refuses an outcome; trying them one by one");
                 for entry in batch {

@@ -1,11 +1,12 @@
 //! One conversation with the relay (RFC 5321): open it, hand over messages, close it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::SmtpRelay,
     delivery::{
         conversation::{Conversation, Reply, Unanswered, clean},
+        metrics::{OpenConnection, Phase, SendingMetrics},
         opening,
         problem::RelayProblem,
         reply_class::{Class, class, words},
@@ -91,19 +92,30 @@ pub struct Relay {
     usable: bool,
     /// Whether a message has gone over this line before.
     used: bool,
+    metrics: Arc<SendingMetrics>,
+    _open: OpenConnection,
 }
 
 impl Relay {
     /// Connects, secures the line as configured, logs in. `hello` is our name in EHLO; `reply_within` is how long the
     /// reply to a command may take, from which the other limits of RFC 5321 §4.5.3.2 follow.
-    pub async fn open(relay: &SmtpRelay, hello: &str, reply_within: Duration) -> Result<Self, RelayProblem> {
-        let (smtp, extensions) = opening::open(relay, hello, reply_within).await?;
+    pub async fn open(
+        relay: &SmtpRelay,
+        hello: &str,
+        reply_within: Duration,
+        metrics: &Arc<SendingMetrics>,
+    ) -> Result<Self, RelayProblem> {
+        let opened = opening::open(relay, hello, reply_within, &metrics.phases).await;
+        metrics.opened[usize::from(opened.is_err())].inc();
+        let (smtp, extensions) = opened?;
         Ok(Self {
             smtp,
             timeouts: Timeouts::new(reply_within),
             pipelining: extensions.pipelining,
             usable: true,
             used: false,
+            metrics: Arc::clone(metrics),
+            _open: metrics.connection(),
         })
     }
 
@@ -140,29 +152,33 @@ impl Relay {
     async fn transaction(&mut self, from: &EmailAddress, to: &EmailAddress, message: &[u8]) -> Transmission {
         let mail = format!("MAIL FROM:<{}>\r\n", from.as_str());
         let rcpt = format!("RCPT TO:<{}>\r\n", to.as_str());
+        let phases = &self.metrics.phases;
         let (mail, rcpt, data) = if self.pipelining {
             // RFC 2920 §3.1: one write, then the three replies in order, each read whatever the one before said.
             let group = format!("{mail}{rcpt}DATA\r\n");
-            let mail = self.smtp.command(&group, self.timeouts.command).await;
+            let mail = phases.time(Phase::Mail, self.smtp.command(&group, self.timeouts.command)).await;
             let rcpt = if mail.is_ok() {
-                self.smtp.reply(self.timeouts.command).await
+                phases.time(Phase::Recipient, self.smtp.reply(self.timeouts.command)).await
             } else {
                 Err(Unanswered::Late)
             };
             // A reply that did not come may still come, and be taken for the next one's.
-            let data =
-                if rcpt.is_ok() { self.smtp.reply(self.timeouts.data).await } else { Err(Unanswered::Late) };
+            let data = if rcpt.is_ok() {
+                phases.time(Phase::Data, self.smtp.reply(self.timeouts.data)).await
+            } else {
+                Err(Unanswered::Late)
+            };
             (mail, rcpt, data)
         } else {
             let Timeouts { command, data, .. } = self.timeouts;
-            let mail = self.smtp.command(&mail, command).await;
+            let mail = phases.time(Phase::Mail, self.smtp.command(&mail, command)).await;
             let rcpt = if is_ok(&mail) {
-                self.smtp.command(&rcpt, command).await
+                phases.time(Phase::Recipient, self.smtp.command(&rcpt, command)).await
             } else {
                 Err(Unanswered::NotAsked)
             };
             let data = if is_ok(&rcpt) {
-                self.smtp.command("DATA\r\n", data).await
+                phases.time(Phase::Data, self.smtp.command("DATA\r\n", data)).await
             } else {
                 Err(Unanswered::NotAsked)
             };
@@ -207,10 +223,12 @@ impl Relay {
         content.extend_from_slice(message);
         content.extend_from_slice(b".\r\n");
         let limit = self.timeouts.content(content.len());
-        if let Err(unanswered) = self.smtp.send(&content, self.timeouts.block, limit).await {
+        let phases = &self.metrics.phases;
+        let sent = phases.time(Phase::Content, self.smtp.send(&content, self.timeouts.block, limit)).await;
+        if let Err(unanswered) = sent {
             return Transmission::BrokenBefore(unanswered.to_string());
         }
-        match self.smtp.reply(self.timeouts.dot).await {
+        match phases.time(Phase::Dot, self.smtp.reply(self.timeouts.dot)).await {
             Ok(reply) if reply.code < 300 => {
                 self.usable = true;
                 self.used = true;

@@ -14,6 +14,7 @@ use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep, timeout},
 };
+use tracing::{Instrument, Level, Span};
 
 use crate::{
     config::SmtpRelay,
@@ -22,12 +23,14 @@ use crate::{
         gate::{Entry, Gate, Judgement},
         hand::Hand,
         messages::{Message, Messages, NoMessage},
+        metrics::SendingMetrics,
         pace::Pace,
         problem::RelayProblem,
         recorder::{Finished, Intent, RecorderHandle, SignupAnswer},
         relay::{Relay, Transmission},
         reply_class,
         retry::{MOST_ATTEMPTS, due_after, relay_pause},
+        spans,
         throttle::{Permit, Throttle},
     },
     domain::{
@@ -73,6 +76,10 @@ pub struct Shared {
     pub open: watch::Sender<usize>,
     /// Told when the last batches were closed and there was nothing more to claim: a mailing may be done.
     pub closed: Notify,
+    pub metrics: Arc<SendingMetrics>,
+    /// The worker's. Senders do not run in it: to enter it at every step would cost half a percent of their speed. They
+    /// enter it where they log.
+    pub span: Span,
 }
 
 /// One of a worker's senders.
@@ -123,7 +130,9 @@ impl Sender {
             if self.shared.throttle.is_limited() && !permit.as_ref().is_some_and(Permit::is_fresh) {
                 self.settle(&mut finished).await;
                 tokio::select! {
-                    granted = self.shared.throttle.permit() => permit = Some(granted),
+                    granted = self.shared.throttle.permit().instrument(self.shared.span.clone()) => {
+                        permit = Some(granted);
+                    }
                     () = stopped(&mut self.stopping) => {
                         self.shared.hand.put_back(job);
                         continue;
@@ -193,7 +202,13 @@ impl Sender {
 
     async fn prepare(&mut self, job: &Claimed, finished: &mut Option<Finished>) -> Option<Message> {
         let now = Utc::now();
-        let problem = match self.shared.messages.prepare(job, now).await {
+        let preparing = self.shared.messages.prepare(job, now);
+        let prepared = match job.kind {
+            // Of these many, and nothing is logged in there.
+            DeliveryKind::Mailing => preparing.await,
+            _ => preparing.instrument(spans::attempt(&self.shared.span, job)).await,
+        };
+        let problem = match prepared {
             Ok(message) => return Some(message),
             Err(problem) => problem,
         };
@@ -201,7 +216,9 @@ impl Sender {
         let settled = match &problem {
             NoMessage::NotWanted(reason) => self.skip(job, reason).await,
             NoMessage::NotYet(reason) => {
-                tracing::error!(delivery = job.id.0, %reason, "a message cannot be made; it waits");
+                spans::attempt(&self.shared.span, job).in_scope(
+                    || tracing::error!(delivery = job.id.0, %reason, "a message cannot be made; it waits"),
+                );
                 self.put_off(job, reason, Utc::now() + NOT_YET).await
             }
             NoMessage::Held(_, until) => self.put_off(job, &problem.to_string(), *until).await,
@@ -240,7 +257,10 @@ impl Sender {
         }
         self.settle(finished).await;
         self.disconnect().await;
-        match Relay::open(&self.shared.smtp, &self.shared.hello, self.shared.reply_within).await {
+        let Shared { smtp, hello, reply_within, metrics, span, .. } = &*self.shared;
+        let opened = Relay::open(smtp, hello, *reply_within, metrics).instrument(span.clone()).await;
+        let _in_span = span.enter();
+        match opened {
             Ok(relay) => {
                 self.relay = Some(relay);
                 self.carried = 0;
@@ -287,14 +307,18 @@ impl Sender {
         if !self.relay.as_ref().is_some_and(Relay::is_usable) {
             self.disconnect().await;
         }
-        let (outcome, refusal) = self.outcome(job, attempt, message, transmission);
+        // An attempt that is accepted has nothing to log, and its span would cost as much as all that is counted of it.
+        let is_quiet = matches!(transmission, Transmission::Accepted(_)) && !tracing::enabled!(Level::DEBUG);
+        let of_attempt = (!is_quiet).then(|| spans::attempt(&self.shared.span, job));
+        let span = of_attempt.as_ref().unwrap_or(&self.shared.span);
+        let (outcome, refusal) = span.in_scope(|| self.outcome(job, attempt, message, transmission));
         let kind = match message.confirm_token {
             Some(_) => ConsentKind::MailAccepted,
             None => ConsentKind::ToldSubscribed,
         };
         let message_id = message.message_id.clone();
         let answer = job.signup.map(|signup| SignupAnswer { signup, message_id, kind });
-        Finished { outcome, batch: job.batch, answer, refusal }
+        Finished { kind: job.kind, outcome, batch: job.batch, answer, refusal }
     }
 
     /// What became of a message, and the refusal that may be one of many.

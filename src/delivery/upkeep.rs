@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use tokio::time::{Instant, sleep, timeout};
+use tracing::Instrument;
 
 use crate::{
     app::move_mailings,
@@ -11,6 +12,7 @@ use crate::{
         dispatch::{LOOK_WITHIN, POLL, resume_mailings, try_relay},
         problem::RelayProblem,
         sender::Shared,
+        spans,
     },
     domain::{
         delivery,
@@ -63,6 +65,7 @@ async fn recover(shared: &Shared) -> sqlx::Result<()> {
     let mut transaction = shared.pool.begin().await?;
     let recovered = worker::recover(&mut transaction).await?;
     transaction.commit().await?;
+    shared.metrics.recovered_unknown.inc_by(recovered.unknown);
     if recovered != worker::Recovered::default() {
         tracing::warn!(
             batches = recovered.batches,
@@ -121,16 +124,19 @@ async fn hold_refused(shared: &Shared) -> sqlx::Result<()> {
 async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
     let pool = &shared.pool;
     for id in move_mailings::begin_due(pool, Utc::now()).await? {
-        tracing::warn!(mailing = %id, "the mailing should have begun hours ago; it waits for somebody to decide");
+        spans::mailing(id).in_scope(|| {
+            tracing::warn!(mailing = %id, "the mailing should have begun hours ago; it waits for somebody to decide");
+        });
     }
     for id in move_mailings::end_finished(pool, Utc::now()).await? {
-        tracing::info!(mailing = %id, "the mailing is done");
+        spans::mailing(id).in_scope(|| tracing::info!(mailing = %id, "the mailing is done"));
     }
     let mut transaction = pool.begin().await?;
     let step = mailing::fan_out(&mut transaction, Utc::now()).await?;
     transaction.commit().await?;
     if let FanOut::Complete(id) = step {
-        tracing::info!(mailing = %id, "the mailing's audience is complete; sending");
+        spans::mailing(id)
+            .in_scope(|| tracing::info!(mailing = %id, "the mailing's audience is complete; sending"));
         shared.hand.ask_for_more();
     }
     Ok(step != FanOut::Nothing)
@@ -181,10 +187,12 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
             RelayProblem::Policy(_) => PauseKind::Policy,
         };
         let reason = problem.to_string();
-        match move_mailings::pause_for_relay(&shared.pool, id, kind, &reason, Utc::now()).await {
-            Ok(()) => {
+        let span = spans::mailing(id);
+        let paused = move_mailings::pause_for_relay(&shared.pool, id, kind, &reason, Utc::now());
+        match paused.instrument(span.clone()).await {
+            Ok(()) => span.in_scope(|| {
                 tracing::warn!(mailing = %id, reason = mask_addresses(&reason), "the mailing paused itself");
-            }
+            }),
             Err(MailingError::Database(error)) => return Err(error),
             // Somebody else paused or cancelled it at the same moment.
             Err(_) => {}

@@ -14,6 +14,7 @@ use tokio::{
     task::JoinSet,
     time::{interval, sleep, timeout},
 };
+use tracing::{Instrument, Span};
 
 use crate::{
     config::{Config, SecretKeys, SignupLimits, SmtpRelay},
@@ -22,9 +23,11 @@ use crate::{
         gate::Gate,
         hand::Hand,
         messages::Messages,
+        metrics::SendingMetrics,
         pace::Pace,
         recorder::{self, RecorderHandle},
         sender::{Sender, Shared},
+        spans,
         throttle::Throttle,
         upkeep::look_after,
     },
@@ -74,6 +77,7 @@ pub struct Worker {
     composer: Composer,
     settings: Settings,
     memory: Arc<Memory>,
+    metrics: Arc<SendingMetrics>,
 }
 
 /// How often the lease is renewed; a small part of [`worker::LEASE_SECONDS`].
@@ -93,8 +97,15 @@ enum Ended {
 impl Worker {
     /// A worker over this database.
     #[must_use]
-    pub fn new(pool: PgPool, composer: Composer, settings: Settings, memory: Arc<Memory>) -> Self {
-        Self { pool, composer, settings, memory }
+    pub fn new(
+        pool: PgPool,
+        composer: Composer,
+        settings: Settings,
+        memory: Arc<Memory>,
+        metrics: Arc<SendingMetrics>,
+    ) -> Self {
+        metrics.rate_limit.set(settings.rate.into());
+        Self { pool, composer, settings, memory, metrics }
     }
 
     /// Works until `stopping` turns true; then ends what is in transmission, hands back the rest, and returns within
@@ -111,16 +122,20 @@ impl Worker {
             }
             .await;
             match signed_on {
-                Ok(id) => match Box::pin(self.work(id, stopping.clone(), turns)).await {
-                    Ended::Stopped => return,
-                    Ended::Fenced => {
-                        tracing::warn!(
-                            worker = id.0,
-                            "the worker cannot be sure of its claims; beginning anew"
-                        );
-                        sleep(Duration::from_secs(1)).await;
+                Ok(id) => {
+                    let run = self.work(id, stopping.clone(), turns).instrument(spans::worker(id));
+                    match Box::pin(run).await {
+                        Ended::Stopped => return,
+                        Ended::Fenced => {
+                            self.metrics.fenced.inc();
+                            tracing::warn!(
+                                worker = id.0,
+                                "the worker cannot be sure of its claims; beginning anew"
+                            );
+                            sleep(Duration::from_secs(1)).await;
+                        }
                     }
-                },
+                }
                 Err(error) => {
                     tracing::error!(%error, "the worker cannot reach the database; trying again");
                     let _ = timeout(Duration::from_secs(2), stopping.wait_for(|stopping| *stopping)).await;
@@ -145,7 +160,7 @@ impl Worker {
             reply_within: self.settings.reply_within,
             per_connection: self.settings.per_connection,
             hand: Hand::new(low_hand(self.settings.rate)),
-            gate: Arc::new(Gate::new()),
+            gate: Arc::new(Gate::new(self.metrics.breaker.clone())),
             pace: Pace::new(self.settings.connections),
             throttle: Throttle::new(self.pool.clone(), self.settings.rate),
             messages: Messages::new(
@@ -158,8 +173,10 @@ impl Worker {
             has_reached: AtomicBool::new(false),
             open: watch::Sender::new(0),
             closed: Notify::new(),
+            metrics: Arc::clone(&self.metrics),
+            span: Span::current(),
         });
-        let (recorder, mut recording) = recorder::start(&self.pool, id, &shared.gate, &self.memory);
+        let (recorder, mut recording) = recorder::start(&shared);
         // Senders stop when the worker is asked to, and also when it is fenced.
         let (stop_senders, senders_stop) = watch::channel(false);
         let mut senders = self.start_senders(&shared, &recorder, &senders_stop);

@@ -49,6 +49,25 @@ pub enum DeliveryKind {
     Test,
 }
 
+impl DeliveryKind {
+    /// Every one there is, in the order in which they are declared.
+    pub const ALL: [Self; 6] =
+        [Self::Mailing, Self::Confirmation, Self::Welcome, Self::Access, Self::AddressNotice, Self::Test];
+
+    /// The name the database knows it by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mailing => "mailing",
+            Self::Confirmation => "confirmation",
+            Self::Welcome => "welcome",
+            Self::Access => "access",
+            Self::AddressNotice => "address_notice",
+            Self::Test => "test",
+        }
+    }
+}
+
 /// Where a message stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type, Serialize)]
 #[sqlx(type_name = "delivery_state", rename_all = "snake_case")]

@@ -56,6 +56,24 @@ pub enum MailingState {
     Cancelled,
 }
 
+impl MailingState {
+    /// Those from which a mailing may still go on.
+    pub const OPEN: [Self; 4] = [Self::Scheduled, Self::Preparing, Self::Sending, Self::Paused];
+
+    /// The name the database knows it by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Preparing => "preparing",
+            Self::Sending => "sending",
+            Self::Paused => "paused",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// Who stopped a mailing, and so who may start it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
 #[sqlx(type_name = "pause_kind", rename_all = "snake_case")]
@@ -73,6 +91,25 @@ pub enum PauseKind {
     Unreachable,
     /// It should have begun hours ago ([`OVERDUE_AFTER`]) and has not; a person lets it begin, moves it or takes it back.
     Overdue,
+}
+
+impl PauseKind {
+    /// Every one there is.
+    pub const ALL: [Self; 6] =
+        [Self::Staff, Self::Login, Self::Sender, Self::Policy, Self::Unreachable, Self::Overdue];
+
+    /// The name the database knows it by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Staff => "staff",
+            Self::Login => "login",
+            Self::Sender => "sender",
+            Self::Policy => "policy",
+            Self::Unreachable => "unreachable",
+            Self::Overdue => "overdue",
+        }
+    }
 }
 
 /// What is sent, the same words for every recipient. Made at the trigger; until the mailing begins, [`take_text`] may put

@@ -16,7 +16,7 @@ use crate::domain::{
     token::{self, ConfirmToken},
 };
 
-use super::{AppState, link::LinkToken, problem::Problem, unsubscribe, visitor::Visitor};
+use super::{AppState, link::LinkToken, metrics::Press, problem::Problem, unsubscribe, visitor::Visitor};
 
 /// What the page's form sends.
 #[derive(Debug, Deserialize)]
@@ -82,7 +82,13 @@ pub async fn answer(
         _ => return Err(Problem::BadRequest),
     };
     transaction.commit().await?;
-    told(&visitor, &signup, standing.ok_or(Problem::ConfirmUnknown)?, &pressed.action)
+    let standing = standing.ok_or(Problem::ConfirmUnknown)?;
+    state.metrics.press(match standing {
+        Standing::Confirmed(_) if pressed.action == CONFIRM => Press::Confirmed,
+        Standing::Declined if pressed.action == DECLINE => Press::Declined,
+        _ => Press::TooLate,
+    });
+    told(&visitor, &signup, standing, &pressed.action)
 }
 
 const CONFIRM: &str = "confirm";

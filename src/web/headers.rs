@@ -1,9 +1,7 @@
-//! Headers that every answer carries, and the log line of every request.
-
-use std::time::Instant;
+//! Headers that every answer carries.
 
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{Request, State},
     http::{HeaderName, HeaderValue, Uri, header},
     middleware::Next,
     response::Response,
@@ -99,18 +97,4 @@ pub fn holds_token(uri: &Uri) -> bool {
     ["/confirm/", "/unsubscribe/", "/resubscribe/", "/left/", "/manage/", "/data/", "/staff/welcome/"]
         .iter()
         .any(|prefix| uri.path().starts_with(prefix))
-}
-
-/// Logs each request by its route, never by its path: paths hold tokens.
-pub async fn log(request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let response = next.run(request).await;
-    let status = response.status().as_u16();
-    let route = route.unwrap_or_else(|| "(none)".into());
-    // Of 64 bits, which logs in JSON write as a number.
-    let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(%method, route, status, milliseconds, "request");
-    response
 }

@@ -9,6 +9,7 @@ use axum::{
     Extension, Json, Router,
     extract::State,
     http::{StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
     routing,
 };
@@ -18,7 +19,7 @@ use tokio::{sync::Mutex, time::timeout};
 
 use crate::{db, domain::health};
 
-use super::{AppState, server::Stopping};
+use super::{AppState, metrics::HttpMetrics, request, server::Stopping};
 
 /// Looks how the service is. Anybody may ask, so it looks once a second at most.
 #[derive(Clone)]
@@ -86,10 +87,11 @@ pub async fn ready(State(state): State<AppState>, stopping: Option<Extension<Sto
 }
 
 /// The same two pages alone, for a worker.
-pub fn router(pool: PgPool) -> Router {
+pub fn router(pool: PgPool, metrics: Arc<HttpMetrics>) -> Router {
     Router::new()
         .route("/health/live", routing::get(live))
         .route("/health/ready", routing::get(ready_alone))
+        .layer(middleware::from_fn_with_state(metrics, request::trace))
         .with_state(Monitor::new(pool))
 }
 

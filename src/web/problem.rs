@@ -21,6 +21,7 @@ use super::{
     form_body::URLENCODED,
     headers::{self, PicturesFrom},
     pages::{Frame, PageError, PublicationView},
+    request::RequestId,
     visitor,
 };
 
@@ -81,19 +82,15 @@ pub enum Problem {
     TooMany,
     /// It took too long.
     Timeout,
-    /// Our mistake; the reference stands in the log.
-    Internal {
-        /// Eight characters to quote.
-        reference: String,
-    },
+    /// Our mistake; the log says more under the id of the request.
+    Internal,
 }
 
 impl Problem {
-    /// A mistake of ours: logged here, once, under a reference that the page shows.
+    /// A mistake of ours: logged here, once, in the span of the request, whose id the page shows.
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
-        let reference = format!("{:08x}", getrandom::u32().unwrap_or_default());
-        tracing::error!(reference, %error, "a request failed");
-        Problem::Internal { reference }
+        tracing::error!(%error, "a request failed");
+        Problem::Internal
     }
 
     /// The status of its answer.
@@ -125,7 +122,7 @@ impl Problem {
             Problem::Unavailable | Problem::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Problem::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Problem::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Problem::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Problem::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -159,7 +156,7 @@ impl Problem {
             Problem::Busy => "busy",
             Problem::TooMany => "too_many",
             Problem::Timeout => "timeout",
-            Problem::Internal { .. } => "internal",
+            Problem::Internal => "internal",
         }
     }
 
@@ -255,6 +252,8 @@ pub fn after_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
 /// Dresses every error.
 pub async fn pages(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let asked = request.headers().clone();
+    let id = request.extensions().get::<RequestId>().cloned();
+    let reference = id.as_ref().map_or("", RequestId::as_str);
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let response = next.run(request).await;
     let Some(problem) = problem_of(&response) else { return response };
@@ -263,11 +262,9 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
     // While the database is away, asking it for the publication would only take longer; and who asks too often gets no
     // more work done.
     let publication = match problem {
-        Problem::Unavailable
-        | Problem::Busy
-        | Problem::TooMany
-        | Problem::Internal { .. }
-        | Problem::Timeout => None,
+        Problem::Unavailable | Problem::Busy | Problem::TooMany | Problem::Internal | Problem::Timeout => {
+            None
+        }
         _ => visitor::publication(&state).await.unwrap_or_default(),
     };
     let locale = locale.unwrap_or_else(|| publication.as_ref().map(|p| p.content.locale).unwrap_or_default());
@@ -284,10 +281,6 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
         _ if uri.path().starts_with("/staff/") => "/staff".to_owned(),
         _ => format!("/?lang={locale}"),
     };
-    let reference = match &problem {
-        Problem::Internal { reference } => Some(reference.clone()),
-        _ => None,
-    };
     // Who wants to leave is not sent to the signup form.
     let way_on = (problem != Problem::UnsubscribeUnknown).then_some(way_on);
     let contact = publication.as_ref().map(|publication| {
@@ -300,7 +293,7 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
     let view =
         View { title: text("title"), message, reference, way_on_url: way_on, way_on_label: text("way_on") };
     let mut answer = if wants_json(&asked) {
-        problem_json(status, &view.title, &view.message, view.reference.as_deref())
+        problem_json(status, &view.title, &view.message, Some(reference))
     } else {
         let content = publication.as_ref().map(|publication| &publication.content);
         let shown = content.map(|content| PublicationView::new(content, locale));
@@ -312,7 +305,7 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
             }
             Err(error) => {
                 tracing::error!(%error, "the error page cannot be made");
-                (status, format!("{}\n\n{}\n", view.title, view.message)).into_response()
+                (status, format!("{}\n\n{}\n\n{reference}\n", view.title, view.message)).into_response()
             }
         }
     };
@@ -347,10 +340,11 @@ fn problem_of(response: &Response) -> Option<Problem> {
 }
 
 #[derive(Serialize)]
-struct View {
+struct View<'a> {
     title: String,
     message: String,
-    reference: Option<String>,
+    /// The id of the request, to quote in a question.
+    reference: &'a str,
     way_on_url: Option<String>,
     way_on_label: String,
 }

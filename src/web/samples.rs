@@ -101,7 +101,7 @@ fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
         "problem" => json!({ "problem": {
             "title": visitor.text("problem.link_expired", "title"),
             "message": visitor.text("problem.link_expired", "message"),
-            "reference": null, "way_on_url": "/", "way_on_label": visitor.text("problem.link_expired", "way_on"),
+            "reference": "7h2kq9x4m0vtc3dw", "way_on_url": "/", "way_on_label": visitor.text("problem.link_expired", "way_on"),
         } }),
         "embed" => embed::own(visitor)?,
         // These differ in which of them they use.

@@ -31,6 +31,7 @@ use super::{
     client::{Client, Counted},
     form_body::form_in,
     manage,
+    metrics::FormAnswer,
     origin::RequestOrigin,
     problem::{self, Problem},
     typed,
@@ -104,11 +105,20 @@ pub async fn submit(
     visitor: Visitor,
     request: Request,
 ) -> Result<Response, Problem> {
-    let origin = RequestOrigin::of(&visitor, request.headers()).may_send()?;
-    Ok(origin.may_read(take(&state, visitor, request).await))
+    let count = |answer| state.metrics.signup(answer);
+    let origin = RequestOrigin::of(&visitor, request.headers()).may_send();
+    let origin = origin.inspect_err(|problem| count(problem.into()))?;
+    let answered = take(&state, visitor, request).await;
+    count(answered.as_ref().map_or_else(FormAnswer::from, |(answer, _)| *answer));
+    Ok(origin.may_read(answered.map(|(_, response)| response)))
 }
 
-async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Response, Problem> {
+/// Takes a form, and says how it was answered.
+async fn take(
+    state: &AppState,
+    visitor: Visitor,
+    request: Request,
+) -> Result<(FormAnswer, Response), Problem> {
     visitor.can_sign_up()?;
     let headers = request.headers().clone();
     let client = Client::of(request.extensions(), &headers, &state.proxies);
@@ -120,13 +130,16 @@ async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Re
     let email = if is_masked {
         let id = token::read_again_token(&state.keys, &sent.again, now).ok_or(Problem::LinkExpired)?;
         let Some(known) = subscriber::by_id(&mut *state.pool.acquire().await?, id).await? else {
-            return manage::nothing_stored(&visitor);
+            return Ok((FormAnswer::NothingStored, manage::nothing_stored(&visitor)?));
         };
         known.email
     } else {
         match envelope::parse(&sent.email) {
             Ok(email) => email,
-            Err(error) => return mistake(&visitor, &headers, &sent, place(state, client), error).await,
+            Err(error) => {
+                let response = mistake(&visitor, &headers, &sent, place(state, client), error).await?;
+                return Ok((FormAnswer::Mistake, response));
+            }
         }
     };
     let form_page = form_page(state, &sent, &headers);
@@ -142,14 +155,14 @@ async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Re
         let kept = kept(&visitor, &sent, masked.as_deref(), &form_page);
         if standing.asks || problem::wants_json(&headers) {
             tracing::info!(suspicion, proof_of_work = %refused, "a signup has to bring a proof of work; nothing was kept");
-            return captcha::ask(&visitor, &headers, &kept, now);
+            return Ok((FormAnswer::ProofOfWork, captcha::ask(&visitor, &headers, &kept, now)?));
         }
         tracing::info!(suspicion, "a signup has to be sent with one more press; nothing was kept");
-        return visitor.answer(
-            StatusCode::FORBIDDEN,
-            "press_again.html",
-            &serde_json::json!({ "form": kept }),
-        );
+        let own = serde_json::json!({ "form": kept });
+        return Ok((
+            FormAnswer::PressAgain,
+            visitor.answer(StatusCode::FORBIDDEN, "press_again.html", &own)?,
+        ));
     }
     let (shown, names_text) = shown(&mut transaction, &visitor, &sent.consent_version).await?;
     let request = signup::Request {
@@ -165,7 +178,7 @@ async fn take(state: &AppState, visitor: Visitor, request: Request) -> Result<Re
     signup::request(&mut transaction, &request, now).await?;
     transaction.commit().await?;
     let sent_to = SentTo { email, waits: standing.waits, is_masked };
-    Ok(check_mailbox::answer(&visitor, &headers, &sent_to, now))
+    Ok((FormAnswer::Taken, check_mailbox::answer(&visitor, &headers, &sent_to, now)))
 }
 
 /// The text that says what is wrong with an address, by its key under `error`.

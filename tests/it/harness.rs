@@ -7,6 +7,7 @@ pub mod database;
 pub mod http;
 pub mod mail;
 pub mod mail_server;
+pub mod metrics;
 pub mod process;
 pub mod program;
 pub mod smtp;

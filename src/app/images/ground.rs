@@ -4,6 +4,7 @@ use std::{io::Cursor, time::Duration};
 
 use image::{ImageFormat, ImageReader};
 use tokio::{task::spawn_blocking, time::timeout};
+use tracing::Span;
 
 use crate::{
     config::PublicUrl,
@@ -49,7 +50,8 @@ pub async fn look(store: &Store, url: &str, own: &PublicUrl) -> Option<Vanishing
         }
         Err(_) => return None,
     };
-    spawn_blocking(move || vanishing(&bytes)).await.ok()?
+    let span = Span::current();
+    spawn_blocking(move || span.in_scope(|| vanishing(&bytes))).await.ok()?
 }
 
 /// A third of what is not transparent counts: beside a colourful sign, the dark letters of a name are lost alone.

@@ -1,6 +1,6 @@
 //! Forgetting: what is kept only for a time goes, hour by hour, while the service runs.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{TimeDelta, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
@@ -10,18 +10,67 @@ use crate::{
     app::images::store::Store,
     config::SecretKeys,
     domain::{consent, image, publication, retention, signup},
+    telemetry::metrics::{Counter, Family, FloatGauge, Labels, Registry},
 };
+
+/// What is told of it.
+#[derive(Debug)]
+pub struct RetentionMetrics {
+    runs: Family<Labels, Counter>,
+    done: Counter,
+    failed: Counter,
+    /// Without labels; nothing before the first run, of which nobody knows when the one before it was.
+    last: Family<Labels, FloatGauge>,
+}
+
+impl Default for RetentionMetrics {
+    fn default() -> Self {
+        let runs: Family<Labels, Counter> = Family::default();
+        let counter = |result| runs.get_or_create_owned(&vec![("result", result)]);
+        Self { done: counter("done"), failed: counter("failed"), runs, last: Family::default() }
+    }
+}
+
+impl RetentionMetrics {
+    /// Has it served.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "retention_runs",
+            "Runs that forget what was to be kept only for a time, by how they ended",
+            self.runs.clone(),
+        );
+        registry.register(
+            "retention_last_success_timestamp_seconds",
+            "When such a run of this process last ended well, in Unix time",
+            self.last.clone(),
+        );
+    }
+}
 
 /// Forgets what is to be forgotten, every hour, for as long as the service runs. Where several do it at once, each finds
 /// what the others have left.
-pub async fn run(pool: PgPool, images: Store, keys: SecretKeys, keep_ip_days: u16) {
+pub async fn run(
+    pool: PgPool,
+    images: Store,
+    keys: SecretKeys,
+    keep_ip_days: u16,
+    metrics: Arc<RetentionMetrics>,
+) {
     let mut hourly = interval(Duration::from_hours(1));
     for hour in 0_u64.. {
         hourly.tick().await;
         let forgotten =
             async { round(&mut *pool.acquire().await?, &images, &keys, keep_ip_days, hour % 24 == 0).await };
-        if let Err(error) = forgotten.await {
-            tracing::warn!(%error, "what is to be forgotten could not be; trying again in an hour");
+        match forgotten.await {
+            Ok(()) => {
+                metrics.done.inc();
+                #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century")]
+                metrics.last.get_or_create(&Labels::new()).set(Utc::now().timestamp_millis() as f64 / 1000.0);
+            }
+            Err(error) => {
+                metrics.failed.inc();
+                tracing::warn!(%error, "what is to be forgotten could not be; trying again in an hour");
+            }
         }
     }
 }

@@ -62,7 +62,8 @@ impl HeldFor {
         chosen.map(|reason| reason.text().to_owned()).collect()
     }
 
-    fn from_text(text: &str) -> Option<Self> {
+    /// The one that is written like this beside a delivery.
+    pub(in crate::domain) fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.text() == text)
     }
 }

@@ -21,6 +21,7 @@ use tokio::{
     task::spawn_blocking,
     time::timeout,
 };
+use tracing::Span;
 
 use crate::domain::staff::secret::random;
 
@@ -202,8 +203,9 @@ impl Passwords {
     ) -> Result<T, HashError> {
         let place = timeout(PATIENCE, self.place(asking)).await;
         let Ok(Ok(place)) = place else { return Err(HashError::Busy) };
+        let span = Span::current();
         let done = spawn_blocking(move || {
-            let done = work();
+            let done = span.in_scope(work);
             drop(place);
             done
         });

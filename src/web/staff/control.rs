@@ -4,6 +4,7 @@ use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tracing::Instrument;
 
 use crate::{
     app::{
@@ -186,7 +187,8 @@ pub async fn retry(
     let Some(what) = sent.retry() else { return Ok(done(&page, "nothing_to_retry")) };
     // Nobody's patience decides how many are sent again: it goes on when the browser goes away.
     let work =
-        tokio::spawn(async move { retry_mailing(&state.pool, &member.actor(), id, what, Utc::now()).await });
+        async move { retry_mailing(&state.pool, &member.actor(), id, what, Utc::now()).await };
+    let work = tokio::spawn(work.in_current_span());
     match work.await {
         Ok(Ok(_)) => Ok(done(&page, "retried")),
         Ok(Err(MailingError::NothingToRetry(_))) => Ok(done(&page, "nothing_to_retry")),

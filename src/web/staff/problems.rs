@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     domain::staff::{StaffError, password::HashError, session::Session},
-    web::{AppState, pages::PageError, problem::Problem},
+    web::{AppState, pages::PageError, problem::Problem, request::RequestId},
 };
 
 use super::page::Page;
@@ -135,9 +135,7 @@ async fn dressed(state: &AppState, asked: &axum::http::request::Parts, response:
     // While the database is away, asking it for the publication would only take longer.
     let is_away = matches!(
         problem,
-        StaffProblem::Common(
-            Problem::Unavailable | Problem::Busy | Problem::Internal { .. } | Problem::Timeout
-        )
+        StaffProblem::Common(Problem::Unavailable | Problem::Busy | Problem::Internal | Problem::Timeout)
     );
     let session = response.extensions().get::<Session>().filter(|session| !session.is_awaiting_code).cloned();
     let page = Page::for_problem(state, asked, session, !is_away).await;
@@ -149,17 +147,14 @@ async fn dressed(state: &AppState, asked: &axum::http::request::Parts, response:
             own.to_owned()
         }
     };
-    let reference = match &problem {
-        StaffProblem::Common(Problem::Internal { reference }) => Some(reference.clone()),
-        _ => None,
-    };
+    let reference = asked.extensions.get::<RequestId>().map_or("", RequestId::as_str);
     let taken = if let StaffProblem::Common(problem) = &problem { problem.taken() } else { "" };
     let message = text("message").replace("{types}", taken);
     let own = json!({ "problem": { "title": text("title"), "message": message, "reference": reference } });
-    let mut answer = match page.answer(problem.status(), "staff/problem.html", &own) {
-        Ok(answer) => answer,
-        Err(_) => (problem.status(), format!("{}\n\n{}\n", text("title"), text("message"))).into_response(),
-    };
+    let bare = || format!("{}\n\n{}\n\n{reference}\n", text("title"), text("message"));
+    let mut answer = page
+        .answer(problem.status(), "staff/problem.html", &own)
+        .unwrap_or_else(|_| (problem.status(), bare()).into_response());
     if !taken.is_empty() {
         answer.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(taken));
     }

@@ -11,6 +11,7 @@ use axum::{
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
+use tracing::Instrument;
 
 use crate::{
     domain::{
@@ -151,13 +152,16 @@ pub async fn download(
     transaction.commit().await?;
     let (pieces, body) = stream::later(WAITING);
     let words = words_of(&page);
-    tokio::spawn(async move {
-        if let Err(error) = write(&state.pool, id, (&words, is_admin), &pieces).await {
-            tracing::warn!(mailing = %id, %error, "a report broke off");
-            // The browser is not to take what it has for all of it.
-            let _ = pieces.send(Err(io::Error::other("the report broke off"))).await;
+    tokio::spawn(
+        async move {
+            if let Err(error) = write(&state.pool, id, (&words, is_admin), &pieces).await {
+                tracing::warn!(mailing = %id, %error, "a report broke off");
+                // The browser is not to take what it has for all of it.
+                let _ = pieces.send(Err(io::Error::other("the report broke off"))).await;
+            }
         }
-    });
+        .in_current_span(),
+    );
     let began = mailing.begun_at.unwrap_or(mailing.triggered_at);
     let name = format!("attachment; filename=\"report-{}.csv\"", began.format("%Y-%m-%d"));
     let name = HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment"));

@@ -11,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::{
     domain::{
@@ -158,16 +159,19 @@ pub fn tell_held(state: &AppState, account: &str, attempt: &Attempt, now: DateTi
         return;
     }
     let (state, account) = (state.clone(), account.to_owned());
-    tokio::spawn(async move {
-        let told = async {
-            let mut db = state.pool.acquire().await?;
-            let Some(known) = staff::credentials(&mut db, &account).await? else { return Ok(()) };
-            audit::record(&mut db, &actor(&known), Action::LoginHeld, &known.email, &json!({}), now).await
-        };
-        if let Err(error) = told.await {
-            tracing::warn!(%error, "a hold on logins could not be logged");
+    tokio::spawn(
+        async move {
+            let told = async {
+                let mut db = state.pool.acquire().await?;
+                let Some(known) = staff::credentials(&mut db, &account).await? else { return Ok(()) };
+                audit::record(&mut db, &actor(&known), Action::LoginHeld, &known.email, &json!({}), now).await
+            };
+            if let Err(error) = told.await {
+                tracing::warn!(%error, "a hold on logins could not be logged");
+            }
         }
-    });
+        .in_current_span(),
+    );
 }
 
 /// That an attempt has to wait, and how long, in whole minutes.

@@ -43,6 +43,8 @@ pub struct App {
 pub struct TestApp {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it answers `/metrics`.
+    pub metrics: SocketAddr,
     /// Its relay.
     pub relay: SmtpServer,
     /// Its database.
@@ -132,9 +134,13 @@ impl App {
         }
         let router = service.router(&config, axum::Router::new()).unwrap();
         let (stop, stopping) = watch::channel(false);
+        let listening = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let metrics = listening.local_addr().unwrap();
+        service.tell_metrics_on(listening, stopping.clone());
         let running = tokio::spawn(service.run(listener, router, self.with_worker, stopping));
         TestApp {
             address,
+            metrics,
             relay,
             pool,
             config,

@@ -17,6 +17,7 @@ use chrono::Utc;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::{sync::Semaphore, task::spawn_blocking};
+use tracing::Span;
 
 use crate::{
     app::images::{
@@ -149,10 +150,11 @@ async fn take(
     let Ok(permit) = Arc::clone(&state.uploads.working).acquire_owned().await else {
         return Ok(Err(Refusal::BUSY));
     };
+    let span = Span::current();
     let worked = spawn_blocking(move || {
         // Held to the end of the work, also when nobody waits for it any more.
         let _permit = permit;
-        process::process(&picture)
+        span.in_scope(|| process::process(&picture))
     });
     let processed = match worked.await {
         Ok(Ok(processed)) => processed,

@@ -18,6 +18,7 @@ use hyper::body::Frame;
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use crate::{
     domain::{
@@ -48,12 +49,15 @@ pub async fn download(State(state): State<AppState>, Admin(member): Admin) -> Re
     // Read ahead by a page: who reads slowly holds no more than that.
     let (send, receive) = mpsc::channel(1);
     let pool = state.pool.clone();
-    tokio::spawn(async move {
-        if let Err(error) = write(&pool, &send).await {
-            tracing::warn!(%error, "an export broke off");
-            let _ = send.send(Err(error)).await;
+    tokio::spawn(
+        async move {
+            if let Err(error) = write(&pool, &send).await {
+                tracing::warn!(%error, "an export broke off");
+                let _ = send.send(Err(error)).await;
+            }
         }
-    });
+        .in_current_span(),
+    );
     let file = format!("attachment; filename=\"subscribers-{}.csv\"", now.format("%Y-%m-%d"));
     let headers =
         [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, file)];

@@ -1,0 +1,261 @@
+//! `/metrics`, on a listener of its own (`METRICS_ADDR`): what this process counts, and what the database says at this
+//! moment.
+//!
+//! Counters are this process's own and begin at nothing with each start. What waits or is paused is read from the database
+//! anew at each scrape, so it is true after a restart and the same whichever process is asked. While the database cannot be
+//! read, nothing is said of it but that.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing,
+};
+use chrono::Utc;
+use sqlx::{PgConnection, PgPool};
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, watch},
+    time::timeout,
+};
+
+use crate::{
+    db,
+    domain::{
+        delivery::DeliveryKind,
+        mailing::{MailingState, PauseKind},
+        signup::held::HeldFor,
+        snapshot::{COUNTED, RELAY, Snapshot, WAITS},
+    },
+    telemetry::metrics::{self, CONTENT_TYPE, Family, FloatGauge, Gauge, Labels, Metrics, Registry},
+    web,
+};
+
+/// How long what was read counts: scrapes of several servers at once cost one look.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long all of reading may take, connecting included; Prometheus waits ten seconds by default.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Answers `/metrics` at this address, until `stop` turns true. Where the address is taken, the process works all the same:
+/// nobody's mail is to wait for a graph.
+pub async fn listen(address: SocketAddr, metrics: Metrics, pool: PgPool, stop: watch::Receiver<bool>) {
+    match TcpListener::bind(address).await {
+        Ok(listener) => {
+            tracing::info!(address = ?listener.local_addr().ok(), "listening, for /metrics alone");
+            serve(listener, metrics, pool, stop);
+        }
+        Err(error) => {
+            tracing::error!(%address, %error, "metrics cannot be read from this process; METRICS_ADDR chooses another address");
+        }
+    }
+}
+
+/// The same on a listener.
+pub fn serve(listener: TcpListener, metrics: Metrics, pool: PgPool, stop: watch::Receiver<bool>) {
+    let exporter = Arc::new(Exporter { metrics, pool, look: Mutex::default() });
+    let router = Router::new().route("/metrics", routing::get(scrape)).with_state(exporter);
+    tokio::spawn(web::serve(listener, router, stop));
+}
+
+struct Exporter {
+    metrics: Metrics,
+    pool: PgPool,
+    /// One scrape looks at a time; the others wait for what it finds.
+    look: Mutex<Look>,
+}
+
+#[derive(Default)]
+struct Look {
+    /// A connection of its own: a pool that is used up is what somebody may want to see.
+    db: Option<PgConnection>,
+    last: Option<(Instant, Seen)>,
+    is_failing: bool,
+}
+
+/// What was seen of the database, and how long that took.
+#[derive(Clone)]
+struct Seen {
+    snapshot: Option<Snapshot>,
+    took: Duration,
+}
+
+async fn scrape(State(exporter): State<Arc<Exporter>>) -> Response {
+    match exporter.text().await {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")], text)
+            .into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+impl Exporter {
+    async fn text(&self) -> Result<String, std::fmt::Error> {
+        let seen = self.seen().await;
+        let mut text = String::with_capacity(32 * 1024);
+        self.metrics.write(&mut text)?;
+        let mut registry = metrics::registry();
+        tell_pool(&mut registry, &self.pool);
+        tell_reading(&mut registry, &seen);
+        if let Some(snapshot) = &seen.snapshot {
+            tell(&mut registry, snapshot);
+        }
+        metrics::write(&registry, &mut text)?;
+        Ok(text)
+    }
+
+    async fn seen(&self) -> Seen {
+        let mut look = self.look.lock().await;
+        if let Some((at, seen)) = &look.last
+            && at.elapsed() < FRESH
+        {
+            return seen.clone();
+        }
+        let begun = Instant::now();
+        // Taken out: a connection on which something failed, or is still under way, is not used again.
+        let db = look.db.take();
+        let read = timeout(PATIENCE, read(db, &self.pool)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        let is_failing = read.is_err();
+        let snapshot = match read {
+            Ok((db, snapshot)) => {
+                look.db = Some(db);
+                Some(snapshot)
+            }
+            Err(error) => {
+                // Once, and not for every scrape.
+                if !look.is_failing {
+                    tracing::warn!(%error, "the metrics lack what the database says: it cannot be read");
+                }
+                None
+            }
+        };
+        look.is_failing = is_failing;
+        let seen = Seen { snapshot, took: begun.elapsed() };
+        look.last = Some((Instant::now(), seen.clone()));
+        seen
+    }
+}
+
+async fn read(db: Option<PgConnection>, pool: &PgPool) -> sqlx::Result<(PgConnection, Snapshot)> {
+    let mut db = match db {
+        Some(db) => db,
+        None => db::connect_to_watch(pool).await?,
+    };
+    let snapshot = Snapshot::read(&mut db, Utc::now()).await?;
+    Ok((db, snapshot))
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "connections, some dozens")]
+fn tell_pool(registry: &mut Registry, pool: &PgPool) {
+    let idle = pool.num_idle() as i64;
+    let used = (i64::from(pool.size()) - idle).max(0);
+    let connections = family("state", [("idle", idle), ("used", used)]);
+    registry.register("database_pool_connections", "Connections of this process's pool, by use", connections);
+    let most = Gauge::<i64>::default();
+    most.set(pool.options().get_max_connections().into());
+    registry.register(
+        "database_pool_connections_max",
+        "Connections that the pool may have (DATABASE_CONNECTIONS)",
+        most,
+    );
+}
+
+fn tell_reading(registry: &mut Registry, seen: &Seen) {
+    let up = Gauge::<i64>::default();
+    up.set(seen.snapshot.is_some().into());
+    registry.register(
+        "database_up",
+        "1 when the database could be read for this answer; else what it says is missing here",
+        up,
+    );
+    registry.register(
+        "database_read_seconds",
+        "How long reading the database took for this answer",
+        float(seen.took.as_secs_f64()),
+    );
+}
+
+/// What the database says. All label values are there, also those of which there is nothing: a series that comes and goes
+/// cannot be alerted on.
+fn tell(registry: &mut Registry, snapshot: &Snapshot) {
+    let queue: Family<Labels, Gauge> = Family::default();
+    for kind in DeliveryKind::ALL {
+        for waits in WAITS {
+            queue.get_or_create(&vec![("kind", kind.name()), ("state", waits)]).set(0);
+        }
+    }
+    for (kind, waits, count) in &snapshot.queue {
+        queue.get_or_create(&vec![("kind", kind.name()), ("state", *waits)]).inc_by(*count);
+    }
+    registry.register(
+        "queue_deliveries",
+        format!("Deliveries that have not ended, by kind and state. Copies of a mailing that wait are counted by batches of up to 100, begun ones whole; of others not more than {COUNTED}"),
+        queue,
+    );
+    registry.register(
+        "queue_oldest_urgent_seconds",
+        "For how long the oldest delivery that goes before mailings has been due; 0 where none is",
+        float(snapshot.oldest_urgent),
+    );
+    registry.register(
+        "queue_oldest_mailing_seconds",
+        "The same of copies of mailings that are being sent. All copies of a mailing are due when it begins",
+        float(snapshot.oldest_mailing),
+    );
+    let states = MailingState::OPEN.map(|state| (state.name(), sum(&snapshot.mailings, state)));
+    registry.register(
+        "mailings",
+        "Mailings that are neither done nor cancelled, by state",
+        family("state", states),
+    );
+    let reasons = PauseKind::ALL.map(|reason| (reason.name(), sum(&snapshot.paused, reason)));
+    registry.register("mailings_paused", "Mailings that are paused, by reason", family("reason", reasons));
+    let held = Gauge::<i64>::default();
+    held.set(snapshot.is_held.into());
+    registry.register(
+        "mailings_held",
+        "1 while all mailings are held because the database may be an older one",
+        held,
+    );
+    let limits = HeldFor::ALL.map(|limit| (limit.name(), sum(&snapshot.held, limit)));
+    registry.register(
+        "signups_held",
+        "Signups whose mail waits for staff, by the limit they are over",
+        family("limit", limits),
+    );
+    let workers = RELAY.map(|relay| (relay, sum(&snapshot.workers, relay)));
+    registry.register(
+        "workers",
+        "Workers that are alive, of all processes, by how the relay is for them",
+        family("relay", workers),
+    );
+    let stuck = Gauge::<i64>::default();
+    stuck.set(snapshot.stuck_workers);
+    registry.register("workers_stuck", "Workers that cannot read the queue", stuck);
+}
+
+fn sum<T: PartialEq + Copy>(counts: &[(T, i64)], of: T) -> i64 {
+    counts.iter().filter(|(known, _)| *known == of).map(|(_, count)| count).sum()
+}
+
+fn family<const N: usize>(label: &'static str, values: [(&'static str, i64); N]) -> Family<Labels, Gauge> {
+    let family: Family<Labels, Gauge> = Family::default();
+    for (value, count) in values {
+        family.get_or_create(&vec![(label, value)]).set(count);
+    }
+    family
+}
+
+fn float(value: f64) -> FloatGauge {
+    let gauge = FloatGauge::default();
+    gauge.set(value);
+    gauge
+}
