@@ -186,8 +186,7 @@ pub async fn retry(
     let page = format!("/staff/mailings/{id}");
     let Some(what) = sent.retry() else { return Ok(done(&page, "nothing_to_retry")) };
     // Nobody's patience decides how many are sent again: it goes on when the browser goes away.
-    let work =
-        async move { retry_mailing(&state.pool, &member.actor(), id, what, Utc::now()).await };
+    let work = async move { retry_mailing(&state.pool, &member.actor(), id, what, Utc::now()).await };
     let work = tokio::spawn(work.in_current_span());
     match work.await {
         Ok(Ok(_)) => Ok(done(&page, "retried")),
