@@ -6,6 +6,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::domain::address::EmailAddress;
 
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
 /// Longest encoded line, without its CRLF (RFC 2045 §6.7, rule 5).
 const LINE: usize = 76;
 
@@ -17,7 +19,6 @@ const LINE: usize = 76;
 /// No line begins with a dot, so nothing has to be doubled on the wire (RFC 5321 §4.5.2), and no relay can get that
 /// wrong. None begins with `From `, which a mailbox in the mbox format would quote, and so break the signature (RFC 4155).
 pub fn quoted_printable_line(line: &str, out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let bytes = line.as_bytes();
     let mut column = 0;
     for (at, &byte) in bytes.iter().enumerate() {
@@ -60,11 +61,11 @@ pub fn mailto(address: &EmailAddress, subject: &str) -> String {
     let encoded = |text: &str| {
         let mut out = String::with_capacity(text.len());
         for byte in text.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' => {
-                    out.push(char::from(byte));
-                }
-                _ => out.push_str(&format!("%{byte:02X}")),
+            if byte.is_ascii_alphanumeric() || b"-._~+".contains(&byte) {
+                out.push(char::from(byte));
+            } else {
+                out.push('%');
+                out.extend([byte >> 4, byte & 15].map(|digit| char::from(HEX[usize::from(digit)])));
             }
         }
         out

@@ -9,7 +9,7 @@ use crate::harness::{App, TestApp, browser::Browser, program::Program};
 
 const UNSEEN: &str = "ist noch nicht bekannt";
 const LINE: &str = "SignHeaders *,+List-Unsubscribe-Post";
-/// What OpenDKIM and Exim sign of a test mail unless told otherwise, and what they should.
+/// What many signers cover of a test mail unless told otherwise, and what they should.
 const DEFAULT: &str = "From:Reply-To:Subject:Date:To:List-Id:List-Help:List-Unsubscribe";
 const WHOLE: &str = "From:Reply-To:Subject:Date:To:List-Id:List-Help:List-Unsubscribe:List-Unsubscribe-Post";
 

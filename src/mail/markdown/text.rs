@@ -196,7 +196,7 @@ impl Writer {
             }
             TagEnd::Image => {
                 let address = self.image.take().unwrap_or_default();
-                self.line.push_str(&format!("] ({address})"));
+                self.line.extend(["] (", &address, ")"]);
             }
             TagEnd::Strikethrough => self.line.push_str("~~"),
             _ => {}
