@@ -3,7 +3,8 @@
 create table events (
     seq   bigint generated always as identity primary key,
     -- A reader goes no further than pg_snapshot_xmin(pg_current_snapshot()): what is still being written may have smaller
-    -- numbers than what is there already.
+    -- numbers than what is there already. A row from pg_snapshot_xmax(pg_current_snapshot()) on was restored from a dump of
+    -- another cluster, and is there for good.
     txid  xid8 not null default pg_current_xact_id(),
     at    timestamptz not null,
     kind  text not null check (kind ~ '^[a-z_]{1,40}$'),

@@ -267,8 +267,8 @@ pub async fn connect_by_key(pool: &PgPool) -> sqlx::Result<PgConnection> {
     timeout(PATIENCE, connected).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
-/// One connection to the same database, for whoever watches it: it reads by index, changes nothing, and asks for no more
-/// than two seconds of the server's time.
+/// One connection to the same database, for whoever watches it: it reads by index, changes nothing, and has each statement
+/// end after two seconds.
 ///
 /// # Errors
 /// When nobody answers within three seconds.

@@ -47,7 +47,7 @@ pub enum Controlled {
     Cancelled,
 }
 
-/// Chunks of a cancelled mailing that are skipped at once, so that whoever looks next sees it; workers do the rest.
+/// Chunks of a cancelled mailing that a page skips at once, so that whoever looks next sees it; workers do the rest.
 const SKIPPED_AT_ONCE: usize = 20;
 
 /// Does something about a mailing.
@@ -103,8 +103,11 @@ pub async fn control_mailing(
     deed.commit().await?;
     if control == Control::Cancel {
         let mut db = pool.acquire().await?;
-        for _ in 0..SKIPPED_AT_ONCE {
-            if !mailing::skip_leftovers(&mut db, now).await? {
+        let mut chunks = 0;
+        // A command may be used while no worker runs, and waits until it is done.
+        while mailing::skip_leftovers(&mut db, now).await? {
+            chunks += 1;
+            if chunks == SKIPPED_AT_ONCE && *by != Actor::Command {
                 break;
             }
         }

@@ -144,6 +144,14 @@ pub async fn situation(
     Ok(Some(Situation::of(&mut *app.pool.acquire().await?, draft, now).await?))
 }
 
+/// The mailing that a form has made, if it was sent before.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sent_by(app: &App, form: Uuid) -> sqlx::Result<Option<MailingId>> {
+    mailing::of_form(&mut *app.pool.acquire().await?, form).await
+}
+
 /// Sends an update. Whatever is pressed twice or by two people at once makes one mailing.
 ///
 /// # Errors
@@ -252,7 +260,7 @@ impl Situation {
     #[must_use]
     pub fn objections(&self, order: &Order, is_as_made: bool) -> Vec<Objection> {
         let mut objections = Vec::new();
-        let is_obstructed = self.obstacle.is_some();
+        let is_obstructed = !self.is_clear(order);
         if let Some(page) = order.page.as_ref().filter(|_| !is_obstructed)
             && !warnings::are_ticked(&self.draft.findings, &page.warnings)
         {

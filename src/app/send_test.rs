@@ -68,7 +68,9 @@ pub async fn send_test(
     let mut deed = Deed::begin(&app.pool, by, now).await?;
     let update = update::find(&mut deed, &id.to_string()).await?.ok_or(TestError::Unknown)?;
     let lately = delivery::count_tests(&mut deed, now - TimeDelta::hours(1)).await?;
-    if lately + i64::try_from(to.len()).unwrap_or(i64::MAX) > AN_HOUR {
+    // Whoever runs commands on the server could send anything anyway.
+    let is_limited = *by != Actor::Command;
+    if is_limited && lately + i64::try_from(to.len()).unwrap_or(i64::MAX) > AN_HOUR {
         return Err(TestError::TooMany);
     }
     let publication =

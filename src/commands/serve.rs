@@ -290,14 +290,21 @@ impl Service {
 #[must_use]
 pub fn stop_on_signal() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
-    // Listened for from here on, and not from when the task first runs: until then a signal kills.
-    let [interrupt, terminate, hangup] =
-        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(came);
+    // Listened for from here on, and not from when the task first runs: until then a signal kills. Whether a hangup is to be
+    // ignored can be told only as long as nobody listens for it.
+    let hangup = if is_kept_through_hangups() { None } else { Some(came(SignalKind::hangup())) };
+    let (interrupt, terminate) = (came(SignalKind::interrupt()), came(SignalKind::terminate()));
     tokio::spawn(async move {
+        let hangup = async {
+            match hangup {
+                Some(hangup) => hangup.await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = interrupt => {}
             () = terminate => {}
-            () = hangup, if !is_kept_through_hangups() => {}
+            () = hangup => {}
         }
         sender.send_replace(true);
         // Kept alive, so that late listeners see the value and not a closed channel.

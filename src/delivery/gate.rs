@@ -38,6 +38,8 @@ struct State {
     /// When that row began.
     since: Option<Instant>,
     closed: Option<Closed>,
+    /// See [`Gate::retire`].
+    is_retired: bool,
     /// After a refusal of our mail one message at a time goes, until one of them is not refused like that.
     trial: Option<Trial>,
     /// What the relay gave to everybody.
@@ -260,6 +262,9 @@ impl Gate {
     /// is what is so.
     fn publish(&self, state: &State) {
         self.open.send_replace(state.lets_in());
+        if state.is_retired {
+            return;
+        }
         let problem = state.closed.as_ref().map(|closed| closed.problem.name());
         self.breaker.is(problem, state.trial.is_some());
     }
@@ -392,6 +397,11 @@ impl Gate {
     /// What kind of trouble the gate is closed for, if it is.
     pub fn trouble(&self) -> Option<&'static str> {
         self.state().closed.as_ref().map(|closed| closed.problem.name())
+    }
+
+    /// Its worker's run has ended: what its last senders meet is not told as the state of the next one.
+    pub fn retire(&self) {
+        self.state().is_retired = true;
     }
 
     /// Why the gate is closed, if it is.

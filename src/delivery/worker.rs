@@ -194,6 +194,7 @@ impl Worker {
         };
 
         stop_senders.send_replace(true);
+        shared.gate.retire();
         let all_ended = async { while senders.join_next().await.is_some() {} };
         if timeout(STOP_WITHIN, all_ended).await.is_err() {
             tracing::warn!(worker = id.0, "some messages are still on their way; they become unknown");

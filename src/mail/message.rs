@@ -95,7 +95,7 @@ impl Frame {
             let (name, id) = (display_name(&publication.name), public_url.list_id());
             let fold = if "List-Id:  <>".len() + name.len() + id.len() > 78 { "\r\n" } else { "" };
             header("List-Id", &format!("{name}{fold} <{id}>"));
-            // RFC 2369 §3.1: where help is. There is no page that gives it, but somebody who reads answers.
+            // RFC 2369 §3.1: where help is. No page gives it; whoever the answers go to does.
             header("List-Help", &format!("<{}>", mailto(reply_to.as_ref().unwrap_or(&sender), help(locale))));
             // RFC 3834 §2: what answers by itself keeps quiet to a list. Not `bulk`, which some filters count against it.
             header("Precedence", "list");

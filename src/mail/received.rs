@@ -16,6 +16,10 @@ const NEEDED: [&str; 2] = ["List-Unsubscribe", "List-Unsubscribe-Post"];
 /// Bytes that are looked at. Heads have some thousand; mail servers take no more than some hundred thousand.
 const MOST: usize = 256 * 1024;
 
+/// Signatures and results that are looked at. A mail has two or three.
+const MOST_SIGNATURES: usize = 20;
+const MOST_RESULTS: usize = 100;
+
 /// Why a text says nothing about the signature. The way out: the whole source of a test mail that has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
@@ -33,6 +37,9 @@ pub enum Unusable {
     /// No server has taken it yet.
     #[error("it has not arrived anywhere: no Received is in it")]
     NotReceived,
+    /// The lines of the signature are missing, of which the receiver says what it found.
+    #[error("it says what the receiver found of a signature, and the signature is not in it")]
+    SignatureCut,
     /// Its date lies in the future.
     #[error("its Date lies in the future")]
     Future,
@@ -65,9 +72,13 @@ pub fn look(text: &str, list_id: &str, sender_domain: &str, now: DateTime<Utc>) 
     if mail_dated > now + TimeDelta::hours(1) {
         return Err(Unusable::Future);
     }
-    let results: Vec<Checked> = head.all("authentication-results").flat_map(checked).collect();
-    let signatures = head.all("dkim-signature").filter_map(Signature::parse);
-    let seen = signatures.map(|signature| signature.seen(&results, mail_dated));
+    let results = results(&head);
+    if !results.is_empty() && head.one("dkim-signature").is_none() {
+        return Err(Unusable::SignatureCut);
+    }
+    let signatures: Vec<Signature> =
+        head.all("dkim-signature").filter_map(Signature::parse).take(MOST_SIGNATURES).collect();
+    let seen = signatures.iter().map(|signature| signature.seen(&signatures, &results, mail_dated));
     Ok(seen.max_by_key(|seen| seen.verdict).unwrap_or_else(|| Seen {
         verdict: Verdict::Unsigned,
         signing_domain: String::new(),
@@ -75,6 +86,16 @@ pub fn look(text: &str, list_id: &str, sender_domain: &str, now: DateTime<Utc>) 
         missing: NEEDED.join(", "),
         mail_dated,
     }))
+}
+
+/// What the last receiver found. Servers before it may have said something too, and a sender can write what it likes: only
+/// the topmost `Authentication-Results` counts, and others by the same server (RFC 8601 §2.2 and §5).
+fn results(head: &Head) -> Vec<Checked> {
+    let server =
+        |value: &str| without_comments(value).split(';').next().unwrap_or_default().trim().to_owned();
+    let last = head.one("authentication-results").map(server);
+    let by_last = head.all("authentication-results").filter(|value| Some(server(value)) == last);
+    by_last.flat_map(checked).take(MOST_RESULTS).collect()
 }
 
 /// Headers in their order, unfolded, their names in lower case.
@@ -152,8 +173,14 @@ impl Signature {
         })
     }
 
-    fn seen(self, results: &[Checked], mail_dated: DateTime<Utc>) -> Seen {
-        let mut about = results.iter().filter(|result| result.is_about(&self)).peekable();
+    /// What is known of it, beside `all` that the head has.
+    fn seen(&self, all: &[Signature], results: &[Checked], mail_dated: DateTime<Utc>) -> Seen {
+        // A result that may be meant for another signature, which covers less, proves nothing of this one.
+        let is_clear = |result: &Checked| {
+            all.iter().filter(|other| result.is_about(other)).all(|other| other.missing == self.missing)
+        };
+        let about = results.iter().filter(|result| result.is_about(self) && is_clear(result));
+        let mut about = about.peekable();
         let is_checked = about.peek().is_some();
         let verdict = match (self.missing.is_empty(), about.any(|result| result.is_valid)) {
             (false, _) => Verdict::Incomplete,
@@ -163,8 +190,8 @@ impl Signature {
         };
         Seen {
             verdict,
-            signing_domain: self.domain,
-            selector: self.selector,
+            signing_domain: self.domain.clone(),
+            selector: self.selector.clone(),
             missing: self.missing.join(", "),
             mail_dated,
         }
@@ -175,15 +202,16 @@ impl Signature {
 struct Checked {
     is_valid: bool,
     domain: String,
+    /// It is of an identity (`header.i`), which may be of a domain below the one that signs (RFC 6376 §3.5).
+    is_identity: bool,
     selector: Option<String>,
     bytes: Option<String>,
 }
 
 impl Checked {
     fn is_about(&self, signature: &Signature) -> bool {
-        // `header.i` may name a domain below the one that signs.
-        let domain =
-            self.domain == signature.domain || self.domain.ends_with(&format!(".{}", signature.domain));
+        let below = self.domain.strip_suffix(signature.domain.as_str());
+        let domain = below.is_some_and(|below| below.is_empty() || self.is_identity && below.ends_with('.'));
         let selector = self.selector.as_ref().is_none_or(|selector| *selector == signature.selector);
         domain
             && selector
@@ -205,12 +233,15 @@ fn checked(value: &str) -> Vec<Checked> {
             let mut words = result.split_whitespace();
             words.find_map(|word| word.strip_prefix(name)).map(|value| value.trim_matches('"').to_owned())
         };
-        let domain = property("header.d=").or_else(|| {
+        let named = property("header.d=");
+        let is_identity = named.is_none();
+        let domain = named.or_else(|| {
             property("header.i=").map(|identity| identity.rsplit('@').next().unwrap_or_default().to_owned())
         })?;
         Some(Checked {
             is_valid: verdict == "pass",
             domain: domain.to_ascii_lowercase(),
+            is_identity,
             selector: property("header.s=").map(|selector| selector.to_ascii_lowercase()),
             bytes: property("header.b="),
         })
@@ -312,6 +343,36 @@ mod tests {
             let above = format!("Authentication-Results: mx; {result}\r\n{signed}");
             assert_eq!(verdict(&above), expected, "{result}");
         }
+    }
+
+    #[test]
+    fn a_pass_of_another_signature_or_by_another_server_proves_nothing() {
+        let (whole, part) = (signature("example.org", BOTH), signature("mail.example.org", "Message-ID"));
+        let told = |lines: &str| verdict(&format!("{lines}{part}{whole}"));
+        // The relay's own signature is valid; the one that matters is not.
+        let both = "Authentication-Results: mx; dkim=fail header.d=example.org; dkim=pass header.d=mail.example.org\r\n";
+        assert_eq!(told(both), Verdict::Failed);
+        let (fails, passes) = ("dkim=fail header.d=example.org", "dkim=pass header.d=example.org");
+        let two = |first: &str, second: &str| {
+            told(&format!(
+                "Authentication-Results: mx.example.net; {first}\r\nAuthentication-Results: {second}\r\n"
+            ))
+        };
+        assert_eq!(two(fails, &format!("gateway.example; {passes}")), Verdict::Failed);
+        assert_eq!(two("spf=pass", &format!("gateway.example; {passes}")), Verdict::Unproven);
+        assert_eq!(two("spf=pass", &format!("mx.example.net; {passes}")), Verdict::Right);
+        // Two of one domain, and nobody says which of them is meant.
+        let less = signature("example.org", "Message-ID").replace("s=sel1", "s=sel2");
+        let above = format!("Authentication-Results: mx; {passes}\r\n{less}{whole}");
+        assert_eq!(verdict(&above), Verdict::Unproven);
+        let above = format!("Authentication-Results: mx; {passes} header.s=sel1\r\n{less}{whole}");
+        assert_eq!(verdict(&above), Verdict::Right);
+    }
+
+    #[test]
+    fn a_head_without_the_signature_that_was_checked_is_not_whole() {
+        let cut = look(&head(PASS), LIST, "example.org", now()).unwrap_err();
+        assert_eq!(cut, Unusable::SignatureCut);
     }
 
     #[test]

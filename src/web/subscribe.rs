@@ -102,10 +102,11 @@ pub async fn back_to_form() -> Redirect {
 /// asked (invariant 4).
 pub async fn submit(
     State(state): State<AppState>,
-    visitor: Visitor,
+    visitor: Result<Visitor, Problem>,
     request: Request,
 ) -> Result<Response, Problem> {
     let count = |answer| state.metrics.signup(answer);
+    let visitor = visitor.inspect_err(|problem| count(problem.into()))?;
     let origin = RequestOrigin::of(&visitor, request.headers()).may_send();
     let origin = origin.inspect_err(|problem| count(problem.into()))?;
     let answered = take(&state, visitor, request).await;

@@ -3,7 +3,13 @@
 use std::{fs, time::Duration};
 
 use chrono::{TimeDelta, Utc};
-use rundbrief::domain::{ids::MailingId, mailing::MailingState};
+use rundbrief::{
+    app::{
+        App as Deeds,
+        send_mailing::{self, Objection, Order, SendError},
+    },
+    domain::{actor::Actor, ids::MailingId, mailing::MailingState},
+};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -151,6 +157,29 @@ async fn an_update_is_sent_once_unless_it_is_said_twice() {
     let per_address = app.relay.sink_count_per_recipient();
     assert_eq!((per_address.len(), per_address.values().sum::<usize>()), (3, 6));
     assert!(per_address.values().all(|copies| *copies == 2), "{per_address:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_changed_since_it_was_shown_is_not_sent_by_command_either_also_beside_another_mailing() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(2).await;
+    let deeds = Deeds::new(app.pool.clone(), &app.config, app.composer());
+    let update = app.update("Neues").await;
+    for (open, again) in [(0, false), (1, true)] {
+        let shown = send_mailing::situation(&deeds, update, Utc::now()).await.unwrap().unwrap();
+        let order = Order { update, versions: Some(shown.draft.versions()), at: None, again, page: None };
+        sqlx::query("update updates set version = version + 1, title = title || '!' where id = $1")
+            .bind(update.0)
+            .execute(&app.pool)
+            .await
+            .unwrap();
+        let refused =
+            send_mailing::send_mailing(&deeds, &Actor::Command, &order, Utc::now()).await.unwrap_err();
+        let SendError::Refused(refused) = refused else { panic!("{refused:?}") };
+        assert_eq!(refused.1, [Objection::Changed]);
+        assert_eq!(app.count("select count(*) from mailings").await, open);
+        app.trigger_update(update).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -193,6 +193,24 @@ async fn a_terminal_that_is_closed_ends_a_worker_as_gently_as_an_order_to_stop()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_starts_it_to_live_through_a_closed_terminal_has_it_live() {
+    if !std::path::Path::new("/proc/self/status").exists() {
+        let _ = writeln!(std::io::stderr(), "\n!!! NOT TESTED: nohup, which only Linux tells of\n");
+        return;
+    }
+    let app = App::new().without_worker().start().await;
+    let worker = Program::beside(&app).living_through_hangups().setting("RUST_LOG", "info");
+    let running = worker.start(&["worker"]);
+    app.wait_for_count("select count(*) from workers", 1).await;
+    running.signal("HUP");
+    // It still takes what comes after.
+    app.sign_up("nach.dem.auflegen@example.org").await;
+    app.relay.wait_for(1).await;
+    running.signal("TERM");
+    assert_eq!(running.ended().await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_may_lose_what_was_answered_is_told_at_the_start_and_to_admins() {
     let app = App::new().without_worker().start().await;
     let worker = process::worker(&app, &[]);

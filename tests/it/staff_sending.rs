@@ -441,6 +441,26 @@ async fn what_a_colleague_has_changed_since_the_page_was_shown_does_not_go_out_u
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_was_sent_leads_to_its_mailing_also_when_its_time_has_passed_since() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(3).await;
+    let browser = app.browser_of(&editor(&app).await).await;
+    let update = app.update("Neues").await;
+    let form = fields(&browser.get(&page_of(update)).await);
+    let planned_for = |day: TimeDelta| {
+        let mut form: Vec<_> = form.iter().filter(|(name, _)| *name != "when").cloned().collect();
+        form.push(("when", "later".into()));
+        form.push(("date", (Utc::now() + day).format("%Y-%m-%d").to_string()));
+        form.push(("time", "09:00".into()));
+        form
+    };
+    let planned = led_to(&press(&browser, update, &planned_for(TimeDelta::days(2))).await);
+    let again = press(&browser, update, &planned_for(TimeDelta::days(-2))).await;
+    assert_eq!(again.header("location"), format!("/staff/mailings/{planned}"));
+    assert_eq!(app.count("select count(*) from mailings").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn when_the_number_of_people_has_changed_since_the_page_was_shown_it_asks_again() {
     let app = App::new().without_worker().start().await;
     app.subscribers(10).await;

@@ -5,6 +5,9 @@ use serde::Serialize;
 use sqlx::{Connection, PgConnection};
 
 use crate::domain::{
+    actor::Actor,
+    event::{self, Event},
+    ids::MailingId,
     mailing::{self, FanOut},
     worker,
 };
@@ -140,15 +143,19 @@ pub async fn step(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<boo
         return Ok(false);
     }
     // A planned mailing whose time has passed may have gone out: it begins only when somebody says so.
-    sqlx::query!(
-        "update mailings
+    let paused = sqlx::query_scalar!(
+        r#"update mailings
          set state = 'paused', paused_at = $1, pause_kind = 'overdue',
              pause_reason = 'it was due before an older state of the database was brought back, and may have gone out; it begins only when somebody says so'
-         where state = 'scheduled' and scheduled_at <= $1",
+         where state = 'scheduled' and scheduled_at <= $1
+         returning id as "id: MailingId""#,
         now
     )
-    .execute(&mut *transaction)
+    .fetch_all(&mut *transaction)
     .await?;
+    for id in paused {
+        event::record(&mut transaction, &Actor::Service, &Event::MailingPaused(id), now).await?;
+    }
     let_go(&mut transaction).await?;
     transaction.commit().await?;
     Ok(false)

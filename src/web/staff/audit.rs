@@ -158,6 +158,7 @@ fn detail(page: &Page, key: &str, value: &Value) -> String {
         "what" => page.text("delivery_state", &text),
         "reason" => page.text("signups.reason", &text),
         "hold" => page.text("hold", &text),
+        "verdict" => page.text("signature_short", &text),
         "open" => page.text("restore", &text),
         _ => page.text("role", &text),
     };

@@ -155,6 +155,15 @@ pub async fn take(
         Err(ReplaceError::Refused(refused)) => *refused,
         Err(error) => return too_late(id, error),
     };
+    // What was changed meanwhile is to be looked at as it is now.
+    let found = if objections.contains(&Objection::Changed) {
+        match replace_text::situation(&state.app, id).await {
+            Ok(found) => found,
+            Err(error) => return too_late(id, error),
+        }
+    } else {
+        found
+    };
     let mut mistakes = Mistakes::default();
     for objection in objections {
         let (field, key) = match objection {

@@ -233,6 +233,12 @@ pub async fn send(
             Err(error) => return Err(error.into()),
         }
     } else {
+        // Its time may have passed since.
+        if let Some(form) = form
+            && let Some(before) = send_mailing::sent_by(&state.app, form).await?
+        {
+            return Ok(to_mailing(before));
+        }
         let found = look(&page, id).await?;
         let objections = found.objections(&sent.order(id, form.unwrap_or_default()), true);
         (found, objections)
@@ -254,6 +260,8 @@ pub async fn send(
     if form.is_none() {
         mistakes.add("form", page.text("error", "form_old"));
     }
+    // What was changed meanwhile is to be looked at as it is now.
+    let found = if whole.contains(&Objection::Changed) { look(&page, id).await? } else { found };
     let own = view(&page, &member, &found, &sent, &Chosen::default(), &mistakes).await?;
     page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own)
 }

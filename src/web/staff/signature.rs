@@ -69,6 +69,7 @@ pub async fn look(
             Unusable::NotOurs => "head_not_ours",
             Unusable::OtherSender => "head_other_sender",
             Unusable::NotReceived => "head_not_received",
+            Unusable::SignatureCut => "head_signature_cut",
             Unusable::Future => "head_future",
         },
     };

@@ -21,7 +21,8 @@ pub struct Program {
     settings: Vec<(&'static str, String)>,
     dir: PathBuf,
     /// How many files it may have open, where that is not as for the tests.
-    files: Option<u32>,
+    /// What a shell does before it becomes the program.
+    before: Option<String>,
 }
 
 /// What a run came to.
@@ -68,12 +69,12 @@ const LONGEST: Duration = Duration::from_mins(2);
 impl Program {
     /// With the settings of this service: on its database and relay.
     pub fn beside(app: &TestApp) -> Self {
-        Self { settings: app.settings.clone(), dir: fresh_dir(), files: None }
+        Self { settings: app.settings.clone(), dir: fresh_dir(), before: None }
     }
 
     /// With no settings at all.
     pub fn alone() -> Self {
-        Self { settings: Vec::new(), dir: fresh_dir(), files: None }
+        Self { settings: Vec::new(), dir: fresh_dir(), before: None }
     }
 
     /// With this setting too, in the place of another value.
@@ -85,7 +86,13 @@ impl Program {
 
     /// With so many open files at most.
     pub fn open_files(mut self, files: u32) -> Self {
-        self.files = Some(files);
+        self.before = Some(format!("ulimit -n {files}"));
+        self
+    }
+
+    /// As `nohup` starts it: the terminal may be closed.
+    pub fn living_through_hangups(mut self) -> Self {
+        self.before = Some("trap '' HUP".to_owned());
         self
     }
 
@@ -118,11 +125,11 @@ impl Program {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let program = env!("CARGO_BIN_EXE_rundbrief");
-        let mut command = match self.files {
+        let mut command = match &self.before {
             None => Command::new(program),
-            Some(files) => {
+            Some(before) => {
                 let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\""), program]);
+                shell.args(["-c", &format!("{before}; exec \"$0\" \"$@\""), program]);
                 shell
             }
         };
