@@ -216,9 +216,8 @@ impl Sender {
         let settled = match &problem {
             NoMessage::NotWanted(reason) => self.skip(job, reason).await,
             NoMessage::NotYet(reason) => {
-                spans::attempt(&self.shared.span, job).in_scope(
-                    || tracing::error!(delivery = job.id.0, %reason, "a message cannot be made; it waits"),
-                );
+                spans::attempt(&self.shared.span, job)
+                    .in_scope(|| tracing::error!(%reason, "a message cannot be made; it waits"));
                 self.put_off(job, reason, Utc::now() + NOT_YET).await
             }
             NoMessage::Held(_, until) => self.put_off(job, &problem.to_string(), *until).await,
@@ -427,40 +426,28 @@ fn later(
     }
 }
 
+/// Which delivery it is, of what and for which mailing stands in the span of the attempt.
 fn log(job: &Claimed, verdict: Verdict, code: Option<i16>, text: &str) {
     // Masking costs something, and most messages are accepted and not logged.
     let to = || job.address.as_ref().map(EmailAddress::masked).unwrap_or_default();
     // Relays like to quote the address they refuse.
     let text = || mask_addresses(text);
-    let (id, kind) = (job.id.0, job.kind);
     match verdict {
-        Verdict::Accepted => tracing::debug!(delivery = id, ?kind, to = to(), "accepted by the relay"),
+        Verdict::Accepted => tracing::debug!(to = to(), "accepted by the relay"),
         Verdict::Rejected => {
-            tracing::warn!(delivery = id, ?kind, to = to(), code, text = text(), "rejected by the relay");
+            tracing::warn!(to = to(), code, text = text(), "rejected by the relay");
         }
         Verdict::Unknown => {
-            tracing::warn!(
-                delivery = id,
-                ?kind,
-                to = to(),
-                text = text(),
-                "nobody knows whether the relay has it"
-            );
+            tracing::warn!(to = to(), text = text(), "nobody knows whether the relay has it");
         }
         Verdict::Later(due) => {
-            tracing::info!(delivery = id, ?kind, to = to(), code, text = text(), %due, "put off");
+            tracing::info!(to = to(), code, text = text(), %due, "put off");
         }
         Verdict::NotNow(due) => {
-            tracing::info!(delivery = id, ?kind, to = to(), code, text = text(), %due, "waits, not counted as a try");
+            tracing::info!(to = to(), code, text = text(), %due, "waits, not counted as a try");
         }
         Verdict::Untried => {
-            tracing::info!(
-                delivery = id,
-                ?kind,
-                to = to(),
-                text = text(),
-                "the relay does not take it at the moment"
-            );
+            tracing::info!(to = to(), text = text(), "the relay does not take it at the moment");
         }
     }
 }

@@ -125,18 +125,17 @@ async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
     let pool = &shared.pool;
     for id in move_mailings::begin_due(pool, Utc::now()).await? {
         spans::mailing(id).in_scope(|| {
-            tracing::warn!(mailing = %id, "the mailing should have begun hours ago; it waits for somebody to decide");
+            tracing::warn!("the mailing should have begun hours ago; it waits for somebody to decide");
         });
     }
     for id in move_mailings::end_finished(pool, Utc::now()).await? {
-        spans::mailing(id).in_scope(|| tracing::info!(mailing = %id, "the mailing is done"));
+        spans::mailing(id).in_scope(|| tracing::info!("the mailing is done"));
     }
     let mut transaction = pool.begin().await?;
     let step = mailing::fan_out(&mut transaction, Utc::now()).await?;
     transaction.commit().await?;
     if let FanOut::Complete(id) = step {
-        spans::mailing(id)
-            .in_scope(|| tracing::info!(mailing = %id, "the mailing's audience is complete; sending"));
+        spans::mailing(id).in_scope(|| tracing::info!("the mailing's audience is complete; sending"));
         shared.hand.ask_for_more();
     }
     Ok(step != FanOut::Nothing)
@@ -191,7 +190,7 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
         let paused = move_mailings::pause_for_relay(&shared.pool, id, kind, &reason, Utc::now());
         match paused.instrument(span.clone()).await {
             Ok(()) => span.in_scope(|| {
-                tracing::warn!(mailing = %id, reason = mask_addresses(&reason), "the mailing paused itself");
+                tracing::warn!(reason = mask_addresses(&reason), "the mailing paused itself");
             }),
             Err(MailingError::Database(error)) => return Err(error),
             // Somebody else paused or cancelled it at the same moment.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::{
     body::{Body, HttpBody, to_bytes},
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, Method, header, request::Parts},
+    http::{Method, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -160,20 +160,13 @@ pub async fn turn_away(State(state): State<AppState>, request: Request, next: Ne
         Takes::Upload { .. } => (request, None),
         Takes::Form => match whole(&state, request).await {
             Ok(whole) => whole,
-            Err(problem) => return refused(problem),
+            Err(problem) => return problem.into_response(),
         },
     };
-    let Some(_place) = state.places.take(Asks::of(&state, &request)) else { return refused(Problem::Busy) };
+    let Some(_place) = state.places.take(Asks::of(&state, &request)) else {
+        return Problem::Busy.into_response();
+    };
     next.run(request).await
-}
-
-fn refused(problem: Problem) -> Response {
-    let is_busy = problem == Problem::Busy;
-    let mut response = problem.into_response();
-    if is_busy {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-    }
-    response
 }
 
 /// The request with its body, read to the end, and the room that a long one takes until it is answered. What is larger

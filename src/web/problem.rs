@@ -232,10 +232,20 @@ impl From<PageError> for Problem {
     }
 }
 
+impl Problem {
+    /// In how many seconds trying again may help (RFC 9110 §10.2.3).
+    pub fn retry_after(&self) -> Option<HeaderValue> {
+        matches!(self, Problem::Busy | Problem::Unavailable).then(|| HeaderValue::from_static("5"))
+    }
+}
+
 /// The bare answer; [`pages`] dresses it.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
+        if let Some(seconds) = self.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
         response.extensions_mut().insert(self);
         response
     }

@@ -184,7 +184,10 @@ pub async fn retry(
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
     let page = format!("/staff/mailings/{id}");
-    let Some(what) = sent.retry() else { return Ok(done(&page, "nothing_to_retry")) };
+    let Some(what) = sent.retry() else {
+        let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
+        return found.map(|_| done(&page, "nothing_to_retry")).ok_or(StaffProblem::NOT_FOUND);
+    };
     // Nobody's patience decides how many are sent again: it goes on when the browser goes away.
     let work = async move { retry_mailing(&state.pool, &member.actor(), id, what, Utc::now()).await };
     let work = tokio::spawn(work.in_current_span());

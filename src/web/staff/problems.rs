@@ -63,8 +63,10 @@ impl StaffProblem {
     pub fn into_bare_response<B: Default>(self) -> Response<B> {
         let mut response = Response::new(B::default());
         *response.status_mut() = self.status();
-        if self == Self::Common(Problem::Busy) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Self::Common(problem) = &self
+            && let Some(seconds) = problem.retry_after()
+        {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response.extensions_mut().insert(self);
         response
