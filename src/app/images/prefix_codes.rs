@@ -13,11 +13,11 @@ const TABLE_BITS: usize = 10;
 /// The order in which the lengths of the code for lengths stand.
 const ORDER: [usize; 19] = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
-/// Bytes that the prefix codes of this stream take, or more than `most`. `size` is given where the stream does not say it, as
-/// for how much of each pixel is seen. What cannot be read is not kept by the decoder either.
-pub fn memory(stream: &[u8], size: Option<(u32, u32)>, most: u64) -> u64 {
+/// Bytes that the prefix codes of this stream take, or more than `most`. Without a head is the stream that says how much of
+/// each pixel is seen. What cannot be read is not kept by the decoder either.
+pub fn memory(stream: &[u8], canvas: (u32, u32), has_head: bool, most: u64) -> u64 {
     let mut reader = Reader { stream, at: 0, memory: 0, most };
-    let _ = reader.picture(size);
+    let _ = reader.picture(canvas, has_head);
     reader.memory
 }
 
@@ -30,10 +30,21 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn picture(&mut self, size: Option<(u32, u32)>) -> Option<()> {
-        let (mut width, height) = if let Some(size) = size { size } else { self.head()? };
+    /// Nothing where the decoder gives up too: when the head has another size than the canvas, and at the second transform
+    /// of a kind.
+    fn picture(&mut self, canvas: (u32, u32), has_head: bool) -> Option<()> {
+        if has_head && self.head()? != canvas {
+            return None;
+        }
+        let (mut width, height) = canvas;
+        let mut transforms = [false; 4];
         while self.bits(1)? == 1 {
-            match self.bits(2)? {
+            let transform = self.bits(2)?;
+            let is_second = std::mem::replace(&mut transforms[transform as usize], true);
+            if is_second {
+                return None;
+            }
+            match transform {
                 // By which neighbours a block is predicted; how its colours are.
                 0 | 1 => {
                     let block = 1 << (self.bits(3)? + 2);
@@ -84,7 +95,8 @@ impl Reader<'_> {
         let cached = self.cached()?;
         let [green, red, blue, alpha, distance] = self.group(cached)?;
         let (mut at, mut highest) = (0, 0);
-        while at < width * height {
+        let pixels = u64::from(width) * u64::from(height);
+        while at < pixels {
             match green.symbol(self)? {
                 symbol @ ..256 => {
                     highest = highest.max((red.symbol(self)? << 8) | symbol);
@@ -93,7 +105,7 @@ impl Reader<'_> {
                     at += 1;
                 }
                 symbol @ 256..280 => {
-                    at = at.checked_add(self.number(symbol - 256)?)?;
+                    at += u64::from(self.number(symbol - 256)?);
                     let symbol = distance.symbol(self)?;
                     self.number(symbol)?;
                 }
@@ -252,6 +264,7 @@ mod tests {
     };
 
     const MOST: u64 = 1 << 40;
+    const CANVAS: (u32, u32) = (16, 16);
 
     /// Bits as the format packs them.
     #[derive(Default)]
@@ -307,16 +320,16 @@ mod tests {
     fn every_group_of_codes_is_counted() {
         let of_one = 2048 * 32 + 4096;
         for groups in [1, 300] {
-            let memory = memory(&with_groups(groups), None, MOST);
+            let memory = memory(&with_groups(groups), CANVAS, true, MOST);
             let least = u64::from(groups) * of_one;
             assert!(memory >= least && memory < least + least / 20, "{groups}: {memory}");
         }
         let bomb = with_groups(65_536);
         assert!(bomb.len() < 1_000_000, "{}", bomb.len());
-        let limited = memory(&bomb, None, 10_000_000);
+        let limited = memory(&bomb, CANVAS, true, 10_000_000);
         assert!(limited > 10_000_000 && limited < 10_200_000, "no more is read than must be: {limited}");
         let cut = &with_groups(300)[..2_000];
-        assert!(memory(cut, None, MOST) > 100 * of_one, "those that can be read count");
+        assert!(memory(cut, CANVAS, true, MOST) > 100 * of_one, "those that can be read count");
     }
 
     #[test]
@@ -334,7 +347,7 @@ mod tests {
             let file = file.into_inner();
             assert_eq!(&file[12..16], b"VP8L");
             let mut reader = Reader { stream: &file[20..], at: 0, memory: 0, most: MOST };
-            assert!(reader.picture(None).is_some());
+            assert!(reader.picture((200, 150), true).is_some());
             assert!(reader.memory >= GROUP && reader.memory < 200_000, "{}", reader.memory);
         }
     }
@@ -349,15 +362,10 @@ mod tests {
         let extended = |about: u8| chunk(b"VP8X", &[about, 0, 0, 0, 15, 0, 0, 15, 0, 0]);
         // How much of each pixel is seen is such a stream without its head.
         let opacity = [&[1], &stream[5..]].concat();
-        let frame =
-            |within: &[u8]| [&[0, 0, 0, 0, 0, 0, 15, 0, 0, 15, 0, 0, 0, 0, 0, 0][..], within].concat();
         for chunks in [
             chunk(b"VP8L", &stream),
             [extended(0x10), chunk(b"ALPH", &opacity), chunk(b"VP8 ", &[0; 20])].concat(),
-            [extended(0x02), chunk(b"ANIM", &[0; 6]), chunk(b"ANMF", &frame(&chunk(b"VP8L", &stream)))]
-                .concat(),
-            [extended(0x12), chunk(b"ANIM", &[0; 6]), chunk(b"ANMF", &frame(&chunk(b"ALPH", &opacity)))]
-                .concat(),
+            [extended(0x00), chunk(b"VP8L", &stream)].concat(),
         ] {
             let file =
                 [&b"RIFF"[..], &u32::try_from(chunks.len() + 4).unwrap().to_le_bytes(), b"WEBP", &chunks];
@@ -368,7 +376,61 @@ mod tests {
     #[test]
     fn what_is_no_stream_takes_nothing() {
         for stream in [&b""[..], b"\x2f", b"\x2e\0\0\0\0\0\0\0", &[0xff; 100], &[0x2f; 100]] {
-            assert!(memory(stream, None, MOST) < 10_000, "{stream:x?}");
+            for has_head in [true, false] {
+                assert!(memory(stream, CANVAS, has_head, MOST) < 10_000, "{stream:x?}");
+            }
         }
+    }
+
+    /// The head of a picture of 16 by 16 pixels, and these transforms.
+    fn with_transforms(kinds: &[u32]) -> Writer {
+        let mut writer = Writer::default();
+        for (value, bits) in [(0x2f, 8), (15, 14), (15, 14), (0, 4)] {
+            writer.put(value, bits);
+        }
+        for kind in kinds {
+            writer.put(1, 1);
+            writer.put(*kind, 2);
+            match kind {
+                2 => continue,
+                3 => writer.put(0, 8),
+                _ => writer.put(0, 3),
+            }
+            writer.put(0, 1);
+            (0..5).for_each(|_| writer.one_symbol(0));
+        }
+        // No further one, no colours that are named again, one group.
+        writer.put(0, 3);
+        (0..5).for_each(|_| writer.one_symbol(0));
+        writer
+    }
+
+    #[test]
+    fn a_transform_is_read_once() {
+        for kinds in [&[][..], &[0, 1, 2, 3], &[3, 2, 1, 0]] {
+            assert_eq!(memory(&with_transforms(kinds).bytes(), CANVAS, true, MOST), GROUP, "{kinds:?}");
+        }
+        for kinds in [[0, 0], [1, 1], [2, 2], [3, 3]] {
+            assert_eq!(memory(&with_transforms(&kinds).bytes(), CANVAS, true, MOST), 0, "{kinds:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_that_is_not_of_the_size_of_its_canvas_is_not_read() {
+        let stream = with_transforms(&[0]).bytes();
+        for (canvas, memory_of_it) in
+            [((16, 16), GROUP), ((16, 15), 0), ((15, 16), 0), ((1 << 24, 1 << 24), 0)]
+        {
+            assert_eq!(memory(&stream, canvas, true, MOST), memory_of_it, "{canvas:?}");
+        }
+        // More blocks than 32 bits count: their codes are read until the stream ends.
+        let mut writer = Writer::default();
+        writer.put(0b00_0001, 6);
+        writer.put(0, 1);
+        for (value, bits) in [(0b011, 3), (0, 1), (1, 8)] {
+            writer.put(value, bits);
+        }
+        (0..4).for_each(|_| writer.one_symbol(0));
+        assert_eq!(memory(&writer.bytes(), (1 << 18, 1 << 18), false, MOST), SMALL_CODE);
     }
 }

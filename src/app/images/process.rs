@@ -24,7 +24,7 @@ use crate::domain::image::Format;
 
 use super::{
     memory,
-    whole::{is_quick, is_whole},
+    whole::{is_animated, is_of_size, is_quick, is_whole},
 };
 
 /// Width in pixels at which mails show a picture, and of the smaller file.
@@ -56,6 +56,9 @@ pub enum Refused {
     /// It is a GIF, which moves in mails as long as nobody encodes it anew.
     #[error("a GIF")]
     Gif,
+    /// It is a WebP that moves.
+    #[error("a WebP that moves")]
+    Animated,
     /// It is a photograph as iPhones store it (HEIC), or an AVIF.
     #[error("a HEIC or AVIF")]
     Heic,
@@ -83,6 +86,7 @@ impl Refused {
         match self {
             Refused::Kind => "refused_kind",
             Refused::Gif => "refused_gif",
+            Refused::Animated => "refused_animated",
             Refused::Heic => "refused_heic",
             Refused::Damaged => "refused_damaged",
             Refused::TooManyPixels => "refused_pixels",
@@ -141,13 +145,15 @@ fn format_of(upload: &[u8]) -> Result<ImageFormat, Refused> {
         return Err(Refused::Heic);
     }
     match image::guess_format(upload) {
+        // Within its frames a decoder follows lengths and sizes that it does not compare with the file's.
+        Ok(ImageFormat::WebP) if is_animated(upload) => Err(Refused::Animated),
         Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => Ok(format),
         Ok(ImageFormat::Gif) => Err(Refused::Gif),
         _ => Err(Refused::Kind),
     }
 }
 
-/// The picture the right way up, and its colour profile. Of what moves, the first picture.
+/// The picture the right way up, and its colour profile.
 fn decode(upload: &[u8], format: ImageFormat) -> Result<(DynamicImage, Option<Vec<u8>>), Refused> {
     if !is_quick(upload, format) {
         return Err(Refused::Damaged);
@@ -169,7 +175,8 @@ fn decode(upload: &[u8], format: ImageFormat) -> Result<(DynamicImage, Option<Ve
     if memory::needed(upload, format, &decoder, factor) > memory::MOST {
         return Err(too_heavy(upload, format, &decoder));
     }
-    if width == 0 || height == 0 || !is_whole(upload, format) {
+    if width == 0 || height == 0 || !is_whole(upload, format) || !is_of_size(upload, format, (width, height))
+    {
         return Err(Refused::Damaged);
     }
     let profile = decoder.icc_profile().unwrap_or_default();
