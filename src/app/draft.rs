@@ -15,7 +15,6 @@ use crate::{
         update::{self, Update},
     },
     mail::{
-        compose::ComposeError,
         markdown,
         preflight::{Finding, Level},
     },
@@ -135,6 +134,6 @@ async fn compose(
 ) -> Result<FrozenContent, PreflightError> {
     let sizes = app.composer.sizes(&mut *app.pool.acquire().await?, update).await?;
     let (composer, publication, update) = (app.composer.clone(), publication.clone(), update.clone());
-    let made = off_runtime(move || Ok::<_, ComposeError>(composer.update(&publication, &update, &sizes)?));
+    let made = off_runtime(move || composer.update(&publication, &update, &sizes));
     Ok(made.await??)
 }
