@@ -169,11 +169,11 @@ mod tests {
         let expected = "\
 # HELP rundbrief_waits_seconds How long it took.
 # TYPE rundbrief_waits_seconds histogram
+rundbrief_waits_seconds_bucket{le=\"0.1\"} 2
+rundbrief_waits_seconds_bucket{le=\"1\"} 3
+rundbrief_waits_seconds_bucket{le=\"+Inf\"} 4
 rundbrief_waits_seconds_sum 5.251
 rundbrief_waits_seconds_count 4
-rundbrief_waits_seconds_bucket{le=\"0.1\"} 2
-rundbrief_waits_seconds_bucket{le=\"1.0\"} 3
-rundbrief_waits_seconds_bucket{le=\"+Inf\"} 4
 ";
         assert_eq!(text, expected);
     }
