@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use sqlx::PgConnection;
+
 use crate::{
     app::{
         App,
@@ -15,6 +17,7 @@ use crate::{
         update::{self, Update},
     },
     mail::{
+        compose::Composer,
         markdown,
         preflight::{Finding, Level},
     },
@@ -91,7 +94,8 @@ impl Draft {
                 Some(app.preflight.run(&app.pool, &app.composer, publication, &update).await?)
             }
             Some(publication) => {
-                let content = compose(app, publication, &update).await?;
+                let mut db = app.pool.acquire().await?;
+                let content = compose(&app.composer, &mut db, publication, &update).await?;
                 Some(Report { content, findings: Vec::new() })
             }
         };
@@ -105,6 +109,16 @@ impl Draft {
     pub fn versions(&self) -> Versions {
         let publication = self.publication.as_ref().map_or(0, |publication| publication.version);
         Versions { update: self.update.version, publication }
+    }
+
+    /// Whether update and publication are still those the mail was made of, which takes seconds. `locked` is the update as
+    /// it is kept from changing now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_current(&self, db: &mut PgConnection, locked: &Update) -> sqlx::Result<bool> {
+        let publication = publication::current_version(db).await?.unwrap_or(0);
+        Ok(self.versions() == Versions { update: locked.version, publication })
     }
 
     /// What keeps the text from being sent.
@@ -123,17 +137,18 @@ impl Draft {
     }
 }
 
-/// Makes the mail of an update.
+/// Makes the mail of an update, as a mailing would freeze it now.
 ///
 /// # Errors
 /// [`PreflightError`].
-async fn compose(
-    app: &App,
+pub async fn compose(
+    composer: &Composer,
+    db: &mut PgConnection,
     publication: &Publication,
     update: &Update,
 ) -> Result<FrozenContent, PreflightError> {
-    let sizes = app.composer.sizes(&mut *app.pool.acquire().await?, update).await?;
-    let (composer, publication, update) = (app.composer.clone(), publication.clone(), update.clone());
+    let sizes = composer.sizes(db, update).await?;
+    let (composer, publication, update) = (composer.clone(), publication.clone(), update.clone());
     let made = off_runtime(move || composer.update(&publication, &update, &sizes));
     Ok(made.await??)
 }

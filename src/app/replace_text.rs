@@ -15,7 +15,6 @@ use crate::{
         event::Event,
         ids::MailingId,
         mailing::{self, MailingError, Overview},
-        publication,
         staff::audit::Action,
         update,
     },
@@ -110,13 +109,12 @@ pub async fn replace_text(
     mailing::lock(&mut deed, order.mailing).await?;
     let mailing = waiting(&mut deed, order.mailing).await?;
     let locked = update::lock(&mut deed, mailing.update_id).await?.ok_or(MailingError::Unknown)?;
-    let publication = publication::current_version(&mut deed).await?.unwrap_or(0);
     let situation = Situation::of(&mut deed, mailing, draft).await?;
     // Pressed twice, or by two people: it says so already.
     if situation.is_same {
         return Ok(());
     }
-    let is_as_made = situation.draft.versions() == Versions { update: locked.version, publication };
+    let is_as_made = situation.draft.is_current(&mut deed, &locked).await?;
     let mut objections = situation.objections(order, is_as_made);
     if let (Some(content), Some(seen), None, true) =
         (&situation.draft.content, order.frozen_at, &situation.obstacle, objections.is_empty())

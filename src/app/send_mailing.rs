@@ -16,7 +16,6 @@ use crate::{
         event::Event,
         ids::{MailingId, UpdateId},
         mailing::{self, GRACE, MailingState, NewMailing, Overview},
-        publication,
         staff::audit::Action,
         update,
     },
@@ -175,9 +174,7 @@ pub async fn send_mailing(
         return Ok(Sent::Before(before));
     }
     let situation = Situation::of(&mut deed, draft, now).await?;
-    // The mail was made and looked at before the lock, which takes seconds.
-    let publication = publication::current_version(&mut deed).await?.unwrap_or(0);
-    let is_as_made = situation.draft.versions() == Versions { update: locked.version, publication };
+    let is_as_made = situation.draft.is_current(&mut deed, &locked).await?;
     let objections = situation.objections(order, is_as_made);
     if let (Some(page), Some(last), None) = (&order.page, situation.earlier.first(), &situation.obstacle)
         && page.last != Some(last.id)

@@ -3,9 +3,8 @@
 use sqlx::PgConnection;
 
 use crate::{
-    app::off_runtime::off_runtime,
+    app::draft::compose,
     domain::{mailing::FrozenContent, update::Update},
-    web::problem::Problem,
 };
 
 use super::{page::Page, problems::StaffProblem};
@@ -19,11 +18,6 @@ pub async fn content_of(
     db: &mut PgConnection,
     update: &Update,
 ) -> Result<Option<FrozenContent>, StaffProblem> {
-    let Some(publication) = page.publication.clone() else { return Ok(None) };
-    let sizes = page.state.composer.sizes(db, update).await?;
-    let (composer, update) = (page.state.composer.clone(), update.clone());
-    let made = off_runtime(move || composer.update(&publication, &update, &sizes))
-        .await
-        .map_err(|busy| StaffProblem::Common(busy.into()))?;
-    made.map(Some).map_err(|error| StaffProblem::Common(Problem::internal(&error)))
+    let Some(publication) = &page.publication else { return Ok(None) };
+    Ok(Some(compose(&page.state.composer, db, publication, update).await?))
 }
