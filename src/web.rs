@@ -1,32 +1,13 @@
-//! What people meet: the public pages, server-rendered, without JavaScript; and the signup box for other sites.
+//! What people meet: pages rendered on the server, which work without JavaScript, and the signup box for other sites.
 //!
-//! | route | does |
-//! |---|---|
-//! | `GET /` | the signup page |
-//! | `POST /subscribe` | takes a request, answers the same for every address; from ours and the publication's sites alone. In a rush it asks for a proof of work |
-//! | `OPTIONS /subscribe` | tells browsers which sites those are (CORS) |
-//! | `GET /embed` | the signup box for the project's own site: three ways, each to copy and at work |
-//! | `GET /embed/box` | what the script of the box shows, as JSON |
-//! | `GET /check-mailbox` | "look into your mailbox", with the address that was typed |
-//! | `GET, POST /confirm/{token}` | asks, and takes the answer |
-//! | `GET, POST /unsubscribe/{token}` | one sentence, one button; POST is also RFC 8058's one click |
-//! | `POST /left/{token}` | why somebody left, if they like to say |
-//! | `GET, POST /manage/{token}` | the settings page: language, leaving, a link to everything else by mail |
-//! | `GET /data/{token}` | everything stored, behind such a link; `/download` gives it as a file |
-//! | `POST /data/{token}/address` | asks for another address |
-//! | `GET, POST /data/{token}/erase` | has everything deleted |
-//! | `POST /resubscribe/{token}` | takes an unsubscribe back, for an hour |
-//! | `GET /health/live`, `/health/ready` | for the operator's monitoring |
-//! | `/staff…` | the staff pages, with a login: see [`staff`] |
-//! | `GET /images/{name}` | a picture that staff uploaded |
-//! | `GET /assets/…` | style sheet, icon, `embed.js`, the script of the box, and `captcha….js`, the proof of work |
-//!
-//! GET and HEAD change nothing (invariant 1).
+//! `routes.rs` is the table of all routes. `http/` holds what is so for every request, `public/` the pages of visitors and
+//! subscribers, `staff/` those of project staff.
 
 pub mod http;
 pub mod proof;
 mod public;
 mod renderer;
+pub mod routes;
 pub mod staff;
 
 use std::sync::Arc;
@@ -45,17 +26,18 @@ use crate::{
 
 use crate::web::{
     http::{
-        assets,
+        body_limits,
         client::Proxies,
-        cors, headers, health,
-        load_shedding::{self, Places},
+        headers, health,
+        load_shedding::{self, Slots},
         long_part, problem,
         rate_limit::{self, RateLimit},
-        request_log, server,
+        request_log,
+        route::Table,
+        server,
     },
-    public::{
-        captcha::Watch, check_mailbox, confirm, embed, images, manage, privacy_page, subscribe, unsubscribe,
-    },
+    public::{captcha::Watch, error_pages},
+    routes::ROUTES,
     staff::{Live, Uploads},
 };
 
@@ -65,7 +47,7 @@ pub use crate::web::{
 };
 
 /// Bytes that a request of a stranger holds, at most: its form, and what its connection has in both directions.
-pub const HELD_OF_A_STRANGER: usize = load_shedding::FORM_LIMIT + 2 * server::BUFFER;
+pub const HELD_OF_A_STRANGER: usize = body_limits::FORM + 2 * server::BUFFER;
 
 /// Bytes that are held of a list that is uploaded, at most: what is no list, twice while it grows, a piece, and what its
 /// connection has.
@@ -99,8 +81,10 @@ pub struct Inner {
     pub passwords: Passwords,
     /// Staff pages that show how a mailing goes.
     pub live: Live,
+    /// Every route.
+    pub routes: Table,
     /// Room for requests that are being answered.
-    pub places: Places,
+    pub slots: Slots,
     /// How often one client may ask.
     pub rate_limit: RateLimit,
     /// A form that is back sooner looks like a program's.
@@ -154,7 +138,8 @@ impl AppState {
             composer,
             passwords: Passwords::default(),
             live: Live::default(),
-            places: Places::default(),
+            routes: Table(ROUTES),
+            slots: Slots::default(),
             rate_limit: RateLimit::new(config.guard.requests_per_client),
             form_takes: TimeDelta::seconds(config.guard.form_seconds.into()),
             repeat_minutes: config.signup_limits.repeat_minutes,
@@ -169,36 +154,20 @@ impl AppState {
 
 /// Every public route and those in `more`, with everything around them: error pages, headers, log lines.
 pub fn router(state: AppState, more: Router<AppState>) -> Router {
-    Router::new()
-        .route(
-            "/subscribe",
-            routing::post(subscribe::submit).get(subscribe::back_to_form).options(cors::preflight),
-        )
-        .route("/confirm/{token}", routing::get(confirm::ask).post(confirm::answer))
-        .route("/", routing::get(subscribe::form))
-        .route("/check-mailbox", routing::get(check_mailbox::page))
-        .route("/embed", routing::get(embed::page))
-        .route("/embed/box", routing::get(embed::signup_box))
-        .route("/unsubscribe/{token}", routing::get(unsubscribe::ask).post(unsubscribe::leave))
-        .route("/resubscribe/{token}", routing::post(unsubscribe::undo))
-        .route("/left/{token}", routing::post(unsubscribe::say_why))
-        .route("/manage/{token}", routing::get(manage::page).post(manage::change))
-        .route("/data/{token}", routing::get(privacy_page::page))
-        .route("/data/{token}/download", routing::get(privacy_page::download))
-        .route("/data/{token}/address", routing::post(privacy_page::ask_address))
-        .route("/data/{token}/erase", routing::get(privacy_page::ask_erase).post(privacy_page::erase))
-        .route("/images/{name}", routing::get(images::image))
-        .route("/assets/{file}", routing::get(assets::asset))
+    let public = state.routes.0.iter().filter(|route| !route.is_staff());
+    public
+        .fold(Router::new(), |router, route| router.route(route.path, (route.handlers)()))
         .merge(staff::router(&state))
         .merge(more)
-        .layer(middleware::from_fn_with_state(state.clone(), load_shedding::turn_away))
-        .layer(middleware::from_fn_with_state(state.clone(), rate_limit::keep))
+        .layer(middleware::from_fn_with_state(state.clone(), load_shedding::shed))
+        .layer(middleware::from_fn_with_state(state.clone(), body_limits::read_form))
+        .layer(middleware::from_fn_with_state(state.clone(), rate_limit::limit))
         // A service that has much to do is not down.
         .route("/health/live", routing::get(health::live))
         .route("/health/ready", routing::get(health::ready))
-        .layer(middleware::from_fn(load_shedding::in_time))
+        .layer(middleware::from_fn_with_state(state.clone(), body_limits::in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
-        .layer(middleware::from_fn_with_state(state.clone(), problem::pages))
+        .layer(middleware::from_fn_with_state(state.clone(), error_pages::render))
         .layer(middleware::from_fn_with_state(state.clone(), headers::add))
         .layer(middleware::from_fn_with_state(Arc::clone(&state.metrics), request_log::trace))
         .with_state(state)

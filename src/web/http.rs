@@ -1,7 +1,9 @@
 //! HTTP itself, whatever is asked for: the server, limits, load shedding, headers, errors, and how requests are read.
 
 pub mod assets;
+pub mod body_limits;
 pub mod client;
+pub mod cookies;
 pub mod cors;
 pub mod form_body;
 pub mod form_values;
@@ -13,5 +15,6 @@ pub mod metrics;
 pub mod problem;
 pub mod rate_limit;
 pub mod request_log;
+pub mod route;
 pub mod server;
 pub mod streaming;

@@ -4,6 +4,7 @@ pub mod captcha;
 pub mod check_mailbox;
 pub mod confirm;
 pub mod embed;
+pub mod error_pages;
 pub mod images;
 pub mod link_token;
 pub mod manage;

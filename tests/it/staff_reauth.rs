@@ -5,7 +5,7 @@ use axum::http::Method;
 use chrono::{TimeDelta, Utc};
 use rundbrief::{
     domain::staff::{Role, StaffError, audit::Actor, link, totp::TotpSecret},
-    web::staff::{ROUTES, Reauth},
+    web::{http::route::Reauth, routes::ROUTES},
 };
 use uuid::Uuid;
 

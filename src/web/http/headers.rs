@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, Uri, header},
+    http::{HeaderName, HeaderValue, header},
     middleware::Next,
     response::Response,
 };
@@ -40,7 +40,7 @@ const HSTS_WITH_SUBDOMAINS: &str = "max-age=31536000; includeSubDomains";
 
 /// Adds the security headers. Pages whose address holds a token also keep it out of caches and of Referer headers.
 pub async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let holds_token = holds_token(request.uri());
+    let holds_token = state.routes.of(&request).holds_token;
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
@@ -88,11 +88,4 @@ impl PicturesFrom {
         origins.dedup();
         Self(origins)
     }
-}
-
-/// Whether an address holds a token: it stays out of caches, Referer headers and search engines.
-pub fn holds_token(uri: &Uri) -> bool {
-    ["/confirm/", "/unsubscribe/", "/resubscribe/", "/left/", "/manage/", "/data/", "/staff/welcome/"]
-        .iter()
-        .any(|prefix| uri.path().starts_with(prefix))
 }

@@ -1,31 +1,18 @@
-//! When something is not as it should be: one place that makes every error page.
+//! What can go wrong with a request, with its status and its texts.
 //!
-//! A handler answers with a [`Problem`]; the middleware [`pages`] turns it, and every bare error of the framework, into
-//! a page in the visitor's language, or into `application/problem+json` (RFC 9457) for programs.
+//! A handler answers with a [`Problem`]; the middlewares of `public::error_pages` and `staff::error_pages` turn it, and every
+//! bare error of the framework, into a page, or into `application/problem+json` (RFC 9457) for programs.
 
 use std::any::Any;
 
 use axum::{
-    Extension,
-    extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::Next,
-    response::{Html, IntoResponse, Response},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
 };
-use serde::Serialize;
 
 use crate::{
     app::off_runtime::Busy,
-    web::{
-        AppState,
-        http::{
-            form_body::URLENCODED,
-            headers::{self, PicturesFrom},
-            request_log::RequestId,
-        },
-        public::visitor,
-        renderer::{Frame, PageError, PublicationView},
-    },
+    web::{http::form_body::URLENCODED, renderer::PageError},
 };
 
 /// What can go wrong, as a visitor meets it.
@@ -242,7 +229,7 @@ impl Problem {
     }
 }
 
-/// The bare answer; [`pages`] dresses it.
+/// The bare answer; the error pages dress it.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
@@ -262,85 +249,6 @@ pub fn after_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
     Problem::internal(&what.unwrap_or_else(|| "a panic".into())).into_response()
 }
 
-/// Dresses every error.
-pub async fn pages(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let asked = request.headers().clone();
-    let id = request.extensions().get::<RequestId>().cloned();
-    let reference = id.as_ref().map_or("", RequestId::as_str);
-    let (method, uri) = (request.method().clone(), request.uri().clone());
-    let response = next.run(request).await;
-    let Some(problem) = problem_of(&response) else { return response };
-    let status = problem.status();
-    let locale = visitor::asked_for(uri.query(), &asked);
-    // While the database is away, asking it for the publication would only take longer; and who asks too often gets no
-    // more work done.
-    let publication = match problem {
-        Problem::Unavailable | Problem::Busy | Problem::TooMany | Problem::Internal | Problem::Timeout => {
-            None
-        }
-        _ => visitor::publication(&state).await.unwrap_or_default(),
-    };
-    let locale = locale.unwrap_or_else(|| publication.as_ref().map(|p| p.content.locale).unwrap_or_default());
-    let text = |key: &str| state.renderer.text(locale, &format!("problem.{}", problem.key()), key).to_owned();
-    let way_on = match problem {
-        // The page with the button is the way to try again, also after a POST.
-        Problem::Unavailable | Problem::Busy | Problem::TooMany | Problem::Timeout
-            if method == Method::GET || headers::holds_token(&uri) =>
-        {
-            of_ours(uri.path()).to_owned()
-        }
-        // By our own name: under any other the form there would be another site's again.
-        Problem::OtherSite => state.public_url.join(&format!("/?lang={locale}")),
-        _ if uri.path().starts_with("/staff/") => "/staff".to_owned(),
-        _ => format!("/?lang={locale}"),
-    };
-    // Who wants to leave is not sent to the signup form.
-    let way_on = (problem != Problem::UnsubscribeUnknown).then_some(way_on);
-    let contact = publication.as_ref().map(|publication| {
-        let sender = &publication.content.sender;
-        sender.reply_to.as_ref().unwrap_or(&sender.address).clone()
-    });
-    let message = text("message")
-        .replace("{address}", contact.as_deref().unwrap_or_default())
-        .replace("{types}", problem.taken());
-    let view =
-        View { title: text("title"), message, reference, way_on_url: way_on, way_on_label: text("way_on") };
-    let mut answer = if wants_json(&asked) {
-        problem_json(status, &view.title, &view.message, Some(reference))
-    } else {
-        let content = publication.as_ref().map(|publication| &publication.content);
-        let shown = content.map(|content| PublicationView::new(content, locale));
-        let frame = Frame { locale, other_language_url: None, publication: shown.as_ref() };
-        match state.renderer.render("problem.html", &frame, &serde_json::json!({ "problem": view })) {
-            Ok(page) => {
-                let pictures = content.map(PicturesFrom::publication).map(Extension);
-                (status, [(header::CONTENT_LANGUAGE, locale.tag())], pictures, Html(page)).into_response()
-            }
-            Err(error) => {
-                tracing::error!(%error, "the error page cannot be made");
-                (status, format!("{}\n\n{}\n\n{reference}\n", view.title, view.message)).into_response()
-            }
-        }
-    };
-    if let Problem::MediaType(taken) = problem {
-        answer.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(taken));
-    }
-    // What goes with the status and the site that asks, and not with the body.
-    for name in [header::ALLOW, header::RETRY_AFTER, header::ACCESS_CONTROL_ALLOW_ORIGIN, header::VARY] {
-        if let Some(value) = response.headers().get(&name) {
-            answer.headers_mut().insert(name, value.clone());
-        }
-    }
-    answer
-}
-
-/// A path as a link. `//elsewhere.example/x` is a path in a request, and another site's page in a link (RFC 3986 §4.2);
-/// browsers read a backslash as a slash.
-fn of_ours(path: &str) -> &str {
-    let is_ours = path.starts_with('/') && !path[1..].starts_with(['/', '\\']);
-    if is_ours { path } else { "/" }
-}
-
 fn problem_of(response: &Response) -> Option<Problem> {
     if let Some(problem) = response.extensions().get::<Problem>() {
         return Some(problem.clone());
@@ -350,16 +258,6 @@ fn problem_of(response: &Response) -> Option<Problem> {
     let finished = media_type.is_some_and(|value| value.starts_with("text/html") || value.contains("json"));
     let is_health = response.status() == StatusCode::SERVICE_UNAVAILABLE;
     if finished || is_health { None } else { Problem::of_status(response.status()) }
-}
-
-#[derive(Serialize)]
-struct View<'a> {
-    title: String,
-    message: String,
-    /// The id of the request, to quote in a question.
-    reference: &'a str,
-    way_on_url: Option<String>,
-    way_on_label: String,
 }
 
 /// Whether a program asks rather than a person: it says that it wants JSON, or it does not say what it wants and sends
@@ -380,19 +278,4 @@ pub fn problem_json(status: StatusCode, title: &str, detail: &str, instance: Opt
         body["instance"] = instance.into();
     }
     (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::of_ours;
-
-    #[test]
-    fn no_path_of_a_request_becomes_a_link_to_another_site() {
-        for path in ["/", "/check-mailbox", "/a//evil.example"] {
-            assert_eq!(of_ours(path), path);
-        }
-        for path in ["//evil.example/x", "/\\evil.example", "///evil.example", "*", "", "evil.example:443"] {
-            assert_eq!(of_ours(path), "/", "{path}");
-        }
-    }
 }

@@ -25,9 +25,9 @@ use crate::{
         AppState,
         http::{
             client::{Client, Counted},
+            cookies,
             problem::Problem,
         },
-        staff,
     },
 };
 
@@ -122,8 +122,8 @@ impl RateLimit {
 }
 
 /// Answers 429 to a client that asks too often, before its request's body is read.
-pub async fn keep(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if is_free(request.uri().path()) {
+pub async fn limit(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    if !state.routes.of(&request).is_counted {
         return next.run(request).await;
     }
     let client = Client::of(request.extensions(), request.headers(), &state.proxies);
@@ -131,7 +131,7 @@ pub async fn keep(State(state): State<AppState>, request: Request, next: Next) -
         None => Ok(()),
         // Whoever is known is not shut out with everybody else.
         Some(Counted::Everybody(_) | Counted::ThisMachine(_))
-            if staff::is_known_device(&state, request.headers()) =>
+            if cookies::device(&state, request.headers()).is_some() =>
         {
             Ok(())
         }
@@ -144,14 +144,6 @@ pub async fn keep(State(state): State<AppState>, request: Request, next: Next) -
     // The signup box shows what it says, whatever site it stands on: it is the same for everybody.
     answer.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     answer
-}
-
-/// What nobody is kept from: leaving, which mail providers do for many people from few addresses, and what a page needs
-/// or a mail needs to be read: webmail fetches the pictures of many people's mails from few addresses. Health checks are not asked at all.
-fn is_free(path: &str) -> bool {
-    ["/unsubscribe/", "/resubscribe/", "/manage/", "/left/", "/assets/", "/images/"]
-        .iter()
-        .any(|free| path.starts_with(free))
 }
 
 #[cfg(test)]

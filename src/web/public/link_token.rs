@@ -5,17 +5,20 @@ use axum::{
     http::request::Parts,
 };
 
-use crate::web::http::problem::Problem;
+use crate::web::{
+    AppState,
+    http::{problem::Problem, route::Body},
+};
 
 /// The text of a token as it stands in the path. Whatever is no text at all is a link that does not fit, like any
 /// other token that is not ours.
 pub struct LinkToken(pub String);
 
-impl<S: Send + Sync> FromRequestParts<S> for LinkToken {
+impl FromRequestParts<AppState> for LinkToken {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let unknown = if parts.uri.path().starts_with("/unsubscribe/") {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        let unknown = if state.routes.of_parts(parts).body == Body::AnyForm {
             Problem::UnsubscribeUnknown
         } else {
             Problem::LinkUnknown

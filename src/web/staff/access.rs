@@ -19,36 +19,24 @@ use crate::{
     },
     web::{
         AppState,
+        http::{
+            cookies,
+            route::{Access, Reauth, Route},
+        },
         staff::{
-            login::{
-                cookies, destination,
-                reauth::{self, Reauth},
-            },
+            login::{destination, reauth},
             staff_problem::StaffProblem,
         },
     },
 };
-
-/// Who may use a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Everybody, logged in or not.
-    Everybody,
-    /// Who is logged in, second factor and all.
-    Member,
-    /// The same, as an admin.
-    Admin,
-}
 
 /// What stands before a route.
 #[derive(Clone)]
 pub struct Gate {
     /// The service.
     pub state: AppState,
-    /// Who may pass.
-    pub access: Access,
-    /// Whether it asks again who it is.
-    pub reauth: Reauth,
+    /// The route.
+    pub route: &'static Route,
 }
 
 /// Lets through who may use the route, with their session among the request's extensions; sends all others to log in, or
@@ -59,14 +47,14 @@ pub async fn gate(
     next: Next,
 ) -> Result<Response, StaffProblem> {
     let session = current(&gate.state, request.headers()).await?;
-    let session = match (gate.access, session) {
+    let session = match (gate.route.access, session) {
         (Access::Everybody, session) => session,
         (_, None) => return Ok(to_login(&request, "/staff/login")),
         (_, Some(session)) if session.is_awaiting_code => {
             return Ok(to_login(&request, "/staff/login/code"));
         }
         // A page that is left open asks by itself: nobody is at work there, and the session has to end some time.
-        (_, Some(session)) if asks_by_itself(request.uri().path()) => Some(session),
+        (_, Some(session)) if gate.route.is_polled => Some(session),
         (_, Some(session)) => {
             session::seen(&mut *gate.state.pool.acquire().await?, &session, Utc::now()).await?;
             Some(session)
@@ -74,9 +62,9 @@ pub async fn gate(
     };
     let Some(session) = session else { return Ok(next.run(request).await) };
     let is_stale = request.method() == Method::POST && !session.is_fresh(Utc::now());
-    let mut response = if gate.access == Access::Admin && session.role != Role::Admin {
+    let mut response = if gate.route.access == Access::Admin && session.role != Role::Admin {
         StaffProblem::AdminsOnly.into_bare_response()
-    } else if let (Reauth::Before(what), true) = (gate.reauth, is_stale) {
+    } else if let (Reauth::Before(what), true) = (gate.route.reauth, is_stale) {
         reauth::gate(&gate.state, what, &session, request, next)
             .await
             .unwrap_or_else(IntoResponse::into_response)
@@ -87,19 +75,6 @@ pub async fn gate(
     // For the error pages, which stand around this.
     response.extensions_mut().insert(session);
     Ok(response)
-}
-
-/// Whether scripts ask for this again and again without anybody doing anything.
-fn asks_by_itself(path: &str) -> bool {
-    ["/events", "/here", "/status"].iter().any(|end| path.ends_with(end))
-}
-
-/// Whether a request comes from somebody who is logged in, second factor and all: asked before a long form is read.
-///
-/// # Errors
-/// When the database fails.
-pub async fn is_member(state: &AppState, headers: &HeaderMap) -> sqlx::Result<bool> {
-    Ok(current(state, headers).await?.is_some_and(|session| !session.is_awaiting_code))
 }
 
 /// The session that a request's cookie belongs to.

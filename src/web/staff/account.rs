@@ -25,11 +25,11 @@ use crate::{
     },
     web::{
         AppState,
-        http::form_values,
+        http::{cookies, form_values},
         staff::{
             access::Member,
             login::{
-                cookies, destination,
+                destination,
                 guard::Visit,
                 one_time_link::new_password,
                 reauth::{self, Confirmed, Typed},

@@ -5,7 +5,6 @@
 
 pub mod client_name;
 pub mod code;
-pub mod cookies;
 pub mod destination;
 pub mod guard;
 pub mod one_time_link;
@@ -31,7 +30,7 @@ use crate::{
     },
     web::{
         AppState,
-        http::form_values,
+        http::{cookies, form_values},
         staff::{
             login::guard::{Visit, account_of, actor, tell_held, wait, with_retry_after},
             staff_page::{Mistakes, StaffPage, done},

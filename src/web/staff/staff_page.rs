@@ -22,10 +22,10 @@ use crate::{
     },
     web::{
         AppState,
-        http::headers::CSP_FOR_STAFF,
+        http::{cookies, headers::CSP_FOR_STAFF},
         public::visitor,
         renderer::{Frame, PublicationView},
-        staff::{formats, login::cookies, staff_problem::StaffProblem},
+        staff::{formats, staff_problem::StaffProblem},
     },
 };
 

@@ -1,21 +1,13 @@
-//! Error pages of the staff pages: in their look, with the navigation for those who are logged in.
+//! What can go wrong on a staff page. `error_pages.rs` makes the page.
 
 use axum::{
-    extract::{Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
-    middleware::Next,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
 
 use crate::{
-    domain::staff::{StaffError, password::HashError, session::Session},
-    web::{
-        AppState,
-        http::{problem::Problem, request_log::RequestId},
-        renderer::PageError,
-        staff::staff_page::StaffPage,
-    },
+    domain::staff::{StaffError, password::HashError},
+    web::{http::problem::Problem, renderer::PageError},
 };
 
 /// What can go wrong on a staff page, besides what can everywhere.
@@ -43,7 +35,7 @@ impl StaffProblem {
     pub const NOT_FOUND: Self = StaffProblem::Common(Problem::NotFound);
 
     /// The table of its texts, under `staff.problem` or, for what can go wrong everywhere, under `problem` too.
-    fn key(&self) -> &'static str {
+    pub fn key(&self) -> &'static str {
         match self {
             StaffProblem::AdminsOnly => "admins_only",
             StaffProblem::OtherSite => "other_site",
@@ -53,7 +45,8 @@ impl StaffProblem {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    /// The status of its answer.
+    pub fn status(&self) -> StatusCode {
         match self {
             StaffProblem::AdminsOnly | StaffProblem::OtherSite => StatusCode::FORBIDDEN,
             StaffProblem::LinkOver => StatusCode::GONE,
@@ -62,7 +55,7 @@ impl StaffProblem {
         }
     }
 
-    /// The bare answer, of any kind of body; [`pages`] dresses it.
+    /// The bare answer, of any kind of body; `error_pages` makes the page.
     pub fn into_bare_response<B: Default>(self) -> Response<B> {
         let mut response = Response::new(B::default());
         *response.status_mut() = self.status();
@@ -114,59 +107,4 @@ impl From<StaffError> for StaffProblem {
             }
         }
     }
-}
-
-/// `/staff/…`, where nothing is.
-pub async fn not_found() -> StaffProblem {
-    StaffProblem::NOT_FOUND
-}
-
-/// Dresses every error, and keeps the staff pages out of search engines.
-pub async fn pages(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let asked = parts.clone();
-    let mut response = dressed(&state, &asked, next.run(Request::from_parts(parts, body)).await).await;
-    response
-        .headers_mut()
-        .insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
-    response
-}
-
-async fn dressed(state: &AppState, asked: &axum::http::request::Parts, response: Response) -> Response {
-    let own = response.extensions().get::<StaffProblem>().cloned();
-    let Some(problem) = own.or_else(|| Problem::of_response(&response).map(StaffProblem::Common)) else {
-        return response;
-    };
-    // While the database is away, asking it for the publication would only take longer.
-    let is_away = matches!(
-        problem,
-        StaffProblem::Common(Problem::Unavailable | Problem::Busy | Problem::Internal | Problem::Timeout)
-    );
-    let session = response.extensions().get::<Session>().filter(|session| !session.is_awaiting_code).cloned();
-    let page = StaffPage::for_problem(state, asked, session, !is_away).await;
-    let text = |key: &str| {
-        let own = page.text(&format!("problem.{}", problem.key()), key);
-        if own.is_empty() {
-            state.renderer.text(page.locale, &format!("problem.{}", problem.key()), key).to_owned()
-        } else {
-            own.to_owned()
-        }
-    };
-    let reference = asked.extensions.get::<RequestId>().map_or("", RequestId::as_str);
-    let taken = if let StaffProblem::Common(problem) = &problem { problem.taken() } else { "" };
-    let message = text("message").replace("{types}", taken);
-    let own = json!({ "problem": { "title": text("title"), "message": message, "reference": reference } });
-    let bare = || format!("{}\n\n{}\n\n{reference}\n", text("title"), text("message"));
-    let mut answer = page
-        .answer(problem.status(), "staff/problem.html", &own)
-        .unwrap_or_else(|_| (problem.status(), bare()).into_response());
-    if !taken.is_empty() {
-        answer.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(taken));
-    }
-    for name in [header::ALLOW, header::RETRY_AFTER] {
-        if let Some(value) = response.headers().get(&name) {
-            answer.headers_mut().insert(name, value.clone());
-        }
-    }
-    answer
 }

@@ -28,8 +28,8 @@ use crate::{
     web::{
         AppState,
         http::{
-            load_shedding::Takes,
             problem::{Problem, problem_json, wants_json},
+            route::Body,
         },
         staff::{
             access::Member,
@@ -42,7 +42,7 @@ use crate::{
 };
 
 /// Bytes of a picture, at most, and how long it may take until its answer: time for slow lines.
-pub const UPLOAD: Takes = Takes::Upload { most: memory::LONGEST_FILE, within: Duration::from_mins(2) };
+pub const UPLOAD: Body = Body::Upload { most: memory::LONGEST_FILE, within: Duration::from_mins(2) };
 
 /// Room for uploads.
 pub struct Uploads {

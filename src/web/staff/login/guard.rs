@@ -28,9 +28,12 @@ use crate::{
     },
     web::{
         AppState,
-        http::client::{Client, Counted},
+        http::{
+            client::{Client, Counted},
+            cookies,
+        },
         staff::{
-            login::{client_name, cookies},
+            login::client_name,
             staff_page::{Mistakes, StaffPage},
         },
     },

@@ -23,9 +23,10 @@ use crate::{
     },
     web::{
         AppState,
+        http::cookies,
         public::link_token::LinkToken,
         staff::{
-            login::{cookies, guard::Visit},
+            login::guard::Visit,
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
         },

@@ -25,10 +25,10 @@ use crate::{
     },
     web::{
         AppState,
-        http::{form_body::URLENCODED, problem::Problem},
+        http::{cookies, form_body::URLENCODED, problem::Problem},
         staff::{
             login::{
-                cookies, destination,
+                destination,
                 guard::{Visit, account_of, tell_held, wait},
             },
             staff_page::{Mistakes, StaffPage, done},
@@ -36,17 +36,6 @@ use crate::{
         },
     },
 };
-
-/// Whether a route asks again who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reauth {
-    /// It does not.
-    Never,
-    /// Its POST does, before its handler runs. With the name of what it does, under `staff.reauth` of the texts.
-    Before(&'static str),
-    /// Its form has a field for the password, and one for the code where that is due.
-    InForm,
-}
 
 /// The fields of the page that asks. No other form of ours has such names.
 const OURS: &str = "reauth_";

@@ -28,7 +28,7 @@ use crate::{
     },
     web::{
         AppState,
-        http::{load_shedding::Takes, long_part::LongPart, problem::Problem},
+        http::{long_part::LongPart, problem::Problem, route::Body},
         staff::{
             access::Admin,
             staff_page::{self, Mistakes, StaffPage, done, id_in},
@@ -62,8 +62,7 @@ fn path_of(id: ImportId) -> String {
 }
 
 /// A list, and what a form around it adds: a hundred megabytes over a line of four megabits a second.
-pub const UPLOAD: Takes =
-    Takes::Upload { most: 101 * 1024 * 1024, within: std::time::Duration::from_mins(4) };
+pub const UPLOAD: Body = Body::Upload { most: 101 * 1024 * 1024, within: std::time::Duration::from_mins(4) };
 
 /// `GET /staff/subscribers/import`: the form for a file, and the imports there were.
 pub async fn start(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {

@@ -1,0 +1,200 @@
+//! What is known of a route besides its handlers: who may use it, what it takes, how its requests are counted.
+//!
+//! [`routes`](crate::web::routes) is the table. Whatever depends on a route reads it there by [`Table::of`], and compares no
+//! paths.
+
+use std::time::Duration;
+
+use axum::{
+    extract::{MatchedPath, Request},
+    http::{Extensions, request::Parts},
+    routing::MethodRouter,
+};
+
+use crate::{domain::token::LinkPurpose, web::AppState};
+
+/// A route, with its handlers.
+pub struct Route {
+    /// With parameters in braces. Logs and metrics name requests by it, never by their own path: that may hold a token.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+    /// Whether it asks again who it is, before what a stolen session must not do.
+    pub reauth: Reauth,
+    /// The body that its POST takes.
+    pub body: Body,
+    /// Whose slots its requests take.
+    pub slots: SlotClass,
+    /// Whether its address holds a token: it stays out of caches, Referer headers and search engines.
+    pub holds_token: bool,
+    /// Whether the rate limit of a client counts its requests.
+    pub is_counted: bool,
+    /// Whether scripts ask for it again and again without anybody doing anything: that keeps no session alive.
+    pub is_polled: bool,
+    /// What answers, by method.
+    pub handlers: fn() -> MethodRouter<AppState>,
+}
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, logged in or not.
+    Everybody,
+    /// Who is logged in, second factor and all.
+    Member,
+    /// The same, as an admin.
+    Admin,
+}
+
+/// Whether a route asks again who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reauth {
+    /// It does not.
+    Never,
+    /// Its POST does, before its handler runs. With the name of what it does, under `staff.reauth` of the texts.
+    Before(&'static str),
+    /// Its form has a field for the password, and one for the code where that is due.
+    InForm,
+}
+
+/// The body that a POST takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// A form: read as a whole, and small, before anything else looks at the request.
+    Form,
+    /// The same. One that cannot be read counts as an empty one: it is no reason to keep anybody subscribed.
+    AnyForm,
+    /// A file: its handler reads it as it comes, once it is known who sends it. The handler has to see to it that there
+    /// are not too many: each keeps its slot for as long as it takes.
+    Upload {
+        /// Bytes of the whole body.
+        most: usize,
+        /// How long the whole request may take.
+        within: Duration,
+    },
+}
+
+/// Whose slots a route's requests take, of those that are answered at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotClass {
+    /// Everybody's.
+    General,
+    /// With a token of ours for this purpose in the path: some more, that nobody else gets.
+    Leaving(LinkPurpose),
+    /// POST: the few of those whose password is hashed.
+    Login,
+}
+
+impl Route {
+    /// A route for everybody.
+    pub const fn public(path: &'static str, handlers: fn() -> MethodRouter<AppState>) -> Self {
+        Self::of(path, Access::Everybody, handlers)
+    }
+
+    /// A route of the staff pages for who is logged in.
+    pub const fn member(path: &'static str, handlers: fn() -> MethodRouter<AppState>) -> Self {
+        Self::of(path, Access::Member, handlers)
+    }
+
+    /// A route of the staff pages for admins.
+    pub const fn admin(path: &'static str, handlers: fn() -> MethodRouter<AppState>) -> Self {
+        Self::of(path, Access::Admin, handlers)
+    }
+
+    const fn of(path: &'static str, access: Access, handlers: fn() -> MethodRouter<AppState>) -> Self {
+        Self {
+            path,
+            access,
+            reauth: Reauth::Never,
+            body: Body::Form,
+            slots: SlotClass::General,
+            holds_token: false,
+            is_counted: true,
+            is_polled: false,
+            handlers,
+        }
+    }
+
+    /// Its POST asks again who it is before it does this.
+    pub const fn reauth(self, what: &'static str) -> Self {
+        Self { reauth: Reauth::Before(what), ..self }
+    }
+
+    /// Its form asks for the password itself.
+    pub const fn reauth_in_form(self) -> Self {
+        Self { reauth: Reauth::InForm, ..self }
+    }
+
+    /// Its POST takes such a body.
+    pub const fn body(self, body: Body) -> Self {
+        Self { body, ..self }
+    }
+
+    /// Its requests take such slots.
+    pub const fn slots(self, slots: SlotClass) -> Self {
+        Self { slots, ..self }
+    }
+
+    /// Its address holds a token.
+    pub const fn token(self) -> Self {
+        Self { holds_token: true, ..self }
+    }
+
+    /// The rate limit does not count its requests.
+    pub const fn uncounted(self) -> Self {
+        Self { is_counted: false, ..self }
+    }
+
+    /// Scripts ask for it by themselves.
+    pub const fn polled(self) -> Self {
+        Self { is_polled: true, ..self }
+    }
+
+    /// Whether it is one of the staff pages.
+    #[must_use]
+    pub fn is_staff(&self) -> bool {
+        self.path == "/staff" || self.path.starts_with("/staff/")
+    }
+
+    /// The path up to its first parameter; nothing when it has none.
+    fn prefix(&self) -> Option<&'static str> {
+        self.path.find('{').map(|at| &self.path[..at])
+    }
+
+    /// What stands in `path` after the part of this route that has no parameters.
+    #[must_use]
+    pub fn rest<'a>(&self, path: &'a str) -> Option<&'a str> {
+        path.strip_prefix(self.prefix()?)
+    }
+}
+
+/// Where no route is.
+const NOWHERE: Route = Route::public("", MethodRouter::new);
+
+/// Every route of the service.
+#[derive(Clone, Copy)]
+pub struct Table(pub &'static [Route]);
+
+impl Table {
+    /// The route of a request. A path that no route takes counts as the public one that it begins like: a link with
+    /// something behind its token still holds one.
+    #[must_use]
+    pub fn of(self, request: &Request) -> &'static Route {
+        self.find(request.extensions(), request.uri().path())
+    }
+
+    /// The same, where only the head of the request is at hand.
+    #[must_use]
+    pub fn of_parts(self, parts: &Parts) -> &'static Route {
+        self.find(&parts.extensions, parts.uri.path())
+    }
+
+    fn find(self, extensions: &Extensions, path: &str) -> &'static Route {
+        let matched = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+        if let Some(route) = matched.and_then(|path| self.0.iter().find(|route| route.path == path)) {
+            return route;
+        }
+        let is_like = |route: &&Route| route.access == Access::Everybody && route.rest(path).is_some();
+        self.0.iter().find(is_like).unwrap_or(&NOWHERE)
+    }
+}
