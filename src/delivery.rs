@@ -14,28 +14,21 @@
 //! between leaves a `pending` row in a batch that nobody has any more, which is safe to try again, or a `transmitting`
 //! one, which becomes `unknown` and is not tried again by itself.
 
-mod conversation;
-mod dispatch;
-mod gate;
-mod hand;
-mod hello;
-mod login;
+mod circuit_breaker;
+mod claim_buffer;
+mod claimer;
+mod connection_limit;
+mod maintenance;
 mod messages;
 mod metrics;
-mod opening;
-mod pace;
-mod problem;
 mod recorder;
-mod relay;
-mod reply_class;
 mod retry;
 mod sender;
+mod smtp;
 mod spans;
 mod throttle;
-mod upkeep;
-mod wire;
 mod worker;
 
-pub use conversation::LONGEST_REPLY;
 pub use metrics::SendingMetrics;
+pub use smtp::LONGEST_REPLY;
 pub use worker::{Settings, Worker};

@@ -16,26 +16,24 @@ use crate::{
     delivery::spans,
     domain::{
         address::EmailAddress,
-        delivery::{Claimed, DeliveryKind},
         ids::MailingId,
-        mailing, publication,
-        publication::Publication,
+        mailing,
+        publication::{self, Publication},
+        queue::{delivery::DeliveryKind, transmission::Claimed},
         signup::{
             self,
             held::HeldFor,
             limits::{self, Verdict},
         },
-        subscriber,
-        subscriber::SubscriberState,
-        suppression,
-        suppression::SuppressionReason,
+        subscriber::{self, SubscriberState},
+        suppression::{self, SuppressionReason},
         token::{ConfirmToken, ConfirmTokenHash},
         update,
     },
     mail::{
         compose::{ComposeError, Composer},
+        merge_fields::OwnTokens,
         message::{Frame, Recipient, message_id},
-        splice::OwnTokens,
     },
 };
 

@@ -1,7 +1,10 @@
 //! What is counted and timed of sending. To record is an atomic addition: every message does it some ten times.
 
 use crate::{
-    domain::delivery::{DeliveryKind, Outcome, Verdict},
+    domain::queue::{
+        delivery::DeliveryKind,
+        transmission::{Outcome, Verdict},
+    },
     telemetry::metrics::{Counter, Family, Gauge, Histogram, Labels, Registry, SECONDS},
 };
 
@@ -154,7 +157,7 @@ pub struct Breaker {
     half_open: Gauge,
 }
 
-/// As [`RelayProblem::name`](super::problem::RelayProblem::name) has them.
+/// As [`RelayProblem::name`](super::smtp::problem::RelayProblem::name) has them.
 const PROBLEMS: [&str; 4] = ["unreachable", "login", "sender", "policy"];
 
 impl Breaker {

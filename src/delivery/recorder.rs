@@ -19,11 +19,15 @@ use tracing::Instrument;
 
 use crate::{
     db::{self, Backend},
-    delivery::{gate::Gate, metrics::SendingMetrics, problem::RelayProblem, sender::Shared},
+    delivery::{circuit_breaker::Gate, metrics::SendingMetrics, sender::Shared, smtp::problem::RelayProblem},
     domain::{
         consent::{self, ConsentKind},
-        delivery::{self, DeliveryKind, Mark, Marks, Outcome, Refusal, Settled, Verdict},
         ids::{BatchId, DeliveryId, SignupId, WorkerId},
+        queue::{
+            delivery::{self, DeliveryKind},
+            refusals::{self, Refusal},
+            transmission::{self, Mark, Marks, Outcome, Settled, Verdict},
+        },
         restore::Memory,
         signup,
         token::ConfirmTokenHash,
@@ -262,12 +266,12 @@ impl Run {
     /// Answers the reply that the relay gives to everybody, if there is one.
     async fn write(&self, db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<Option<String>> {
         if self.ended {
-            delivery::end_run(&mut *db, worker).await?;
+            refusals::end_run(&mut *db, worker).await?;
         }
         if self.refused.is_empty() {
             return Ok(None);
         }
-        delivery::note_refusals(db, worker, &self.refused).await
+        refusals::note_refusals(db, worker, &self.refused).await
     }
 
     /// The relay's words for this reply.
@@ -310,10 +314,10 @@ async fn write(
     let marks = Marks { watermark: Some(watermark), ..marks(on_the_way, finished(), &intents) };
 
     if outcomes.iter().any(|outcome| outcome.verdict.puts_off()) {
-        delivery::put_off(&mut *db, worker, &outcomes).await?;
+        transmission::put_off(&mut *db, worker, &outcomes).await?;
     }
     let Settled { recorded, transmitting } =
-        delivery::settle(&mut *db, worker, &outcomes, &marks, now).await?;
+        transmission::settle(&mut *db, worker, &outcomes, &marks, now).await?;
     for finished in finished() {
         let outcome = &finished.outcome;
         if let (Some(answer), Verdict::Accepted) = (&finished.answer, outcome.verdict)
@@ -344,7 +348,7 @@ async fn write(
     let refused: Vec<DeliveryId> =
         asked.filter(|intent| !granted(&intent.mark)).map(|intent| intent.mark.id).collect();
     if !refused.is_empty() {
-        delivery::settle_unmarked(db, worker, &refused, now).await?;
+        transmission::settle_unmarked(db, worker, &refused, now).await?;
     }
     let Marks { batches, kept, wanted, .. } = marks;
     let elsewhere = on_the_way.iter().filter(|mark| !batches.contains(&mark.batch)).copied();

@@ -19,25 +19,31 @@ use tracing::{Instrument, Level, Span};
 use crate::{
     config::SmtpRelay,
     delivery::{
-        conversation::Reply,
-        gate::{Entry, Gate, Judgement},
-        hand::Hand,
+        circuit_breaker::{Entry, Gate, Judgement},
+        claim_buffer::Hand,
+        connection_limit::Pace,
         messages::{Message, Messages, NoMessage},
         metrics::SendingMetrics,
-        pace::Pace,
-        problem::RelayProblem,
         recorder::{Finished, Intent, RecorderHandle, SignupAnswer},
-        relay::{Relay, Transmission},
-        reply_class,
         retry::{MOST_ATTEMPTS, due_after, relay_pause},
+        smtp::{
+            Reply,
+            problem::RelayProblem,
+            reply,
+            session::{Relay, Transmission},
+        },
         spans,
         throttle::{Permit, Throttle},
     },
     domain::{
         address::EmailAddress,
         consent::ConsentKind,
-        delivery::{self, Claimed, DeliveryKind, Mark, Outcome, Refusal, Verdict},
         ids::WorkerId,
+        queue::{
+            delivery::DeliveryKind,
+            refusals::Refusal,
+            transmission::{self, Claimed, Mark, Outcome, Verdict},
+        },
         restore::Memory,
     },
     telemetry::mask_addresses,
@@ -240,12 +246,12 @@ impl Sender {
 
     async fn skip(&self, job: &Claimed, reason: &str) -> sqlx::Result<()> {
         let mut db = self.shared.pool.acquire().await?;
-        delivery::skip_claimed(&mut db, self.shared.worker, job.id, reason, Utc::now()).await
+        transmission::skip_claimed(&mut db, self.shared.worker, job.id, reason, Utc::now()).await
     }
 
     async fn put_off(&self, job: &Claimed, reason: &str, until: DateTime<Utc>) -> sqlx::Result<()> {
         let mut db = self.shared.pool.acquire().await?;
-        delivery::put_off_claimed(&mut db, self.shared.worker, job.id, reason, until).await
+        transmission::put_off_claimed(&mut db, self.shared.worker, job.id, reason, until).await
     }
 
     /// Opens a connection, unless there is one. When that fails: how long this sender should stay away.
@@ -331,7 +337,7 @@ impl Sender {
         let gate = &self.shared.gate;
         let from = Some(&message.from);
         let answered = |reply: Reply| (i16::try_from(reply.code).ok(), reply.text);
-        let policy = |reply: &Reply| RelayProblem::Policy(reply_class::words(reply));
+        let policy = |reply: &Reply| RelayProblem::Policy(reply::words(reply));
         let others_first = || Verdict::NotNow(Utc::now() + LET_OTHERS_TRY);
         let mut refusal = None;
         let (verdict, (smtp_code, smtp_text)) = match transmission.masked(&message.to) {
@@ -341,7 +347,7 @@ impl Sender {
                 (Verdict::Accepted, answered(reply))
             }
             Transmission::Rejected(reply) => {
-                let key = reply_class::key(&reply);
+                let key = reply::key(&reply);
                 if gate.is_said_again(&key, policy(&reply), &message.from) {
                     (others_first(), answered(reply))
                 } else {
@@ -363,7 +369,7 @@ impl Sender {
                 None => later(job.kind, attempt, answered(reply)),
             },
             Transmission::Refused(problem, reply) => {
-                match gate.judge(domain_of(&message.to), &reply_class::key(&reply)) {
+                match gate.judge(domain_of(&message.to), &reply::key(&reply)) {
                     Judgement::Them => later(job.kind, attempt, answered(reply)),
                     Judgement::AskOthers => (others_first(), answered(reply)),
                     Judgement::Us => {

@@ -6,8 +6,8 @@
 use tracing::{Span, field::display};
 
 use crate::domain::{
-    delivery::Claimed,
     ids::{MailingId, WorkerId},
+    queue::transmission::Claimed,
 };
 
 /// Of a run of a worker.

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use crate::domain::send_budget;
+use crate::domain::queue::send_budget;
 
 /// Hands out the moments at which messages may start.
 pub struct Throttle {

@@ -19,19 +19,19 @@ use tracing::{Instrument, Span};
 use crate::{
     config::{Config, SecretKeys, SignupLimits, SmtpRelay},
     delivery::{
-        dispatch::{Uncertain, dispatch, hand_back, low_hand, queue_stuck},
-        gate::Gate,
-        hand::Hand,
+        circuit_breaker::Gate,
+        claim_buffer::Hand,
+        claimer::{Uncertain, dispatch, hand_back, low_hand, queue_stuck},
+        connection_limit::Pace,
+        maintenance::look_after,
         messages::Messages,
         metrics::SendingMetrics,
-        pace::Pace,
         recorder::{self, RecorderHandle},
         sender::{Sender, Shared},
         spans,
         throttle::Throttle,
-        upkeep::look_after,
     },
-    domain::{ids::WorkerId, restore::Memory, worker},
+    domain::{ids::WorkerId, queue::worker, restore::Memory},
     mail::compose::Composer,
 };
 

@@ -76,7 +76,7 @@ uuid_id!(
     StaffId
 );
 uuid_id!(
-    /// Names a [colleague](super::colleague) who gets test mails.
+    /// Names a [colleague](super::test_recipient) who gets test mails.
     ColleagueId
 );
 uuid_id!(

@@ -1,13 +1,13 @@
 //! The publication: the newsletter's identity and its legal texts, version by version.
 
 pub mod draft;
-mod look;
 mod origin;
 mod retention;
+mod theme;
 
-pub use look::{Accent, AccentError, LEAST_CONTRAST, Logo, TimeZone, contrast};
 pub use origin::Origin;
 pub use retention::Retention;
+pub use theme::{Accent, AccentError, LEAST_CONTRAST, Logo, TimeZone, contrast};
 
 use std::collections::BTreeMap;
 

@@ -4,8 +4,8 @@ pub mod address_change;
 pub mod challenge;
 pub mod held;
 pub mod limits;
-pub mod rush;
 pub mod standing;
+pub mod surge;
 pub mod undelivered;
 
 use std::net::IpAddr;
@@ -19,9 +19,9 @@ use crate::{
     domain::{
         address::{EmailAddress, NormalizedAddress, mailbox},
         consent::{self, ConsentKind, ConsentMethod, NewEvent, Shown},
-        delivery::{self, DeliveryKind},
         ids::{SignupId, SubscriberId},
         locale::Locale,
+        queue::delivery::{self, DeliveryKind},
         subscriber, suppression,
         token::ConfirmTokenHash,
     },

@@ -10,9 +10,9 @@ use sqlx::PgConnection;
 use crate::domain::{
     address::{EmailAddress, NormalizedAddress},
     consent::{self, ConsentKind, ConsentMethod, NewEvent},
-    delivery,
     ids::SubscriberId,
     locale::Locale,
+    queue::delivery,
 };
 
 /// Whether a subscriber gets mail.

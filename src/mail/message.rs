@@ -9,7 +9,7 @@ use crate::{
     domain::{address::EmailAddress, ids::DeliveryId, locale::Locale, publication::Content},
     mail::{
         encoding::{display_name, mailto, quoted_printable_line, unstructured},
-        splice::{MarkedLine, OwnTokens},
+        merge_fields::{MarkedLine, OwnTokens},
         templates::{MailKind, Rendered},
     },
 };
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
     use crate::{
         config::PublicUrl,
-        mail::splice::{MANAGE, UNSUBSCRIBE},
+        mail::merge_fields::{MANAGE, UNSUBSCRIBE},
     };
 
     fn rendered(text: &str) -> Rendered {

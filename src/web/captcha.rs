@@ -18,7 +18,7 @@ use crate::{
     domain::signup::{
         challenge::Challenge,
         limits::Place,
-        rush::{self, Standing, Thresholds},
+        surge::{self, Standing, Thresholds},
     },
 };
 
@@ -77,7 +77,7 @@ impl Watch {
     ) -> sqlx::Result<Standing> {
         let all = self.in_all(db, now).await?;
         let found = match place {
-            Some(place) => all.or(rush::from_network(db, self.thresholds, place, now).await?),
+            Some(place) => all.or(surge::from_network(db, self.thresholds, place, now).await?),
             None => all,
         };
         let asks = match self.mode {
@@ -109,7 +109,7 @@ impl Watch {
             }
             seen.at = Some(Instant::now());
         }
-        let standing = rush::in_all(db, self.thresholds, now).await?;
+        let standing = surge::in_all(db, self.thresholds, now).await?;
         self.seen().standing = standing;
         Ok(standing)
     }

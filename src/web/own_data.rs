@@ -18,8 +18,8 @@ use crate::{
         address::near_miss,
         consent::{self, ConsentEvent, ConsentMethod},
         erasure,
+        personal_data::{self, Record},
         publication::{self, Retention},
-        record::{self, Record},
         signup::{
             self,
             address_change::{self, Asked},
@@ -62,7 +62,7 @@ pub async fn download(
         Owner::Is(subscriber) => subscriber,
         Owner::Answer(answer) => return Ok(answer),
     };
-    let record = record::of_address(&mut db, &state.keys, &subscriber.email).await?;
+    let record = personal_data::of_address(&mut db, &state.keys, &subscriber.email).await?;
     let file = json!({
         "newsletter": visitor.publication.content.name,
         "made_at": Utc::now(),
@@ -227,7 +227,7 @@ async fn everything(
     token: &str,
 ) -> Result<Value, Problem> {
     let content = &visitor.publication.content;
-    let record = record::of_address(db, &visitor.state.keys, &subscriber.email).await?;
+    let record = personal_data::of_address(db, &visitor.state.keys, &subscriber.email).await?;
     let new_address = address_change::waiting(db, subscriber.id, Utc::now()).await?;
     let lang = visitor.locale;
     let links = json!({

@@ -9,7 +9,7 @@ use chrono::Utc;
 use rundbrief::domain::{
     ids::MailingId,
     mailing::{self, Counts, MailingState, PauseKind},
-    send_budget,
+    queue::send_budget,
 };
 
 use crate::harness::{

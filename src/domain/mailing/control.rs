@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::{
-    delivery,
     ids::{MailingId, WorkerId},
     mailing::{MailingError, PauseKind, by_id, take_back},
+    queue::{delivery, refusals},
 };
 
 /// Pauses a mailing. What is in transmission ends; everything else waits.
@@ -87,7 +87,7 @@ pub async fn accept_refusals(
     // Before any row is locked, as in `hold_refused`: the two come one after the other.
     delivery::lock_out_unsubscribes(&mut *db).await?;
     resume(&mut *db, id, now).await?;
-    match delivery::accept_run(db, id, now).await? {
+    match refusals::accept_run(db, id, now).await? {
         0 => Err(MailingError::NoRefusals),
         booked => Ok(booked),
     }
@@ -147,7 +147,7 @@ pub async fn hold_refused(
     reason: impl Fn(&str) -> String,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<Held>> {
-    let Some(run) = delivery::put_back_run(&mut *db, worker, now).await? else { return Ok(None) };
+    let Some(run) = refusals::put_back_run(&mut *db, worker, now).await? else { return Ok(None) };
     let mailings: Vec<uuid::Uuid> = run.mailings.iter().map(|id| id.0).collect();
     let paused = sqlx::query_scalar!(
         r#"update mailings set state = 'paused', finished_at = null, paused_at = $2, pause_kind = 'policy',

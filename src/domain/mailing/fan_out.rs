@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::domain::{batch, delivery, ids::MailingId};
+use crate::domain::{
+    ids::MailingId,
+    queue::{batch, delivery},
+};
 
 /// Recipients a transaction. Large enough to be fast, small enough that an unsubscribe never waits long behind it.
 const CHUNK: i64 = 5_000;

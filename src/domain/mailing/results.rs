@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, types::Json};
 
 use crate::domain::{
-    batch, delivery,
-    delivery::DeliveryState,
     ids::{DeliveryId, MailingId},
     mailing::{MailingError, MailingState, by_id, left_because},
+    queue::{
+        batch,
+        delivery::{self, DeliveryState},
+    },
 };
 
 /// How many deliveries of a mailing are in each state. They add up to its audience once it is sending.

@@ -9,7 +9,7 @@ use crate::domain::{
     event::{self, Event},
     ids::MailingId,
     mailing::{self, FanOut},
-    worker,
+    queue::worker,
 };
 
 use super::{Place, hold};

@@ -4,10 +4,10 @@
 //! used up. So these are looked at, in this order: an enhanced status code (RFC 3463) about the address or mailbox, words
 //! that leave no doubt, any other status code, and, where there is none, words that are mostly used for one thing. Words
 //! are looked for outside addresses, which a visitor may have typed. What stays unclear counts as about the recipient
-//! here; when the relay says it to everybody, the run is noticed (see `domain::delivery::refusals`).
+//! here; when the relay says it to everybody, the run is noticed (see `domain::queue::refusals`).
 
 use crate::{
-    delivery::{conversation::Reply, problem::RelayProblem},
+    delivery::smtp::{conversation::Reply, problem::RelayProblem},
     telemetry::mask_addresses,
 };
 

@@ -15,8 +15,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::{
-    delivery::lock_out_unsubscribes,
     ids::{DeliveryId, MailingId, WorkerId},
+    queue::delivery::lock_out_unsubscribes,
 };
 
 /// A refusal that may be one of many.

@@ -9,8 +9,8 @@ use crate::{
     domain::{
         address::{EmailAddress, NormalizedAddress},
         consent::{self, ConsentEvent, ConsentKind},
-        delivery,
         ids::SubscriberId,
+        queue::delivery,
         signup,
         subscriber::{self, Subscriber},
         suppression::{self, SuppressionReason},

@@ -8,9 +8,8 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::domain::{
-    batch::Claims,
-    delivery::{Claimed, DeliveryKind},
     ids::BatchId,
+    queue::{batch::Claims, delivery::DeliveryKind, transmission::Claimed},
 };
 
 /// Claimed deliveries, urgent ones in front.

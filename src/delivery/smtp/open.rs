@@ -7,13 +7,15 @@ use tokio::time::timeout;
 use crate::{
     config::{SmtpRelay, TlsMode},
     delivery::{
-        conversation::{Conversation, Reply, Unanswered, clean},
-        hello::{self, Extensions},
-        login::{LoginError, log_in},
         metrics::{Phase, Phases},
-        problem::RelayProblem,
-        reply_class::{Class, class},
-        wire,
+        smtp::{
+            auth::{LoginError, log_in},
+            conversation::{Conversation, Reply, Unanswered, clean},
+            ehlo::{self, Extensions},
+            problem::RelayProblem,
+            reply::{Class, class},
+            stream,
+        },
     },
 };
 
@@ -46,8 +48,8 @@ pub async fn open(
     reply_within: Duration,
     phases: &Phases,
 ) -> Result<(Conversation, Extensions), RelayProblem> {
-    let hello = hello::name(hello);
-    let addresses = phases.time(Phase::Lookup, wire::addresses(relay)).await.map_err(|error| {
+    let hello = ehlo::name(hello);
+    let addresses = phases.time(Phase::Lookup, stream::addresses(relay)).await.map_err(|error| {
         RelayProblem::Unreachable(format!("{} cannot be looked up: {}", relay.host, clean(&error)))
     })?;
     let (mut conversation, extensions) = reach(&addresses, relay, &hello, reply_within, phases).await?;
@@ -75,7 +77,7 @@ async fn reach(
     let mut failed: Vec<(SocketAddr, RelayProblem)> = Vec::new();
     for (place, address) in addresses.iter().enumerate() {
         let limits = if place + 1 == addresses.len() {
-            Limits { connect: wire::CONNECT, reply: reply_within }
+            Limits { connect: stream::CONNECT, reply: reply_within }
         } else {
             Limits { connect: CONNECT_SOONER, reply: reply_within.min(REPLY_SOONER) }
         };
@@ -108,12 +110,12 @@ async fn enter(
     phases: &Phases,
 ) -> Result<(Conversation, Extensions), RelayProblem> {
     let unreachable = |error: &std::io::Error| RelayProblem::Unreachable(clean(error));
-    let tcp = phases.time(Phase::Connect, wire::connect(address, limits.connect)).await;
+    let tcp = phases.time(Phase::Connect, stream::connect(address, limits.connect)).await;
     let tcp = tcp.map_err(|error| unreachable(&error))?;
     let mut conversation = match relay.tls {
-        TlsMode::Implicit => match phases.time(Phase::Tls, wire::encrypt(&relay.host, tcp)).await {
+        TlsMode::Implicit => match phases.time(Phase::Tls, stream::encrypt(&relay.host, tcp)).await {
             Ok(encrypted) => Conversation::over(encrypted),
-            Err(error) if wire::is_plain_text(&error) => {
+            Err(error) if stream::is_plain_text(&error) => {
                 return Err(RelayProblem::Unreachable(PLAIN_HINT.into()));
             }
             Err(error) => return Err(unreachable(&error)),
@@ -172,7 +174,7 @@ async fn welcome(
     name: &str,
     limit: Duration,
 ) -> Result<Extensions, RelayProblem> {
-    match hello::hello(conversation, name, limit).await {
+    match ehlo::hello(conversation, name, limit).await {
         Ok(Ok(extensions)) => Ok(extensions),
         Ok(Err(refusal)) => Err(turned_away(&refusal)),
         Err(unanswered) => Err(RelayProblem::Unreachable(clean(&unanswered))),
@@ -192,7 +194,7 @@ async fn starttls(
     let Some(stream) = conversation.into_stream() else {
         return Err("it went on speaking in clear".into());
     };
-    let encrypted = wire::encrypt(host, stream).await.map_err(|error| clean(&error))?;
+    let encrypted = stream::encrypt(host, stream).await.map_err(|error| clean(&error))?;
     Ok(Conversation::over(encrypted))
 }
 

@@ -10,17 +10,6 @@
 //! not ended is `pending` in its row; that it is claimed or transmitting stands in the row of its batch. Who walks the
 //! arrows is the business of the `delivery` room.
 
-pub mod meaning;
-mod queue;
-mod refusals;
-
-pub use queue::{
-    Claimed, Mark, Marks, Outcome, Settled, Verdict, put_off, put_off_claimed, settle, settle_unmarked,
-    skip_claimed,
-};
-pub use refusals::{Refusal, RunOfMailing, any_refusal, end_run, note_refusals, run_of, times_let_stand};
-pub(in crate::domain) use refusals::{accept_run, put_back_run};
-
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;

@@ -13,8 +13,8 @@ use tracing::Instrument;
 use crate::{
     app::move_mailings,
     db,
-    delivery::{relay::Relay, sender::Shared, spans},
-    domain::{address::EmailAddress, batch, mailing},
+    delivery::{sender::Shared, smtp::session::Relay, spans},
+    domain::{address::EmailAddress, mailing, queue::batch},
 };
 
 /// Copies of a mailing claimed at once, in whole batches.

@@ -6,9 +6,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{
     config::{Credentials, TlsMode},
-    delivery::{
+    delivery::smtp::{
         conversation::{Conversation, Reply, Unanswered},
-        hello::Extensions,
+        ehlo::Extensions,
     },
 };
 

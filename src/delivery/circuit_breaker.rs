@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use crate::{
     delivery::{
         metrics::Breaker,
-        problem::RelayProblem,
         retry::{refused_pause, relay_pause},
+        smtp::problem::RelayProblem,
     },
     domain::{address::EmailAddress, ids::MailingId},
     telemetry::mask_addresses,

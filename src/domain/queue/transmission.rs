@@ -1,4 +1,4 @@
-//! The arrows of a delivery's life, in SQL: mark, outcome, skip. The claim is in [`crate::domain::batch`].
+//! The arrows of a delivery's life, in SQL: mark, outcome, skip. The claim is in [`crate::domain::queue::batch`].
 //!
 //! These statements run for every message, some dozens of messages at a time, by keys. A mark is an entry in its
 //! batch's row, an outcome a change of the delivery's own, and neither changes a column that an index knows, so both
@@ -9,8 +9,8 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     address::EmailAddress,
-    delivery::{DeliveryKind, DeliveryState},
     ids::{BatchId, DeliveryId, MailingId, SignupId, SubscriberId, UpdateId, WorkerId},
+    queue::delivery::{DeliveryKind, DeliveryState},
     watermark::Watermark,
 };
 

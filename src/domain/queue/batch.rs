@@ -21,8 +21,8 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     address::EmailAddress,
-    delivery::{Claimed, DeliveryKind},
     ids::{BatchId, DeliveryId, MailingId, SignupId, SubscriberId, UpdateId, WorkerId},
+    queue::{delivery::DeliveryKind, transmission::Claimed},
 };
 
 /// Copies of a mailing in a batch, at most. Large enough that a batch costs next to nothing, small enough that

@@ -11,7 +11,7 @@ use tokio_rustls::{
     rustls::{self, ClientConfig, InvalidMessage, RootCertStore, crypto::ring, pki_types::ServerName},
 };
 
-use crate::{config::SmtpRelay, delivery::conversation::Stream};
+use crate::{config::SmtpRelay, delivery::smtp::conversation::Stream};
 
 /// How long a TCP connection and a TLS handshake may take each.
 pub const CONNECT: Duration = Duration::from_secs(30);

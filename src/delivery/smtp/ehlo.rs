@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::delivery::conversation::{Conversation, Reply, Unanswered};
+use crate::delivery::smtp::conversation::{Conversation, Reply, Unanswered};
 
 /// What the relay offers. It counts for the session it was said in: after STARTTLS only what is offered then
 /// (RFC 3207 §4.2). After a login nobody asks again, because relays refuse that, or forget the login.

@@ -9,16 +9,16 @@ use tracing::Instrument;
 use crate::{
     app::move_mailings,
     delivery::{
-        dispatch::{LOOK_WITHIN, POLL, resume_mailings, try_relay},
-        problem::RelayProblem,
+        claimer::{LOOK_WITHIN, POLL, resume_mailings, try_relay},
         sender::Shared,
+        smtp::problem::RelayProblem,
         spans,
     },
     domain::{
-        delivery,
         ids::MailingId,
         mailing::{self, FanOut, MailingError, PauseKind},
-        restore, worker,
+        queue::{refusals, worker},
+        restore,
     },
     telemetry::mask_addresses,
 };
@@ -96,7 +96,7 @@ async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
 
 /// Where the relay has refused everybody with the same words, that was about us: puts back who was refused, and pauses.
 async fn hold_refused(shared: &Shared) -> sqlx::Result<()> {
-    if !delivery::any_refusal(&mut *shared.pool.acquire().await?).await? {
+    if !refusals::any_refusal(&mut *shared.pool.acquire().await?).await? {
         return Ok(());
     }
     shared.gate.set_run_may_stand(true);
@@ -166,7 +166,7 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
     // Somebody may have let the refusals stand, maybe long after the gate has opened again for a trial. To be asked after
     // the mailings: one that goes on because of that is not among them, or is known here.
     if let Some(reply) = said_to_all {
-        shared.gate.let_stand(&reply, delivery::times_let_stand(&mut db, &reply).await?);
+        shared.gate.let_stand(&reply, refusals::times_let_stand(&mut db, &reply).await?);
     }
     if shared.gate.closed().is_none() {
         return Ok(());

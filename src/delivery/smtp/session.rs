@@ -5,11 +5,13 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     config::SmtpRelay,
     delivery::{
-        conversation::{Conversation, Reply, Unanswered, clean},
         metrics::{OpenConnection, Phase, SendingMetrics},
-        opening,
-        problem::RelayProblem,
-        reply_class::{Class, class, words},
+        smtp::{
+            conversation::{Conversation, Reply, Unanswered, clean},
+            open,
+            problem::RelayProblem,
+            reply::{Class, class, words},
+        },
     },
     domain::address::EmailAddress,
     telemetry::mask_recipient,
@@ -105,7 +107,7 @@ impl Relay {
         reply_within: Duration,
         metrics: &Arc<SendingMetrics>,
     ) -> Result<Self, RelayProblem> {
-        let opened = opening::open(relay, hello, reply_within, &metrics.phases).await;
+        let opened = open::open(relay, hello, reply_within, &metrics.phases).await;
         metrics.opened[usize::from(opened.is_err())].inc();
         let (smtp, extensions) = opened?;
         Ok(Self {
