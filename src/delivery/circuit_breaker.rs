@@ -1,4 +1,8 @@
-//! The gate: whether the relay can be used, since when not, and why.
+//! The circuit breaker: whether the relay can be used, since when not, and why.
+//!
+//! It is *passable* until a sender runs into trouble that is not about one recipient; then it is *tripped*, and nothing
+//! is sent until a probe or a sender reaches the relay again. After a refusal of our mail it lets through one message at
+//! a time, *on trial*, until one of them is accepted.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::{
     delivery::{
-        metrics::Breaker,
+        metrics::BreakerGauges,
         retry::{refused_pause, relay_pause},
         smtp::problem::RelayProblem,
     },
@@ -22,29 +26,30 @@ use crate::{
 };
 
 /// One worker's view of the relay, shared by its senders.
-pub struct Gate {
-    open: watch::Sender<bool>,
+pub struct CircuitBreaker {
+    /// What [`State::is_passable`] says, for those who wait.
+    passable: watch::Sender<bool>,
     state: Mutex<State>,
-    /// Whether refusals may be noted that an acceptance has to delete: of this worker, or of one that died.
+    /// Whether the database may hold refusals that an acceptance has to delete: of this worker, or of one that died.
     run_may_stand: AtomicBool,
-    /// What it is open for, as a circuit breaker, for whoever watches the service.
-    breaker: Breaker,
+    /// Its state as metrics.
+    gauges: BreakerGauges,
 }
 
 #[derive(Default)]
 struct State {
-    /// Trouble in a row; only an accepted or refused message ends the row, a mere connection does not.
+    /// Failures in a row; only an accepted or refused message ends the row, a mere connection does not.
     failures: u32,
     /// When that row began.
     since: Option<Instant>,
-    closed: Option<Closed>,
-    /// See [`Gate::retire`].
+    tripped: Option<Tripped>,
+    /// See [`CircuitBreaker::retire`].
     is_retired: bool,
     /// After a refusal of our mail one message at a time goes, until one of them is not refused like that.
     trial: Option<Trial>,
-    /// What the relay gave to everybody.
-    said_to_all: Option<SaidToAll>,
-    /// Such a run was found, and nobody has put back what was refused in it.
+    /// The refusal that the relay gave to everybody.
+    uniform_refusal: Option<UniformRefusal>,
+    /// Such a run was found, and what was refused in it has not been put back.
     run_found: bool,
     /// Recipients' domains with a refusal that may be about us or about them.
     suspects: HashSet<(String, String)>,
@@ -55,23 +60,23 @@ struct State {
 }
 
 /// A reply that the relay gave to everybody.
-struct SaidToAll {
+struct UniformRefusal {
     reply: String,
-    /// How often people had let this reply stand when that was first looked up.
-    let_stand: Option<i64>,
+    /// How often people had accepted this reply as one about the addresses when that was first looked up.
+    times_accepted: Option<i64>,
 }
 
 impl State {
-    fn is_said_to_all(&self, reply: &str) -> bool {
-        self.said_to_all.as_ref().is_some_and(|said| said.reply == reply)
+    fn is_uniform_refusal(&self, reply: &str) -> bool {
+        self.uniform_refusal.as_ref().is_some_and(|said| said.reply == reply)
     }
 
-    fn lets_in(&self) -> bool {
-        self.closed.is_none() && self.trial != Some(Trial::UnderWay)
+    fn is_passable(&self) -> bool {
+        self.tripped.is_none() && self.trial != Some(Trial::UnderWay)
     }
 }
 
-/// Whether somebody tries.
+/// Whether a message is on trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trial {
     Free,
@@ -82,24 +87,24 @@ enum Trial {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judgement {
     /// The recipients at this domain.
-    Them,
+    Recipients,
     /// Us, as far as can be known.
     Us,
     /// Others are to be tried first.
-    AskOthers,
+    TryOthers,
 }
 
-/// Trials that may meet the same refusal at the same domain before that counts as an answer.
+/// Trials that may meet the same refusal at the same domain before that trips the breaker again.
 const MOST_SAME_AGAIN: u8 = 5;
 
 /// Whether a sender may take a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
+pub enum Admission {
     /// It may not.
-    Barred,
+    Refused,
     /// It may.
     Free,
-    /// It may, and is the only one. It says [`Gate::leave`] when it is done with the message.
+    /// It may, and is the only one. It calls [`CircuitBreaker::trial_over`] when it is done with the message.
     OnTrial,
 }
 
@@ -110,107 +115,107 @@ const CLEARED: Duration = Duration::from_hours(1);
 /// Suspects remembered at most.
 const SUSPECTS: usize = 1_000;
 
-/// Why and since when the gate is closed.
+/// Why and since when nothing is sent.
 #[derive(Debug, Clone)]
-pub struct Closed {
-    /// When a sender last ran into it; nothing when it was a probe.
+pub struct Tripped {
+    /// When a sender last ran into the problem; `None` when a probe did.
     ran_into: Option<Instant>,
-    /// When to try it again.
+    /// When to probe the relay.
     pub try_again: Instant,
     /// The sender that the relay did not take. It is asked about that before messages are.
     pub sender: Option<EmailAddress>,
-    /// The latest trouble.
+    /// The latest problem.
     problem: RelayProblem,
     /// The mailings that were paused for it. Somebody may have let them go on since, staff or a worker that reaches the
     /// relay; only a fresh refusal pauses them again.
-    told: HashSet<MailingId>,
+    paused: HashSet<MailingId>,
 }
 
-impl Gate {
-    /// An open gate, which tells this breaker whenever that changes.
-    pub fn new(breaker: Breaker) -> Self {
-        breaker.is(None, false);
-        let (open, run_may_stand) = (watch::Sender::new(true), AtomicBool::new(true));
-        Self { open, state: Mutex::default(), run_may_stand, breaker }
+impl CircuitBreaker {
+    /// A passable breaker, which keeps these metrics up to date.
+    pub fn new(gauges: BreakerGauges) -> Self {
+        gauges.set(None, false);
+        let (passable, run_may_stand) = (watch::Sender::new(true), AtomicBool::new(true));
+        Self { passable, state: Mutex::default(), run_may_stand, gauges }
     }
 
-    /// Closes the gate, or keeps it closed for longer. `sender` is the address at which the relay refused to go on.
-    pub fn close(&self, problem: RelayProblem, sender: Option<&EmailAddress>) {
-        self.shut(&mut self.state(), problem, sender, Some(Instant::now()));
+    /// Stops sending, or keeps it stopped for longer. `sender` is the envelope sender at which the relay refused to go on.
+    pub fn trip(&self, problem: RelayProblem, sender: Option<&EmailAddress>) {
+        self.trip_locked(&mut self.state(), problem, sender, Some(Instant::now()));
     }
 
-    /// Keeps the gate closed: a probe has shown that the relay cannot be used yet.
-    pub fn keep_closed(&self, problem: RelayProblem) {
-        self.shut(&mut self.state(), problem, None, None);
+    /// Keeps sending stopped: a probe has shown that the relay cannot be used yet.
+    pub fn keep_tripped(&self, problem: RelayProblem) {
+        self.trip_locked(&mut self.state(), problem, None, None);
     }
 
-    /// Closes the gate: the relay gives this reply to everybody.
-    pub fn close_for_run(&self, problem: RelayProblem, reply: &str) {
+    /// Stops sending: the relay gives this reply to everybody.
+    pub fn trip_for_run(&self, problem: RelayProblem, reply: &str) {
         {
             let mut state = self.state();
-            state.said_to_all = Some(SaidToAll { reply: reply.to_owned(), let_stand: None });
+            state.uniform_refusal = Some(UniformRefusal { reply: reply.to_owned(), times_accepted: None });
             state.run_found = true;
         }
-        self.close(problem, None);
+        self.trip(problem, None);
     }
 
     /// Whether this reply is one that the relay gave to everybody, and nothing has been accepted since.
-    pub fn is_said_to_all(&self, reply: &str) -> bool {
-        self.state().is_said_to_all(reply)
+    pub fn is_uniform_refusal(&self, reply: &str) -> bool {
+        self.state().is_uniform_refusal(reply)
     }
 
-    /// As [`Gate::is_said_to_all`], of a message that has just got this reply: closes the gate again. After a person has
-    /// let a mailing go on, a few others are asked first: the first one may be an address that is gone.
-    pub fn is_said_again(&self, reply: &str, problem: RelayProblem, sender: &EmailAddress) -> bool {
-        // Under one lock: nothing closes for a run that a person has just let stand.
+    /// As [`CircuitBreaker::is_uniform_refusal`], for a message that has just got this reply: trips again. After a person
+    /// has resumed a mailing, a few other recipients are tried first: the first one may be an address that is gone.
+    pub fn is_uniform_again(&self, reply: &str, problem: RelayProblem, sender: &EmailAddress) -> bool {
+        // Under one lock: a run that a person has just accepted trips nothing.
         let mut state = self.state();
-        if !state.is_said_to_all(reply) {
+        if !state.is_uniform_refusal(reply) {
             return false;
         }
-        let on_trial = state.trial.is_some() && state.closed.is_none();
-        let asks_others = on_trial && state.same_again < MOST_SAME_AGAIN;
-        state.same_again = if asks_others { state.same_again + 1 } else { 0 };
-        if !asks_others {
-            self.shut(&mut state, problem, Some(sender), Some(Instant::now()));
+        let on_trial = state.trial.is_some() && state.tripped.is_none();
+        let tries_others = on_trial && state.same_again < MOST_SAME_AGAIN;
+        state.same_again = if tries_others { state.same_again + 1 } else { 0 };
+        if !tries_others {
+            self.trip_locked(&mut state, problem, Some(sender), Some(Instant::now()));
         }
         true
     }
 
     /// The reply that the relay gave to everybody, where nothing has been accepted since.
-    pub fn said_to_all(&self) -> Option<String> {
-        self.state().said_to_all.as_ref().map(|said| said.reply.clone())
+    pub fn uniform_refusal(&self) -> Option<String> {
+        self.state().uniform_refusal.as_ref().map(|said| said.reply.clone())
     }
 
-    /// People have let this reply stand so often. Once more than before: it was about the addresses, and everything goes
-    /// again, at once. The gate may have closed for the same words since; if it is closed for others, the next message
-    /// shows it.
-    pub fn let_stand(&self, reply: &str, times: i64) {
+    /// Takes note of how many times people have accepted this refusal as one about the addresses. When that is more than
+    /// before, sending goes on at once. The breaker may have tripped for the same words since; if it is tripped for
+    /// others, the next message shows it.
+    pub fn accept_refusals(&self, reply: &str, times: i64) {
         let mut state = self.state();
-        let Some(said) = state.said_to_all.as_mut().filter(|said| said.reply == reply) else { return };
-        if *said.let_stand.get_or_insert(times) == times {
+        let Some(said) = state.uniform_refusal.as_mut().filter(|said| said.reply == reply) else { return };
+        if *said.times_accepted.get_or_insert(times) == times {
             return;
         }
-        state.said_to_all = None;
+        state.uniform_refusal = None;
         state.trial = None;
         state.same_again = 0;
-        if matches!(state.closed, Some(Closed { problem: RelayProblem::Policy(_), .. })) {
-            state.closed = None;
+        if matches!(state.tripped, Some(Tripped { problem: RelayProblem::Policy(_), .. })) {
+            state.tripped = None;
         }
         self.publish(&state);
     }
 
-    /// Says whether refusals may be noted.
+    /// Sets [`CircuitBreaker::run_may_stand`].
     pub fn set_run_may_stand(&self, may: bool) {
         self.run_may_stand.store(may, Ordering::Relaxed);
     }
 
-    /// Whether refusals may be noted.
+    /// Whether the database may hold refusals of a run that an acceptance has to end.
     pub fn run_may_stand(&self) -> bool {
         self.run_may_stand.load(Ordering::Relaxed)
     }
 
     /// Whether a run was found since the last question.
-    pub fn take_run(&self) -> bool {
+    pub fn take_run_found(&self) -> bool {
         std::mem::take(&mut self.state().run_found)
     }
 
@@ -220,12 +225,12 @@ impl Gate {
         let suspect = (domain.to_ascii_lowercase(), reply.to_owned());
         let mut state = self.state();
         if state.cleared.get(&suspect).is_some_and(|at| at.elapsed() < CLEARED) {
-            return Judgement::Them;
+            return Judgement::Recipients;
         }
-        let on_trial = state.trial.is_some() && state.closed.is_none();
+        let on_trial = state.trial.is_some() && state.tripped.is_none();
         if on_trial && state.suspects.contains(&suspect) && state.same_again < MOST_SAME_AGAIN {
             state.same_again += 1;
-            return Judgement::AskOthers;
+            return Judgement::TryOthers;
         }
         state.same_again = 0;
         if state.suspects.len() < SUSPECTS {
@@ -234,23 +239,23 @@ impl Gate {
         Judgement::Us
     }
 
-    /// Asks for a message. To be asked with the message in hand, because it may be the only one.
-    pub fn enter(&self) -> Entry {
+    /// Asks to send a message. To be called with the message claimed, because it may be the only one let through.
+    pub fn admit(&self) -> Admission {
         let mut state = self.state();
         match state.trial {
-            _ if state.closed.is_some() => Entry::Barred,
-            None => Entry::Free,
-            Some(Trial::UnderWay) => Entry::Barred,
+            _ if state.tripped.is_some() => Admission::Refused,
+            None => Admission::Free,
+            Some(Trial::UnderWay) => Admission::Refused,
             Some(Trial::Free) => {
                 state.trial = Some(Trial::UnderWay);
                 self.publish(&state);
-                Entry::OnTrial
+                Admission::OnTrial
             }
         }
     }
 
     /// The message on trial is done with, whatever came of it.
-    pub fn leave(&self) {
+    pub fn trial_over(&self) {
         let mut state = self.state();
         if state.trial.is_some() {
             state.trial = Some(Trial::Free);
@@ -258,18 +263,18 @@ impl Gate {
         self.publish(&state);
     }
 
-    /// Tells those who wait whether [`Gate::enter`] would let somebody in. With the state locked, so that what is told last
-    /// is what is so.
+    /// Tells those who wait whether [`CircuitBreaker::admit`] would let a message through. Called with the state locked, so
+    /// that what is published last is the latest.
     fn publish(&self, state: &State) {
-        self.open.send_replace(state.lets_in());
+        self.passable.send_replace(state.is_passable());
         if state.is_retired {
             return;
         }
-        let problem = state.closed.as_ref().map(|closed| closed.problem.name());
-        self.breaker.is(problem, state.trial.is_some());
+        let problem = state.tripped.as_ref().map(|closed| closed.problem.name());
+        self.gauges.set(problem, state.trial.is_some());
     }
 
-    fn shut(
+    fn trip_locked(
         &self,
         state: &mut State,
         problem: RelayProblem,
@@ -277,21 +282,21 @@ impl Gate {
         ran_into: Option<Instant>,
     ) {
         let now = Instant::now();
-        // Several senders run into the same trouble at the same time: that is one failure.
-        let waiting = state.closed.as_ref().is_some_and(|closed| closed.try_again > now);
+        // Several senders run into the same problem at the same time: that is one failure.
+        let waiting = state.tripped.as_ref().is_some_and(|closed| closed.try_again > now);
         if !waiting {
             state.failures = state.failures.saturating_add(1);
             let problem = mask_addresses(&problem.to_string());
             tracing::warn!(problem, "the relay cannot be used; trying again by and by");
         }
         state.since.get_or_insert(now);
-        let before = state.closed.take();
+        let before = state.tripped.take();
         let sender = sender.cloned().or_else(|| before.as_ref()?.sender.clone());
-        let told = match (&problem, before) {
+        let paused = match (&problem, before) {
             (
                 RelayProblem::Unreachable(_),
-                Some(closed @ Closed { problem: RelayProblem::Unreachable(_), .. }),
-            ) => closed.told,
+                Some(closed @ Tripped { problem: RelayProblem::Unreachable(_), .. }),
+            ) => closed.paused,
             _ => HashSet::new(),
         };
         let pause: Duration = if let RelayProblem::Policy(_) = problem {
@@ -300,43 +305,44 @@ impl Gate {
         } else {
             relay_pause(state.failures)
         };
-        state.closed = Some(Closed { ran_into, try_again: now + pause, sender, problem, told });
+        state.tripped = Some(Tripped { ran_into, try_again: now + pause, sender, problem, paused });
         self.publish(state);
     }
 
-    /// Opens the gate: a connection could be made. What it is worth shows with the first message.
-    pub fn open(&self) {
+    /// Lets messages through: a connection could be made. What it is worth shows with the first message.
+    pub fn reset(&self) {
         let mut state = self.state();
-        state.closed = None;
+        state.tripped = None;
         self.publish(&state);
     }
 
-    /// Somebody has a connection: if the gate was closed for want of one, it opens.
+    /// A connection was made: if the breaker was tripped for want of one, it is reset.
     pub fn reached(&self) {
-        if matches!(self.closed(), Some(Closed { problem: RelayProblem::Unreachable(_), sender: None, .. })) {
-            self.open();
+        if matches!(self.tripped(), Some(Tripped { problem: RelayProblem::Unreachable(_), sender: None, .. }))
+        {
+            self.reset();
         }
     }
 
-    /// A message got through to an answer: whatever was wrong is over.
-    pub fn works(&self) {
-        self.is_well(false);
+    /// A message got an answer that is not about us: the failures in a row are over.
+    pub fn answered(&self) {
+        self.note_success(false);
     }
 
     /// A message was accepted.
     pub fn accepted(&self) {
-        self.is_well(true);
+        self.note_success(true);
     }
 
-    fn is_well(&self, accepted: bool) {
+    fn note_success(&self, accepted: bool) {
         let mut state = self.state();
         // A message on trial that is put off, or whose recipient is gone, does not show that our mail is taken.
-        if state.closed.is_some() || (state.trial.is_some() && !accepted) {
+        if state.tripped.is_some() || (state.trial.is_some() && !accepted) {
             return;
         }
         state.failures = 0;
         state.since = None;
-        state.said_to_all = None;
+        state.uniform_refusal = None;
         if accepted && !state.suspects.is_empty() {
             if state.cleared.len() >= SUSPECTS {
                 state.cleared.clear();
@@ -351,23 +357,23 @@ impl Gate {
         }
     }
 
-    /// Whether one of these mailings was paused because our mail is refused, and somebody has let it go on: then one
-    /// message is tried at once.
-    pub fn take_resumed(&self, sending: &[MailingId]) -> bool {
+    /// Whether staff have resumed one of these mailings that was paused because our mail is refused: then one message is
+    /// tried at once. Answers true once for each resumption.
+    pub fn any_resumed(&self, sending: &[MailingId]) -> bool {
         let mut state = self.state();
-        let Some(closed @ Closed { problem: RelayProblem::Policy(_), .. }) = &mut state.closed else {
+        let Some(closed @ Tripped { problem: RelayProblem::Policy(_), .. }) = &mut state.tripped else {
             return false;
         };
-        let before = closed.told.len();
-        closed.told.retain(|mailing| !sending.contains(mailing));
-        closed.told.len() < before
+        let before = closed.paused.len();
+        closed.paused.retain(|mailing| !sending.contains(mailing));
+        closed.paused.len() < before
     }
 
     /// Why this mailing should pause, if it should: at once when the relay refuses us, and when it has been away for
-    /// `patience`; once for the same trouble.
+    /// `patience`; once for the same problem.
     pub fn reason_to_pause(&self, mailing: MailingId, patience: Duration) -> Option<RelayProblem> {
         let state = self.state();
-        let closed = state.closed.as_ref().filter(|closed| !closed.told.contains(&mailing))?;
+        let closed = state.tripped.as_ref().filter(|closed| !closed.paused.contains(&mailing))?;
         let pauses = match closed.problem {
             RelayProblem::Unreachable(_) => state.since.is_some_and(|since| since.elapsed() >= patience),
             RelayProblem::Login(_) | RelayProblem::Sender(_) | RelayProblem::Policy(_) => true,
@@ -375,45 +381,45 @@ impl Gate {
         pauses.then(|| closed.problem.clone())
     }
 
-    /// This mailing has been paused for what the gate is closed for.
-    pub fn told(&self, mailing: MailingId) {
-        if let Some(closed) = &mut self.state().closed {
-            closed.told.insert(mailing);
+    /// This mailing has been paused for the problem.
+    pub fn mailing_paused(&self, mailing: MailingId) {
+        if let Some(closed) = &mut self.state().tripped {
+            closed.paused.insert(mailing);
         }
     }
 
-    /// Whether a sender ran into it a moment ago: that is fresher than anything a probe could find.
+    /// Whether a sender ran into the problem within the last second: that is newer than anything a probe could find.
     pub fn is_fresh(&self) -> bool {
         let state = self.state();
-        let ran_into = state.closed.as_ref().and_then(|closed| closed.ran_into);
+        let ran_into = state.tripped.as_ref().and_then(|closed| closed.ran_into);
         ran_into.is_some_and(|at| at.elapsed() < Duration::from_secs(1))
     }
 
-    /// Whether [`Gate::enter`] would let somebody in now.
-    pub fn is_open(&self) -> bool {
-        self.state().lets_in()
+    /// Whether [`CircuitBreaker::admit`] would let a message through now.
+    pub fn is_passable(&self) -> bool {
+        self.state().is_passable()
     }
 
-    /// What kind of trouble the gate is closed for, if it is.
-    pub fn trouble(&self) -> Option<&'static str> {
-        self.state().closed.as_ref().map(|closed| closed.problem.name())
+    /// The name of the problem it is tripped for, if it is.
+    pub fn problem_name(&self) -> Option<&'static str> {
+        self.state().tripped.as_ref().map(|closed| closed.problem.name())
     }
 
-    /// Its worker's run has ended: what its last senders meet is not told as the state of the next one.
+    /// Its worker's run has ended: what its last senders meet no longer changes the metrics, which are the next run's.
     pub fn retire(&self) {
         self.state().is_retired = true;
     }
 
-    /// Why the gate is closed, if it is.
-    pub fn closed(&self) -> Option<Closed> {
-        self.state().closed.clone()
+    /// Why nothing is sent, if so.
+    pub fn tripped(&self) -> Option<Tripped> {
+        self.state().tripped.clone()
     }
 
-    /// Waits until the gate is open.
-    pub async fn passable(&self) {
-        let mut open = self.open.subscribe();
-        // The sender lives as long as the gate; an error cannot happen.
-        let _ = open.wait_for(|open| *open).await;
+    /// Waits until messages are let through.
+    pub async fn wait_until_passable(&self) {
+        let mut passable = self.passable.subscribe();
+        // The watch's sender lives as long as the breaker; an error cannot happen.
+        let _ = passable.wait_for(|passable| *passable).await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -428,135 +434,135 @@ mod tests {
     const MINUTE: Duration = Duration::from_mins(1);
 
     /// As when the relay takes the connection and turns the first MAIL away.
-    fn turned_away(gate: &Gate) {
+    fn turned_away(breaker: &CircuitBreaker) {
         let sender = EmailAddress::parse("brief@example.org").unwrap();
-        gate.close(RelayProblem::Unreachable("451 4.3.2 not now".into()), Some(&sender));
+        breaker.trip(RelayProblem::Unreachable("451 4.3.2 not now".into()), Some(&sender));
     }
 
-    /// Lets the trouble have begun a minute earlier.
-    fn let_a_minute_pass(gate: &Gate) {
-        let mut state = gate.state();
+    /// Lets the failures have begun a minute earlier.
+    fn let_a_minute_pass(breaker: &CircuitBreaker) {
+        let mut state = breaker.state();
         state.since = state.since.and_then(|since| since.checked_sub(MINUTE));
     }
 
     #[test]
-    fn connections_that_carry_no_message_do_not_end_the_trouble() {
-        let (gate, mailing) = (Gate::new(Breaker::default()), MailingId::new());
-        turned_away(&gate);
-        assert!(gate.reason_to_pause(mailing, Duration::ZERO).is_some());
-        assert!(gate.reason_to_pause(mailing, MINUTE).is_none(), "it has just begun");
-        let_a_minute_pass(&gate);
+    fn connections_that_carry_no_message_do_not_end_the_failures_in_a_row() {
+        let (breaker, mailing) = (CircuitBreaker::new(BreakerGauges::default()), MailingId::new());
+        turned_away(&breaker);
+        assert!(breaker.reason_to_pause(mailing, Duration::ZERO).is_some());
+        assert!(breaker.reason_to_pause(mailing, MINUTE).is_none(), "it has just begun");
+        let_a_minute_pass(&breaker);
         // The relay is asked again, takes the connection, and turns the next MAIL away as well.
-        gate.open();
+        breaker.reset();
         assert!(
-            gate.reason_to_pause(mailing, Duration::ZERO).is_none(),
-            "nothing pauses behind an open gate"
+            breaker.reason_to_pause(mailing, Duration::ZERO).is_none(),
+            "nothing pauses while messages are let through"
         );
-        turned_away(&gate);
-        assert!(gate.reason_to_pause(mailing, MINUTE).is_some());
+        turned_away(&breaker);
+        assert!(breaker.reason_to_pause(mailing, MINUTE).is_some());
     }
 
     #[test]
-    fn a_message_with_an_answer_ends_the_trouble() {
-        let (gate, mailing) = (Gate::new(Breaker::default()), MailingId::new());
-        turned_away(&gate);
-        let_a_minute_pass(&gate);
-        gate.open();
-        gate.works();
-        turned_away(&gate);
-        assert!(gate.reason_to_pause(mailing, Duration::ZERO).is_some());
-        assert!(gate.reason_to_pause(mailing, MINUTE).is_none(), "this trouble is a new one");
+    fn a_message_with_an_answer_ends_the_failures_in_a_row() {
+        let (breaker, mailing) = (CircuitBreaker::new(BreakerGauges::default()), MailingId::new());
+        turned_away(&breaker);
+        let_a_minute_pass(&breaker);
+        breaker.reset();
+        breaker.answered();
+        turned_away(&breaker);
+        assert!(breaker.reason_to_pause(mailing, Duration::ZERO).is_some());
+        assert!(breaker.reason_to_pause(mailing, MINUTE).is_none(), "these failures are new");
     }
 
     #[test]
-    fn a_mere_connection_opens_a_gate_that_was_closed_for_want_of_one_and_no_other() {
-        let gate = Gate::new(Breaker::default());
-        turned_away(&gate);
-        gate.reached();
-        assert!(gate.closed().is_some());
-        gate.open();
-        gate.close(RelayProblem::Unreachable("nobody answers".into()), None);
-        gate.reached();
-        assert!(gate.closed().is_none());
+    fn a_mere_connection_resets_a_breaker_that_tripped_for_want_of_one_and_no_other() {
+        let breaker = CircuitBreaker::new(BreakerGauges::default());
+        turned_away(&breaker);
+        breaker.reached();
+        assert!(breaker.tripped().is_some());
+        breaker.reset();
+        breaker.trip(RelayProblem::Unreachable("nobody answers".into()), None);
+        breaker.reached();
+        assert!(breaker.tripped().is_none());
     }
 
-    fn refused(gate: &Gate) {
-        gate.close(RelayProblem::Policy("550 5.4.5 enough".into()), None);
+    fn refused(breaker: &CircuitBreaker) {
+        breaker.trip(RelayProblem::Policy("550 5.4.5 enough".into()), None);
     }
 
     #[test]
     fn after_a_refusal_of_our_mail_one_message_goes_at_a_time() {
-        let gate = Gate::new(Breaker::default());
-        assert_eq!(gate.enter(), Entry::Free);
-        refused(&gate);
-        assert_eq!(gate.enter(), Entry::Barred);
-        gate.open();
-        assert_eq!((gate.enter(), gate.enter()), (Entry::OnTrial, Entry::Barred));
+        let breaker = CircuitBreaker::new(BreakerGauges::default());
+        assert_eq!(breaker.admit(), Admission::Free);
+        refused(&breaker);
+        assert_eq!(breaker.admit(), Admission::Refused);
+        breaker.reset();
+        assert_eq!((breaker.admit(), breaker.admit()), (Admission::OnTrial, Admission::Refused));
         // It came to nothing: the next one.
-        gate.leave();
-        assert_eq!(gate.enter(), Entry::OnTrial);
-        refused(&gate);
-        gate.leave();
-        assert_eq!(gate.enter(), Entry::Barred);
-        gate.open();
-        assert_eq!(gate.enter(), Entry::OnTrial);
-        gate.accepted();
-        gate.leave();
-        assert_eq!((gate.enter(), gate.enter()), (Entry::Free, Entry::Free));
+        breaker.trial_over();
+        assert_eq!(breaker.admit(), Admission::OnTrial);
+        refused(&breaker);
+        breaker.trial_over();
+        assert_eq!(breaker.admit(), Admission::Refused);
+        breaker.reset();
+        assert_eq!(breaker.admit(), Admission::OnTrial);
+        breaker.accepted();
+        breaker.trial_over();
+        assert_eq!((breaker.admit(), breaker.admit()), (Admission::Free, Admission::Free));
     }
 
     #[test]
-    fn a_mailing_that_is_let_go_on_is_tried_at_once_and_once() {
-        let (gate, mailing) = (Gate::new(Breaker::default()), MailingId::new());
-        refused(&gate);
-        gate.told(mailing);
-        assert!(!gate.take_resumed(&[MailingId::new()]));
-        assert!(gate.take_resumed(&[mailing]));
-        assert!(!gate.take_resumed(&[mailing]));
+    fn a_mailing_that_staff_resume_is_tried_at_once_and_once() {
+        let (breaker, mailing) = (CircuitBreaker::new(BreakerGauges::default()), MailingId::new());
+        refused(&breaker);
+        breaker.mailing_paused(mailing);
+        assert!(!breaker.any_resumed(&[MailingId::new()]));
+        assert!(breaker.any_resumed(&[mailing]));
+        assert!(!breaker.any_resumed(&[mailing]));
     }
 
     #[test]
     fn what_one_provider_refuses_while_others_accept_is_about_its_recipients() {
-        let gate = Gate::new(Breaker::default());
-        assert_eq!(gate.judge("one.example", "550 spam"), Judgement::Us);
-        assert_eq!(gate.judge("one.example", "550 spam"), Judgement::Us, "nothing was accepted since");
-        gate.accepted();
-        assert_eq!(gate.judge("One.example", "550 spam"), Judgement::Them);
-        assert_eq!(gate.judge("two.example", "550 spam"), Judgement::Us);
-        assert_eq!(gate.judge("one.example", "550 something else"), Judgement::Us);
+        let breaker = CircuitBreaker::new(BreakerGauges::default());
+        assert_eq!(breaker.judge("one.example", "550 spam"), Judgement::Us);
+        assert_eq!(breaker.judge("one.example", "550 spam"), Judgement::Us, "nothing was accepted since");
+        breaker.accepted();
+        assert_eq!(breaker.judge("One.example", "550 spam"), Judgement::Recipients);
+        assert_eq!(breaker.judge("two.example", "550 spam"), Judgement::Us);
+        assert_eq!(breaker.judge("one.example", "550 something else"), Judgement::Us);
     }
 
     #[test]
-    fn a_trial_asks_others_before_the_same_refusal_closes_the_gate_again() {
-        let gate = Gate::new(Breaker::default());
-        assert_eq!(gate.judge("one.example", "550 spam"), Judgement::Us);
-        refused(&gate);
-        gate.open();
+    fn a_trial_tries_others_before_the_same_refusal_trips_the_breaker_again() {
+        let breaker = CircuitBreaker::new(BreakerGauges::default());
+        assert_eq!(breaker.judge("one.example", "550 spam"), Judgement::Us);
+        refused(&breaker);
+        breaker.reset();
         for _ in 0..MOST_SAME_AGAIN {
-            assert_eq!(gate.judge("one.example", "550 spam"), Judgement::AskOthers);
+            assert_eq!(breaker.judge("one.example", "550 spam"), Judgement::TryOthers);
         }
-        assert_eq!(gate.judge("one.example", "550 spam"), Judgement::Us);
-        assert_eq!(gate.judge("two.example", "550 spam"), Judgement::Us);
+        assert_eq!(breaker.judge("one.example", "550 spam"), Judgement::Us);
+        assert_eq!(breaker.judge("two.example", "550 spam"), Judgement::Us);
     }
 
     #[test]
-    fn what_is_let_stand_closes_nothing_any_more() {
-        let gate = Gate::new(Breaker::default());
+    fn refusals_that_staff_have_accepted_trip_nothing_any_more() {
+        let breaker = CircuitBreaker::new(BreakerGauges::default());
         let (gone, mailing) = ("550 no such user", MailingId::new());
         let sender = EmailAddress::parse("brief@example.org").unwrap();
         let problem = || RelayProblem::Policy(gone.into());
-        gate.close_for_run(problem(), gone);
-        gate.let_stand(gone, 3);
-        gate.open();
-        // Somebody lets it stand, the mailing goes on, and what is refused before that is looked up closes the gate again.
-        while gate.is_open() {
-            assert!(gate.is_said_again(gone, problem(), &sender));
+        breaker.trip_for_run(problem(), gone);
+        breaker.accept_refusals(gone, 3);
+        breaker.reset();
+        // Staff accept it, the mailing goes on, and what is refused before that is looked up trips the breaker again.
+        while breaker.is_passable() {
+            assert!(breaker.is_uniform_again(gone, problem(), &sender));
         }
-        gate.let_stand("550 something else", 4);
-        assert!(gate.reason_to_pause(mailing, MINUTE).is_some());
-        gate.let_stand(gone, 4);
-        assert!(gate.is_open());
-        assert!(gate.reason_to_pause(mailing, MINUTE).is_none());
-        assert!(!gate.is_said_again(gone, problem(), &sender));
+        breaker.accept_refusals("550 something else", 4);
+        assert!(breaker.reason_to_pause(mailing, MINUTE).is_some());
+        breaker.accept_refusals(gone, 4);
+        assert!(breaker.is_passable());
+        assert!(breaker.reason_to_pause(mailing, MINUTE).is_none());
+        assert!(!breaker.is_uniform_again(gone, problem(), &sender));
     }
 }

@@ -1,4 +1,5 @@
-//! How many connections the relay bears: fewer at once when it says that it is getting too much, more again by and by.
+//! The connection limit: how many connections the relay bears. Halved when it says that it is getting too much, raised
+//! one by one while it does not.
 
 use std::{
     collections::HashMap,
@@ -16,21 +17,21 @@ use tokio::{
 
 use crate::domain::ids::DeliveryId;
 
-/// What several connections are told at the same moment is one complaint.
-const ONE_COMPLAINT: Duration = Duration::from_secs(2);
+/// What several connections are told within this time is one overload.
+const ONE_OVERLOAD: Duration = Duration::from_secs(2);
 /// How long it must have been quiet before another connection is tried.
 const QUIET: Duration = Duration::from_secs(30);
-/// How long a message waits that met a complaint.
+/// How long a message waits that met an overload.
 const WAIT: Duration = Duration::from_secs(5);
 /// The longest pause of the last connection.
 const LONGEST: Duration = Duration::from_mins(5);
-/// A message that met so many complaints, while others were accepted in between, is what they are about.
-const MOST_COMPLAINTS: u8 = 3;
+/// A message that met so many overloads, while others were accepted in between, is what they are about.
+const MOST_OVERLOADS: u8 = 3;
 /// Messages remembered at most.
 const REMEMBERED: usize = 10_000;
 
-/// One worker's pace, shared by its senders. Each of them has a place, counted from 0.
-pub struct Pace {
+/// One worker's limit, shared by its senders. Each of them has a slot, counted from 0.
+pub struct ConnectionLimit {
     most: usize,
     /// Connections that may be used; at least one.
     allowed: watch::Sender<usize>,
@@ -42,18 +43,18 @@ pub struct Pace {
 
 #[derive(Default)]
 struct State {
-    complained_at: Option<Instant>,
+    overloaded_at: Option<Instant>,
     grown_at: Option<Instant>,
-    /// Complaints in a row that the last connection met.
+    /// Overloads in a row that the last connection met.
     alone: u32,
     /// Until when it pauses.
     hold: Option<Instant>,
-    /// Messages that met a complaint: how often, and what had been accepted by then.
+    /// Messages that met an overload: how often, and what had been accepted by then.
     met: HashMap<DeliveryId, (u8, u64)>,
 }
 
-impl Pace {
-    /// A pace for so many connections.
+impl ConnectionLimit {
+    /// A limit of so many connections.
     pub fn new(most: usize) -> Self {
         let most = most.max(1);
         Self {
@@ -65,23 +66,23 @@ impl Pace {
         }
     }
 
-    /// Whether the sender at this place may use a connection now.
-    pub fn may_go(&self, place: usize) -> bool {
+    /// Whether the sender at this slot may use a connection now.
+    pub fn may_send(&self, slot: usize) -> bool {
         !self.held_back.load(Ordering::Relaxed)
-            || (self.has_place(place) && self.state().hold.is_none_or(|until| until <= Instant::now()))
+            || (self.has_slot(slot) && self.state().hold.is_none_or(|until| until <= Instant::now()))
     }
 
-    /// Whether the sender at this place may have a connection.
-    pub fn has_place(&self, place: usize) -> bool {
-        place < *self.allowed.borrow()
+    /// Whether the sender at this slot may have a connection.
+    pub fn has_slot(&self, slot: usize) -> bool {
+        slot < *self.allowed.borrow()
     }
 
-    /// Waits until the sender at this place may use a connection.
-    pub async fn turn(&self, place: usize) {
+    /// Waits until the sender at this slot may use a connection.
+    pub async fn wait_for_slot(&self, slot: usize) {
         let mut allowed = self.allowed.subscribe();
         loop {
-            // The sender lives as long as the pace; an error cannot happen.
-            let _ = allowed.wait_for(|allowed| place < *allowed).await;
+            // The watch's sender lives as long as the limit; an error cannot happen.
+            let _ = allowed.wait_for(|allowed| slot < *allowed).await;
             let hold = self.state().hold.filter(|until| *until > Instant::now());
             match hold {
                 Some(until) => sleep_until(until).await,
@@ -90,21 +91,21 @@ impl Pace {
         }
     }
 
-    /// The relay has complained at this message. Answers how long that waits; nothing when it is this message that the
-    /// relay complains about.
-    pub fn too_much(&self, id: DeliveryId, now: Instant) -> Option<Duration> {
+    /// The relay has said at this message that it is getting too much. Answers how long the message waits; `None` when it
+    /// is this message that the relay does not like.
+    pub fn overloaded(&self, id: DeliveryId, now: Instant) -> Option<Duration> {
         let accepted = self.accepted.load(Ordering::Relaxed);
         let mut state = self.state();
         self.held_back.store(true, Ordering::Relaxed);
-        let is_new = state.complained_at.is_none_or(|at| now.duration_since(at) >= ONE_COMPLAINT);
-        state.complained_at = Some(now);
+        let is_new = state.overloaded_at.is_none_or(|at| now.duration_since(at) >= ONE_OVERLOAD);
+        state.overloaded_at = Some(now);
         if state.met.len() >= REMEMBERED {
             state.met.clear();
         }
         let (times, accepted_then) = state.met.get(&id).copied().unwrap_or((0, 0));
         let times = if times == 0 || accepted > accepted_then { times + 1 } else { times };
         state.met.insert(id, (times, accepted));
-        if times > MOST_COMPLAINTS {
+        if times > MOST_OVERLOADS {
             state.met.remove(&id);
             return None;
         }
@@ -133,7 +134,7 @@ impl Pace {
         let mut state = self.state();
         state.alone = 0;
         state.hold = None;
-        let quiet_since = state.complained_at.max(state.grown_at);
+        let quiet_since = state.overloaded_at.max(state.grown_at);
         if quiet_since.is_none_or(|since| now.duration_since(since) >= QUIET) {
             let allowed = (*self.allowed.borrow() + 1).min(self.most);
             self.allowed.send_replace(allowed);
@@ -155,61 +156,61 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn allowed(pace: &Pace) -> usize {
-        (0..100).filter(|place| pace.has_place(*place)).count()
+    fn allowed(limit: &ConnectionLimit) -> usize {
+        (0..100).filter(|slot| limit.has_slot(*slot)).count()
     }
 
     #[test]
-    fn complaints_halve_the_connections_and_quiet_brings_them_back_one_by_one() {
-        let (pace, mut now) = (Pace::new(8), Instant::now());
+    fn overloads_halve_the_connections_and_quiet_brings_them_back_one_by_one() {
+        let (limit, mut now) = (ConnectionLimit::new(8), Instant::now());
         for id in 0..8 {
-            assert_eq!(pace.too_much(DeliveryId(id), now), Some(WAIT));
+            assert_eq!(limit.overloaded(DeliveryId(id), now), Some(WAIT));
         }
-        assert_eq!(allowed(&pace), 4, "eight at once are one complaint");
-        now += ONE_COMPLAINT;
-        pace.too_much(DeliveryId(9), now);
-        assert_eq!(allowed(&pace), 2);
-        pace.accepted(now);
-        assert_eq!(allowed(&pace), 2, "it has just complained");
+        assert_eq!(allowed(&limit), 4, "eight at once are one overload");
+        now += ONE_OVERLOAD;
+        limit.overloaded(DeliveryId(9), now);
+        assert_eq!(allowed(&limit), 2);
+        limit.accepted(now);
+        assert_eq!(allowed(&limit), 2, "the overload is recent");
         for more in 3..=8 {
             now += QUIET;
-            pace.accepted(now);
-            pace.accepted(now);
-            assert_eq!(allowed(&pace), more);
+            limit.accepted(now);
+            limit.accepted(now);
+            assert_eq!(allowed(&limit), more);
         }
-        assert!(pace.may_go(7));
+        assert!(limit.may_send(7));
     }
 
     #[test]
     fn the_last_connection_pauses_longer_and_longer_until_something_is_accepted() {
-        let (pace, mut now) = (Pace::new(1), Instant::now());
+        let (limit, mut now) = (ConnectionLimit::new(1), Instant::now());
         let mut waits = Vec::new();
         for id in 0..10 {
-            let wait = pace.too_much(DeliveryId(id), now).unwrap();
-            assert!(!pace.may_go(0));
+            let wait = limit.overloaded(DeliveryId(id), now).unwrap();
+            assert!(!limit.may_send(0));
             waits.push(wait.as_secs());
             now += wait;
         }
         assert_eq!(waits, [5, 5, 8, 16, 32, 64, 128, 256, 300, 300]);
-        pace.accepted(now);
-        assert!(pace.may_go(0));
-        assert_eq!(pace.too_much(DeliveryId(99), now + ONE_COMPLAINT), Some(WAIT));
+        limit.accepted(now);
+        assert!(limit.may_send(0));
+        assert_eq!(limit.overloaded(DeliveryId(99), now + ONE_OVERLOAD), Some(WAIT));
     }
 
     #[test]
-    fn a_message_that_the_relay_alone_complains_about_is_told_apart() {
-        let (pace, now, odd) = (Pace::new(8), Instant::now(), DeliveryId(1));
+    fn a_message_that_alone_meets_overloads_is_told_apart() {
+        let (limit, now, odd) = (ConnectionLimit::new(8), Instant::now(), DeliveryId(1));
         for _ in 0..5 {
             assert!(
-                pace.too_much(odd, now).is_some(),
+                limit.overloaded(odd, now).is_some(),
                 "nothing was accepted in between, so it may be anything"
             );
         }
         for _ in 0..2 {
-            pace.accepted(now);
-            assert!(pace.too_much(odd, now).is_some());
+            limit.accepted(now);
+            assert!(limit.overloaded(odd, now).is_some());
         }
-        pace.accepted(now);
-        assert!(pace.too_much(odd, now).is_none());
+        limit.accepted(now);
+        assert!(limit.overloaded(odd, now).is_none());
     }
 }

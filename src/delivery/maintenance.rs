@@ -1,4 +1,4 @@
-//! Upkeep: the work that is nobody's. Fan-out, mailings that begin, pause or end, and what dead workers left.
+//! Background maintenance: fan-out, transitions of mailings, recovery of what dead workers held.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use tracing::Instrument;
 use crate::{
     app::move_mailings,
     delivery::{
-        claimer::{LOOK_WITHIN, POLL, resume_mailings, try_relay},
-        sender::Shared,
+        claimer::{POLL_INTERVAL, QUEUE_TIMEOUT, probe_relay, resume_mailings},
+        shared::Shared,
         smtp::problem::RelayProblem,
         spans,
     },
@@ -23,13 +23,13 @@ use crate::{
     telemetry::mask_addresses,
 };
 
-/// How often the queue is searched for what dead workers left.
+/// How often the queue is searched for what dead workers held.
 const RECOVER_EVERY: Duration = Duration::from_secs(5);
 /// How long the relay may be away before mailings say so by pausing.
 const PAUSE_AFTER: Duration = Duration::from_mins(1);
 
-/// The work that is nobody's: fan-out, mailings that begin or end, what dead workers left, pauses.
-pub async fn look_after(shared: &Shared) {
+/// Runs until its worker ends. Every worker does this; where two meet, one of them finds nothing to do.
+pub async fn run(shared: &Shared) {
     let mut recover_at = Instant::now();
     loop {
         let round = async {
@@ -38,7 +38,7 @@ pub async fn look_after(shared: &Shared) {
                 recover(shared).await?;
                 tidy_mailings(shared).await?;
                 hold_refused(shared).await?;
-            } else if shared.gate.take_run() {
+            } else if shared.breaker.take_run_found() {
                 hold_refused(shared).await?;
             }
             pause_for_relay(shared).await?;
@@ -50,9 +50,9 @@ pub async fn look_after(shared: &Shared) {
             }
             move_mailings(shared).await
         };
-        match timeout(LOOK_WITHIN, round).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+        match timeout(QUEUE_TIMEOUT, round).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(true) => {}
-            Ok(false) => drop(timeout(POLL, shared.closed.notified()).await),
+            Ok(false) => drop(timeout(POLL_INTERVAL, shared.closed.notified()).await),
             Err(error) => {
                 tracing::error!(%error, "the queue cannot be looked after; trying again");
                 sleep(Duration::from_secs(1)).await;
@@ -76,7 +76,7 @@ async fn recover(shared: &Shared) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Looks after mailings that nothing else would move: those paused for want of a relay that this worker can reach, and
+/// Moves mailings that nothing else would move: those paused for want of a relay that this worker can reach, and
 /// what comes back to the queue of a mailing that was cancelled meanwhile.
 async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
     let mut db = shared.pool.acquire().await?;
@@ -84,11 +84,11 @@ async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
     shared.messages.keep_only(&mailing::sending(&mut db).await?);
     let any_waits = mailing::any_unreachable(&mut db).await?;
     drop(db);
-    if any_waits && shared.gate.closed().is_none() {
+    if any_waits && shared.breaker.tripped().is_none() {
         if *shared.open.borrow() > 0 {
             resume_mailings(shared).await;
         } else {
-            try_relay(shared, None).await;
+            probe_relay(shared, None).await;
         }
     }
     Ok(())
@@ -99,7 +99,7 @@ async fn hold_refused(shared: &Shared) -> sqlx::Result<()> {
     if !refusals::any_refusal(&mut *shared.pool.acquire().await?).await? {
         return Ok(());
     }
-    shared.gate.set_run_may_stand(true);
+    shared.breaker.set_run_may_stand(true);
     let policy = |said: &str| RelayProblem::Policy(mask_addresses(said));
     let reason = |said: &str| policy(said).to_string();
     let held = move_mailings::hold_refused(&shared.pool, shared.worker, reason, Utc::now()).await?;
@@ -111,11 +111,11 @@ async fn hold_refused(shared: &Shared) -> sqlx::Result<()> {
         mailings = held.paused.len(),
         "the relay refuses everybody alike; who was refused waits again, and mailings pause"
     );
-    if !shared.gate.is_said_to_all(&held.reply) {
-        shared.gate.close_for_run(policy(&held.said), &held.reply);
+    if !shared.breaker.is_uniform_refusal(&held.reply) {
+        shared.breaker.trip_for_run(policy(&held.said), &held.reply);
     }
     for id in held.paused {
-        shared.gate.told(id);
+        shared.breaker.mailing_paused(id);
     }
     Ok(())
 }
@@ -136,7 +136,7 @@ async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
     transaction.commit().await?;
     if let FanOut::Complete(id) = step {
         spans::mailing(id).in_scope(|| tracing::info!("the mailing's audience is complete; sending"));
-        shared.hand.ask_for_more();
+        shared.buffer.request_more();
     }
     Ok(step != FanOut::Nothing)
 }
@@ -144,41 +144,41 @@ async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
 /// Staff may have let one of these mailings go on because they mended what the relay refused. That is not undone for a
 /// refusal from before: the relay is asked again.
 async fn ask_again(shared: &Shared, sending: &[MailingId]) {
-    let Some(closed) = shared.gate.closed() else { return };
+    let Some(tripped) = shared.breaker.tripped() else { return };
     let refused = |id| {
-        let problem = shared.gate.reason_to_pause(id, PAUSE_AFTER);
+        let problem = shared.breaker.reason_to_pause(id, PAUSE_AFTER);
         problem.is_some_and(|problem| !matches!(problem, RelayProblem::Unreachable(_)))
     };
     // A refusal of one of their messages counts; a mere connection might find nothing wrong.
-    if !shared.gate.is_fresh() && sending.iter().any(|id| refused(*id)) {
-        try_relay(shared, closed.sender.as_ref()).await;
+    if !shared.breaker.is_fresh() && sending.iter().any(|id| refused(*id)) {
+        probe_relay(shared, tripped.sender.as_ref()).await;
     }
 }
 
 /// Pauses the mailings under way when the relay refuses us, or has been away for a minute.
 async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
-    let said_to_all = shared.gate.said_to_all();
-    if said_to_all.is_none() && shared.gate.closed().is_none() {
+    let uniform_refusal = shared.breaker.uniform_refusal();
+    if uniform_refusal.is_none() && shared.breaker.tripped().is_none() {
         return Ok(());
     }
     let mut db = shared.pool.acquire().await?;
     let sending = mailing::sending(&mut db).await?;
-    // Somebody may have let the refusals stand, maybe long after the gate has opened again for a trial. To be asked after
+    // Staff may have accepted the refusals, maybe long after the breaker was reset for a trial. To be asked after
     // the mailings: one that goes on because of that is not among them, or is known here.
-    if let Some(reply) = said_to_all {
-        shared.gate.let_stand(&reply, refusals::times_let_stand(&mut db, &reply).await?);
+    if let Some(reply) = uniform_refusal {
+        shared.breaker.accept_refusals(&reply, refusals::times_let_stand(&mut db, &reply).await?);
     }
-    if shared.gate.closed().is_none() {
+    if shared.breaker.tripped().is_none() {
         return Ok(());
     }
-    if shared.gate.take_resumed(&sending) {
-        shared.gate.open();
+    if shared.breaker.any_resumed(&sending) {
+        shared.breaker.reset();
         return Ok(());
     }
     drop(db);
     ask_again(shared, &sending).await;
     for id in sending {
-        let Some(problem) = shared.gate.reason_to_pause(id, PAUSE_AFTER) else { continue };
+        let Some(problem) = shared.breaker.reason_to_pause(id, PAUSE_AFTER) else { continue };
         let kind = match problem {
             RelayProblem::Unreachable(_) => PauseKind::Unreachable,
             RelayProblem::Login(_) => PauseKind::Login,
@@ -196,7 +196,7 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
             // Somebody else paused or cancelled it at the same moment.
             Err(_) => {}
         }
-        shared.gate.told(id);
+        shared.breaker.mailing_paused(id);
     }
     Ok(())
 }

@@ -19,7 +19,9 @@ use tracing::Instrument;
 
 use crate::{
     db::{self, Backend},
-    delivery::{circuit_breaker::Gate, metrics::SendingMetrics, sender::Shared, smtp::problem::RelayProblem},
+    delivery::{
+        circuit_breaker::CircuitBreaker, metrics::SendingMetrics, shared::Shared, smtp::problem::RelayProblem,
+    },
     domain::{
         consent::{self, ConsentKind},
         ids::{BatchId, DeliveryId, SignupId, WorkerId},
@@ -113,7 +115,7 @@ pub fn start(shared: &Shared) -> (RecorderHandle, tokio::task::JoinHandle<()>) {
     let recorder = Recorder {
         pool: shared.pool.clone(),
         worker: shared.worker,
-        gate: Arc::clone(&shared.gate),
+        breaker: Arc::clone(&shared.breaker),
         memory: Arc::clone(&shared.memory),
         metrics: Arc::clone(&shared.metrics),
         watermark: None,
@@ -127,7 +129,7 @@ pub fn start(shared: &Shared) -> (RecorderHandle, tokio::task::JoinHandle<()>) {
 struct Recorder {
     pool: PgPool,
     worker: WorkerId,
-    gate: Arc<Gate>,
+    breaker: Arc<CircuitBreaker>,
     memory: Arc<Memory>,
     metrics: Arc<SendingMetrics>,
     /// Its own watermark, as of the last commit.
@@ -219,7 +221,7 @@ impl Recorder {
         };
         let watermark = Watermark { value: last.value + 1, ..last };
         let run = Run::of(batch);
-        let changes_run = !run.refused.is_empty() || (run.ended && self.gate.run_may_stand());
+        let changes_run = !run.refused.is_empty() || (run.ended && self.breaker.run_may_stand());
         if changes_run || batch.iter().any(Entry::is_of_a_signup) {
             let mut transaction = db.begin().await?;
             let on_the_way = write(&mut transaction, self.worker, batch, &self.on_the_way, watermark).await?;
@@ -228,10 +230,10 @@ impl Recorder {
             transaction.commit().await?;
             self.on_the_way = on_the_way;
             if changes_run {
-                self.gate.set_run_may_stand(!run.refused.is_empty());
+                self.breaker.set_run_may_stand(!run.refused.is_empty());
             }
             if let Some(reply) = said_to_all {
-                self.gate.close_for_run(RelayProblem::Policy(run.words(batch, &reply)), &reply);
+                self.breaker.trip_for_run(RelayProblem::Policy(run.words(batch, &reply)), &reply);
             }
         } else {
             self.on_the_way = write(db, self.worker, batch, &self.on_the_way, watermark).await?;

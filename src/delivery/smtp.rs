@@ -14,4 +14,4 @@ pub mod reply;
 pub mod session;
 mod stream;
 
-pub use conversation::{LONGEST_REPLY, Reply};
+pub use conversation::LONGEST_REPLY;

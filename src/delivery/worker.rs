@@ -1,4 +1,4 @@
-//! A worker: claims deliveries, feeds its senders, keeps its lease, and looks after what others left behind.
+//! A worker: starts its claimer, senders, recorder and maintenance, and keeps its lease.
 
 use std::{
     sync::{
@@ -19,15 +19,16 @@ use tracing::{Instrument, Span};
 use crate::{
     config::{Config, SecretKeys, SignupLimits, SmtpRelay},
     delivery::{
-        circuit_breaker::Gate,
-        claim_buffer::Hand,
-        claimer::{Uncertain, dispatch, hand_back, low_hand, queue_stuck},
-        connection_limit::Pace,
-        maintenance::look_after,
+        circuit_breaker::CircuitBreaker,
+        claim_buffer::ClaimBuffer,
+        claimer::{self, Uncertain, queue_stuck, refill_below, release_claims},
+        connection_limit::ConnectionLimit,
+        maintenance,
         messages::Messages,
         metrics::SendingMetrics,
         recorder::{self, RecorderHandle},
-        sender::{Sender, Shared},
+        sender::Sender,
+        shared::Shared,
         spans,
         throttle::Throttle,
     },
@@ -49,7 +50,7 @@ pub struct Settings {
     /// How long the relay may take to answer a command.
     pub reply_within: Duration,
     /// Our name in EHLO.
-    pub hello: String,
+    pub ehlo_name: String,
     /// Keys that recognise suppressed addresses.
     pub keys: SecretKeys,
     /// How many mails signups may cause.
@@ -64,7 +65,7 @@ impl From<&Config> for Settings {
             per_connection: config.smtp_messages_per_connection,
             rate: config.send_rate,
             reply_within: config.smtp_timeout,
-            hello: config.public_url.host().to_owned(),
+            ehlo_name: config.public_url.host().to_owned(),
             keys: config.secret_keys.clone(),
             signup_limits: config.signup_limits,
         }
@@ -156,12 +157,12 @@ impl Worker {
             pool: self.pool.clone(),
             memory: Arc::clone(&self.memory),
             smtp: self.settings.smtp.clone(),
-            hello: self.settings.hello.clone(),
+            ehlo_name: self.settings.ehlo_name.clone(),
             reply_within: self.settings.reply_within,
             per_connection: self.settings.per_connection,
-            hand: Hand::new(low_hand(self.settings.rate)),
-            gate: Arc::new(Gate::new(self.metrics.breaker.clone())),
-            pace: Pace::new(self.settings.connections),
+            buffer: ClaimBuffer::new(refill_below(self.settings.rate)),
+            breaker: Arc::new(CircuitBreaker::new(self.metrics.breaker.clone())),
+            connection_limit: ConnectionLimit::new(self.settings.connections),
             throttle: Throttle::new(self.pool.clone(), self.settings.rate),
             messages: Messages::new(
                 self.pool.clone(),
@@ -188,13 +189,13 @@ impl Worker {
             _ = turns.changed() => Ended::Fenced,
             // A sender ends only when it is told to; one that ends before has died.
             _ = senders.join_next() => Ended::Fenced,
-            () = dispatch(&shared, self.settings.rate) => Ended::Fenced,
-            () = look_after(&shared) => Ended::Fenced,
+            () = claimer::run(&shared, self.settings.rate) => Ended::Fenced,
+            () = maintenance::run(&shared) => Ended::Fenced,
             _ = &mut recording => Ended::Fenced,
         };
 
         stop_senders.send_replace(true);
-        shared.gate.retire();
+        shared.breaker.retire();
         let all_ended = async { while senders.join_next().await.is_some() {} };
         if timeout(STOP_WITHIN, all_ended).await.is_err() {
             tracing::warn!(worker = id.0, "some messages are still on their way; they become unknown");
@@ -213,7 +214,7 @@ impl Worker {
         if !signed_off {
             tracing::warn!(
                 worker = id.0,
-                "the worker could not hand back its claims; they return with its lease"
+                "the worker could not release its claims; they return with its lease"
             );
         }
         ended
@@ -226,12 +227,12 @@ impl Worker {
         stopping: &watch::Receiver<bool>,
     ) -> JoinSet<()> {
         let mut senders = JoinSet::new();
-        // Under a slow rate many senders would only wait for their turn, each with a message in hand that confirmations
+        // Under a slow rate many senders would only wait for their turn, each with a message that confirmations
         // cannot overtake.
         let rate = usize::try_from(self.settings.rate).unwrap_or(usize::MAX);
         let most = if rate == 0 { usize::MAX } else { rate.saturating_mul(5) };
-        for place in 0..self.settings.connections.min(most) {
-            let sender = Sender::new(Arc::clone(shared), recorder.clone(), stopping.clone(), place);
+        for slot in 0..self.settings.connections.min(most) {
+            let sender = Sender::new(Arc::clone(shared), recorder.clone(), stopping.clone(), slot);
             senders.spawn(sender.run());
         }
         senders
@@ -266,13 +267,13 @@ fn report(shared: &Shared) -> worker::Report {
     let untried = || if shared.has_reached.load(Ordering::Relaxed) { "ok" } else { "untried" };
     let stuck = queue_stuck(shared).map(|since| since.elapsed()).filter(|stuck| *stuck >= STUCK_AFTER);
     worker::Report {
-        relay: shared.gate.trouble().unwrap_or_else(untried),
+        relay: shared.breaker.problem_name().unwrap_or_else(untried),
         queue_stuck_for: stuck.map(|stuck| stuck.as_secs_f64()),
     }
 }
 
 async fn sign_off(shared: &Shared) -> sqlx::Result<()> {
-    hand_back(shared).await.map_err(|Uncertain(error)| error)?;
+    release_claims(shared).await.map_err(|Uncertain(error)| error)?;
     let mut transaction = shared.pool.begin().await?;
     worker::sign_off(&mut transaction, shared.worker).await?;
     // Anything still held is recovered at once rather than after the lease.

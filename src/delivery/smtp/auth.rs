@@ -7,13 +7,14 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use crate::{
     config::{Credentials, TlsMode},
     delivery::smtp::{
-        conversation::{Conversation, Reply, Unanswered},
+        conversation::{Conversation, Unanswered},
         ehlo::Extensions,
+        reply::Reply,
     },
 };
 
 /// Why we are not logged in.
-pub enum LoginError {
+pub enum AuthError {
     /// It cannot work like this: the words say why.
     Impossible(String),
     /// The relay said no, for now or for good.
@@ -23,16 +24,16 @@ pub enum LoginError {
 }
 
 /// Logs in. Nothing is sent when the relay offers no way that we know.
-pub async fn log_in(
+pub async fn authenticate(
     relay: &mut Conversation,
     offered: &Extensions,
     login: &Credentials,
     tls: TlsMode,
     limit: Duration,
-) -> Result<(), LoginError> {
+) -> Result<(), AuthError> {
     let offers = |mechanism: &str| offered.mechanisms.iter().any(|offer| offer == mechanism);
     let mut say =
-        async |line: &str| relay.command(&format!("{line}\r\n"), limit).await.map_err(LoginError::Unanswered);
+        async |line: &str| relay.command(&format!("{line}\r\n"), limit).await.map_err(AuthError::Unanswered);
     let reply = if offers("PLAIN") {
         let secret = STANDARD.encode(format!("\0{}\0{}", login.user, login.password));
         match say(&format!("AUTH PLAIN {secret}")).await? {
@@ -50,9 +51,9 @@ pub async fn log_in(
         }
         reply
     } else {
-        return Err(LoginError::Impossible(no_way(offered, tls)));
+        return Err(AuthError::Impossible(no_way(offered, tls)));
     };
-    if (200..300).contains(&reply.code) { Ok(()) } else { Err(LoginError::Refused(reply)) }
+    if (200..300).contains(&reply.code) { Ok(()) } else { Err(AuthError::Refused(reply)) }
 }
 
 fn no_way(offered: &Extensions, tls: TlsMode) -> String {

@@ -1,35 +1,17 @@
 //! An SMTP conversation: commands out, replies in (RFC 5321 §4.2).
 
 use std::{
-    fmt::{self, Display, Write as _},
+    fmt::{Display, Write as _},
     io,
     time::Duration,
 };
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     time::timeout,
 };
 
-/// A byte stream to the relay, encrypted or not.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for T {}
-
-/// What the relay answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// Reply code, 200 to 599.
-    pub code: u16,
-    /// Its text, in one line.
-    pub text: String,
-}
-
-impl Display for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.code, self.text)
-    }
-}
+use crate::delivery::smtp::{reply::Reply, stream::Stream};
 
 /// Why there is no reply to look at.
 #[derive(Debug, thiserror::Error)]

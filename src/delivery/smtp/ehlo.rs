@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::delivery::smtp::conversation::{Conversation, Reply, Unanswered};
+use crate::delivery::smtp::{
+    conversation::{Conversation, Unanswered},
+    reply::Reply,
+};
 
 /// What the relay offers. It counts for the session it was said in: after STARTTLS only what is offered then
 /// (RFC 3207 §4.2). After a login nobody asks again, because relays refuse that, or forget the login.
@@ -44,7 +47,7 @@ impl Extensions {
 }
 
 /// Says EHLO, or HELO to a relay that does not know EHLO (RFC 5321 §3.2). Answers the refusal when it wants neither.
-pub async fn hello(
+pub async fn ehlo(
     relay: &mut Conversation,
     name: &str,
     limit: Duration,

@@ -1,4 +1,4 @@
-//! Opening a conversation: an address of the relay that answers, TLS, EHLO, login.
+//! Opening a session: an address of the relay that answers, TLS, EHLO, login.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,11 +9,11 @@ use crate::{
     delivery::{
         metrics::{Phase, Phases},
         smtp::{
-            auth::{LoginError, log_in},
-            conversation::{Conversation, Reply, Unanswered, clean},
+            auth::{AuthError, authenticate},
+            conversation::{Conversation, Unanswered, clean},
             ehlo::{self, Extensions},
             problem::RelayProblem,
-            reply::{Class, class},
+            reply::{Class, Reply, classify},
             stream,
         },
     },
@@ -23,7 +23,7 @@ use crate::{
 const CONNECT_SOONER: Duration = Duration::from_secs(5);
 /// How long it may take for each reply then.
 const REPLY_SOONER: Duration = Duration::from_secs(30);
-/// A relay that is silent for this long before its greeting is talked about.
+/// A relay that is silent for this long before its greeting is logged.
 const SILENT: Duration = Duration::from_secs(10);
 
 const SILENT_HINT: &str = "no greeting came. A port that speaks TLS from the first byte is silent like this: \
@@ -40,26 +40,27 @@ struct Limits {
     reply: Duration,
 }
 
-/// Connects, secures the line as configured, logs in. `hello` is our name in EHLO; `reply_within` is how long a reply
+/// Connects, secures the line as configured, logs in. `ehlo_name` is our name in EHLO; `reply_within` is how long a reply
 /// may take.
 pub async fn open(
     relay: &SmtpRelay,
-    hello: &str,
+    ehlo_name: &str,
     reply_within: Duration,
     phases: &Phases,
 ) -> Result<(Conversation, Extensions), RelayProblem> {
-    let hello = ehlo::name(hello);
+    let ehlo_name = ehlo::name(ehlo_name);
     let addresses = phases.time(Phase::Lookup, stream::addresses(relay)).await.map_err(|error| {
         RelayProblem::Unreachable(format!("{} cannot be looked up: {}", relay.host, clean(&error)))
     })?;
-    let (mut conversation, extensions) = reach(&addresses, relay, &hello, reply_within, phases).await?;
+    let (mut conversation, extensions) =
+        connect_any(&addresses, relay, &ehlo_name, reply_within, phases).await?;
     if let Some(login) = &relay.credentials {
-        let logged_in = log_in(&mut conversation, &extensions, login, relay.tls, reply_within);
-        phases.time(Phase::Login, logged_in).await.map_err(|error| match error {
-            LoginError::Impossible(why) => RelayProblem::Login(why),
-            LoginError::Refused(reply) if reply.code >= 500 => RelayProblem::Login(reply.to_string()),
-            LoginError::Refused(reply) => RelayProblem::Unreachable(reply.to_string()),
-            LoginError::Unanswered(unanswered) => RelayProblem::Unreachable(clean(&unanswered)),
+        let authenticated = authenticate(&mut conversation, &extensions, login, relay.tls, reply_within);
+        phases.time(Phase::Login, authenticated).await.map_err(|error| match error {
+            AuthError::Impossible(why) => RelayProblem::Login(why),
+            AuthError::Refused(reply) if reply.code >= 500 => RelayProblem::Login(reply.to_string()),
+            AuthError::Refused(reply) => RelayProblem::Unreachable(reply.to_string()),
+            AuthError::Unanswered(unanswered) => RelayProblem::Unreachable(clean(&unanswered)),
         })?;
     }
     Ok((conversation, extensions))
@@ -67,10 +68,10 @@ pub async fn open(
 
 /// Tries the addresses one after the other until one of them lets us in (RFC 5321 §5.1): the first may lead nowhere, or
 /// to something that is no relay.
-async fn reach(
+async fn connect_any(
     addresses: &[SocketAddr],
     relay: &SmtpRelay,
-    hello: &str,
+    ehlo_name: &str,
     reply_within: Duration,
     phases: &Phases,
 ) -> Result<(Conversation, Extensions), RelayProblem> {
@@ -81,8 +82,8 @@ async fn reach(
         } else {
             Limits { connect: CONNECT_SOONER, reply: reply_within.min(REPLY_SOONER) }
         };
-        match enter(*address, relay, hello, limits, phases).await {
-            Ok(entered) => return Ok(entered),
+        match connect_one(*address, relay, ehlo_name, limits, phases).await {
+            Ok(opened) => return Ok(opened),
             Err(problem) => failed.push((*address, problem)),
         }
     }
@@ -102,10 +103,10 @@ async fn reach(
 }
 
 /// Connects to one address, up to the EHLO that counts.
-async fn enter(
+async fn connect_one(
     address: SocketAddr,
     relay: &SmtpRelay,
-    hello: &str,
+    ehlo_name: &str,
     limits: Limits,
     phases: &Phases,
 ) -> Result<(Conversation, Extensions), RelayProblem> {
@@ -124,8 +125,8 @@ async fn enter(
     };
     let greeted = greeting(&mut conversation, address, relay.tls, limits.reply);
     phases.time(Phase::Greeting, greeted).await?;
-    let welcomed = welcome(&mut conversation, hello, limits.reply);
-    let extensions = phases.time(Phase::Hello, welcomed).await?;
+    let answered = say_ehlo(&mut conversation, ehlo_name, limits.reply);
+    let extensions = phases.time(Phase::Ehlo, answered).await?;
     if relay.tls != TlsMode::Required {
         return Ok((conversation, extensions));
     }
@@ -137,8 +138,8 @@ async fn enter(
     let mut conversation = encrypted.map_err(|why| {
         RelayProblem::Unreachable(format!("STARTTLS failed ({why}); nothing was sent in clear"))
     })?;
-    let welcomed = welcome(&mut conversation, hello, limits.reply);
-    let extensions = phases.time(Phase::Hello, welcomed).await?;
+    let answered = say_ehlo(&mut conversation, ehlo_name, limits.reply);
+    let extensions = phases.time(Phase::Ehlo, answered).await?;
     Ok((conversation, extensions))
 }
 
@@ -160,7 +161,7 @@ async fn greeting(
     };
     match reply {
         Ok(reply) if reply.code == 220 => Ok(()),
-        Ok(reply) => Err(turned_away(&reply)),
+        Ok(reply) => Err(refused(&reply)),
         Err(Unanswered::Tls) if tls != TlsMode::Implicit => Err(RelayProblem::Unreachable(TLS_HINT.into())),
         Err(Unanswered::Late) if tls != TlsMode::Implicit => {
             Err(RelayProblem::Unreachable(SILENT_HINT.into()))
@@ -169,14 +170,14 @@ async fn greeting(
     }
 }
 
-async fn welcome(
+async fn say_ehlo(
     conversation: &mut Conversation,
     name: &str,
     limit: Duration,
 ) -> Result<Extensions, RelayProblem> {
-    match ehlo::hello(conversation, name, limit).await {
+    match ehlo::ehlo(conversation, name, limit).await {
         Ok(Ok(extensions)) => Ok(extensions),
-        Ok(Err(refusal)) => Err(turned_away(&refusal)),
+        Ok(Err(refusal)) => Err(refused(&refusal)),
         Err(unanswered) => Err(RelayProblem::Unreachable(clean(&unanswered))),
     }
 }
@@ -199,8 +200,8 @@ async fn starttls(
 }
 
 /// The relay does not want to talk to us at all. Most of that passes by itself.
-fn turned_away(reply: &Reply) -> RelayProblem {
-    match class(reply) {
+fn refused(reply: &Reply) -> RelayProblem {
+    match classify(&reply) {
         Class::Us(problem) => problem,
         Class::UsPerhaps => RelayProblem::Policy(reply.to_string()),
         _ => RelayProblem::Unreachable(reply.to_string()),
@@ -260,7 +261,7 @@ mod tests {
     async fn tried(addresses: &[SocketAddr], url: &str) -> Result<(), String> {
         let relay = SmtpRelay::parse(url).unwrap();
         let reached =
-            reach(addresses, &relay, "news.example.org", SOON, &SendingMetrics::default().phases).await;
+            connect_any(addresses, &relay, "news.example.org", SOON, &SendingMetrics::default().phases).await;
         reached.map(drop).map_err(|problem| problem.to_string())
     }
 
@@ -292,10 +293,11 @@ mod tests {
     async fn a_greeting_that_means_us_is_no_mere_absence() {
         let addresses = [says(b"554 IP=192.0.2.1 - None/bad reputation\r\n").await, nobody().await];
         let relay = SmtpRelay::parse("smtp://localhost?tls=none").unwrap();
-        let problem = reach(&addresses, &relay, "news.example.org", SOON, &SendingMetrics::default().phases)
-            .await
-            .map(drop)
-            .unwrap_err();
+        let problem =
+            connect_any(&addresses, &relay, "news.example.org", SOON, &SendingMetrics::default().phases)
+                .await
+                .map(drop)
+                .unwrap_err();
         assert!(matches!(problem, RelayProblem::Policy(_)), "{problem}");
     }
 

@@ -1,4 +1,4 @@
-//! Trouble with the relay that is about us and about no recipient.
+//! Problems with the relay that are about us and not about a recipient.
 
 /// Everything that waits goes on waiting.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum RelayProblem {
 }
 
 impl RelayProblem {
-    /// What kind it is, in a word.
+    /// Its kind, as metrics and `workers.relay` have it.
     pub fn name(&self) -> &'static str {
         match self {
             RelayProblem::Unreachable(_) => "unreachable",
@@ -29,9 +29,9 @@ impl RelayProblem {
         }
     }
 
-    /// The same trouble, in words that were changed by this.
+    /// The same problem, with its text changed by this.
     #[must_use]
-    pub fn in_words(self, change: impl FnOnce(String) -> String) -> Self {
+    pub fn map_text(self, change: impl FnOnce(String) -> String) -> Self {
         match self {
             Self::Unreachable(words) => Self::Unreachable(change(words)),
             Self::Login(words) => Self::Login(change(words)),

@@ -1,4 +1,4 @@
-//! Whom a negative reply is about: the recipient, or us.
+//! Replies, and whom a negative one is about: the recipient, or us.
 //!
 //! A relay has a handful of codes for everything, and the same 550 may mean that a mailbox is gone or that our quota is
 //! used up. So these are looked at, in this order: an enhanced status code (RFC 3463) about the address or mailbox, words
@@ -6,10 +6,24 @@
 //! are looked for outside addresses, which a visitor may have typed. What stays unclear counts as about the recipient
 //! here; when the relay says it to everybody, the run is noticed (see `domain::queue::refusals`).
 
-use crate::{
-    delivery::smtp::{conversation::Reply, problem::RelayProblem},
-    telemetry::mask_addresses,
-};
+use std::fmt::{self, Display};
+
+use crate::{delivery::smtp::problem::RelayProblem, telemetry::mask_addresses};
+
+/// What the relay answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Reply code, 200 to 599.
+    pub code: u16,
+    /// Its text, in one line.
+    pub text: String,
+}
+
+impl Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.text)
+    }
+}
 
 /// Whom a reply is about.
 #[derive(Debug, Clone)]
@@ -27,12 +41,12 @@ pub enum Class {
 }
 
 /// A reply as it may be shown for as long as a mailing is paused: it may quote the recipient.
-pub fn words(reply: &Reply) -> String {
+pub fn masked(reply: &Reply) -> String {
     mask_addresses(&reply.to_string())
 }
 
 /// Reads a reply of 400 or more.
-pub fn class(reply: &Reply) -> Class {
+pub fn classify(reply: &Reply) -> Class {
     let text = without_addresses(&reply.text.to_lowercase());
     let status = status(reply.code, &text);
     let said = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
@@ -44,23 +58,23 @@ pub fn class(reply: &Reply) -> Class {
     }
     // Words that leave no doubt, with whatever code.
     if is_relaying_denied(&text) || matches!(status, Some((7, 54 | 64))) {
-        return Class::Us(RelayProblem::Policy(words(reply)));
+        return Class::Us(RelayProblem::Policy(masked(reply)));
     }
     if reply.code < 500 {
         return temporary(reply, &text, status);
     }
     if matches!(reply.code, 530 | 534 | 535 | 538) || matches!(status, Some((7, 57))) || said(LOGIN) {
-        return Class::Us(RelayProblem::Login(words(reply)));
+        return Class::Us(RelayProblem::Login(masked(reply)));
     }
     if matches!(status, Some((1, 7 | 8) | (7, 60))) || said(SENDER) {
-        return Class::Us(RelayProblem::Sender(words(reply)));
+        return Class::Us(RelayProblem::Sender(masked(reply)));
     }
     if status == Some((4, 5)) || said(OUR_QUOTA) {
-        return Class::Us(RelayProblem::Policy(words(reply)));
+        return Class::Us(RelayProblem::Policy(masked(reply)));
     }
     match status {
         // 0.0 says as much as none.
-        None | Some((7, _) | (0, 0)) if said(REPUTATION) => Class::Us(RelayProblem::Policy(words(reply))),
+        None | Some((7, _) | (0, 0)) if said(REPUTATION) => Class::Us(RelayProblem::Policy(masked(reply))),
         Some((7, _)) => Class::UsPerhaps,
         None | Some((0, 0)) if !said(RECIPIENT) && said(DENIED) => Class::UsPerhaps,
         _ => Class::Recipient,
@@ -343,18 +357,18 @@ fn status(code: u16, text: &str) -> Option<(u16, u16)> {
     })
 }
 
-/// A reply by which two refusals for the same reason are the same: without what names a recipient, a message or a
-/// moment.
-pub fn key(reply: &Reply) -> String {
-    let mut key = reply.code.to_string();
+/// The reply without what names a recipient, a message or a moment. Two refusals for the same reason have the same
+/// pattern.
+pub fn pattern(reply: &Reply) -> String {
+    let mut pattern = reply.code.to_string();
     for (place, word) in reply.text.to_lowercase().split_whitespace().enumerate() {
         // `…` stands in what was masked.
         let varies = word.contains(['@', '.', '…']) || word.chars().any(|c| c.is_ascii_digit());
         let is_status = place == 0 && word.trim_matches(|c: char| c.is_ascii_digit()).starts_with('.');
-        key.push(' ');
-        key.push_str(if varies && !is_status { "*" } else { word });
+        pattern.push(' ');
+        pattern.push_str(if varies && !is_status { "*" } else { word });
     }
-    key.chars().take(300).collect()
+    pattern.chars().take(300).collect()
 }
 
 #[cfg(test)]
@@ -366,7 +380,7 @@ mod tests {
     }
 
     fn word(text: &str) -> &'static str {
-        match class(&reply(text)) {
+        match classify(&reply(text)) {
             Class::Recipient => "recipient",
             Class::Later => "later",
             Class::Rate => "rate",
@@ -546,7 +560,7 @@ mod tests {
 
     #[test]
     fn refusals_for_the_same_reason_have_the_same_key() {
-        let same = |a: &str, b: &str| key(&reply(a)) == key(&reply(b));
+        let same = |a: &str, b: &str| pattern(&reply(a)) == pattern(&reply(b));
         assert!(same(
             "550 5.7.1 <a@one.example> rejected (id 4F2a9) by mx1.relay.example",
             "550 5.7.1 <b@two.example> rejected (id 77QQ1) by mx2.relay.example"

@@ -1,4 +1,4 @@
-//! One conversation with the relay (RFC 5321): open it, hand over messages, close it.
+//! One session with the relay (RFC 5321): open it, transmit messages, close it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,17 +7,17 @@ use crate::{
     delivery::{
         metrics::{OpenConnection, Phase, SendingMetrics},
         smtp::{
-            conversation::{Conversation, Reply, Unanswered, clean},
+            conversation::{Conversation, Unanswered, clean},
             open,
             problem::RelayProblem,
-            reply::{Class, class, words},
+            reply::{Class, Reply, classify, masked},
         },
     },
     domain::address::EmailAddress,
     telemetry::mask_recipient,
 };
 
-/// How handing over one message ended.
+/// How the transmission of one message ended.
 #[derive(Debug)]
 pub enum Transmission {
     /// 2xx after the final dot.
@@ -26,8 +26,8 @@ pub enum Transmission {
     Rejected(Reply),
     /// 4xx that is about this message or its recipient.
     Later(Reply),
-    /// Too much at once, or too fast, says the relay. Nothing about this message.
-    TooMuch(Reply),
+    /// The relay says that it gets too much at once, or too fast. Nothing about this message.
+    Overloaded(Reply),
     /// Said to this recipient, and about us, or about us as long as nothing speaks against it.
     Refused(RelayProblem, Reply),
     /// The line broke before the final dot had left; the relay cannot have the message.
@@ -50,12 +50,12 @@ impl Transmission {
             Self::Accepted(said) => Self::Accepted(reply(said)),
             Self::Rejected(said) => Self::Rejected(reply(said)),
             Self::Later(said) => Self::Later(reply(said)),
-            Self::TooMuch(said) => Self::TooMuch(reply(said)),
-            Self::Refused(problem, said) => Self::Refused(problem.in_words(masked), reply(said)),
+            Self::Overloaded(said) => Self::Overloaded(reply(said)),
+            Self::Refused(problem, said) => Self::Refused(problem.map_text(masked), reply(said)),
             Self::BrokenBefore(what) => Self::BrokenBefore(masked(what)),
             Self::BrokenAfter(what) => Self::BrokenAfter(masked(what)),
             Self::LineEnded(what) => Self::LineEnded(masked(what)),
-            Self::Relay(problem) => Self::Relay(problem.in_words(masked)),
+            Self::Relay(problem) => Self::Relay(problem.map_text(masked)),
         }
     }
 }
@@ -79,15 +79,15 @@ impl Timeouts {
         Self { command, data: command * 2 / 5, block: command * 3 / 5, dot: command * 2 }
     }
 
-    /// For a whole content of so many bytes, however often it goes on just in time.
+    /// Overall deadline for a content of so many bytes.
     fn content(&self, bytes: usize) -> Duration {
         let blocks = u32::try_from(bytes / 16_384).unwrap_or(u32::MAX).saturating_add(1);
         self.block.saturating_mul(blocks)
     }
 }
 
-/// An open conversation.
-pub struct Relay {
+/// An open session.
+pub struct Session {
     smtp: Conversation,
     timeouts: Timeouts,
     pipelining: bool,
@@ -98,16 +98,16 @@ pub struct Relay {
     _open: OpenConnection,
 }
 
-impl Relay {
-    /// Connects, secures the line as configured, logs in. `hello` is our name in EHLO; `reply_within` is how long the
+impl Session {
+    /// Connects, secures the line as configured, logs in. `ehlo_name` is our name in EHLO; `reply_within` is how long the
     /// reply to a command may take, from which the other limits of RFC 5321 §4.5.3.2 follow.
     pub async fn open(
         relay: &SmtpRelay,
-        hello: &str,
+        ehlo_name: &str,
         reply_within: Duration,
         metrics: &Arc<SendingMetrics>,
     ) -> Result<Self, RelayProblem> {
-        let opened = open::open(relay, hello, reply_within, &metrics.phases).await;
+        let opened = open::open(relay, ehlo_name, reply_within, &metrics.phases).await;
         metrics.opened[usize::from(opened.is_err())].inc();
         let (smtp, extensions) = opened?;
         Ok(Self {
@@ -138,7 +138,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Hands over one message. After anything but a clean end the line is closed and [`Relay::is_usable`] is false.
+    /// Transmits one message. After anything but a clean end the line is closed and [`Session::is_usable`] is false.
     pub async fn transmit(&mut self, from: &EmailAddress, to: &EmailAddress, message: &[u8]) -> Transmission {
         self.usable = false;
         // Of a line that is not usable any more nothing is said, not even QUIT: with TLS, that would push out what is
@@ -192,8 +192,8 @@ impl Relay {
             Ok(reply) if reply.code == 421 && self.used => return Transmission::LineEnded(reply.to_string()),
             Err(Unanswered::Broken(text)) if self.used => return Transmission::LineEnded(text),
             Ok(reply) => {
-                let refused = match class(&reply) {
-                    Class::Rate => Transmission::TooMuch(reply),
+                let refused = match classify(&reply) {
+                    Class::Rate => Transmission::Overloaded(reply),
                     _ => Transmission::Relay(sender_problem(&reply)),
                 };
                 return self.after_refusal(data, refused).await;
@@ -272,18 +272,18 @@ fn is_ok(reply: &Result<Reply, Unanswered>) -> bool {
 
 /// What a negative reply to a recipient, or to the message, means.
 fn refused(reply: Reply) -> Transmission {
-    match class(&reply) {
+    match classify(&reply) {
         Class::Recipient => Transmission::Rejected(reply),
         Class::Later => Transmission::Later(reply),
-        Class::Rate => Transmission::TooMuch(reply),
+        Class::Rate => Transmission::Overloaded(reply),
         Class::Us(problem) => Transmission::Refused(problem, reply),
-        Class::UsPerhaps => Transmission::Refused(RelayProblem::Policy(words(&reply)), reply),
+        Class::UsPerhaps => Transmission::Refused(RelayProblem::Policy(masked(&reply)), reply),
     }
 }
 
 /// A negative reply to MAIL is about us, whatever its words.
 fn sender_problem(reply: &Reply) -> RelayProblem {
-    match class(reply) {
+    match classify(&reply) {
         Class::Us(problem) => problem,
         _ if reply.code < 500 => RelayProblem::Unreachable(reply.to_string()),
         _ => RelayProblem::Sender(reply.to_string()),

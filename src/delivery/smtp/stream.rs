@@ -1,8 +1,9 @@
-//! The way to the relay: its addresses, TCP without Nagle's delay, TLS.
+//! The byte stream to the relay: its addresses, TCP without Nagle's delay, TLS.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpSocket, TcpStream, lookup_host},
     time::timeout,
 };
@@ -11,14 +12,19 @@ use tokio_rustls::{
     rustls::{self, ClientConfig, InvalidMessage, RootCertStore, crypto::ring, pki_types::ServerName},
 };
 
-use crate::{config::SmtpRelay, delivery::smtp::conversation::Stream};
+use crate::config::SmtpRelay;
+
+/// A byte stream to the relay, encrypted or not.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Stream for T {}
 
 /// How long a TCP connection and a TLS handshake may take each.
 pub const CONNECT: Duration = Duration::from_secs(30);
 
 /// Bytes that may wait in the kernel for the relay to take them (twice as many in fact, see `man 7 socket`). What is
-/// in there has left our hands, so a small number means that we know better how far a message came when the line
-/// breaks: only a message whose last bytes are in there can be one that nobody knows about.
+/// in there cannot be taken back, so a small number means that we know better how far a message came when the line
+/// breaks: only a message whose last bytes are in there can become `unknown`.
 /// Smaller ones stall large messages to a relay on the same machine.
 const SEND_BUFFER: u32 = 64 * 1024;
 
