@@ -23,7 +23,7 @@ use crate::{
         signup::{
             self,
             held::HeldFor,
-            limits::{self, Verdict},
+            limits::{self, Decision},
         },
         subscriber::{self, SubscriberState},
         suppression::{self, SuppressionReason},
@@ -158,9 +158,9 @@ impl Messages {
             return Err(NoMessage::NotWanted("the address is suppressed"));
         }
         match limits::check(&mut db, &self.limits, &signup, delivery.id, now).await? {
-            Verdict::Go => {}
-            Verdict::NotNeeded(why) => return Err(NoMessage::NotWanted(why)),
-            Verdict::Hold(reason) => {
+            Decision::Send => {}
+            Decision::NotNeeded(why) => return Err(NoMessage::NotWanted(why)),
+            Decision::Hold(reason) => {
                 self.tell_of_held(reason);
                 return Err(NoMessage::Held(reason, signup.expires_at));
             }

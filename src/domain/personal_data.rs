@@ -17,9 +17,8 @@ use crate::{
     },
 };
 
-/// The whole record.
 #[derive(Debug, Clone, Serialize)]
-pub struct Record {
+pub struct PersonalData {
     /// Whose it is.
     pub address: EmailAddress,
     /// The subscription, of now or before.
@@ -47,7 +46,7 @@ pub struct FormerAddress {
     pub consent_events: Vec<ConsentEvent>,
 }
 
-impl Record {
+impl PersonalData {
     /// Whether there is nothing at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -65,7 +64,7 @@ impl Record {
     }
 }
 
-/// The record of an address.
+/// Everything stored of an address.
 ///
 /// # Errors
 /// When the database fails.
@@ -73,7 +72,7 @@ pub async fn of_address(
     db: &mut PgConnection,
     keys: &SecretKeys,
     address: &EmailAddress,
-) -> sqlx::Result<Record> {
+) -> sqlx::Result<PersonalData> {
     let normalized = address.normalized();
     let subscriber = subscriber::by_address(db, &normalized).await?;
     let mut former_addresses = Vec::new();
@@ -84,7 +83,7 @@ pub async fn of_address(
             former_addresses.push(FormerAddress { address, left_at, consent_events });
         }
     }
-    Ok(Record {
+    Ok(PersonalData {
         address: address.clone(),
         subscriber,
         suppressed: suppression::find(db, keys, &normalized).await?,

@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-use self::{limits::Place, standing::Standing};
+use self::{limits::ClientNetwork, standing::Standing};
 
 /// How long a confirmation link works.
 pub const SIGNUP_LIVES: Duration = Duration::days(7);
@@ -68,7 +68,7 @@ pub struct Request<'a> {
     /// The visitor's IP address, when the operator keeps it.
     pub client_ip: Option<IpAddr>,
     /// Where the form came from, when that can be told.
-    pub place: Option<Place>,
+    pub network: Option<ClientNetwork>,
     /// The subscription that is to move to this address, see [`address_change`]; usually none.
     pub replaces: Option<SubscriberId>,
 }
@@ -152,12 +152,12 @@ async fn take(
         request.form_page,
         now,
         now + SIGNUP_LIVES,
-        request.place.as_ref().map(|place| place.client.as_slice()),
-        request.place.as_ref().map(|place| place.range.as_slice()),
+        request.network.as_ref().map(|network| network.client.as_slice()),
+        request.network.as_ref().map(|network| network.range.as_slice()),
         request.replaces.map(|id| id.0),
         is_by_staff,
         mailbox::of(&normalized),
-        request.place.is_some_and(|place| place.of.is_shared()),
+        request.network.is_some_and(|network| network.of.is_shared()),
         names_text
     )
     .execute(&mut *db)

@@ -1,28 +1,25 @@
-//! Colleagues: the saved list of those who get test mails.
+//! Test recipients: the saved list of those who get test mails.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::{
     address::{EmailAddress, NormalizedAddress},
-    ids::ColleagueId,
+    ids::TestRecipientId,
 };
 
-/// So many may be on the list: a test goes to colleagues and is no mailing.
+/// Recipients on the list, at most: a test is no mailing.
 pub const AT_MOST: i64 = 50;
 
-/// Somebody who gets test mails.
 #[derive(Debug, Clone)]
-pub struct Colleague {
-    /// Their id.
-    pub id: ColleagueId,
+pub struct TestRecipient {
+    pub id: TestRecipientId,
     /// Where tests go.
     pub email: EmailAddress,
-    /// What they are called.
     pub name: String,
 }
 
-/// What adding somebody came to.
+/// What [`add`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
     /// On the list.
@@ -60,7 +57,7 @@ pub async fn add(
     }
     sqlx::query!(
         "insert into colleagues (id, email, email_normalized, name, added_at) values ($1, $2, $3, $4, $5)",
-        ColleagueId::new().0,
+        TestRecipientId::new().0,
         email.as_str(),
         normalized.as_str(),
         name,
@@ -75,7 +72,7 @@ pub async fn add(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn remove(db: &mut PgConnection, id: ColleagueId) -> sqlx::Result<Option<EmailAddress>> {
+pub async fn remove(db: &mut PgConnection, id: TestRecipientId) -> sqlx::Result<Option<EmailAddress>> {
     sqlx::query_scalar!(
         r#"delete from colleagues where id = $1 returning email as "email: EmailAddress""#,
         id.0
@@ -88,10 +85,10 @@ pub async fn remove(db: &mut PgConnection, id: ColleagueId) -> sqlx::Result<Opti
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<Colleague>> {
+pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<TestRecipient>> {
     sqlx::query_as!(
-        Colleague,
-        r#"select id as "id: ColleagueId", email as "email: EmailAddress", name from colleagues
+        TestRecipient,
+        r#"select id as "id: TestRecipientId", email as "email: EmailAddress", name from colleagues
            order by lower(name), email"#
     )
     .fetch_all(db)

@@ -18,14 +18,14 @@ use crate::{
         address::near_miss,
         consent::{self, ConsentEvent, ConsentMethod},
         erasure,
-        personal_data::{self, Record},
+        personal_data::{self, PersonalData},
         publication::{self, Retention},
         signup::{
             self,
             address_change::{self, Asked},
         },
         subscriber::{self, Subscriber, SubscriberState},
-        token::{Access, AccessClaim},
+        token::{AccessClaim, AccessState},
     },
     mail::envelope,
 };
@@ -116,7 +116,7 @@ pub async fn ask_address(
         names_text,
         form_page: &state.public_url.join("/data"),
         client_ip: client.filter(|_| state.keeps_ip).and_then(|client| client.address),
-        place: subscribe::place(&state, client),
+        network: subscribe::place(&state, client),
         replaces: Some(subscriber.id),
     };
     match address_change::ask(&mut transaction, &asked, Utc::now()).await? {
@@ -196,8 +196,8 @@ async fn owner(db: &mut PgConnection, visitor: &Visitor, token: &str) -> Result<
         return manage::nothing_stored(visitor).map(Owner::Answer);
     };
     match claim.check(&visitor.state.keys, &subscriber.email.normalized(), Utc::now()) {
-        Some(Access::Open) => Ok(Owner::Is(subscriber)),
-        Some(Access::Expired) => {
+        Some(AccessState::Open) => Ok(Owner::Is(subscriber)),
+        Some(AccessState::Expired) => {
             let own = json!({ "action": manage::path(visitor, subscriber.id) });
             visitor.answer(StatusCode::GONE, "access_expired.html", &own).map(Owner::Answer)
         }
@@ -254,7 +254,7 @@ async fn everything(
 }
 
 /// The record of consent in words, of former addresses too, oldest first.
-fn events(visitor: &Visitor, record: &Record) -> Vec<Value> {
+fn events(visitor: &Visitor, record: &PersonalData) -> Vec<Value> {
     let mut all: Vec<(Option<&str>, &ConsentEvent)> = Vec::new();
     for former in &record.former_addresses {
         all.extend(former.consent_events.iter().map(|event| (Some(former.address.as_str()), event)));
@@ -287,7 +287,7 @@ fn consented(visitor: &Visitor, at: DateTime<Utc>) -> String {
 }
 
 /// The mails, newest first.
-fn mails(visitor: &Visitor, record: &Record) -> Vec<Value> {
+fn mails(visitor: &Visitor, record: &PersonalData) -> Vec<Value> {
     let in_words = record.deliveries.iter().rev().map(|mail| {
         let at = mail.finished_at.unwrap_or(mail.due_at);
         json!({

@@ -12,7 +12,7 @@ use crate::{
     domain::{
         address::EmailAddress,
         consent::{ConsentEvent, ConsentKind},
-        personal_data::{self, Record},
+        personal_data::{self, PersonalData},
         publication,
         staff::audit::Action,
     },
@@ -42,7 +42,7 @@ pub async fn run(address: &EmailAddress, json: bool, proof_file: Option<&Path>) 
     Ok(())
 }
 
-fn tell(record: &Record) {
+fn tell(record: &PersonalData) {
     output::line(record.address.as_str());
     match &record.subscriber {
         Some(subscriber) => output::line(&format!(

@@ -9,8 +9,8 @@
 //! A batch holds up to [`SIZE`] copies of a mailing, or one delivery of any other kind, or one that was put off. Its
 //! deliveries are its worker's alone as long as the batch is: claiming costs one small row and not one a message.
 //!
-//! Its row also says which of its deliveries are on their way (`transmitting`), and which were taken out of the
-//! worker's hand because somebody has left (`withdrawn`). Marking, leaving and taking over from a dead worker all lock
+//! Its row also says which of its deliveries are on their way (`transmitting`), and which were taken from the worker
+//! because their subscriber has left (`withdrawn`). Marking, leaving and taking over from a dead worker all lock
 //! this one row, so they come one after the other: that is the fence.
 //!
 //! A claim takes a share in the worker's own row (`for key share`). Taking that row away therefore waits for what is
@@ -209,7 +209,7 @@ async fn take_stock(db: &mut PgConnection, batches: &[i64], now: DateTime<Utc>) 
     Ok(claims)
 }
 
-/// Ends a worker's claim on batches none of whose deliveries it still has in its hand or on the wire: those with
+/// Ends a worker's claim on batches none of whose deliveries it still holds or transmits: those with
 /// something left to send wait again, for anybody; the others are gone.
 ///
 /// A delivery that still counts as on its way here has an outcome that could not be written; nobody knows it any more.

@@ -34,7 +34,7 @@ pub enum DeliveryKind {
     Access,
     /// Tells a subscriber that another address was asked for.
     AddressNotice,
-    /// A draft, sent to a colleague.
+    /// A draft, sent to a test recipient.
     Test,
 }
 
@@ -62,7 +62,7 @@ impl DeliveryKind {
 #[sqlx(type_name = "delivery_state", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
-    /// Has not ended: it waits for a worker, is in a worker's hand, or on its way.
+    /// Has not ended: it waits for a worker, is claimed by one, or is being transmitted.
     Pending,
     /// The relay answered 250 after the final dot.
     Accepted,
@@ -195,7 +195,7 @@ pub async fn access_links_since(
     .await
 }
 
-/// Queues a test mail of an update to a colleague.
+/// Queues a test mail of an update.
 ///
 /// # Errors
 /// When the database fails.
@@ -312,7 +312,7 @@ pub async fn skip_for_subscriber(
     Ok(())
 }
 
-/// Takes what waits for a subscriber out of the hand of workers who know an address that is not the subscriber's any
+/// Takes what waits for a subscriber from workers who know an address that is not the subscriber's any
 /// more, and puts it back into the queue; nothing starts to the old address after this was committed. What is on its way
 /// by now goes there.
 ///
@@ -371,7 +371,7 @@ async fn lock_waiting(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<V
     Ok(waiting.iter().map(|row| row.id).collect())
 }
 
-/// Takes deliveries out of the hand of whoever has claimed them: they are not marked any more.
+/// Takes deliveries from the worker that has claimed them: they are not marked any more.
 ///
 /// Also those that count as on their way. One that was told so goes on all the same. One whose worker has not heard the
 /// answer to its mark has not begun; it asks again, and must not begin after the leave was answered.

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 ///
 /// # Errors
 /// When the database fails.
-pub async fn take(db: &mut PgConnection, length: Duration) -> sqlx::Result<Option<Duration>> {
+pub async fn reserve(db: &mut PgConnection, length: Duration) -> sqlx::Result<Option<Duration>> {
     // The row's lock makes workers take turns. After waiting for it, condition and value are evaluated anew for the row
     // as it is then, with `clock_timestamp` of that moment.
     let wait = sqlx::query_scalar!(

@@ -1,4 +1,4 @@
-//! The arrows of a delivery's life, in SQL: mark, outcome, skip. The claim is in [`crate::domain::queue::batch`].
+//! Marks and outcomes: the transitions of a claimed delivery, in SQL. The claim is in [`batch`](super::batch).
 //!
 //! These statements run for every message, some dozens of messages at a time, by keys. A mark is an entry in its
 //! batch's row, an outcome a change of the delivery's own, and neither changes a column that an index knows, so both
@@ -14,10 +14,9 @@ use crate::domain::{
     watermark::Watermark,
 };
 
-/// A delivery in a worker's hand.
+/// A delivery that a worker has claimed.
 #[derive(Debug, Clone)]
 pub struct Claimed {
-    /// Its id.
     pub id: DeliveryId,
     /// The batch it was claimed with.
     pub batch: BatchId,

@@ -1,4 +1,4 @@
-//! A rush: so many signups within an hour that each further one has to bring a solved [challenge](super::challenge).
+//! A surge: so many signups within an hour that each further one has to bring a solved [challenge](super::challenge).
 //!
 //! It begins at half of what the [limits](super::limits) allow, so that people who come meanwhile still get their mail.
 //! What is decided depends on what came before, from where, and never on an address (invariant 4).
@@ -8,68 +8,74 @@ use sqlx::PgConnection;
 
 use crate::config::SignupLimits;
 
-use super::limits::{Place, PlaceOf, SHARED};
+use super::limits::{ClientNetwork, NetworkOf, SHARED};
 
 /// The time in which signups are counted, as for the limits.
 const WINDOW: Duration = Duration::hours(1);
 
 /// What the signups of the hour mean for the next one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// There is a rush: it has to bring a proof of work.
-    pub asks: bool,
+pub struct Surge {
+    /// It has to bring a proof of work.
+    pub needs_proof: bool,
     /// A limit is reached: its mail will be [held](super::held) for staff.
-    pub waits: bool,
+    pub holds_mail: bool,
 }
 
-impl Standing {
+impl Surge {
     /// What two counts mean together.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        Self { asks: self.asks || other.asks, waits: self.waits || other.waits }
+        Self {
+            needs_proof: self.needs_proof || other.needs_proof,
+            holds_mail: self.holds_mail || other.holds_mail,
+        }
     }
 }
 
-/// From how many signups within the hour on what is the case.
+/// Signups within the hour from which on something is asked or held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Line {
+struct Threshold {
     /// A proof of work is asked for.
-    rush: u32,
+    surge: u32,
     /// Mails are held; 0 is never.
     limit: u32,
 }
 
-impl Line {
-    /// A rush begins at half of a limit; where there is none, at a number of its own.
-    fn of(limit: u32, rush_without: u32) -> Self {
-        Self { rush: if limit == 0 { rush_without } else { limit.div_ceil(2) }, limit }
+impl Threshold {
+    /// A surge begins at half of a limit; where there is none, at a number of its own.
+    fn of(limit: u32, surge_without: u32) -> Self {
+        Self { surge: if limit == 0 { surge_without } else { limit.div_ceil(2) }, limit }
     }
 
-    /// The same for a place that may stand for many.
-    fn for_place(self, of: PlaceOf) -> Self {
+    /// The same for a network that may stand for many.
+    fn for_network(self, of: NetworkOf) -> Self {
         let limit = if of.is_shared() { self.limit * SHARED } else { self.limit };
-        Self { rush: self.rush * of.patience(), limit }
+        Self { surge: self.surge * of.patience(), limit }
     }
 
     /// As far as is counted.
     fn most(self) -> i64 {
-        self.rush.max(self.limit).into()
+        self.surge.max(self.limit).into()
     }
 
-    fn at(self, count: i64) -> Standing {
-        Standing { asks: count >= self.rush.into(), waits: self.limit > 0 && count >= self.limit.into() }
+    fn at(self, count: i64) -> Surge {
+        Surge {
+            needs_proof: count >= self.surge.into(),
+            holds_mail: self.limit > 0 && count >= self.limit.into(),
+        }
     }
 }
 
-/// The lines of what is counted.
+/// A threshold for each thing that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thresholds {
     /// From one IPv4 address or IPv6 /64.
-    from_client: Line,
+    from_client: Threshold,
     /// From one IPv4 /24 or IPv6 /48.
-    from_range: Line,
-    /// In all. What was turned away does not count: no single network brings a rush upon everybody.
-    in_all: Line,
+    from_range: Threshold,
+    /// In all. What was turned away does not count: no single network can cause a surge for everybody.
+    in_all: Threshold,
 }
 
 impl Thresholds {
@@ -77,25 +83,25 @@ impl Thresholds {
     #[must_use]
     pub fn of(limits: &SignupLimits) -> Self {
         Self {
-            from_client: Line::of(limits.per_client, 30),
-            from_range: Line::of(limits.per_range, 30),
-            in_all: Line::of(limits.in_all, 500),
+            from_client: Threshold::of(limits.per_client, 30),
+            from_range: Threshold::of(limits.per_range, 30),
+            in_all: Threshold::of(limits.in_all, 500),
         }
     }
 }
 
-/// How it stands with the network of this place. Each count stops where it can change nothing more.
+/// What the signups of the hour from this network mean. Each count stops where it can change nothing more.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn from_network(
     db: &mut PgConnection,
     thresholds: Thresholds,
-    place: &Place,
+    network: &ClientNetwork,
     now: DateTime<Utc>,
-) -> sqlx::Result<Standing> {
+) -> sqlx::Result<Surge> {
     let (client, range) =
-        (thresholds.from_client.for_place(place.of), thresholds.from_range.for_place(place.of));
+        (thresholds.from_client.for_network(network.of), thresholds.from_range.for_network(network.of));
     // In the order of the indexes, so that they are read whatever the planner thinks of the table.
     let counts = sqlx::query!(
         r#"select
@@ -105,8 +111,8 @@ pub async fn from_network(
              (select count(*) from (
                  select from signups where range_hmac = $2 and requested_at > $3
                  order by requested_at desc limit $5) c) as "range!""#,
-        place.client.as_slice(),
-        place.range.as_slice(),
+        network.client.as_slice(),
+        network.range.as_slice(),
         now - WINDOW,
         client.most(),
         range.most()
@@ -116,7 +122,7 @@ pub async fn from_network(
     Ok(client.at(counts.client).or(range.at(counts.range)))
 }
 
-/// How it stands with all signups. The count stops where it can change nothing more.
+/// What all signups of the hour mean. The count stops where it can change nothing more.
 ///
 /// # Errors
 /// When the database fails.
@@ -124,7 +130,7 @@ pub async fn in_all(
     db: &mut PgConnection,
     thresholds: Thresholds,
     now: DateTime<Utc>,
-) -> sqlx::Result<Standing> {
+) -> sqlx::Result<Surge> {
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!" from (
              select from signups where turned_away_at is null and requested_at > $1
@@ -154,34 +160,34 @@ mod tests {
     }
 
     #[test]
-    fn a_rush_begins_at_half_of_the_limits_and_somewhere_without_them() {
-        let rush = |t: Thresholds| [t.from_client.rush, t.from_range.rush, t.in_all.rush];
-        assert_eq!(rush(thresholds(20, 60, 1_000)), [10, 30, 500]);
-        assert_eq!(rush(thresholds(1, 5, 1)), [1, 3, 1]);
-        assert_eq!(rush(thresholds(0, 0, 0)), [30, 30, 500]);
+    fn a_surge_begins_at_half_of_the_limits_and_somewhere_without_them() {
+        let surge = |t: Thresholds| [t.from_client.surge, t.from_range.surge, t.in_all.surge];
+        assert_eq!(surge(thresholds(20, 60, 1_000)), [10, 30, 500]);
+        assert_eq!(surge(thresholds(1, 5, 1)), [1, 3, 1]);
+        assert_eq!(surge(thresholds(0, 0, 0)), [30, 30, 500]);
     }
 
     #[test]
     fn who_may_be_many_is_asked_and_held_later() {
         let line = thresholds(20, 60, 1_000).from_client;
-        let at = |of, count| line.for_place(of).at(count);
-        let standing = |asks, waits| Standing { asks, waits };
-        assert_eq!(at(PlaceOf::Visitor, 20), standing(true, true));
-        assert_eq!(at(PlaceOf::LikelyVisitor, 10), standing(true, false));
-        assert_eq!(at(PlaceOf::LikelyVisitor, 200), standing(true, true));
-        assert_eq!(at(PlaceOf::Everybody, 99), standing(false, false));
-        assert_eq!(at(PlaceOf::Everybody, 199), standing(true, false));
-        assert_eq!(at(PlaceOf::Everybody, 200), standing(true, true));
+        let at = |of, count| line.for_network(of).at(count);
+        let surge = |needs_proof, holds_mail| Surge { needs_proof, holds_mail };
+        assert_eq!(at(NetworkOf::Visitor, 20), surge(true, true));
+        assert_eq!(at(NetworkOf::LikelyVisitor, 10), surge(true, false));
+        assert_eq!(at(NetworkOf::LikelyVisitor, 200), surge(true, true));
+        assert_eq!(at(NetworkOf::Everybody, 99), surge(false, false));
+        assert_eq!(at(NetworkOf::Everybody, 199), surge(true, false));
+        assert_eq!(at(NetworkOf::Everybody, 200), surge(true, true));
     }
 
     #[test]
-    fn a_mail_waits_from_the_limit_on_and_never_without_one() {
+    fn a_mail_is_held_from_the_limit_on_and_never_without_one() {
         let line = thresholds(20, 60, 1_000).from_client;
-        let standing = |asks, waits| Standing { asks, waits };
-        assert_eq!(line.at(9), standing(false, false));
-        assert_eq!(line.at(10), standing(true, false));
-        assert_eq!(line.at(20), standing(true, true));
-        assert_eq!(thresholds(0, 0, 0).in_all.at(10_000), standing(true, false));
-        assert_eq!(standing(true, false).or(standing(false, true)), standing(true, true));
+        let surge = |needs_proof, holds_mail| Surge { needs_proof, holds_mail };
+        assert_eq!(line.at(9), surge(false, false));
+        assert_eq!(line.at(10), surge(true, false));
+        assert_eq!(line.at(20), surge(true, true));
+        assert_eq!(thresholds(0, 0, 0).in_all.at(10_000), surge(true, false));
+        assert_eq!(surge(true, false).or(surge(false, true)), surge(true, true));
     }
 }

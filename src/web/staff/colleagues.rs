@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{
-        ids::ColleagueId,
+        ids::TestRecipientId,
         staff::{
             self,
             audit::{self, Action},
@@ -90,7 +90,7 @@ pub async fn add(
 pub async fn remove(
     State(state): State<AppState>,
     member: Member,
-    id: Id<ColleagueId>,
+    id: Id<TestRecipientId>,
 ) -> Result<Response, StaffProblem> {
     let (id, now) = (id_in(id)?, Utc::now());
     let mut transaction = state.pool.begin().await?;

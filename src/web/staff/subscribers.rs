@@ -125,7 +125,7 @@ async fn found(page: &Page, asked: &Asked) -> Result<Value, StaffProblem> {
     let count = search::count(&mut db, &search, COUNTED + 1).await?;
     // Finding out that there is nobody takes longest.
     let shown = match count {
-        0 => search::Page::default(),
+        0 => search::Results::default(),
         _ => search::page(&mut db, &search, asked.after, PAGE).await?,
     };
     drop(db);
@@ -268,7 +268,7 @@ async fn ask(
         names_text: false,
         form_page: &state.public_url.join("/staff/subscribers"),
         client_ip: None,
-        place: None,
+        network: None,
         replaces: None,
     };
     signup::request_by_staff(&mut transaction, &request, now).await?;

@@ -19,7 +19,7 @@ use crate::{
         consent::{self, ConsentEvent, ConsentMethod},
         erasure,
         ids::SubscriberId,
-        personal_data::{self, Record},
+        personal_data::{self, PersonalData},
         proof::{Head, Proof},
         staff::{
             audit::{self, Action},
@@ -76,7 +76,7 @@ fn own_text<'a>(page: &'a Page, table: &str, key: &str) -> &'a str {
 }
 
 /// What happened to the consent, newest first, of former addresses too.
-fn events(page: &Page, record: &Record) -> Vec<Value> {
+fn events(page: &Page, record: &PersonalData) -> Vec<Value> {
     let mut all: Vec<(Option<&str>, &ConsentEvent)> = Vec::new();
     for former in &record.former_addresses {
         all.extend(former.consent_events.iter().map(|event| (Some(former.address.as_str()), event)));
@@ -99,7 +99,7 @@ fn events(page: &Page, record: &Record) -> Vec<Value> {
 }
 
 /// The mails, newest first.
-fn mails(page: &Page, record: &Record) -> Vec<Value> {
+fn mails(page: &Page, record: &PersonalData) -> Vec<Value> {
     let in_words = record.deliveries.iter().rev().map(|mail| {
         json!({
             "at": page.short_time(mail.finished_at.unwrap_or(mail.due_at)),
