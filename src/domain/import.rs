@@ -10,6 +10,7 @@
 //! later line says that they left. The command reads it from the disk; what comes through the staff pages lies in the
 //! database ([`upload`]) and is brought in piece by piece ([`steps`]).
 
+mod address_field;
 pub mod columns;
 pub mod dates;
 pub mod encoding;

@@ -162,7 +162,7 @@ pub fn ask(
         "form": kept,
         "challenge": written(&challenge)?,
         "always": visitor.state.captcha.always_asks(),
-        "contact": sender.reply_to.as_ref().unwrap_or(&sender.address),
+        "contact": sender.written_contact(),
     });
     Ok(with_script(visitor.answer(StatusCode::FORBIDDEN, "captcha.html", &own)?))
 }

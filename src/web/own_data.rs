@@ -13,21 +13,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use crate::{
-    domain::{
-        address::near_miss,
-        consent::{self, ConsentEvent, ConsentMethod},
-        erasure,
-        personal_data::{self, PersonalData},
-        publication::{self, Retention},
-        signup::{
-            self,
-            address_change::{self, Asked},
-        },
-        subscriber::{self, Subscriber, SubscriberState},
-        token::{AccessClaim, AccessState},
+use crate::domain::{
+    address::{EmailAddress, near_miss},
+    consent::{self, ConsentEvent, ConsentMethod},
+    erasure,
+    personal_data::{self, PersonalData},
+    publication::{self, Retention},
+    signup::{
+        self,
+        address_change::{self, Asked},
     },
-    mail::envelope,
+    subscriber::{self, Subscriber, SubscriberState},
+    token::{AccessClaim, AccessState},
 };
 
 use super::{
@@ -101,7 +98,7 @@ pub async fn ask_address(
         Owner::Is(subscriber) => subscriber,
         Owner::Answer(answer) => return Ok(answer),
     };
-    let email = match envelope::parse(&sent.email) {
+    let email = match EmailAddress::parse(&sent.email) {
         Ok(email) => email,
         Err(error) => {
             let message = visitor.text("error", subscribe::error_key(error)).to_owned();

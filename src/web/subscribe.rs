@@ -11,17 +11,14 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use url::Url;
 
-use crate::{
-    domain::{
-        address::AddressError,
-        consent::Shown,
-        locale::Locale,
-        publication,
-        signup::{self, challenge, limits::ClientNetwork},
-        subscriber,
-        token::{self, SentTo},
-    },
-    mail::envelope,
+use crate::domain::{
+    address::{AddressError, EmailAddress},
+    consent::Shown,
+    locale::Locale,
+    publication,
+    signup::{self, challenge, limits::ClientNetwork},
+    subscriber,
+    token::{self, SentTo},
 };
 
 use super::{
@@ -135,7 +132,7 @@ async fn take(
         };
         known.email
     } else {
-        match envelope::parse(&sent.email) {
+        match EmailAddress::parse(&sent.email) {
             Ok(email) => email,
             Err(error) => {
                 let response = mistake(&visitor, &headers, &sent, place(state, client), error).await?;

@@ -47,7 +47,9 @@ pub async fn signature(file: &Path, json: bool) -> anyhow::Result<()> {
             "the mail server has to sign it too; OpenDKIM: SignHeaders *,+List-Unsubscribe-Post; \
              Exim: dkim_sign_headers = _DKIM_SIGN_HEADERS:List-Unsubscribe-Post"
         ),
-        SignatureVerdict::Failed | SignatureVerdict::Unsigned => bail!("the mail server's DKIM signature has to be mended"),
+        SignatureVerdict::Failed | SignatureVerdict::Unsigned => {
+            bail!("the mail server's DKIM signature has to be mended")
+        }
     }
 }
 

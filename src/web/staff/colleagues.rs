@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{
+        address::EmailAddress,
         ids::TestRecipientId,
         staff::{
             self,
@@ -14,7 +15,6 @@ use crate::{
         },
         test_recipient::{self, Added},
     },
-    mail::envelope,
     web::{AppState, typed},
 };
 
@@ -60,7 +60,7 @@ pub async fn add(
     if name.is_none() {
         mistakes.add("name", page.text("error", "name"));
     }
-    let email = envelope::parse(&sent.email);
+    let email = EmailAddress::parse(&sent.email);
     if email.is_err() {
         mistakes.add("email", page.text("error", "email"));
     }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{
+        address::EmailAddress,
         consent::Shown,
         locale::Locale,
         publication::Publication,
@@ -23,7 +24,6 @@ use crate::{
         },
         suppression,
     },
-    mail::envelope,
     web::{AppState, subscribe::error_key, typed},
 };
 
@@ -219,7 +219,7 @@ pub async fn add(
     Admin(member): Admin,
     Form(typed): Form<Typed>,
 ) -> Result<Response, StaffProblem> {
-    let email = envelope::parse(&typed.email);
+    let email = EmailAddress::parse(&typed.email);
     let publication =
         page.publication.as_ref().filter(|publication| publication.content.missing().is_empty());
     let mistake = |text: String| Mistakes::one("email", text);
@@ -243,7 +243,7 @@ pub async fn add(
 async fn ask(
     state: &AppState,
     member: &super::access::Member,
-    email: &crate::domain::address::EmailAddress,
+    email: &EmailAddress,
     publication: &Publication,
     locale: Locale,
 ) -> sqlx::Result<Result<(), &'static str>> {

@@ -21,7 +21,6 @@ use crate::{
         queue::delivery::{self, DeliveryState},
         test_recipient,
     },
-    mail::envelope,
     web::{AppState, problem::Problem, typed},
 };
 
@@ -178,7 +177,7 @@ async fn addresses(
         }
     }
     if !chosen.typed.trim().is_empty() {
-        match envelope::parse(&chosen.typed) {
+        match EmailAddress::parse(&chosen.typed) {
             Ok(address) => add(address),
             Err(_) => mistakes.add("address", page.text("error", "email")),
         }
