@@ -16,7 +16,7 @@ use crate::{
     },
     domain::{
         ids::MailingId,
-        mailing::{self, FanOut, MailingError, PauseKind},
+        mailing::{self, FanOut, MailingError},
         queue::{refusals, worker},
         restore,
     },
@@ -43,7 +43,7 @@ pub async fn run(shared: &Shared) {
             }
             pause_for_relay(shared).await?;
             // Before anything begins or is written: the server may be another one by now.
-            shared.memory.look(&mut *shared.pool.acquire().await?).await?;
+            shared.memory.verify(&mut *shared.pool.acquire().await?).await?;
             let becomes_unknown = shared.memory.hold().is_some_and(|hold| hold.becomes_unknown);
             if becomes_unknown && restore::step(&mut *shared.pool.acquire().await?, Utc::now()).await? {
                 return Ok(true);
@@ -81,7 +81,7 @@ async fn recover(shared: &Shared) -> sqlx::Result<()> {
 async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
     let mut db = shared.pool.acquire().await?;
     while mailing::skip_leftovers(&mut db, Utc::now()).await? {}
-    shared.messages.keep_only(&mailing::sending(&mut db).await?);
+    shared.message_builder.keep_only(&mailing::sending(&mut db).await?);
     let any_waits = mailing::any_unreachable(&mut db).await?;
     drop(db);
     if any_waits && shared.breaker.tripped().is_none() {
@@ -100,19 +100,17 @@ async fn hold_refused(shared: &Shared) -> sqlx::Result<()> {
         return Ok(());
     }
     shared.breaker.set_run_may_stand(true);
-    let policy = |said: &str| RelayProblem::Policy(mask_addresses(said));
-    let reason = |said: &str| policy(said).to_string();
-    let held = move_mailings::hold_refused(&shared.pool, shared.worker, reason, Utc::now()).await?;
+    let held = move_mailings::hold_refused(&shared.pool, shared.worker, Utc::now()).await?;
     let Some(held) = held else { return Ok(()) };
     let said = mask_addresses(&held.said);
     tracing::warn!(
-        said,
+        said = said.as_str(),
         deliveries = held.put_back,
         mailings = held.paused.len(),
         "the relay refuses everybody alike; who was refused waits again, and mailings pause"
     );
     if !shared.breaker.is_uniform_refusal(&held.reply) {
-        shared.breaker.trip_for_run(policy(&held.said), &held.reply);
+        shared.breaker.trip_for_run(RelayProblem::Policy(said), &held.reply);
     }
     for id in held.paused {
         shared.breaker.mailing_paused(id);
@@ -179,13 +177,7 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
     ask_again(shared, &sending).await;
     for id in sending {
         let Some(problem) = shared.breaker.reason_to_pause(id, PAUSE_AFTER) else { continue };
-        let kind = match problem {
-            RelayProblem::Unreachable(_) => PauseKind::Unreachable,
-            RelayProblem::Login(_) => PauseKind::Login,
-            RelayProblem::Sender(_) => PauseKind::Sender,
-            RelayProblem::Policy(_) => PauseKind::Policy,
-        };
-        let reason = problem.to_string();
+        let (kind, reason) = (problem.pause_kind(), problem.to_string());
         let span = spans::mailing(id);
         let paused = move_mailings::pause_for_relay(&shared.pool, id, kind, &reason, Utc::now());
         match paused.instrument(span.clone()).await {
