@@ -16,7 +16,7 @@ use crate::{
         ids::SubscriberId,
         import::upload,
         personal_data,
-        queue::delivery,
+        queue::withdrawal,
         signup, staff,
         subscriber::{self, SubscriberState},
         suppression::{self, SuppressionReason},
@@ -131,8 +131,8 @@ async fn erase_one(
         former =
             personal_data::former_addresses_of(db, id).await?.into_iter().map(|row| row.normalized).collect();
         signup::address_change::forget(db, id).await?;
-        delivery::skip_for_subscriber(db, id, now).await?;
-        delivery::forget_subscriber(db, id).await?;
+        withdrawal::skip_for_subscriber(db, id, now).await?;
+        withdrawal::forget_subscriber(db, id).await?;
         sqlx::query!("delete from subscribers where id = $1", id.0).execute(&mut *db).await?;
         erased.subscriber = true;
     }
@@ -144,7 +144,7 @@ async fn erase_one(
     if method != ConsentMethod::Retention {
         erased.colleagues += test_recipient::forget(db, address).await?;
     }
-    delivery::forget_address(db, address).await?;
+    withdrawal::forget_address(db, address).await?;
     erased.signups += sqlx::query!("delete from signups where email_normalized = $1", address.as_str())
         .execute(&mut *db)
         .await?

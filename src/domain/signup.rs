@@ -21,7 +21,10 @@ use crate::{
         consent::{self, ConsentKind, ConsentMethod, NewEvent, Shown},
         ids::{SignupId, SubscriberId},
         locale::Locale,
-        queue::delivery::{self, DeliveryKind},
+        queue::{
+            delivery::{self, DeliveryKind},
+            withdrawal,
+        },
         subscriber, suppression,
         token::ConfirmTokenHash,
     },
@@ -114,7 +117,7 @@ pub async fn request(
     request: &Request<'_>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<SignupId> {
-    take(db, request, ConsentMethod::Form, now).await
+    store(db, request, ConsentMethod::Form, now).await
 }
 
 /// Asks somebody whether they want to subscribe, because staff entered their address. It is a signup like any other, with
@@ -127,10 +130,10 @@ pub async fn request_by_staff(
     request: &Request<'_>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<SignupId> {
-    take(db, request, ConsentMethod::Staff, now).await
+    store(db, request, ConsentMethod::Staff, now).await
 }
 
-async fn take(
+async fn store(
     db: &mut PgConnection,
     request: &Request<'_>,
     method: ConsentMethod,
@@ -246,7 +249,7 @@ pub async fn confirm(
     record_answer(db, &signup, Some(id), ConsentKind::Confirmed, opened_at, now).await?;
     if signup.replaces.is_some() {
         // Last, because it holds up the worker that is just sending to its neighbours.
-        delivery::readdress_for_subscriber(db, id).await?;
+        withdrawal::readdress_for_subscriber(db, id).await?;
     }
     Ok(Some(Standing::Confirmed(id)))
 }
@@ -427,7 +430,7 @@ pub(in crate::domain) async fn remove(db: &mut PgConnection, ids: &[uuid::Uuid])
         return Ok(0);
     }
     consent::forget_signups(db, ids).await?;
-    delivery::forget_signups(db, ids).await?;
+    withdrawal::forget_signups(db, ids).await?;
     let removed = sqlx::query!("delete from signups where id = any($1)", ids).execute(db).await?;
     Ok(removed.rows_affected())
 }

@@ -293,7 +293,7 @@ async fn an_unsubscribe_finds_what_waits_by_index() {
     .await
     .unwrap();
     sqlx::query("analyze").execute(&app.pool).await.unwrap();
-    let query = include_str!("../../src/domain/queue/delivery.rs");
+    let query = include_str!("../../src/domain/queue/withdrawal.rs");
     let begin = query.find("select id, batch_id from deliveries").unwrap();
     let end = begin + query[begin..].find('"').unwrap();
     let select = query[begin..end].replace("$1", "gen_random_uuid()");

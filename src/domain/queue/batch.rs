@@ -54,9 +54,6 @@ struct Row {
 
 /// How many batches of confirmations, welcomes and other mails that come before mailings have been due since before
 /// `since`. More than none means that the relay is away, or that no worker runs.
-///
-/// # Errors
-/// When the database fails.
 pub async fn late_urgent(db: &mut PgConnection, since: DateTime<Utc>) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from batches where mailing_id is null and due_at < $1"#,
@@ -153,7 +150,7 @@ pub async fn claim_mailing(
 /// What is still to be sent of batches that were just claimed. Skips the copies of those who have left before.
 ///
 /// A statement of its own, after the claim is committed: whoever left before that is seen here, whoever leaves from
-/// here on finds the batch claimed and tells its worker ([`delivery::skip_for_subscriber`]).
+/// here on finds the batch claimed and tells its worker ([`withdrawal::skip_for_subscriber`]).
 async fn take_stock(db: &mut PgConnection, batches: &[i64], now: DateTime<Utc>) -> sqlx::Result<Claims> {
     if batches.is_empty() {
         return Ok(Claims::default());
@@ -213,9 +210,6 @@ async fn take_stock(db: &mut PgConnection, batches: &[i64], now: DateTime<Utc>) 
 /// something left to send wait again, for anybody; the others are gone.
 ///
 /// A delivery that still counts as on its way here has an outcome that could not be written; nobody knows it any more.
-///
-/// # Errors
-/// When the database fails.
 pub async fn close(
     db: &mut PgConnection,
     worker: WorkerId,

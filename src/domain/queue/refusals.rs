@@ -16,13 +16,12 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     ids::{DeliveryId, MailingId, WorkerId},
-    queue::delivery::lock_out_unsubscribes,
+    queue::withdrawal::lock_out_unsubscribes,
 };
 
 /// A refusal that may be one of many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which delivery.
     pub id: DeliveryId,
     /// The attempt that was refused, counted from 1.
     pub attempt: i16,
@@ -37,9 +36,6 @@ const MOST: i64 = 1_000;
 ///
 /// Of what was put back it is remembered that others were accepted after its refusal: these alone make no run when they
 /// are refused once more.
-///
-/// # Errors
-/// When the database fails.
 pub async fn end_run(db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<()> {
     sqlx::query!(
         "with ended as (
@@ -60,9 +56,6 @@ pub async fn end_run(db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<()
 
 /// Notes refusals whose outcome is written in the same transaction, before this. Answers the reply of a run about us,
 /// if there is one by now.
-///
-/// # Errors
-/// When the database fails.
 pub async fn note_refusals(
     db: &mut PgConnection,
     worker: WorkerId,
@@ -104,9 +97,6 @@ async fn adopt(db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<()> {
 }
 
 /// Whether any refusal is noted of those since the relay last accepted something.
-///
-/// # Errors
-/// When the database fails.
 pub async fn any_refusal(db: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select exists (select from refusals where in_run) as "any!""#).fetch_one(db).await
 }
@@ -133,9 +123,6 @@ async fn runs(db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
 }
 
 /// How often people have let this reply stand, over all mailings.
-///
-/// # Errors
-/// When the database fails.
 pub async fn times_let_stand(db: &mut PgConnection, reply: &str) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"select coalesce(sum(times), 0) as "times!" from accepted_refusals where reply = $1"#,
@@ -157,9 +144,6 @@ pub struct RunOfMailing {
 }
 
 /// The run for which a mailing waits, if it waits for one: the largest.
-///
-/// # Errors
-/// When the database fails.
 pub async fn run_of(db: &mut PgConnection, mailing: MailingId) -> sqlx::Result<Option<RunOfMailing>> {
     sqlx::query_as!(
         RunOfMailing,
@@ -176,9 +160,6 @@ pub async fn run_of(db: &mut PgConnection, mailing: MailingId) -> sqlx::Result<O
 
 /// Books the refusals of [`run_of`] as what they are by a person's word: about the addresses. What a worker holds at the
 /// moment stays and is tried again. Answers how many were booked.
-///
-/// # Errors
-/// When the database fails.
 pub(in crate::domain) async fn accept_run(
     db: &mut PgConnection,
     mailing: MailingId,
@@ -234,9 +215,6 @@ pub struct PutBackRun {
 }
 
 /// Puts back what was refused in a run about us, if there is one.
-///
-/// # Errors
-/// When the database fails.
 pub(in crate::domain) async fn put_back_run(
     db: &mut PgConnection,
     worker: WorkerId,

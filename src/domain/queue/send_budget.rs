@@ -9,9 +9,6 @@ use sqlx::PgConnection;
 ///
 /// So no stretch ends more than two seconds after the server's clock. A budget that is further ahead was handed out
 /// before that clock was set back, and is no longer valid: waiting for it could take as long as the clock was wrong.
-///
-/// # Errors
-/// When the database fails.
 pub async fn reserve(db: &mut PgConnection, length: Duration) -> sqlx::Result<Option<Duration>> {
     // The row's lock makes workers take turns. After waiting for it, condition and value are evaluated anew for the row
     // as it is then, with `clock_timestamp` of that moment.

@@ -39,7 +39,6 @@ pub struct Claimed {
 /// A delivery on its way, or about to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// Which delivery.
     pub id: DeliveryId,
     /// The batch it was claimed with.
     pub batch: BatchId,
@@ -61,7 +60,6 @@ pub struct Marks {
 /// What became of one transmission.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// Which delivery.
     pub id: DeliveryId,
     /// Which attempt this was, counted from 1. An outcome of another attempt is not recorded.
     pub attempt: i16,
@@ -141,9 +139,6 @@ pub struct Settled {
 ///   Index Scan using batches_pkey            actual rows=2
 ///     Index Scan using mailings_pkey         actual rows=1 loops=2
 /// ```
-///
-/// # Errors
-/// When the database fails.
 pub async fn settle(
     db: &mut PgConnection,
     worker: WorkerId,
@@ -225,9 +220,6 @@ pub async fn settle(
 ///
 /// Only in batches that are the worker's own: after a lost commit and a lost lease the same attempt of the same
 /// delivery may be another worker's.
-///
-/// # Errors
-/// When the database fails.
 pub async fn put_off(db: &mut PgConnection, worker: WorkerId, outcomes: &[Outcome]) -> sqlx::Result<()> {
     let later: Vec<(&Outcome, DateTime<Utc>, bool)> = outcomes
         .iter()
@@ -299,9 +291,6 @@ pub async fn put_off(db: &mut PgConnection, worker: WorkerId, outcomes: &[Outcom
 ///
 /// This statement sees later changes than the mark did, so it skips only for a reason that it sees itself: a mailing
 /// that was paused at the mark and goes on by now loses nobody.
-///
-/// # Errors
-/// When the database fails.
 pub async fn settle_unmarked(
     db: &mut PgConnection,
     worker: WorkerId,
@@ -331,9 +320,6 @@ pub async fn settle_unmarked(
 }
 
 /// Skips a claimed delivery that nobody should get any more, and says why.
-///
-/// # Errors
-/// When the database fails.
 pub async fn skip_claimed(
     db: &mut PgConnection,
     worker: WorkerId,
@@ -356,9 +342,6 @@ pub async fn skip_claimed(
 }
 
 /// Puts a claimed delivery off without an attempt, because its message cannot be made at the moment.
-///
-/// # Errors
-/// When the database fails.
 pub async fn put_off_claimed(
     db: &mut PgConnection,
     worker: WorkerId,

@@ -11,9 +11,6 @@ use crate::domain::ids::WorkerId;
 pub const LEASE_SECONDS: i32 = 30;
 
 /// Signs a worker on.
-///
-/// # Errors
-/// When the database fails.
 pub async fn sign_on(db: &mut PgConnection) -> sqlx::Result<WorkerId> {
     sqlx::query_scalar!(
         r#"insert into workers (started_at, lease_until) values (now(), now() + make_interval(secs => $1))
@@ -26,9 +23,6 @@ pub async fn sign_on(db: &mut PgConnection) -> sqlx::Result<WorkerId> {
 
 /// Renews a lease. Answers false when it had run out: then the worker's claims belong to others, and it must drop
 /// what it holds and sign on anew.
-///
-/// # Errors
-/// When the database fails.
 pub async fn heartbeat(db: &mut PgConnection, id: WorkerId) -> sqlx::Result<bool> {
     let renewed = sqlx::query!(
         "update workers set lease_until = now() + make_interval(secs => $2) where id = $1 and lease_until > now()",
@@ -50,9 +44,6 @@ pub struct Report {
 }
 
 /// Writes down what a worker says of itself.
-///
-/// # Errors
-/// When the database fails.
 pub async fn report(db: &mut PgConnection, id: WorkerId, report: Report) -> sqlx::Result<()> {
     sqlx::query!(
         "update workers
@@ -69,9 +60,6 @@ pub async fn report(db: &mut PgConnection, id: WorkerId, report: Report) -> sqlx
 }
 
 /// Signs a worker off, after it has given up its batches.
-///
-/// # Errors
-/// When the database fails.
 pub async fn sign_off(db: &mut PgConnection, id: WorkerId) -> sqlx::Result<()> {
     sqlx::query!("delete from workers where id = $1", id.0).execute(db).await?;
     Ok(())
@@ -91,9 +79,6 @@ pub struct Recovered {
 /// First their rows are taken away: from here on they claim nothing. Then their batches are locked, which waits for
 /// nobody: where a mark is just being committed, or somebody is leaving, the batch is left to the next round. What was
 /// on its way is read after that, so it is all there, and nothing more of these batches is marked for them.
-///
-/// # Errors
-/// When the database fails.
 pub async fn recover(db: &mut PgConnection) -> sqlx::Result<Recovered> {
     sqlx::query!(
         "delete from workers where id in (select id from workers where lease_until <= now() for update skip locked)"
