@@ -22,7 +22,7 @@ mod claim_buffer;
 mod claimer;
 mod connection_limit;
 mod maintenance;
-mod messages;
+mod message_builder;
 mod metrics;
 mod recorder;
 mod retry;

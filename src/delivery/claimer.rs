@@ -122,7 +122,7 @@ async fn refill(shared: &Shared, db: &mut Option<PgConnection>, claim: i64) -> R
 /// A connection to claim finished, to the database that is remembered, or to one on which mailings are held.
 async fn connect(shared: &Shared) -> sqlx::Result<PgConnection> {
     let mut db = db::connect_by_key(&shared.pool).await?;
-    shared.memory.look(&mut db).await?;
+    shared.memory.verify(&mut db).await?;
     Ok(db)
 }
 

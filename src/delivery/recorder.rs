@@ -43,7 +43,6 @@ use crate::{
 pub struct Finished {
     /// What it is.
     pub kind: DeliveryKind,
-    /// The outcome.
     pub outcome: Outcome,
     /// The batch it was claimed with.
     pub batch: BatchId,
@@ -56,7 +55,6 @@ pub struct Finished {
 /// A mail that answers a signup, for the record of consent.
 #[derive(Debug, Clone)]
 pub struct SignupAnswer {
-    /// The signup.
     pub signup: SignupId,
     /// The message's name.
     pub message_id: String,
@@ -211,7 +209,7 @@ impl Recorder {
                 }
                 self.backend = Backend::of(&mut db).await?;
                 // Another server may stand there by now, which lacks what was committed last.
-                self.memory.look(&mut db).await?;
+                self.memory.verify(&mut db).await?;
                 none.insert(db)
             }
         };

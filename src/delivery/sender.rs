@@ -15,7 +15,7 @@ use tracing::{Instrument, Level};
 use crate::{
     delivery::{
         circuit_breaker::{Admission, Judgement},
-        messages::{Message, NoMessage},
+        message_builder::{Message, NoMessage},
         recorder::{Finished, Intent, RecorderHandle, SignupAnswer},
         retry::{MOST_ATTEMPTS, due_after, relay_pause},
         shared::Shared,
@@ -57,7 +57,7 @@ pub struct Sender {
     /// Which of the worker's senders this is, from 0: the last ones give up their connections first.
     slot: usize,
     session: Option<Session>,
-    /// Messages that this connection has carried.
+    /// MessageBuilder that this connection has carried.
     carried: u32,
     /// Whether its message is the only one that may go at the moment.
     on_trial: bool,
@@ -172,7 +172,7 @@ impl Sender {
 
     async fn prepare(&mut self, job: &Claimed, finished: &mut Option<Finished>) -> Option<Message> {
         let now = Utc::now();
-        let preparing = self.shared.messages.prepare(job, now);
+        let preparing = self.shared.message_builder.prepare(job, now);
         let prepared = match job.kind {
             // Of these many, and nothing is logged in there.
             DeliveryKind::Mailing => preparing.await,
@@ -335,7 +335,7 @@ impl Sender {
                 }
             }
             Transmission::Refused(problem, reply) => {
-                match breaker.judge(domain_of(&message.to), &reply::pattern(&reply)) {
+                match breaker.judge(message.to.parts().1, &reply::pattern(&reply)) {
                     Judgement::Recipients => later(job.kind, attempt, answered(reply)),
                     Judgement::TryOthers => (others_first(), answered(reply)),
                     Judgement::Us => {
@@ -378,10 +378,6 @@ impl Sender {
 /// Waits until the worker stops. The watch's guard is dropped here, before anybody awaits anything else.
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
     drop(stopping.wait_for(|stopping| *stopping).await);
-}
-
-fn domain_of(address: &EmailAddress) -> &str {
-    address.as_str().rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 
 fn later(

@@ -16,7 +16,7 @@ use crate::{
     config::SmtpRelay,
     delivery::{
         circuit_breaker::CircuitBreaker, claim_buffer::ClaimBuffer, connection_limit::ConnectionLimit,
-        messages::Messages, metrics::SendingMetrics, throttle::Throttle,
+        message_builder::MessageBuilder, metrics::SendingMetrics, throttle::Throttle,
     },
     domain::{ids::WorkerId, restore::Memory},
 };
@@ -29,13 +29,13 @@ pub struct Shared {
     pub smtp: SmtpRelay,
     pub ehlo_name: String,
     pub reply_within: Duration,
-    /// Messages over one connection; 0 is unlimited.
+    /// MessageBuilder over one connection; 0 is unlimited.
     pub per_connection: u32,
     pub buffer: ClaimBuffer,
     pub breaker: Arc<CircuitBreaker>,
     pub connection_limit: ConnectionLimit,
     pub throttle: Throttle,
-    pub messages: Messages,
+    pub message_builder: MessageBuilder,
     /// Since when the queue could not be read.
     pub queue_stuck: Mutex<Option<Instant>>,
     /// Whether the relay was reached since this worker began.

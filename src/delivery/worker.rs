@@ -24,7 +24,7 @@ use crate::{
         claimer::{self, Uncertain, queue_stuck, refill_below, release_claims},
         connection_limit::ConnectionLimit,
         maintenance,
-        messages::Messages,
+        message_builder::MessageBuilder,
         metrics::SendingMetrics,
         recorder::{self, RecorderHandle},
         sender::Sender,
@@ -39,13 +39,12 @@ use crate::{
 /// How a worker sends.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The relay.
     pub smtp: SmtpRelay,
     /// Open connections at most.
     pub connections: usize,
-    /// Messages over one connection; 0 is unlimited.
+    /// MessageBuilder over one connection; 0 is unlimited.
     pub per_connection: u32,
-    /// Messages a second over all workers together; 0 is unlimited.
+    /// MessageBuilder a second over all workers together; 0 is unlimited.
     pub rate: u32,
     /// How long the relay may take to answer a command.
     pub reply_within: Duration,
@@ -117,7 +116,7 @@ impl Worker {
             let signed_on = async {
                 let mut db = self.pool.acquire().await?;
                 // Before the first claim: it may be an old backup.
-                self.memory.look(&mut db).await?;
+                self.memory.verify(&mut db).await?;
                 turns.mark_unchanged();
                 worker::sign_on(&mut db).await
             }
@@ -164,7 +163,7 @@ impl Worker {
             breaker: Arc::new(CircuitBreaker::new(self.metrics.breaker.clone())),
             connection_limit: ConnectionLimit::new(self.settings.connections),
             throttle: Throttle::new(self.pool.clone(), self.settings.rate),
-            messages: Messages::new(
+            message_builder: MessageBuilder::new(
                 self.pool.clone(),
                 self.composer.clone(),
                 self.settings.keys.clone(),

@@ -203,9 +203,6 @@ impl Composer {
     }
 
     /// How large the pictures are that an update shows, for [`update`](Self::update).
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn sizes(&self, db: &mut PgConnection, update: &Update) -> sqlx::Result<Sizes> {
         let texts = [update.body.as_str(), update.image.as_deref().unwrap_or_default()];
         image::sizes(db, &self.public_url, &texts).await

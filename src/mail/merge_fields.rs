@@ -1,7 +1,7 @@
-//! Marks: places in a text where each recipient's own link goes.
+//! Merge fields: places in a text where each recipient's own link goes.
 //!
-//! A mark is made of control characters. No text that people write can hold one ([`crate::domain::update`] and
-//! [`crate::domain::publication`] refuse them), so nothing that staff type is ever taken for a mark (invariant 6).
+//! A merge field is made of control characters. No text that people write can hold one ([`crate::domain::update`] and
+//! [`crate::domain::publication`] refuse them), so nothing that staff type is ever taken for one (invariant 6).
 
 /// Stands for the recipient's unsubscribe token.
 pub const UNSUBSCRIBE: &str = "\u{1}\u{2}\u{1}";
@@ -9,7 +9,7 @@ pub const UNSUBSCRIBE: &str = "\u{1}\u{2}\u{1}";
 /// Stands for the recipient's token for the settings page.
 pub const MANAGE: &str = "\u{1}\u{3}\u{1}";
 
-/// The tokens of one subscriber, which go where the marks are.
+/// The tokens of one subscriber, which go where the merge fields are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnTokens {
     /// For [`UNSUBSCRIBE`].
@@ -18,9 +18,9 @@ pub struct OwnTokens {
     pub manage: String,
 }
 
-/// A line of text, cut at its marks.
+/// A line of text, cut at its merge fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MarkedLine(Vec<Part>);
+pub struct MergeLine(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -29,14 +29,14 @@ enum Part {
     Manage,
 }
 
-impl MarkedLine {
-    /// Cuts a line; nothing when it has no mark.
+impl MergeLine {
+    /// Cuts a line; nothing when it has no merge field.
     #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let mut parts = Vec::new();
         let mut rest = line;
-        while let Some((before, mark, after)) = first_mark(rest) {
-            parts.extend([Part::Text(before.to_owned()), mark]);
+        while let Some((before, field, after)) = first_field(rest) {
+            parts.extend([Part::Text(before.to_owned()), field]);
             rest = after;
         }
         if parts.is_empty() {
@@ -46,7 +46,7 @@ impl MarkedLine {
         Some(Self(parts))
     }
 
-    /// The line with a subscriber's tokens in the place of its marks.
+    /// The line with a subscriber's tokens in the place of its merge fields.
     #[must_use]
     pub fn filled(&self, tokens: &OwnTokens) -> String {
         let texts = self.0.iter().map(|part| match part {
@@ -58,15 +58,15 @@ impl MarkedLine {
     }
 }
 
-/// A whole text with a subscriber's tokens in the place of its marks.
+/// A whole text with a subscriber's tokens in the place of its merge fields.
 #[must_use]
 pub fn filled(text: &str, tokens: &OwnTokens) -> String {
     text.replace(UNSUBSCRIBE, &tokens.unsubscribe).replace(MANAGE, &tokens.manage)
 }
 
-/// The first mark of a text, with what stands before and behind it.
-fn first_mark(text: &str) -> Option<(&str, Part, &str)> {
-    let at = |mark: &str, part| text.split_once(mark).map(|(before, after)| (before, part, after));
+/// The first merge field of a text, with what stands before and behind it.
+fn first_field(text: &str) -> Option<(&str, Part, &str)> {
+    let at = |field: &str, part| text.split_once(field).map(|(before, after)| (before, part, after));
     let found = [at(UNSUBSCRIBE, Part::Unsubscribe), at(MANAGE, Part::Manage)];
     found.into_iter().flatten().min_by_key(|(before, ..)| before.len())
 }
@@ -76,9 +76,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_mark_gets_its_own_token_wherever_it_stands() {
+    fn each_merge_field_gets_its_own_token_wherever_it_stands() {
         let tokens = OwnTokens { unsubscribe: "U".into(), manage: "M".into() };
-        let filled = |line: &str| MarkedLine::parse(line).map(|line| line.filled(&tokens));
+        let filled = |line: &str| MergeLine::parse(line).map(|line| line.filled(&tokens));
         assert_eq!(filled("nothing here"), None);
         assert_eq!(filled(&format!("{MANAGE} a {UNSUBSCRIBE}{MANAGE} b")).unwrap(), "M a UM b");
         assert_eq!(filled(&format!("a {UNSUBSCRIBE}")).unwrap(), "a U");

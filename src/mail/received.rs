@@ -51,7 +51,7 @@ pub enum Unusable {
 ///
 /// # Errors
 /// [`Unusable`]; then nothing is known.
-pub fn look(text: &str, list_id: &str, sender_domain: &str, now: DateTime<Utc>) -> Result<Seen, Unusable> {
+pub fn examine(text: &str, list_id: &str, sender_domain: &str, now: DateTime<Utc>) -> Result<Seen, Unusable> {
     let head = Head::find(text).ok_or(Unusable::NoHead)?;
     let own_list = format!("<{list_id}>");
     let (Some(list), Some(from), Some(date)) = (head.one("list-id"), head.one("from"), head.one("date"))
@@ -287,7 +287,7 @@ mod tests {
     }
 
     fn seen(above: &str) -> Seen {
-        look(&head(above), LIST, "example.org", now()).unwrap()
+        examine(&head(above), LIST, "example.org", now()).unwrap()
     }
 
     fn verdict(above: &str) -> SignatureVerdict {
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_head_without_the_signature_that_was_checked_is_not_whole() {
-        let cut = look(&head(PASS), LIST, "example.org", now()).unwrap_err();
+        let cut = examine(&head(PASS), LIST, "example.org", now()).unwrap_err();
         assert_eq!(cut, Unusable::SignatureCut);
     }
 
@@ -406,7 +406,7 @@ mod tests {
             format!("\u{feff}{right}"),
         ] {
             assert_eq!(
-                look(&text, LIST, "Example.ORG", now()).unwrap().verdict,
+                examine(&text, LIST, "Example.ORG", now()).unwrap().verdict,
                 SignatureVerdict::Right,
                 "{text}"
             );
@@ -416,7 +416,7 @@ mod tests {
     #[test]
     fn from_anything_else_nothing_is_concluded() {
         let right = head(&signature("example.org", BOTH));
-        let tried = |text: &str| look(text, LIST, "example.org", now()).unwrap_err();
+        let tried = |text: &str| examine(text, LIST, "example.org", now()).unwrap_err();
         assert_eq!(tried(""), Unusable::NoHead);
         assert_eq!(tried("Hallo\n\nWelt"), Unusable::NoHead);
         assert_eq!(tried(&right.replace("List-Unsubscribe-Post", "X")), Unusable::NoHead);

@@ -42,7 +42,7 @@ struct Burst {
     audience: usize,
     signups: usize,
     /// The time between two signups.
-    pace: Duration,
+    interval: Duration,
 }
 
 impl Burst {
@@ -57,7 +57,7 @@ impl Burst {
             let email = format!("new{n}@example.org");
             pressed.insert(email.clone(), Instant::now());
             assert_eq!(app.sign_up(&email).await.status, 303);
-            sleep(self.pace).await;
+            sleep(self.interval).await;
         }
         let runs = app.count("select count(*) from mailings where state = 'sending'").await == 1;
         assert!(runs, "the mailing is over after {} mails", app.relay.accepted_count());
@@ -112,7 +112,7 @@ async fn every_confirmation_overtakes_a_mailing_to_a_slow_relay() {
         pause: Duration::from_millis(10),
         audience: 5_000,
         signups: 20,
-        pace: Duration::from_millis(150),
+        interval: Duration::from_millis(150),
     };
     let waits = burst.waits().await;
     assert!(waits.iter().all(|wait| *wait <= SOON), "{waits:?}");
@@ -125,7 +125,7 @@ async fn every_confirmation_overtakes_a_mailing_at_twenty_a_second() {
         pause: Duration::from_millis(10),
         audience: 5_000,
         signups: 20,
-        pace: Duration::from_millis(250),
+        interval: Duration::from_millis(250),
     };
     let waits = burst.waits().await;
     assert!(waits.iter().all(|wait| *wait <= SOON), "{waits:?}");
@@ -139,7 +139,7 @@ async fn two_hundred_confirmations_overtake_a_mailing_to_a_hundred_thousand() {
         pause: Duration::from_millis(1),
         audience: 100_000,
         signups: 200,
-        pace: Duration::from_millis(100),
+        interval: Duration::from_millis(100),
     };
     burst.measure().await;
 }
@@ -152,7 +152,7 @@ async fn two_hundred_confirmations_overtake_a_mailing_to_a_hundred_thousand_at_t
         pause: Duration::from_millis(1),
         audience: 100_000,
         signups: 200,
-        pace: Duration::from_millis(150),
+        interval: Duration::from_millis(150),
     };
     burst.measure().await;
 }

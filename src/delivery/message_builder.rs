@@ -1,4 +1,4 @@
-//! From a claimed delivery to the message that goes on the wire.
+//! Builds the message of a claimed delivery.
 
 use std::{
     collections::HashMap,
@@ -37,8 +37,8 @@ use crate::{
     },
 };
 
-/// Makes messages; keeps the encoded frame of each mailing, so that it is made once.
-pub struct Messages {
+/// Builds messages; keeps the encoded frame of each mailing, so that it is made once.
+pub struct MessageBuilder {
     pool: PgPool,
     composer: Composer,
     keys: SecretKeys,
@@ -69,7 +69,7 @@ pub struct Message {
 /// Why there is no message.
 #[derive(Debug, thiserror::Error)]
 pub enum NoMessage {
-    /// Nobody should get it any more. Skip it.
+    /// It should not be sent any more. Skip it.
     #[error("{0}")]
     NotWanted(&'static str),
     /// It cannot be made at the moment. Put it off; the operator is told.
@@ -89,8 +89,7 @@ impl From<ComposeError> for NoMessage {
     }
 }
 
-impl Messages {
-    /// A maker of messages.
+impl MessageBuilder {
     pub fn new(pool: PgPool, composer: Composer, keys: SecretKeys, limits: SignupLimits) -> Self {
         let (frames, told_of_held) = (Mutex::default(), Mutex::default());
         Self { pool, composer, keys, limits, frames, told_of_held }
