@@ -27,7 +27,7 @@ const WAIT: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_mins(5);
 /// A message that met so many overloads, while others were accepted in between, is what they are about.
 const MOST_OVERLOADS: u8 = 3;
-/// MessageBuilder remembered at most.
+/// Messages remembered at most.
 const REMEMBERED: usize = 10_000;
 
 /// One worker's limit, shared by its senders. Each of them has a slot, counted from 0.
@@ -49,7 +49,7 @@ struct State {
     alone: u32,
     /// Until when it pauses.
     hold: Option<Instant>,
-    /// MessageBuilder that met an overload: how often, and what had been accepted by then.
+    /// Messages that met an overload: how often, and what had been accepted by then.
     met: HashMap<DeliveryId, (u8, u64)>,
 }
 

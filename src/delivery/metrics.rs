@@ -29,7 +29,7 @@ pub struct SendingMetrics {
     breaker_family: Family<Labels, Gauge>,
     /// The circuit breaker.
     pub breaker: BreakerGauges,
-    /// MessageBuilder a second that all workers together may send; 0 is no limit.
+    /// Messages a second that all workers together may send; 0 is no limit.
     pub rate_limit: Gauge,
     /// Runs that ended because the worker could not be sure of its claims.
     pub fenced: Counter,
@@ -248,7 +248,7 @@ impl SendingMetrics {
         );
         registry.register(
             "send_rate_limit",
-            "MessageBuilder a second that all workers together may send (SEND_RATE); 0 is no limit",
+            "Messages a second that all workers together may send (SEND_RATE); 0 is no limit",
             self.rate_limit.clone(),
         );
         registry.register(

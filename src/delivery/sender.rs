@@ -57,7 +57,7 @@ pub struct Sender {
     /// Which of the worker's senders this is, from 0: the last ones give up their connections first.
     slot: usize,
     session: Option<Session>,
-    /// MessageBuilder that this connection has carried.
+    /// Messages that this connection has carried.
     carried: u32,
     /// Whether its message is the only one that may go at the moment.
     on_trial: bool,

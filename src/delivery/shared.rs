@@ -29,7 +29,7 @@ pub struct Shared {
     pub smtp: SmtpRelay,
     pub ehlo_name: String,
     pub reply_within: Duration,
-    /// MessageBuilder over one connection; 0 is unlimited.
+    /// Messages over one connection; 0 is unlimited.
     pub per_connection: u32,
     pub buffer: ClaimBuffer,
     pub breaker: Arc<CircuitBreaker>,

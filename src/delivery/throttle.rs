@@ -13,7 +13,7 @@ use crate::domain::queue::send_budget;
 /// Hands out the moments at which messages may start.
 pub struct Throttle {
     pool: PgPool,
-    /// MessageBuilder a second; 0 is unlimited.
+    /// Messages a second; 0 is unlimited.
     rate: u32,
     slots: Mutex<Slots>,
 }

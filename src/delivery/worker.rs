@@ -42,9 +42,9 @@ pub struct Settings {
     pub smtp: SmtpRelay,
     /// Open connections at most.
     pub connections: usize,
-    /// MessageBuilder over one connection; 0 is unlimited.
+    /// Messages over one connection; 0 is unlimited.
     pub per_connection: u32,
-    /// MessageBuilder a second over all workers together; 0 is unlimited.
+    /// Messages a second over all workers together; 0 is unlimited.
     pub rate: u32,
     /// How long the relay may take to answer a command.
     pub reply_within: Duration,

@@ -201,7 +201,7 @@ async fn starttls(
 
 /// The relay does not want to talk to us at all. Most of that passes by itself.
 fn refused(reply: &Reply) -> RelayProblem {
-    match classify(&reply) {
+    match classify(reply) {
         Class::Us(problem) => problem,
         Class::UsPerhaps => RelayProblem::Policy(reply.to_string()),
         _ => RelayProblem::Unreachable(reply.to_string()),

@@ -512,7 +512,7 @@ mod tests {
                 "454 daily message quota exceeded",
                 "421 4.7.28 Our system has detected an unusual rate of unsolicited mail",
                 "421-4.7.28 rate limited",
-                "421 4.7.0 [TSS04] MessageBuilder from 192.0.2.1 temporarily deferred due to unexpected volume or user complaints",
+                "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred due to unexpected volume or user complaints",
                 "450 4.7.1 Error: too much mail from 192.0.2.1",
                 "450 4.7.1 Error: too many recipients from 192.0.2.1",
                 "421 4.7.0 relay.example.org Error: too many connections from 192.0.2.1",

@@ -283,7 +283,7 @@ fn refused(reply: Reply) -> Transmission {
 
 /// A negative reply to MAIL is about us, whatever its words.
 fn sender_problem(reply: &Reply) -> RelayProblem {
-    match classify(&reply) {
+    match classify(reply) {
         Class::Us(problem) => problem,
         _ if reply.code < 500 => RelayProblem::Unreachable(reply.to_string()),
         _ => RelayProblem::Sender(reply.to_string()),
