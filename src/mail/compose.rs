@@ -24,9 +24,9 @@ use crate::{
             UpdateMailContext, WelcomeContext,
         },
         markdown,
+        merge_fields::{MANAGE, OwnTokens, UNSUBSCRIBE},
         message::{Frame, MessageError, Recipient},
         preheader,
-        splice::{MANAGE, OwnTokens, UNSUBSCRIBE},
         templates::{MailKind, Rendered, TemplateError, Templates},
     },
 };
@@ -203,9 +203,6 @@ impl Composer {
     }
 
     /// How large the pictures are that an update shows, for [`update`](Self::update).
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn sizes(&self, db: &mut PgConnection, update: &Update) -> sqlx::Result<Sizes> {
         let texts = [update.body.as_str(), update.image.as_deref().unwrap_or_default()];
         image::sizes(db, &self.public_url, &texts).await

@@ -115,7 +115,7 @@ impl MailKind {
     }
 }
 
-/// A filled template. Text and HTML may hold marks (see [`super::splice`]).
+/// A filled template. Text and HTML may hold merge fields (see [`super::merge_fields`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// Subject line.

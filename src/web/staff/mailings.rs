@@ -20,9 +20,9 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::{
-        delivery,
         ids::MailingId,
         mailing::{self, MailingState, Overview, PauseKind, Progress},
+        queue::refusals::run_of,
         update,
     },
     web::{
@@ -119,8 +119,8 @@ pub async fn view(
         Vec::new()
     };
     let is_over = progress::is_over(&progress);
-    let has_refusals = mailing.pause_kind == Some(PauseKind::Policy)
-        && delivery::run_of(&mut db, mailing.id).await?.is_some();
+    let has_refusals =
+        mailing.pause_kind == Some(PauseKind::Policy) && run_of(&mut db, mailing.id).await?.is_some();
     let left =
         if is_over && has_begun { Some(mailing::left_because(&mut db, mailing.id).await?) } else { None };
     let waiting =

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{
+        address::EmailAddress,
         consent::Shown,
         locale::Locale,
         publication::Publication,
@@ -24,7 +25,6 @@ use crate::{
         },
         suppression,
     },
-    mail::envelope,
     web::{
         AppState,
         http::form_values,
@@ -129,7 +129,7 @@ async fn found(page: &StaffPage, asked: &Asked) -> Result<Value, StaffProblem> {
     let count = search::count(&mut db, &search, COUNTED + 1).await?;
     // Finding out that there is nobody takes longest.
     let shown = match count {
-        0 => search::Page::default(),
+        0 => search::Results::default(),
         _ => search::page(&mut db, &search, asked.after, PAGE).await?,
     };
     drop(db);
@@ -228,7 +228,7 @@ pub async fn add(
     Admin(member): Admin,
     Form(typed): Form<Typed>,
 ) -> Result<Response, StaffProblem> {
-    let email = envelope::parse(&typed.email);
+    let email = EmailAddress::parse(&typed.email);
     let publication =
         page.publication.as_ref().filter(|publication| publication.content.missing().is_empty());
     let mistake = |text: String| Mistakes::one("email", text);
@@ -254,7 +254,7 @@ pub async fn add(
 async fn ask(
     state: &AppState,
     member: &crate::web::staff::access::Member,
-    email: &crate::domain::address::EmailAddress,
+    email: &EmailAddress,
     publication: &Publication,
     locale: Locale,
 ) -> sqlx::Result<Result<(), &'static str>> {
@@ -279,7 +279,7 @@ async fn ask(
         names_text: false,
         form_page: &state.public_url.join("/staff/subscribers"),
         client_ip: None,
-        place: None,
+        network: None,
         replaces: None,
     };
     signup::request_by_staff(&mut transaction, &request, now).await?;

@@ -1,0 +1,174 @@
+//! Whether the texts of the HTML can be read (WCAG 2.2, 1.4.3), and what those get who do not see its pictures.
+//!
+//! Colours are taken from `style` and `bgcolor`, as our templates write them, light design. What classes say, such as
+//! the dark design, is left out: that is the templates' own, and is tested with them.
+
+use crate::domain::publication::{LEAST_CONTRAST, contrast};
+
+use super::{
+    Code, Finding, Place,
+    html::{self, Piece},
+};
+
+/// For large text (WCAG 2.2, 1.4.3).
+const LEAST_FOR_LARGE: f64 = 3.0;
+
+/// What was seen on the way.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Every text that is shown.
+    pub text: String,
+    /// Where links lead.
+    pub links: Vec<String>,
+}
+
+/// How text is shown at a place.
+#[derive(Debug, Clone, Copy)]
+struct Style {
+    colour: u32,
+    background: u32,
+    /// In pixels.
+    size: f64,
+    is_bold: bool,
+    is_hidden: bool,
+}
+
+const VOID: [&str; 6] = ["br", "col", "hr", "img", "link", "meta"];
+
+/// Looks through the HTML.
+pub fn check(source: &str, found: &mut Vec<Finding>) -> Seen {
+    let mut seen = Seen::default();
+    let plain = Style { colour: 0, background: 0xff_ffff, size: 16.0, is_bold: false, is_hidden: false };
+    let mut open: Vec<(&str, Style)> = Vec::new();
+    let mut pairs = Vec::new();
+    let mut first_headings = 0;
+    for piece in html::pieces(source) {
+        let current = open.last().map_or(plain, |(_, style)| *style);
+        match piece {
+            Piece::Open(name, attributes) => {
+                match name {
+                    "h1" => first_headings += 1,
+                    "a" => seen.links.extend(html::attribute(attributes, "href")),
+                    "img" if html::attribute(attributes, "alt").is_none() => {
+                        let address = html::attribute(attributes, "src").unwrap_or_default();
+                        found.push(
+                            Finding::new(Code::ImageWithoutAlt).with("address", address).at(Place::Templates),
+                        );
+                    }
+                    _ => {}
+                }
+                if !VOID.contains(&name) {
+                    open.push((name, styled(current, name, attributes)));
+                }
+            }
+            Piece::Close(name) => {
+                // One that was never opened closes nothing.
+                if let Some(at) = open.iter().rposition(|(opened, _)| *opened == name) {
+                    open.truncate(at);
+                }
+            }
+            Piece::Text(text) => {
+                let text = html::decoded(text);
+                if current.is_hidden {
+                    continue;
+                }
+                seen.text.push_str(&text);
+                seen.text.push(' ');
+                let has_letters = text.chars().any(char::is_alphanumeric);
+                if has_letters && !pairs.contains(&(current.colour, current.background)) {
+                    pairs.push((current.colour, current.background));
+                    found.extend(hard_to_read(&text, current));
+                }
+            }
+        }
+    }
+    if first_headings != 1 {
+        found.push(Finding::new(Code::HeadingFirst).with("count", first_headings.to_string()));
+    }
+    seen
+}
+
+fn hard_to_read(text: &str, style: Style) -> Option<Finding> {
+    let ratio = contrast(style.colour, style.background);
+    let is_large = style.size >= 24.0 || (style.size >= 18.66 && style.is_bold);
+    let least = if is_large { LEAST_FOR_LARGE } else { LEAST_CONTRAST };
+    // Rounded down: 4.46 is not 4.5.
+    let shown = format!("{:.1}:1", (ratio * 10.0).floor() / 10.0);
+    (ratio < least).then(|| Finding::new(Code::ContrastLow).with("text", text.trim()).with("ratio", shown))
+}
+
+fn styled(mut style: Style, name: &str, attributes: &str) -> Style {
+    style.is_bold |= matches!(name, "b" | "strong" | "th" | "h1" | "h2" | "h3");
+    if let Some(colour) = html::attribute(attributes, "bgcolor").and_then(|value| colour(&value)) {
+        style.background = colour;
+    }
+    let declarations = html::attribute(attributes, "style").unwrap_or_default();
+    for declaration in declarations.split(';') {
+        let Some((property, value)) = declaration.split_once(':') else { continue };
+        let value = value.trim();
+        match property.trim() {
+            "color" => style.colour = colour(value).unwrap_or(style.colour),
+            "background-color" | "background" => style.background = colour(value).unwrap_or(style.background),
+            "font-size" => {
+                style.size = value.strip_suffix("px").and_then(|px| px.parse().ok()).unwrap_or(style.size);
+            }
+            "font-weight" => style.is_bold = matches!(value, "bold" | "600" | "700" | "800" | "900"),
+            "display" => style.is_hidden |= value == "none",
+            _ => {}
+        }
+    }
+    style
+}
+
+/// A colour as templates write it: `#rrggbb`, `#rgb`.
+fn colour(text: &str) -> Option<u32> {
+    let digits = text.trim().strip_prefix('#')?;
+    let value = u32::from_str_radix(digits, 16).ok()?;
+    match digits.len() {
+        6 => Some(value),
+        // Each digit stands twice.
+        3 => Some(((value >> 8) & 15) * 0x11_0000 + ((value >> 4) & 15) * 0x1100 + (value & 15) * 0x11),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(html: &str) -> Vec<Code> {
+        let mut found = Vec::new();
+        check(&format!("<h1>Titel</h1>{html}"), &mut found);
+        found.iter().map(|finding| finding.code).collect()
+    }
+
+    #[test]
+    fn text_that_can_hardly_be_read_is_found_on_whatever_it_stands() {
+        assert_eq!(found("<p style=\"color:#767676\">lesbar</p>"), []);
+        assert_eq!(found("<p style=\"color:#777\">blass</p>"), [Code::ContrastLow]);
+        assert_eq!(found("<p style=\"color:#949494;font-size:24px\">groß</p>"), []);
+        assert_eq!(found("<td bgcolor='#0b5d4e'><a><span style='color:#ffffff'>Knopf</span></a></td>"), []);
+        assert_eq!(found("<td bgcolor='#0b5d4e'><a>Knopf</a></td>"), [Code::ContrastLow]);
+        assert_eq!(found("<div style='background-color:#000'></div><p>danach wieder auf Weiß</p>"), []);
+        assert_eq!(found("<div style='display:none;color:#fff'>unsichtbar</div>"), []);
+        assert_eq!(found("<p style='color:#fff'>&nbsp;</p>"), [], "nothing to read");
+    }
+
+    #[test]
+    fn pictures_have_a_text_and_a_mail_has_one_first_heading() {
+        assert_eq!(found("<img src='a.png' alt=''>"), [], "an ornament says so");
+        assert_eq!(found("<img src='a.png'>"), [Code::ImageWithoutAlt]);
+        assert_eq!(found("<h1>Noch einer</h1>"), [Code::HeadingFirst]);
+    }
+
+    #[test]
+    fn what_is_shown_and_where_links_lead_is_seen() {
+        let mut found = Vec::new();
+        let seen = check(
+            "<h1>A &amp; B</h1><i style='display:none'>x</i><a href='https://a.example/?b=1&amp;c=2'>c</a>",
+            &mut found,
+        );
+        assert_eq!(seen.text, "A & B c ");
+        assert_eq!(seen.links, ["https://a.example/?b=1&c=2"]);
+    }
+}
