@@ -57,7 +57,6 @@ mod visitor;
 use std::sync::Arc;
 
 use axum::{Router, middleware, routing};
-use chrono::TimeDelta;
 use sqlx::PgPool;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -70,7 +69,6 @@ use crate::{
 
 use self::{
     busy::Places,
-    captcha::Watch,
     client::Proxies,
     pace::Pace,
     staff::{Live, Uploads},
@@ -105,8 +103,6 @@ pub struct Inner {
     pub hsts_subdomains: bool,
     /// The pages.
     pub pages: Pages,
-    /// Whether a visitor's IP address goes into the consent record.
-    pub keeps_ip: bool,
     /// The proxies in front.
     pub proxies: Proxies,
     /// How the number of subscribers has grown, as of some minutes ago.
@@ -121,12 +117,8 @@ pub struct Inner {
     pub places: Places,
     /// How often one client may ask.
     pub pace: Pace,
-    /// A form that is back sooner looks like a program's.
-    pub form_takes: TimeDelta,
     /// Minutes in which a repeated signup sends no second mail; 0 where it does.
     pub repeat_minutes: u32,
-    /// Whether a signup has to bring a proof of work.
-    pub captcha: Watch,
     /// Where uploaded pictures lie.
     pub images: Store,
     /// Room for pictures that are being uploaded, and for the one that is being worked on.
@@ -166,7 +158,6 @@ impl AppState {
             public_url: config.public_url.clone(),
             hsts_subdomains: config.hsts_subdomains,
             pages: Pages::load()?,
-            keeps_ip: config.keep_ip_days > 0,
             proxies: Proxies::new(config.trusted_proxies.clone()),
             growth: staff::Growth::default(),
             composer,
@@ -174,9 +165,7 @@ impl AppState {
             live: Live::default(),
             places: Places::default(),
             pace: Pace::new(config.guard.requests_per_client),
-            form_takes: TimeDelta::seconds(config.guard.form_seconds.into()),
             repeat_minutes: config.signup_limits.repeat_minutes,
-            captcha: Watch::new(config),
             images: Store::new(&config.image_store),
             uploads: Uploads::default(),
             app,

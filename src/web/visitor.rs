@@ -8,9 +8,9 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::domain::{
-    locale::Locale,
-    publication::{self, Publication},
+use crate::{
+    app::change_publication,
+    domain::{locale::Locale, publication::Publication},
 };
 
 use super::{
@@ -142,5 +142,5 @@ pub fn asked_for(query: Option<&str>, headers: &HeaderMap) -> Option<Locale> {
 /// # Errors
 /// When the database fails.
 pub async fn publication(state: &AppState) -> sqlx::Result<Option<Publication>> {
-    publication::current(&mut *state.pool.acquire().await?).await
+    change_publication::current(&state.app.pool).await
 }
