@@ -14,6 +14,7 @@
 //! | [`send_test`] | test mails |
 //! | [`move_mailings`] | what the service does about mailings by itself |
 //! | [`sign_up`] | signing up, and asking somebody to |
+//! | [`answer_signup`] | which mail answers a signup |
 //! | [`surge`] | whether a signup has to bring a proof of work just now |
 //! | [`consent_text`] | which text a form stood beside |
 //! | [`confirm`] | the answer of an address's owner |
@@ -31,6 +32,7 @@
 //! | [`images`] | pictures that staff upload: processing and store |
 //! | [`off_runtime`] | work that keeps a processor busy |
 
+pub mod answer_signup;
 pub mod change_publication;
 pub mod change_settings;
 pub mod confirm;

@@ -8,16 +8,17 @@ use std::{
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::domain::{
-    address::EmailAddress,
-    locale::Locale,
-    publication::{
-        Accent, AccentError, Content, LONGEST_LINE, LONGEST_TEXT, Logo, Origin, Retention, SenderIdentity,
-        Texts, TimeZone,
+use crate::{
+    domain::{
+        address::EmailAddress,
+        locale::Locale,
+        publication::{
+            Accent, AccentError, Content, LONGEST_LINE, LONGEST_TEXT, Logo, Origin, Retention,
+            SenderIdentity, Texts, TimeZone,
+        },
     },
+    web::staff::staff_page::{Mistakes, StaffPage},
 };
-
-use super::super::page::{Mistakes, Page};
 
 /// What the form sends, by the names of its fields.
 pub type Sent = HashMap<String, String>;
@@ -129,7 +130,7 @@ pub fn again(sent: &Sent) -> Value {
 ///
 /// # Errors
 /// Every mistake, at its field.
-pub fn read(page: &Page, sent: &Sent) -> Result<Content, Mistakes> {
+pub fn read(page: &StaffPage, sent: &Sent) -> Result<Content, Mistakes> {
     let mut reading = Reading { page, sent, mistakes: Mistakes::default() };
     for (field, most) in LONGEST {
         if reading.text(field).chars().nth(most).is_some() {
@@ -147,7 +148,7 @@ pub fn read(page: &Page, sent: &Sent) -> Result<Content, Mistakes> {
 }
 
 struct Reading<'a> {
-    page: &'a Page,
+    page: &'a StaffPage,
     sent: &'a Sent,
     mistakes: Mistakes,
 }
