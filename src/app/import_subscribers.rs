@@ -12,7 +12,12 @@ use crate::{
         actor::Actor,
         event::Event,
         ids::ImportId,
-        import::{self, Imported, Row, people::People, steps, upload::ImportState},
+        import::{
+            self, Imported, Row,
+            people::People,
+            steps::{self, Stepped},
+            upload::ImportState,
+        },
         staff::audit::Action,
     },
 };
@@ -93,7 +98,7 @@ pub async fn read_on(pool: &PgPool, keys: &SecretKeys, now: DateTime<Utc>) -> sq
     let Some(id) = steps::next(&mut deed).await? else { return Ok(false) };
     match steps::step(&mut deed, id, keys, now).await {
         Ok(stepped) => {
-            for event in stepped.iter().flat_map(|stepped| told(id, stepped)) {
+            for event in stepped.into_iter().flat_map(|stepped| told(id, stepped)) {
                 deed.tell(&event).await?;
             }
             deed.commit().await?;
@@ -109,7 +114,7 @@ pub async fn read_on(pool: &PgPool, keys: &SecretKeys, now: DateTime<Utc>) -> sq
 }
 
 /// What is told of a step.
-fn told(id: ImportId, stepped: &steps::Stepped) -> Vec<Event> {
+fn told(id: ImportId, stepped: Stepped) -> Vec<Event> {
     let mut told = Vec::new();
     if stepped.has_added {
         told.push(Event::SubscribersImported(Some(id)));

@@ -66,7 +66,7 @@ pub async fn change(
         }
         "access" => {
             let subscriber = match change_settings::request_access_link(app, by, id, now).await {
-                Err(SettingsError::Unknown) => return nothing_stored(&visitor),
+                Err(SettingsError::Unknown) => return visitor.nothing_stored(),
                 asked => asked?,
             };
             let own =
@@ -93,15 +93,10 @@ pub fn path(visitor: &Visitor, id: SubscriberId) -> String {
     format!("/manage/{token}?lang={}", visitor.locale)
 }
 
-/// The page for those of whom nothing is stored (any more).
-pub fn nothing_stored(visitor: &Visitor) -> Result<Response, Problem> {
-    visitor.answer(StatusCode::GONE, "nothing_stored.html", &json!({ "is_erased": false }))
-}
-
 async fn shown(visitor: &Visitor, id: SubscriberId, done: Option<&str>) -> Result<Response, Problem> {
     let settings = change_settings::settings(&visitor.state.app, id, Utc::now()).await?;
     let Some(Settings { subscriber, has_left, new_address }) = settings else {
-        return nothing_stored(visitor);
+        return visitor.nothing_stored();
     };
     let own = json!({
         "masked_address": subscriber.email.masked(),

@@ -156,7 +156,7 @@ pub async fn erase(
 fn refused(visitor: &Visitor, error: AccessError) -> Result<Response, Problem> {
     match error {
         AccessError::Unknown => Err(Problem::LinkUnknown),
-        AccessError::NothingStored => manage::nothing_stored(visitor),
+        AccessError::NothingStored => visitor.nothing_stored(),
         AccessError::Expired(id) => {
             let own = json!({ "action": manage::path(visitor, id) });
             visitor.answer(StatusCode::GONE, "access_expired.html", &own)

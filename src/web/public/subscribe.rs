@@ -31,7 +31,7 @@ use crate::{
         },
         public::{
             captcha::{self, Kept},
-            check_mailbox, manage,
+            check_mailbox,
             visitor::Visitor,
         },
     },
@@ -147,7 +147,7 @@ async fn take(
         Err(SignUpError::Address(error)) => {
             Ok((FormAnswer::Mistake, mistake(&visitor, &headers, &sent, &form, error).await?))
         }
-        Err(SignUpError::NothingStored) => Ok((FormAnswer::NothingStored, manage::nothing_stored(&visitor)?)),
+        Err(SignUpError::NothingStored) => Ok((FormAnswer::NothingStored, visitor.nothing_stored()?)),
         Err(SignUpError::ProofOfWork { email, may_press }) => {
             let masked = is_masked.then(|| email.masked());
             let kept = kept(&visitor, &sent, masked.as_deref(), &page);

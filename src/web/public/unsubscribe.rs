@@ -17,7 +17,7 @@ use crate::{
     web::{
         AppState,
         http::problem::Problem,
-        public::{link_token::LinkToken, manage, visitor::Visitor},
+        public::{link_token::LinkToken, visitor::Visitor},
     },
 };
 
@@ -196,7 +196,7 @@ pub async fn undo(
             visitor.answer(StatusCode::OK, "resubscribed.html", &own)
         }
         Resubscribed::Over => Err(Problem::UndoOver),
-        Resubscribed::Nobody => manage::nothing_stored(&visitor),
+        Resubscribed::Nobody => visitor.nothing_stored(),
     }
 }
 

@@ -88,6 +88,14 @@ impl Visitor {
         self.render(status, template, None, own)
     }
 
+    /// The page for those of whom nothing is stored (any more).
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be made.
+    pub fn nothing_stored(&self) -> Result<Response, Problem> {
+        self.answer(StatusCode::GONE, "nothing_stored.html", &serde_json::json!({ "is_erased": false }))
+    }
+
     /// A piece of HTML that is part of a page, or is to be copied into one.
     ///
     /// # Errors
