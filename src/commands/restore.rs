@@ -88,12 +88,12 @@ fn say(hold: &Hold) {
 /// How long the command waits for what workers still hold.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-async fn release(pool: &PgPool, how: How, json: bool) -> anyhow::Result<()> {
-    let is_released = release_restore::release_restore(pool, &Actor::Command, how, Utc::now()).await?;
+/// Does the rest of a release that makes what was open `unknown`.
+async fn finish(pool: &PgPool) -> anyhow::Result<()> {
     let waiting_since = Instant::now();
-    while how == How::AsUnknown {
+    loop {
         match release_restore::finish(pool, Utc::now()).await? {
-            Progress::Released => break,
+            Progress::Released => return Ok(()),
             Progress::More => {}
             Progress::Waiting => {
                 sleep(Duration::from_millis(200)).await;
@@ -104,6 +104,13 @@ async fn release(pool: &PgPool, how: How, json: bool) -> anyhow::Result<()> {
                 }
             }
         }
+    }
+}
+
+async fn release(pool: &PgPool, how: How, json: bool) -> anyhow::Result<()> {
+    let is_released = release_restore::release_restore(pool, &Actor::Command, how, Utc::now()).await?;
+    if how == How::AsUnknown {
+        finish(pool).await?;
     }
     if json {
         return output::json(&json!({ "released": is_released }));
