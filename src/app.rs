@@ -13,22 +13,50 @@
 //! | [`read_signature`] | what the relay's signature covers, from a mail that arrived |
 //! | [`send_test`] | test mails |
 //! | [`move_mailings`] | what the service does about mailings by itself |
+//! | [`sign_up`] | signing up, and asking somebody to |
+//! | [`answer_signup`] | which mail answers a signup |
+//! | [`surge`] | whether a signup has to bring a proof of work just now |
+//! | [`consent_text`] | which text a form stood beside |
+//! | [`confirm`] | the answer of an address's owner |
+//! | [`unsubscribe`] | leaving, and taking that back |
+//! | [`change_settings`] | another language, a link to everything that is stored |
+//! | [`privacy`] | what is stored, another address, erasure: for the owner |
+//! | [`erase_address`] | erasure by staff |
+//! | [`take_proof`] | the proof of a consent |
+//! | [`held_signups`] | signups whose mail was held, or did not go out |
+//! | [`import_subscribers`] | people who agreed elsewhere |
+//! | [`change_publication`] | a new version of the publication |
+//! | [`release_restore`] | letting mailings go on after a restore |
 //! | [`draft`] | an update as the mail it would be, and what the preflight says of it |
 //! | [`preflight`] | what is wrong with an update before it is sent |
 //! | [`images`] | pictures that staff upload: processing and store |
 //! | [`off_runtime`] | work that keeps a processor busy |
 
+pub mod answer_signup;
+pub mod change_publication;
+pub mod change_settings;
+pub mod confirm;
+pub mod consent_text;
 pub mod control_mailing;
 pub mod draft;
+pub mod erase_address;
+pub mod held_signups;
 pub mod images;
+pub mod import_subscribers;
 pub mod move_mailings;
 pub mod off_runtime;
 pub mod preflight;
+pub mod privacy;
 pub mod read_signature;
+pub mod release_restore;
 pub mod replace_text;
 pub mod retry_mailing;
 pub mod send_mailing;
 pub mod send_test;
+pub mod sign_up;
+pub mod surge;
+pub mod take_proof;
+pub mod unsubscribe;
 
 use std::{
     ops::{Deref, DerefMut},
@@ -40,7 +68,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::{
-    config::Config,
+    config::{Config, SecretKeys},
     domain::{
         actor::Actor,
         event::{self, Event},
@@ -49,15 +77,19 @@ use crate::{
     mail::compose::Composer,
 };
 
-use self::preflight::Preflight;
+use self::{preflight::Preflight, sign_up::Rules};
 
 /// What deeds are done with. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     /// The database.
     pub pool: PgPool,
+    /// Keys of links and of what is stored as an HMAC.
+    pub keys: SecretKeys,
     /// What makes mails.
     pub composer: Composer,
+    /// What signups have to bring.
+    pub signups: Arc<Rules>,
     /// What looks at an update before it is sent.
     pub preflight: Arc<Preflight>,
 }
@@ -66,7 +98,8 @@ impl App {
     /// What deeds are done with in a service with this configuration.
     #[must_use]
     pub fn new(pool: PgPool, config: &Config, composer: Composer) -> Self {
-        Self { pool, composer, preflight: Arc::new(Preflight::new(config)) }
+        let (signups, preflight) = (Arc::new(Rules::new(config)), Arc::new(Preflight::new(config)));
+        Self { pool, keys: config.secret_keys.clone(), composer, signups, preflight }
     }
 }
 
@@ -90,7 +123,17 @@ impl<'a> Deed<'a> {
         details: &Value,
         event: &Event,
     ) -> sqlx::Result<()> {
-        audit::record(&mut self.transaction, self.by, action, subject, details, self.now).await?;
+        self.audit(action, subject, details).await?;
+        self.tell(event).await
+    }
+
+    /// Writes the line of the audit log alone, where the event was written with what it tells of.
+    async fn audit(&mut self, action: Action, subject: &str, details: &Value) -> sqlx::Result<()> {
+        audit::record(&mut self.transaction, self.by, action, subject, details, self.now).await
+    }
+
+    /// Writes an event alone, where staff did nothing.
+    async fn tell(&mut self, event: &Event) -> sqlx::Result<()> {
         event::record(&mut self.transaction, self.by, event, self.now).await
     }
 

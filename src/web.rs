@@ -13,7 +13,6 @@ pub mod staff;
 use std::sync::Arc;
 
 use axum::{Router, middleware, routing};
-use chrono::TimeDelta;
 use sqlx::PgPool;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -36,7 +35,7 @@ use crate::web::{
         route::Table,
         server,
     },
-    public::{captcha::Watch, error_pages},
+    public::error_pages,
     routes::ROUTES,
     staff::{Live, Uploads},
 };
@@ -69,8 +68,6 @@ pub struct Inner {
     pub hsts_subdomains: bool,
     /// The pages.
     pub renderer: Renderer,
-    /// Whether a visitor's IP address goes into the consent record.
-    pub keeps_ip: bool,
     /// The proxies in front.
     pub proxies: Proxies,
     /// How the number of subscribers has grown, as of some minutes ago.
@@ -87,12 +84,8 @@ pub struct Inner {
     pub slots: Slots,
     /// How often one client may ask.
     pub rate_limit: RateLimit,
-    /// A form that is back sooner looks like a program's.
-    pub form_takes: TimeDelta,
     /// Minutes in which a repeated signup sends no second mail; 0 where it does.
     pub repeat_minutes: u32,
-    /// Whether a signup has to bring a proof of work.
-    pub captcha: Watch,
     /// Where uploaded pictures lie.
     pub images: Store,
     /// Room for pictures that are being uploaded, and for the one that is being worked on.
@@ -132,7 +125,6 @@ impl AppState {
             public_url: config.public_url.clone(),
             hsts_subdomains: config.hsts_subdomains,
             renderer: Renderer::load()?,
-            keeps_ip: config.keep_ip_days > 0,
             proxies: Proxies::new(config.trusted_proxies.clone()),
             growth: staff::Growth::default(),
             composer,
@@ -141,9 +133,7 @@ impl AppState {
             routes: Table(ROUTES),
             slots: Slots::default(),
             rate_limit: RateLimit::new(config.guard.requests_per_client),
-            form_takes: TimeDelta::seconds(config.guard.form_seconds.into()),
             repeat_minutes: config.signup_limits.repeat_minutes,
-            captcha: Watch::new(config),
             images: Store::new(&config.image_store),
             uploads: Uploads::default(),
             app,

@@ -8,6 +8,7 @@ use std::{
 
 use chrono::Utc;
 use rundbrief::domain::{
+    actor::Actor,
     address::EmailAddress,
     consent::{ConsentMethod, Shown},
     ids::SubscriberId,
@@ -45,11 +46,11 @@ impl Work {
                     network: None,
                     replaces: None,
                 };
-                signup::request(&mut transaction, &request, Utc::now()).await?;
+                signup::request(&mut transaction, &Actor::Visitor, &request, Utc::now()).await?;
             }
             Work::Unsubscribe(id) => {
-                subscriber::unsubscribe(&mut transaction, id, ConsentMethod::OneClick, Utc::now()).await?;
-                subscriber::by_id(&mut transaction, id).await?;
+                let (by, how) = (Actor::Subscriber(id), (ConsentMethod::OneClick, None));
+                subscriber::unsubscribe(&mut transaction, &by, id, how, Utc::now()).await?;
             }
         }
         Ok(transaction.commit().await?)

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Subcommand;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use crate::{
     app::{
@@ -200,8 +200,8 @@ fn with_way_out(error: MailingError) -> anyhow::Error {
 }
 
 /// The publication, if sending may use it; otherwise the list of what is missing.
-async fn ready_publication(db: &mut PgConnection) -> anyhow::Result<Publication> {
-    let publication = current_publication(db).await?;
+async fn ready_publication(pool: &PgPool) -> anyhow::Result<Publication> {
+    let publication = current_publication(pool).await?;
     let missing = publication.content.missing();
     if !missing.is_empty() {
         bail!(
@@ -227,8 +227,9 @@ async fn app() -> anyhow::Result<App> {
 
 async fn preview(update: &str, out: Option<PathBuf>, json: bool) -> anyhow::Result<()> {
     let (config, composer) = configured()?;
-    let mut db = database_with(&config.secret_keys).await?.acquire().await?;
-    let publication = ready_publication(&mut db).await?;
+    let pool = database_with(&config.secret_keys).await?;
+    let publication = ready_publication(&pool).await?;
+    let mut db = pool.acquire().await?;
     let update = updates::named(&mut db, update).await?;
     let sizes = composer.sizes(&mut db, &update).await?;
     let frame = composer.mailing_frame(&publication, &composer.update(&publication, &update, &sizes)?)?;
@@ -251,8 +252,8 @@ async fn preview(update: &str, out: Option<PathBuf>, json: bool) -> anyhow::Resu
 async fn test(update: &str, to: &str, json: bool) -> anyhow::Result<()> {
     let to = EmailAddress::parse(to).map_err(|error| Usage(format!("--to: {error}")))?;
     let app = app().await?;
+    ready_publication(&app.pool).await?;
     let mut db = app.pool.acquire().await?;
-    ready_publication(&mut db).await?;
     let update = updates::named(&mut db, update).await?;
     drop(db);
     send_test(&app, &Actor::Command, update.id, std::slice::from_ref(&to), Utc::now()).await?;
@@ -284,8 +285,8 @@ async fn trigger(
     if at.is_some_and(|at| at <= Utc::now()) {
         return Err(Usage("--at lies in the past; leave it out to begin now".into()).into());
     }
+    let publication = ready_publication(&app.pool).await?;
     let mut db = app.pool.acquire().await?;
-    let publication = ready_publication(&mut db).await?;
     let update = updates::named(&mut db, update).await?.id;
     drop(db);
     let found = send_mailing::situation(&app, update, Utc::now()).await?.ok_or(SendError::Unknown)?;

@@ -6,14 +6,17 @@ use anyhow::{Context, anyhow};
 use chrono::Utc;
 use clap::Subcommand;
 use serde_json::json;
-use sqlx::PgConnection;
+use sqlx::PgPool;
 
-use crate::domain::{
-    publication::{self, Applied, Content, Retention},
-    staff::audit::Action,
+use crate::{
+    app::change_publication,
+    domain::{
+        actor::Actor,
+        publication::{self, Applied, Content, Retention},
+    },
 };
 
-use super::{Usage, database, note, output};
+use super::{Usage, database, output};
 
 /// The newsletter's identity and legal texts.
 #[derive(Subcommand)]
@@ -53,17 +56,12 @@ async fn apply(file: &std::path::Path, yes: bool, json: bool) -> anyhow::Result<
         std::fs::read_to_string(file).map_err(|error| Usage(format!("{name} cannot be read: {error}")))?;
     let content = Content::parse(&text).with_context(|| format!("{name} was not applied"))?;
     let pool = database().await?;
-    if !yes && !may_shorten(&mut *pool.acquire().await?, &content).await? {
+    if !yes && !may_shorten(change_publication::current(&pool).await?.as_ref(), &content)? {
         output::remark("Nothing was changed.");
         return Ok(());
     }
-    let mut transaction = pool.begin().await?;
-    let applied = publication::apply(&mut transaction, &content, Utc::now()).await?;
-    if let Applied::New(version) = applied {
-        let details = json!({ "version": version });
-        note(&mut transaction, Action::PublicationChanged, &content.name, &details).await?;
-    }
-    transaction.commit().await?;
+    let (by, now) = (&Actor::Command, Utc::now());
+    let applied = change_publication::change_publication(&pool, by, &content, (None, None), now).await?;
     let (version, changed) = match applied {
         Applied::New(version) => (version, true),
         Applied::Unchanged(version) => (version, false),
@@ -89,8 +87,8 @@ async fn apply(file: &std::path::Path, yes: bool, json: bool) -> anyhow::Result<
 
 /// Asks before a retention period gets shorter: what it no longer keeps is deleted within a day, for good. A file that
 /// says nothing of them means the usual ones, whatever was chosen on the staff pages.
-async fn may_shorten(db: &mut PgConnection, content: &Content) -> anyhow::Result<bool> {
-    let Some(current) = publication::current(db).await? else { return Ok(true) };
+fn may_shorten(current: Option<&publication::Publication>, content: &Content) -> anyhow::Result<bool> {
+    let Some(current) = current else { return Ok(true) };
     let (old, new) = (current.content.retention, content.retention);
     if new.mailing_days >= old.mailing_days && new.proof_years >= old.proof_years {
         return Ok(true);
@@ -104,14 +102,14 @@ async fn may_shorten(db: &mut PgConnection, content: &Content) -> anyhow::Result
 }
 
 /// The publication; without one, the command that makes it.
-pub async fn current_publication(db: &mut PgConnection) -> anyhow::Result<publication::Publication> {
-    publication::current(db)
+pub async fn current_publication(pool: &PgPool) -> anyhow::Result<publication::Publication> {
+    change_publication::current(pool)
         .await?
         .ok_or_else(|| anyhow!("there is no publication yet; run: rundbrief publication apply FILE.toml"))
 }
 
 async fn show(json: bool) -> anyhow::Result<()> {
-    let publication = current_publication(&mut *database().await?.acquire().await?).await?;
+    let publication = current_publication(&database().await?).await?;
     if json {
         return output::json(&publication);
     }

@@ -9,12 +9,15 @@ use serde_json::json;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
-use crate::domain::{
-    restore::{self, Hold, How, WAY_OUT},
-    staff::audit::Action,
+use crate::{
+    app::release_restore::{self, Progress},
+    domain::{
+        actor::Actor,
+        restore::{Hold, How, WAY_OUT},
+    },
 };
 
-use super::{database, note, output};
+use super::{database, output};
 
 /// After a backup was brought back, or a standby promoted.
 #[derive(Subcommand)]
@@ -50,9 +53,7 @@ impl Restore {
 }
 
 async fn status(pool: &PgPool, json: bool) -> anyhow::Result<()> {
-    let mut db = pool.acquire().await?;
-    let hold = restore::hold(&mut db).await?;
-    let open = restore::open(&mut db, Utc::now()).await?;
+    let (hold, open) = release_restore::situation(pool, Utc::now()).await?;
     if json {
         return output::json(&json!({ "held": hold, "open": open }));
     }
@@ -87,32 +88,29 @@ fn say(hold: &Hold) {
 /// How long the command waits for what workers still hold.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-async fn release(pool: &PgPool, how: How, json: bool) -> anyhow::Result<()> {
-    let mut transaction = pool.begin().await?;
-    let hold = restore::hold(&mut transaction).await?;
-    let is_released = restore::release(&mut transaction, how).await?;
-    if let (Some(hold), true) = (hold, is_released) {
-        let open = if how == How::AsUnknown { "unknown" } else { "sent" };
-        note(
-            &mut transaction,
-            Action::RestoreReleased,
-            "",
-            &json!({ "hold": hold.reason.name(), "open": open }),
-        )
-        .await?;
-    }
-    transaction.commit().await?;
+/// Does the rest of a release that makes what was open `unknown`.
+async fn finish(pool: &PgPool) -> anyhow::Result<()> {
     let waiting_since = Instant::now();
-    let mut db = pool.acquire().await?;
-    while how == How::AsUnknown && restore::hold(&mut db).await?.is_some() {
-        if !restore::step(&mut db, Utc::now()).await? {
-            sleep(Duration::from_millis(200)).await;
-            if waiting_since.elapsed() > PATIENCE {
-                bail!(
-                    "a worker still holds some of what is to become unknown; it goes on by itself, see: rundbrief restore status"
-                );
+    loop {
+        match release_restore::finish(pool, Utc::now()).await? {
+            Progress::Released => return Ok(()),
+            Progress::More => {}
+            Progress::Waiting => {
+                sleep(Duration::from_millis(200)).await;
+                if waiting_since.elapsed() > PATIENCE {
+                    bail!(
+                        "a worker still holds some of what is to become unknown; it goes on by itself, see: rundbrief restore status"
+                    );
+                }
             }
         }
+    }
+}
+
+async fn release(pool: &PgPool, how: How, json: bool) -> anyhow::Result<()> {
+    let is_released = release_restore::release_restore(pool, &Actor::Command, how, Utc::now()).await?;
+    if how == How::AsUnknown {
+        finish(pool).await?;
     }
     if json {
         return output::json(&json!({ "released": is_released }));

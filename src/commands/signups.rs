@@ -6,12 +6,15 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::domain::{
-    signup::held::{self, Choice, Held, HeldFor, LastHour},
-    staff::audit::Action,
+use crate::{
+    app::held_signups::{self, Situation},
+    domain::{
+        actor::Actor,
+        signup::held::{Choice, Held, HeldFor, LastHour},
+    },
 };
 
-use super::{database, note, output};
+use super::{database, output};
 
 /// Who asks to be subscribed, and those whose mails wait for you.
 #[derive(Subcommand)]
@@ -23,14 +26,14 @@ pub enum Signups {
         json: bool,
     },
     /// Send the confirmation mails that are held, because they were real interest.
-    Release(Decision),
+    Release(Chosen),
     /// Send none of the mails that are held, because they were abuse. Whoever was real signs up once more.
-    Drop(Decision),
+    Drop(Chosen),
 }
 
-/// What is to be done with held signups.
+/// Which held signups are decided about.
 #[derive(clap::Args)]
-pub struct Decision {
+pub struct Chosen {
     /// Only those that this limit holds: mailbox, network, domain or all.
     #[arg(long, value_parser = reason)]
     reason: Option<HeldFor>,
@@ -52,8 +55,8 @@ impl Signups {
         let pool = database().await?;
         match self {
             Signups::Status { json } => status(&pool, json).await,
-            Signups::Release(decision) => decide(&pool, &decision, What::Release).await,
-            Signups::Drop(decision) => decide(&pool, &decision, What::Drop).await,
+            Signups::Release(chosen) => decide(&pool, &chosen, held_signups::Decision::Release).await,
+            Signups::Drop(chosen) => decide(&pool, &chosen, held_signups::Decision::Drop).await,
         }
     }
 }
@@ -65,9 +68,7 @@ async fn status(pool: &PgPool, json: bool) -> anyhow::Result<()> {
         #[serde(flatten)]
         held: Held,
     }
-    let mut db = pool.acquire().await?;
-    let last_hour = held::last_hour(&mut db, Utc::now()).await?;
-    let held = held::held(&mut db).await?;
+    let Situation { held, last_hour } = held_signups::situation(pool, Utc::now()).await?;
     if json {
         return output::json(&Status { last_hour, held });
     }
@@ -90,56 +91,35 @@ async fn status(pool: &PgPool, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What becomes of held signups.
-#[derive(Clone, Copy)]
-enum What {
-    Release,
-    Drop,
-}
-
-async fn decide(pool: &PgPool, decision: &Decision, what: What) -> anyhow::Result<()> {
+async fn decide(pool: &PgPool, chosen: &Chosen, decision: held_signups::Decision) -> anyhow::Result<()> {
+    use held_signups::Decision::{Drop, Release};
     let now = Utc::now();
-    let choice = Choice { only: decision.reason, until: now };
-    let held = held::held(&mut *pool.acquire().await?).await?;
-    let held: i64 = held
+    let choice = Choice { only: chosen.reason, until: now };
+    let held: i64 = held_signups::situation(pool, now)
+        .await?
+        .held
         .reasons
         .iter()
         .filter(|by| choice.only.is_none_or(|only| only == by.reason))
         .map(|by| by.held)
         .sum();
-    let (question, unasked) = match what {
-        What::Release => (format!("Send the confirmation mails of {held} held signups?"), "send"),
-        What::Drop => (format!("Send nothing to {held} held signups?"), "drop them"),
+    let (question, unasked) = match decision {
+        Release => (format!("Send the confirmation mails of {held} held signups?"), "send"),
+        Drop => (format!("Send nothing to {held} held signups?"), "drop them"),
     };
-    if held > 0 && !decision.yes && !output::confirm(&question, unasked)? {
+    if held > 0 && !chosen.yes && !output::confirm(&question, unasked)? {
         output::remark("Nothing was changed.");
         return Ok(());
     }
-    let mut transaction = pool.begin().await?;
-    let count = match what {
-        What::Release => held::release(&mut transaction, choice, now).await?,
-        What::Drop => held::drop_held(&mut transaction, choice, now).await?,
-    };
-    if count > 0 {
-        let action = match what {
-            What::Release => Action::WaveReleased,
-            What::Drop => Action::WaveDropped,
-        };
-        let mut details = json!({ "signups": count });
-        if let Some(only) = choice.only {
-            details["reason"] = only.name().into();
-        }
-        note(&mut transaction, action, "", &details).await?;
-    }
-    transaction.commit().await?;
-    match (decision.json, what) {
-        (true, What::Release) => output::json(&json!({ "released": count })),
-        (true, What::Drop) => output::json(&json!({ "dropped": count })),
-        (false, What::Release) => {
+    let count = held_signups::decide_held(pool, &Actor::Command, choice, decision, now).await?;
+    match (chosen.json, decision) {
+        (true, Release) => output::json(&json!({ "released": count })),
+        (true, Drop) => output::json(&json!({ "dropped": count })),
+        (false, Release) => {
             output::line(&format!("{count} signups released; their mails go out now."));
             Ok(())
         }
-        (false, What::Drop) => {
+        (false, Drop) => {
             output::line(&format!("{count} signups dropped; nothing is sent to them."));
             Ok(())
         }

@@ -9,14 +9,17 @@ use std::path::PathBuf;
 
 use chrono::{Months, NaiveDate, Utc};
 use clap::Subcommand;
-use serde_json::json;
 
 use crate::{
+    app::{
+        erase_address::{Whose, erase_address},
+        unsubscribe,
+    },
     config::{self, Source},
-    domain::{address::EmailAddress, consent::ConsentMethod, erasure, leave_reason, staff::audit::Action},
+    domain::{actor::Actor, address::EmailAddress, erasure},
 };
 
-use super::{Usage, database, database_with, note, output};
+use super::{Usage, database, database_with, output};
 
 /// The people on the list.
 #[derive(Subcommand)]
@@ -106,7 +109,7 @@ fn parsed(address: &str) -> Result<EmailAddress, Usage> {
 
 async fn reasons(since: Option<NaiveDate>, json: bool) -> anyhow::Result<()> {
     let since = since.unwrap_or_else(|| (Utc::now() - Months::new(12)).date_naive());
-    let counted = leave_reason::counts(&mut *database().await?.acquire().await?, since).await?;
+    let counted = unsubscribe::reasons(&database().await?, since).await?;
     if json {
         return output::json(&counted);
     }
@@ -126,12 +129,8 @@ async fn erase(address: &EmailAddress, yes: bool, json: bool) -> anyhow::Result<
         output::remark("Nothing was removed.");
         return Ok(());
     }
-    let mut transaction = database_with(&keys).await?.begin().await?;
-    let erased =
-        erasure::erase(&mut transaction, &keys, &address.normalized(), ConsentMethod::Command, Utc::now())
-            .await?;
-    note(&mut transaction, Action::SubscriberErased, &address.masked(), &json!({})).await?;
-    transaction.commit().await?;
+    let (pool, whose) = (database_with(&keys).await?, Whose::Address(address));
+    let erased = erase_address(&pool, &keys, &Actor::Command, whose, Utc::now()).await?;
     for stays in unreached(&erased) {
         output::remark(stays);
     }

@@ -12,6 +12,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
+    app::answer_signup::{Answer, AnswerKind, NoAnswer, answer_signup},
     config::{SecretKeys, SignupLimits},
     delivery::spans,
     domain::{
@@ -20,13 +21,8 @@ use crate::{
         mailing,
         publication::{self, Publication},
         queue::{delivery::DeliveryKind, transmission::Claimed},
-        signup::{
-            self,
-            held::HeldFor,
-            limits::{self, Decision},
-        },
-        subscriber::{self, SubscriberState},
-        suppression::{self, SuppressionReason},
+        signup::held::HeldFor,
+        subscriber,
         token::{ConfirmToken, ConfirmTokenHash},
         update,
     },
@@ -81,6 +77,23 @@ pub enum NoMessage {
     /// The database failed. Try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+impl From<NoAnswer> for NoMessage {
+    fn from(error: NoAnswer) -> Self {
+        match error {
+            NoAnswer::NotNeeded(why) => Self::NotWanted(why),
+            NoAnswer::Held(reason, until) => Self::Held(reason, until),
+            NoAnswer::NoPublication => Self::no_publication(),
+            NoAnswer::Database(error) => error.into(),
+        }
+    }
+}
+
+impl NoMessage {
+    fn no_publication() -> Self {
+        Self::NotYet("there is no publication yet; run: rundbrief publication apply".into())
+    }
 }
 
 impl From<ComposeError> for NoMessage {
@@ -141,44 +154,26 @@ impl MessageBuilder {
         Ok(frame)
     }
 
-    /// The answer to a signup. Only here does it matter what the address is; the form's answer did not tell
-    /// (invariant 4).
     async fn confirmation(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
-        let mut db = self.pool.acquire().await?;
-        let id = delivery.signup.ok_or(NoMessage::NotWanted("the signup was erased"))?;
-        let signup =
-            signup::by_id(&mut db, id).await?.ok_or(NoMessage::NotWanted("the signup was erased"))?;
-        if now >= signup.expires_at {
-            return Err(NoMessage::NotWanted("the signup's time is over"));
-        }
-        let normalized = signup.email.normalized();
-        let suppressed = suppression::find(&mut db, &self.keys, &normalized).await?;
-        if suppressed.is_some_and(SuppressionReason::forbids_signup) {
-            return Err(NoMessage::NotWanted("the address is suppressed"));
-        }
-        match limits::check(&mut db, &self.limits, &signup, delivery.id, now).await? {
-            Decision::Send => {}
-            Decision::NotNeeded(why) => return Err(NoMessage::NotWanted(why)),
-            Decision::Hold(reason) => {
-                self.tell_of_held(reason);
-                return Err(NoMessage::Held(reason, signup.expires_at));
+        let about = (delivery.id, delivery.signup);
+        let answer = answer_signup(&self.pool, &self.keys, &self.limits, about, now).await;
+        let Answer { signup, publication, kind } = answer.inspect_err(|error| {
+            if let NoAnswer::Held(reason, _) = error {
+                self.tell_of_held(*reason);
             }
-        }
-        let publication = current_publication(&mut db).await?;
+        })?;
+        let (to, id) = (&signup.email, signup.id.0);
         let token = ConfirmToken::mint();
-        if signup.replaces.is_some() {
-            let frame = self.composer.address_change(&publication, &signup, &token)?;
-            let message = self.message(delivery, &frame, &signup.email, id.0, None, now);
-            return Ok(Message { confirm_token: Some(token.hash()), ..message });
-        }
-        let known = subscriber::by_address(&mut db, &normalized).await?;
-        if let Some(known) = known.filter(|known| known.state == SubscriberState::Active) {
-            let frame = self.composer.already_subscribed(&publication, &signup)?;
-            let tokens = self.composer.own_tokens(known.id);
-            return Ok(self.message(delivery, &frame, &signup.email, id.0, Some(&tokens), now));
-        }
-        let frame = self.composer.confirmation(&publication, &signup, &token)?;
-        let message = self.message(delivery, &frame, &signup.email, id.0, None, now);
+        let frame = match kind {
+            AnswerKind::AlreadySubscribed(subscriber) => {
+                let frame = self.composer.already_subscribed(&publication, &signup)?;
+                let tokens = self.composer.own_tokens(subscriber);
+                return Ok(self.message(delivery, &frame, to, id, Some(&tokens), now));
+            }
+            AnswerKind::AddressChange => self.composer.address_change(&publication, &signup, &token)?,
+            AnswerKind::Confirmation => self.composer.confirmation(&publication, &signup, &token)?,
+        };
+        let message = self.message(delivery, &frame, to, id, None, now);
         Ok(Message { confirm_token: Some(token.hash()), ..message })
     }
 
@@ -243,8 +238,5 @@ impl MessageBuilder {
 }
 
 async fn current_publication(db: &mut PgConnection) -> Result<Publication, NoMessage> {
-    let publication = publication::current(db).await?;
-    publication.ok_or_else(|| {
-        NoMessage::NotYet("there is no publication yet; run: rundbrief publication apply".into())
-    })
+    publication::current(db).await?.ok_or_else(NoMessage::no_publication)
 }

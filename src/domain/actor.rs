@@ -44,6 +44,12 @@ impl Actor {
         matches!(self, Actor::Member { .. } | Actor::Command)
     }
 
+    /// Whether it may act for this subscriber: staff, and whoever holds a link of theirs.
+    #[must_use]
+    pub fn may_act_for(&self, id: SubscriberId) -> bool {
+        self.is_staff() || *self == Actor::Subscriber(id)
+    }
+
     /// The staff member, if it is one.
     #[must_use]
     pub fn member(&self) -> Option<StaffId> {

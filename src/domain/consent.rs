@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use crate::domain::{
+    actor::Actor,
     address::{EmailAddress, NormalizedAddress},
+    event::{self, Event},
     ids::{SignupId, SubscriberId},
     locale::Locale,
 };
@@ -178,9 +180,33 @@ impl<'a> NewEvent<'a> {
 /// # Errors
 /// When the database fails.
 pub async fn record(db: &mut PgConnection, event: &NewEvent<'_>) -> sqlx::Result<()> {
+    write(db, event, None).await
+}
+
+/// Records an event, and tells of it by an [`Event`] in the same statement. So whatever withdraws a consent tells of that,
+/// and a signup takes no round trip more.
+///
+/// # Errors
+/// When the database fails.
+pub async fn record_and_tell(
+    db: &mut PgConnection,
+    by: &Actor,
+    event: &NewEvent<'_>,
+    told: &Event,
+) -> sqlx::Result<()> {
+    write(db, event, Some((by, told))).await
+}
+
+async fn write(
+    db: &mut PgConnection,
+    event: &NewEvent<'_>,
+    told: Option<(&Actor, &Event)>,
+) -> sqlx::Result<()> {
     let normalized = event.email.normalized();
     sqlx::query!(
-        "insert into consent_events (at, kind, method, email, email_normalized, signup_id, subscriber_id,
+        "with told as (
+             insert into events (at, kind, actor, ids) select $1, $15, $16, $17 where $15::text is not null)
+         insert into consent_events (at, kind, method, email, email_normalized, signup_id, subscriber_id,
              publication_version, consent_locale, consent_text_sha256, form_page, client_ip, source, consented_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::text::inet, $13, $14)",
         event.at,
@@ -196,7 +222,10 @@ pub async fn record(db: &mut PgConnection, event: &NewEvent<'_>) -> sqlx::Result
         event.form_page,
         event.client_ip.map(|ip| ip.to_string()),
         event.source,
-        event.consented_at
+        event.consented_at,
+        told.map(|(_, told)| told.kind()),
+        told.map(|(by, _)| by.kind()),
+        told.map(|(_, told)| told.ids())
     )
     .execute(db)
     .await?;
@@ -232,21 +261,30 @@ pub async fn record_answer_accepted(
     Ok(())
 }
 
-/// Records an erasure: the HMAC of the address, not the address.
+/// Records an erasure: the HMAC of the address, not the address. The event that tells of it names this record, and the
+/// subscriber that is gone.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn record_erased(
     db: &mut PgConnection,
+    by: &Actor,
     address_hmac: &[u8; 32],
+    subscriber: Option<SubscriberId>,
     method: ConsentMethod,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into consent_events (at, kind, method, address_hmac) values ($1, 'erased', $2, $3)",
+        "with erased as (
+             insert into consent_events (at, kind, method, address_hmac) values ($1, 'erased', $2, $3) returning id)
+         insert into events (at, kind, actor, ids)
+         select $1, $4, $5, jsonb_strip_nulls(jsonb_build_object('consent_event', id, 'subscriber', $6::uuid)) from erased",
         now,
         method as ConsentMethod,
-        address_hmac.as_slice()
+        address_hmac.as_slice(),
+        event::SUBSCRIBER_ERASED,
+        by.kind(),
+        subscriber.map(|id| id.0)
     )
     .execute(db)
     .await?;

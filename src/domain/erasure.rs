@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use crate::{
     config::SecretKeys,
     domain::{
+        actor::Actor,
         address::{EmailAddress, NormalizedAddress},
         consent::{self, ConsentMethod},
         ids::SubscriberId,
@@ -60,6 +61,7 @@ fn is_zero(count: &u64) -> bool {
 pub async fn erase(
     db: &mut PgConnection,
     keys: &SecretKeys,
+    by: &Actor,
     address: &NormalizedAddress,
     method: ConsentMethod,
     now: DateTime<Utc>,
@@ -74,7 +76,7 @@ pub async fn erase(
     let mut gone = vec![address.clone()];
     let mut open = vec![address.clone()];
     while let Some(next) = open.pop() {
-        for former in erase_one(db, keys, &next, method, &mut erased, now).await? {
+        for former in erase_one(db, keys, by, (&next, method), &mut erased, now).await? {
             // With an active subscription of its own, an address goes on in its own right.
             let is_active = subscriber::by_address(db, &former)
                 .await?
@@ -115,8 +117,8 @@ async fn known_by(
 async fn erase_one(
     db: &mut PgConnection,
     keys: &SecretKeys,
-    address: &NormalizedAddress,
-    method: ConsentMethod,
+    by: &Actor,
+    (address, method): (&NormalizedAddress, ConsentMethod),
     erased: &mut Erased,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<NormalizedAddress>> {
@@ -151,6 +153,7 @@ async fn erase_one(
         .rows_affected();
     erased.consent_events += consent::erase(db, address).await?;
     suppression::add(db, keys, address, SuppressionReason::Erased, now).await?;
-    consent::record_erased(db, &suppression::address_hmac(keys, address), method, now).await?;
+    let hmac = suppression::address_hmac(keys, address);
+    consent::record_erased(db, by, &hmac, subscriber, method, now).await?;
     Ok(former)
 }

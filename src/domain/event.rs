@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     actor::Actor,
-    ids::{MailingId, UpdateId},
+    ids::{ImportId, MailingId, SignupId, SubscriberId, UpdateId},
 };
 
 /// How long they are kept. What reads them may be away for weeks; their ids outlive what they name by so much.
@@ -42,7 +42,53 @@ pub enum Event {
     MailingCancelled(MailingId),
     /// Copies of a mailing that were rejected or unknown are sent again.
     MailingRetried(MailingId),
+    /// Mailings that were held because the database may be an older one go on.
+    RestoreReleased,
+    /// The publication has a new version.
+    PublicationChanged(i32),
+    /// A signup was received. Written for every one alike, whatever is stored of its address (invariant 4).
+    SignupReceived(SignupId),
+    /// The owner of the address confirmed a signup.
+    SignupConfirmed(SignupId, SubscriberId),
+    /// The owner of the address declined a signup, or a change of address.
+    SignupDeclined(SignupId),
+    /// The mails of held signups go out.
+    SignupsReleased,
+    /// Held signups get no mail.
+    SignupsDropped,
+    /// Signups whose mail did not go out get another one.
+    ConfirmationsSentAgain,
+    /// A consent was withdrawn: no update goes to this subscriber any more.
+    SubscriberUnsubscribed(SubscriberId),
+    /// An unsubscribe was taken back.
+    SubscriberResubscribed(SubscriberId),
+    /// A subscriber chose another language.
+    SubscriberLanguageChanged(SubscriberId),
+    /// A subscriber asked for another address. The signup is that of the new address.
+    AddressChangeRequested(SignupId, SubscriberId),
+    /// A subscriber called off the changes of address that waited.
+    AddressChangeCancelled(SubscriberId),
+    /// Updates to this subscriber go to another address, whose owner confirmed that. The consent for the old one ended.
+    SubscriberAddressChanged(SignupId, SubscriberId),
+    /// A link to everything that is stored was sent to a subscriber.
+    AccessLinkRequested(SubscriberId),
+    /// The proof of a consent was handed out.
+    ProofTaken,
+    /// An import added subscribers: an uploaded list, or a file by command.
+    SubscribersImported(Option<ImportId>),
+    /// An import by command was begun.
+    ImportStarted,
+    /// A list was read to its end; nothing was brought in yet.
+    ImportChecked(ImportId),
+    /// An import came to its end.
+    ImportDone(ImportId),
+    /// An import could not go on.
+    ImportFailed(ImportId),
 }
+
+/// What the event of an erasure is called. It is written by [`consent::record_erased`](super::consent::record_erased) beside
+/// the record of the erasure, and names that: all that is left of the address is the keyed HMAC there.
+pub(in crate::domain) const SUBSCRIBER_ERASED: &str = "subscriber_erased";
 
 impl Event {
     /// Its name in the database.
@@ -61,13 +107,41 @@ impl Event {
             Event::MailingDone(_) => "mailing_done",
             Event::MailingCancelled(_) => "mailing_cancelled",
             Event::MailingRetried(_) => "mailing_retried",
+            Event::RestoreReleased => "restore_released",
+            Event::PublicationChanged(_) => "publication_changed",
+            Event::SignupReceived(_) => "signup_received",
+            Event::SignupConfirmed(..) => "signup_confirmed",
+            Event::SignupDeclined(_) => "signup_declined",
+            Event::SignupsReleased => "signups_released",
+            Event::SignupsDropped => "signups_dropped",
+            Event::ConfirmationsSentAgain => "confirmations_sent_again",
+            Event::SubscriberUnsubscribed(_) => "subscriber_unsubscribed",
+            Event::SubscriberResubscribed(_) => "subscriber_resubscribed",
+            Event::SubscriberLanguageChanged(_) => "subscriber_language_changed",
+            Event::AddressChangeRequested(..) => "address_change_requested",
+            Event::AddressChangeCancelled(_) => "address_change_cancelled",
+            Event::SubscriberAddressChanged(..) => "subscriber_address_changed",
+            Event::AccessLinkRequested(_) => "access_link_requested",
+            Event::ProofTaken => "proof_taken",
+            Event::SubscribersImported(_) => "subscribers_imported",
+            Event::ImportStarted => "import_started",
+            Event::ImportChecked(_) => "import_checked",
+            Event::ImportDone(_) => "import_done",
+            Event::ImportFailed(_) => "import_failed",
         }
     }
 
-    fn ids(&self) -> Value {
+    pub(in crate::domain) fn ids(&self) -> Value {
         match self {
             Event::TestQueued(update) => json!({ "update": update }),
-            Event::SignatureSeen => json!({}),
+            Event::SignatureSeen
+            | Event::RestoreReleased
+            | Event::SignupsReleased
+            | Event::SignupsDropped
+            | Event::ConfirmationsSentAgain
+            | Event::ProofTaken
+            | Event::ImportStarted
+            | Event::SubscribersImported(None) => json!({}),
             Event::MailingOrdered(mailing, update) => json!({ "mailing": mailing, "update": update }),
             Event::MailingRescheduled(mailing)
             | Event::MailingTextReplaced(mailing)
@@ -78,6 +152,22 @@ impl Event {
             | Event::MailingDone(mailing)
             | Event::MailingCancelled(mailing)
             | Event::MailingRetried(mailing) => json!({ "mailing": mailing }),
+            Event::PublicationChanged(version) => json!({ "publication": version }),
+            Event::SignupReceived(signup) | Event::SignupDeclined(signup) => json!({ "signup": signup }),
+            Event::SignupConfirmed(signup, subscriber)
+            | Event::AddressChangeRequested(signup, subscriber)
+            | Event::SubscriberAddressChanged(signup, subscriber) => {
+                json!({ "signup": signup, "subscriber": subscriber })
+            }
+            Event::SubscriberUnsubscribed(subscriber)
+            | Event::SubscriberResubscribed(subscriber)
+            | Event::SubscriberLanguageChanged(subscriber)
+            | Event::AddressChangeCancelled(subscriber)
+            | Event::AccessLinkRequested(subscriber) => json!({ "subscriber": subscriber }),
+            Event::SubscribersImported(Some(import))
+            | Event::ImportChecked(import)
+            | Event::ImportDone(import)
+            | Event::ImportFailed(import) => json!({ "import": import }),
         }
     }
 }

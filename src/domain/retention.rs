@@ -23,6 +23,7 @@ use sqlx::PgConnection;
 use crate::{
     config::SecretKeys,
     domain::{
+        actor::Actor,
         address::{EmailAddress, NormalizedAddress},
         consent::ConsentMethod,
         erasure, event,
@@ -87,7 +88,8 @@ pub async fn withdrawn_proofs(
     .await?;
     let mut erased = 0;
     for address in over {
-        erasure::erase(db, keys, &address.normalized(), ConsentMethod::Retention, now).await?;
+        let address = address.normalized();
+        erasure::erase(db, keys, &Actor::Service, &address, ConsentMethod::Retention, now).await?;
         erased += 1;
     }
     Ok(erased)
@@ -122,7 +124,7 @@ pub async fn former_addresses(
     .await?;
     let count = over.len() as u64;
     for row in over.into_iter().filter(|row| !row.goes_on) {
-        erasure::erase(db, keys, &row.address, ConsentMethod::Retention, now).await?;
+        erasure::erase(db, keys, &Actor::Service, &row.address, ConsentMethod::Retention, now).await?;
     }
     Ok(count)
 }

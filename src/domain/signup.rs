@@ -17,8 +17,10 @@ use sqlx::PgConnection;
 use crate::{
     config::SecretKeys,
     domain::{
+        actor::Actor,
         address::{EmailAddress, NormalizedAddress, mailbox},
         consent::{self, ConsentKind, ConsentMethod, NewEvent, Shown},
+        event::Event,
         ids::{SignupId, SubscriberId},
         locale::Locale,
         queue::{
@@ -110,36 +112,19 @@ pub struct Signup {
 /// is found out when the mail is made. So the answer cannot tell, in status, body or time (invariant 4).
 /// The caller commits; after that the request survives kill -9 (invariant 9).
 ///
+/// Where staff ask somebody whether they want to subscribe, it is a signup like any other, with the same limits and the same
+/// mail; what they answer decides. The page behind the link shows them the consent text.
+///
 /// # Errors
 /// When the database fails.
 pub async fn request(
     db: &mut PgConnection,
+    by: &Actor,
     request: &Request<'_>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<SignupId> {
-    store(db, request, ConsentMethod::Form, now).await
-}
-
-/// Asks somebody whether they want to subscribe, because staff entered their address. It is a signup like any other, with
-/// the same limits and the same mail; what they answer decides. The page behind the link shows them the consent text.
-///
-/// # Errors
-/// When the database fails.
-pub async fn request_by_staff(
-    db: &mut PgConnection,
-    request: &Request<'_>,
-    now: DateTime<Utc>,
-) -> sqlx::Result<SignupId> {
-    store(db, request, ConsentMethod::Staff, now).await
-}
-
-async fn store(
-    db: &mut PgConnection,
-    request: &Request<'_>,
-    method: ConsentMethod,
-    now: DateTime<Utc>,
-) -> sqlx::Result<SignupId> {
-    let is_by_staff = method == ConsentMethod::Staff;
+    let is_by_staff = by.is_staff();
+    let method = if is_by_staff { ConsentMethod::Staff } else { ConsentMethod::Form };
     let names_text = request.names_text && !is_by_staff;
     let id = SignupId::new();
     let normalized = request.email.normalized();
@@ -172,7 +157,11 @@ async fn store(
         client_ip: request.client_ip,
         ..NewEvent::new(ConsentKind::Requested, method, request.email, now)
     };
-    consent::record(db, &event).await?;
+    let told = match request.replaces {
+        Some(subscriber) => Event::AddressChangeRequested(id, subscriber),
+        None => Event::SignupReceived(id),
+    };
+    consent::record_and_tell(db, by, &event, &told).await?;
     delivery::enqueue_confirmation(db, id, now).await?;
     Ok(id)
 }
@@ -211,8 +200,8 @@ pub async fn by_token(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::R
     .await
 }
 
-/// "Ja, anmelden": makes the address a subscriber. Pressing again changes nothing. Answers what the link is worth then;
-/// nothing when no signup has this token.
+/// "Ja, anmelden": makes the address a subscriber. Pressing again changes nothing. Answers the signup as it was, and what the
+/// link is worth now; nothing when no signup has this token.
 ///
 /// `opened_at` is when the page was opened, if the form brought a signed time with it; it goes into the record as
 /// an event of its own. Without it nobody knows whether a button was pressed, and the record does not say so.
@@ -222,20 +211,23 @@ pub async fn by_token(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::R
 pub async fn confirm(
     db: &mut PgConnection,
     keys: &SecretKeys,
+    by: &Actor,
     token: ConfirmTokenHash,
     opened_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
-) -> sqlx::Result<Option<Standing>> {
+) -> sqlx::Result<Option<(Signup, Standing)>> {
     let Some(signup) = locked(db, token).await? else { return Ok(None) };
     let standing = standing::of(db, &signup, now).await?;
     let can_be_answered = signup.state == SignupState::Waiting && now < signup.expires_at;
     if !can_be_answered || !matches!(standing, Standing::Open | Standing::Elsewhere(_)) {
-        return Ok(Some(standing));
+        return Ok(Some((signup, standing)));
     }
     let id = if let Some(id) = signup.replaces {
-        let Some(moves) = address_change::active(db, id).await? else { return Ok(Some(Standing::Lapsed)) };
+        let Some(moves) = address_change::active(db, id).await? else {
+            return Ok(Some((signup, Standing::Lapsed)));
+        };
         end(db, signup.id, SignupState::Confirmed, now).await?;
-        address_change::complete(db, &signup, &moves, now).await?
+        address_change::complete(db, by, &signup, &moves, now).await?
     } else {
         end(db, signup.id, SignupState::Confirmed, now).await?;
         supersede_others(db, &signup, now).await?;
@@ -246,34 +238,42 @@ pub async fn confirm(
         activated.id
     };
     suppression::lift(db, keys, &signup.email.normalized()).await?;
-    record_answer(db, &signup, Some(id), ConsentKind::Confirmed, opened_at, now).await?;
+    let told = if signup.replaces.is_some() {
+        Event::SubscriberAddressChanged(signup.id, id)
+    } else {
+        Event::SignupConfirmed(signup.id, id)
+    };
+    record_answer(db, by, &signup, (Some(id), ConsentKind::Confirmed, &told), opened_at, now).await?;
     if signup.replaces.is_some() {
         // Last, because it holds up the worker that is just sending to its neighbours.
         withdrawal::readdress_for_subscriber(db, id).await?;
     }
-    Ok(Some(Standing::Confirmed(id)))
+    Ok(Some((signup, Standing::Confirmed(id))))
 }
 
-/// "Das war ich nicht": ends the signup. A confirmed one stays confirmed; leaving is what unsubscribe is for. Answers what
-/// the link is worth then; nothing when no signup has this token.
+/// "Das war ich nicht": ends the signup. A confirmed one stays confirmed; leaving is what unsubscribe is for. Answers the
+/// signup, and what the link is worth now; nothing when no signup has this token.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn decline(
     db: &mut PgConnection,
+    by: &Actor,
     token: ConfirmTokenHash,
     opened_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
-) -> sqlx::Result<Option<Standing>> {
+) -> sqlx::Result<Option<(Signup, Standing)>> {
     let Some(mut signup) = locked(db, token).await? else { return Ok(None) };
     let standing = standing::of(db, &signup, now).await?;
     if signup.state != SignupState::Waiting || standing == Standing::Lapsed {
-        return Ok(Some(standing));
+        return Ok(Some((signup, standing)));
     }
     end(db, signup.id, SignupState::Declined, now).await?;
-    record_answer(db, &signup, None, ConsentKind::Declined, opened_at, now).await?;
+    let told = Event::SignupDeclined(signup.id);
+    record_answer(db, by, &signup, (None, ConsentKind::Declined, &told), opened_at, now).await?;
     signup.state = SignupState::Declined;
-    standing::of(db, &signup, now).await.map(Some)
+    let standing = standing::of(db, &signup, now).await?;
+    Ok(Some((signup, standing)))
 }
 
 /// Ends the other signups of an address that has just been confirmed: their links are not to bring anybody back who
@@ -342,9 +342,9 @@ async fn end(
 
 async fn record_answer(
     db: &mut PgConnection,
+    by: &Actor,
     signup: &Signup,
-    subscriber: Option<SubscriberId>,
-    kind: ConsentKind,
+    (subscriber, kind, told): (Option<SubscriberId>, ConsentKind, &Event),
     opened_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
@@ -367,7 +367,7 @@ async fn record_answer(
         form_page: Some(&signup.form_page),
         ..NewEvent::new(kind, method, &signup.email, now)
     };
-    consent::record(db, &pressed).await
+    consent::record_and_tell(db, by, &pressed, told).await
 }
 
 /// The consent text of the signup.

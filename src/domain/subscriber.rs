@@ -8,8 +8,10 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::domain::{
+    actor::Actor,
     address::{EmailAddress, NormalizedAddress},
     consent::{self, ConsentKind, ConsentMethod, NewEvent},
+    event::Event,
     ids::SubscriberId,
     locale::Locale,
     queue::withdrawal,
@@ -144,38 +146,26 @@ pub enum Unsubscribed {
     Nobody,
 }
 
-/// Ends a subscription. Once the caller has committed and answered, no mail to this subscriber starts
-/// transmitting (invariant 3), not even in a mailing under way.
+/// Ends a subscription, by this method and, where it was a button of ours, on this page. Once the caller has committed and
+/// answered, no mail to this subscriber starts transmitting (invariant 3), not even in a mailing under way. Answers the
+/// subscriber as they were, too.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn unsubscribe(
     db: &mut PgConnection,
+    by: &Actor,
     id: SubscriberId,
-    method: ConsentMethod,
+    (method, page): (ConsentMethod, Option<&str>),
     now: DateTime<Utc>,
-) -> sqlx::Result<Unsubscribed> {
-    unsubscribe_on(db, id, method, None, now).await
-}
-
-/// The same, by a button on this page of ours, which is recorded.
-///
-/// # Errors
-/// When the database fails.
-pub async fn unsubscribe_on(
-    db: &mut PgConnection,
-    id: SubscriberId,
-    method: ConsentMethod,
-    page: Option<&str>,
-    now: DateTime<Utc>,
-) -> sqlx::Result<Unsubscribed> {
-    let Some(subscriber) = locked(db, id).await? else { return Ok(Unsubscribed::Nobody) };
+) -> sqlx::Result<(Unsubscribed, Option<Subscriber>)> {
+    let Some(subscriber) = locked(db, id).await? else { return Ok((Unsubscribed::Nobody, None)) };
     if has_left(db, &subscriber).await? {
         // Whoever is told "unsubscribed" here stays so: what was offered to the one who came first ends with it.
         sqlx::query!("update subscribers set may_undo = false where id = $1 and may_undo", id.0)
             .execute(&mut *db)
             .await?;
-        return Ok(Unsubscribed::Before);
+        return Ok((Unsubscribed::Before, Some(subscriber)));
     }
     let was_active = subscriber.state == SubscriberState::Active;
     // A complaint weighs more than leaving, and stays the reason. Mail that came back weighs less: an address that works
@@ -195,11 +185,11 @@ pub async fn unsubscribe_on(
         form_page: page,
         ..NewEvent::new(ConsentKind::Withdrawn, method, &subscriber.email, now)
     };
-    consent::record(db, &event).await?;
+    consent::record_and_tell(db, by, &event, &Event::SubscriberUnsubscribed(id)).await?;
     end_address_changes(db, id, now).await?;
     // Last, because it holds up the worker that is just sending to its neighbours.
     withdrawal::skip_for_subscriber(db, id, now).await?;
-    Ok(if was_active { Unsubscribed::Now } else { Unsubscribed::Stopped })
+    Ok((if was_active { Unsubscribed::Now } else { Unsubscribed::Stopped }, Some(subscriber)))
 }
 
 /// Whether its owner has left, or had them removed from the list: also where another reason keeps mail away.
@@ -245,8 +235,18 @@ async fn end_address_changes(
     Ok(())
 }
 
-/// Takes back the unsubscribe that was made at `left_at`, from `page`, which answered it. Answers whether the address is
-/// active now.
+/// What taking an unsubscribe back came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resubscribed {
+    /// The subscriber is active: since now, or still.
+    Active,
+    /// It cannot be taken back (any more).
+    Over,
+    /// Nobody has this id (any more).
+    Nobody,
+}
+
+/// Takes back the unsubscribe that was made at `left_at`, from `page`, which answered it.
 ///
 /// Only the answer to the request that ended the subscription offers this. Once, and not after anybody was told since that
 /// the address is unsubscribed: newsletters are forwarded, and whoever else has the link must not bring back who left.
@@ -255,17 +255,18 @@ async fn end_address_changes(
 /// When the database fails.
 pub async fn undo_unsubscribe(
     db: &mut PgConnection,
+    by: &Actor,
     id: SubscriberId,
     left_at: DateTime<Utc>,
     page: &str,
     now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
-    let Some(subscriber) = locked(db, id).await? else { return Ok(false) };
+) -> sqlx::Result<Resubscribed> {
+    let Some(subscriber) = locked(db, id).await? else { return Ok(Resubscribed::Nobody) };
     if subscriber.state == SubscriberState::Active {
-        return Ok(true);
+        return Ok(Resubscribed::Active);
     }
     if !may_undo(db, id, left_at).await? {
-        return Ok(false);
+        return Ok(Resubscribed::Over);
     }
     activate(db, &subscriber.email, subscriber.locale, now).await?;
     let event = NewEvent {
@@ -273,8 +274,8 @@ pub async fn undo_unsubscribe(
         form_page: Some(page),
         ..NewEvent::new(ConsentKind::Confirmed, ConsentMethod::Undo, &subscriber.email, now)
     };
-    consent::record(db, &event).await?;
-    Ok(true)
+    consent::record_and_tell(db, by, &event, &Event::SubscriberResubscribed(id)).await?;
+    Ok(Resubscribed::Active)
 }
 
 /// Whether the unsubscribe that was made at `left_at` can be taken back.
@@ -295,14 +296,15 @@ pub async fn may_undo(db: &mut PgConnection, id: SubscriberId, left_at: DateTime
     .await
 }
 
-/// Writes to a subscriber in another language from now on. Answers whether there is such a subscriber.
+/// Writes to a subscriber in this language from now on. Answers whether it was another one before.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn set_locale(db: &mut PgConnection, id: SubscriberId, locale: Locale) -> sqlx::Result<bool> {
-    let changed = sqlx::query!("update subscribers set locale = $2 where id = $1", id.0, locale.tag())
-        .execute(db)
-        .await?;
+    let changed =
+        sqlx::query!("update subscribers set locale = $2 where id = $1 and locale <> $2", id.0, locale.tag())
+            .execute(db)
+            .await?;
     Ok(changed.rows_affected() > 0)
 }
 
@@ -311,10 +313,16 @@ pub async fn set_locale(db: &mut PgConnection, id: SubscriberId, locale: Locale)
 /// # Errors
 /// When the database fails.
 pub async fn locked(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Option<Subscriber>> {
-    sqlx::query!("select id from subscribers where id = $1 for update", id.0)
-        .fetch_optional(&mut *db)
-        .await?;
-    by_id(db, id).await
+    // Whoever had to wait for it gets the row as it is then: Postgres reads the newest version of a locked row.
+    sqlx::query_as!(
+        Subscriber,
+        r#"select id as "id: SubscriberId", email as "email: EmailAddress", locale as "locale: String",
+             state as "state: SubscriberState", confirmed_at, state_changed_at
+           from subscribers where id = $1 for update"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await
 }
 
 /// How many there are who get updates.

@@ -30,6 +30,7 @@ mod deaths;
 mod delivery;
 mod embed;
 mod erasure;
+mod events;
 mod faults;
 mod growth;
 mod images;

@@ -6,6 +6,7 @@ use chrono::{TimeDelta, Utc};
 use rundbrief::app::move_mailings;
 use rundbrief::db::{self, Backend};
 use rundbrief::domain::{
+    actor::Actor,
     consent::ConsentMethod,
     ids::{DeliveryId, MailingId, SubscriberId, WorkerId},
     mailing::{self, MailingState, PauseKind, Retry},
@@ -65,7 +66,15 @@ async fn subscriber_of(app: &TestApp, id: DeliveryId) -> SubscriberId {
 async fn leave(app: &TestApp, id: DeliveryId) {
     let who = subscriber_of(app, id).await;
     let mut leaving = app.pool.begin().await.unwrap();
-    subscriber::unsubscribe(&mut leaving, who, ConsentMethod::Button, Utc::now()).await.unwrap();
+    subscriber::unsubscribe(
+        &mut leaving,
+        &Actor::Subscriber(who),
+        who,
+        (ConsentMethod::Button, None),
+        Utc::now(),
+    )
+    .await
+    .unwrap();
     leaving.commit().await.unwrap();
 }
 
@@ -97,7 +106,15 @@ async fn invariant_3_a_mark_that_waits_for_somebody_who_is_leaving_finds_them_go
     let (app, worker, marks) = claimed().await;
     let who = subscriber_of(&app, marks[1].id).await;
     let mut leaving = app.pool.begin().await.unwrap();
-    subscriber::unsubscribe(&mut leaving, who, ConsentMethod::Button, Utc::now()).await.unwrap();
+    subscriber::unsubscribe(
+        &mut leaving,
+        &Actor::Subscriber(who),
+        who,
+        (ConsentMethod::Button, None),
+        Utc::now(),
+    )
+    .await
+    .unwrap();
     // The mark begins before the unsubscribe is committed, so what it sees is older; it has to wait and look again.
     let marking = {
         let (app, marks) = (app.pool.clone(), marks.clone());
@@ -121,7 +138,15 @@ async fn invariant_3_a_claim_at_the_moment_of_leaving_holds_nothing_of_who_has_l
         sqlx::query_scalar("select id from subscribers limit 1").fetch_one(&app.pool).await.unwrap(),
     );
     let mut leaving = app.pool.begin().await.unwrap();
-    subscriber::unsubscribe(&mut leaving, who, ConsentMethod::Button, Utc::now()).await.unwrap();
+    subscriber::unsubscribe(
+        &mut leaving,
+        &Actor::Subscriber(who),
+        who,
+        (ConsentMethod::Button, None),
+        Utc::now(),
+    )
+    .await
+    .unwrap();
     let mut db = app.pool.acquire().await.unwrap();
     let worker = worker::sign_on(&mut db).await.unwrap();
     // While somebody is leaving, their batch is nobody's to claim; nor does a claim wait.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use rundbrief::domain::{
+    actor::Actor,
     consent::ConsentMethod,
     ids::MailingId,
     mailing::{self, MailingState, PauseKind},
@@ -371,10 +372,21 @@ async fn who_got_it_and_left_within_seven_days_counts_as_having_left_because_of_
         // The fourth leaves on the eighth day.
         let at = if n == 3 { now + mailing::LEFT_WITHIN } else { now };
         let subscriber = rundbrief::domain::ids::SubscriberId(*id);
-        subscriber::unsubscribe(&mut transaction, subscriber, ConsentMethod::Button, at).await.unwrap();
+        subscriber::unsubscribe(
+            &mut transaction,
+            &Actor::Subscriber(subscriber),
+            subscriber,
+            (ConsentMethod::Button, None),
+            at,
+        )
+        .await
+        .unwrap();
         if n == 2 {
             let page = "https://brief.example.org/unsubscribe";
-            assert!(subscriber::undo_unsubscribe(&mut transaction, subscriber, at, page, at).await.unwrap());
+            let by = Actor::Subscriber(subscriber);
+            let undone =
+                subscriber::undo_unsubscribe(&mut transaction, &by, subscriber, at, page, at).await.unwrap();
+            assert_eq!(undone, subscriber::Resubscribed::Active);
         }
         transaction.commit().await.unwrap();
     }

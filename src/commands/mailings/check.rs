@@ -18,8 +18,8 @@ use super::{
 /// Prints what was found; fails when something has to be mended.
 pub async fn check(update: &str, json: bool) -> anyhow::Result<()> {
     let app = app().await?;
+    current_publication(&app.pool).await?;
     let mut db = app.pool.acquire().await?;
-    current_publication(&mut db).await?;
     let update = updates::named(&mut db, update).await?;
     drop(db);
     let found = preflight::check(&app, &update, Utc::now()).await?.unwrap_or_default();

@@ -6,15 +6,19 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use serde_json::json;
 use sqlx::PgPool;
 
 use crate::{
-    commands::{Usage, database_with, note, output},
+    app::{
+        change_publication,
+        import_subscribers::{self, Reading},
+    },
+    commands::{Usage, database_with, output},
     config::{self, SecretKeys, Source},
     domain::{
+        actor::Actor,
         import::{
-            self, Imported, Row,
+            Imported, Row,
             lines::Said,
             people::{self, People},
             presets::Preset,
@@ -22,8 +26,7 @@ use crate::{
             tally::Tally,
         },
         locale::Locale,
-        publication::{self, TimeZone},
-        staff::audit::Action,
+        publication::TimeZone,
     },
     mail::compose,
     telemetry::mask_addresses,
@@ -81,7 +84,7 @@ pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()>
     // First the file: one that is none is told without a database.
     SubscriberFile::open(file, wanted, Locale::default(), TimeZone::default())?;
     let pool = database_with(&keys).await?;
-    let publication = publication::current(&mut *pool.acquire().await?).await?;
+    let publication = change_publication::current(&pool).await?;
     let zone = publication.as_ref().map(|publication| publication.content.time_zone).unwrap_or_default();
     let locale = compose::default_locale(publication.as_ref());
     let now = Utc::now();
@@ -94,7 +97,7 @@ pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()>
         );
     }
     let name = mask_addresses(&file.file_name().unwrap_or_default().to_string_lossy());
-    note(&mut *bringing.pool.acquire().await?, Action::ImportStarted, &name, &json!({})).await?;
+    import_subscribers::begin_file(&bringing.pool, &Actor::Command, &name, Utc::now()).await?;
     let mut told = Told::default();
     let mut batch = Vec::with_capacity(BATCH);
     let ended = loop {
@@ -198,11 +201,9 @@ impl Bringing {
         if batch.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.pool.begin().await?;
-        let (gone, leaves_out) = (&self.gone, self.leaves_out);
-        let outcomes =
-            import::batch(&mut transaction, &self.keys, batch, gone, leaves_out, Utc::now()).await?;
-        transaction.commit().await?;
+        let reading = Reading { known: &self.gone, leaves_out: self.leaves_out };
+        let (by, now) = (&Actor::Command, Utc::now());
+        let outcomes = import_subscribers::bring_in(&self.pool, &self.keys, by, batch, reading, now).await?;
         for (line, outcome) in outcomes {
             told.tally.count(outcome);
             if outcome == Imported::ActiveHere {

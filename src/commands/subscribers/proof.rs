@@ -47,9 +47,6 @@ pub fn write(
     json: bool,
 ) -> anyhow::Result<()> {
     let form = Form::of(file)?;
-    if events.is_empty() {
-        bail!("no consent is recorded of {}; there is nothing to prove", address.as_str());
-    }
     let name = publication.map(|publication| publication.content.name.as_str()).unwrap_or_default();
     let proof = Proof::seal(keys, Head::new(address.as_str(), name, state, Utc::now()), events)?;
     let text = match form {

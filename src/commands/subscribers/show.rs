@@ -3,18 +3,18 @@
 use std::path::Path;
 
 use anyhow::bail;
+use chrono::Utc;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::{
-    commands::{database_with, note, output},
+    app::take_proof::{self, ProofError},
+    commands::{database_with, output},
     config::{self, Source},
     domain::{
+        actor::Actor,
         address::EmailAddress,
         consent::{ConsentEvent, ConsentKind},
-        personal_data::{self, PersonalData},
-        publication,
-        staff::audit::Action,
+        personal_data::PersonalData,
     },
     web::proof::written,
 };
@@ -24,15 +24,20 @@ use super::proof;
 /// Shows an address, or writes its consent proof to a file.
 pub async fn run(address: &EmailAddress, json: bool, proof_file: Option<&Path>) -> anyhow::Result<()> {
     let keys = config::secret_keys(&Source::environment())?;
-    let mut db = database_with(&keys).await?.acquire().await?;
-    let record = personal_data::of_address(&mut db, &keys, address).await?;
+    let pool = database_with(&keys).await?;
+    let record = take_proof::read(&pool, &keys, address).await?;
     if record.is_empty() {
         bail!("nothing is recorded of {}", address.as_str());
     }
     if let Some(file) = proof_file {
+        let taken = take_proof::take_proof(&pool, &keys, &Actor::Command, address, Utc::now()).await;
+        let (record, publication) = match taken {
+            Err(ProofError::Nothing) => {
+                bail!("no consent is recorded of {}; there is nothing to prove", address.as_str())
+            }
+            taken => taken?,
+        };
         let state = record.subscriber.as_ref().map(|subscriber| word(&subscriber.state));
-        let publication = publication::current(&mut db).await?;
-        note(&mut db, Action::ProofDownloaded, &address.masked(), &json!({})).await?;
         return proof::write(file, &keys, address, state, record.consent_events, publication.as_ref(), json);
     }
     if json {

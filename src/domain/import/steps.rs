@@ -24,7 +24,18 @@ const ROWS: usize = 2_000;
 /// Bad lines that are kept of an import; further ones are only counted.
 const PROBLEMS: i64 = 10_000;
 
-/// What a step came to.
+/// What is so after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stepped {
+    /// Where the import stood before it.
+    pub before: ImportState,
+    /// Where it stands now.
+    pub after: ImportState,
+    /// Whether anybody was brought in.
+    pub has_added: bool,
+}
+
+/// What was read at a step.
 #[derive(Debug, Default)]
 struct Read {
     rows: Vec<Row>,
@@ -49,7 +60,7 @@ pub async fn next(db: &mut PgConnection) -> sqlx::Result<Option<ImportId>> {
     .await
 }
 
-/// Reads on in an import, in the transaction in which [`next`] gave it.
+/// Reads on in an import, in the transaction in which [`next`] gave it. Answers nothing when there is no such import.
 ///
 /// # Errors
 /// When the database fails. The transaction has to be given up then; the next step begins where this one did.
@@ -58,8 +69,9 @@ pub async fn step(
     id: ImportId,
     keys: &SecretKeys,
     now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    let Some(import) = by_id(&mut *db, id).await? else { return Ok(()) };
+) -> sqlx::Result<Option<Stepped>> {
+    let Some(import) = by_id(&mut *db, id).await? else { return Ok(None) };
+    let before = import.state;
     let from = u64::try_from(import.next_byte).unwrap_or_default();
     let size = u64::try_from(import.size_bytes).unwrap_or_default();
     let mut window = window(&mut *db, id, from).await?;
@@ -71,7 +83,8 @@ pub async fn step(
     let read = read(&window, is_last, (lines_before, from == 0), &import.plan, now);
     if import.is_survey() {
         people::remember(&mut *db, id, &read.rows).await?;
-        return advance(db, &import, &read, &Tally::default(), now).await;
+        let after = advance(db, &import, &read, &Tally::default(), now).await?;
+        return Ok(Some(Stepped { before, after, has_added: false }));
     }
     let known = people::remembered(&mut *db, id, &read.rows).await?;
     let leaves_out = import.plan.leaves_out;
@@ -89,7 +102,10 @@ pub async fn step(
     let told = told.map(|(line, _)| BadLine { line: signed(*line), problem: "active_here".to_owned() });
     let listed: Vec<BadLine> = read.bad.iter().cloned().chain(told).collect();
     keep_problems(&mut *db, id, &listed).await?;
-    advance(db, &import, &read, &tally, now).await
+    let after = advance(db, &import, &read, &tally, now).await?;
+    let is_new = |outcome: &Imported| matches!(outcome, Imported::Added | Imported::AddedAs(_));
+    let has_added = before == ImportState::Importing && outcomes.iter().any(|(_, outcome)| is_new(outcome));
+    Ok(Some(Stepped { before, after, has_added }))
 }
 
 /// The next bytes of the file.
@@ -197,7 +213,7 @@ async fn advance(
     read: &Read,
     tally: &Tally,
     now: DateTime<Utc>,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<ImportState> {
     let next_byte = (import.next_byte + i64::try_from(read.bytes).unwrap_or_default()).min(import.size_bytes);
     let is_over = next_byte >= import.size_bytes;
     if import.is_survey() && is_over && read.failure.is_none() {
@@ -208,7 +224,7 @@ async fn advance(
         )
         .execute(db)
         .await?;
-        return Ok(());
+        return Ok(import.state);
     }
     let state = match (read.failure, is_over, import.state) {
         (Some(_), ..) => ImportState::Failed,
@@ -245,7 +261,10 @@ async fn advance(
     )
     .execute(&mut *db)
     .await?;
-    if state.is_over() { remove_file(db, import.id).await } else { Ok(()) }
+    if state.is_over() {
+        remove_file(db, import.id).await?;
+    }
+    Ok(state)
 }
 
 fn signed(count: u64) -> i64 {

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
 use crate::domain::{
+    actor::Actor,
     address::EmailAddress,
     consent::{self, ConsentKind, ConsentMethod, NewEvent},
     ids::{SignupId, SubscriberId},
@@ -31,7 +32,12 @@ pub enum Asked {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn ask(db: &mut PgConnection, request: &Request<'_>, now: DateTime<Utc>) -> sqlx::Result<Asked> {
+pub async fn ask(
+    db: &mut PgConnection,
+    by: &Actor,
+    request: &Request<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Asked> {
     let Some(id) = request.replaces else { return Ok(Asked::NotActive) };
     let Some(subscriber) = active(db, id).await? else { return Ok(Asked::NotActive) };
     if subscriber.email.normalized() == request.email.normalized() {
@@ -39,7 +45,7 @@ pub async fn ask(db: &mut PgConnection, request: &Request<'_>, now: DateTime<Utc
     }
     end_waiting(db, id, (SignupState::Superseded, ConsentKind::Superseded, ConsentMethod::NewerRequest), now)
         .await?;
-    super::request(db, request, now).await?;
+    super::request(db, by, request, now).await?;
     delivery::enqueue_address_notice(db, id, &subscriber.email, now).await?;
     Ok(Asked::Now)
 }
@@ -110,6 +116,7 @@ async fn end_waiting(
 /// and the other one ends.
 pub(super) async fn complete(
     db: &mut PgConnection,
+    by: &Actor,
     signup: &Signup,
     subscriber: &Subscriber,
     now: DateTime<Utc>,
@@ -117,7 +124,7 @@ pub(super) async fn complete(
     let id = subscriber.id;
     if !take_address(db, id, &signup.email).await? {
         let goes_on = subscriber::activate(db, &signup.email, subscriber.locale, now).await?.id;
-        subscriber::unsubscribe(db, id, ConsentMethod::AddressChange, now).await?;
+        subscriber::unsubscribe(db, by, id, (ConsentMethod::AddressChange, None), now).await?;
         remember(db, subscriber, goes_on, now).await?;
         return Ok(goes_on);
     }

@@ -1,9 +1,4 @@
-//! The proof of work that a signup has to bring: when it is asked for, and the page that asks.
-
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+//! The proof of work that a signup has to bring: the page that asks for it.
 
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -11,15 +6,10 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::PgConnection;
 
 use crate::{
-    config::{Captcha, Config},
-    domain::signup::{
-        challenge::Challenge,
-        limits::ClientNetwork,
-        surge::{self, Surge, Thresholds},
-    },
+    app::sign_up,
+    domain::signup::{challenge::Challenge, limits::ClientNetwork},
     web::{
         http::{
             headers::CSP_WITH_CAPTCHA,
@@ -28,97 +18,6 @@ use crate::{
         public::visitor::Visitor,
     },
 };
-
-/// How long is believed what was seen of all signups. Meanwhile nobody counts them.
-const SEEN_FOR: Duration = Duration::from_secs(1);
-
-/// Knows how many signups there are just now, and what that means for one more.
-pub struct Watch {
-    mode: Captcha,
-    thresholds: Thresholds,
-    seen: Mutex<Seen>,
-}
-
-/// What this process saw of all signups.
-#[derive(Default)]
-struct Seen {
-    at: Option<Instant>,
-    standing: Surge,
-}
-
-impl Seen {
-    /// What was seen, if that was not long ago.
-    fn lately(&self) -> Option<Surge> {
-        self.at.is_some_and(|at| at.elapsed() < SEEN_FOR).then_some(self.standing)
-    }
-}
-
-impl Watch {
-    /// As it is configured.
-    pub fn new(config: &Config) -> Self {
-        let thresholds = Thresholds::of(&config.signup_limits);
-        Self { mode: config.guard.captcha, thresholds, seen: Mutex::default() }
-    }
-
-    /// Whether it is asked every time, and waiting does not help.
-    pub fn always_asks(&self) -> bool {
-        self.mode == Captcha::Always
-    }
-
-    /// Whether a signup from this place has to bring a proof of work, and whether its mail will wait for staff. One whose
-    /// place cannot be told is judged by all signups alone.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn standing(
-        &self,
-        db: &mut PgConnection,
-        place: Option<&ClientNetwork>,
-        now: DateTime<Utc>,
-    ) -> sqlx::Result<Surge> {
-        let all = self.in_all(db, now).await?;
-        let found = match place {
-            Some(place) => all.or(surge::from_network(db, self.thresholds, place, now).await?),
-            None => all,
-        };
-        let needs_proof = match self.mode {
-            Captcha::Off => false,
-            Captcha::Adaptive => found.needs_proof,
-            Captcha::Always => true,
-        };
-        Ok(Surge { needs_proof, ..found })
-    }
-
-    /// Whether a proof of work is asked for, where nobody has to look for the answer.
-    fn known(&self, place: Option<&ClientNetwork>) -> Option<bool> {
-        match self.mode {
-            Captcha::Off => Some(false),
-            Captcha::Always => Some(true),
-            Captcha::Adaptive => {
-                let asks = self.seen().lately()?.needs_proof;
-                (asks || place.is_none()).then_some(asks)
-            }
-        }
-    }
-
-    /// Looks once a second. Whoever comes while somebody looks goes by what was seen before, and waits for nobody.
-    async fn in_all(&self, db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Surge> {
-        {
-            let mut seen = self.seen();
-            if let Some(standing) = seen.lately() {
-                return Ok(standing);
-            }
-            seen.at = Some(Instant::now());
-        }
-        let standing = surge::in_all(db, self.thresholds, now).await?;
-        self.seen().standing = standing;
-        Ok(standing)
-    }
-
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What the form said, for the page that asks to say it again. The trap for programs is not among it.
 #[derive(Serialize)]
@@ -145,7 +44,7 @@ pub fn ask(
     kept: &Kept<'_>,
     now: DateTime<Utc>,
 ) -> Result<Response, Problem> {
-    let challenge = Challenge::mint(&visitor.state.keys, now);
+    let challenge = Challenge::mint(&visitor.state.app.keys, now);
     if problem::wants_json(headers) {
         let body = serde_json::json!({
             "type": "about:blank",
@@ -162,7 +61,7 @@ pub fn ask(
     let own = serde_json::json!({
         "form": kept,
         "challenge": written(&challenge)?,
-        "always": visitor.state.captcha.always_asks(),
+        "always": visitor.state.app.signups.watch.always_asks(),
         "contact": sender.written_contact(),
     });
     Ok(with_script(visitor.answer(StatusCode::FORBIDDEN, "captcha.html", &own)?))
@@ -172,13 +71,13 @@ pub fn ask(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn beforehand(visitor: &Visitor, place: Option<&ClientNetwork>) -> Result<Option<String>, Problem> {
-    let (state, now) = (&visitor.state, Utc::now());
-    let asks = match state.captcha.known(place) {
-        Some(known) => known,
-        None => state.captcha.standing(&mut *state.pool.acquire().await?, place, now).await?.needs_proof,
-    };
-    if asks { written(&Challenge::mint(&state.keys, now)).map(Some) } else { Ok(None) }
+pub async fn beforehand(
+    visitor: &Visitor,
+    network: Option<&ClientNetwork>,
+) -> Result<Option<String>, Problem> {
+    let (app, now) = (&visitor.state.app, Utc::now());
+    let needs_proof = sign_up::needs_proof(app, network, now).await?;
+    if needs_proof { written(&Challenge::mint(&app.keys, now)).map(Some) } else { Ok(None) }
 }
 
 /// Lets the page run our script.

@@ -7,13 +7,12 @@ use serde_json::json;
 use url::Url;
 
 use crate::{
+    app::confirm::{self, Answer, ConfirmError, Link},
     domain::{
+        actor::Actor,
         ids::SubscriberId,
-        publication::{self, Origin},
-        signup::{
-            self, Signup,
-            standing::{self, Standing},
-        },
+        publication::Origin,
+        signup::{Signup, standing::Standing},
         token::{self, ConfirmToken},
     },
     web::{
@@ -41,27 +40,19 @@ pub async fn ask(
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let confirm_token = ConfirmToken::parse(&token).ok_or(Problem::LinkUnknown)?;
-    let mut db = state.pool.acquire().await?;
-    let signup = signup::by_token(&mut db, confirm_token.hash()).await?.ok_or(Problem::ConfirmUnknown)?;
     let now = Utc::now();
-    let standing = standing::of(&mut db, &signup, now).await?;
+    let link = confirm::look(&state.app, confirm_token.hash(), now).await?;
+    let Link { signup, standing, consent } = link.ok_or(Problem::ConfirmUnknown)?;
     if standing != Standing::Open {
         return told(&visitor, &signup, standing, NOTHING);
     }
     let template = if signup.replaces.is_some() { "confirm_change.html" } else { "confirm.html" };
-    // Whom staff have asked in, or a form without our text, reads here what everybody else has read beside the form.
-    let consent = if signup.names_text {
-        None
-    } else {
-        publication::version(&mut db, signup.publication_version).await?
-    };
-    let consent = consent.map(|publication| publication.content.texts(signup.locale).consent);
     visitor.page(
         template,
         &json!({
             "masked_address": signup.email.masked(),
             "action": format!("/confirm/{token}?lang={}", visitor.locale),
-            "opened": token::opened_token(&state.keys, confirm_token.hash(), now),
+            "opened": token::opened_token(&state.app.keys, confirm_token.hash(), now),
             "requested_at": visitor.publication.content.written_time(signup.requested_at, visitor.locale),
             "requested_page": own_page_host(&signup, &visitor).filter(|_| !signup.is_by_staff),
             "consent": consent, "consent_lang": signup.locale,
@@ -77,23 +68,28 @@ pub async fn answer(
     Form(pressed): Form<Pressed>,
 ) -> Result<Response, Problem> {
     let hash = ConfirmToken::parse(&token).ok_or(Problem::LinkUnknown)?.hash();
-    let now = Utc::now();
-    let opened_at = token::read_opened_token(&state.keys, hash, &pressed.opened);
-    let mut transaction = state.pool.begin().await?;
-    let signup = signup::by_token(&mut transaction, hash).await?.ok_or(Problem::ConfirmUnknown)?;
-    let standing = match pressed.action.as_str() {
-        CONFIRM => signup::confirm(&mut transaction, &state.keys, hash, opened_at, now).await?,
-        DECLINE => signup::decline(&mut transaction, hash, opened_at, now).await?,
+    let answer = match pressed.action.as_str() {
+        CONFIRM => Answer::Confirm,
+        DECLINE => Answer::Decline,
         _ => return Err(Problem::BadRequest),
     };
-    transaction.commit().await?;
-    let standing = standing.ok_or(Problem::ConfirmUnknown)?;
+    let answer = (answer, pressed.opened.as_str());
+    let (signup, standing) = confirm::answer(&state.app, &Actor::Visitor, hash, answer, Utc::now()).await?;
     state.metrics.press(match standing {
         Standing::Confirmed(_) if pressed.action == CONFIRM => Press::Confirmed,
         Standing::Declined if pressed.action == DECLINE => Press::Declined,
         _ => Press::TooLate,
     });
     told(&visitor, &signup, standing, &pressed.action)
+}
+
+impl From<ConfirmError> for Problem {
+    fn from(error: ConfirmError) -> Self {
+        match error {
+            ConfirmError::NotAllowed | ConfirmError::Unknown => Problem::ConfirmUnknown,
+            ConfirmError::Database(error) => error.into(),
+        }
+    }
 }
 
 const CONFIRM: &str = "confirm";

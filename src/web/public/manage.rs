@@ -4,18 +4,17 @@
 //! back a change of address that waits. Everything else asks for a link by mail first, see [`crate::web::public::privacy_page`].
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::Utc;
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::PgConnection;
 
 use crate::{
+    app::change_settings::{self, Settings, SettingsError},
     domain::{
+        actor::Actor,
         ids::SubscriberId,
         locale::Locale,
-        queue::delivery::{self, DeliveryKind},
-        signup::address_change,
-        subscriber::{self, Subscriber, SubscriberState},
+        subscriber::{Subscriber, SubscriberState},
         token::{LinkPurpose, read_subscriber_token, subscriber_token},
     },
     web::{
@@ -24,12 +23,6 @@ use crate::{
         public::{link_token::LinkToken, unsubscribe, visitor::Visitor},
     },
 };
-
-/// Between two access links to the same subscriber: forwarding a newsletter must not make a mailbox full.
-const ACCESS_AGAIN: TimeDelta = TimeDelta::minutes(10);
-
-/// Access links to one subscriber a day.
-const ACCESS_A_DAY: usize = 5;
 
 /// What the page's forms send.
 #[derive(Debug, Deserialize)]
@@ -47,8 +40,7 @@ pub async fn page(
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let id = subscriber_of(&state, &token)?;
-    let mut db = state.pool.acquire().await?;
-    shown(&mut db, &visitor, id, None).await
+    shown(&visitor, id, None).await
 }
 
 /// `POST /manage/{token}`
@@ -59,60 +51,53 @@ pub async fn change(
     Form(pressed): Form<Pressed>,
 ) -> Result<Response, Problem> {
     let id = subscriber_of(&state, &token)?;
-    let now = Utc::now();
-    let mut transaction = state.pool.begin().await?;
+    let (app, by, now) = (&state.app, &Actor::Subscriber(id), Utc::now());
     let mut visitor = visitor;
     let done = match pressed.action.as_str() {
         "language" => {
             let locale = Locale::from_tag(&pressed.locale).ok_or(Problem::BadRequest)?;
-            subscriber::set_locale(&mut transaction, id, locale).await?;
+            change_settings::change_language(app, by, id, locale, now).await?;
             visitor.locale = locale;
             "language"
         }
         "keep_address" => {
-            let cancelled = address_change::cancel(&mut transaction, id, now).await?;
-            if cancelled == 0 { "keep_address_before" } else { "keep_address" }
+            let is_called_off = change_settings::keep_address(app, by, id, now).await?;
+            if is_called_off { "keep_address" } else { "keep_address_before" }
         }
         "access" => {
-            let Some(subscriber) = subscriber::locked(&mut transaction, id).await? else {
-                return nothing_stored(&visitor);
+            let subscriber = match change_settings::request_access_link(app, by, id, now).await {
+                Err(SettingsError::Unknown) => return visitor.nothing_stored(),
+                asked => asked?,
             };
-            if may_have_access_link(&mut transaction, id, now).await? {
-                delivery::enqueue_for_subscriber(&mut transaction, DeliveryKind::Access, id, now).await?;
-            }
-            transaction.commit().await?;
             let own =
                 json!({ "masked_address": subscriber.email.masked(), "manage_url": path(&visitor, id) });
             return visitor.answer(StatusCode::OK, "access_sent.html", &own);
         }
         _ => return Err(Problem::BadRequest),
     };
-    transaction.commit().await?;
-    let mut db = state.pool.acquire().await?;
-    shown(&mut db, &visitor, id, Some(done)).await
+    shown(&visitor, id, Some(done)).await
+}
+
+impl From<SettingsError> for Problem {
+    fn from(error: SettingsError) -> Self {
+        match error {
+            SettingsError::NotAllowed | SettingsError::Unknown => Problem::LinkUnknown,
+            SettingsError::Database(error) => error.into(),
+        }
+    }
 }
 
 /// The settings page of a subscriber, in the visitor's language.
 pub fn path(visitor: &Visitor, id: SubscriberId) -> String {
-    let token = subscriber_token(&visitor.state.keys, LinkPurpose::Manage, id);
+    let token = subscriber_token(&visitor.state.app.keys, LinkPurpose::Manage, id);
     format!("/manage/{token}?lang={}", visitor.locale)
 }
 
-/// The page for those of whom nothing is stored (any more).
-pub fn nothing_stored(visitor: &Visitor) -> Result<Response, Problem> {
-    visitor.answer(StatusCode::GONE, "nothing_stored.html", &json!({ "is_erased": false }))
-}
-
-async fn shown(
-    db: &mut PgConnection,
-    visitor: &Visitor,
-    id: SubscriberId,
-    done: Option<&str>,
-) -> Result<Response, Problem> {
-    let Some(subscriber) = subscriber::by_id(db, id).await? else { return nothing_stored(visitor) };
-    let now = Utc::now();
-    let new_address = address_change::waiting(db, id, now).await?;
-    let has_left = subscriber::has_left(db, &subscriber).await?;
+async fn shown(visitor: &Visitor, id: SubscriberId, done: Option<&str>) -> Result<Response, Problem> {
+    let settings = change_settings::settings(&visitor.state.app, id, Utc::now()).await?;
+    let Some(Settings { subscriber, has_left, new_address }) = settings else {
+        return visitor.nothing_stored();
+    };
     let own = json!({
         "masked_address": subscriber.email.masked(),
         "is_active": subscriber.state == SubscriberState::Active,
@@ -135,16 +120,6 @@ pub fn since(visitor: &Visitor, subscriber: &Subscriber) -> String {
     visitor.publication.content.written_day(subscriber.state_changed_at, visitor.locale)
 }
 
-async fn may_have_access_link(
-    db: &mut PgConnection,
-    id: SubscriberId,
-    now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
-    let asked = delivery::access_links_since(db, id, now - TimeDelta::days(1)).await?;
-    let is_again = asked.first().is_some_and(|last| *last > now - ACCESS_AGAIN);
-    Ok(!is_again && asked.len() < ACCESS_A_DAY)
-}
-
 fn subscriber_of(state: &AppState, token: &str) -> Result<SubscriberId, Problem> {
-    read_subscriber_token(&state.keys, LinkPurpose::Manage, token).ok_or(Problem::LinkUnknown)
+    read_subscriber_token(&state.app.keys, LinkPurpose::Manage, token).ok_or(Problem::LinkUnknown)
 }

@@ -11,21 +11,15 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 
 use crate::{
+    app::privacy::{self, AccessError, NewAddress, NewAddressError, OwnData},
     domain::{
-        address::{EmailAddress, near_miss},
-        consent::{self, ConsentEvent, ConsentMethod},
-        erasure,
-        personal_data::{self, PersonalData},
+        address::near_miss,
+        consent::{self, ConsentEvent},
+        personal_data::PersonalData,
         publication::{self, Retention},
-        signup::{
-            self,
-            address_change::{self, Asked},
-        },
-        subscriber::{self, Subscriber, SubscriberState},
-        token::{AccessClaim, AccessState},
+        subscriber::SubscriberState,
     },
     web::{
         AppState,
@@ -40,13 +34,9 @@ pub async fn page(
     LinkToken(token): LinkToken,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
-    let mut db = state.pool.acquire().await?;
-    match owner(&mut db, &visitor, &token).await? {
-        Owner::Is(subscriber) => {
-            let own = everything(&mut db, &visitor, &subscriber, &token).await?;
-            visitor.page("data.html", &own)
-        }
-        Owner::Answer(answer) => Ok(answer),
+    match privacy::read(&state.app, &token, Utc::now()).await {
+        Ok(own) => visitor.page("data.html", &everything(&visitor, &own, &token)),
+        Err(error) => refused(&visitor, error),
     }
 }
 
@@ -56,17 +46,15 @@ pub async fn download(
     LinkToken(token): LinkToken,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
-    let mut db = state.pool.acquire().await?;
-    let subscriber = match owner(&mut db, &visitor, &token).await? {
-        Owner::Is(subscriber) => subscriber,
-        Owner::Answer(answer) => return Ok(answer),
+    let own = match privacy::read(&state.app, &token, Utc::now()).await {
+        Ok(own) => own,
+        Err(error) => return refused(&visitor, error),
     };
-    let record = personal_data::of_address(&mut db, &state.keys, &subscriber.email).await?;
     let file = json!({
         "newsletter": visitor.publication.content.name,
         "made_at": Utc::now(),
         "about": about(&visitor),
-        "record": record,
+        "record": own.data,
     });
     let text = serde_json::to_string_pretty(&file).map_err(|error| Problem::internal(&error))?;
     let headers = [
@@ -80,7 +68,7 @@ pub async fn download(
 /// What the form for another address sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct NewAddress {
+pub struct Sent {
     email: String,
     consent_version: String,
 }
@@ -94,38 +82,30 @@ pub async fn ask_address(
 ) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
     let client = Client::of(request.extensions(), request.headers(), &state.proxies);
-    let Form(sent) = form_in::<NewAddress>(request).await?;
-    let mut transaction = state.pool.begin().await?;
-    let subscriber = match owner(&mut transaction, &visitor, &token).await? {
-        Owner::Is(subscriber) => subscriber,
-        Owner::Answer(answer) => return Ok(answer),
+    let Form(sent) = form_in::<Sent>(request).await?;
+    let asked = NewAddress {
+        typed: &sent.email,
+        consent_version: sent.consent_version.parse().ok(),
+        page: &state.public_url.join("/data"),
+        network: subscribe::network(&state, client),
+        client_ip: client.and_then(|client| client.address),
     };
-    let email = match EmailAddress::parse(&sent.email) {
-        Ok(email) => email,
-        Err(error) => {
-            let message = visitor.text("error", subscribe::error_key(error)).to_owned();
-            return mistake(&mut transaction, &visitor, &subscriber, (&token, &sent.email, &message)).await;
+    let now = Utc::now();
+    let asked = privacy::ask_address(&state.app, &token, &visitor.publication, &asked, now).await;
+    let (subscriber, email) = match asked {
+        Ok(asked) => asked,
+        Err(NewAddressError::Access(error)) => return refused(&visitor, error),
+        Err(NewAddressError::Address(error)) => {
+            let message = visitor.text("error", subscribe::error_key(error));
+            return mistake(&visitor, &token, &sent.email, message).await;
         }
-    };
-    let (shown, names_text) = subscribe::shown(&mut transaction, &visitor, &sent.consent_version).await?;
-    let asked = signup::Request {
-        email: &email,
-        locale: subscriber.locale,
-        shown,
-        names_text,
-        form_page: &state.public_url.join("/data"),
-        client_ip: client.filter(|_| state.keeps_ip).and_then(|client| client.address),
-        network: subscribe::place(&state, client),
-        replaces: Some(subscriber.id),
-    };
-    match address_change::ask(&mut transaction, &asked, Utc::now()).await? {
-        Asked::Now => transaction.commit().await?,
-        Asked::SameAddress => {
-            let message = visitor.text("data", "same_address").to_owned();
-            return mistake(&mut transaction, &visitor, &subscriber, (&token, &sent.email, &message)).await;
+        Err(NewAddressError::SameAddress) => {
+            return mistake(&visitor, &token, &sent.email, visitor.text("data", "same_address")).await;
         }
-        Asked::NotActive => return Err(Problem::AddressNotActive),
-    }
+        Err(NewAddressError::NotActive) => return Err(Problem::AddressNotActive),
+        Err(NewAddressError::NotReady(_)) => return Err(Problem::Unavailable),
+        Err(NewAddressError::Database(error)) => return Err(error.into()),
+    };
     let own = json!({
         "old_address": subscriber.email.as_str(),
         "new_address": email.written(),
@@ -142,9 +122,8 @@ pub async fn ask_erase(
     LinkToken(token): LinkToken,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
-    let mut db = state.pool.acquire().await?;
-    match owner(&mut db, &visitor, &token).await? {
-        Owner::Is(subscriber) => visitor.page(
+    match privacy::look(&state.app, &token, Utc::now()).await {
+        Ok(subscriber) => visitor.page(
             "erase.html",
             &json!({
                 "address": subscriber.email.as_str(),
@@ -152,7 +131,7 @@ pub async fn ask_erase(
                 "back": format!("/data/{token}?lang={}", visitor.locale),
             }),
         ),
-        Owner::Answer(answer) => Ok(answer),
+        Err(error) => refused(&visitor, error),
     }
 }
 
@@ -164,70 +143,45 @@ pub async fn erase(
     visitor: Visitor,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let now = Utc::now();
     // What else it may say, it is done: only the owner of the mailbox has this link.
     let is_pressed =
         url::form_urlencoded::parse(&body).any(|(name, value)| name == "action" && value == "erase");
-    let method = if is_pressed { ConsentMethod::Button } else { ConsentMethod::Link };
-    let mut transaction = state.pool.begin().await?;
-    let subscriber = match owner(&mut transaction, &visitor, &token).await? {
-        Owner::Is(subscriber) => subscriber,
-        Owner::Answer(answer) => return Ok(answer),
-    };
-    let normalized = subscriber.email.normalized();
-    erasure::erase(&mut transaction, &state.keys, &normalized, method, now).await?;
-    transaction.commit().await?;
-    tracing::info!(subscriber = %subscriber.id, "a subscriber had everything deleted");
-    visitor.answer(StatusCode::OK, "nothing_stored.html", &json!({ "is_erased": true }))
+    match privacy::erase(&state.app, &token, is_pressed, Utc::now()).await {
+        Ok(()) => visitor.answer(StatusCode::OK, "nothing_stored.html", &json!({ "is_erased": true })),
+        Err(error) => refused(&visitor, error),
+    }
 }
 
-/// Who came with an access link.
-enum Owner {
-    /// The subscriber it was sent to.
-    Is(Subscriber),
-    /// Nobody it opens anything for; what they get to read.
-    Answer(Response),
-}
-
-async fn owner(db: &mut PgConnection, visitor: &Visitor, token: &str) -> Result<Owner, Problem> {
-    let claim = AccessClaim::read(&visitor.state.keys, token).ok_or(Problem::LinkUnknown)?;
-    let Some(subscriber) = subscriber::by_id(db, claim.subscriber()).await? else {
-        return manage::nothing_stored(visitor).map(Owner::Answer);
-    };
-    match claim.check(&visitor.state.keys, &subscriber.email.normalized(), Utc::now()) {
-        Some(AccessState::Open) => Ok(Owner::Is(subscriber)),
-        Some(AccessState::Expired) => {
-            let own = json!({ "action": manage::path(visitor, subscriber.id) });
-            visitor.answer(StatusCode::GONE, "access_expired.html", &own).map(Owner::Answer)
+/// What somebody reads whose link opens nothing.
+fn refused(visitor: &Visitor, error: AccessError) -> Result<Response, Problem> {
+    match error {
+        AccessError::Unknown => Err(Problem::LinkUnknown),
+        AccessError::NothingStored => visitor.nothing_stored(),
+        AccessError::Expired(id) => {
+            let own = json!({ "action": manage::path(visitor, id) });
+            visitor.answer(StatusCode::GONE, "access_expired.html", &own)
         }
-        // It came to an address that was given up since.
-        None => Err(Problem::AccessMoved),
+        AccessError::Moved => Err(Problem::AccessMoved),
+        AccessError::Database(error) => Err(error.into()),
     }
 }
 
 /// The page again, with what to mend in the form for another address.
-async fn mistake(
-    db: &mut PgConnection,
-    visitor: &Visitor,
-    subscriber: &Subscriber,
-    (token, email, message): (&str, &str, &str),
-) -> Result<Response, Problem> {
-    let mut own = everything(db, visitor, subscriber, token).await?;
-    own["form"]["email"] = form_values::again(email).into();
+async fn mistake(visitor: &Visitor, token: &str, typed: &str, message: &str) -> Result<Response, Problem> {
+    let own = match privacy::read(&visitor.state.app, token, Utc::now()).await {
+        Ok(own) => own,
+        Err(error) => return refused(visitor, error),
+    };
+    let mut own = everything(visitor, &own, token);
+    own["form"]["email"] = form_values::again(typed).into();
     own["form"]["error"] = message.into();
     visitor.answer(StatusCode::UNPROCESSABLE_ENTITY, "data.html", &own)
 }
 
 /// Everything stored, as the page shows it.
-async fn everything(
-    db: &mut PgConnection,
-    visitor: &Visitor,
-    subscriber: &Subscriber,
-    token: &str,
-) -> Result<Value, Problem> {
+fn everything(visitor: &Visitor, own: &OwnData, token: &str) -> Value {
+    let OwnData { subscriber, data: record, new_address } = own;
     let content = &visitor.publication.content;
-    let record = personal_data::of_address(db, &visitor.state.keys, &subscriber.email).await?;
-    let new_address = address_change::waiting(db, subscriber.id, Utc::now()).await?;
     let lang = visitor.locale;
     let links = json!({
         "download": format!("/data/{token}/download?lang={lang}"),
@@ -235,21 +189,21 @@ async fn everything(
         "erase": format!("/data/{token}/erase?lang={lang}"),
         "manage": manage::path(visitor, subscriber.id),
     });
-    Ok(json!({
+    json!({
         "address": subscriber.email.as_str(),
         "is_active": subscriber.state == SubscriberState::Active,
         "since": manage::since(visitor, subscriber),
         "consented": record.agreed_elsewhere().map(|at| consented(visitor, at)),
         "confirmed_at": content.written_time(subscriber.confirmed_at, lang),
         "language": visitor.text("data", if subscriber.locale.tag() == "de" { "german" } else { "english" }),
-        "new_address": new_address.map(|address| address.as_str().to_owned()),
-        "events": events(visitor, &record),
-        "mails": mails(visitor, &record),
+        "new_address": new_address.as_ref().map(|address| address.as_str().to_owned()),
+        "events": events(visitor, record),
+        "mails": mails(visitor, record),
         "time_zone": content.time_zone.0.name(),
         "about": about(visitor),
         "links": links,
         "form": { "email": "", "error": null, "consent_version": visitor.publication.version },
-    }))
+    })
 }
 
 /// The record of consent in words, of former addresses too, oldest first.

@@ -6,19 +6,17 @@ use axum::{
     http::{Extensions, HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
 use url::Url;
 
 use crate::{
+    app::sign_up::{self, SignUpError, Taken, Whom},
     domain::{
-        address::{AddressError, EmailAddress},
-        consent::Shown,
+        actor::Actor,
+        address::AddressError,
         locale::Locale,
-        publication,
-        signup::{self, challenge, limits::ClientNetwork},
-        subscriber,
+        signup::{challenge, limits::ClientNetwork},
         token::{self, SentTo},
     },
     web::{
@@ -33,7 +31,7 @@ use crate::{
         },
         public::{
             captcha::{self, Kept},
-            check_mailbox, manage,
+            check_mailbox,
             visitor::Visitor,
         },
     },
@@ -78,14 +76,14 @@ struct Shows<'a> {
 /// `GET /`
 pub async fn form(visitor: Visitor, extensions: Extensions, headers: HeaderMap) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
-    let place = place(&visitor.state, Client::of(&extensions, &headers, &visitor.state.proxies));
+    let network = network(&visitor.state, Client::of(&extensions, &headers, &visitor.state.proxies));
     let form = Shows {
         email: "",
         error: None,
         page: visitor.state.public_url.join("/"),
         consent_version: Some(visitor.publication.version),
-        shown: Some(&token::shown_token(&visitor.state.keys, Utc::now())),
-        challenge: captcha::beforehand(&visitor, place.as_ref()).await?,
+        shown: Some(&token::shown_token(&visitor.state.app.keys, Utc::now())),
+        challenge: captcha::beforehand(&visitor, network.as_ref()).await?,
         captcha: None,
     };
     let page = visitor.page("signup.html", &serde_json::json!({ "form": form }))?;
@@ -128,59 +126,42 @@ async fn take(
     let locale = Locale::from_tag(&sent.locale).unwrap_or(visitor.locale);
     let visitor = Visitor { locale, ..visitor };
     let now = Utc::now();
+    let page = form_page(state, &sent, &headers);
     let is_masked = !sent.again.is_empty();
-    let email = if is_masked {
-        let id = token::read_again_token(&state.keys, &sent.again, now).ok_or(Problem::LinkExpired)?;
-        let Some(known) = subscriber::by_id(&mut *state.pool.acquire().await?, id).await? else {
-            return Ok((FormAnswer::NothingStored, manage::nothing_stored(&visitor)?));
-        };
-        known.email
-    } else {
-        match EmailAddress::parse(&sent.email) {
-            Ok(email) => email,
-            Err(error) => {
-                let response = mistake(&visitor, &headers, &sent, place(state, client), error).await?;
-                return Ok((FormAnswer::Mistake, response));
-            }
-        }
-    };
-    let form_page = form_page(state, &sent, &headers);
-    let place = place(state, client);
-    let suspicion = suspicion(state, &sent, now);
-    let mut transaction = state.pool.begin().await?;
-    let standing = state.captcha.standing(&mut transaction, place.as_ref(), now).await?;
-    // A proof of work also answers a suspicion: what a person's browser has worked out is no flood.
-    if (standing.needs_proof || suspicion.is_some())
-        && let Err(refused) = challenge::spend(&mut transaction, &state.keys, &sent.captcha, now).await?
-    {
-        let masked = is_masked.then(|| email.masked());
-        let kept = kept(&visitor, &sent, masked.as_deref(), &form_page);
-        if standing.needs_proof || problem::wants_json(&headers) {
-            tracing::info!(suspicion, proof_of_work = %refused, "a signup has to bring a proof of work; nothing was kept");
-            return Ok((FormAnswer::ProofOfWork, captcha::ask(&visitor, &headers, &kept, now)?));
-        }
-        tracing::info!(suspicion, "a signup has to be sent with one more press; nothing was kept");
-        let own = serde_json::json!({ "form": kept });
-        return Ok((
-            FormAnswer::PressAgain,
-            visitor.answer(StatusCode::FORBIDDEN, "press_again.html", &own)?,
-        ));
-    }
-    let (shown, names_text) = shown(&mut transaction, &visitor, &sent.consent_version).await?;
-    let request = signup::Request {
-        email: &email,
+    let form = sign_up::Form {
+        whom: if is_masked { Whom::Again(&sent.again) } else { Whom::Typed(&sent.email) },
         locale,
-        shown,
-        names_text,
-        form_page: &form_page,
-        client_ip: client.filter(|_| state.keeps_ip).and_then(|client| client.address),
-        network: place,
-        replaces: None,
+        consent_version: sent.consent_version.parse().ok(),
+        page: &page,
+        shown: &sent.shown,
+        solution: &sent.captcha,
+        has_filled_trap: !sent.rb_extra.is_empty() || !sent.homepage.is_empty(),
+        network: network(state, client),
+        client_ip: client.and_then(|client| client.address),
     };
-    signup::request(&mut transaction, &request, now).await?;
-    transaction.commit().await?;
-    let sent_to = SentTo { email, waits: standing.holds_mail, is_masked };
-    Ok((FormAnswer::Taken, check_mailbox::answer(&visitor, &headers, &sent_to, now)))
+    match sign_up::sign_up(&state.app, &Actor::Visitor, &visitor.publication, &form, now).await {
+        Ok(Taken { email, waits }) => {
+            let sent_to = SentTo { email, waits, is_masked };
+            Ok((FormAnswer::Taken, check_mailbox::answer(&visitor, &headers, &sent_to, now)))
+        }
+        Err(SignUpError::Address(error)) => {
+            Ok((FormAnswer::Mistake, mistake(&visitor, &headers, &sent, &form, error).await?))
+        }
+        Err(SignUpError::NothingStored) => Ok((FormAnswer::NothingStored, visitor.nothing_stored()?)),
+        Err(SignUpError::ProofOfWork { email, may_press }) => {
+            let masked = is_masked.then(|| email.masked());
+            let kept = kept(&visitor, &sent, masked.as_deref(), &page);
+            if !may_press || problem::wants_json(&headers) {
+                return Ok((FormAnswer::ProofOfWork, captcha::ask(&visitor, &headers, &kept, now)?));
+            }
+            let own = serde_json::json!({ "form": kept });
+            let answer = visitor.answer(StatusCode::FORBIDDEN, "press_again.html", &own)?;
+            Ok((FormAnswer::PressAgain, answer))
+        }
+        Err(SignUpError::NotReady(_)) => Err(Problem::Unavailable),
+        Err(SignUpError::NotAllowed | SignUpError::FormExpired) => Err(Problem::LinkExpired),
+        Err(SignUpError::Database(error)) => Err(error.into()),
+    }
 }
 
 /// The text that says what is wrong with an address, by its key under `error`.
@@ -197,25 +178,14 @@ pub fn error_key(error: AddressError) -> &'static str {
     }
 }
 
-/// Where a form came from; nothing when it can only be counted among all there are.
-pub fn place(state: &AppState, client: Option<Client>) -> Option<ClientNetwork> {
+/// The network a form came from; nothing when it can only be counted among all there are.
+pub fn network(state: &AppState, client: Option<Client>) -> Option<ClientNetwork> {
     Some(match client?.counted {
-        Counted::One(client) => ClientNetwork::of(&state.keys, client),
-        Counted::Likely { client, .. } => ClientNetwork::likely(&state.keys, client),
-        Counted::Everybody(proxy) => ClientNetwork::of_everybody(&state.keys, proxy),
+        Counted::One(client) => ClientNetwork::of(&state.app.keys, client),
+        Counted::Likely { client, .. } => ClientNetwork::likely(&state.app.keys, client),
+        Counted::Everybody(proxy) => ClientNetwork::of_everybody(&state.app.keys, proxy),
         Counted::ThisMachine(_) => return None,
     })
-}
-
-/// Why a form looks as if a program had sent it. A person's may too: a password manager fills in what is not shown, and
-/// who lets the browser fill in the address needs no two seconds. So it is asked for one more press, and never dropped.
-fn suspicion(state: &AppState, sent: &Sent, now: DateTime<Utc>) -> Option<&'static str> {
-    if !sent.rb_extra.is_empty() || !sent.homepage.is_empty() {
-        return Some("the field that nobody sees is filled in");
-    }
-    // Another process's clock may be ahead of ours.
-    let took = token::read_shown_token(&state.keys, &sent.shown).map(|shown| now - shown)?;
-    (TimeDelta::zero() <= took && took < state.form_takes).then_some("it was filled in quickly")
 }
 
 /// What a form said, for the page that asks for a proof of work or one more press; with the address as it may be shown
@@ -232,7 +202,7 @@ fn kept<'a>(visitor: &Visitor, sent: &'a Sent, masked: Option<&'a str>, form_pag
 
 /// The time the form was shown, if it is ours: it goes on with the form, so that nobody has to type slowly twice.
 fn genuine_shown<'a>(state: &AppState, sent: &'a Sent) -> Option<&'a str> {
-    token::read_shown_token(&state.keys, &sent.shown).map(|_| sent.shown.as_str())
+    token::read_shown_token(&state.app.keys, &sent.shown).map(|_| sent.shown.as_str())
 }
 
 /// The form again, with what to mend. A challenge that was solved stays so: it is used by a signup alone.
@@ -240,7 +210,7 @@ async fn mistake(
     visitor: &Visitor,
     headers: &HeaderMap,
     sent: &Sent,
-    place: Option<ClientNetwork>,
+    form: &sign_up::Form<'_>,
     error: AddressError,
 ) -> Result<Response, Problem> {
     let key = error_key(error);
@@ -256,12 +226,12 @@ async fn mistake(
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, media_type, body.to_string()).into_response());
     }
     let typed = form_values::again(&sent.email);
-    let solved = challenge::check(&visitor.state.keys, &sent.captcha, Utc::now()).is_ok();
-    let challenge = if solved { None } else { captcha::beforehand(visitor, place.as_ref()).await? };
+    let solved = challenge::check(&visitor.state.app.keys, &sent.captcha, Utc::now()).is_ok();
+    let challenge = if solved { None } else { captcha::beforehand(visitor, form.network.as_ref()).await? };
     let form = Shows {
         email: &typed,
         error: Some(message),
-        page: form_page(&visitor.state, sent, headers),
+        page: form.page.to_owned(),
         consent_version: Some(visitor.publication.version),
         shown: genuine_shown(&visitor.state, sent),
         challenge,
@@ -270,32 +240,6 @@ async fn mistake(
     let own = serde_json::json!({ "form": form });
     let page = visitor.answer(StatusCode::UNPROCESSABLE_ENTITY, "signup.html", &own)?;
     Ok(if form.challenge.is_some() { captcha::with_script(page) } else { page })
-}
-
-/// The consent text that stood beside the form, and true: the version that came with it, if we ever had it. Else the
-/// current one, and false.
-///
-/// # Errors
-/// When the database fails.
-pub async fn shown(
-    db: &mut PgConnection,
-    visitor: &Visitor,
-    sent_version: &str,
-) -> sqlx::Result<(Shown, bool)> {
-    let current = visitor.publication.version;
-    let sent_version: Option<i32> = sent_version.parse().ok();
-    let older = match sent_version.filter(|version| *version != current) {
-        Some(version) => publication::version(db, version).await?,
-        None => None,
-    };
-    let names_text = older.is_some() || sent_version == Some(current);
-    let publication = older.as_ref().unwrap_or(&visitor.publication);
-    let shown = Shown {
-        version: publication.version,
-        locale: visitor.locale,
-        sha256: publication.content.consent_sha256(visitor.locale),
-    };
-    Ok((shown, names_text))
 }
 
 /// The page the form stood on: what the form says, else what the browser says, else our own. Recorded as parsed, so

@@ -6,17 +6,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    app::unsubscribe::{self, UnsubscribeError, Way},
     domain::{
-        consent::ConsentMethod,
+        actor::Actor,
         ids::SubscriberId,
-        leave_reason::{self, LeaveReason},
-        subscriber::{self, Subscriber, SubscriberState, Unsubscribed},
+        leave_reason::LeaveReason,
+        subscriber::{Resubscribed, Subscriber, SubscriberState, Unsubscribed},
         token::{self, LinkPurpose, Undo, read_subscriber_token, subscriber_token},
     },
     web::{
         AppState,
         http::problem::Problem,
-        public::{link_token::LinkToken, manage, visitor::Visitor},
+        public::{link_token::LinkToken, visitor::Visitor},
     },
 };
 
@@ -27,11 +28,8 @@ pub async fn ask(
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let id = subscriber_of(&state, &token)?;
-    let mut db = state.pool.acquire().await?;
-    let known = subscriber::by_id(&mut db, id).await?;
-    if let Some(subscriber) = &known
-        && !subscriber::has_left(&mut db, subscriber).await?
-    {
+    let known = unsubscribe::look(&state.app, id).await?;
+    if let Some((subscriber, false)) = &known {
         let own = json!({
             "action": format!("/unsubscribe/{token}?lang={}", visitor.locale),
             "masked_address": subscriber.email.masked(),
@@ -41,6 +39,7 @@ pub async fn ask(
         return visitor.page("unsubscribe.html", &own);
     }
     // Who wants it back confirms that by mail: a forwarded newsletter must not bring anybody back.
+    let known = known.map(|(subscriber, _)| subscriber);
     visitor.page("unsubscribed.html", &left(&visitor, known.as_ref(), None, Utc::now())?)
 }
 
@@ -55,7 +54,7 @@ fn left(
     let why = match undo {
         None => Value::Null,
         Some(undo) => {
-            let form = token::leave_form_token(&visitor.state.keys, now)
+            let form = token::leave_form_token(&visitor.state.app.keys, now)
                 .map_err(|error| Problem::internal(&error))?;
             json!({
                 "action": format!("/left/{form}?lang={}", visitor.locale),
@@ -75,7 +74,7 @@ fn left(
 /// The signup form, filled in with an address that the page shows masked: what it sends is answered by a mail to there.
 fn again(visitor: &Visitor, subscriber: &Subscriber, now: DateTime<Utc>) -> Value {
     json!({
-        "token": token::again_token(&visitor.state.keys, subscriber.id, now),
+        "token": token::again_token(&visitor.state.app.keys, subscriber.id, now),
         "masked_address": subscriber.email.masked(),
         "page": visitor.state.public_url.join(PAGE),
         "consent_version": visitor.publication.version,
@@ -87,7 +86,7 @@ const PAGE: &str = "/unsubscribe";
 
 /// The unsubscribe link of a subscriber, in the visitor's language.
 pub fn path(visitor: &Visitor, id: SubscriberId) -> String {
-    let token = subscriber_token(&visitor.state.keys, LinkPurpose::Unsubscribe, id);
+    let token = subscriber_token(&visitor.state.app.keys, LinkPurpose::Unsubscribe, id);
     format!("/unsubscribe/{token}?lang={}", visitor.locale)
 }
 
@@ -98,16 +97,13 @@ const BUTTONS: [(&str, &str); 3] =
 
 /// How somebody leaves, by what the POST says: the mail program's button (RFC 8058 §3.1), in whatever form encoding it
 /// likes; a button of ours; else by the link alone, and nobody knows how.
-fn method_of(body: &[u8]) -> (ConsentMethod, Option<&'static str>) {
+fn way_of(body: &[u8]) -> Way<'static> {
     if is_one_click(body) {
-        return (ConsentMethod::OneClick, None);
+        return Way::OneClick;
     }
     let from = url::form_urlencoded::parse(body).find(|(name, _)| name == "from").map(|(_, value)| value);
     let page = BUTTONS.into_iter().find(|(name, _)| from.as_deref() == Some(*name)).map(|(_, page)| page);
-    match page {
-        Some(page) => (ConsentMethod::Button, Some(page)),
-        None => (ConsentMethod::Link, None),
-    }
+    page.map_or(Way::Link, Way::Button)
 }
 
 /// Whether a form says `List-Unsubscribe=One-Click`.
@@ -134,14 +130,17 @@ pub async fn leave(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let id = subscriber_of(&state, &token)?;
-    let (method, page) = method_of(&body);
-    let page = page.map(|page| state.public_url.join(page));
-    let now = Utc::now();
-    let mut transaction = state.pool.begin().await?;
-    let came_to = subscriber::unsubscribe_on(&mut transaction, id, method, page.as_deref(), now).await?;
-    let subscriber = subscriber::by_id(&mut transaction, id).await?;
-    transaction.commit().await?;
-    let undo = (came_to == Unsubscribed::Now).then(|| token::undo_token(&state.keys, id, now));
+    let page;
+    let way = match way_of(&body) {
+        Way::Button(path) => {
+            page = state.public_url.join(path);
+            Way::Button(&page)
+        }
+        way => way,
+    };
+    let (now, by) = (Utc::now(), Actor::Subscriber(id));
+    let (came_to, subscriber) = unsubscribe::unsubscribe(&state.app.pool, &by, id, way, now).await?;
+    let undo = (came_to == Unsubscribed::Now).then(|| token::undo_token(&state.app.keys, id, now));
     let own = left(&visitor, subscriber.as_ref(), undo.as_deref(), now)?;
     visitor.answer(StatusCode::OK, "unsubscribed.html", &own)
 }
@@ -163,17 +162,12 @@ pub async fn say_why(
     Form(why): Form<Why>,
 ) -> Result<Response, Problem> {
     let now = Utc::now();
-    let form = token::read_leave_form_token(&state.keys, &token, now).ok_or(Problem::QuestionOver)?;
+    let form = token::read_leave_form_token(&state.app.keys, &token, now).ok_or(Problem::QuestionOver)?;
     // Nothing chosen is an answer too: there is nothing to write down.
     if let Some(reason) = LeaveReason::from_name(&why.reason) {
-        leave_reason::answer(&mut *state.pool.acquire().await?, form, reason, now).await?;
+        unsubscribe::give_reason(&state.app, form, reason, now).await?;
     }
-    let undo = match token::read_undo_token(&state.keys, &why.undo, now) {
-        Some(Undo::For(id, left_at)) => {
-            subscriber::may_undo(&mut *state.pool.acquire().await?, id, left_at).await?
-        }
-        Some(Undo::Expired) | None => false,
-    };
+    let undo = unsubscribe::may_resubscribe(&state.app, &why.undo, now).await?;
     let undo = undo.then(|| undo_path(&visitor, &why.undo));
     visitor.answer(StatusCode::OK, "left.html", &json!({ "undo_action": undo }))
 }
@@ -189,24 +183,34 @@ pub async fn undo(
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let now = Utc::now();
-    let (id, left_at) = match token::read_undo_token(&state.keys, &token, now).ok_or(Problem::LinkUnknown)? {
+    let undo = token::read_undo_token(&state.app.keys, &token, now).ok_or(Problem::LinkUnknown)?;
+    let (id, left_at) = match undo {
         Undo::For(id, left_at) => (id, left_at),
         Undo::Expired => return Err(Problem::LinkExpired),
     };
     let page = state.public_url.join(PAGE);
-    let mut transaction = state.pool.begin().await?;
-    let is_active = subscriber::undo_unsubscribe(&mut transaction, id, left_at, &page, now).await?;
-    transaction.commit().await?;
-    if !is_active {
-        let is_known = subscriber::by_id(&mut *state.pool.acquire().await?, id).await?.is_some();
-        return if is_known { Err(Problem::UndoOver) } else { manage::nothing_stored(&visitor) };
+    let by = Actor::Subscriber(id);
+    match unsubscribe::resubscribe(&state.app, &by, (id, left_at), &page, now).await? {
+        Resubscribed::Active => {
+            let own = json!({ "unsubscribe_url": path(&visitor, id) });
+            visitor.answer(StatusCode::OK, "resubscribed.html", &own)
+        }
+        Resubscribed::Over => Err(Problem::UndoOver),
+        Resubscribed::Nobody => visitor.nothing_stored(),
     }
-    let own = json!({ "unsubscribe_url": path(&visitor, id) });
-    visitor.answer(StatusCode::OK, "resubscribed.html", &own)
+}
+
+impl From<UnsubscribeError> for Problem {
+    fn from(error: UnsubscribeError) -> Self {
+        match error {
+            UnsubscribeError::NotAllowed => Problem::UnsubscribeUnknown,
+            UnsubscribeError::Database(error) => error.into(),
+        }
+    }
 }
 
 fn subscriber_of(state: &AppState, token: &str) -> Result<SubscriberId, Problem> {
-    read_subscriber_token(&state.keys, LinkPurpose::Unsubscribe, token).ok_or(Problem::UnsubscribeUnknown)
+    read_subscriber_token(&state.app.keys, LinkPurpose::Unsubscribe, token).ok_or(Problem::UnsubscribeUnknown)
 }
 
 #[cfg(test)]
@@ -218,16 +222,15 @@ mod tests {
         let part =
             "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
         let note = "--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nOne-Click\r\n--b--\r\n";
-        let one_click = (ConsentMethod::OneClick, None);
-        let link = (ConsentMethod::Link, None);
+        let (one_click, link) = (Way::OneClick, Way::Link);
         for (body, expected) in [
             ("List-Unsubscribe=One-Click", one_click),
             ("x=1&List-Unsubscribe=One-Click", one_click),
             ("List-Unsubscribe=One-Click\r\n", one_click),
             (part, one_click),
-            ("from=unsubscribe", (ConsentMethod::Button, Some("/unsubscribe"))),
-            ("from=settings", (ConsentMethod::Button, Some("/manage"))),
-            ("from=confirm", (ConsentMethod::Button, Some("/confirm"))),
+            ("from=unsubscribe", Way::Button("/unsubscribe")),
+            ("from=settings", Way::Button("/manage")),
+            ("from=confirm", Way::Button("/confirm")),
             ("", link),
             ("from=elsewhere", link),
             ("One-Click", link),
@@ -237,7 +240,7 @@ mod tests {
             ("{\"List-Unsubscribe\":\"One-Click\"}", link),
             ("\0\u{fffd}%", link),
         ] {
-            assert_eq!(method_of(body.as_bytes()), expected, "{body}");
+            assert_eq!(way_of(body.as_bytes()), expected, "{body}");
         }
     }
 }

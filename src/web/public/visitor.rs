@@ -9,10 +9,8 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    domain::{
-        locale::Locale,
-        publication::{self, Publication},
-    },
+    app::change_publication,
+    domain::{locale::Locale, publication::Publication},
     web::{
         AppState,
         http::{headers::PicturesFrom, problem::Problem},
@@ -90,6 +88,14 @@ impl Visitor {
         self.render(status, template, None, own)
     }
 
+    /// The page for those of whom nothing is stored (any more).
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be made.
+    pub fn nothing_stored(&self) -> Result<Response, Problem> {
+        self.answer(StatusCode::GONE, "nothing_stored.html", &serde_json::json!({ "is_erased": false }))
+    }
+
     /// A piece of HTML that is part of a page, or is to be copied into one.
     ///
     /// # Errors
@@ -142,5 +148,5 @@ pub fn asked_for(query: Option<&str>, headers: &HeaderMap) -> Option<Locale> {
 /// # Errors
 /// When the database fails.
 pub async fn publication(state: &AppState) -> sqlx::Result<Option<Publication>> {
-    publication::current(&mut *state.pool.acquire().await?).await
+    change_publication::current(&state.app.pool).await
 }

@@ -282,8 +282,8 @@ async fn ask(
         network: None,
         replaces: None,
     };
-    signup::request_by_staff(&mut transaction, &request, now).await?;
     let by = member.actor();
+    signup::request(&mut transaction, &by, &request, now).await?;
     audit::record(&mut transaction, &by, Action::SubscriberAsked, &email.masked(), &json!({}), now).await?;
     transaction.commit().await?;
     Ok(Ok(()))

@@ -17,7 +17,6 @@ use super::rust_files;
 const STANDING: &[&str] = &[
     "web: http public staff",
     "web/http: form_body metrics problem request_log",
-    "web/public: manage unsubscribe",
     "web/staff: access login staff_page staff_problem",
     "web/staff: mailings updates",
     "web/staff/mailings: planned send_page",

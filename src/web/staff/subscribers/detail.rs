@@ -168,9 +168,10 @@ pub async fn unsubscribe(
     let now = Utc::now();
     let mut transaction = state.pool.begin().await?;
     let subscriber = named(&mut transaction, id).await?;
-    let came_to = subscriber::unsubscribe(&mut transaction, subscriber.id, ConsentMethod::Staff, now).await?;
+    let (by, how) = (member.actor(), (ConsentMethod::Staff, None));
+    let (came_to, _) = subscriber::unsubscribe(&mut transaction, &by, subscriber.id, how, now).await?;
     let notice = if matches!(came_to, Unsubscribed::Now | Unsubscribed::Stopped) {
-        let (by, masked) = (member.actor(), subscriber.email.masked());
+        let masked = subscriber.email.masked();
         audit::record(&mut transaction, &by, Action::SubscriberUnsubscribed, &masked, &json!({}), now)
             .await?;
         "unsubscribed"
@@ -201,8 +202,8 @@ pub async fn erase(
     let mut transaction = state.pool.begin().await?;
     let subscriber = named(&mut transaction, id).await?;
     let address = subscriber.email.normalized();
-    erasure::erase(&mut transaction, &state.keys, &address, ConsentMethod::Staff, now).await?;
     let (by, masked) = (member.actor(), subscriber.email.masked());
+    erasure::erase(&mut transaction, &state.keys, &by, &address, ConsentMethod::Staff, now).await?;
     audit::record(&mut transaction, &by, Action::SubscriberErased, &masked, &json!({}), now).await?;
     transaction.commit().await?;
     Ok(done("/staff/subscribers", "subscriber_erased"))

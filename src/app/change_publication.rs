@@ -1,0 +1,75 @@
+//! A new version of the publication: by a file, or on the staff pages.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::{
+    app::Deed,
+    domain::{
+        actor::Actor,
+        event::Event,
+        publication::{self, Applied, Content, Publication, draft},
+        staff::audit::Action,
+    },
+};
+
+/// Why the publication was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// Only staff change it.
+    #[error("only staff may change the publication")]
+    NotAllowed,
+    /// Somebody else changed it meanwhile; look at it again.
+    #[error("the publication was changed meanwhile")]
+    ChangedMeanwhile,
+    /// The database failed; try again.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// The current version, if there is any.
+///
+/// # Errors
+/// When the database fails.
+pub async fn current(pool: &PgPool) -> sqlx::Result<Option<Publication>> {
+    publication::current(&mut *pool.acquire().await?).await
+}
+
+/// Makes `content` the current version, unless it is that already. `base` is the version that whoever asks has seen, 0 for
+/// none; without it the new one counts in any case. `changed` says for the audit log which fields are others now. What a
+/// staff member had typed for a preview is removed.
+///
+/// # Errors
+/// [`ChangeError`].
+pub async fn change_publication(
+    pool: &PgPool,
+    by: &Actor,
+    content: &Content,
+    (base, changed): (Option<i32>, Option<Vec<String>>),
+    now: DateTime<Utc>,
+) -> Result<Applied, ChangeError> {
+    if !by.is_staff() {
+        return Err(ChangeError::NotAllowed);
+    }
+    let mut deed = Deed::begin(pool, by, now).await?;
+    publication::lock(&mut deed).await?;
+    let current = publication::current_version(&mut deed).await?.unwrap_or_default();
+    if base.is_some_and(|base| base != current) {
+        return Err(ChangeError::ChangedMeanwhile);
+    }
+    let applied = publication::apply(&mut deed, content, now).await?;
+    if let Applied::New(version) = applied {
+        let mut details = json!({ "version": version });
+        if let Some(changed) = changed {
+            details["fields"] = Value::from(changed);
+        }
+        let event = Event::PublicationChanged(version);
+        deed.note(Action::PublicationChanged, &content.name, &details, &event).await?;
+    }
+    if let Some(member) = by.member() {
+        draft::remove(&mut deed, member).await?;
+    }
+    deed.commit().await?;
+    Ok(applied)
+}

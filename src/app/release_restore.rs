@@ -1,0 +1,84 @@
+//! Letting mailings go on that are held because the database may be an older one.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::{
+    app::Deed,
+    domain::{
+        actor::Actor,
+        event::Event,
+        restore::{self, Hold, How, Open},
+        staff::audit::Action,
+    },
+};
+
+/// Why nothing was released.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// Only staff release mailings.
+    #[error("only staff may let held mailings go on")]
+    NotAllowed,
+    /// The database failed; try again.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// The hold, if there is one, and what of mailings is open.
+///
+/// # Errors
+/// When the database fails.
+pub async fn situation(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<(Option<Hold>, Open)> {
+    let mut db = pool.acquire().await?;
+    Ok((restore::hold(&mut db).await?, restore::open(&mut db, now).await?))
+}
+
+/// Lets held mailings go on; answers false when none are held. With [`How::AsUnknown`] they go on once workers, or
+/// [`finish`], have done the rest.
+///
+/// # Errors
+/// [`ReleaseError`].
+pub async fn release_restore(
+    pool: &PgPool,
+    by: &Actor,
+    how: How,
+    now: DateTime<Utc>,
+) -> Result<bool, ReleaseError> {
+    if !by.is_staff() {
+        return Err(ReleaseError::NotAllowed);
+    }
+    let mut deed = Deed::begin(pool, by, now).await?;
+    let hold = restore::hold(&mut deed).await?;
+    let is_released = restore::release(&mut deed, how).await?;
+    if let (Some(hold), true) = (hold, is_released) {
+        let open = if how == How::AsUnknown { "unknown" } else { "sent" };
+        let details = json!({ "hold": hold.reason.name(), "open": open });
+        deed.note(Action::RestoreReleased, "", &details, &Event::RestoreReleased).await?;
+    }
+    deed.commit().await?;
+    Ok(is_released)
+}
+
+/// How far a release is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Mailings go on.
+    Released,
+    /// There is more to do at once.
+    More,
+    /// A worker still holds some of what is to become `unknown`.
+    Waiting,
+}
+
+/// Does the next piece of a release [`How::AsUnknown`], as every worker does.
+///
+/// # Errors
+/// When the database fails.
+pub async fn finish(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Progress> {
+    let mut db = pool.acquire().await?;
+    if restore::hold(&mut db).await?.is_none() {
+        return Ok(Progress::Released);
+    }
+    Ok(if restore::step(&mut db, now).await? { Progress::More } else { Progress::Waiting })
+}
