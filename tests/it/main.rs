@@ -28,6 +28,7 @@ mod consent;
 mod consent_import;
 mod deaths;
 mod delivery;
+mod docs;
 mod embed;
 mod erasure;
 mod faults;
