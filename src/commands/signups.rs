@@ -1,4 +1,4 @@
-//! `signups`: who asks to be subscribed, and those whose mails wait for staff.
+//! `signups`: recent signups, and those whose mails are held by a limit.
 
 use chrono::Utc;
 use clap::Subcommand;
@@ -13,22 +13,22 @@ use crate::domain::{
 
 use super::{database, note, output};
 
-/// Who asks to be subscribed, and those whose mails wait for you.
+/// Recent signups, and those whose mails are held by a limit.
 #[derive(Subcommand)]
 pub enum Signups {
-    /// How many signups there were in the last hour, and how many are held by which limit.
+    /// Show the signups of the last hour, and how many are held by which limit.
     Status {
         /// Print one JSON value.
         #[arg(long)]
         json: bool,
     },
-    /// Send the confirmation mails that are held, because they were real interest.
+    /// Send the confirmation mails that are held: the signups are real.
     Release(Decision),
-    /// Send none of the mails that are held, because they were abuse. Whoever was real signs up once more.
+    /// Drop the mails that are held: the signups are abuse. Real people can sign up again.
     Drop(Decision),
 }
 
-/// What is to be done with held signups.
+/// Which held signups, and how to ask.
 #[derive(clap::Args)]
 pub struct Decision {
     /// Only those that this limit holds: mailbox, network, domain or all.
@@ -90,7 +90,6 @@ async fn status(pool: &PgPool, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What becomes of held signups.
 #[derive(Clone, Copy)]
 enum What {
     Release,
@@ -136,7 +135,7 @@ async fn decide(pool: &PgPool, decision: &Decision, what: What) -> anyhow::Resul
         (true, What::Release) => output::json(&json!({ "released": count })),
         (true, What::Drop) => output::json(&json!({ "dropped": count })),
         (false, What::Release) => {
-            output::line(&format!("{count} signups released; their mails go out now."));
+            output::line(&format!("{count} signups released; their mails are sent now."));
             Ok(())
         }
         (false, What::Drop) => {

@@ -121,7 +121,7 @@ async fn a_trigger_tells_what_the_check_warns_of_and_sends_nothing_that_has_to_b
         app.update_with_body("Schlecht", "Intern: [der Plan](http://192.168.1.5/plan).").await.to_string();
     let ran = program.run(&["mailings", "trigger", &bad, "--yes", "--json"]).await;
     let told = ran.refused(1);
-    assert!(told.contains("error (line 1): ") && told.contains("has to be mended"), "{told}");
+    assert!(told.contains("error (line 1): ") && told.contains("has to be corrected"), "{told}");
     nothing_is_queued(&app).await;
 
     let vague =

@@ -298,5 +298,5 @@ async fn the_record_can_be_read_by_people_too() {
         assert!(ran.done().contains(line), "{line} in {ran:?}");
     }
     let nobody = program.run(&["subscribers", "show", "nobody@example.org"]).await;
-    assert!(nobody.refused(1).contains("nothing is recorded of nobody@example.org"), "{nobody:?}");
+    assert!(nobody.refused(1).contains("nothing is recorded about nobody@example.org"), "{nobody:?}");
 }

@@ -89,7 +89,7 @@ fn resolved(page: &Path, target: &str) -> PathBuf {
     for component in page.parent().unwrap().join(target).components() {
         match component {
             Component::ParentDir => {
-                assert!(path.pop(), "{target} in {} leaves the repository", page.display())
+                assert!(path.pop(), "{target} in {} leaves the repository", page.display());
             }
             Component::CurDir => {}
             other => path.push(other),

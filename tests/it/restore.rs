@@ -189,7 +189,7 @@ async fn a_backup_is_recognised_on_a_machine_that_remembers_nothing_and_goes_on_
     sleep(Duration::from_secs(1)).await;
     assert_eq!(app.relay.accepted_count(), sent);
     let released = Program::beside(&app).run(&["restore", "release"]).await;
-    assert_eq!(released.done(), "Mailings go on.\n");
+    assert_eq!(released.done(), "Mailings continue.\n");
     let counts = app.wait_for_state(id, rundbrief::domain::mailing::MailingState::Done).await;
     assert_eq!(counts.accepted, i64::try_from(EVERYBODY).unwrap(), "{counts:?}");
     nobody_has_two(&app);

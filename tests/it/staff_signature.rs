@@ -144,7 +144,11 @@ async fn a_command_reads_the_same_and_fails_while_something_is_to_be_mended() {
     assert_eq!((ran["verdict"].as_str(), ran["selector"].as_str()), (Some("right"), Some("m1")));
     program.file("none.eml", "Hallo");
     assert!(
-        program.run(&["mailings", "signature", "none.eml"]).await.refused(1).contains("nothing can be told")
+        program
+            .run(&["mailings", "signature", "none.eml"])
+            .await
+            .refused(1)
+            .contains("tells nothing about the signature")
     );
     program.run(&["mailings", "signature", "no-such-file"]).await.refused(2);
     assert_eq!(noted(&app).await, 2);

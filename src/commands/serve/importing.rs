@@ -1,4 +1,4 @@
-//! Importing: lists that staff have uploaded are read on, step by step, while the service runs.
+//! Imports lists that staff have uploaded, step by step, while the service runs.
 
 use std::time::Duration;
 
@@ -13,15 +13,14 @@ const IDLE: Duration = Duration::from_secs(1);
 /// How long to wait when the database is away.
 const AWAY: Duration = Duration::from_secs(5);
 
-/// Reads on in whatever import is under way, for as long as the service runs. Where several do it at once, each step is
-/// one of theirs.
+/// Does the steps of all imports under way, for as long as the service runs. Several processes share the steps.
 pub async fn run(pool: PgPool, keys: SecretKeys) {
     loop {
         match step(&pool, &keys).await {
             Ok(true) => {}
             Ok(false) => sleep(IDLE).await,
             Err(error) => {
-                tracing::warn!(%error, "an import could not be read on; trying again");
+                tracing::warn!(%error, "a step of an import failed; trying again");
                 sleep(AWAY).await;
             }
         }
@@ -34,10 +33,10 @@ async fn step(pool: &PgPool, keys: &SecretKeys) -> sqlx::Result<bool> {
     match steps::step(&mut transaction, id, keys, envelope::parse, Utc::now()).await {
         Ok(()) => transaction.commit().await?,
         Err(error) if is_passing(&error) => return Err(error),
-        // It would come again and again, and keep others waiting.
+        // It would fail again and again, and block the other imports.
         Err(error) => {
             transaction.rollback().await?;
-            tracing::error!(import = %id, %error, "an import cannot go on and was ended");
+            tracing::error!(import = %id, %error, "an import cannot continue and was ended");
             let mut transaction = pool.begin().await?;
             steps::fail(&mut transaction, id, "internal", Utc::now()).await?;
             transaction.commit().await?;
@@ -46,8 +45,8 @@ async fn step(pool: &PgPool, keys: &SecretKeys) -> sqlx::Result<bool> {
     Ok(true)
 }
 
-/// Whether the database may answer differently in a moment: it cannot be reached or has no room (08, 53, 57), or somebody
-/// was in the way (40, 55).
+/// Whether a retry may succeed: the database cannot be reached or lacks resources (08, 53, 57), or there was a conflict
+/// (40, 55).
 fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(database) => database
