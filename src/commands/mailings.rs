@@ -150,7 +150,6 @@ pub enum Mailings {
 }
 
 impl Mailings {
-    /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Mailings::Preview { update, out, json } => preview(&update, out, json).await,

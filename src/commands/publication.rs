@@ -38,7 +38,6 @@ pub enum Publication {
 }
 
 impl Publication {
-    /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Publication::Apply { file, yes, json } => apply(&file, yes, json).await,

@@ -37,7 +37,6 @@ pub enum Restore {
 }
 
 impl Restore {
-    /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         let pool = database().await?;
         match self {

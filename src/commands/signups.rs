@@ -47,7 +47,6 @@ fn reason(text: &str) -> Result<HeldFor, String> {
 }
 
 impl Signups {
-    /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         let pool = database().await?;
         match self {

@@ -93,7 +93,6 @@ impl From<RoleName> for Role {
 }
 
 impl Staff {
-    /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Staff::Add { email, name, role, json } => {

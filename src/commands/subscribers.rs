@@ -84,7 +84,6 @@ pub enum Subscribers {
 }
 
 impl Subscribers {
-    /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Subscribers::Import { file, wanted, json } => import::run(&file, &wanted, json).await,

@@ -42,7 +42,6 @@ pub enum Updates {
 }
 
 impl Updates {
-    /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Updates::Add { file, json } => add(&file, json).await,

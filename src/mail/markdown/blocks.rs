@@ -40,7 +40,6 @@ pub enum Block {
     Rule,
 }
 
-/// The blocks of a text.
 pub fn blocks(markdown: &str) -> Vec<Block> {
     // Word writes a line break within a paragraph as a vertical tab, other programs as one of the others.
     let text = markdown
