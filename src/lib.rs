@@ -8,7 +8,7 @@
 //! A room may use the rooms to its left, never one to its right:
 //!
 //! ```text
-//! config → db → domain → mail → { delivery | web } → commands
+//! config → db → domain → mail → app → { delivery | web } → commands
 //! ```
 //!
 //! `delivery` and `web` never see each other: they meet in the tables of the queue alone. The test
@@ -22,9 +22,12 @@
 //! | wording of a mail | `email_templates/` |
 //! | wording of a page | `src/web/texts/` |
 //! | MIME, headers | [`mail`] |
+//! | what a person or the service does | [`app`] |
 //! | SMTP, retries, the queue's workers | [`delivery`] |
 //! | a command | [`commands`] |
 
+// Every setting and every deed says what it means; elsewhere a comment has to say more than the name.
+#[warn(missing_docs)]
 pub mod config;
 pub mod telemetry;
 
@@ -34,6 +37,7 @@ pub mod domain;
 
 pub mod mail;
 
+#[warn(missing_docs)]
 pub mod app;
 
 pub mod delivery;

@@ -2,8 +2,8 @@
 //!
 //! A mail is made in three steps, each of which can be looked at alone:
 //!
-//! 1. [`compose::Composer`] fills a template: subject, text and HTML, with *marks* where each recipient's own
-//!    links go ([`splice`]).
+//! 1. [`compose::Composer`] fills a template: subject, text and HTML, with *merge fields* where each recipient's own
+//!    links go ([`merge_fields`]).
 //! 2. [`message::Frame`] encodes that once: headers, quoted-printable, multipart.
 //! 3. [`message::Frame::for_recipient`] adds what is one recipient's own and gives the bytes that go on the wire.
 //!
@@ -12,11 +12,10 @@
 pub mod compose;
 pub mod contexts;
 pub mod encoding;
-pub mod envelope;
 pub mod markdown;
+pub mod merge_fields;
 pub mod message;
 pub mod preflight;
 pub mod preheader;
 pub mod received;
-pub mod splice;
 pub mod templates;

@@ -3,7 +3,7 @@
 //! | route | does |
 //! |---|---|
 //! | `GET /` | the signup page |
-//! | `POST /subscribe` | takes a request, answers the same for every address; from ours and the publication's sites alone. In a rush it asks for a proof of work |
+//! | `POST /subscribe` | takes a request, answers the same for every address; from ours and the publication's sites alone. During a surge of signups it asks for a proof of work |
 //! | `OPTIONS /subscribe` | tells browsers which sites those are (CORS) |
 //! | `GET /embed` | the signup box for the project's own site: three ways, each to copy and at work |
 //! | `GET /embed/box` | what the script of the box shows, as JSON |

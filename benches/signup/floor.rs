@@ -42,7 +42,7 @@ impl Work {
                     names_text: true,
                     form_page,
                     client_ip: None,
-                    place: None,
+                    network: None,
                     replaces: None,
                 };
                 signup::request(&mut transaction, &request, Utc::now()).await?;

@@ -29,7 +29,7 @@ impl Service {
             .env("SECRET_KEY", secret_key())
             .env("SMTP_URL", "smtp://127.0.0.1:9?tls=none")
             .env("LISTEN_ADDR", address.to_string())
-            // As everywhere it is watched whether there is a rush, and then a signup would have to bring a proof of
+            // As everywhere it is watched whether there is a surge, and then a signup would have to bring a proof of
             // work. What is measured here is signups that need none.
             .env("SIGNUPS_IN_ALL", "1000000")
             .env("SIGNUPS_PER_CLIENT", "1000000")

@@ -77,14 +77,9 @@ pub async fn resume_unreachable(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Resu
 ///
 /// # Errors
 /// When the database fails.
-pub async fn hold_refused(
-    pool: &PgPool,
-    worker: WorkerId,
-    reason: impl Fn(&str) -> String,
-    now: DateTime<Utc>,
-) -> sqlx::Result<Option<Held>> {
+pub async fn hold_refused(pool: &PgPool, worker: WorkerId, now: DateTime<Utc>) -> sqlx::Result<Option<Held>> {
     let mut deed = Deed::begin(pool, SERVICE, now).await?;
-    let held = mailing::hold_refused(&mut deed, worker, reason, now).await?;
+    let held = mailing::hold_refused(&mut deed, worker, now).await?;
     if let Some(held) = &held {
         deed.tell_each(&held.paused, Event::MailingPaused).await?;
     }

@@ -36,7 +36,7 @@ pub enum SignatureError {
 /// The domain that mails are from; nothing without a sender.
 #[must_use]
 pub fn sender_domain(publication: Option<&Publication>) -> Option<String> {
-    let sender = publication?.content.sender_address()?;
+    let sender = publication?.content.sender.address.as_ref()?;
     Some(sender.parts().1.to_ascii_lowercase())
 }
 
@@ -58,7 +58,7 @@ pub async fn read_signature(
     let publication = publication::current(&mut deed).await?;
     let domain = sender_domain(publication.as_ref()).ok_or(SignatureError::NoSender)?;
     let list = app.composer.public_url().list_id();
-    let seen = received::look(text, &list, &domain, now)?;
+    let seen = received::examine(text, &list, &domain, now)?;
     let counts = signature_seen::keep(&mut deed, &domain, app.preflight.relay(), &seen, now).await?;
     if counts {
         let details = json!({ "verdict": seen.verdict.as_str() });

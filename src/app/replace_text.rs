@@ -119,7 +119,7 @@ pub async fn replace_text(
     if let (Some(content), Some(seen), None, true) =
         (&situation.draft.content, order.frozen_at, &situation.obstacle, objections.is_empty())
     {
-        match mailing::take_text(&mut deed, order.mailing, seen, content, now).await {
+        match mailing::replace_text(&mut deed, order.mailing, seen, content, now).await {
             Ok(()) => {
                 let details = json!({
                     "at": situation.mailing.scheduled_at, "version": situation.draft.update.version,

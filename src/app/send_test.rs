@@ -9,7 +9,7 @@ use crate::{
         off_runtime::{Busy, off_runtime},
     },
     domain::{
-        actor::Actor, address::EmailAddress, delivery, event::Event, ids::UpdateId, publication,
+        actor::Actor, address::EmailAddress, event::Event, ids::UpdateId, publication, queue::delivery,
         staff::audit::Action, update,
     },
     mail::compose::ComposeError,

@@ -30,7 +30,7 @@ use crate::{
         publication::{self, Publication},
         restore,
     },
-    mail::{compose::Composer, envelope},
+    mail::compose::Composer,
 };
 
 use super::{Usage, composer, database, database_with, output, publication::current_publication, updates};
@@ -248,7 +248,7 @@ async fn preview(update: &str, out: Option<PathBuf>, json: bool) -> anyhow::Resu
 }
 
 async fn test(update: &str, to: &str, json: bool) -> anyhow::Result<()> {
-    let to = envelope::parse(to).map_err(|error| Usage(format!("--to: {error}")))?;
+    let to = EmailAddress::parse(to).map_err(|error| Usage(format!("--to: {error}")))?;
     let app = app().await?;
     let mut db = app.pool.acquire().await?;
     ready_publication(&mut db).await?;
@@ -298,7 +298,11 @@ async fn trigger(
         let sender = &publication.content.sender;
         let subject = found.draft.content.as_ref().map_or("", |content| &content.subject);
         output::remark(&format!("Subject:   {subject}"));
-        output::remark(&format!("From:      {} <{}>", sender.name, sender.address));
+        output::remark(&format!(
+            "From:      {} <{}>",
+            sender.name,
+            sender.address.as_ref().map_or("", EmailAddress::as_str)
+        ));
         output::remark(&format!("Audience:  {} active subscribers", found.audience));
         if let Some(at) = at {
             output::remark(&format!("Begins:    {}", local_time(Some(&publication), at)));

@@ -56,7 +56,7 @@ impl DatabaseUrl {
             others: Vec::new(),
         };
         for (key, value) in pairs {
-            parts.take(&decoded(key)?, decoded(&value.replace('+', " "))?)?;
+            parts.set(&decoded(key)?, decoded(&value.replace('+', " "))?)?;
         }
         parts.put_together()
     }
@@ -74,7 +74,7 @@ struct Parts {
 
 impl Parts {
     /// Takes a parameter.
-    fn take(&mut self, key: &str, value: String) -> Result<(), String> {
+    fn set(&mut self, key: &str, value: String) -> Result<(), String> {
         match key {
             "user" => self.user = Some(value),
             "password" => self.password = Some(value),

@@ -19,7 +19,7 @@ pub struct Guard {
 pub enum Captcha {
     /// Never.
     Off,
-    /// While signups surge, from the visitor's network or in all.
+    /// During a surge of signups, from the visitor's network or in all.
     Adaptive,
     /// Every time.
     Always,

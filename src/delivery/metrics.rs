@@ -1,7 +1,10 @@
 //! What is counted and timed of sending. To record is an atomic addition: every message does it some ten times.
 
 use crate::{
-    domain::delivery::{DeliveryKind, Outcome, Verdict},
+    domain::queue::{
+        delivery::DeliveryKind,
+        transmission::{Outcome, Verdict},
+    },
     telemetry::metrics::{Counter, Family, Gauge, Histogram, Labels, Registry, SECONDS},
 };
 
@@ -25,8 +28,8 @@ pub struct SendingMetrics {
     pub opened: [Counter; 2],
     breaker_family: Family<Labels, Gauge>,
     /// The circuit breaker.
-    pub breaker: Breaker,
-    /// Messages a second that all workers together may send; 0 is no limit.
+    pub breaker: BreakerGauges,
+    /// MessageBuilder a second that all workers together may send; 0 is no limit.
     pub rate_limit: Gauge,
     /// Runs that ended because the worker could not be sure of its claims.
     pub fenced: Counter,
@@ -85,7 +88,7 @@ pub enum Phase {
     /// Until its greeting.
     Greeting,
     /// EHLO.
-    Hello,
+    Ehlo,
     /// The login.
     Login,
     /// MAIL; with PIPELINING until the first reply.
@@ -106,7 +109,7 @@ impl Phase {
         Self::Connect,
         Self::Tls,
         Self::Greeting,
-        Self::Hello,
+        Self::Ehlo,
         Self::Login,
         Self::Mail,
         Self::Recipient,
@@ -121,7 +124,7 @@ impl Phase {
             Self::Connect => "connect",
             Self::Tls => "tls",
             Self::Greeting => "greeting",
-            Self::Hello => "ehlo",
+            Self::Ehlo => "ehlo",
             Self::Login => "login",
             Self::Mail => "mail",
             Self::Recipient => "rcpt",
@@ -147,19 +150,19 @@ impl Phases {
     }
 }
 
-/// What the circuit breaker is open for, if it is, as gauges of 0 and 1.
+/// Which problem the circuit breaker is tripped for, if it is, as gauges of 0 and 1.
 #[derive(Debug, Clone, Default)]
-pub struct Breaker {
+pub struct BreakerGauges {
     open: [Gauge; PROBLEMS.len()],
     half_open: Gauge,
 }
 
-/// As [`RelayProblem::name`](super::problem::RelayProblem::name) has them.
+/// As [`RelayProblem::name`](super::smtp::problem::RelayProblem::name) has them.
 const PROBLEMS: [&str; 4] = ["unreachable", "login", "sender", "policy"];
 
-impl Breaker {
-    /// It is open for this problem, or not; `half_open` when one message at a time is tried.
-    pub fn is(&self, problem: Option<&str>, half_open: bool) {
+impl BreakerGauges {
+    /// `problem` names what it is tripped for; `half_open` says that one message at a time is tried.
+    pub fn set(&self, problem: Option<&str>, half_open: bool) {
         for (name, gauge) in PROBLEMS.iter().zip(&self.open) {
             gauge.set((problem == Some(name)).into());
         }
@@ -173,7 +176,7 @@ impl Default for SendingMetrics {
         let phase_seconds = Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
         let connections_opened = Family::default();
         let breaker_family: Family<Labels, Gauge> = Family::default();
-        let breaker = Breaker {
+        let breaker = BreakerGauges {
             open: PROBLEMS.map(|problem| breaker_family.get_or_create_owned(&vec![("problem", problem)])),
             half_open: Gauge::default(),
         };
@@ -245,7 +248,7 @@ impl SendingMetrics {
         );
         registry.register(
             "send_rate_limit",
-            "Messages a second that all workers together may send (SEND_RATE); 0 is no limit",
+            "MessageBuilder a second that all workers together may send (SEND_RATE); 0 is no limit",
             self.rate_limit.clone(),
         );
         registry.register(

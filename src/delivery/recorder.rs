@@ -19,11 +19,17 @@ use tracing::Instrument;
 
 use crate::{
     db::{self, Backend},
-    delivery::{gate::Gate, metrics::SendingMetrics, problem::RelayProblem, sender::Shared},
+    delivery::{
+        circuit_breaker::CircuitBreaker, metrics::SendingMetrics, shared::Shared, smtp::problem::RelayProblem,
+    },
     domain::{
         consent::{self, ConsentKind},
-        delivery::{self, DeliveryKind, Mark, Marks, Outcome, Refusal, Settled, Verdict},
         ids::{BatchId, DeliveryId, SignupId, WorkerId},
+        queue::{
+            delivery::{self, DeliveryKind},
+            refusals::{self, Refusal},
+            transmission::{self, Mark, Marks, Outcome, Settled, Verdict},
+        },
         restore::Memory,
         signup,
         token::ConfirmTokenHash,
@@ -37,7 +43,6 @@ use crate::{
 pub struct Finished {
     /// What it is.
     pub kind: DeliveryKind,
-    /// The outcome.
     pub outcome: Outcome,
     /// The batch it was claimed with.
     pub batch: BatchId,
@@ -50,7 +55,6 @@ pub struct Finished {
 /// A mail that answers a signup, for the record of consent.
 #[derive(Debug, Clone)]
 pub struct SignupAnswer {
-    /// The signup.
     pub signup: SignupId,
     /// The message's name.
     pub message_id: String,
@@ -109,7 +113,7 @@ pub fn start(shared: &Shared) -> (RecorderHandle, tokio::task::JoinHandle<()>) {
     let recorder = Recorder {
         pool: shared.pool.clone(),
         worker: shared.worker,
-        gate: Arc::clone(&shared.gate),
+        breaker: Arc::clone(&shared.breaker),
         memory: Arc::clone(&shared.memory),
         metrics: Arc::clone(&shared.metrics),
         watermark: None,
@@ -123,7 +127,7 @@ pub fn start(shared: &Shared) -> (RecorderHandle, tokio::task::JoinHandle<()>) {
 struct Recorder {
     pool: PgPool,
     worker: WorkerId,
-    gate: Arc<Gate>,
+    breaker: Arc<CircuitBreaker>,
     memory: Arc<Memory>,
     metrics: Arc<SendingMetrics>,
     /// Its own watermark, as of the last commit.
@@ -205,7 +209,7 @@ impl Recorder {
                 }
                 self.backend = Backend::of(&mut db).await?;
                 // Another server may stand there by now, which lacks what was committed last.
-                self.memory.look(&mut db).await?;
+                self.memory.verify(&mut db).await?;
                 none.insert(db)
             }
         };
@@ -215,7 +219,7 @@ impl Recorder {
         };
         let watermark = Watermark { value: last.value + 1, ..last };
         let run = Run::of(batch);
-        let changes_run = !run.refused.is_empty() || (run.ended && self.gate.run_may_stand());
+        let changes_run = !run.refused.is_empty() || (run.ended && self.breaker.run_may_stand());
         if changes_run || batch.iter().any(Entry::is_of_a_signup) {
             let mut transaction = db.begin().await?;
             let on_the_way = write(&mut transaction, self.worker, batch, &self.on_the_way, watermark).await?;
@@ -224,10 +228,10 @@ impl Recorder {
             transaction.commit().await?;
             self.on_the_way = on_the_way;
             if changes_run {
-                self.gate.set_run_may_stand(!run.refused.is_empty());
+                self.breaker.set_run_may_stand(!run.refused.is_empty());
             }
             if let Some(reply) = said_to_all {
-                self.gate.close_for_run(RelayProblem::Policy(run.words(batch, &reply)), &reply);
+                self.breaker.trip_for_run(RelayProblem::Policy(run.words(batch, &reply)), &reply);
             }
         } else {
             self.on_the_way = write(db, self.worker, batch, &self.on_the_way, watermark).await?;
@@ -262,12 +266,12 @@ impl Run {
     /// Answers the reply that the relay gives to everybody, if there is one.
     async fn write(&self, db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<Option<String>> {
         if self.ended {
-            delivery::end_run(&mut *db, worker).await?;
+            refusals::end_run(&mut *db, worker).await?;
         }
         if self.refused.is_empty() {
             return Ok(None);
         }
-        delivery::note_refusals(db, worker, &self.refused).await
+        refusals::note_refusals(db, worker, &self.refused).await
     }
 
     /// The relay's words for this reply.
@@ -310,10 +314,10 @@ async fn write(
     let marks = Marks { watermark: Some(watermark), ..marks(on_the_way, finished(), &intents) };
 
     if outcomes.iter().any(|outcome| outcome.verdict.puts_off()) {
-        delivery::put_off(&mut *db, worker, &outcomes).await?;
+        transmission::put_off(&mut *db, worker, &outcomes).await?;
     }
     let Settled { recorded, transmitting } =
-        delivery::settle(&mut *db, worker, &outcomes, &marks, now).await?;
+        transmission::settle(&mut *db, worker, &outcomes, &marks, now).await?;
     for finished in finished() {
         let outcome = &finished.outcome;
         if let (Some(answer), Verdict::Accepted) = (&finished.answer, outcome.verdict)
@@ -344,7 +348,7 @@ async fn write(
     let refused: Vec<DeliveryId> =
         asked.filter(|intent| !granted(&intent.mark)).map(|intent| intent.mark.id).collect();
     if !refused.is_empty() {
-        delivery::settle_unmarked(db, worker, &refused, now).await?;
+        transmission::settle_unmarked(db, worker, &refused, now).await?;
     }
     let Marks { batches, kept, wanted, .. } = marks;
     let elsewhere = on_the_way.iter().filter(|mark| !batches.contains(&mark.batch)).copied();

@@ -1,44 +1,40 @@
 //! A sender: one task, one connection to the relay, one message at a time.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
 use tokio::{
-    sync::{Notify, watch},
+    sync::watch,
     time::{Instant, sleep, timeout},
 };
-use tracing::{Instrument, Level, Span};
+use tracing::{Instrument, Level};
 
 use crate::{
-    config::SmtpRelay,
     delivery::{
-        conversation::Reply,
-        gate::{Entry, Gate, Judgement},
-        hand::Hand,
-        messages::{Message, Messages, NoMessage},
-        metrics::SendingMetrics,
-        pace::Pace,
-        problem::RelayProblem,
+        circuit_breaker::{Admission, Judgement},
+        message_builder::{Message, NoMessage},
         recorder::{Finished, Intent, RecorderHandle, SignupAnswer},
-        relay::{Relay, Transmission},
-        reply_class,
         retry::{MOST_ATTEMPTS, due_after, relay_pause},
+        shared::Shared,
+        smtp::{
+            problem::RelayProblem,
+            reply::{self, Reply},
+            session::{Session, Transmission},
+        },
         spans,
-        throttle::{Permit, Throttle},
+        throttle::Permit,
     },
     domain::{
         address::EmailAddress,
         consent::ConsentKind,
-        delivery::{self, Claimed, DeliveryKind, Mark, Outcome, Refusal, Verdict},
-        ids::WorkerId,
-        restore::Memory,
+        queue::{
+            delivery::DeliveryKind,
+            refusals::Refusal,
+            transmission::{self, Claimed, Mark, Outcome, Verdict},
+        },
     },
     telemetry::mask_addresses,
 };
@@ -53,44 +49,15 @@ const NOT_YET: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
 /// was about this one after all.
 const LET_OTHERS_TRY: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
 
-/// What all senders of a worker share.
-pub struct Shared {
-    pub worker: WorkerId,
-    pub pool: PgPool,
-    pub memory: Arc<Memory>,
-    pub smtp: SmtpRelay,
-    pub hello: String,
-    pub reply_within: Duration,
-    /// Messages over one connection; 0 is unlimited.
-    pub per_connection: u32,
-    pub hand: Hand,
-    pub gate: Arc<Gate>,
-    pub pace: Pace,
-    pub throttle: Throttle,
-    pub messages: Messages,
-    /// Since when the queue could not be read.
-    pub queue_stuck: Mutex<Option<Instant>>,
-    /// Whether the relay was reached since this worker began.
-    pub has_reached: AtomicBool,
-    /// Connections that are open now.
-    pub open: watch::Sender<usize>,
-    /// Told when the last batches were closed and there was nothing more to claim: a mailing may be done.
-    pub closed: Notify,
-    pub metrics: Arc<SendingMetrics>,
-    /// The worker's. Senders do not run in it: to enter it at every step would cost half a percent of their speed. They
-    /// enter it where they log.
-    pub span: Span,
-}
-
 /// One of a worker's senders.
 pub struct Sender {
     shared: Arc<Shared>,
     recorder: RecorderHandle,
     stopping: watch::Receiver<bool>,
     /// Which of the worker's senders this is, from 0: the last ones give up their connections first.
-    place: usize,
-    relay: Option<Relay>,
-    /// Messages that this connection has carried.
+    slot: usize,
+    session: Option<Session>,
+    /// MessageBuilder that this connection has carried.
     carried: u32,
     /// Whether its message is the only one that may go at the moment.
     on_trial: bool,
@@ -103,9 +70,9 @@ impl Sender {
         shared: Arc<Shared>,
         recorder: RecorderHandle,
         stopping: watch::Receiver<bool>,
-        place: usize,
+        slot: usize,
     ) -> Self {
-        Self { shared, recorder, stopping, place, relay: None, carried: 0, on_trial: false, failures: 0 }
+        Self { shared, recorder, stopping, slot, session: None, carried: 0, on_trial: false, failures: 0 }
     }
 
     /// Sends until the worker stops. Whatever has begun is ended and recorded first.
@@ -118,12 +85,12 @@ impl Sender {
         let mut permit: Option<Permit> = None;
         loop {
             if std::mem::take(&mut self.on_trial) {
-                self.shared.gate.leave();
+                self.shared.breaker.trial_over();
             }
             let Some(mut job) = self.next_job(&mut finished).await else { break };
             if let Err(pause) = self.connect(&mut finished).await {
-                // First back into the hand, where others find it, then away.
-                self.shared.hand.put_back(job);
+                // First back into the buffer, where others find it, then away.
+                self.shared.buffer.put_back(job);
                 let _ = timeout(pause, stopped(&mut self.stopping)).await;
                 continue;
             }
@@ -134,12 +101,12 @@ impl Sender {
                         permit = Some(granted);
                     }
                     () = stopped(&mut self.stopping) => {
-                        self.shared.hand.put_back(job);
+                        self.shared.buffer.put_back(job);
                         continue;
                     }
                 }
                 // The wait may have been long; what is urgent by now has it.
-                job = self.shared.hand.exchange(job);
+                job = self.shared.buffer.swap_for_urgent(job);
             }
             let Some(message) = self.prepare(&job, &mut finished).await else { continue };
             let mark = Mark { id: job.id, batch: job.batch };
@@ -148,7 +115,7 @@ impl Sender {
                 permit = None;
                 finished = Some(self.transmit(&job, &message).await);
             } else {
-                self.shared.hand.settled(job.batch);
+                self.shared.buffer.settled(job.batch);
             }
         }
         self.settle(&mut finished).await;
@@ -162,47 +129,50 @@ impl Sender {
             if *self.stopping.borrow() {
                 return None;
             }
-            if shared.pace.may_go(self.place)
-                && shared.gate.is_open()
-                && let Some(job) = shared.hand.take()
-                && let Some(job) = self.enter(job)
+            if shared.connection_limit.may_send(self.slot)
+                && shared.breaker.is_passable()
+                && let Some(job) = shared.buffer.pop()
+                && let Some(job) = self.admit(job)
             {
                 return Some(job);
             }
             self.settle(finished).await;
-            if !shared.pace.has_place(self.place) {
+            if !shared.connection_limit.has_slot(self.slot) {
                 self.disconnect().await;
             }
             let mut stopping = self.stopping.clone();
             tokio::select! {
                 () = stopped(&mut stopping) => return None,
                 waited = timeout(IDLE, async {
-                    shared.pace.turn(self.place).await;
-                    shared.gate.passable().await;
-                    shared.hand.next().await
+                    shared.connection_limit.wait_for_slot(self.slot).await;
+                    shared.breaker.wait_until_passable().await;
+                    shared.buffer.next().await
                 }) => match waited {
-                    Ok(job) => if let Some(job) = self.enter(job) { return Some(job) },
+                    Ok(job) => if let Some(job) = self.admit(job) { return Some(job) },
                     Err(_) => self.disconnect().await,
                 },
             }
         }
     }
 
-    /// Goes through the gate with this message, or puts it back: the gate may have closed while we waited.
-    fn enter(&mut self, job: Claimed) -> Option<Claimed> {
-        let entry =
-            if self.shared.pace.may_go(self.place) { self.shared.gate.enter() } else { Entry::Barred };
-        if entry == Entry::Barred {
-            self.shared.hand.put_back(job);
+    /// Asks the breaker to let this message through, or puts it back: the breaker may have tripped while we waited.
+    fn admit(&mut self, job: Claimed) -> Option<Claimed> {
+        let admission = if self.shared.connection_limit.may_send(self.slot) {
+            self.shared.breaker.admit()
+        } else {
+            Admission::Refused
+        };
+        if admission == Admission::Refused {
+            self.shared.buffer.put_back(job);
             return None;
         }
-        self.on_trial = entry == Entry::OnTrial;
+        self.on_trial = admission == Admission::OnTrial;
         Some(job)
     }
 
     async fn prepare(&mut self, job: &Claimed, finished: &mut Option<Finished>) -> Option<Message> {
         let now = Utc::now();
-        let preparing = self.shared.messages.prepare(job, now);
+        let preparing = self.shared.message_builder.prepare(job, now);
         let prepared = match job.kind {
             // Of these many, and nothing is logged in there.
             DeliveryKind::Mailing => preparing.await,
@@ -225,12 +195,12 @@ impl Sender {
         };
         if matches!(problem, NoMessage::Database(_)) {
             // The delivery stays claimed and comes around again.
-            self.shared.hand.put_back(job.clone());
+            self.shared.buffer.put_back(job.clone());
             sleep(Duration::from_secs(1)).await;
         } else {
             // Also when that could not be written, or nobody knows whether it was: what still waits comes back when its
             // batch is closed.
-            self.shared.hand.settled(job.batch);
+            self.shared.buffer.settled(job.batch);
             if settled.is_err() {
                 sleep(Duration::from_secs(1)).await;
             }
@@ -240,33 +210,33 @@ impl Sender {
 
     async fn skip(&self, job: &Claimed, reason: &str) -> sqlx::Result<()> {
         let mut db = self.shared.pool.acquire().await?;
-        delivery::skip_claimed(&mut db, self.shared.worker, job.id, reason, Utc::now()).await
+        transmission::skip_claimed(&mut db, self.shared.worker, job.id, reason, Utc::now()).await
     }
 
     async fn put_off(&self, job: &Claimed, reason: &str, until: DateTime<Utc>) -> sqlx::Result<()> {
         let mut db = self.shared.pool.acquire().await?;
-        delivery::put_off_claimed(&mut db, self.shared.worker, job.id, reason, until).await
+        transmission::put_off_claimed(&mut db, self.shared.worker, job.id, reason, until).await
     }
 
     /// Opens a connection, unless there is one. When that fails: how long this sender should stay away.
     async fn connect(&mut self, finished: &mut Option<Finished>) -> Result<(), Duration> {
         let most = self.shared.per_connection;
-        if self.relay.as_ref().is_some_and(Relay::is_usable) && (most == 0 || self.carried < most) {
+        if self.session.as_ref().is_some_and(Session::is_usable) && (most == 0 || self.carried < most) {
             return Ok(());
         }
         self.settle(finished).await;
         self.disconnect().await;
-        let Shared { smtp, hello, reply_within, metrics, span, .. } = &*self.shared;
-        let opened = Relay::open(smtp, hello, *reply_within, metrics).instrument(span.clone()).await;
+        let Shared { smtp, ehlo_name, reply_within, metrics, span, .. } = &*self.shared;
+        let opened = Session::open(smtp, ehlo_name, *reply_within, metrics).instrument(span.clone()).await;
         let _in_span = span.enter();
         match opened {
-            Ok(relay) => {
-                self.relay = Some(relay);
+            Ok(session) => {
+                self.session = Some(session);
                 self.carried = 0;
                 self.failures = 0;
                 self.shared.open.send_modify(|open| *open += 1);
                 self.shared.has_reached.store(true, Ordering::Relaxed);
-                self.shared.gate.reached();
+                self.shared.breaker.reached();
                 Ok(())
             }
             Err(problem) => {
@@ -280,7 +250,7 @@ impl Sender {
                     );
                     Err(relay_pause(self.failures))
                 } else {
-                    self.shared.gate.close(problem, None);
+                    self.shared.breaker.trip(problem, None);
                     Err(Duration::ZERO)
                 }
             }
@@ -288,10 +258,10 @@ impl Sender {
     }
 
     async fn disconnect(&mut self) {
-        if let Some(relay) = self.relay.take() {
+        if let Some(session) = self.session.take() {
             self.shared.open.send_modify(|open| *open = open.saturating_sub(1));
-            if relay.is_usable() {
-                relay.quit().await;
+            if session.is_usable() {
+                session.quit().await;
             }
         }
     }
@@ -299,11 +269,11 @@ impl Sender {
     async fn transmit(&mut self, job: &Claimed, message: &Message) -> Finished {
         let attempt = job.attempts + 1;
         self.carried += 1;
-        let transmission = match &mut self.relay {
-            Some(relay) => relay.transmit(&message.from, &message.to, &message.bytes).await,
+        let transmission = match &mut self.session {
+            Some(session) => session.transmit(&message.from, &message.to, &message.bytes).await,
             None => Transmission::BrokenBefore("there was no connection".into()),
         };
-        if !self.relay.as_ref().is_some_and(Relay::is_usable) {
+        if !self.session.as_ref().is_some_and(Session::is_usable) {
             self.disconnect().await;
         }
         // An attempt that is accepted has nothing to log, and its span would cost as much as all that is counted of it.
@@ -328,46 +298,48 @@ impl Sender {
         message: &Message,
         transmission: Transmission,
     ) -> (Outcome, Option<Refusal>) {
-        let gate = &self.shared.gate;
+        let breaker = &self.shared.breaker;
         let from = Some(&message.from);
         let answered = |reply: Reply| (i16::try_from(reply.code).ok(), reply.text);
-        let policy = |reply: &Reply| RelayProblem::Policy(reply_class::words(reply));
+        let policy = |reply: &Reply| RelayProblem::Policy(reply::masked(reply));
         let others_first = || Verdict::NotNow(Utc::now() + LET_OTHERS_TRY);
         let mut refusal = None;
         let (verdict, (smtp_code, smtp_text)) = match transmission.masked(&message.to) {
             Transmission::Accepted(reply) => {
-                gate.accepted();
-                self.shared.pace.accepted(Instant::now());
+                breaker.accepted();
+                self.shared.connection_limit.accepted(Instant::now());
                 (Verdict::Accepted, answered(reply))
             }
             Transmission::Rejected(reply) => {
-                let key = reply_class::key(&reply);
-                if gate.is_said_again(&key, policy(&reply), &message.from) {
+                let key = reply::pattern(&reply);
+                if breaker.is_uniform_again(&key, policy(&reply), &message.from) {
                     (others_first(), answered(reply))
                 } else {
-                    gate.works();
+                    breaker.answered();
                     refusal = Some(Refusal { id: job.id, attempt, reply: key });
                     (Verdict::Rejected, answered(reply))
                 }
             }
             Transmission::Later(reply) => {
-                gate.works();
+                breaker.answered();
                 later(job.kind, attempt, answered(reply))
             }
-            Transmission::TooMuch(reply) => match self.shared.pace.too_much(job.id, Instant::now()) {
-                Some(wait) => {
-                    gate.works();
-                    let wait = chrono::TimeDelta::from_std(wait).unwrap_or(LET_OTHERS_TRY);
-                    (Verdict::NotNow(Utc::now() + wait), answered(reply))
+            Transmission::Overloaded(reply) => {
+                match self.shared.connection_limit.overloaded(job.id, Instant::now()) {
+                    Some(wait) => {
+                        breaker.answered();
+                        let wait = chrono::TimeDelta::from_std(wait).unwrap_or(LET_OTHERS_TRY);
+                        (Verdict::NotNow(Utc::now() + wait), answered(reply))
+                    }
+                    None => later(job.kind, attempt, answered(reply)),
                 }
-                None => later(job.kind, attempt, answered(reply)),
-            },
+            }
             Transmission::Refused(problem, reply) => {
-                match gate.judge(domain_of(&message.to), &reply_class::key(&reply)) {
-                    Judgement::Them => later(job.kind, attempt, answered(reply)),
-                    Judgement::AskOthers => (others_first(), answered(reply)),
+                match breaker.judge(message.to.parts().1, &reply::pattern(&reply)) {
+                    Judgement::Recipients => later(job.kind, attempt, answered(reply)),
+                    Judgement::TryOthers => (others_first(), answered(reply)),
                     Judgement::Us => {
-                        gate.close(problem, from);
+                        breaker.trip(problem, from);
                         (others_first(), answered(reply))
                     }
                 }
@@ -376,9 +348,9 @@ impl Sender {
             Transmission::BrokenAfter(what) => (Verdict::Unknown, (None, what)),
             Transmission::LineEnded(what) => (Verdict::Untried, (None, what)),
             Transmission::Relay(problem) => {
-                // Says nothing about this recipient: it waits, due at once, behind the gate.
+                // Says nothing about this recipient: it waits, due at once, behind the breaker.
                 let text = problem.to_string();
-                gate.close(problem, from);
+                breaker.trip(problem, from);
                 (Verdict::Untried, (None, text))
             }
         };
@@ -391,7 +363,7 @@ impl Sender {
         let last = finished.as_ref().map(|finished| finished.batch);
         let granted = self.recorder.settle(finished.take(), intent).await;
         if let Some(batch) = last {
-            self.shared.hand.settled(batch);
+            self.shared.buffer.settled(batch);
         }
         granted
     }
@@ -406,10 +378,6 @@ impl Sender {
 /// Waits until the worker stops. The watch's guard is dropped here, before anybody awaits anything else.
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
     drop(stopping.wait_for(|stopping| *stopping).await);
-}
-
-fn domain_of(address: &EmailAddress) -> &str {
-    address.as_str().rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 
 fn later(

@@ -1,4 +1,4 @@
-//! Spans of sending: of a run of a worker, of work on a mailing, of one attempt to hand over one message. Log lines within
+//! Spans of sending: of a run of a worker, of work on a mailing, of one attempt to transmit one message. Log lines within
 //! them carry their fields.
 //!
 //! They are of the highest level, whatever the level of the log is: a line about an error has them too.
@@ -6,8 +6,8 @@
 use tracing::{Span, field::display};
 
 use crate::domain::{
-    delivery::Claimed,
     ids::{MailingId, WorkerId},
+    queue::transmission::Claimed,
 };
 
 /// Of a run of a worker.

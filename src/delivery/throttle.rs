@@ -8,12 +8,12 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use crate::domain::send_budget;
+use crate::domain::queue::send_budget;
 
 /// Hands out the moments at which messages may start.
 pub struct Throttle {
     pool: PgPool,
-    /// Messages a second; 0 is unlimited.
+    /// MessageBuilder a second; 0 is unlimited.
     rate: u32,
     slots: Mutex<Slots>,
 }
@@ -86,7 +86,7 @@ impl Throttle {
     async fn reserve(&self) -> sqlx::Result<Option<(Instant, u32)>> {
         let count = (self.rate / 20).max(1);
         let worth = Duration::from_secs(count.into()) / self.rate;
-        let wait = send_budget::take(&mut *self.pool.acquire().await?, worth).await?;
+        let wait = send_budget::reserve(&mut *self.pool.acquire().await?, worth).await?;
         Ok(wait.map(|wait| (Instant::now() + wait, count)))
     }
 }

@@ -1,4 +1,4 @@
-//! A worker: claims deliveries, feeds its senders, keeps its lease, and looks after what others left behind.
+//! A worker: starts its claimer, senders, recorder and maintenance, and keeps its lease.
 
 use std::{
     sync::{
@@ -19,37 +19,37 @@ use tracing::{Instrument, Span};
 use crate::{
     config::{Config, SecretKeys, SignupLimits, SmtpRelay},
     delivery::{
-        dispatch::{Uncertain, dispatch, hand_back, low_hand, queue_stuck},
-        gate::Gate,
-        hand::Hand,
-        messages::Messages,
+        circuit_breaker::CircuitBreaker,
+        claim_buffer::ClaimBuffer,
+        claimer::{self, Uncertain, queue_stuck, refill_below, release_claims},
+        connection_limit::ConnectionLimit,
+        maintenance,
+        message_builder::MessageBuilder,
         metrics::SendingMetrics,
-        pace::Pace,
         recorder::{self, RecorderHandle},
-        sender::{Sender, Shared},
+        sender::Sender,
+        shared::Shared,
         spans,
         throttle::Throttle,
-        upkeep::look_after,
     },
-    domain::{ids::WorkerId, restore::Memory, worker},
+    domain::{ids::WorkerId, queue::worker, restore::Memory},
     mail::compose::Composer,
 };
 
 /// How a worker sends.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The relay.
     pub smtp: SmtpRelay,
     /// Open connections at most.
     pub connections: usize,
-    /// Messages over one connection; 0 is unlimited.
+    /// MessageBuilder over one connection; 0 is unlimited.
     pub per_connection: u32,
-    /// Messages a second over all workers together; 0 is unlimited.
+    /// MessageBuilder a second over all workers together; 0 is unlimited.
     pub rate: u32,
     /// How long the relay may take to answer a command.
     pub reply_within: Duration,
     /// Our name in EHLO.
-    pub hello: String,
+    pub ehlo_name: String,
     /// Keys that recognise suppressed addresses.
     pub keys: SecretKeys,
     /// How many mails signups may cause.
@@ -64,7 +64,7 @@ impl From<&Config> for Settings {
             per_connection: config.smtp_messages_per_connection,
             rate: config.send_rate,
             reply_within: config.smtp_timeout,
-            hello: config.public_url.host().to_owned(),
+            ehlo_name: config.public_url.host().to_owned(),
             keys: config.secret_keys.clone(),
             signup_limits: config.signup_limits,
         }
@@ -116,7 +116,7 @@ impl Worker {
             let signed_on = async {
                 let mut db = self.pool.acquire().await?;
                 // Before the first claim: it may be an old backup.
-                self.memory.look(&mut db).await?;
+                self.memory.verify(&mut db).await?;
                 turns.mark_unchanged();
                 worker::sign_on(&mut db).await
             }
@@ -156,14 +156,14 @@ impl Worker {
             pool: self.pool.clone(),
             memory: Arc::clone(&self.memory),
             smtp: self.settings.smtp.clone(),
-            hello: self.settings.hello.clone(),
+            ehlo_name: self.settings.ehlo_name.clone(),
             reply_within: self.settings.reply_within,
             per_connection: self.settings.per_connection,
-            hand: Hand::new(low_hand(self.settings.rate)),
-            gate: Arc::new(Gate::new(self.metrics.breaker.clone())),
-            pace: Pace::new(self.settings.connections),
+            buffer: ClaimBuffer::new(refill_below(self.settings.rate)),
+            breaker: Arc::new(CircuitBreaker::new(self.metrics.breaker.clone())),
+            connection_limit: ConnectionLimit::new(self.settings.connections),
             throttle: Throttle::new(self.pool.clone(), self.settings.rate),
-            messages: Messages::new(
+            message_builder: MessageBuilder::new(
                 self.pool.clone(),
                 self.composer.clone(),
                 self.settings.keys.clone(),
@@ -188,13 +188,13 @@ impl Worker {
             _ = turns.changed() => Ended::Fenced,
             // A sender ends only when it is told to; one that ends before has died.
             _ = senders.join_next() => Ended::Fenced,
-            () = dispatch(&shared, self.settings.rate) => Ended::Fenced,
-            () = look_after(&shared) => Ended::Fenced,
+            () = claimer::run(&shared, self.settings.rate) => Ended::Fenced,
+            () = maintenance::run(&shared) => Ended::Fenced,
             _ = &mut recording => Ended::Fenced,
         };
 
         stop_senders.send_replace(true);
-        shared.gate.retire();
+        shared.breaker.retire();
         let all_ended = async { while senders.join_next().await.is_some() {} };
         if timeout(STOP_WITHIN, all_ended).await.is_err() {
             tracing::warn!(worker = id.0, "some messages are still on their way; they become unknown");
@@ -213,7 +213,7 @@ impl Worker {
         if !signed_off {
             tracing::warn!(
                 worker = id.0,
-                "the worker could not hand back its claims; they return with its lease"
+                "the worker could not release its claims; they return with its lease"
             );
         }
         ended
@@ -226,12 +226,12 @@ impl Worker {
         stopping: &watch::Receiver<bool>,
     ) -> JoinSet<()> {
         let mut senders = JoinSet::new();
-        // Under a slow rate many senders would only wait for their turn, each with a message in hand that confirmations
+        // Under a slow rate many senders would only wait for their turn, each with a message that confirmations
         // cannot overtake.
         let rate = usize::try_from(self.settings.rate).unwrap_or(usize::MAX);
         let most = if rate == 0 { usize::MAX } else { rate.saturating_mul(5) };
-        for place in 0..self.settings.connections.min(most) {
-            let sender = Sender::new(Arc::clone(shared), recorder.clone(), stopping.clone(), place);
+        for slot in 0..self.settings.connections.min(most) {
+            let sender = Sender::new(Arc::clone(shared), recorder.clone(), stopping.clone(), slot);
             senders.spawn(sender.run());
         }
         senders
@@ -266,13 +266,13 @@ fn report(shared: &Shared) -> worker::Report {
     let untried = || if shared.has_reached.load(Ordering::Relaxed) { "ok" } else { "untried" };
     let stuck = queue_stuck(shared).map(|since| since.elapsed()).filter(|stuck| *stuck >= STUCK_AFTER);
     worker::Report {
-        relay: shared.gate.trouble().unwrap_or_else(untried),
+        relay: shared.breaker.problem_name().unwrap_or_else(untried),
         queue_stuck_for: stuck.map(|stuck| stuck.as_secs_f64()),
     }
 }
 
 async fn sign_off(shared: &Shared) -> sqlx::Result<()> {
-    hand_back(shared).await.map_err(|Uncertain(error)| error)?;
+    release_claims(shared).await.map_err(|Uncertain(error)| error)?;
     let mut transaction = shared.pool.begin().await?;
     worker::sign_off(&mut transaction, shared.worker).await?;
     // Anything still held is recovered at once rather than after the lease.

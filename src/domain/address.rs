@@ -1,11 +1,13 @@
-//! Email addresses: parsed once at the door, trusted ever after.
+//! Email addresses: parsed once, where they come in, and trusted from there on.
+//!
+//! [`EmailAddress::parse`] is the only parser: for forms, files, command lines, lists and stored publications.
 
 pub mod mailbox;
 pub mod near_miss;
 
 use std::{fmt, str::FromStr};
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, de};
 use validator::ValidateEmail;
 
 use crate::telemetry::mask;
@@ -57,7 +59,7 @@ pub enum AddressError {
     /// The part before the @ has characters that mail cannot carry.
     #[error("the part before the @ has characters that are not possible there")]
     Local,
-    /// Anything else that only the second opinion saw.
+    /// Anything else that only the rules of browsers refuse.
     #[error("this is not an email address; write it as name@example.org")]
     Invalid,
 }
@@ -92,7 +94,7 @@ impl EmailAddress {
         if local.len() > MAX_LOCAL || address.len() > MAX_ADDRESS {
             return Err(AddressError::TooLong);
         }
-        // A second opinion, by the rules of the HTML standard that browsers follow.
+        // Also the rules of the HTML standard, which browsers follow.
         if !address.validate_email() {
             return Err(AddressError::Invalid);
         }
@@ -141,6 +143,12 @@ impl NormalizedAddress {
         &self.0
     }
 
+    /// The part before the @ and the domain behind it.
+    #[must_use]
+    pub fn parts(&self) -> (&str, &str) {
+        self.0.rsplit_once('@').unwrap_or((&self.0, ""))
+    }
+
     /// The same with its domain in letters: `maria@straße.de` and not `maria@xn--strae-oqa.de`.
     #[must_use]
     pub fn written(&self) -> String {
@@ -159,6 +167,12 @@ impl fmt::Debug for EmailAddress {
 impl fmt::Debug for NormalizedAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&mask(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for EmailAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
 

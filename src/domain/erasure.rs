@@ -12,14 +12,15 @@ use crate::{
     config::SecretKeys,
     domain::{
         address::{EmailAddress, NormalizedAddress},
-        colleague,
         consent::{self, ConsentMethod},
-        delivery,
         ids::SubscriberId,
         import::upload,
-        record, signup, staff,
+        personal_data,
+        queue::withdrawal,
+        signup, staff,
         subscriber::{self, SubscriberState},
         suppression::{self, SuppressionReason},
+        test_recipient,
     },
 };
 
@@ -104,7 +105,7 @@ async fn known_by(
 ) -> sqlx::Result<Vec<NormalizedAddress>> {
     let mut all = vec![address.clone()];
     if let Some(subscriber) = subscriber::by_address(db, address).await? {
-        let former = record::former_addresses_of(db, subscriber.id).await?;
+        let former = personal_data::former_addresses_of(db, subscriber.id).await?;
         all.extend(former.into_iter().map(|row| row.normalized));
     }
     Ok(all)
@@ -127,10 +128,11 @@ async fn erase_one(
     .await?;
     let mut former = Vec::new();
     if let Some(id) = subscriber {
-        former = record::former_addresses_of(db, id).await?.into_iter().map(|row| row.normalized).collect();
+        former =
+            personal_data::former_addresses_of(db, id).await?.into_iter().map(|row| row.normalized).collect();
         signup::address_change::forget(db, id).await?;
-        delivery::skip_for_subscriber(db, id, now).await?;
-        delivery::forget_subscriber(db, id).await?;
+        withdrawal::skip_for_subscriber(db, id, now).await?;
+        withdrawal::forget_subscriber(db, id).await?;
         sqlx::query!("delete from subscribers where id = $1", id.0).execute(&mut *db).await?;
         erased.subscriber = true;
     }
@@ -140,9 +142,9 @@ async fn erase_one(
         .await?;
     // That a subscription ended years ago is no reason for staff to lose one who gets their tests.
     if method != ConsentMethod::Retention {
-        erased.colleagues += colleague::forget(db, address).await?;
+        erased.colleagues += test_recipient::forget(db, address).await?;
     }
-    delivery::forget_address(db, address).await?;
+    withdrawal::forget_address(db, address).await?;
     erased.signups += sqlx::query!("delete from signups where email_normalized = $1", address.as_str())
         .execute(&mut *db)
         .await?

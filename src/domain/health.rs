@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::domain::{batch, ids::MailingId, mailing::PauseKind, restore};
+use crate::domain::{ids::MailingId, mailing::PauseKind, queue::batch, restore};
 
 /// How one part is, with what is worth knowing of it. No addresses, no secrets: anybody may ask.
 #[derive(Debug, Clone, Serialize)]

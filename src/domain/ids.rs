@@ -76,8 +76,8 @@ uuid_id!(
     StaffId
 );
 uuid_id!(
-    /// Names a [colleague](super::colleague) who gets test mails.
-    ColleagueId
+    /// Names a [recipient](super::test_recipient) of test mails.
+    TestRecipientId
 );
 uuid_id!(
     /// Names a [session](super::staff::session) towards its owner; opens nothing.

@@ -10,6 +10,7 @@
 //! later line says that they left. The command reads it from the disk; what comes through the staff pages lies in the
 //! database ([`upload`]) and is brought in piece by piece ([`steps`]).
 
+mod address_field;
 pub mod columns;
 pub mod dates;
 pub mod encoding;
@@ -41,7 +42,7 @@ use crate::{
 };
 
 use self::{
-    people::{Verdict, Verdicts},
+    people::{People, PersonSummary},
     states::Listed,
 };
 
@@ -90,16 +91,16 @@ pub async fn batch(
     db: &mut PgConnection,
     keys: &SecretKeys,
     rows: &[Row],
-    known: &Verdicts,
+    known: &People,
     leaves_out: bool,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<(u64, Imported)>> {
     let suppressed = suppressed(db, keys, rows).await?;
-    let verdicts = people::of_rows(rows, known);
+    let people = people::of_rows(rows, known);
     let mut candidates = Vec::with_capacity(rows.len());
     for row in rows {
         let stays_out = leaves_out && away(row.listed).is_some();
-        if speaks(row, &verdicts) && !stays_out && !suppressed.contains(&row.email.normalized()) {
+        if speaks(row, &people) && !stays_out && !suppressed.contains(&row.email.normalized()) {
             candidates.push((SubscriberId::new(), row));
         }
     }
@@ -119,7 +120,7 @@ pub async fn batch(
             } else {
                 of_somebody(
                     row,
-                    verdicts.get(&normalized),
+                    people.get(&normalized),
                     states.get(normalized.as_str()).copied(),
                     leaves_out,
                 )
@@ -137,26 +138,26 @@ pub async fn try_out(
     db: &mut PgConnection,
     keys: &SecretKeys,
     rows: &[Row],
-    known: &Verdicts,
+    known: &People,
     leaves_out: bool,
 ) -> sqlx::Result<Vec<(u64, Imported)>> {
     let suppressed = suppressed(db, keys, rows).await?;
     let states = states(db, rows).await?;
-    let verdicts = people::of_rows(rows, known);
+    let people = people::of_rows(rows, known);
     Ok(rows
         .iter()
         .map(|row| {
             let normalized = row.email.normalized();
-            let (state, verdict) = (states.get(normalized.as_str()).copied(), verdicts.get(&normalized));
-            let gone = verdict.and_then(|verdict| away(verdict.listed));
+            let (state, summary) = (states.get(normalized.as_str()).copied(), people.get(&normalized));
+            let gone = summary.and_then(|summary| away(summary.listed));
             let outcome = if suppressed.contains(&normalized) {
                 Imported::Suppressed
             } else if state.is_some() || leaves_out && gone.is_some() {
-                of_somebody(row, verdict, state, leaves_out)
-            } else if speaks(row, &verdicts) {
+                of_somebody(row, summary, state, leaves_out)
+            } else if speaks(row, &people) {
                 away(row.listed).map_or(Imported::Added, Imported::AddedAs)
             } else {
-                of_somebody(row, verdict, gone.or(Some(SubscriberState::Active)), leaves_out)
+                of_somebody(row, summary, gone.or(Some(SubscriberState::Active)), leaves_out)
             };
             (row.line, outcome)
         })
@@ -164,21 +165,21 @@ pub async fn try_out(
 }
 
 /// Whether a line is the one that speaks for its owner.
-fn speaks(row: &Row, verdicts: &Verdicts) -> bool {
-    verdicts.get(&row.email.normalized()).is_some_and(|verdict| verdict.line == row.line)
+fn speaks(row: &Row, people: &People) -> bool {
+    people.get(&row.email.normalized()).is_some_and(|summary| summary.line == row.line)
 }
 
 /// What becomes of a line about somebody who is here, in this state, or who stays out.
 fn of_somebody(
     row: &Row,
-    verdict: Option<&Verdict>,
+    summary: Option<&PersonSummary>,
     state: Option<SubscriberState>,
     leaves_out: bool,
 ) -> Imported {
     match state {
         Some(SubscriberState::Active) if away(row.listed).is_some() => Imported::ActiveHere,
         Some(SubscriberState::Active) => Imported::Known,
-        None if leaves_out && verdict.is_some_and(|verdict| away(verdict.listed).is_some()) => {
+        None if leaves_out && summary.is_some_and(|summary| away(summary.listed).is_some()) => {
             Imported::LeftOut
         }
         Some(_) | None => Imported::Left,

@@ -25,7 +25,7 @@ pub use fan_out::{FanOut, fan_out, fan_out_held};
 pub use overview::{Overview, Progress, last_begun, of_updates, open, overview, page, progress};
 pub use report::{Failed, LEFT_WITHIN, Line, failed, left_because, lines};
 pub use results::{Counts, Failure, PutBack, Retry, counts, failures, keep_counts, retry};
-pub use waiting::{GRACE, lock, of_form, reschedule, take_back, take_text};
+pub use waiting::{GRACE, lock, of_form, replace_text, reschedule, take_back};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -110,9 +110,22 @@ impl PauseKind {
             Self::Overdue => "overdue",
         }
     }
+
+    /// Why a mailing pauses, for `pause_reason` and the log. `said` is the relay's reply, or what happened to the
+    /// connection, with addresses masked.
+    #[must_use]
+    pub fn reason(self, said: &str) -> String {
+        match self {
+            Self::Unreachable => format!("the mail relay cannot be reached: {said}"),
+            Self::Login => format!("the mail relay refuses our login: {said}"),
+            Self::Sender => format!("the mail relay refuses our sender address: {said}"),
+            Self::Policy => format!("the mail relay refuses our mail: {said}"),
+            Self::Staff | Self::Overdue => said.to_owned(),
+        }
+    }
 }
 
-/// What is sent, the same words for every recipient. Made at the trigger; until the mailing begins, [`take_text`] may put
+/// What is sent, the same words for every recipient. Made at the trigger; until the mailing begins, [`replace_text`] may put
 /// others in their place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrozenContent {
@@ -122,7 +135,7 @@ pub struct FrozenContent {
     pub locale: Locale,
     /// Subject line.
     pub subject: String,
-    /// Text part, with marks where each recipient's own links go.
+    /// Text part, with merge fields where each recipient's own links go.
     pub body_text: String,
     /// HTML part, likewise.
     pub body_html: String,
@@ -423,4 +436,16 @@ pub async fn end_finished(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Re
     )
     .fetch_all(db)
     .await
+}
+
+/// Why this mailing could not be changed.
+async fn wrong_state(
+    db: &mut PgConnection,
+    id: MailingId,
+    wanted: &'static str,
+) -> sqlx::Result<MailingError> {
+    Ok(match by_id(db, id).await? {
+        None => MailingError::Unknown,
+        Some(mailing) => MailingError::WrongState { state: mailing.state, wanted },
+    })
 }

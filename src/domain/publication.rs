@@ -1,13 +1,15 @@
 //! The publication: the newsletter's identity and its legal texts, version by version.
 
 pub mod draft;
-mod look;
 mod origin;
 mod retention;
+mod sender;
+mod theme;
 
-pub use look::{Accent, AccentError, LEAST_CONTRAST, Logo, TimeZone, contrast};
 pub use origin::Origin;
 pub use retention::Retention;
+pub use sender::SenderIdentity;
+pub use theme::{Accent, AccentError, LEAST_CONTRAST, Logo, TimeZone, contrast};
 
 use std::collections::BTreeMap;
 
@@ -17,7 +19,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, types::Json};
 use url::Url;
 
-use crate::domain::{address::EmailAddress, locale::Locale};
+use crate::domain::locale::Locale;
 
 /// One version of the publication, as it was applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,7 +59,7 @@ pub struct Content {
     pub accent: Accent,
     /// Who the mail is from.
     #[serde(default)]
-    pub sender: Sender,
+    pub sender: SenderIdentity,
     /// A picture at the top of every mail and page.
     #[serde(default)]
     pub logo: Option<Logo>,
@@ -72,24 +74,6 @@ pub struct Content {
     /// The wording, by language.
     #[serde(default)]
     pub texts: BTreeMap<Locale, Texts>,
-}
-
-/// Who the mail is from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-pub struct Sender {
-    /// Display name.
-    #[serde(default)]
-    pub name: String,
-    /// The address in From and in the envelope, where bounces go.
-    #[serde(default)]
-    pub address: String,
-    /// Where answers go, when not to `address`.
-    #[serde(default)]
-    pub reply_to: Option<String>,
-    /// A mailbox for unsubscribing by mail (RFC 2369 §3.2), if somebody reads it.
-    #[serde(default)]
-    pub unsubscribe_mailto: Option<String>,
 }
 
 /// The wording in one language.
@@ -149,18 +133,7 @@ impl Content {
                 *field = field.trim().to_owned();
             }
         }
-        let sender = &content.sender;
-        let addresses = [
-            ("sender.address", Some(&sender.address).filter(|address| !address.is_empty())),
-            ("sender.reply_to", sender.reply_to.as_ref()),
-            ("sender.unsubscribe_mailto", sender.unsubscribe_mailto.as_ref()),
-        ];
-        for (field, address) in addresses {
-            if let Some(Err(error)) = address.map(|address| EmailAddress::parse(address)) {
-                return Err(PublicationError::File(format!("{field}: {error}")));
-            }
-        }
-        // Control characters are how mails mark where a recipient's own links go.
+        // Merge fields, which become a recipient's own links, are made of control characters.
         let value =
             toml::Value::try_from(&content).map_err(|error| PublicationError::File(error.to_string()))?;
         if let Some(field) = field_with_control_character(&value, "") {
@@ -171,7 +144,7 @@ impl Content {
                 "{field} is longer than {most} characters; shorten it"
             )));
         }
-        let lines = [("name", &content.name), ("sender.name", &sender.name)];
+        let lines = [("name", &content.name), ("sender.name", &content.sender.name)];
         if let Some((field, _)) = lines.iter().find(|(_, text)| text.chars().any(char::is_control)) {
             return Err(PublicationError::File(format!("{field} must be a single line")));
         }
@@ -196,7 +169,7 @@ impl Content {
         if self.sender.name.trim().is_empty() {
             missing.push("sender.name".to_owned());
         }
-        if self.sender.address.is_empty() {
+        if self.sender.address.is_none() {
             missing.push("sender.address".to_owned());
         }
         if self.privacy_url.is_none() {
@@ -235,12 +208,6 @@ impl Content {
     #[must_use]
     pub fn consent_sha256(&self, locale: Locale) -> [u8; 32] {
         Sha256::digest(self.texts(locale).consent.as_bytes()).into()
-    }
-
-    /// The sender's address, when it is set.
-    #[must_use]
-    pub fn sender_address(&self) -> Option<EmailAddress> {
-        EmailAddress::parse(&self.sender.address).ok()
     }
 
     /// The day of a moment as readers see it, such as `23. November 2026`.
@@ -444,11 +411,14 @@ mod tests {
             Content::parse("name = \"N\"\nprivcy_url = \"https://x.example\"\n").unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("privcy_url"), "{error}");
         let error = Content::parse("name = \"N\"\n[sender]\naddress = \"nobody\"\n").unwrap_err().to_string();
-        assert!(error.starts_with("sender.address"), "{error}");
+        assert!(
+            error.contains("line 3") && error.contains("sender.address: the email address has no @"),
+            "{error}"
+        );
     }
 
     #[test]
-    fn nothing_in_the_file_can_pass_for_a_mark() {
+    fn nothing_in_the_file_can_pass_for_a_merge_field() {
         let error =
             Content::parse("name = \"N\"\n[texts.de]\nimprint = \"a\\u0001b\"\n").unwrap_err().to_string();
         assert!(error.contains("texts.de.imprint"), "{error}");

@@ -121,12 +121,12 @@ fn as_hold(
 /// Where a database is. A role without special rights may ask for all of it; what a provider
 /// has taken away is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
+struct DatabaseIdentity {
     system: Option<String>,
     timeline: Option<String>,
 }
 
-impl Place {
+impl DatabaseIdentity {
     async fn of(db: &mut PgConnection) -> sqlx::Result<Self> {
         let may = sqlx::query!(
             r#"select has_function_privilege('pg_control_system()', 'execute') as "system!",
@@ -184,7 +184,7 @@ async fn check(
     if let (Some(_), Some(database)) = (standing, row.database_id) {
         return Ok(Checked { database, releases: row.releases, hold: standing });
     }
-    let place = Place::of(&mut *db).await?;
+    let place = DatabaseIdentity::of(&mut *db).await?;
     let database = row.database_id.unwrap_or_else(Uuid::now_v7);
     let about_this = remembered.filter(|remembered| remembered.database == database);
     // Of before the last release nothing counts.
@@ -249,7 +249,12 @@ async fn check(
 }
 
 /// Writes down where the database is, where that is news.
-async fn settle_in(db: &mut PgConnection, database: Uuid, place: &Place, is_news: bool) -> sqlx::Result<()> {
+async fn settle_in(
+    db: &mut PgConnection,
+    database: Uuid,
+    place: &DatabaseIdentity,
+    is_news: bool,
+) -> sqlx::Result<()> {
     if is_news {
         sqlx::query!(
             "update database_memory

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 /// What a signature is worth for unsubscribing with one click, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
 #[sqlx(type_name = "signature_verdict", rename_all = "snake_case")]
-pub enum Verdict {
+pub enum SignatureVerdict {
     /// There is none.
     Unsigned,
     /// None covers both headers.
@@ -20,16 +20,16 @@ pub enum Verdict {
     Right,
 }
 
-impl Verdict {
+impl SignatureVerdict {
     /// Its name in the database, the audit log and the texts.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Verdict::Unsigned => "unsigned",
-            Verdict::Incomplete => "incomplete",
-            Verdict::Failed => "failed",
-            Verdict::Unproven => "unproven",
-            Verdict::Right => "right",
+            SignatureVerdict::Unsigned => "unsigned",
+            SignatureVerdict::Incomplete => "incomplete",
+            SignatureVerdict::Failed => "failed",
+            SignatureVerdict::Unproven => "unproven",
+            SignatureVerdict::Right => "right",
         }
     }
 }
@@ -38,7 +38,7 @@ impl Verdict {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     /// What it is worth.
-    pub verdict: Verdict,
+    pub verdict: SignatureVerdict,
     /// The domain that signed (`d=`); empty without a signature.
     pub signing_domain: String,
     /// The name of its key (`s=`); likewise.
@@ -71,7 +71,7 @@ pub async fn keep(
              where signatures_seen.mail_dated <= excluded.mail_dated",
         sender_domain,
         relay,
-        seen.verdict as Verdict,
+        seen.verdict as SignatureVerdict,
         seen.signing_domain,
         seen.selector,
         seen.missing,
@@ -90,7 +90,7 @@ pub async fn keep(
 pub async fn latest(db: &mut PgConnection, sender_domain: &str, relay: &str) -> sqlx::Result<Option<Seen>> {
     sqlx::query_as!(
         Seen,
-        r#"select verdict as "verdict: Verdict", signing_domain, selector, missing, mail_dated
+        r#"select verdict as "verdict: SignatureVerdict", signing_domain, selector, missing, mail_dated
            from signatures_seen where sender_domain = $1 and relay = $2"#,
         sender_domain,
         relay

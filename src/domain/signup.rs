@@ -4,8 +4,8 @@ pub mod address_change;
 pub mod challenge;
 pub mod held;
 pub mod limits;
-pub mod rush;
 pub mod standing;
+pub mod surge;
 pub mod undelivered;
 
 use std::net::IpAddr;
@@ -19,15 +19,18 @@ use crate::{
     domain::{
         address::{EmailAddress, NormalizedAddress, mailbox},
         consent::{self, ConsentKind, ConsentMethod, NewEvent, Shown},
-        delivery::{self, DeliveryKind},
         ids::{SignupId, SubscriberId},
         locale::Locale,
+        queue::{
+            delivery::{self, DeliveryKind},
+            withdrawal,
+        },
         subscriber, suppression,
         token::ConfirmTokenHash,
     },
 };
 
-use self::{limits::Place, standing::Standing};
+use self::{limits::ClientNetwork, standing::Standing};
 
 /// How long a confirmation link works.
 pub const SIGNUP_LIVES: Duration = Duration::days(7);
@@ -68,7 +71,7 @@ pub struct Request<'a> {
     /// The visitor's IP address, when the operator keeps it.
     pub client_ip: Option<IpAddr>,
     /// Where the form came from, when that can be told.
-    pub place: Option<Place>,
+    pub network: Option<ClientNetwork>,
     /// The subscription that is to move to this address, see [`address_change`]; usually none.
     pub replaces: Option<SubscriberId>,
 }
@@ -114,7 +117,7 @@ pub async fn request(
     request: &Request<'_>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<SignupId> {
-    take(db, request, ConsentMethod::Form, now).await
+    store(db, request, ConsentMethod::Form, now).await
 }
 
 /// Asks somebody whether they want to subscribe, because staff entered their address. It is a signup like any other, with
@@ -127,10 +130,10 @@ pub async fn request_by_staff(
     request: &Request<'_>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<SignupId> {
-    take(db, request, ConsentMethod::Staff, now).await
+    store(db, request, ConsentMethod::Staff, now).await
 }
 
-async fn take(
+async fn store(
     db: &mut PgConnection,
     request: &Request<'_>,
     method: ConsentMethod,
@@ -152,12 +155,12 @@ async fn take(
         request.form_page,
         now,
         now + SIGNUP_LIVES,
-        request.place.as_ref().map(|place| place.client.as_slice()),
-        request.place.as_ref().map(|place| place.range.as_slice()),
+        request.network.as_ref().map(|network| network.client.as_slice()),
+        request.network.as_ref().map(|network| network.range.as_slice()),
         request.replaces.map(|id| id.0),
         is_by_staff,
         mailbox::of(&normalized),
-        request.place.is_some_and(|place| place.of.is_shared()),
+        request.network.is_some_and(|network| network.of.is_shared()),
         names_text
     )
     .execute(&mut *db)
@@ -246,7 +249,7 @@ pub async fn confirm(
     record_answer(db, &signup, Some(id), ConsentKind::Confirmed, opened_at, now).await?;
     if signup.replaces.is_some() {
         // Last, because it holds up the worker that is just sending to its neighbours.
-        delivery::readdress_for_subscriber(db, id).await?;
+        withdrawal::readdress_for_subscriber(db, id).await?;
     }
     Ok(Some(Standing::Confirmed(id)))
 }
@@ -427,7 +430,7 @@ pub(in crate::domain) async fn remove(db: &mut PgConnection, ids: &[uuid::Uuid])
         return Ok(0);
     }
     consent::forget_signups(db, ids).await?;
-    delivery::forget_signups(db, ids).await?;
+    withdrawal::forget_signups(db, ids).await?;
     let removed = sqlx::query!("delete from signups where id = any($1)", ids).execute(db).await?;
     Ok(removed.rows_affected())
 }

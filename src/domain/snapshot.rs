@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::{
-    delivery::DeliveryKind,
     mailing::{MailingState, PauseKind},
+    queue::delivery::DeliveryKind,
     signup::held::HeldFor,
 };
 

@@ -282,7 +282,7 @@ pub async fn disable(
     keep_an_admin(&mut *db, id).await?;
     sqlx::query!("update staff set disabled_at = $2 where id = $1", id.0, now).execute(&mut *db).await?;
     session::end_all(&mut *db, id, None).await?;
-    link::withdraw(&mut *db, id).await?;
+    withdraw_links(&mut *db, id).await?;
     audit::record(db, by, Action::MemberDisabled, &member.email, &json!({}), now).await?;
     Ok(true)
 }
@@ -357,6 +357,12 @@ pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u
     let removed =
         sqlx::query!("delete from staff where disabled_at < $1", now - audit::KEPT).execute(db).await?;
     Ok(removed.rows_affected())
+}
+
+/// Lets the one-time links of a member work no more.
+async fn withdraw_links(db: &mut PgConnection, staff_id: StaffId) -> sqlx::Result<()> {
+    sqlx::query!("delete from staff_links where staff_id = $1", staff_id.0).execute(db).await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use sqlx::PgConnection;
 use crate::domain::{
     address::{EmailAddress, NormalizedAddress},
     consent::{self, ConsentKind, ConsentMethod, NewEvent},
-    delivery,
     ids::SubscriberId,
     locale::Locale,
+    queue::withdrawal,
 };
 
 /// Whether a subscriber gets mail.
@@ -198,7 +198,7 @@ pub async fn unsubscribe_on(
     consent::record(db, &event).await?;
     end_address_changes(db, id, now).await?;
     // Last, because it holds up the worker that is just sending to its neighbours.
-    delivery::skip_for_subscriber(db, id, now).await?;
+    withdrawal::skip_for_subscriber(db, id, now).await?;
     Ok(if was_active { Unsubscribed::Now } else { Unsubscribed::Stopped })
 }
 

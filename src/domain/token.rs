@@ -20,7 +20,7 @@ mod timed;
 
 pub use sent_to::SentTo;
 pub use timed::{
-    Access, AccessClaim, LeaveForm, Undo, access_token, again_token, leave_form_token, read_again_token,
+    AccessClaim, AccessState, LeaveForm, Undo, access_token, again_token, leave_form_token, read_again_token,
     read_leave_form_token, read_undo_token, undo_token,
 };
 

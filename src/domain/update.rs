@@ -2,6 +2,7 @@
 
 mod file;
 pub mod history;
+pub mod text;
 pub mod writing;
 
 pub use file::{MAX_BODY, UpdateFile, UpdateFileError};

@@ -24,9 +24,9 @@ use crate::{
             UpdateMailContext, WelcomeContext,
         },
         markdown,
+        merge_fields::{MANAGE, OwnTokens, UNSUBSCRIBE},
         message::{Frame, MessageError, Recipient},
         preheader,
-        splice::{MANAGE, OwnTokens, UNSUBSCRIBE},
         templates::{MailKind, Rendered, TemplateError, Templates},
     },
 };

@@ -42,7 +42,7 @@ impl PublicationContext {
             name: content.name.clone(),
             website: content.website.as_ref().map(ToString::to_string),
             sender_name: content.sender.name.clone(),
-            sender_address: content.sender.address.clone(),
+            sender_address: content.sender.written_address(),
             privacy_url: content.privacy_url.as_ref().map(ToString::to_string).unwrap_or_default(),
             imprint: texts.imprint,
             funding_notice: texts.funding_notice,

@@ -14,7 +14,7 @@ const LINE: usize = 76;
 /// Appends one line of text, without its line end, in quoted-printable, and a CRLF.
 ///
 /// Every line is encoded by itself: what stands in one line never changes how another is written. That is what
-/// lets a mailing encode its common lines once and only the lines with marks for each recipient.
+/// lets a mailing encode its common lines once and only the lines with merge fields for each recipient.
 ///
 /// No line begins with a dot, so nothing has to be doubled on the wire (RFC 5321 §4.5.2), and no relay can get that
 /// wrong. None begins with `From `, which a mailbox in the mbox format would quote, and so break the signature (RFC 4155).

@@ -20,6 +20,7 @@ mod inline;
 mod lists;
 mod table;
 mod text;
+mod tree;
 
 pub use html::{html, html_with_sizes, shown_size};
 pub use text::text;

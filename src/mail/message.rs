@@ -9,14 +9,14 @@ use crate::{
     domain::{address::EmailAddress, ids::DeliveryId, locale::Locale, publication::Content},
     mail::{
         encoding::{display_name, mailto, quoted_printable_line, unstructured},
-        splice::{MarkedLine, OwnTokens},
+        merge_fields::{MergeLine, OwnTokens},
         templates::{MailKind, Rendered},
     },
 };
 
 /// A message with everything in it but what is one recipient's own.
 ///
-/// Lines are encoded one by one, so those without marks are encoded here, once, and copied for each recipient.
+/// Lines are encoded one by one, so those without merge fields are encoded here, once, and copied for each recipient.
 #[derive(Debug, Clone)]
 pub struct Frame {
     /// The sender's address, for the envelope too.
@@ -32,7 +32,7 @@ enum Piece {
     /// Bytes that go out as they are.
     Fixed(Vec<u8>),
     /// A line to be filled in and encoded for each recipient.
-    Own(MarkedLine),
+    Own(MergeLine),
 }
 
 /// What the list headers hold besides the recipient's own address.
@@ -75,16 +75,14 @@ impl Frame {
         publication: &Content,
         public_url: &PublicUrl,
     ) -> Result<Self, MessageError> {
-        let sender = publication.sender_address().ok_or(MessageError::NoSender)?;
+        let sender = publication.sender.address.clone().ok_or(MessageError::NoSender)?;
         let boundary = boundary(rendered);
         let mut headers = Vec::with_capacity(600);
         let mut header =
             |name: &str, value: &str| headers.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         header("From", &format!("{} <{}>", display_name(&publication.sender.name), sender.as_str()));
-        // Parsed, so that their domains are in A-labels.
-        let parsed = |text: &Option<String>| text.as_deref().and_then(|text| EmailAddress::parse(text).ok());
-        let reply_to = parsed(&publication.sender.reply_to);
-        if let Some(reply_to) = &reply_to {
+        let reply_to = publication.sender.reply_to.as_ref();
+        if let Some(reply_to) = reply_to {
             header("Reply-To", &format!("<{}>", reply_to.as_str()));
         }
         header("Subject", &unstructured("Subject", &rendered.subject));
@@ -94,7 +92,7 @@ impl Frame {
             let fold = if "List-Id:  <>".len() + name.len() + id.len() > 78 { "\r\n" } else { "" };
             header("List-Id", &format!("{name}{fold} <{id}>"));
             // RFC 2369 §3.1: where help is. No page gives it; whoever the answers go to does.
-            header("List-Help", &format!("<{}>", mailto(reply_to.as_ref().unwrap_or(&sender), help(locale))));
+            header("List-Help", &format!("<{}>", mailto(reply_to.unwrap_or(&sender), help(locale))));
             // RFC 3834 §2: what answers by itself keeps quiet to a list. Not `bulk`, which some filters count against it.
             header("Precedence", "list");
         } else {
@@ -120,8 +118,11 @@ impl Frame {
         body.fixed(&format!("--{boundary}--\r\n"));
         let links = ListLinks {
             unsubscribe_prefix: kind.is_part_of_subscription().then(|| public_url.join("/unsubscribe/")),
-            mailto: parsed(&publication.sender.unsubscribe_mailto)
-                .map(|address| mailto(&address, "unsubscribe")),
+            mailto: publication
+                .sender
+                .unsubscribe_mailto
+                .as_ref()
+                .map(|address| mailto(address, "unsubscribe")),
         };
         Ok(Self { sender, headers, body: body.0, links })
     }
@@ -185,7 +186,7 @@ impl Body {
     }
 
     fn line(&mut self, line: &str) {
-        match MarkedLine::parse(line) {
+        match MergeLine::parse(line) {
             Some(own) => self.0.push(Piece::Own(own)),
             None => quoted_printable_line(line, self.bytes()),
         }
@@ -234,7 +235,7 @@ mod tests {
     use super::*;
     use crate::{
         config::PublicUrl,
-        mail::splice::{MANAGE, UNSUBSCRIBE},
+        mail::merge_fields::{MANAGE, UNSUBSCRIBE},
     };
 
     fn rendered(text: &str) -> Rendered {
@@ -244,7 +245,7 @@ mod tests {
     fn publication() -> Content {
         let mut content = Content { name: "N".into(), ..Content::default() };
         content.sender.name = "Büro".into();
-        content.sender.address = "brief@example.org".into();
+        content.sender.address = EmailAddress::parse("brief@example.org").ok();
         content
     }
 
@@ -258,9 +259,9 @@ mod tests {
         OwnTokens { unsubscribe: token.to_owned(), manage: token.chars().rev().collect() }
     }
 
-    fn plain(marked: &str, token: &str) -> String {
+    fn plain(text: &str, token: &str) -> String {
         let tokens = tokens(token);
-        marked.replace(UNSUBSCRIBE, &tokens.unsubscribe).replace(MANAGE, &tokens.manage)
+        text.replace(UNSUBSCRIBE, &tokens.unsubscribe).replace(MANAGE, &tokens.manage)
     }
 
     fn filled(frame: &Frame, to: &EmailAddress, token: &str) -> Vec<u8> {
@@ -328,7 +329,7 @@ mod tests {
             EmailAddress::parse(&address).unwrap_or_else(|error| panic!("{address}: {error}"))
         }
 
-        /// A text with marks at any place, as staff might write it, and worse.
+        /// A text with merge fields at any place, as staff might write it, and worse.
         fn content(&mut self) -> String {
             const PIECES: [&str; 26] = [
                 "Wort",
@@ -364,8 +365,8 @@ mod tests {
                     text += self.pick(&[".", "..", ". ", ".\t", "From ", ">From "]);
                 }
                 for _ in 0..self.below(10) {
-                    let mark = if self.one_in(2) { UNSUBSCRIBE } else { MANAGE };
-                    let piece = if self.one_in(5) { mark } else { self.pick(&PIECES) };
+                    let field = if self.one_in(2) { UNSUBSCRIBE } else { MANAGE };
+                    let piece = if self.one_in(5) { field } else { self.pick(&PIECES) };
                     let times = if self.one_in(8) { 1 + self.below(80) } else { 1 };
                     text += &piece.repeat(times);
                 }
@@ -411,9 +412,8 @@ mod tests {
             &"ü".repeat(200),
             "<a href=\"https://brief.example.org/unsubscribe/",
         ] {
-            let marked =
-                format!("Vorher\n{around}{UNSUBSCRIBE}{around}\n{MANAGE}{around}\nNachher {around}\n");
-            assert!(built(&marked, &token) == built(&plain(&marked, &token), &token), "around {around:?}");
+            let text = format!("Vorher\n{around}{UNSUBSCRIBE}{around}\n{MANAGE}{around}\nNachher {around}\n");
+            assert!(built(&text, &token) == built(&plain(&text, &token), &token), "around {around:?}");
         }
     }
 
@@ -438,7 +438,7 @@ mod tests {
         let header = |host: &str, mailto: &str| {
             let url = PublicUrl::parse(&format!("https://{host}")).unwrap();
             let mut publication = publication();
-            publication.sender.unsubscribe_mailto = Some(mailto.to_owned());
+            publication.sender.unsubscribe_mailto = Some(EmailAddress::parse(mailto).unwrap());
             let frame = Frame::new(MailKind::Update, Locale::De, &rendered("x"), &publication, &url).unwrap();
             let to = EmailAddress::parse("maria@example.org").unwrap();
             let message = String::from_utf8(filled(&frame, &to, &"t".repeat(43))).unwrap();

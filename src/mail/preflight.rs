@@ -13,9 +13,9 @@
 //! (whether links lead anywhere, the sender's DNS, the number of recipients) is looked at in `web`, and told in the same
 //! words.
 
+mod contrast;
 pub mod finding;
 mod html;
-mod look;
 mod placeholders;
 mod text;
 
@@ -25,7 +25,7 @@ use url::Url;
 
 use crate::{
     domain::{mailing::FrozenContent, publication::Publication, update::Update},
-    mail::{preheader, splice::UNSUBSCRIBE},
+    mail::{merge_fields::UNSUBSCRIBE, preheader},
 };
 
 pub use finding::{Code, Finding, Level, Place};
@@ -46,7 +46,7 @@ pub fn check(publication: &Publication, update: &Update, frozen: &FrozenContent)
     subject(frozen, update, &mut found);
     text::check(&update.body, &mut found);
     link_and_picture(update, &mut found);
-    let seen = look::check(&frozen.body_html, &mut found);
+    let seen = contrast::check(&frozen.body_html, &mut found);
     whole(publication, frozen, &seen, &mut found);
     sort(&mut found);
     found
@@ -109,7 +109,7 @@ fn link_and_picture(update: &Update, found: &mut Vec<Finding>) {
 }
 
 /// What no mail may be without, in both of its parts.
-fn whole(publication: &Publication, frozen: &FrozenContent, seen: &look::Seen, found: &mut Vec<Finding>) {
+fn whole(publication: &Publication, frozen: &FrozenContent, seen: &contrast::Seen, found: &mut Vec<Finding>) {
     let content = &publication.content;
     let missing = content.missing();
     if !missing.is_empty() {

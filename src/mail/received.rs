@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::signature_seen::{Seen, Verdict};
+use crate::domain::signature_seen::{Seen, SignatureVerdict};
 
 /// The headers that a signature has to cover, so that unsubscribing with one click counts (RFC 8058 §4).
 const NEEDED: [&str; 2] = ["List-Unsubscribe", "List-Unsubscribe-Post"];
@@ -51,7 +51,7 @@ pub enum Unusable {
 ///
 /// # Errors
 /// [`Unusable`]; then nothing is known.
-pub fn look(text: &str, list_id: &str, sender_domain: &str, now: DateTime<Utc>) -> Result<Seen, Unusable> {
+pub fn examine(text: &str, list_id: &str, sender_domain: &str, now: DateTime<Utc>) -> Result<Seen, Unusable> {
     let head = Head::find(text).ok_or(Unusable::NoHead)?;
     let own_list = format!("<{list_id}>");
     let (Some(list), Some(from), Some(date)) = (head.one("list-id"), head.one("from"), head.one("date"))
@@ -80,7 +80,7 @@ pub fn look(text: &str, list_id: &str, sender_domain: &str, now: DateTime<Utc>) 
         head.all("dkim-signature").filter_map(Signature::parse).take(MOST_SIGNATURES).collect();
     let seen = signatures.iter().map(|signature| signature.seen(&signatures, &results, mail_dated));
     Ok(seen.max_by_key(|seen| seen.verdict).unwrap_or_else(|| Seen {
-        verdict: Verdict::Unsigned,
+        verdict: SignatureVerdict::Unsigned,
         signing_domain: String::new(),
         selector: String::new(),
         missing: NEEDED.join(", "),
@@ -183,10 +183,10 @@ impl Signature {
         let mut about = about.peekable();
         let is_checked = about.peek().is_some();
         let verdict = match (self.missing.is_empty(), about.any(|result| result.is_valid)) {
-            (false, _) => Verdict::Incomplete,
-            (true, true) => Verdict::Right,
-            (true, false) if is_checked => Verdict::Failed,
-            (true, false) => Verdict::Unproven,
+            (false, _) => SignatureVerdict::Incomplete,
+            (true, true) => SignatureVerdict::Right,
+            (true, false) if is_checked => SignatureVerdict::Failed,
+            (true, false) => SignatureVerdict::Unproven,
         };
         Seen {
             verdict,
@@ -287,10 +287,10 @@ mod tests {
     }
 
     fn seen(above: &str) -> Seen {
-        look(&head(above), LIST, "example.org", now()).unwrap()
+        examine(&head(above), LIST, "example.org", now()).unwrap()
     }
 
-    fn verdict(above: &str) -> Verdict {
+    fn verdict(above: &str) -> SignatureVerdict {
         seen(above).verdict
     }
 
@@ -310,13 +310,13 @@ mod tests {
         let default = seen(&signature("example.org", "List-Help:List-Unsubscribe"));
         assert_eq!(
             (default.verdict, default.missing.as_str()),
-            (Verdict::Incomplete, "List-Unsubscribe-Post")
+            (SignatureVerdict::Incomplete, "List-Unsubscribe-Post")
         );
         assert_eq!((default.signing_domain.as_str(), default.selector.as_str()), ("example.org", "sel1"));
         // A receiver that finds it valid does not make it cover more.
         assert_eq!(
             verdict(&(PASS.to_owned() + &signature("example.org", "List-Unsubscribe"))),
-            Verdict::Incomplete
+            SignatureVerdict::Incomplete
         );
         let neither = seen(&signature("example.org", "Message-ID"));
         assert_eq!(neither.missing, "List-Unsubscribe, List-Unsubscribe-Post");
@@ -325,20 +325,20 @@ mod tests {
     #[test]
     fn it_is_right_where_the_receiver_says_so_and_else_not_claimed() {
         let signed = signature("example.org", BOTH);
-        assert_eq!(verdict(&signed), Verdict::Unproven);
-        assert_eq!(verdict(&(PASS.to_owned() + &signed)), Verdict::Right);
+        assert_eq!(verdict(&signed), SignatureVerdict::Unproven);
+        assert_eq!(verdict(&(PASS.to_owned() + &signed)), SignatureVerdict::Right);
         for (result, expected) in [
-            ("dkim=fail header.d=example.org", Verdict::Failed),
-            ("dkim=permerror header.d=example.org header.s=sel1", Verdict::Failed),
-            ("dkim=temperror header.d=example.org", Verdict::Unproven),
-            ("dkim=none", Verdict::Unproven),
-            ("dkim=pass header.d=example.com", Verdict::Unproven),
-            ("dkim=pass header.d=notexample.org", Verdict::Unproven),
-            ("dkim=pass header.d=example.org header.s=other", Verdict::Unproven),
-            ("dkim=pass header.d=example.org header.b=ZZZZ", Verdict::Unproven),
-            ("(dkim=pass header.d=example.org) spf=pass", Verdict::Unproven),
-            ("dkim=fail header.d=example.org; dkim=pass header.d=example.org", Verdict::Right),
-            ("dkim=pass header.i=brief@news.example.org", Verdict::Right),
+            ("dkim=fail header.d=example.org", SignatureVerdict::Failed),
+            ("dkim=permerror header.d=example.org header.s=sel1", SignatureVerdict::Failed),
+            ("dkim=temperror header.d=example.org", SignatureVerdict::Unproven),
+            ("dkim=none", SignatureVerdict::Unproven),
+            ("dkim=pass header.d=example.com", SignatureVerdict::Unproven),
+            ("dkim=pass header.d=notexample.org", SignatureVerdict::Unproven),
+            ("dkim=pass header.d=example.org header.s=other", SignatureVerdict::Unproven),
+            ("dkim=pass header.d=example.org header.b=ZZZZ", SignatureVerdict::Unproven),
+            ("(dkim=pass header.d=example.org) spf=pass", SignatureVerdict::Unproven),
+            ("dkim=fail header.d=example.org; dkim=pass header.d=example.org", SignatureVerdict::Right),
+            ("dkim=pass header.i=brief@news.example.org", SignatureVerdict::Right),
         ] {
             let above = format!("Authentication-Results: mx; {result}\r\n{signed}");
             assert_eq!(verdict(&above), expected, "{result}");
@@ -351,27 +351,27 @@ mod tests {
         let told = |lines: &str| verdict(&format!("{lines}{part}{whole}"));
         // The relay's own signature is valid; the one that matters is not.
         let both = "Authentication-Results: mx; dkim=fail header.d=example.org; dkim=pass header.d=mail.example.org\r\n";
-        assert_eq!(told(both), Verdict::Failed);
+        assert_eq!(told(both), SignatureVerdict::Failed);
         let (fails, passes) = ("dkim=fail header.d=example.org", "dkim=pass header.d=example.org");
         let two = |first: &str, second: &str| {
             told(&format!(
                 "Authentication-Results: mx.example.net; {first}\r\nAuthentication-Results: {second}\r\n"
             ))
         };
-        assert_eq!(two(fails, &format!("gateway.example; {passes}")), Verdict::Failed);
-        assert_eq!(two("spf=pass", &format!("gateway.example; {passes}")), Verdict::Unproven);
-        assert_eq!(two("spf=pass", &format!("mx.example.net; {passes}")), Verdict::Right);
+        assert_eq!(two(fails, &format!("gateway.example; {passes}")), SignatureVerdict::Failed);
+        assert_eq!(two("spf=pass", &format!("gateway.example; {passes}")), SignatureVerdict::Unproven);
+        assert_eq!(two("spf=pass", &format!("mx.example.net; {passes}")), SignatureVerdict::Right);
         // Two of one domain, and nobody says which of them is meant.
         let less = signature("example.org", "Message-ID").replace("s=sel1", "s=sel2");
         let above = format!("Authentication-Results: mx; {passes}\r\n{less}{whole}");
-        assert_eq!(verdict(&above), Verdict::Unproven);
+        assert_eq!(verdict(&above), SignatureVerdict::Unproven);
         let above = format!("Authentication-Results: mx; {passes} header.s=sel1\r\n{less}{whole}");
-        assert_eq!(verdict(&above), Verdict::Right);
+        assert_eq!(verdict(&above), SignatureVerdict::Right);
     }
 
     #[test]
     fn a_head_without_the_signature_that_was_checked_is_not_whole() {
-        let cut = look(&head(PASS), LIST, "example.org", now()).unwrap_err();
+        let cut = examine(&head(PASS), LIST, "example.org", now()).unwrap_err();
         assert_eq!(cut, Unusable::SignatureCut);
     }
 
@@ -380,19 +380,19 @@ mod tests {
         let relay = signature("relay.example", "Message-ID");
         let above = PASS.to_owned() + &relay + &signature("example.org", BOTH) + &relay;
         let seen = seen(&above);
-        assert_eq!((seen.verdict, seen.signing_domain.as_str()), (Verdict::Right, "example.org"));
+        assert_eq!((seen.verdict, seen.signing_domain.as_str()), (SignatureVerdict::Right, "example.org"));
     }
 
     #[test]
     fn what_is_no_signature_does_not_count_as_one() {
-        assert_eq!(verdict(""), Verdict::Unsigned);
+        assert_eq!(verdict(""), SignatureVerdict::Unsigned);
         for broken in [
             "DKIM-Signature: nonsense\r\n",
             "DKIM-Signature: d=example.org; s=a\r\n",
             "DKIM-Signature: d=example.org; d=example.com; s=a; h=List-Unsubscribe:List-Unsubscribe-Post\r\n",
             "DKIM-Signature: d=<b>; s=a; h=List-Unsubscribe:List-Unsubscribe-Post\r\n",
         ] {
-            assert_eq!(verdict(broken), Verdict::Unsigned, "{broken}");
+            assert_eq!(verdict(broken), SignatureVerdict::Unsigned, "{broken}");
         }
     }
 
@@ -405,14 +405,18 @@ mod tests {
             format!("From maria@example.net Wed Dec 16 09:00:02 2026\n{right}"),
             format!("\u{feff}{right}"),
         ] {
-            assert_eq!(look(&text, LIST, "Example.ORG", now()).unwrap().verdict, Verdict::Right, "{text}");
+            assert_eq!(
+                examine(&text, LIST, "Example.ORG", now()).unwrap().verdict,
+                SignatureVerdict::Right,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn from_anything_else_nothing_is_concluded() {
         let right = head(&signature("example.org", BOTH));
-        let tried = |text: &str| look(text, LIST, "example.org", now()).unwrap_err();
+        let tried = |text: &str| examine(text, LIST, "example.org", now()).unwrap_err();
         assert_eq!(tried(""), Unusable::NoHead);
         assert_eq!(tried("Hallo\n\nWelt"), Unusable::NoHead);
         assert_eq!(tried(&right.replace("List-Unsubscribe-Post", "X")), Unusable::NoHead);

@@ -114,7 +114,7 @@ impl MailKind {
     }
 }
 
-/// A filled template. Text and HTML may hold marks (see [`super::splice`]).
+/// A filled template. Text and HTML may hold merge fields (see [`super::merge_fields`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     pub subject: String,
@@ -127,10 +127,7 @@ pub struct Rendered {
 pub enum TemplateError {
     /// A file of the operator's folder cannot be read.
     #[error("the mail template {path} cannot be read: {error}")]
-    Unreadable {
-        path: PathBuf,
-        error: std::io::Error,
-    },
+    Unreadable { path: PathBuf, error: std::io::Error },
     /// A template is not well formed, or uses a variable that is not there.
     #[error("the mail template {name} does not work: {reason}")]
     Broken {

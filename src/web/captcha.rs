@@ -17,8 +17,8 @@ use crate::{
     config::{Captcha, Config},
     domain::signup::{
         challenge::Challenge,
-        limits::Place,
-        rush::{self, Standing, Thresholds},
+        limits::ClientNetwork,
+        surge::{self, Surge, Thresholds},
     },
 };
 
@@ -42,12 +42,12 @@ pub struct Watch {
 #[derive(Default)]
 struct Seen {
     at: Option<Instant>,
-    standing: Standing,
+    standing: Surge,
 }
 
 impl Seen {
     /// What was seen, if that was not long ago.
-    fn lately(&self) -> Option<Standing> {
+    fn lately(&self) -> Option<Surge> {
         self.at.is_some_and(|at| at.elapsed() < SEEN_FOR).then_some(self.standing)
     }
 }
@@ -72,36 +72,36 @@ impl Watch {
     pub async fn standing(
         &self,
         db: &mut PgConnection,
-        place: Option<&Place>,
+        place: Option<&ClientNetwork>,
         now: DateTime<Utc>,
-    ) -> sqlx::Result<Standing> {
+    ) -> sqlx::Result<Surge> {
         let all = self.in_all(db, now).await?;
         let found = match place {
-            Some(place) => all.or(rush::from_network(db, self.thresholds, place, now).await?),
+            Some(place) => all.or(surge::from_network(db, self.thresholds, place, now).await?),
             None => all,
         };
-        let asks = match self.mode {
+        let needs_proof = match self.mode {
             Captcha::Off => false,
-            Captcha::Adaptive => found.asks,
+            Captcha::Adaptive => found.needs_proof,
             Captcha::Always => true,
         };
-        Ok(Standing { asks, ..found })
+        Ok(Surge { needs_proof, ..found })
     }
 
     /// Whether a proof of work is asked for, where nobody has to look for the answer.
-    fn known(&self, place: Option<&Place>) -> Option<bool> {
+    fn known(&self, place: Option<&ClientNetwork>) -> Option<bool> {
         match self.mode {
             Captcha::Off => Some(false),
             Captcha::Always => Some(true),
             Captcha::Adaptive => {
-                let asks = self.seen().lately()?.asks;
+                let asks = self.seen().lately()?.needs_proof;
                 (asks || place.is_none()).then_some(asks)
             }
         }
     }
 
     /// Looks once a second. Whoever comes while somebody looks goes by what was seen before, and waits for nobody.
-    async fn in_all(&self, db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Standing> {
+    async fn in_all(&self, db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Surge> {
         {
             let mut seen = self.seen();
             if let Some(standing) = seen.lately() {
@@ -109,7 +109,7 @@ impl Watch {
             }
             seen.at = Some(Instant::now());
         }
-        let standing = rush::in_all(db, self.thresholds, now).await?;
+        let standing = surge::in_all(db, self.thresholds, now).await?;
         self.seen().standing = standing;
         Ok(standing)
     }
@@ -162,7 +162,7 @@ pub fn ask(
         "form": kept,
         "challenge": written(&challenge)?,
         "always": visitor.state.captcha.always_asks(),
-        "contact": sender.reply_to.as_ref().unwrap_or(&sender.address),
+        "contact": sender.written_contact(),
     });
     Ok(with_script(visitor.answer(StatusCode::FORBIDDEN, "captcha.html", &own)?))
 }
@@ -171,11 +171,11 @@ pub fn ask(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn beforehand(visitor: &Visitor, place: Option<&Place>) -> Result<Option<String>, Problem> {
+pub async fn beforehand(visitor: &Visitor, place: Option<&ClientNetwork>) -> Result<Option<String>, Problem> {
     let (state, now) = (&visitor.state, Utc::now());
     let asks = match state.captcha.known(place) {
         Some(known) => known,
-        None => state.captcha.standing(&mut *state.pool.acquire().await?, place, now).await?.asks,
+        None => state.captcha.standing(&mut *state.pool.acquire().await?, place, now).await?.needs_proof,
     };
     if asks { written(&Challenge::mint(&state.keys, now)).map(Some) } else { Ok(None) }
 }

@@ -10,9 +10,9 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::domain::{
-    delivery::{self, DeliveryKind},
     ids::SubscriberId,
     locale::Locale,
+    queue::delivery::{self, DeliveryKind},
     signup::address_change,
     subscriber::{self, Subscriber, SubscriberState},
     token::{LinkPurpose, read_subscriber_token, subscriber_token},

@@ -13,21 +13,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use crate::{
-    domain::{
-        address::near_miss,
-        consent::{self, ConsentEvent, ConsentMethod},
-        erasure,
-        publication::{self, Retention},
-        record::{self, Record},
-        signup::{
-            self,
-            address_change::{self, Asked},
-        },
-        subscriber::{self, Subscriber, SubscriberState},
-        token::{Access, AccessClaim},
+use crate::domain::{
+    address::{EmailAddress, near_miss},
+    consent::{self, ConsentEvent, ConsentMethod},
+    erasure,
+    personal_data::{self, PersonalData},
+    publication::{self, Retention},
+    signup::{
+        self,
+        address_change::{self, Asked},
     },
-    mail::envelope,
+    subscriber::{self, Subscriber, SubscriberState},
+    token::{AccessClaim, AccessState},
 };
 
 use super::{
@@ -62,7 +59,7 @@ pub async fn download(
         Owner::Is(subscriber) => subscriber,
         Owner::Answer(answer) => return Ok(answer),
     };
-    let record = record::of_address(&mut db, &state.keys, &subscriber.email).await?;
+    let record = personal_data::of_address(&mut db, &state.keys, &subscriber.email).await?;
     let file = json!({
         "newsletter": visitor.publication.content.name,
         "made_at": Utc::now(),
@@ -101,7 +98,7 @@ pub async fn ask_address(
         Owner::Is(subscriber) => subscriber,
         Owner::Answer(answer) => return Ok(answer),
     };
-    let email = match envelope::parse(&sent.email) {
+    let email = match EmailAddress::parse(&sent.email) {
         Ok(email) => email,
         Err(error) => {
             let message = visitor.text("error", subscribe::error_key(error)).to_owned();
@@ -116,7 +113,7 @@ pub async fn ask_address(
         names_text,
         form_page: &state.public_url.join("/data"),
         client_ip: client.filter(|_| state.keeps_ip).and_then(|client| client.address),
-        place: subscribe::place(&state, client),
+        network: subscribe::place(&state, client),
         replaces: Some(subscriber.id),
     };
     match address_change::ask(&mut transaction, &asked, Utc::now()).await? {
@@ -196,8 +193,8 @@ async fn owner(db: &mut PgConnection, visitor: &Visitor, token: &str) -> Result<
         return manage::nothing_stored(visitor).map(Owner::Answer);
     };
     match claim.check(&visitor.state.keys, &subscriber.email.normalized(), Utc::now()) {
-        Some(Access::Open) => Ok(Owner::Is(subscriber)),
-        Some(Access::Expired) => {
+        Some(AccessState::Open) => Ok(Owner::Is(subscriber)),
+        Some(AccessState::Expired) => {
             let own = json!({ "action": manage::path(visitor, subscriber.id) });
             visitor.answer(StatusCode::GONE, "access_expired.html", &own).map(Owner::Answer)
         }
@@ -227,7 +224,7 @@ async fn everything(
     token: &str,
 ) -> Result<Value, Problem> {
     let content = &visitor.publication.content;
-    let record = record::of_address(db, &visitor.state.keys, &subscriber.email).await?;
+    let record = personal_data::of_address(db, &visitor.state.keys, &subscriber.email).await?;
     let new_address = address_change::waiting(db, subscriber.id, Utc::now()).await?;
     let lang = visitor.locale;
     let links = json!({
@@ -254,7 +251,7 @@ async fn everything(
 }
 
 /// The record of consent in words, of former addresses too, oldest first.
-fn events(visitor: &Visitor, record: &Record) -> Vec<Value> {
+fn events(visitor: &Visitor, record: &PersonalData) -> Vec<Value> {
     let mut all: Vec<(Option<&str>, &ConsentEvent)> = Vec::new();
     for former in &record.former_addresses {
         all.extend(former.consent_events.iter().map(|event| (Some(former.address.as_str()), event)));
@@ -287,7 +284,7 @@ fn consented(visitor: &Visitor, at: DateTime<Utc>) -> String {
 }
 
 /// The mails, newest first.
-fn mails(visitor: &Visitor, record: &Record) -> Vec<Value> {
+fn mails(visitor: &Visitor, record: &PersonalData) -> Vec<Value> {
     let in_words = record.deliveries.iter().rev().map(|mail| {
         let at = mail.finished_at.unwrap_or(mail.due_at);
         json!({

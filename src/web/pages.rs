@@ -147,7 +147,7 @@ impl PublicationView {
             website: content.website.as_ref().map(ToString::to_string),
             privacy_url: content.privacy_url.as_ref().map(ToString::to_string),
             sender_name: content.sender.name.clone(),
-            sender_address: content.sender.address.clone(),
+            sender_address: content.sender.written_address(),
             heading: or(texts.heading, "Newsletter abonnieren", "Subscribe to our newsletter"),
             teaser: or(
                 texts.teaser,

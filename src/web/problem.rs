@@ -293,10 +293,7 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
     };
     // Who wants to leave is not sent to the signup form.
     let way_on = (problem != Problem::UnsubscribeUnknown).then_some(way_on);
-    let contact = publication.as_ref().map(|publication| {
-        let sender = &publication.content.sender;
-        sender.reply_to.as_ref().unwrap_or(&sender.address).clone()
-    });
+    let contact = publication.as_ref().map(|publication| publication.content.sender.written_contact());
     let message = text("message")
         .replace("{address}", contact.as_deref().unwrap_or_default())
         .replace("{types}", problem.taken());

@@ -57,7 +57,7 @@ fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
         } }),
         "captcha" => json!({
             "form": { "email": ADDRESS, "again": null, "page": "", "consent_version": "", "shown": null },
-            "challenge": "", "always": false, "contact": visitor.publication.content.sender.address,
+            "challenge": "", "always": false, "contact": visitor.publication.content.sender.written_address(),
         }),
         "press_again" => {
             json!({ "form": { "email": ADDRESS, "again": null, "page": "", "consent_version": "" } })

@@ -11,17 +11,14 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use url::Url;
 
-use crate::{
-    domain::{
-        address::AddressError,
-        consent::Shown,
-        locale::Locale,
-        publication,
-        signup::{self, challenge, limits::Place},
-        subscriber,
-        token::{self, SentTo},
-    },
-    mail::envelope,
+use crate::domain::{
+    address::{AddressError, EmailAddress},
+    consent::Shown,
+    locale::Locale,
+    publication,
+    signup::{self, challenge, limits::ClientNetwork},
+    subscriber,
+    token::{self, SentTo},
 };
 
 use super::{
@@ -135,7 +132,7 @@ async fn take(
         };
         known.email
     } else {
-        match envelope::parse(&sent.email) {
+        match EmailAddress::parse(&sent.email) {
             Ok(email) => email,
             Err(error) => {
                 let response = mistake(&visitor, &headers, &sent, place(state, client), error).await?;
@@ -149,12 +146,12 @@ async fn take(
     let mut transaction = state.pool.begin().await?;
     let standing = state.captcha.standing(&mut transaction, place.as_ref(), now).await?;
     // A proof of work also answers a suspicion: what a person's browser has worked out is no flood.
-    if (standing.asks || suspicion.is_some())
+    if (standing.needs_proof || suspicion.is_some())
         && let Err(refused) = challenge::spend(&mut transaction, &state.keys, &sent.captcha, now).await?
     {
         let masked = is_masked.then(|| email.masked());
         let kept = kept(&visitor, &sent, masked.as_deref(), &form_page);
-        if standing.asks || problem::wants_json(&headers) {
+        if standing.needs_proof || problem::wants_json(&headers) {
             tracing::info!(suspicion, proof_of_work = %refused, "a signup has to bring a proof of work; nothing was kept");
             return Ok((FormAnswer::ProofOfWork, captcha::ask(&visitor, &headers, &kept, now)?));
         }
@@ -173,12 +170,12 @@ async fn take(
         names_text,
         form_page: &form_page,
         client_ip: client.filter(|_| state.keeps_ip).and_then(|client| client.address),
-        place,
+        network: place,
         replaces: None,
     };
     signup::request(&mut transaction, &request, now).await?;
     transaction.commit().await?;
-    let sent_to = SentTo { email, waits: standing.waits, is_masked };
+    let sent_to = SentTo { email, waits: standing.holds_mail, is_masked };
     Ok((FormAnswer::Taken, check_mailbox::answer(&visitor, &headers, &sent_to, now)))
 }
 
@@ -197,11 +194,11 @@ pub fn error_key(error: AddressError) -> &'static str {
 }
 
 /// Where a form came from; nothing when it can only be counted among all there are.
-pub fn place(state: &AppState, client: Option<Client>) -> Option<Place> {
+pub fn place(state: &AppState, client: Option<Client>) -> Option<ClientNetwork> {
     Some(match client?.counted {
-        Counted::One(client) => Place::of(&state.keys, client),
-        Counted::Likely { client, .. } => Place::likely(&state.keys, client),
-        Counted::Everybody(proxy) => Place::of_everybody(&state.keys, proxy),
+        Counted::One(client) => ClientNetwork::of(&state.keys, client),
+        Counted::Likely { client, .. } => ClientNetwork::likely(&state.keys, client),
+        Counted::Everybody(proxy) => ClientNetwork::of_everybody(&state.keys, proxy),
         Counted::ThisMachine(_) => return None,
     })
 }
@@ -239,7 +236,7 @@ async fn mistake(
     visitor: &Visitor,
     headers: &HeaderMap,
     sent: &Sent,
-    place: Option<Place>,
+    place: Option<ClientNetwork>,
     error: AddressError,
 ) -> Result<Response, Problem> {
     let key = error_key(error);

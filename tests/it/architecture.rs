@@ -1,5 +1,7 @@
 //! The rooms and their import rule.
 
+mod circles;
+
 use std::{
     fs,
     path::{Path, PathBuf},

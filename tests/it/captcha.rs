@@ -215,7 +215,7 @@ async fn a_solution_is_not_spent_on_a_mistake_or_on_a_signup_that_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rush_from_one_network_asks_that_network_alone_and_ends_with_the_hour() {
+async fn a_surge_from_one_network_asks_that_network_alone_and_ends_with_the_hour() {
     let app = behind_proxy().setting("SIGNUPS_PER_RANGE", "6").start().await;
     for n in 0..3 {
         assert_eq!(sign_up_from(&app, &format!("192.0.2.{n}"), &format!("a{n}@example.org")).await, 303);
@@ -251,7 +251,7 @@ async fn a_rush_from_one_network_asks_that_network_alone_and_ends_with_the_hour(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rush_in_all_asks_everybody_and_ends_with_the_hour() {
+async fn a_surge_in_all_asks_everybody_and_ends_with_the_hour() {
     let app = behind_proxy().setting("SIGNUPS_IN_ALL", "8").start().await;
     for n in 0..4 {
         assert_eq!(sign_up_from(&app, &format!("192.0.{n}.1"), &format!("a{n}@example.org")).await, 303);
@@ -268,7 +268,7 @@ async fn a_rush_in_all_asks_everybody_and_ends_with_the_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_turned_away_brings_no_rush_upon_everybody() {
+async fn what_was_turned_away_causes_no_surge_for_everybody() {
     let app = behind_proxy().setting("SIGNUPS_IN_ALL", "8").start().await;
     for n in 0..8 {
         assert_eq!(sign_up_from(&app, "192.0.2.7", &format!("a{n}@example.org")).await, 303);
@@ -491,7 +491,7 @@ async fn a_proof_of_work_also_answers_the_suspicion_that_a_form_is_a_programs() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_signups_from_one_address_are_a_rush_at_half_of_its_limit() {
+async fn many_signups_from_one_address_are_a_surge_at_half_of_its_limit() {
     let app = behind_proxy().setting("SIGNUPS_PER_CLIENT", "4").start().await;
     for n in 0..2 {
         assert_eq!(sign_up_from(&app, "192.0.2.7", &format!("a{n}@example.org")).await, 303);

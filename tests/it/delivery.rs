@@ -9,7 +9,7 @@ use chrono::Utc;
 use rundbrief::domain::{
     ids::MailingId,
     mailing::{self, Counts, MailingState, PauseKind},
-    send_budget,
+    queue::send_budget,
 };
 
 use crate::harness::{
@@ -303,7 +303,7 @@ async fn the_send_budget_is_handed_out_one_second_ahead_and_no_further() {
     let second = Duration::from_secs(1);
     let mut begins = Vec::new();
     for _ in 0..10 {
-        begins.extend(send_budget::take(&mut db, second).await.unwrap());
+        begins.extend(send_budget::reserve(&mut db, second).await.unwrap());
     }
     assert!((1..10).contains(&begins.len()), "{begins:?}");
     assert!(begins.iter().all(|begin| *begin <= second), "{begins:?}");

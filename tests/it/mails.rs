@@ -19,8 +19,8 @@ use rundbrief::{
         compose::Composer,
         contexts::PublicationContext,
         markdown,
+        merge_fields::{MANAGE, OwnTokens, UNSUBSCRIBE},
         message::Recipient,
-        splice::{MANAGE, OwnTokens, UNSUBSCRIBE},
         templates::{MailKind, Rendered, Templates},
     },
 };

@@ -138,7 +138,7 @@ async fn a_mailbox_for_unsubscribing_is_named_behind_the_link() {
     let file =
         include_str!("../../publication.example.toml").replace("#unsubscribe_mailto", "unsubscribe_mailto");
     let content = Content::parse(&file).unwrap();
-    assert_eq!(content.sender.unsubscribe_mailto.as_deref(), Some("abmelden@lok-lausitz.example"));
+    assert_eq!(content.sender.unsubscribe_mailto.as_ref().unwrap().as_str(), "abmelden@lok-lausitz.example");
     publication::apply(&mut app.pool.acquire().await.unwrap(), &content, Utc::now()).await.unwrap();
     let id = app.subscriber("maria@example.org").await;
     app.trigger().await;

@@ -3,7 +3,10 @@
 use chrono::{TimeDelta, Utc};
 use rundbrief::{
     db::MIGRATIONS,
-    domain::{batch, ids::MailingId, worker},
+    domain::{
+        ids::MailingId,
+        queue::{batch, worker},
+    },
 };
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;

@@ -34,7 +34,7 @@ use crate::{
 const SOON: Duration = Duration::from_secs(2);
 
 /// Signups while a mailing runs.
-struct Rush {
+struct Burst {
     /// `SEND_RATE`.
     rate: &'static str,
     /// How long the relay takes for each recipient.
@@ -42,10 +42,10 @@ struct Rush {
     audience: usize,
     signups: usize,
     /// The time between two signups.
-    pace: Duration,
+    interval: Duration,
 }
 
-impl Rush {
+impl Burst {
     /// Lets people sign up one after the other, from the trigger on; answers how long each waited from the press of the
     /// button until the relay had the mail, the shortest first.
     async fn waits(&self) -> Vec<Duration> {
@@ -57,7 +57,7 @@ impl Rush {
             let email = format!("new{n}@example.org");
             pressed.insert(email.clone(), Instant::now());
             assert_eq!(app.sign_up(&email).await.status, 303);
-            sleep(self.pace).await;
+            sleep(self.interval).await;
         }
         let runs = app.count("select count(*) from mailings where state = 'sending'").await == 1;
         assert!(runs, "the mailing is over after {} mails", app.relay.accepted_count());
@@ -107,54 +107,54 @@ fn percentile(sorted: &[Duration], of_100: usize) -> Duration {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_confirmation_overtakes_a_mailing_to_a_slow_relay() {
-    let rush = Rush {
+    let burst = Burst {
         rate: "0",
         pause: Duration::from_millis(10),
         audience: 5_000,
         signups: 20,
-        pace: Duration::from_millis(150),
+        interval: Duration::from_millis(150),
     };
-    let waits = rush.waits().await;
+    let waits = burst.waits().await;
     assert!(waits.iter().all(|wait| *wait <= SOON), "{waits:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_confirmation_overtakes_a_mailing_at_twenty_a_second() {
-    let rush = Rush {
+    let burst = Burst {
         rate: "20",
         pause: Duration::from_millis(10),
         audience: 5_000,
         signups: 20,
-        pace: Duration::from_millis(250),
+        interval: Duration::from_millis(250),
     };
-    let waits = rush.waits().await;
+    let waits = burst.waits().await;
     assert!(waits.iter().all(|wait| *wait <= SOON), "{waits:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes; make test-chaos"]
 async fn two_hundred_confirmations_overtake_a_mailing_to_a_hundred_thousand() {
-    let rush = Rush {
+    let burst = Burst {
         rate: "0",
         pause: Duration::from_millis(1),
         audience: 100_000,
         signups: 200,
-        pace: Duration::from_millis(100),
+        interval: Duration::from_millis(100),
     };
-    rush.measure().await;
+    burst.measure().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes; make test-chaos"]
 async fn two_hundred_confirmations_overtake_a_mailing_to_a_hundred_thousand_at_twenty_a_second() {
-    let rush = Rush {
+    let burst = Burst {
         rate: "20",
         pause: Duration::from_millis(1),
         audience: 100_000,
         signups: 200,
-        pace: Duration::from_millis(150),
+        interval: Duration::from_millis(150),
     };
-    rush.measure().await;
+    burst.measure().await;
 }
 
 /// People who leave at the same time, at most.

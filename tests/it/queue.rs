@@ -6,14 +6,16 @@ use chrono::{TimeDelta, Utc};
 use rundbrief::app::move_mailings;
 use rundbrief::db::{self, Backend};
 use rundbrief::domain::{
-    batch,
     consent::ConsentMethod,
-    delivery::{self, Mark, Marks, Outcome, Verdict},
     ids::{DeliveryId, MailingId, SubscriberId, WorkerId},
     mailing::{self, MailingState, PauseKind, Retry},
+    queue::{
+        batch,
+        transmission::{self, Mark, Marks, Outcome, Verdict},
+        worker::{self, Recovered},
+    },
     subscriber,
     watermark::{self, Watermark},
-    worker::{self, Recovered},
 };
 use tokio::time::sleep;
 
@@ -46,7 +48,7 @@ async fn claimed() -> (TestApp, WorkerId, Vec<Mark>) {
 async fn mark(app: &TestApp, worker: WorkerId, wanted: &[Mark]) -> Vec<DeliveryId> {
     let mut db = app.pool.acquire().await.unwrap();
     let marks = Marks { batches: vec![wanted[0].batch], wanted: wanted.to_vec(), ..Marks::default() };
-    delivery::settle(&mut db, worker, &[], &marks, Utc::now()).await.unwrap().transmitting
+    transmission::settle(&mut db, worker, &[], &marks, Utc::now()).await.unwrap().transmitting
 }
 
 fn ids(marks: &[Mark]) -> Vec<DeliveryId> {
@@ -72,7 +74,7 @@ async fn a_mailing_resumed_between_a_refused_mark_and_its_settling_loses_nobody(
     let (app, worker, marks) = claimed().await;
     let mut db = app.pool.acquire().await.unwrap();
     // The mark saw the mailing paused; by now it goes on.
-    delivery::settle_unmarked(&mut db, worker, &ids(&marks), Utc::now()).await.unwrap();
+    transmission::settle_unmarked(&mut db, worker, &ids(&marks), Utc::now()).await.unwrap();
     assert_eq!(app.count("select count(*) from deliveries where state = 'pending'").await, 3);
 }
 
@@ -85,7 +87,7 @@ async fn a_mark_whose_answer_was_lost_is_taken_back_when_it_is_refused_the_secon
     let id = mailing::sending(&mut db).await.unwrap()[0];
     mailing::pause(&mut db, id, PauseKind::Staff, "paused by staff", Utc::now()).await.unwrap();
     assert_eq!(mark(&app, worker, &marks).await, []);
-    delivery::settle_unmarked(&mut db, worker, &ids(&marks), Utc::now()).await.unwrap();
+    transmission::settle_unmarked(&mut db, worker, &ids(&marks), Utc::now()).await.unwrap();
     let counts = app.status(id).await.1;
     assert_eq!((counts.claimed, counts.transmitting, counts.skipped), (3, 0, 0));
 }
@@ -102,7 +104,7 @@ async fn invariant_3_a_mark_that_waits_for_somebody_who_is_leaving_finds_them_go
         tokio::spawn(async move {
             let marks = Marks { batches: vec![marks[0].batch], wanted: marks, ..Marks::default() };
             let mut db = app.acquire().await.unwrap();
-            delivery::settle(&mut db, worker, &[], &marks, Utc::now()).await.unwrap().transmitting
+            transmission::settle(&mut db, worker, &[], &marks, Utc::now()).await.unwrap().transmitting
         })
     };
     sleep(Duration::from_millis(300)).await;
@@ -141,7 +143,7 @@ async fn what_is_on_its_way_when_somebody_leaves_goes_out_and_is_recorded() {
     let mut db = app.pool.acquire().await.unwrap();
     let none = Marks { batches: vec![marks[0].batch], ..Marks::default() };
     let settled =
-        delivery::settle(&mut db, worker, &[accepted(&marks[0], 1)], &none, Utc::now()).await.unwrap();
+        transmission::settle(&mut db, worker, &[accepted(&marks[0], 1)], &none, Utc::now()).await.unwrap();
     assert_eq!((settled.recorded, settled.transmitting), (vec![marks[0].id], vec![]));
 }
 
@@ -172,7 +174,7 @@ async fn what_was_put_off_while_somebody_left_is_skipped_when_its_turn_comes() {
     leave(&app, marks[0].id).await;
     let mut db = app.pool.acquire().await.unwrap();
     let later = Outcome { verdict: Verdict::Later(Utc::now()), ..accepted(&marks[0], 1) };
-    delivery::put_off(&mut db, worker, &[later]).await.unwrap();
+    transmission::put_off(&mut db, worker, &[later]).await.unwrap();
     let id = mailing::sending(&mut db).await.unwrap()[0];
     let held =
         batch::claim_mailing(&mut db, worker, id, 10, TimeDelta::seconds(30), Utc::now()).await.unwrap();
@@ -213,7 +215,7 @@ async fn taking_over_leaves_a_batch_alone_whose_marks_are_just_being_committed()
     let (app, worker, marks) = claimed().await;
     let mut marking = app.pool.begin().await.unwrap();
     let wanted = Marks { batches: vec![marks[0].batch], wanted: marks.clone(), ..Marks::default() };
-    delivery::settle(&mut marking, worker, &[], &wanted, Utc::now()).await.unwrap();
+    transmission::settle(&mut marking, worker, &[], &wanted, Utc::now()).await.unwrap();
     take_for_dead(&app).await;
     let mut db = app.pool.acquire().await.unwrap();
     assert_eq!(worker::recover(&mut db).await.unwrap(), Recovered::default());
@@ -243,7 +245,7 @@ async fn an_outcome_replaces_unknown_only_for_the_same_attempt() {
     take_for_dead(&app).await;
     assert_eq!(worker::recover(&mut db).await.unwrap().unknown, 3);
     let news = [accepted(&marks[0], 1), accepted(&marks[1], 2)];
-    let settled = delivery::settle(&mut db, worker, &news, &Marks::default(), Utc::now()).await.unwrap();
+    let settled = transmission::settle(&mut db, worker, &news, &Marks::default(), Utc::now()).await.unwrap();
     assert_eq!(settled.recorded, [marks[0].id]);
     assert_eq!(app.count("select count(*) from deliveries where state = 'unknown'").await, 2);
 }
@@ -291,7 +293,7 @@ async fn an_unsubscribe_finds_what_waits_by_index() {
     .await
     .unwrap();
     sqlx::query("analyze").execute(&app.pool).await.unwrap();
-    let query = include_str!("../../src/domain/delivery.rs");
+    let query = include_str!("../../src/domain/queue/withdrawal.rs");
     let begin = query.find("select id, batch_id from deliveries").unwrap();
     let end = begin + query[begin..].find('"').unwrap();
     let select = query[begin..end].replace("$1", "gen_random_uuid()");
@@ -335,7 +337,7 @@ async fn invariant_2_a_mark_is_granted_only_where_the_writers_last_commit_stands
         let watermark = Some(Watermark { value, ..own });
         let marks =
             Marks { batches: vec![wanted.batch], wanted: vec![wanted], watermark, ..Marks::default() };
-        delivery::settle(&mut db, worker, &[], &marks, Utc::now()).await.unwrap().transmitting
+        transmission::settle(&mut db, worker, &[], &marks, Utc::now()).await.unwrap().transmitting
     };
     assert_eq!(settle(1, marks[0]).await, [marks[0].id]);
     assert_eq!(settle(1, marks[0]).await, [marks[0].id], "asked again after a lost answer");

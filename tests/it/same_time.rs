@@ -23,7 +23,7 @@ fn quantile(times: &[Duration], percent: usize) -> Duration {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invariant_4_the_time_of_the_answer_is_the_same_for_every_address() {
-    // So many that the hour's signups are counted, and are no rush yet.
+    // So many that the hour's signups are counted, and are no surge yet.
     let app = App::new().without_worker().setting("SIGNUPS_IN_ALL", "1000000").start().await;
     app.subscriber("active@example.org").await;
     let left = app.subscriber("left@example.org").await;

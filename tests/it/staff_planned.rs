@@ -441,8 +441,8 @@ async fn of_two_who_take_texts_over_the_second_is_told_of_the_first() {
     save(&browser, update, "1", "Zwei", "Text").await;
     let (_, fields) = text_page(&browser, id).await;
     "Drei".clone_into(&mut content.subject);
-    mailing::take_text(&mut db, id, shown, &content, Utc::now()).await.unwrap();
-    let again = mailing::take_text(&mut db, id, shown, &content, Utc::now()).await;
+    mailing::replace_text(&mut db, id, shown, &content, Utc::now()).await.unwrap();
+    let again = mailing::replace_text(&mut db, id, shown, &content, Utc::now()).await;
     assert!(matches!(again, Err(MailingError::TextChanged)), "{again:?}");
     let second = take(&browser, id, &fields).await;
     assert!(second.status == 422 && second.body.contains("Jemand anderes"), "{}", second.body);
@@ -467,7 +467,7 @@ async fn taking_a_text_and_beginning_at_the_same_moment_are_one_before_the_other
         let pool = app.pool.clone();
         let taking = tokio::spawn(async move {
             let mut transaction = pool.begin().await.unwrap();
-            let taken = mailing::take_text(&mut transaction, id, shown, &content, Utc::now()).await;
+            let taken = mailing::replace_text(&mut transaction, id, shown, &content, Utc::now()).await;
             transaction.commit().await.unwrap();
             taken
         });

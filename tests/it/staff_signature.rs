@@ -1,7 +1,7 @@
 //! Whether the relay's signature covers what unsubscribing with one click needs: known from a mail that arrived alone.
 
 use rundbrief::domain::{
-    signature_seen::{Verdict, latest},
+    signature_seen::{SignatureVerdict, latest},
     staff::Role,
 };
 
@@ -77,7 +77,7 @@ async fn the_check_says_what_was_seen_of_the_signature_until_it_is_seen_right() 
     let mut db = app.pool.acquire().await.unwrap();
     let relay = app.config.smtp.authority();
     let seen = latest(&mut db, "lok-lausitz.example", &relay).await.unwrap().unwrap();
-    assert_eq!(seen.verdict, Verdict::Right);
+    assert_eq!(seen.verdict, SignatureVerdict::Right);
     assert_eq!(
         latest(&mut db, "lok-lausitz.example", "other:25").await.unwrap(),
         None,

@@ -4,7 +4,7 @@
 use sqlx::PgConnection;
 
 use crate::{
-    domain::signature_seen::{self, Verdict},
+    domain::signature_seen::{self, SignatureVerdict},
     mail::preflight::{Code, Finding},
 };
 
@@ -17,11 +17,11 @@ pub async fn check(db: &mut PgConnection, sender_domain: &str, relay: &str) -> s
         return Ok(Some(Finding::new(Code::SignatureUnseen)));
     };
     let code = match seen.verdict {
-        Verdict::Right => return Ok(None),
-        Verdict::Unproven => Code::SignatureUnproven,
-        Verdict::Failed => Code::SignatureFailed,
-        Verdict::Incomplete => Code::SignatureIncomplete,
-        Verdict::Unsigned => Code::SignatureNone,
+        SignatureVerdict::Right => return Ok(None),
+        SignatureVerdict::Unproven => Code::SignatureUnproven,
+        SignatureVerdict::Failed => Code::SignatureFailed,
+        SignatureVerdict::Incomplete => Code::SignatureIncomplete,
+        SignatureVerdict::Unsigned => Code::SignatureNone,
     };
     Ok(Some(Finding::new(code).with("domain", seen.signing_domain).with("headers", seen.missing)))
 }

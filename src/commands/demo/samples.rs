@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     domain::{
         address::EmailAddress,
-        import::{self, Row, people::Verdicts, states::Listed},
+        import::{self, Row, people::People, states::Listed},
         locale::Locale,
         publication::{self, Content, Logo},
         staff::{
@@ -61,7 +61,7 @@ pub async fn fill(pool: &PgPool, config: &Config) -> anyhow::Result<String> {
                 })
             })
             .collect();
-        import::batch(&mut transaction, &config.secret_keys, &rows, &Verdicts::new(), false, now).await?;
+        import::batch(&mut transaction, &config.secret_keys, &rows, &People::new(), false, now).await?;
     }
     if update::list(&mut transaction).await?.is_empty() {
         for file in UPDATES {

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     app::read_signature::read_signature,
-    domain::{actor::Actor, locale::Locale, signature_seen::Verdict},
+    domain::{actor::Actor, locale::Locale, signature_seen::SignatureVerdict},
     web::Pages,
 };
 
@@ -42,12 +42,14 @@ pub async fn signature(file: &Path, json: bool) -> anyhow::Result<()> {
         output::line(&words.replace("{domain}", &seen.signing_domain).replace("{missing}", &seen.missing));
     }
     match seen.verdict {
-        Verdict::Right | Verdict::Unproven => Ok(()),
-        Verdict::Incomplete => bail!(
+        SignatureVerdict::Right | SignatureVerdict::Unproven => Ok(()),
+        SignatureVerdict::Incomplete => bail!(
             "the mail server has to sign it too; OpenDKIM: SignHeaders *,+List-Unsubscribe-Post; \
              Exim: dkim_sign_headers = _DKIM_SIGN_HEADERS:List-Unsubscribe-Post"
         ),
-        Verdict::Failed | Verdict::Unsigned => bail!("the mail server's DKIM signature has to be corrected"),
+        SignatureVerdict::Failed | SignatureVerdict::Unsigned => {
+            bail!("the mail server's DKIM signature has to be corrected")
+        }
     }
 }
 

@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep};
 use crate::{
     commands::output,
     domain::{
-        delivery::DeliveryState,
         ids::MailingId,
         mailing::{Counts, Failure, Mailing, MailingState},
+        queue::delivery::DeliveryState,
     },
 };
 

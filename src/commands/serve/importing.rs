@@ -6,7 +6,7 @@ use chrono::Utc;
 use sqlx::PgPool;
 use tokio::time::sleep;
 
-use crate::{config::SecretKeys, domain::import::steps, mail::envelope};
+use crate::{config::SecretKeys, domain::import::steps};
 
 /// How long to wait when there is nothing to read.
 const IDLE: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ pub async fn run(pool: PgPool, keys: SecretKeys) {
 async fn step(pool: &PgPool, keys: &SecretKeys) -> sqlx::Result<bool> {
     let mut transaction = pool.begin().await?;
     let Some(id) = steps::next(&mut transaction).await? else { return Ok(false) };
-    match steps::step(&mut transaction, id, keys, envelope::parse, Utc::now()).await {
+    match steps::step(&mut transaction, id, keys, Utc::now()).await {
         Ok(()) => transaction.commit().await?,
         Err(error) if is_passing(&error) => return Err(error),
         // It would fail again and again, and block the other imports.

@@ -27,8 +27,8 @@ use tokio::{
 use crate::{
     db,
     domain::{
-        delivery::DeliveryKind,
         mailing::{MailingState, PauseKind},
+        queue::delivery::DeliveryKind,
         signup::held::HeldFor,
         snapshot::{COUNTED, RELAY, Snapshot, WAITS},
     },

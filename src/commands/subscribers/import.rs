@@ -16,7 +16,7 @@ use crate::{
         import::{
             self, Imported, Row,
             lines::Said,
-            people::{self, Verdicts},
+            people::{self, People},
             presets::Preset,
             states::Listed,
             tally::Tally,
@@ -125,8 +125,8 @@ pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()>
 
 /// What the whole file says about people who must not be mailed. If the file cannot be read to its end, nobody after that
 /// point is imported; a file with a heading over such people is refused as a whole.
-fn not_to_be_mailed(mut file: SubscriberFile, now: DateTime<Utc>) -> anyhow::Result<Verdicts> {
-    let mut gone = Verdicts::new();
+fn not_to_be_mailed(mut file: SubscriberFile, now: DateTime<Utc>) -> anyhow::Result<People> {
+    let mut gone = People::new();
     loop {
         let said = match file.next(now) {
             Ok(Some((_, said))) => said,
@@ -189,7 +189,7 @@ impl Told {
 struct Bringing {
     pool: PgPool,
     keys: SecretKeys,
-    gone: Verdicts,
+    gone: People,
     leaves_out: bool,
 }
 

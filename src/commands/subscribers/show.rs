@@ -12,8 +12,8 @@ use crate::{
     domain::{
         address::EmailAddress,
         consent::{ConsentEvent, ConsentKind},
+        personal_data::{self, PersonalData},
         publication,
-        record::{self, Record},
         staff::audit::Action,
     },
     web::proof::written,
@@ -25,7 +25,7 @@ use super::proof;
 pub async fn run(address: &EmailAddress, json: bool, proof_file: Option<&Path>) -> anyhow::Result<()> {
     let keys = config::secret_keys(&Source::environment())?;
     let mut db = database_with(&keys).await?.acquire().await?;
-    let record = record::of_address(&mut db, &keys, address).await?;
+    let record = personal_data::of_address(&mut db, &keys, address).await?;
     if record.is_empty() {
         bail!("nothing is recorded about {}", address.as_str());
     }
@@ -42,7 +42,7 @@ pub async fn run(address: &EmailAddress, json: bool, proof_file: Option<&Path>) 
     Ok(())
 }
 
-fn tell(record: &Record) {
+fn tell(record: &PersonalData) {
     output::line(record.address.as_str());
     match &record.subscriber {
         Some(subscriber) => output::line(&format!(

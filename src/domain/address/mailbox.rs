@@ -64,7 +64,7 @@ const NAME_IN_DOMAIN: &[&str] = &["fastmail.com", "fastmail.fm"];
 /// What the spellings of one mailbox have in common. It looks like an address and may be none: nothing is sent to it.
 #[must_use]
 pub fn of(address: &NormalizedAddress) -> String {
-    let (local, domain) = address.as_str().rsplit_once('@').unwrap_or((address.as_str(), ""));
+    let (local, domain) = address.parts();
     let in_domain = NAME_IN_DOMAIN.iter().find_map(|fast| {
         let name = domain.strip_suffix(fast)?.strip_suffix('.')?;
         Some((name, *fast)).filter(|(name, _)| !name.is_empty() && !name.contains('.'))

@@ -49,7 +49,7 @@ impl Encoding {
     }
 
     /// The same for a preview: what is no text is shown as such.
-    pub(super) fn shown(self, bytes: &[u8]) -> Cow<'_, str> {
+    pub(super) fn lossy(self, bytes: &[u8]) -> Cow<'_, str> {
         match self {
             Self::Utf8 => String::from_utf8_lossy(bytes),
             Self::Windows1252 => WINDOWS_1252.decode_without_bom_handling(bytes).0,
@@ -70,7 +70,7 @@ pub struct Scan {
 
 impl Scan {
     /// Looks at the next bytes.
-    pub fn take(&mut self, bytes: &[u8]) {
+    pub fn feed(&mut self, bytes: &[u8]) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n' || *byte == b'\r') {
             self.is_beyond_ascii |= !part.is_ascii();
             if !self.is_odd_line {
@@ -198,7 +198,7 @@ mod tests {
     fn scanned(bytes: &[u8]) -> Encoding {
         let mut scan = Scan::default();
         for piece in bytes.chunks(1) {
-            scan.take(piece);
+            scan.feed(piece);
         }
         scan.end()
     }

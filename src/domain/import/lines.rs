@@ -12,15 +12,13 @@ use crate::domain::{
 
 use super::{
     Row,
+    address_field::without_name,
     dates::{self, DateProblem},
     plan::{Encoding, Plan},
     presets::Preset,
     records::{Oddity, ReadError, Record, Records},
     states::{self, Listed},
 };
-
-/// Who decides whether something is an address: the door of the room that has the last word on it.
-pub type ParseAddress = fn(&str) -> Result<EmailAddress, AddressError>;
 
 /// Characters a source may have.
 const LONGEST_SOURCE: usize = 500;
@@ -190,7 +188,7 @@ impl From<DateProblem> for LineProblem {
 impl<R: Read> Lines<R> {
     /// Reads on behind so many lines, with the separator and line ends of a plan.
     pub fn new(source: R, plan: &Plan, before: u64) -> Self {
-        Self(Records::new(source, plan.separator.byte(), line_end(plan), before))
+        Self(Records::new(source, plan.separator.byte(), plan.line_end(), before))
     }
 
     /// The next line that is not blank.
@@ -207,20 +205,15 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// What lines end with.
-pub(super) fn line_end(plan: &Plan) -> u8 {
-    if plan.ends_with_cr { b'\r' } else { b'\n' }
-}
-
 impl Line {
     /// What it says of somebody, or what is wrong with it.
     ///
     /// # Errors
     /// [`LineProblem`].
-    pub fn said(&self, plan: &Plan, parse: ParseAddress, now: DateTime<Utc>) -> Result<Said, LineProblem> {
+    pub fn said(&self, plan: &Plan, now: DateTime<Utc>) -> Result<Said, LineProblem> {
         self.is_certain(plan)?;
         let field = |column: usize| self.field(plan, column);
-        let email = address(&field(plan.email.unwrap_or(usize::MAX))?, parse)?;
+        let email = address(&field(plan.email.unwrap_or(usize::MAX))?)?;
         let listed = self.listed(plan)?;
         if listed == Listed::NeverConfirmed {
             return Ok(Said::NeverConfirmed);
@@ -257,7 +250,7 @@ impl Line {
     /// Whether it is a heading over other lines, such as "Abgemeldet:", which none of those below repeats.
     #[must_use]
     pub fn heads_others(&self, plan: &Plan) -> bool {
-        let fields = self.fields(plan);
+        let fields = plan.fields_of(&self.record);
         let mut filled = fields.iter().filter(|field| !field.is_empty());
         let only = filled.next().filter(|_| filled.next().is_none());
         only.is_some_and(|text| !text.contains('@') && states::file_tells_of_leaving(text))
@@ -338,12 +331,6 @@ impl Line {
         }
     }
 
-    /// Every field, as text; what is none is marked as such.
-    #[must_use]
-    pub fn fields(&self, plan: &Plan) -> Vec<String> {
-        self.record.fields.iter().map(|bytes| plan.encoding.shown(bytes).trim().to_owned()).collect()
-    }
-
     fn field(&self, plan: &Plan, column: usize) -> Result<String, LineProblem> {
         let bytes = self.record.fields.get(column).map(Vec::as_slice).unwrap_or_default();
         let text = plan.encoding.text(bytes).ok_or(LineProblem::NotText)?;
@@ -353,26 +340,9 @@ impl Line {
     }
 }
 
-/// An address without the name that mail programs write before it: `Name <address>`.
-fn without_name(text: &str) -> &str {
-    let bare = match text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
-        Some((name, bare)) if !name.contains(['@', '<', '>', ';']) => bare,
-        _ => text,
-    };
-    let bare = bare.trim();
-    bare.strip_prefix("mailto:").unwrap_or(bare)
-}
-
-/// Whether a field holds an address, or several of them, and nothing else. A sentence with one in it does not.
-pub(super) fn holds_addresses(field: &str) -> bool {
-    let mut parts =
-        without_name(field.trim()).split([' ', ',', ';', '\t']).filter(|part| !part.is_empty()).peekable();
-    parts.peek().is_some() && parts.all(|part| part.contains('@'))
-}
-
 /// The address in a field.
-fn address(text: &str, parse: ParseAddress) -> Result<EmailAddress, LineProblem> {
-    parse(without_name(text)).map_err(|problem| {
+fn address(text: &str) -> Result<EmailAddress, LineProblem> {
+    EmailAddress::parse(without_name(text)).map_err(|problem| {
         let several = text.matches('@').count() > 1 && text.contains([';', ',', ' ', '/', '|', '\n']);
         if several { LineProblem::SeveralAddresses } else { LineProblem::Email(problem) }
     })

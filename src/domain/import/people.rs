@@ -12,7 +12,7 @@ use super::{Row, states::Listed};
 
 /// What a list says of somebody as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
+pub struct PersonSummary {
     /// The worst.
     pub listed: Listed,
     /// The first line that says it.
@@ -20,12 +20,12 @@ pub struct Verdict {
 }
 
 /// What is known of the people in a list.
-pub type Verdicts = HashMap<NormalizedAddress, Verdict>;
+pub type People = HashMap<NormalizedAddress, PersonSummary>;
 
 /// Adds what a line says.
-pub fn add(verdicts: &mut Verdicts, row: &Row) {
-    let said = Verdict { listed: row.listed, line: row.line };
-    let known = verdicts.entry(row.email.normalized()).or_insert(said);
+pub fn add(people: &mut People, row: &Row) {
+    let said = PersonSummary { listed: row.listed, line: row.line };
+    let known = people.entry(row.email.normalized()).or_insert(said);
     if said.listed > known.listed || said.listed == known.listed && said.line < known.line {
         *known = said;
     }
@@ -33,18 +33,18 @@ pub fn add(verdicts: &mut Verdicts, row: &Row) {
 
 /// What these lines and what is known of the whole list say together of the people in these lines.
 #[must_use]
-pub fn of_rows(rows: &[Row], known: &Verdicts) -> Verdicts {
-    let mut verdicts = Verdicts::new();
+pub fn of_rows(rows: &[Row], known: &People) -> People {
+    let mut people = People::new();
     for row in rows {
-        add(&mut verdicts, row);
+        add(&mut people, row);
     }
-    for (address, verdict) in &mut verdicts {
+    for (address, summary) in &mut people {
         let Some(known) = known.get(address) else { continue };
-        if known.listed > verdict.listed || known.listed == verdict.listed && known.line < verdict.line {
-            *verdict = *known;
+        if known.listed > summary.listed || known.listed == summary.listed && known.line < summary.line {
+            *summary = *known;
         }
     }
-    verdicts
+    people
 }
 
 /// Keeps what these lines of an uploaded list say.
@@ -52,10 +52,10 @@ pub fn of_rows(rows: &[Row], known: &Verdicts) -> Verdicts {
 /// # Errors
 /// When the database fails.
 pub async fn remember(db: &mut PgConnection, id: ImportId, rows: &[Row]) -> sqlx::Result<()> {
-    let verdicts = of_rows(rows, &Verdicts::new());
-    let addresses: Vec<Vec<u8>> = verdicts.keys().map(known_by).collect();
-    let listed: Vec<i16> = verdicts.values().map(|verdict| number(verdict.listed)).collect();
-    let lines: Vec<i64> = verdicts.values().map(|verdict| signed(verdict.line)).collect();
+    let people = of_rows(rows, &People::new());
+    let addresses: Vec<Vec<u8>> = people.keys().map(known_by).collect();
+    let listed: Vec<i16> = people.values().map(|summary| number(summary.listed)).collect();
+    let lines: Vec<i64> = people.values().map(|summary| signed(summary.line)).collect();
     sqlx::query!(
         "insert into import_people (import_id, address, listed, line)
          select $1, address, listed, line
@@ -77,7 +77,7 @@ pub async fn remember(db: &mut PgConnection, id: ImportId, rows: &[Row]) -> sqlx
 ///
 /// # Errors
 /// When the database fails.
-pub async fn remembered(db: &mut PgConnection, id: ImportId, rows: &[Row]) -> sqlx::Result<Verdicts> {
+pub async fn remembered(db: &mut PgConnection, id: ImportId, rows: &[Row]) -> sqlx::Result<People> {
     let addresses: HashMap<Vec<u8>, NormalizedAddress> =
         rows.iter().map(|row| row.email.normalized()).map(|address| (known_by(&address), address)).collect();
     let keys: Vec<Vec<u8>> = addresses.keys().cloned().collect();
@@ -88,11 +88,11 @@ pub async fn remembered(db: &mut PgConnection, id: ImportId, rows: &[Row]) -> sq
     )
     .fetch_all(db)
     .await?;
-    let verdict = |listed: i16, line: i64| {
-        Some(Verdict { listed: from_number(listed)?, line: u64::try_from(line).unwrap_or_default() })
+    let summary = |listed: i16, line: i64| {
+        Some(PersonSummary { listed: from_number(listed)?, line: u64::try_from(line).unwrap_or_default() })
     };
     let known = found.into_iter().filter_map(|person| {
-        Some((addresses.get(&person.address)?.clone(), verdict(person.listed, person.line)?))
+        Some((addresses.get(&person.address)?.clone(), summary(person.listed, person.line)?))
     });
     Ok(known.collect())
 }

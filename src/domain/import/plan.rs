@@ -8,9 +8,10 @@ use crate::domain::{locale::Locale, publication::TimeZone};
 
 pub use super::encoding::Encoding;
 use super::{
+    address_field,
     columns::{self, position},
-    lines::{self, Lines},
     presets::Preset,
+    records::{Record, Records},
     states::{self, Listed, Means, plain},
 };
 
@@ -162,7 +163,7 @@ impl Plan {
         (self.skipped, self.has_header, self.width) = (0, false, 0);
         let numbered = self.numbered(beginning, LOOKED_AT);
         // An address names no column: where one comes first, the file begins with somebody.
-        let is_address = |field: &String| lines::holds_addresses(field);
+        let is_address = |field: &String| address_field::holds_addresses(field);
         let first = numbered.iter().position(|(_, fields)| fields.iter().any(is_address));
         let before = &numbered[..first.unwrap_or(numbered.len()).min(TITLES)];
         let before: Vec<_> = before.iter().filter(|(_, fields)| !is_separator_line(fields)).collect();
@@ -336,16 +337,26 @@ impl Plan {
     }
 
     fn numbered(&self, beginning: &[u8], most: usize) -> Vec<(u64, Vec<String>)> {
-        let mut reader = Lines::new(beginning, self, 0);
-        let mut shown = Vec::new();
-        while shown.len() < most
-            && let Ok(Some(line)) = reader.read()
+        let mut reader = Records::new(beginning, self.separator.byte(), self.line_end(), 0);
+        let mut found = Vec::new();
+        while found.len() < most
+            && let Ok(Some(record)) = reader.read()
         {
-            if line.number > self.skipped {
-                shown.push((line.number, line.fields(self)));
+            if record.number > self.skipped {
+                found.push((record.number, self.fields_of(&record)));
             }
         }
-        shown
+        found
+    }
+
+    /// Every field of a record, as text; what is no text is marked as such.
+    pub(super) fn fields_of(&self, record: &Record) -> Vec<String> {
+        record.fields.iter().map(|bytes| self.encoding.lossy(bytes).trim().to_owned()).collect()
+    }
+
+    /// What lines end with.
+    pub(super) fn line_end(&self) -> u8 {
+        if self.ends_with_cr { b'\r' } else { b'\n' }
     }
 }
 
@@ -378,7 +389,7 @@ mod tests {
 
     fn guess(text: &[u8]) -> Plan {
         let mut scan = Scan::default();
-        scan.take(text);
+        scan.feed(text);
         Plan::guess(text, scan.end(), Locale::De, TimeZone::default())
     }
 

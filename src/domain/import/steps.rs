@@ -10,7 +10,7 @@ use crate::{config::SecretKeys, domain::ids::ImportId};
 
 use super::{
     Imported, Row,
-    lines::{Lines, ParseAddress, Said, line_end},
+    lines::{Lines, Said},
     people,
     plan::Plan,
     tally::Tally,
@@ -57,7 +57,6 @@ pub async fn step(
     db: &mut PgConnection,
     id: ImportId,
     keys: &SecretKeys,
-    parse: ParseAddress,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     let Some(import) = by_id(&mut *db, id).await? else { return Ok(()) };
@@ -66,10 +65,10 @@ pub async fn step(
     let mut window = window(&mut *db, id, from).await?;
     let is_last = from + window.len() as u64 >= size;
     if is_last {
-        window.push(line_end(&import.plan));
+        window.push(import.plan.line_end());
     }
     let lines_before = u64::try_from(import.next_line - 1).unwrap_or_default();
-    let read = read(&window, is_last, (lines_before, from == 0), &import.plan, parse, now);
+    let read = read(&window, is_last, (lines_before, from == 0), &import.plan, now);
     if import.is_survey() {
         people::remember(&mut *db, id, &read.rows).await?;
         return advance(db, &import, &read, &Tally::default(), now).await;
@@ -117,11 +116,10 @@ fn read(
     is_last: bool,
     (lines_before, is_first): (u64, bool),
     plan: &Plan,
-    parse: ParseAddress,
     now: DateTime<Utc>,
 ) -> Read {
     let mut read = Read::default();
-    let line_end = line_end(plan);
+    let line_end = plan.line_end();
     let mut lines = Lines::new(window, plan, lines_before);
     let mut is_header = is_first && plan.has_header;
     // A line that is longer than any may be: reading ends before it.
@@ -134,7 +132,7 @@ fn read(
             break;
         };
         let is_passed = line.number <= plan.skipped || std::mem::take(&mut is_header);
-        let row = (!is_passed).then(|| line.said(plan, parse, now));
+        let row = (!is_passed).then(|| line.said(plan, now));
         let number = line.number;
         if !is_last && lines.bytes_read() >= window.len() as u64 {
             break;

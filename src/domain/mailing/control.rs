@@ -3,10 +3,13 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::domain::{
-    delivery,
-    ids::{MailingId, WorkerId},
-    mailing::{MailingError, PauseKind, by_id, take_back},
+use crate::{
+    domain::{
+        ids::{MailingId, WorkerId},
+        mailing::{MailingError, PauseKind, take_back, wrong_state},
+        queue::{refusals, withdrawal},
+    },
+    telemetry::mask_addresses,
 };
 
 /// Pauses a mailing. What is in transmission ends; everything else waits.
@@ -85,9 +88,9 @@ pub async fn accept_refusals(
     now: DateTime<Utc>,
 ) -> Result<i64, MailingError> {
     // Before any row is locked, as in `hold_refused`: the two come one after the other.
-    delivery::lock_out_unsubscribes(&mut *db).await?;
+    withdrawal::lock_out_unsubscribes(&mut *db).await?;
     resume(&mut *db, id, now).await?;
-    match delivery::accept_run(db, id, now).await? {
+    match refusals::accept_run(db, id, now).await? {
         0 => Err(MailingError::NoRefusals),
         booked => Ok(booked),
     }
@@ -135,19 +138,18 @@ pub struct Held {
 }
 
 /// Ends a run of equal refusals that is about us: puts back what was refused, and pauses every mailing that is under
-/// way, or that was done only because everybody was refused. Nothing, when there is no such run. `reason` makes the
-/// words for the pause of what the relay said. To be called in a transaction of its own, by every worker now and then:
-/// whoever was killed in the middle of a run has left it to `worker`, which asks.
+/// way, or that was done only because everybody was refused. Nothing, when there is no such run. To be called in a
+/// transaction of its own, by every worker now and then: a worker that died in the middle of a run has left it to
+/// `worker`, which asks.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn hold_refused(
     db: &mut PgConnection,
     worker: WorkerId,
-    reason: impl Fn(&str) -> String,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<Held>> {
-    let Some(run) = delivery::put_back_run(&mut *db, worker, now).await? else { return Ok(None) };
+    let Some(run) = refusals::put_back_run(&mut *db, worker, now).await? else { return Ok(None) };
     let mailings: Vec<uuid::Uuid> = run.mailings.iter().map(|id| id.0).collect();
     let paused = sqlx::query_scalar!(
         r#"update mailings set state = 'paused', finished_at = null, paused_at = $2, pause_kind = 'policy',
@@ -157,7 +159,7 @@ pub async fn hold_refused(
          returning id as "id: MailingId""#,
         &mailings,
         now,
-        reason(&run.said)
+        PauseKind::Policy.reason(&mask_addresses(&run.said))
     )
     .fetch_all(db)
     .await?;
@@ -242,16 +244,4 @@ async fn explain(
         return Ok(());
     }
     Err(wrong_state(db, id, wanted).await?)
-}
-
-/// Why this mailing could not be changed.
-pub(super) async fn wrong_state(
-    db: &mut PgConnection,
-    id: MailingId,
-    wanted: &'static str,
-) -> sqlx::Result<MailingError> {
-    Ok(match by_id(db, id).await? {
-        None => MailingError::Unknown,
-        Some(mailing) => MailingError::WrongState { state: mailing.state, wanted },
-    })
 }

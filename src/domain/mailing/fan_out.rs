@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::domain::{batch, delivery, ids::MailingId};
+use crate::domain::{
+    ids::MailingId,
+    queue::{batch, withdrawal},
+};
 
 /// Recipients a transaction. Large enough to be fast, small enough that an unsubscribe never waits long behind it.
 const CHUNK: i64 = 5_000;
@@ -57,7 +60,7 @@ async fn write_chunk(db: &mut PgConnection, held: bool, now: DateTime<Utc>) -> s
         return Ok(FanOut::Nothing);
     }
     // Before the first look at subscribers: whoever unsubscribed before has committed, whoever comes later waits.
-    delivery::lock_out_unsubscribes(&mut *db).await?;
+    withdrawal::lock_out_unsubscribes(&mut *db).await?;
     let mailing = sqlx::query!(
         r#"select id as "id: MailingId", triggered_at, begun_at as "begun_at!", fan_out_cursor from mailings
            where state = 'preparing'

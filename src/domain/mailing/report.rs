@@ -5,8 +5,8 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     address::EmailAddress,
-    delivery::DeliveryState,
     ids::{MailingId, SubscriberId},
+    queue::delivery::DeliveryState,
 };
 
 /// Who unsubscribes within this time of a mailing counts as having left because of it. No link in a mail tells which

@@ -5,10 +5,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, types::Json};
 
 use crate::domain::{
-    batch, delivery,
-    delivery::DeliveryState,
     ids::{DeliveryId, MailingId},
     mailing::{MailingError, MailingState, by_id, left_because},
+    queue::{batch, delivery::DeliveryState, withdrawal},
 };
 
 /// How many deliveries of a mailing are in each state. They add up to its audience once it is sending.
@@ -171,7 +170,7 @@ pub async fn retry(
     now: DateTime<Utc>,
 ) -> Result<PutBack, MailingError> {
     // As in the fan-out: an unsubscribe must not miss what is put back here and not yet committed.
-    delivery::lock_out_unsubscribes(&mut *db).await?;
+    withdrawal::lock_out_unsubscribes(&mut *db).await?;
     sqlx::query!("select id from mailings where id = $1 for update", id.0).fetch_optional(&mut *db).await?;
     let mailing = by_id(&mut *db, id).await?.ok_or(MailingError::Unknown)?;
     if !matches!(mailing.state, MailingState::Sending | MailingState::Paused | MailingState::Done) {

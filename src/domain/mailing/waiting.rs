@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::domain::{
     ids::{MailingId, UpdateId},
-    mailing::{FrozenContent, MailingError, by_id, control::wrong_state},
+    mailing::{FrozenContent, MailingError, by_id, wrong_state},
 };
 
 /// How long a mailing that was sent from the staff pages can be taken back.
@@ -92,7 +92,7 @@ pub async fn reschedule(db: &mut PgConnection, id: MailingId, at: DateTime<Utc>)
 ///
 /// # Errors
 /// [`MailingError::WrongState`] when it has begun, or is over; [`MailingError::TextChanged`] when its words are others by now.
-pub async fn take_text(
+pub async fn replace_text(
     db: &mut PgConnection,
     id: MailingId,
     shown: DateTime<Utc>,

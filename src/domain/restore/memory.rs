@@ -90,12 +90,12 @@ impl Memory {
         }
     }
 
-    /// Looks whether this connection leads to the database that is remembered; to be asked on every connection before
+    /// Verifies that this connection leads to the database that is remembered; to be asked on every connection before
     /// something of a mailing is moved over it. Cheap on a server on which that was found before.
     ///
     /// # Errors
     /// When the database fails; nothing is known then.
-    pub async fn look(&self, db: &mut PgConnection) -> sqlx::Result<()> {
+    pub async fn verify(&self, db: &mut PgConnection) -> sqlx::Result<()> {
         let server = this_server(&mut *db).await?;
         if self.state().found_on == Some(server) {
             return Ok(());

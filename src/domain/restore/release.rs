@@ -9,10 +9,10 @@ use crate::domain::{
     event::{self, Event},
     ids::MailingId,
     mailing::{self, FanOut},
-    worker,
+    queue::worker,
 };
 
-use super::{Place, hold};
+use super::{DatabaseIdentity, hold};
 
 /// What becomes of what was open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub async fn release(db: &mut PgConnection, how: How) -> sqlx::Result<bool> {
 
 /// From here on this is the database.
 async fn let_go(db: &mut PgConnection) -> sqlx::Result<u64> {
-    let place = Place::of(&mut *db).await?;
+    let place = DatabaseIdentity::of(&mut *db).await?;
     let changed = sqlx::query!(
         "update database_memory
          set held_at = null, held_for = null, becomes_unknown = false, releases = releases + 1,

@@ -7,8 +7,8 @@ use sqlx::{Connection, PgConnection};
 use crate::domain::{
     address::EmailAddress,
     consent::{self, ConsentKind, ConsentMethod, NewEvent},
-    delivery,
     ids::{SignupId, SubscriberId},
+    queue::delivery,
     subscriber::{self, Subscriber, SubscriberState},
 };
 

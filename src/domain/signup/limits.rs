@@ -1,7 +1,7 @@
 //! Limits: how many mails signups may cause, so that the form is no tool against other people's mailboxes.
 //!
 //! Counting happens when a signup's mail is made, in the database, and only what came *before* the signup counts. So
-//! the verdict about a signup is the same whichever process asks, however often, and the form's answer does not depend
+//! the decision about a signup is the same whichever process asks, however often, and the form's answer does not depend
 //! on it (invariant 4).
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -21,26 +21,26 @@ use crate::{
     },
 };
 
-/// The time in which signups from one place are counted.
+/// The time in which signups from one network are counted.
 const WINDOW: Duration = Duration::hours(1);
 
-/// How long it is known where a signup came from: the window, and the time until somebody looks.
-pub const PLACE_LIVES: Duration = Duration::hours(2);
+/// How long the network of a signup is kept: the window, and some time to look at it.
+pub const NETWORK_KEPT_FOR: Duration = Duration::hours(2);
 
-/// Where a form came from, in a form that recognises a repetition and gives no address away.
+/// The network a form came from, as keyed hashes: they recognise a repetition and give no address away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct ClientNetwork {
     /// HMAC of the IPv4 address, or of the IPv6 address's /64: what one household or server has.
     pub client: [u8; 16],
     /// HMAC of the /24 (IPv4) or the /48 (IPv6): what one organisation has.
     pub range: [u8; 16],
     /// Whom it stands for.
-    pub of: PlaceOf,
+    pub of: NetworkOf,
 }
 
-/// Whom a [`Place`] stands for.
+/// Whom a [`ClientNetwork`] stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PlaceOf {
+pub enum NetworkOf {
     /// One visitor.
     Visitor,
     /// Most likely one visitor, perhaps more.
@@ -49,11 +49,11 @@ pub enum PlaceOf {
     Everybody,
 }
 
-/// How many times the limits of one network a place has that may stand for many people: none of them is to go without
+/// How many times the limits of one visitor a network has that may stand for many people: none of them is to go without
 /// their mail because of the others.
 pub const SHARED: u32 = 10;
 
-impl PlaceOf {
+impl NetworkOf {
     /// Whether it may stand for many, so that mails are held from [`SHARED`] times the limit on.
     #[must_use]
     pub fn is_shared(self) -> bool {
@@ -67,8 +67,8 @@ impl PlaceOf {
     }
 }
 
-impl Place {
-    /// The place of an IP address, under the newest key.
+impl ClientNetwork {
+    /// The network of an IP address, under the newest key.
     #[must_use]
     pub fn of(keys: &SecretKeys, address: IpAddr) -> Self {
         let (client, range) = match address.to_canonical() {
@@ -79,20 +79,20 @@ impl Place {
             IpAddr::V6(v6) => (leading(v6, 8), leading(v6, 6)),
         };
         let (client, range) = (hmac(keys, "signup client", &client), hmac(keys, "signup range", &range));
-        Self { client, range, of: PlaceOf::Visitor }
+        Self { client, range, of: NetworkOf::Visitor }
     }
 
     /// The same for an address that is likely the visitor's.
     #[must_use]
     pub fn likely(keys: &SecretKeys, address: IpAddr) -> Self {
-        Self { of: PlaceOf::LikelyVisitor, ..Self::of(keys, address) }
+        Self { of: NetworkOf::LikelyVisitor, ..Self::of(keys, address) }
     }
 
-    /// The place of everybody who comes through this proxy and of whom no more is known.
+    /// The network of everybody who comes through this proxy and of whom no more is known.
     #[must_use]
     pub fn of_everybody(keys: &SecretKeys, proxy: IpAddr) -> Self {
         let all = hmac(keys, "signup proxy", proxy.to_canonical().to_string().as_bytes());
-        Self { client: all, range: all, of: PlaceOf::Everybody }
+        Self { client: all, range: all, of: NetworkOf::Everybody }
     }
 }
 
@@ -108,9 +108,9 @@ fn leading(address: Ipv6Addr, bytes: usize) -> Vec<u8> {
 
 /// What is to become of a signup's mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Decision {
     /// It may go.
-    Go,
+    Send,
     /// Another mail does what it would do; why, for the record. The visitor was told that this one counts.
     NotNeeded(&'static str),
     /// It is more than a limit allows. It waits until staff decide.
@@ -130,12 +130,13 @@ pub async fn check(
     signup: &Signup,
     delivery: DeliveryId,
     now: DateTime<Utc>,
-) -> sqlx::Result<Verdict> {
+) -> sqlx::Result<Decision> {
     let mailbox = mailbox::of(&signup.email.normalized());
     let mut verdict = judge(&mut *db, limits, signup, &mailbox, delivery).await?;
-    let counts_for_others = matches!(verdict, Verdict::Go | Verdict::Hold(HeldFor::Domain | HeldFor::All));
-    if matches!(verdict, Verdict::Hold(_)) && held::is_mailbox_held(&mut *db, &mailbox, delivery).await? {
-        verdict = Verdict::NotNeeded("an earlier signup of this mailbox waits for staff");
+    let counts_for_others =
+        matches!(verdict, Decision::Send | Decision::Hold(HeldFor::Domain | HeldFor::All));
+    if matches!(verdict, Decision::Hold(_)) && held::is_mailbox_held(&mut *db, &mailbox, delivery).await? {
+        verdict = Decision::NotNeeded("an earlier signup of this mailbox waits for staff");
     }
     if !counts_for_others {
         sqlx::query!("update signups set turned_away_at = $2 where id = $1", signup.id.0, now)
@@ -151,27 +152,27 @@ async fn judge(
     signup: &Signup,
     mailbox: &str,
     delivery: DeliveryId,
-) -> sqlx::Result<Verdict> {
+) -> sqlx::Result<Decision> {
     let mails = mails_before(db, limits, signup, mailbox, delivery).await?;
     if mails.moments_ago > 0 {
-        return Ok(Verdict::NotNeeded("a mail went to this address moments ago"));
+        return Ok(Decision::NotNeeded("a mail went to this address moments ago"));
     }
     let before = signups_before(db, limits, signup).await?;
     if before.released {
-        return Ok(Verdict::Go);
+        return Ok(Decision::Send);
     }
     Ok(if over(mails.day, limits.mails_a_day) || over(mails.week, limits.mails_a_week) {
-        Verdict::Hold(HeldFor::Mailbox)
+        Decision::Hold(HeldFor::Mailbox)
     } else if over(before.client, limits.per_client * before.times())
         || over(before.range, limits.per_range * before.times())
     {
-        Verdict::Hold(HeldFor::Network)
+        Decision::Hold(HeldFor::Network)
     } else if over(before.domain, limits.per_domain) {
-        Verdict::Hold(HeldFor::Domain)
+        Decision::Hold(HeldFor::Domain)
     } else if over(before.all, limits.in_all) {
-        Verdict::Hold(HeldFor::All)
+        Decision::Hold(HeldFor::All)
     } else {
-        Verdict::Go
+        Decision::Send
     })
 }
 
@@ -286,7 +287,7 @@ pub async fn forget_places(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::R
     let forgotten = sqlx::query!(
         "update signups set client_hmac = null, range_hmac = null
          where requested_at < $1 and (client_hmac is not null or range_hmac is not null)",
-        now - PLACE_LIVES
+        now - NETWORK_KEPT_FOR
     )
     .execute(db)
     .await?;
@@ -299,9 +300,9 @@ mod tests {
 
     use super::*;
 
-    fn place(address: &str) -> Place {
+    fn place(address: &str) -> ClientNetwork {
         let keys = SecretKeys::parse(&STANDARD.encode([3; 32])).unwrap();
-        Place::of(&keys, address.parse().unwrap())
+        ClientNetwork::of(&keys, address.parse().unwrap())
     }
 
     #[test]
@@ -317,10 +318,10 @@ mod tests {
     fn everybody_behind_a_proxy_is_not_the_proxy() {
         let keys = SecretKeys::parse(&STANDARD.encode([3; 32])).unwrap();
         let proxy = "192.0.2.1".parse().unwrap();
-        let everybody = Place::of_everybody(&keys, proxy);
-        assert_ne!(everybody.client, Place::of(&keys, proxy).client);
-        assert_ne!(everybody.range, Place::of(&keys, proxy).range);
-        assert_eq!(Place::likely(&keys, proxy).client, Place::of(&keys, proxy).client);
+        let everybody = ClientNetwork::of_everybody(&keys, proxy);
+        assert_ne!(everybody.client, ClientNetwork::of(&keys, proxy).client);
+        assert_ne!(everybody.range, ClientNetwork::of(&keys, proxy).range);
+        assert_eq!(ClientNetwork::likely(&keys, proxy).client, ClientNetwork::of(&keys, proxy).client);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::domain::{address::EmailAddress, delivery, ids::SignupId};
+use crate::domain::{address::EmailAddress, ids::SignupId, queue::delivery};
 
 /// A signup whose mail did not go out.
 #[derive(Debug, Clone)]

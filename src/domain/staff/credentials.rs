@@ -9,7 +9,7 @@ use crate::domain::ids::StaffId;
 use super::{
     StaffError,
     audit::{self, Action, Actor},
-    link, locked, session,
+    locked, session, withdraw_links,
 };
 
 /// What logging in needs to know of an account.
@@ -82,7 +82,7 @@ pub async fn set_password(
     .execute(&mut *db)
     .await?;
     session::end_all(&mut *db, id, None).await?;
-    link::withdraw(&mut *db, id).await?;
+    withdraw_links(&mut *db, id).await?;
     Ok(audit::record(db, by, action, &member.email, &json!({}), now).await?)
 }
 

@@ -13,7 +13,7 @@ use crate::domain::{
         has_admin, locked,
         notice::{self, Notice},
         secret::OneTimeToken,
-        set_password,
+        set_password, withdraw_links,
     },
 };
 
@@ -73,7 +73,7 @@ pub async fn make(
     .ok_or(StaffError::Unknown)?;
     let token = OneTimeToken::mint();
     let expires_at = now + if member.is_new { FIRST_PASSWORD } else { NEW_PASSWORD };
-    withdraw(&mut *db, staff_id).await?;
+    withdraw_links(&mut *db, staff_id).await?;
     insert(&mut *db, &token, Some(staff_id), now, expires_at).await?;
     notice::tell(&mut *db, staff_id, by, Notice::LinkForYou, now).await?;
     audit::record(db, by, Action::LinkMade, &member.email, &json!({ "expires_at": expires_at }), now).await?;
@@ -146,7 +146,7 @@ pub async fn read(
 }
 
 /// Uses a link up: of two who send it at the same moment, one is too late.
-async fn take(db: &mut PgConnection, token: &OneTimeToken, now: DateTime<Utc>) -> sqlx::Result<bool> {
+async fn use_up(db: &mut PgConnection, token: &OneTimeToken, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let taken = sqlx::query!(
         "delete from staff_links where token_sha256 = $1 and expires_at > $2",
         token.sha256(),
@@ -170,7 +170,7 @@ pub async fn use_for_password(
 ) -> Result<bool, StaffError> {
     // Their row first, as everywhere: who makes a new link for them at the same moment holds it too.
     locked(&mut *db, staff_id).await?;
-    if !take(&mut *db, token, now).await? {
+    if !use_up(&mut *db, token, now).await? {
         return Ok(false);
     }
     let by = Actor::Member { id: staff_id, email: email.to_owned() };
@@ -195,7 +195,7 @@ pub async fn use_for_first_admin(
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended('rundbrief first admin', 0))")
         .fetch_one(&mut *db)
         .await?;
-    if !take(&mut *db, token, now).await? || has_admin(&mut *db).await? {
+    if !use_up(&mut *db, token, now).await? || has_admin(&mut *db).await? {
         return Ok(None);
     }
     sqlx::query!("delete from staff_links where staff_id is null").execute(&mut *db).await?;
@@ -217,15 +217,6 @@ pub async fn use_for_first_admin(
     audit::record(&mut *db, &by, Action::FirstAdmin, email.as_str(), &json!({}), now).await?;
     set_password(db, &by, id, password_hash, Action::PasswordSet, now).await?;
     Ok(Some(id))
-}
-
-/// Lets the link of a member work no more.
-///
-/// # Errors
-/// When the database fails.
-pub async fn withdraw(db: &mut PgConnection, staff_id: StaffId) -> sqlx::Result<()> {
-    sqlx::query!("delete from staff_links where staff_id = $1", staff_id.0).execute(db).await?;
-    Ok(())
 }
 
 /// Removes links whose time is over; answers how many.

@@ -99,7 +99,7 @@ fn one_word(typed: &str) -> String {
 
 /// Where a text was found; results come in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum MatchedIn {
     Address = 1,
     LastName = 2,
     Domain = 3,
@@ -108,7 +108,7 @@ enum Place {
 /// Behind whom the next page begins. It holds no address, so it may stand in a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct After {
-    place: Option<Place>,
+    place: Option<MatchedIn>,
     confirmed_at: DateTime<Utc>,
     id: SubscriberId,
 }
@@ -128,9 +128,9 @@ impl After {
         let (micros, id) = rest.split_once('.')?;
         let place = match place {
             "0" => None,
-            "1" => Some(Place::Address),
-            "2" => Some(Place::LastName),
-            "3" => Some(Place::Domain),
+            "1" => Some(MatchedIn::Address),
+            "2" => Some(MatchedIn::LastName),
+            "3" => Some(MatchedIn::Domain),
             _ => return None,
         };
         let confirmed_at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
@@ -141,7 +141,7 @@ impl After {
 
 /// A page of what was found.
 #[derive(Debug, Clone, Default)]
-pub struct Page {
+pub struct Results {
     /// Those on it.
     pub subscribers: Vec<Subscriber>,
     /// Where the next page begins, if there is one.
@@ -157,7 +157,7 @@ pub async fn page(
     search: &Search,
     after: Option<After>,
     limit: usize,
-) -> sqlx::Result<Page> {
+) -> sqlx::Result<Results> {
     // One more than is shown tells whether there are more.
     let mut found = find(db, search, after, i64::try_from(limit + 1).unwrap_or(i64::MAX)).await?;
     let has_more = found.len() > limit;
@@ -179,7 +179,7 @@ pub async fn page(
         confirmed_at: subscriber.confirmed_at,
         id: subscriber.id,
     });
-    Ok(Page { subscribers, next })
+    Ok(Results { subscribers, next })
 }
 
 /// How many are looked for; counts no further than `most`.
@@ -198,7 +198,7 @@ pub async fn first_confirmed(db: &mut PgConnection) -> sqlx::Result<Option<DateT
     sqlx::query_scalar!("select min(confirmed_at) from subscribers").fetch_one(db).await
 }
 
-type Found = Vec<(Option<Place>, Uuid)>;
+type Found = Vec<(Option<MatchedIn>, Uuid)>;
 
 async fn find(
     db: &mut PgConnection,
@@ -310,9 +310,9 @@ async fn by_text(
     .fetch_all(db)
     .await?;
     let place = |rank| match rank {
-        1 => Place::Address,
-        2 => Place::LastName,
-        _ => Place::Domain,
+        1 => MatchedIn::Address,
+        2 => MatchedIn::LastName,
+        _ => MatchedIn::Domain,
     };
     Ok(found.into_iter().map(|row| (Some(place(row.rank)), row.id)).collect())
 }
@@ -340,13 +340,13 @@ impl Behind {
         let Some(address) = known else { return Ok(behind) };
         let (local, domain) = address.rsplit_once('@').unwrap_or((&address, ""));
         match place {
-            Place::Address => behind.address = address,
-            Place::LastName => {
+            MatchedIn::Address => behind.address = address,
+            MatchedIn::LastName => {
                 let last = local.rsplit(['.', '_', '+', '-']).next().unwrap_or(local);
                 end.clone_into(&mut behind.address);
                 behind.last_name = (format!("{last}@{domain}"), address);
             }
-            Place::Domain => {
+            MatchedIn::Domain => {
                 end.clone_into(&mut behind.address);
                 behind.last_name.0 = end.to_owned();
                 behind.domain = (domain.to_owned(), address);
@@ -384,7 +384,7 @@ mod tests {
     #[test]
     fn a_place_in_the_list_is_read_as_it_was_written() {
         let after = After {
-            place: Some(Place::Domain),
+            place: Some(MatchedIn::Domain),
             confirmed_at: DateTime::from_timestamp_micros(1_764_000_000_123_456).unwrap(),
             id: SubscriberId::new(),
         };

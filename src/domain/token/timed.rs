@@ -85,7 +85,7 @@ pub struct AccessClaim {
 
 /// What an access link is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum AccessState {
     /// It opens everything.
     Open,
     /// Its hour is over.
@@ -118,10 +118,10 @@ impl AccessClaim {
         keys: &SecretKeys,
         address: &NormalizedAddress,
         now: DateTime<Utc>,
-    ) -> Option<Access> {
+    ) -> Option<AccessState> {
         let fingerprints = keys.sign_with_each(ACCESS_ADDRESS, address.as_str().as_bytes());
         let is_bound = fingerprints.iter().any(|fingerprint| fingerprint[..BOUND] == self.bound_to);
-        is_bound.then(|| if self.signed.is_over(now) { Access::Expired } else { Access::Open })
+        is_bound.then(|| if self.signed.is_over(now) { AccessState::Expired } else { AccessState::Open })
     }
 }
 
@@ -220,8 +220,8 @@ mod tests {
         let (id, now, maria) = (SubscriberId::new(), Utc::now(), address("maria@example.org"));
         let claim = AccessClaim::read(&keys(), &access_token(&keys(), id, &maria, now)).unwrap();
         assert_eq!(claim.subscriber(), id);
-        assert_eq!(claim.check(&keys(), &maria, now + Duration::minutes(59)), Some(Access::Open));
-        assert_eq!(claim.check(&keys(), &maria, now + Duration::minutes(61)), Some(Access::Expired));
+        assert_eq!(claim.check(&keys(), &maria, now + Duration::minutes(59)), Some(AccessState::Open));
+        assert_eq!(claim.check(&keys(), &maria, now + Duration::minutes(61)), Some(AccessState::Expired));
         assert_eq!(claim.check(&keys(), &address("otto@example.org"), now), None);
     }
 

@@ -11,7 +11,7 @@ use crate::domain::{
     staff::audit::{self, Action},
     update::{
         Update,
-        writing::{Author, Writing},
+        text::{Author, Writing},
     },
 };
 

@@ -3,42 +3,14 @@
 //! A line that only looks like a block, such as a date at its beginning, stays text: see [`super`].
 
 use super::{
-    event::Alignment,
     lists::{Marker, markers},
     table,
+    tree::{Block, Leaf, Line, indent},
 };
 
 /// Levels of lists and quotes within each other. What is deeper is text of the deepest one. Bounds the recursion, and
 /// the work: each level looks at its lines once.
 const DEEPEST: usize = 12;
-
-/// A line, without what its surrounding blocks have at its beginning.
-#[derive(Debug, Clone, Copy)]
-pub struct Line<'a> {
-    pub text: &'a str,
-    /// Counted from 1, in the whole text.
-    pub number: usize,
-}
-
-/// Text within which bold, links and the like are read.
-#[derive(Debug, Default)]
-pub struct Leaf {
-    /// Line breaks as they were typed, without blanks around them.
-    pub text: String,
-    /// Of its first line.
-    pub line: usize,
-}
-
-#[derive(Debug)]
-pub enum Block {
-    Paragraph(Leaf),
-    Heading(u8, Leaf),
-    Quote(Vec<Block>),
-    List { first: Option<u64>, is_tight: bool, items: Vec<Vec<Block>> },
-    Table { alignments: Vec<Alignment>, head: Vec<Leaf>, rows: Vec<Vec<Leaf>> },
-    Code(String),
-    Rule,
-}
 
 pub fn blocks(markdown: &str) -> Vec<Block> {
     // Word writes a line break within a paragraph as a vertical tab, other programs as one of the others.
@@ -260,17 +232,6 @@ fn heading(text: &str) -> Option<(u8, &str)> {
 fn quoted(text: &str) -> Option<&str> {
     let behind = text.strip_prefix('>')?;
     Some(behind.strip_prefix(' ').unwrap_or(behind))
-}
-
-/// Columns of blanks at the beginning of a line; a tab is four.
-pub fn indent(text: &str) -> usize {
-    text.chars()
-        .map_while(|c| match c {
-            ' ' => Some(1),
-            '\t' => Some(4),
-            _ => None,
-        })
-        .sum()
 }
 
 /// The line without its first blanks, up to so many columns.

@@ -1,10 +1,11 @@
 //! A text as events, in the order in which it is written.
 
 use super::{
-    blocks::{Block, Leaf, blocks},
+    blocks::blocks,
     emphasis::{Kind, Piece, paired},
     event::{Event, Tag, TagEnd},
     inline::{Located, Node, nodes},
+    tree::{Block, Leaf},
 };
 
 /// An event, and the line of the text that it comes from, counted from 1.

@@ -4,7 +4,7 @@
 //! become three days in a row. Here a number is part of a list only where all of them count on one by one; else it is
 //! text, as it was typed.
 
-use super::blocks::{Line, indent};
+use super::tree::{Line, indent};
 
 /// Higher first numbers are years or the like.
 const HIGHEST: u64 = 999;

@@ -1,8 +1,8 @@
 //! Tables: a row of headings, a row of dashes with the alignments, and rows. Cells are divided by `|`.
 
 use super::{
-    blocks::{Block, Leaf, Line},
     event::Alignment,
+    tree::{Block, Leaf, Line},
 };
 
 /// Rows get empty cells up to so many columns; more are left as they are.

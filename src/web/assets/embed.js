@@ -14,7 +14,7 @@
   const plain = (tag, ...children) => make(tag, {}, ...children);
   const link = (to) => to && make("a", { href: to.url }, to.label);
 
-  // The proof of work that the service asks for while there is a rush. Only then is its script loaded.
+  // The proof of work that the service asks for during a surge of signups. Only then is its script loaded.
   const solve = (service, challenge) =>
     new Promise((resolve, reject) => {
       const script = make("script", { src: `${service}/assets/captcha-solver.js` });

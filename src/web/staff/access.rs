@@ -15,7 +15,7 @@ use crate::{
             audit::Actor,
             session::{self, Session},
         },
-        update::writing::Author,
+        update::text::Author,
     },
     web::AppState,
 };

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{
-        colleague::{self, Added},
-        ids::ColleagueId,
+        address::EmailAddress,
+        ids::TestRecipientId,
         staff::{
             self,
             audit::{self, Action},
         },
+        test_recipient::{self, Added},
     },
-    mail::envelope,
     web::{AppState, typed},
 };
 
@@ -39,7 +39,7 @@ pub async fn list(page: Page, _: Member) -> Result<Response, StaffProblem> {
 }
 
 async fn view(page: &Page, sent: &Sent, errors: &Mistakes) -> Result<Value, StaffProblem> {
-    let colleagues = colleague::list(&mut *page.state.pool.acquire().await?).await?;
+    let colleagues = test_recipient::list(&mut *page.state.pool.acquire().await?).await?;
     let colleagues: Vec<Value> = colleagues
         .iter()
         .map(|colleague| json!({ "id": colleague.id, "name": colleague.name, "email": colleague.email }))
@@ -60,14 +60,14 @@ pub async fn add(
     if name.is_none() {
         mistakes.add("name", page.text("error", "name"));
     }
-    let email = envelope::parse(&sent.email);
+    let email = EmailAddress::parse(&sent.email);
     if email.is_err() {
         mistakes.add("email", page.text("error", "email"));
     }
     if let (Some(name), Ok(email)) = (name, email) {
         let now = Utc::now();
         let mut transaction = state.pool.begin().await?;
-        let added = colleague::add(&mut transaction, &email, &name, now).await?;
+        let added = test_recipient::add(&mut transaction, &email, &name, now).await?;
         match added {
             Added::Now => {
                 let (by, details) = (member.actor(), json!({}));
@@ -90,12 +90,12 @@ pub async fn add(
 pub async fn remove(
     State(state): State<AppState>,
     member: Member,
-    id: Id<ColleagueId>,
+    id: Id<TestRecipientId>,
 ) -> Result<Response, StaffProblem> {
     let (id, now) = (id_in(id)?, Utc::now());
     let mut transaction = state.pool.begin().await?;
     // Pressed twice, it is gone already; which is what was wanted.
-    if let Some(email) = colleague::remove(&mut transaction, id).await? {
+    if let Some(email) = test_recipient::remove(&mut transaction, id).await? {
         let (by, details) = (member.actor(), json!({}));
         audit::record(&mut transaction, &by, Action::ColleagueRemoved, &email.masked(), &details, now)
             .await?;

@@ -17,7 +17,8 @@ use crate::{
         mailing::{self, Overview},
         update::{
             self, Update, UpdateState,
-            writing::{self, Saved, Unfinished, Writing},
+            text::{Unfinished, Writing},
+            writing::{self, Saved},
         },
     },
     mail::{markdown, preheader},

@@ -12,9 +12,9 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::{
-        delivery,
         ids::MailingId,
         mailing::{self, MailingState, Overview, PauseKind, Progress},
+        queue::refusals,
         update,
     },
     web::{AppState, problem::Problem, server::Stopping},
@@ -110,7 +110,7 @@ pub async fn view(
     };
     let is_over = progress::is_over(&progress);
     let has_refusals = mailing.pause_kind == Some(PauseKind::Policy)
-        && delivery::run_of(&mut db, mailing.id).await?.is_some();
+        && refusals::run_of(&mut db, mailing.id).await?.is_some();
     let left =
         if is_over && has_begun { Some(mailing::left_because(&mut db, mailing.id).await?) } else { None };
     let waiting =

@@ -14,7 +14,7 @@ use crate::{
         mailing::{self, FrozenContent},
         update::Update,
     },
-    mail::{preheader, splice},
+    mail::{merge_fields, preheader},
     web::AppState,
 };
 
@@ -91,7 +91,7 @@ pub async fn html(
 ) -> Result<Response, StaffProblem> {
     let view = View::of(&page);
     let Some(content) = content(&state, &page, id).await? else { return Ok(without_publication(&page)) };
-    let html = splice::filled(&content.body_html, &state.composer.nobodys_tokens());
+    let html = merge_fields::filled(&content.body_html, &state.composer.nobodys_tokens());
     let html = view.lit(&html);
     let policy = if view.images_word() == "off" { POLICY_WITHOUT_PICTURES } else { POLICY };
     Ok(framed("text/html; charset=utf-8", policy, html))
@@ -105,7 +105,7 @@ pub async fn text(
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let Some(content) = content(&state, &page, id).await? else { return Ok(without_publication(&page)) };
-    let text = splice::filled(&content.body_text, &state.composer.nobodys_tokens());
+    let text = merge_fields::filled(&content.body_text, &state.composer.nobodys_tokens());
     Ok(framed("text/plain; charset=utf-8", POLICY_WITHOUT_PICTURES, text))
 }
 
@@ -119,7 +119,7 @@ pub async fn of_mailing(
     let mut db = state.pool.acquire().await?;
     mailing::by_id(&mut db, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
     let content = mailing::content(&mut db, id).await?;
-    Ok(framed_mail(splice::filled(&content.body_html, &state.composer.nobodys_tokens())))
+    Ok(framed_mail(merge_fields::filled(&content.body_html, &state.composer.nobodys_tokens())))
 }
 
 /// A mail, alone in its frame.

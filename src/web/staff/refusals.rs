@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     app::control_mailing::Control,
-    domain::{delivery, ids::MailingId, mailing},
+    domain::{ids::MailingId, mailing, queue::refusals},
     telemetry::mask_addresses,
     web::AppState,
 };
@@ -28,7 +28,7 @@ pub async fn ask(
     let id = id_in(id)?;
     let mut db = state.pool.acquire().await?;
     let mailing = mailing::overview(&mut db, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    let Some(run) = delivery::run_of(&mut db, id).await? else {
+    let Some(run) = refusals::run_of(&mut db, id).await? else {
         return Ok(done(&format!("/staff/mailings/{id}"), "no_refusals"));
     };
     drop(db);

@@ -17,9 +17,9 @@ use crate::{
     domain::{
         address::EmailAddress,
         csv::harmless,
-        delivery::{DeliveryState, meaning},
         ids::MailingId,
         mailing::{self, Line, Overview},
+        queue::{delivery::DeliveryState, reply_meaning},
         staff::{
             Role,
             audit::{self, Action},
@@ -114,7 +114,7 @@ struct Group {
 type Words = BTreeMap<&'static str, String>;
 
 fn words_of(page: &Page) -> Words {
-    meaning::ALL.into_iter().map(|key| (key, page.text("meaning", key).to_owned())).collect()
+    reply_meaning::ALL.into_iter().map(|key| (key, page.text("meaning", key).to_owned())).collect()
 }
 
 /// An address as somebody may see it: whole for admins, who look after subscribers; masked for everybody else.
@@ -132,7 +132,7 @@ fn said(words: &Words, code: Option<i16>, reply: &str, is_admin: bool) -> String
     if code.is_some_and(|code| code < 400) || (code.is_none() && reply.is_empty()) {
         return String::new();
     }
-    words.get(meaning::of(code, reply)).cloned().unwrap_or_default()
+    words.get(reply_meaning::of(code, reply)).cloned().unwrap_or_default()
 }
 
 /// `POST /staff/mailings/{id}/report.csv`: everybody's line. A POST, because it goes into the audit log: the file holds

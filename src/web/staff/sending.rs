@@ -167,7 +167,7 @@ pub async fn view(
         "mail": draft.content.as_ref().map(|content| mail(content, &draft.update)),
         "preflight": preflight::view(page, id, &draft.findings),
         "sender": publication.map(|content| json!({
-            "name": content.sender.name, "address": content.sender.address,
+            "name": content.sender.name, "address": content.sender.written_address(),
         })),
         "audience": found.audience,
         "people": count("people"), "button_now": count("button_now"), "button_later": count("button_later"),

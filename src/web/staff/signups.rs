@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::{
     domain::{
-        delivery::meaning,
+        queue::reply_meaning,
         signup::{
             held::{self, Choice, HeldFor},
             undelivered,
@@ -77,7 +77,7 @@ async fn view(page: &Page, errors: &Mistakes) -> Result<Value, StaffProblem> {
             let text = if page.is_admin() {
                 mask_recipient(reply, signup.email.as_str())
             } else {
-                page.text("meaning", meaning::of(signup.smtp_code, reply)).to_owned()
+                page.text("meaning", reply_meaning::of(signup.smtp_code, reply)).to_owned()
             };
             json!({
                 "address": signup.email.masked(),

@@ -13,9 +13,9 @@ use tokio::sync::Mutex;
 
 use crate::{
     domain::{
-        batch,
         health::Durability,
         mailing::{self, MailingState, Overview, PauseKind},
+        queue::batch,
         signup::{self, held, undelivered},
         staff::Role,
         subscriber::{self, MonthEnd},

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{
+        address::EmailAddress,
         consent::Shown,
         locale::Locale,
         publication::Publication,
@@ -23,7 +24,6 @@ use crate::{
         },
         suppression,
     },
-    mail::envelope,
     web::{AppState, subscribe::error_key, typed},
 };
 
@@ -125,7 +125,7 @@ async fn found(page: &Page, asked: &Asked) -> Result<Value, StaffProblem> {
     let count = search::count(&mut db, &search, COUNTED + 1).await?;
     // Finding out that there is nobody takes longest.
     let shown = match count {
-        0 => search::Page::default(),
+        0 => search::Results::default(),
         _ => search::page(&mut db, &search, asked.after, PAGE).await?,
     };
     drop(db);
@@ -219,7 +219,7 @@ pub async fn add(
     Admin(member): Admin,
     Form(typed): Form<Typed>,
 ) -> Result<Response, StaffProblem> {
-    let email = envelope::parse(&typed.email);
+    let email = EmailAddress::parse(&typed.email);
     let publication =
         page.publication.as_ref().filter(|publication| publication.content.missing().is_empty());
     let mistake = |text: String| Mistakes::one("email", text);
@@ -243,7 +243,7 @@ pub async fn add(
 async fn ask(
     state: &AppState,
     member: &super::access::Member,
-    email: &crate::domain::address::EmailAddress,
+    email: &EmailAddress,
     publication: &Publication,
     locale: Locale,
 ) -> sqlx::Result<Result<(), &'static str>> {
@@ -268,7 +268,7 @@ async fn ask(
         names_text: false,
         form_page: &state.public_url.join("/staff/subscribers"),
         client_ip: None,
-        place: None,
+        network: None,
         replaces: None,
     };
     signup::request_by_staff(&mut transaction, &request, now).await?;

@@ -17,11 +17,10 @@ use crate::{
     app::send_test::{AN_HOUR, TestError, send_test},
     domain::{
         address::EmailAddress,
-        colleague,
-        delivery::{self, DeliveryState},
         ids::UpdateId,
+        queue::delivery::{self, DeliveryState},
+        test_recipient,
     },
-    mail::envelope,
     web::{AppState, problem::Problem, typed},
 };
 
@@ -70,7 +69,7 @@ pub async fn view(
     id: UpdateId,
     chosen: &Chosen,
 ) -> Result<Value, StaffProblem> {
-    let colleagues: Vec<Value> = colleague::list(db)
+    let colleagues: Vec<Value> = test_recipient::list(db)
         .await?
         .iter()
         .map(|colleague| {
@@ -172,13 +171,13 @@ async fn addresses(
     {
         add(own);
     }
-    for colleague in colleague::list(db).await? {
+    for colleague in test_recipient::list(db).await? {
         if chosen.colleagues.contains(&colleague.id.to_string()) {
             add(colleague.email);
         }
     }
     if !chosen.typed.trim().is_empty() {
-        match envelope::parse(&chosen.typed) {
+        match EmailAddress::parse(&chosen.typed) {
             Ok(address) => add(address),
             Err(_) => mistakes.add("address", page.text("error", "email")),
         }

@@ -283,7 +283,7 @@ async fn a_list_of_addresses_that_are_gone_ends_when_a_person_lets_the_refusals_
     let run = begin(7, 30, enough_after(0, Phase::Rcpt, "550 5.1.1 no such user")).await;
     run.is_paused_for(PauseKind::Policy, "no such user").await;
     let noted = run.app.count("select count(*) from refusals").await;
-    // Somebody reads the words first; meanwhile the gate has opened for a trial.
+    // Somebody reads the words first; meanwhile the breaker was reset for a trial.
     sleep(Duration::from_secs(7)).await;
     let booked = run.refusals_accepted().await.unwrap();
     assert!((10..=noted).contains(&booked), "{booked} of {noted}");

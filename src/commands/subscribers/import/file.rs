@@ -22,7 +22,6 @@ use crate::{
         locale::Locale,
         publication::TimeZone,
     },
-    mail::envelope,
 };
 
 use super::Wanted;
@@ -85,7 +84,7 @@ impl SubscriberFile {
                 ))
                 .into());
             }
-            return Ok(Some((line.number, line.said(&self.plan, envelope::parse, now))));
+            return Ok(Some((line.number, line.said(&self.plan, now))));
         }
     }
 }

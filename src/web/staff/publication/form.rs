@@ -8,15 +8,13 @@ use std::{
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::{
-    domain::{
-        locale::Locale,
-        publication::{
-            Accent, AccentError, Content, LONGEST_LINE, LONGEST_TEXT, Logo, Origin, Retention, Sender, Texts,
-            TimeZone,
-        },
+use crate::domain::{
+    address::EmailAddress,
+    locale::Locale,
+    publication::{
+        Accent, AccentError, Content, LONGEST_LINE, LONGEST_TEXT, Logo, Origin, Retention, SenderIdentity,
+        Texts, TimeZone,
     },
-    mail::envelope,
 };
 
 use super::super::page::{Mistakes, Page};
@@ -51,13 +49,15 @@ const LONGEST: [(&str, usize); 17] = [
 /// The fields of a publication as the form shows them.
 pub fn of(content: &Content) -> Value {
     let url = |url: &Option<Url>| url.as_ref().map(ToString::to_string).unwrap_or_default();
+    let written =
+        |address: &Option<EmailAddress>| address.as_ref().map(EmailAddress::written).unwrap_or_default();
     let mut fields = json!({
         "name": content.name, "locale": content.locale.tag(), "website": url(&content.website),
         "privacy_url": url(&content.privacy_url), "time_zone": content.time_zone.0.name(),
         "accent": content.accent.as_str(), "sender_name": content.sender.name,
-        "sender_address": content.sender.address,
-        "reply_to": content.sender.reply_to.clone().unwrap_or_default(),
-        "unsubscribe_mailto": content.sender.unsubscribe_mailto.clone().unwrap_or_default(),
+        "sender_address": content.sender.written_address(),
+        "reply_to": written(&content.sender.reply_to),
+        "unsubscribe_mailto": written(&content.sender.unsubscribe_mailto),
         "mailing_days": content.retention.mailing_days.to_string(),
         "proof_years": content.retention.proof_years.to_string(),
         "allowed_origins": content.allowed_origins.iter().flatten().map(Origin::as_str).collect::<Vec<_>>().join("\n"),
@@ -186,9 +186,9 @@ impl Reading<'_> {
             },
             time_zone: self.time_zone(),
             accent: self.accent(),
-            sender: Sender {
+            sender: SenderIdentity {
                 name: self.line("sender_name"),
-                address: self.address("sender_address").unwrap_or_default(),
+                address: self.address("sender_address"),
                 reply_to: self.address("reply_to"),
                 unsubscribe_mailto: self.address("unsubscribe_mailto"),
             },
@@ -230,16 +230,16 @@ impl Reading<'_> {
         url
     }
 
-    fn address(&mut self, field: &'static str) -> Option<String> {
+    fn address(&mut self, field: &'static str) -> Option<EmailAddress> {
         let text = self.line(field);
         if text.is_empty() {
             return None;
         }
-        let address = envelope::parse(&text).ok();
+        let address = EmailAddress::parse(&text).ok();
         if address.is_none() {
             self.wrong(field, "address");
         }
-        address.map(|address| address.as_str().to_owned())
+        address
     }
 
     fn origins(&mut self) -> Option<Vec<Origin>> {

@@ -19,8 +19,8 @@ use crate::{
         consent::{self, ConsentEvent, ConsentMethod},
         erasure,
         ids::SubscriberId,
+        personal_data::{self, PersonalData},
         proof::{Head, Proof},
-        record::{self, Record},
         staff::{
             audit::{self, Action},
             notice::{self, Notice},
@@ -47,7 +47,7 @@ async fn named(db: &mut PgConnection, id: Id) -> Result<Subscriber, StaffProblem
 pub async fn show(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem> {
     let mut db = page.state.pool.acquire().await?;
     let subscriber = named(&mut db, id).await?;
-    let record = record::of_address(&mut db, &page.state.keys, &subscriber.email).await?;
+    let record = personal_data::of_address(&mut db, &page.state.keys, &subscriber.email).await?;
     let has_left = subscriber::has_left(&mut db, &subscriber).await?;
     drop(db);
     page.show(
@@ -76,7 +76,7 @@ fn own_text<'a>(page: &'a Page, table: &str, key: &str) -> &'a str {
 }
 
 /// What happened to the consent, newest first, of former addresses too.
-fn events(page: &Page, record: &Record) -> Vec<Value> {
+fn events(page: &Page, record: &PersonalData) -> Vec<Value> {
     let mut all: Vec<(Option<&str>, &ConsentEvent)> = Vec::new();
     for former in &record.former_addresses {
         all.extend(former.consent_events.iter().map(|event| (Some(former.address.as_str()), event)));
@@ -99,7 +99,7 @@ fn events(page: &Page, record: &Record) -> Vec<Value> {
 }
 
 /// The mails, newest first.
-fn mails(page: &Page, record: &Record) -> Vec<Value> {
+fn mails(page: &Page, record: &PersonalData) -> Vec<Value> {
     let in_words = record.deliveries.iter().rev().map(|mail| {
         json!({
             "at": page.short_time(mail.finished_at.unwrap_or(mail.due_at)),
@@ -130,7 +130,7 @@ pub async fn take_proof(
     let now = Utc::now();
     let mut transaction = state.pool.begin().await?;
     let subscriber = named(&mut transaction, id).await?;
-    let record = record::of_address(&mut transaction, &state.keys, &subscriber.email).await?;
+    let record = personal_data::of_address(&mut transaction, &state.keys, &subscriber.email).await?;
     if record.consent_events.is_empty() {
         return Err(StaffProblem::NOT_FOUND);
     }

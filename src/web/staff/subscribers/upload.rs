@@ -170,7 +170,7 @@ impl Incoming {
     }
 
     async fn keep(&mut self, pool: &PgPool, mut bytes: &[u8]) -> sqlx::Result<()> {
-        self.scan.take(bytes);
+        self.scan.feed(bytes);
         self.kept += bytes.len() as u64;
         self.beginning.extend(bytes.iter().take(PIECE - self.beginning.len().min(PIECE)));
         while !bytes.is_empty() {

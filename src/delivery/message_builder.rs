@@ -1,0 +1,250 @@
+//! Builds the message of a claimed delivery.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{
+    config::{SecretKeys, SignupLimits},
+    delivery::spans,
+    domain::{
+        address::EmailAddress,
+        ids::MailingId,
+        mailing,
+        publication::{self, Publication},
+        queue::{delivery::DeliveryKind, transmission::Claimed},
+        signup::{
+            self,
+            held::HeldFor,
+            limits::{self, Decision},
+        },
+        subscriber::{self, SubscriberState},
+        suppression::{self, SuppressionReason},
+        token::{ConfirmToken, ConfirmTokenHash},
+        update,
+    },
+    mail::{
+        compose::{ComposeError, Composer},
+        merge_fields::OwnTokens,
+        message::{Frame, Recipient, message_id},
+    },
+};
+
+/// Builds messages; keeps the encoded frame of each mailing, so that it is made once.
+pub struct MessageBuilder {
+    pool: PgPool,
+    composer: Composer,
+    keys: SecretKeys,
+    limits: SignupLimits,
+    frames: Mutex<HashMap<MailingId, Arc<Frame>>>,
+    /// When the operator was last told of held signups.
+    told_of_held: Mutex<Option<Instant>>,
+}
+
+/// How often the operator is told that signups are held.
+const TELL_AGAIN: Duration = Duration::from_mins(10);
+
+/// A message ready to go.
+#[expect(clippy::struct_field_names, reason = "Message-ID is the header's name")]
+pub struct Message {
+    /// Envelope sender.
+    pub from: EmailAddress,
+    /// Envelope recipient.
+    pub to: EmailAddress,
+    /// What goes on the wire, with CRLF.
+    pub bytes: Vec<u8>,
+    /// Its Message-ID.
+    pub message_id: String,
+    /// The token a confirmation mail carries; its hash has to be kept before the mail leaves.
+    pub confirm_token: Option<ConfirmTokenHash>,
+}
+
+/// Why there is no message.
+#[derive(Debug, thiserror::Error)]
+pub enum NoMessage {
+    /// It should not be sent any more. Skip it.
+    #[error("{0}")]
+    NotWanted(&'static str),
+    /// It cannot be made at the moment. Put it off; the operator is told.
+    #[error("{0}")]
+    NotYet(String),
+    /// It waits until staff decide, or until this moment, when it is over by itself.
+    #[error("{}", .0.text())]
+    Held(HeldFor, DateTime<Utc>),
+    /// The database failed. Try again.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<ComposeError> for NoMessage {
+    fn from(error: ComposeError) -> Self {
+        Self::NotYet(error.to_string())
+    }
+}
+
+impl MessageBuilder {
+    pub fn new(pool: PgPool, composer: Composer, keys: SecretKeys, limits: SignupLimits) -> Self {
+        let (frames, told_of_held) = (Mutex::default(), Mutex::default());
+        Self { pool, composer, keys, limits, frames, told_of_held }
+    }
+
+    /// The message of a delivery, as of now.
+    pub async fn prepare(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
+        match delivery.kind {
+            DeliveryKind::Mailing => self.mailing_copy(delivery, now).await,
+            DeliveryKind::Confirmation => self.confirmation(delivery, now).await,
+            DeliveryKind::Welcome | DeliveryKind::Access | DeliveryKind::AddressNotice => {
+                self.to_subscriber(delivery, now).await
+            }
+            DeliveryKind::Test => self.test(delivery, now).await,
+        }
+    }
+
+    /// Forgets the frames of mailings that are over.
+    pub fn keep_only(&self, at_work: &[MailingId]) {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, _| at_work.contains(id));
+    }
+
+    async fn mailing_copy(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
+        let (Some(mailing), Some(subscriber), Some(to)) =
+            (delivery.mailing, delivery.subscriber, &delivery.address)
+        else {
+            return Err(NoMessage::NotWanted("the subscriber was erased"));
+        };
+        let frame = match self.known_frame(mailing) {
+            Some(frame) => frame,
+            None => self.mailing_frame(mailing).instrument(spans::mailing(mailing)).await?,
+        };
+        let tokens = self.composer.own_tokens(subscriber);
+        Ok(self.message(delivery, &frame, to, mailing.0, Some(&tokens), now))
+    }
+
+    fn known_frame(&self, id: MailingId) -> Option<Arc<Frame>> {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    async fn mailing_frame(&self, id: MailingId) -> Result<Arc<Frame>, NoMessage> {
+        let mut db = self.pool.acquire().await?;
+        let content = mailing::content(&mut db, id).await?;
+        let publication = publication::version(&mut db, content.publication_version)
+            .await?
+            .ok_or_else(|| NoMessage::NotYet("the mailing's publication is gone".into()))?;
+        let frame = Arc::new(self.composer.mailing_frame(&publication, &content)?);
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&frame));
+        Ok(frame)
+    }
+
+    /// The answer to a signup. Only here does it matter what the address is; the form's answer did not tell
+    /// (invariant 4).
+    async fn confirmation(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
+        let mut db = self.pool.acquire().await?;
+        let id = delivery.signup.ok_or(NoMessage::NotWanted("the signup was erased"))?;
+        let signup =
+            signup::by_id(&mut db, id).await?.ok_or(NoMessage::NotWanted("the signup was erased"))?;
+        if now >= signup.expires_at {
+            return Err(NoMessage::NotWanted("the signup's time is over"));
+        }
+        let normalized = signup.email.normalized();
+        let suppressed = suppression::find(&mut db, &self.keys, &normalized).await?;
+        if suppressed.is_some_and(SuppressionReason::forbids_signup) {
+            return Err(NoMessage::NotWanted("the address is suppressed"));
+        }
+        match limits::check(&mut db, &self.limits, &signup, delivery.id, now).await? {
+            Decision::Send => {}
+            Decision::NotNeeded(why) => return Err(NoMessage::NotWanted(why)),
+            Decision::Hold(reason) => {
+                self.tell_of_held(reason);
+                return Err(NoMessage::Held(reason, signup.expires_at));
+            }
+        }
+        let publication = current_publication(&mut db).await?;
+        let token = ConfirmToken::mint();
+        if signup.replaces.is_some() {
+            let frame = self.composer.address_change(&publication, &signup, &token)?;
+            let message = self.message(delivery, &frame, &signup.email, id.0, None, now);
+            return Ok(Message { confirm_token: Some(token.hash()), ..message });
+        }
+        let known = subscriber::by_address(&mut db, &normalized).await?;
+        if let Some(known) = known.filter(|known| known.state == SubscriberState::Active) {
+            let frame = self.composer.already_subscribed(&publication, &signup)?;
+            let tokens = self.composer.own_tokens(known.id);
+            return Ok(self.message(delivery, &frame, &signup.email, id.0, Some(&tokens), now));
+        }
+        let frame = self.composer.confirmation(&publication, &signup, &token)?;
+        let message = self.message(delivery, &frame, &signup.email, id.0, None, now);
+        Ok(Message { confirm_token: Some(token.hash()), ..message })
+    }
+
+    /// Tells the operator that signups are held; not again for each of them.
+    fn tell_of_held(&self, reason: HeldFor) {
+        let mut told = self.told_of_held.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| told.elapsed() > TELL_AGAIN) {
+            *told = Some(Instant::now());
+            tracing::error!(
+                limit = reason.name(),
+                "more signups than a limit allows: their mails wait for you; see: rundbrief signups status"
+            );
+        }
+    }
+
+    async fn to_subscriber(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
+        let mut db = self.pool.acquire().await?;
+        let gone = || NoMessage::NotWanted("the subscriber was erased");
+        let id = delivery.subscriber.ok_or_else(gone)?;
+        let subscriber = subscriber::by_id(&mut db, id).await?.ok_or_else(gone)?;
+        let publication = current_publication(&mut db).await?;
+        let (frame, to) = match delivery.kind {
+            DeliveryKind::Access => {
+                (self.composer.access(&publication, &subscriber, now)?, &subscriber.email)
+            }
+            // To the address it is about, also when the subscription has moved by now.
+            DeliveryKind::AddressNotice => (
+                self.composer.address_notice(&publication, &subscriber)?,
+                delivery.address.as_ref().ok_or_else(gone)?,
+            ),
+            _ => (self.composer.welcome(&publication, &subscriber)?, &subscriber.email),
+        };
+        let tokens = self.composer.own_tokens(id);
+        Ok(self.message(delivery, &frame, to, id.0, Some(&tokens), now))
+    }
+
+    async fn test(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
+        let mut db = self.pool.acquire().await?;
+        let gone = || NoMessage::NotWanted("the update is gone");
+        let (id, to) = delivery.update.zip(delivery.address.as_ref()).ok_or_else(gone)?;
+        let update = update::find(&mut db, &id.to_string()).await?.ok_or_else(gone)?;
+        let sizes = self.composer.sizes(&mut db, &update).await?;
+        let frame = self.composer.test_frame(&current_publication(&mut db).await?, &update, &sizes)?;
+        let message_id = message_id(delivery.id, id.0, self.composer.public_url());
+        let bytes = self.composer.for_nobody(&frame, to, &message_id, now);
+        Ok(Message { from: frame.sender().clone(), to: to.clone(), bytes, message_id, confirm_token: None })
+    }
+
+    fn message(
+        &self,
+        delivery: &Claimed,
+        frame: &Frame,
+        to: &EmailAddress,
+        parent: Uuid,
+        tokens: Option<&OwnTokens>,
+        date: DateTime<Utc>,
+    ) -> Message {
+        let message_id = message_id(delivery.id, parent, self.composer.public_url());
+        let bytes = frame.for_recipient(&Recipient { to, tokens, message_id: &message_id, date });
+        Message { from: frame.sender().clone(), to: to.clone(), bytes, message_id, confirm_token: None }
+    }
+}
+
+async fn current_publication(db: &mut PgConnection) -> Result<Publication, NoMessage> {
+    let publication = publication::current(db).await?;
+    publication.ok_or_else(|| {
+        NoMessage::NotYet("there is no publication yet; run: rundbrief publication apply".into())
+    })
+}

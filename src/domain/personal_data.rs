@@ -1,0 +1,116 @@
+//! Everything that is stored of a person: what `subscribers show` shows, and what the person gets to see (Art. 15 DSGVO).
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use crate::{
+    config::SecretKeys,
+    domain::{
+        address::{EmailAddress, NormalizedAddress},
+        consent::{self, ConsentEvent, ConsentKind},
+        ids::SubscriberId,
+        queue::delivery,
+        signup,
+        subscriber::{self, Subscriber},
+        suppression::{self, SuppressionReason},
+    },
+};
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PersonalData {
+    /// Whose it is.
+    pub address: EmailAddress,
+    /// The subscription, of now or before.
+    pub subscriber: Option<Subscriber>,
+    /// Why the address must not be mailed, if so.
+    pub suppressed: Option<SuppressionReason>,
+    /// Every request made with the address.
+    pub signups: Vec<signup::Listed>,
+    /// Every message to it.
+    pub deliveries: Vec<delivery::Listed>,
+    /// What was agreed to, how, and when.
+    pub consent_events: Vec<ConsentEvent>,
+    /// The addresses the subscription had before, each with its record of consent.
+    pub former_addresses: Vec<FormerAddress>,
+}
+
+/// An address that a subscription had before.
+#[derive(Debug, Clone, Serialize)]
+pub struct FormerAddress {
+    /// The address in lower case.
+    pub address: String,
+    /// When another took its place.
+    pub left_at: DateTime<Utc>,
+    /// What was agreed to with it.
+    pub consent_events: Vec<ConsentEvent>,
+}
+
+impl PersonalData {
+    /// Whether there is nothing at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.subscriber.is_none()
+            && self.signups.is_empty()
+            && self.consent_events.is_empty()
+            && self.suppressed.is_none()
+    }
+
+    /// When somebody agreed whom a list brought in, where that is what counts today: they have confirmed nothing here.
+    #[must_use]
+    pub fn agreed_elsewhere(&self) -> Option<DateTime<Utc>> {
+        let last = self.consent_events.iter().rfind(|event| event.kind == ConsentKind::Confirmed)?;
+        last.consented_at
+    }
+}
+
+/// Everything stored of an address.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_address(
+    db: &mut PgConnection,
+    keys: &SecretKeys,
+    address: &EmailAddress,
+) -> sqlx::Result<PersonalData> {
+    let normalized = address.normalized();
+    let subscriber = subscriber::by_address(db, &normalized).await?;
+    let mut former_addresses = Vec::new();
+    if let Some(subscriber) = &subscriber {
+        for former in former_addresses_of(db, subscriber.id).await? {
+            let consent_events = consent::of_address(db, &former.normalized).await?;
+            let (address, left_at) = (former.normalized.as_str().to_owned(), former.left_at);
+            former_addresses.push(FormerAddress { address, left_at, consent_events });
+        }
+    }
+    Ok(PersonalData {
+        address: address.clone(),
+        subscriber,
+        suppressed: suppression::find(db, keys, &normalized).await?,
+        signups: signup::of_address(db, &normalized).await?,
+        deliveries: delivery::of_address(db, &normalized).await?,
+        consent_events: consent::of_address(db, &normalized).await?,
+        former_addresses,
+    })
+}
+
+/// An address that a subscription had before, as it stands in the table.
+pub(in crate::domain) struct Former {
+    pub(in crate::domain) normalized: NormalizedAddress,
+    pub(in crate::domain) left_at: DateTime<Utc>,
+}
+
+/// The addresses that a subscription had before, oldest first.
+pub(in crate::domain) async fn former_addresses_of(
+    db: &mut PgConnection,
+    id: SubscriberId,
+) -> sqlx::Result<Vec<Former>> {
+    sqlx::query_as!(
+        Former,
+        r#"select email_normalized as "normalized: NormalizedAddress", left_at from former_addresses
+           where subscriber_id = $1 order by left_at"#,
+        id.0
+    )
+    .fetch_all(db)
+    .await
+}
