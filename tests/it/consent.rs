@@ -1,4 +1,4 @@
-//! The proof of consent: what is recorded, with what was shown, and that nobody can change it afterwards.
+//! The consent record: what is recorded, with the text that was shown, and that nothing changes it afterwards.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rundbrief::domain::{

@@ -1,4 +1,4 @@
-//! The Markdown files: links lead somewhere, and what ARCHITECTURE.md and docs/ name exists.
+//! The Markdown files: their links and anchors work, and the paths and tests they name exist.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,5 @@
-//! Limits on signups: the form cannot be used against somebody else's mailbox, and does not tell that it cannot.
+//! Limits on signups: the form cannot be used against somebody else's mailbox, and does not reveal that a limit was
+//! met.
 
 use std::sync::{
     Arc,

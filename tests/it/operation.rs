@@ -1,4 +1,4 @@
-//! What an operator meets: keys that do not fit, monitoring, signals, addresses of databases, poolers.
+//! Operation: keys that do not fit, monitoring, signals, database URLs, poolers.
 
 mod pooler;
 

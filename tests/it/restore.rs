@@ -1,5 +1,5 @@
-//! An older database: a backup brought back, a standby promoted, a long sleep. Nothing of a mailing goes out until somebody
-//! says so; confirmations do. The relay's own log is the judge.
+//! An older database (restored backup, promoted standby, long sleep): no mailing is sent until somebody releases it;
+//! confirmations are. The relay's own log decides.
 
 mod failover;
 
