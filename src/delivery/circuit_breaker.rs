@@ -1,6 +1,6 @@
 //! The circuit breaker: whether the relay can be used, since when not, and why.
 //!
-//! It is *passable* until a sender runs into trouble that is not about one recipient; then it is *tripped*, and nothing
+//! It is *passable* until a sender runs into a problem that is not about one recipient; then it is *tripped*, and nothing
 //! is sent until a probe or a sender reaches the relay again. After a refusal of our mail it lets through one message at
 //! a time, *on trial*, until one of them is accepted.
 
@@ -270,7 +270,7 @@ impl CircuitBreaker {
         if state.is_retired {
             return;
         }
-        let problem = state.tripped.as_ref().map(|closed| closed.problem.name());
+        let problem = state.tripped.as_ref().map(|tripped| tripped.problem.name());
         self.gauges.set(problem, state.trial.is_some());
     }
 
@@ -283,7 +283,7 @@ impl CircuitBreaker {
     ) {
         let now = Instant::now();
         // Several senders run into the same problem at the same time: that is one failure.
-        let waiting = state.tripped.as_ref().is_some_and(|closed| closed.try_again > now);
+        let waiting = state.tripped.as_ref().is_some_and(|tripped| tripped.try_again > now);
         if !waiting {
             state.failures = state.failures.saturating_add(1);
             let problem = mask_addresses(&problem.to_string());
@@ -295,8 +295,8 @@ impl CircuitBreaker {
         let paused = match (&problem, before) {
             (
                 RelayProblem::Unreachable(_),
-                Some(closed @ Tripped { problem: RelayProblem::Unreachable(_), .. }),
-            ) => closed.paused,
+                Some(tripped @ Tripped { problem: RelayProblem::Unreachable(_), .. }),
+            ) => tripped.paused,
             _ => HashSet::new(),
         };
         let pause: Duration = if let RelayProblem::Policy(_) = problem {
@@ -361,37 +361,37 @@ impl CircuitBreaker {
     /// tried at once. Answers true once for each resumption.
     pub fn any_resumed(&self, sending: &[MailingId]) -> bool {
         let mut state = self.state();
-        let Some(closed @ Tripped { problem: RelayProblem::Policy(_), .. }) = &mut state.tripped else {
+        let Some(tripped @ Tripped { problem: RelayProblem::Policy(_), .. }) = &mut state.tripped else {
             return false;
         };
-        let before = closed.paused.len();
-        closed.paused.retain(|mailing| !sending.contains(mailing));
-        closed.paused.len() < before
+        let before = tripped.paused.len();
+        tripped.paused.retain(|mailing| !sending.contains(mailing));
+        tripped.paused.len() < before
     }
 
     /// Why this mailing should pause, if it should: at once when the relay refuses us, and when it has been away for
     /// `patience`; once for the same problem.
     pub fn reason_to_pause(&self, mailing: MailingId, patience: Duration) -> Option<RelayProblem> {
         let state = self.state();
-        let closed = state.tripped.as_ref().filter(|closed| !closed.paused.contains(&mailing))?;
-        let pauses = match closed.problem {
+        let tripped = state.tripped.as_ref().filter(|tripped| !tripped.paused.contains(&mailing))?;
+        let pauses = match tripped.problem {
             RelayProblem::Unreachable(_) => state.since.is_some_and(|since| since.elapsed() >= patience),
             RelayProblem::Login(_) | RelayProblem::Sender(_) | RelayProblem::Policy(_) => true,
         };
-        pauses.then(|| closed.problem.clone())
+        pauses.then(|| tripped.problem.clone())
     }
 
     /// This mailing has been paused for the problem.
     pub fn mailing_paused(&self, mailing: MailingId) {
-        if let Some(closed) = &mut self.state().tripped {
-            closed.paused.insert(mailing);
+        if let Some(tripped) = &mut self.state().tripped {
+            tripped.paused.insert(mailing);
         }
     }
 
     /// Whether a sender ran into the problem within the last second: that is newer than anything a probe could find.
     pub fn is_fresh(&self) -> bool {
         let state = self.state();
-        let ran_into = state.tripped.as_ref().and_then(|closed| closed.ran_into);
+        let ran_into = state.tripped.as_ref().and_then(|tripped| tripped.ran_into);
         ran_into.is_some_and(|at| at.elapsed() < Duration::from_secs(1))
     }
 
@@ -402,7 +402,7 @@ impl CircuitBreaker {
 
     /// The name of the problem it is tripped for, if it is.
     pub fn problem_name(&self) -> Option<&'static str> {
-        self.state().tripped.as_ref().map(|closed| closed.problem.name())
+        self.state().tripped.as_ref().map(|tripped| tripped.problem.name())
     }
 
     /// Its worker's run has ended: what its last senders meet no longer changes the metrics, which are the next run's.

@@ -113,7 +113,7 @@ async fn refill(shared: &Shared, db: &mut Option<PgConnection>, claim: i64) -> R
         }
     }
     if !finished.is_empty() && !any {
-        shared.closed.notify_one();
+        shared.batches_closed.notify_one();
     }
     // With a buffer full of urgent ones there is nothing more to fetch for now.
     Ok(any && shared.buffer.urgent_count() < URGENT_CLAIM)
@@ -132,7 +132,7 @@ async fn wait_for_relay(shared: &Shared, try_again: std::time::Instant) -> Resul
     let pause = try_again.saturating_duration_since(std::time::Instant::now());
     // A sender may find the relay usable before.
     let _ = timeout(pause, shared.breaker.wait_until_passable()).await;
-    if *shared.open.borrow() > 0 {
+    if *shared.open_connections.borrow() > 0 {
         // A connection that is open says more than another one that might be one too many.
         shared.breaker.reached();
     }

@@ -52,7 +52,7 @@ pub async fn run(shared: &Shared) {
         };
         match timeout(QUEUE_TIMEOUT, round).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(true) => {}
-            Ok(false) => drop(timeout(POLL_INTERVAL, shared.closed.notified()).await),
+            Ok(false) => drop(timeout(POLL_INTERVAL, shared.batches_closed.notified()).await),
             Err(error) => {
                 tracing::error!(%error, "the queue cannot be looked after; trying again");
                 sleep(Duration::from_secs(1)).await;
@@ -85,7 +85,7 @@ async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
     let any_waits = mailing::any_unreachable(&mut db).await?;
     drop(db);
     if any_waits && shared.breaker.tripped().is_none() {
-        if *shared.open.borrow() > 0 {
+        if *shared.open_connections.borrow() > 0 {
             resume_mailings(shared).await;
         } else {
             probe_relay(shared, None).await;

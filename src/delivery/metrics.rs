@@ -1,4 +1,4 @@
-//! What is counted and timed of sending. To record is an atomic addition: every message does it some ten times.
+//! Metrics of sending. To record is an atomic addition: every message does it some ten times.
 
 use crate::{
     domain::queue::{
@@ -204,11 +204,11 @@ impl Default for SendingMetrics {
 }
 
 impl SendingMetrics {
-    /// Has them served; by a process that sends, and no other: of one that does not they would say that all is well.
+    /// Registers them. Only in a process that sends: elsewhere their zeros would say that all is well.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "delivery_attempts",
-            "Attempts to hand a message to the relay that have ended and were recorded, by kind of mail, outcome and the class of the relay's last reply",
+            "Attempts to transmit a message that have ended and were recorded, by kind of mail, outcome and the class of the relay's last reply",
             self.ended.clone(),
         );
         registry.register(

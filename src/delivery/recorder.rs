@@ -132,7 +132,7 @@ struct Recorder {
     metrics: Arc<SendingMetrics>,
     /// Its own watermark, as of the last commit.
     watermark: Option<Watermark>,
-    /// Its connection; another one after trouble.
+    /// Its connection; another one after an error.
     db: Option<PgConnection>,
     /// The server's side of the last connection.
     backend: Option<Backend>,

@@ -81,7 +81,7 @@ impl Sender {
         // happens on this connection.
         let mut finished: Option<Finished> = None;
         // Permission to start a message that then was not sent: the next one may use it, for half a second. So what is
-        // skipped takes next to nothing of the rate.
+        // skipped costs hardly anything of the rate.
         let mut permit: Option<Permit> = None;
         loop {
             if std::mem::take(&mut self.on_trial) {
@@ -234,14 +234,14 @@ impl Sender {
                 self.session = Some(session);
                 self.carried = 0;
                 self.failures = 0;
-                self.shared.open.send_modify(|open| *open += 1);
+                self.shared.open_connections.send_modify(|open| *open += 1);
                 self.shared.has_reached.store(true, Ordering::Relaxed);
                 self.shared.breaker.reached();
                 Ok(())
             }
             Err(problem) => {
                 self.failures += 1;
-                let others_work = *self.shared.open.borrow() > 0;
+                let others_work = *self.shared.open_connections.borrow() > 0;
                 if others_work && matches!(problem, RelayProblem::Unreachable(_)) {
                     // The relay takes fewer connections than we would like.
                     tracing::info!(
@@ -259,7 +259,7 @@ impl Sender {
 
     async fn disconnect(&mut self) {
         if let Some(session) = self.session.take() {
-            self.shared.open.send_modify(|open| *open = open.saturating_sub(1));
+            self.shared.open_connections.send_modify(|open| *open = open.saturating_sub(1));
             if session.is_usable() {
                 session.quit().await;
             }

@@ -41,9 +41,9 @@ pub struct Shared {
     /// Whether the relay was reached since this worker began.
     pub has_reached: AtomicBool,
     /// Connections that are open now.
-    pub open: watch::Sender<usize>,
+    pub open_connections: watch::Sender<usize>,
     /// Told when the last batches were closed and there was nothing more to claim: a mailing may be done.
-    pub closed: Notify,
+    pub batches_closed: Notify,
     pub metrics: Arc<SendingMetrics>,
     /// The worker's. Senders do not run in it: to enter it at every step would cost half a percent of their speed. They
     /// enter it where they log.

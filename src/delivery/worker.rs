@@ -171,8 +171,8 @@ impl Worker {
             ),
             queue_stuck: Mutex::default(),
             has_reached: AtomicBool::new(false),
-            open: watch::Sender::new(0),
-            closed: Notify::new(),
+            open_connections: watch::Sender::new(0),
+            batches_closed: Notify::new(),
             metrics: Arc::clone(&self.metrics),
             span: Span::current(),
         });

@@ -1,7 +1,7 @@
-//! The HTML as it will look: whether its texts can be read, and what those get who do not see it.
+//! Whether the texts of the HTML can be read (WCAG 2.2, 1.4.3), and what those get who do not see its pictures.
 //!
 //! Colours are taken from `style` and `bgcolor`, as our templates write them, light design. What classes say, such as
-//! the dark design, is not looked at: that is the templates' own, and is tested with them.
+//! the dark design, is left out: that is the templates' own, and is tested with them.
 
 use crate::domain::publication::{LEAST_CONTRAST, contrast};
 
