@@ -67,7 +67,6 @@ pub enum MailKind {
 }
 
 impl MailKind {
-    /// Every kind.
     pub const ALL: [Self; 7] = [
         Self::Confirmation,
         Self::Welcome,
@@ -118,11 +117,8 @@ impl MailKind {
 /// A filled template. Text and HTML may hold merge fields (see [`super::merge_fields`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// Subject line.
     pub subject: String,
-    /// Text part.
     pub text: String,
-    /// HTML part.
     pub html: String,
 }
 
@@ -131,18 +127,12 @@ pub struct Rendered {
 pub enum TemplateError {
     /// A file of the operator's folder cannot be read.
     #[error("the mail template {path} cannot be read: {error}")]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
+    Unreadable { path: PathBuf, error: std::io::Error },
     /// A template is not well formed, or uses a variable that is not there.
     #[error("the mail template {name} does not work: {reason}")]
     Broken {
         /// Its path under the folder.
         name: String,
-        /// What Tera says.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The public pages: what they say, in which language, with which headers, and what they do when all is not well.
+//! The public pages: contents, languages, headers, and error pages.
 
 use axum::http::Method;
 use chrono::Utc;
