@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { tabTo } from "./browser.mjs";
 import { guardedPages, press } from "./journey.mjs";
 import { start } from "./service.mjs";
-import { areForEveryone, everyLook, running } from "./together.mjs";
+import { areForEveryone, everyLook, running } from "./fixtures.mjs";
 import { limit } from "./slowness.mjs";
 
 const { service, withPage } = await running({ CAPTCHA: "always" });
