@@ -20,7 +20,7 @@ setup: ## check for what is needed to build and run, install what is missing
 .PHONY: demo
 demo: ## try everything on this machine, without configuration (more options: ARGS="--help")
 	@scripts/setup run
-	cargo run --locked --release -- demo $(ARGS)
+	cargo run --locked --profile demo -- demo $(ARGS)
 
 .PHONY: test
 test: ## run every test (only some: ARGS=part_of_a_name)

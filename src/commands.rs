@@ -2,6 +2,7 @@
 //!
 //! Exit 0: done. 1: failed. 2: wrong usage or configuration.
 
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod output;
 
@@ -64,6 +65,7 @@ enum Command {
     /// Bring the database's schema up to date. The commands serve and worker do this by themselves.
     Migrate,
     /// Try everything out: a private database, a mail catcher, sample content. Needs no configuration.
+    #[cfg(feature = "demo")]
     Demo(demo::Demo),
     /// The newsletter's identity and legal texts.
     #[command(subcommand)]
@@ -88,6 +90,16 @@ enum Command {
     Subscribers(subscribers::Subscribers),
 }
 
+impl Command {
+    /// Whether it goes by the settings in a file: the demo has its own.
+    fn needs_settings(&self) -> bool {
+        #[cfg(feature = "demo")]
+        return !matches!(self, Command::Demo(_));
+        #[cfg(not(feature = "demo"))]
+        true
+    }
+}
+
 /// The command was used in a way that cannot work; exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -97,9 +109,9 @@ pub struct Usage(pub String);
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // The demo has settings of its own.
-    let needs_settings = !matches!(arguments.command, Command::Demo(_));
-    if needs_settings && let Err(error) = load_env(arguments.env_file.as_deref()) {
+    if arguments.command.needs_settings()
+        && let Err(error) = load_env(arguments.env_file.as_deref())
+    {
         output::error(&error.to_string());
         return ExitCode::from(2);
     }
@@ -135,6 +147,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(serve) => serve.run().await,
         Command::Worker => serve::worker().await,
         Command::Migrate => migrate().await,
+        #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run().await,
         Command::Publication(publication) => publication.run().await,
         Command::Updates(updates) => updates.run().await,

@@ -13,7 +13,7 @@
 //!
 //! `delivery` and `web` never see each other: they meet in the tables of the queue alone. The test
 //! `rooms_import_only_from_their_left` reads the `use crate::` lines and fails when one breaks the rule.
-//! [`telemetry`] stands beside [`config`]: every room may log and count.
+//! [`telemetry`] and [`source`] stand beside [`config`]: every room may log, count and read the files that are compiled in.
 //!
 //! | a change to … | happens in |
 //! |---|---|
@@ -26,6 +26,7 @@
 //! | a command | [`commands`] |
 
 pub mod config;
+pub mod source;
 pub mod telemetry;
 
 pub mod db;

@@ -19,10 +19,11 @@
 //! | `GET /health/live`, `/health/ready` | for the operator's monitoring |
 //! | `/staff…` | the staff pages, with a login: see [`staff`] |
 //! | `GET /images/{name}` | a picture that staff uploaded |
-//! | `GET /assets/…` | style sheet, icon, `embed.js`, the script of the box, and `captcha….js`, the proof of work |
+//! | `GET /assets/…` | style sheet, icon, `embed.js`, the script of the box, and `captcha….js`, the proof of work; pages put a hash into the name |
 //!
 //! GET and HEAD change nothing (invariant 1).
 
+pub mod asset_files;
 mod assets;
 mod busy;
 mod captcha;

@@ -84,6 +84,8 @@ pub enum Problem {
     Timeout,
     /// Our mistake; the log says more under the id of the request.
     Internal,
+    /// A template or text that cannot be used, with what is wrong in it. In debug builds alone: they read the source folder.
+    BrokenPage(String),
 }
 
 impl Problem {
@@ -122,7 +124,7 @@ impl Problem {
             Problem::Unavailable | Problem::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Problem::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Problem::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Problem::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Problem::Internal | Problem::BrokenPage(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -156,13 +158,19 @@ impl Problem {
             Problem::Busy => "busy",
             Problem::TooMany => "too_many",
             Problem::Timeout => "timeout",
-            Problem::Internal => "internal",
+            Problem::Internal | Problem::BrokenPage(_) => "internal",
         }
     }
 
     /// The media types that would have been taken; nothing where that is not the problem.
     pub fn taken(&self) -> &'static str {
         if let Problem::MediaType(taken) = self { taken } else { "" }
+    }
+
+    /// For the one who is changing a template: what is wrong in it, instead of a page that may need the same template.
+    pub fn for_its_author(&self) -> Option<Response> {
+        let Problem::BrokenPage(what) = self else { return None };
+        Some((self.status(), format!("{what}\n")).into_response())
     }
 
     /// The problem that an answer stands for, if it is not a finished page.
@@ -228,7 +236,8 @@ impl From<Busy> for Problem {
 
 impl From<PageError> for Problem {
     fn from(error: PageError) -> Self {
-        Problem::internal(&error)
+        let problem = Problem::internal(&error);
+        if cfg!(debug_assertions) { Problem::BrokenPage(error.to_string()) } else { problem }
     }
 }
 
@@ -267,6 +276,9 @@ pub async fn pages(State(state): State<AppState>, request: Request, next: Next) 
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let response = next.run(request).await;
     let Some(problem) = problem_of(&response) else { return response };
+    if let Some(told) = problem.for_its_author() {
+        return told;
+    }
     let status = problem.status();
     let locale = visitor::asked_for(uri.query(), &asked);
     // While the database is away, asking it for the publication would only take longer; and who asks too often gets no
@@ -381,7 +393,17 @@ pub fn problem_json(status: StatusCode, title: &str, detail: &str, instance: Opt
 
 #[cfg(test)]
 mod tests {
-    use super::of_ours;
+    use super::{Problem, of_ours};
+
+    #[test]
+    fn whoever_breaks_a_template_reads_what_is_wrong_where_the_page_would_be() {
+        let mut tera = tera::Tera::new();
+        let broken = tera.add_raw_template("signup.html", "<p>\n{% if %}").unwrap_err();
+        let told = Problem::from(crate::web::pages::PageError::from(broken)).for_its_author();
+        assert_eq!(told.is_some(), cfg!(debug_assertions));
+        assert_eq!(told.map(|answer| answer.status().as_u16()).unwrap_or(500), 500);
+        assert!(Problem::Internal.for_its_author().is_none());
+    }
 
     #[test]
     fn no_path_of_a_request_becomes_a_link_to_another_site() {
