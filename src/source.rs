@@ -135,7 +135,8 @@ fn written(files: &[SourceFile]) -> Vec<Option<SystemTime>> {
     files.iter().map(|file| fs::metadata(file.on_disk()).and_then(|found| found.modified()).ok()).collect()
 }
 
-#[cfg(all(test, debug_assertions))]
+#[cfg(test)]
+#[cfg(debug_assertions)]
 mod tests {
     use std::time::SystemTime;
 

@@ -24,36 +24,11 @@
 //! GET and HEAD change nothing (invariant 1).
 
 pub mod asset_files;
-mod assets;
-mod busy;
-mod captcha;
-mod check_mailbox;
-mod client;
-mod confirm;
-mod embed;
-mod form_body;
-mod headers;
-pub mod health;
-pub mod images;
-mod link;
-mod manage;
-mod metrics;
-mod one_long_part;
-mod origin;
-mod own_data;
-mod pace;
-mod pages;
-mod problem;
+pub mod http;
 pub mod proof;
-mod request;
-mod samples;
-mod server;
+mod public;
+mod renderer;
 pub mod staff;
-mod stream;
-mod subscribe;
-mod typed;
-mod unsubscribe;
-mod visitor;
 
 use std::sync::Arc;
 
@@ -69,26 +44,33 @@ use crate::{
     mail::compose::Composer,
 };
 
-use self::{
-    busy::Places,
-    captcha::Watch,
-    client::Proxies,
-    pace::Pace,
+use crate::web::{
+    http::{
+        assets,
+        client::Proxies,
+        cors, headers, health,
+        load_shedding::{self, Places},
+        long_part, problem,
+        rate_limit::{self, RateLimit},
+        request_log, server,
+    },
+    public::{
+        captcha::Watch, check_mailbox, confirm, embed, images, manage, privacy_page, subscribe, unsubscribe,
+    },
     staff::{Live, Uploads},
 };
 
-pub use self::{
-    metrics::HttpMetrics,
-    pages::{PageError, Pages},
-    server::serve,
+pub use crate::web::{
+    http::{metrics::HttpMetrics, server::serve},
+    renderer::{PageError, Renderer},
 };
 
 /// Bytes that a request of a stranger holds, at most: its form, and what its connection has in both directions.
-pub const HELD_OF_A_STRANGER: usize = busy::FORM_LIMIT + 2 * server::BUFFER;
+pub const HELD_OF_A_STRANGER: usize = load_shedding::FORM_LIMIT + 2 * server::BUFFER;
 
 /// Bytes that are held of a list that is uploaded, at most: what is no list, twice while it grows, a piece, and what its
 /// connection has.
-pub const HELD_OF_A_LIST: usize = 2 * one_long_part::BESIDE + upload::PIECE + 2 * server::BUFFER;
+pub const HELD_OF_A_LIST: usize = 2 * long_part::BESIDE + upload::PIECE + 2 * server::BUFFER;
 
 /// What every handler may use.
 #[derive(Clone)]
@@ -105,7 +87,7 @@ pub struct Inner {
     /// Whether browsers are told to reach every host below ours over TLS alone.
     pub hsts_subdomains: bool,
     /// The pages.
-    pub pages: Pages,
+    pub renderer: Renderer,
     /// Whether a visitor's IP address goes into the consent record.
     pub keeps_ip: bool,
     /// The proxies in front.
@@ -121,7 +103,7 @@ pub struct Inner {
     /// Room for requests that are being answered.
     pub places: Places,
     /// How often one client may ask.
-    pub pace: Pace,
+    pub rate_limit: RateLimit,
     /// A form that is back sooner looks like a program's.
     pub form_takes: TimeDelta,
     /// Minutes in which a repeated signup sends no second mail; 0 where it does.
@@ -166,7 +148,7 @@ impl AppState {
             keys: config.secret_keys.clone(),
             public_url: config.public_url.clone(),
             hsts_subdomains: config.hsts_subdomains,
-            pages: Pages::load()?,
+            renderer: Renderer::load()?,
             keeps_ip: config.keep_ip_days > 0,
             proxies: Proxies::new(config.trusted_proxies.clone()),
             growth: staff::Growth::default(),
@@ -174,7 +156,7 @@ impl AppState {
             passwords: Passwords::default(),
             live: Live::default(),
             places: Places::default(),
-            pace: Pace::new(config.guard.requests_per_client),
+            rate_limit: RateLimit::new(config.guard.requests_per_client),
             form_takes: TimeDelta::seconds(config.guard.form_seconds.into()),
             repeat_minutes: config.signup_limits.repeat_minutes,
             captcha: Watch::new(config),
@@ -191,7 +173,7 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
     Router::new()
         .route(
             "/subscribe",
-            routing::post(subscribe::submit).get(subscribe::back_to_form).options(origin::preflight),
+            routing::post(subscribe::submit).get(subscribe::back_to_form).options(cors::preflight),
         )
         .route("/confirm/{token}", routing::get(confirm::ask).post(confirm::answer))
         .route("/", routing::get(subscribe::form))
@@ -202,23 +184,23 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
         .route("/resubscribe/{token}", routing::post(unsubscribe::undo))
         .route("/left/{token}", routing::post(unsubscribe::say_why))
         .route("/manage/{token}", routing::get(manage::page).post(manage::change))
-        .route("/data/{token}", routing::get(own_data::page))
-        .route("/data/{token}/download", routing::get(own_data::download))
-        .route("/data/{token}/address", routing::post(own_data::ask_address))
-        .route("/data/{token}/erase", routing::get(own_data::ask_erase).post(own_data::erase))
+        .route("/data/{token}", routing::get(privacy_page::page))
+        .route("/data/{token}/download", routing::get(privacy_page::download))
+        .route("/data/{token}/address", routing::post(privacy_page::ask_address))
+        .route("/data/{token}/erase", routing::get(privacy_page::ask_erase).post(privacy_page::erase))
         .route("/images/{name}", routing::get(images::image))
         .route("/assets/{file}", routing::get(assets::asset))
         .merge(staff::router(&state))
         .merge(more)
-        .layer(middleware::from_fn_with_state(state.clone(), busy::turn_away))
-        .layer(middleware::from_fn_with_state(state.clone(), pace::keep))
+        .layer(middleware::from_fn_with_state(state.clone(), load_shedding::turn_away))
+        .layer(middleware::from_fn_with_state(state.clone(), rate_limit::keep))
         // A service that has much to do is not down.
         .route("/health/live", routing::get(health::live))
         .route("/health/ready", routing::get(health::ready))
-        .layer(middleware::from_fn(busy::in_time))
+        .layer(middleware::from_fn(load_shedding::in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(middleware::from_fn_with_state(state.clone(), problem::pages))
         .layer(middleware::from_fn_with_state(state.clone(), headers::add))
-        .layer(middleware::from_fn_with_state(Arc::clone(&state.metrics), request::trace))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state.metrics), request_log::trace))
         .with_state(state)
 }

@@ -89,7 +89,7 @@ async fn tell_health(address: SocketAddr, service: &Service, stop: watch::Receiv
     match TcpListener::bind(address).await {
         Ok(listener) => {
             tracing::info!(%address, "listening, for /health/live and /health/ready alone");
-            let router = web::health::router(service.pool.clone(), Arc::clone(&service.http));
+            let router = web::http::health::router(service.pool.clone(), Arc::clone(&service.http));
             tokio::spawn(web::serve(listener, router, stop));
         }
         Err(error) => {

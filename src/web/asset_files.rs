@@ -62,11 +62,13 @@ const VERSION_LENGTH: usize = 12;
 
 impl AssetFile {
     /// What it holds.
+    #[must_use]
     pub fn content(&self) -> Cow<'static, str> {
         self.file.read()
     }
 
     /// The hash of what it holds, as it stands in its address.
+    #[must_use]
     pub fn version(&self) -> Cow<'_, str> {
         #[cfg(debug_assertions)]
         return hash(&self.content()).into();
@@ -80,6 +82,7 @@ fn hash(content: &str) -> String {
 }
 
 /// The address of a file by its name, with its hash.
+#[must_use]
 pub fn address(name: &str) -> Option<String> {
     let file = FILES.iter().find(|file| file.name == name)?;
     let (stem, extension) = name.rsplit_once('.')?;
@@ -87,6 +90,7 @@ pub fn address(name: &str) -> Option<String> {
 }
 
 /// The file behind the last part of an address, and the hash in that, which need not be the one it has now.
+#[must_use]
 pub fn find(asked: &str) -> Option<(&'static AssetFile, Option<&str>)> {
     if let Some(file) = FILES.iter().find(|file| file.name == asked) {
         return Some((file, None));

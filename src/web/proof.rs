@@ -4,9 +4,10 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use tera::{Context, Tera};
 
-use crate::domain::{consent, locale::Locale, proof::Proof};
-
-use super::pages::PageError;
+use crate::{
+    domain::{consent, locale::Locale, proof::Proof},
+    web::renderer::PageError,
+};
 
 /// Where the page holds the proof that a program reads.
 const BEGIN: &str = "<script type=\"application/json\" id=\"proof\">";

@@ -28,44 +28,19 @@
 
 mod access;
 mod account;
-mod audit;
-mod client_name;
-mod code;
-mod colleagues;
-mod composing;
-mod control;
-mod cookies;
-mod destination;
-mod editor;
-mod history;
+mod formats;
 mod images;
-mod live;
+mod log;
 mod login;
 mod mailings;
-mod page;
-mod people;
-mod planned;
-pub mod preflight;
-mod preview;
-mod problems;
-mod progress;
+mod members;
 mod publication;
-mod qr;
-mod reauth;
-mod refusals;
-mod report;
 mod restore;
-mod second_factor;
-mod sending;
-mod signature;
-mod signups;
+mod staff_page;
+mod staff_problem;
 mod start;
 mod subscribers;
-mod test_mail;
-mod updates;
-mod visit;
-mod welcome;
-mod words;
+pub mod updates;
 
 use axum::{
     Router, extract::DefaultBodyLimit, http::HeaderMap, middleware, routing::MethodRouter, routing::get,
@@ -73,14 +48,21 @@ use axum::{
 };
 use tower_http::csrf::CsrfLayer;
 
-use super::{AppState, busy::Takes};
+use crate::web::{AppState, http::load_shedding::Takes};
 
-pub(super) use self::access::is_member;
-pub use self::{access::Access, images::Uploads, live::Live, reauth::Reauth, start::Growth};
-use self::{
+pub(super) use crate::web::staff::access::is_member;
+pub use crate::web::staff::{
+    access::Access, images::Uploads, login::reauth::Reauth, mailings::live::Live, start::Growth,
+};
+use crate::web::staff::{
     access::Gate,
-    problems::StaffProblem,
-    subscribers::{import, one},
+    account::second_factor,
+    login::{code, cookies, one_time_link},
+    mailings::{actions, planned, refusals, report, send_page},
+    publication::signature,
+    staff_problem::StaffProblem,
+    subscribers::{detail, import, signups},
+    updates::{editor, history, preflight, preview, test_mail, test_recipients},
 };
 
 /// A staff route.
@@ -123,23 +105,23 @@ pub const ROUTES: &[Route] = &[
     route("/staff/login", Access::Everybody, || get(login::form).post(login::submit)),
     route("/staff/login/code", Access::Everybody, || get(code::form).post(code::submit)),
     route("/staff/logout", Access::Everybody, || post(login::logout)),
-    route("/staff/welcome/{token}", Access::Everybody, || get(welcome::ask).post(welcome::set)),
-    route("/staff/updates/{id}/send", Access::Member, || get(sending::show).post(sending::send)),
+    route("/staff/welcome/{token}", Access::Everybody, || get(one_time_link::ask).post(one_time_link::set)),
+    route("/staff/updates/{id}/send", Access::Member, || get(send_page::show).post(send_page::send)),
     route("/staff/updates/{id}/test", Access::Member, || post(test_mail::send)),
-    route("/staff/colleagues", Access::Member, || get(colleagues::list).post(colleagues::add)),
-    route("/staff/colleagues/{id}/remove", Access::Member, || post(colleagues::remove)),
+    route("/staff/colleagues", Access::Member, || get(test_recipients::list).post(test_recipients::add)),
+    route("/staff/colleagues/{id}/remove", Access::Member, || post(test_recipients::remove)),
     route("/staff/mailings", Access::Member, || get(mailings::list)),
     route("/staff/mailings/{id}", Access::Member, || get(mailings::show)),
     route("/staff/mailings/{id}/events", Access::Member, || get(mailings::events)),
     route("/staff/mailings/{id}/mail.html", Access::Member, || get(preview::of_mailing)),
     route("/staff/mailings/{id}/text", Access::Member, || get(planned::show).post(planned::take)),
-    route("/staff/mailings/{id}/take-back", Access::Member, || post(control::take_back)),
-    route("/staff/mailings/{id}/time", Access::Member, || post(control::reschedule)),
-    route("/staff/mailings/{id}/pause", Access::Member, || post(control::pause)),
-    route("/staff/mailings/{id}/resume", Access::Member, || post(control::resume)),
+    route("/staff/mailings/{id}/take-back", Access::Member, || post(actions::take_back)),
+    route("/staff/mailings/{id}/time", Access::Member, || post(actions::reschedule)),
+    route("/staff/mailings/{id}/pause", Access::Member, || post(actions::pause)),
+    route("/staff/mailings/{id}/resume", Access::Member, || post(actions::resume)),
     route("/staff/mailings/{id}/refusals", Access::Member, || get(refusals::ask).post(refusals::accept)),
-    route("/staff/mailings/{id}/cancel", Access::Member, || post(control::cancel)),
-    route("/staff/mailings/{id}/retry", Access::Member, || get(control::ask_retry).post(control::retry)),
+    route("/staff/mailings/{id}/cancel", Access::Member, || post(actions::cancel)),
+    route("/staff/mailings/{id}/retry", Access::Member, || get(actions::ask_retry).post(actions::retry)),
     route("/staff/mailings/{id}/report.csv", Access::Member, || post(report::download)).reauth("report"),
     route("/staff/account", Access::Member, || get(account::show)),
     route("/staff/account/name", Access::Member, || post(account::set_name)),
@@ -167,16 +149,16 @@ pub const ROUTES: &[Route] = &[
     route("/staff/updates/{id}/delete", Access::Member, || post(updates::delete)),
     route("/staff/publication", Access::Admin, || get(publication::show).post(publication::change)),
     route("/staff/publication/preview", Access::Admin, || post(publication::preview)),
-    route("/staff/publication/look", Access::Admin, || get(publication::look::show)),
-    route("/staff/publication/{of}/mails/{folder}", Access::Admin, || get(publication::look::mail)),
-    route("/staff/publication/{of}/pages/{name}", Access::Admin, || get(publication::look::sample_page)),
-    route("/staff/people", Access::Admin, || get(people::list).post(people::add)).reauth("person_add"),
-    route("/staff/people/{id}", Access::Admin, || get(people::show)),
-    route("/staff/people/{id}/role", Access::Admin, || post(people::set_role)).reauth("person_role"),
-    route("/staff/people/{id}/disable", Access::Admin, || post(people::disable)).reauth("person_disable"),
-    route("/staff/people/{id}/enable", Access::Admin, || post(people::enable)).reauth("person_enable"),
-    route("/staff/people/{id}/link", Access::Admin, || post(people::make_link)).reauth("person_link"),
-    route("/staff/people/{id}/second-factor", Access::Admin, || post(people::reset_second_factor))
+    route("/staff/publication/look", Access::Admin, || get(publication::theme::show)),
+    route("/staff/publication/{of}/mails/{folder}", Access::Admin, || get(publication::theme::mail)),
+    route("/staff/publication/{of}/pages/{name}", Access::Admin, || get(publication::theme::sample_page)),
+    route("/staff/people", Access::Admin, || get(members::list).post(members::add)).reauth("person_add"),
+    route("/staff/people/{id}", Access::Admin, || get(members::show)),
+    route("/staff/people/{id}/role", Access::Admin, || post(members::set_role)).reauth("person_role"),
+    route("/staff/people/{id}/disable", Access::Admin, || post(members::disable)).reauth("person_disable"),
+    route("/staff/people/{id}/enable", Access::Admin, || post(members::enable)).reauth("person_enable"),
+    route("/staff/people/{id}/link", Access::Admin, || post(members::make_link)).reauth("person_link"),
+    route("/staff/people/{id}/second-factor", Access::Admin, || post(members::reset_second_factor))
         .reauth("person_factor"),
     route("/staff/images", Access::Member, || get(images::list).post(images::upload)).taking(images::UPLOAD),
     route("/staff/images/{id}", Access::Member, || get(images::show).post(images::describe)),
@@ -197,19 +179,19 @@ pub const ROUTES: &[Route] = &[
     route("/staff/subscribers/import/{id}/cancel", Access::Admin, || post(import::cancel)),
     route("/staff/subscribers/import/{id}/status", Access::Admin, || get(import::status)),
     route("/staff/subscribers/import/{id}/problems.csv", Access::Admin, || get(import::problems)),
-    route("/staff/subscribers/{id}", Access::Admin, || get(one::show)),
-    route("/staff/subscribers/{id}/proof", Access::Admin, || post(one::take_proof)).reauth("proof"),
-    route("/staff/subscribers/{id}/unsubscribe", Access::Admin, || post(one::unsubscribe)),
-    route("/staff/subscribers/{id}/erase", Access::Admin, || get(one::ask_erase).post(one::erase)),
+    route("/staff/subscribers/{id}", Access::Admin, || get(detail::show)),
+    route("/staff/subscribers/{id}/proof", Access::Admin, || post(detail::take_proof)).reauth("proof"),
+    route("/staff/subscribers/{id}/unsubscribe", Access::Admin, || post(detail::unsubscribe)),
+    route("/staff/subscribers/{id}/erase", Access::Admin, || get(detail::ask_erase).post(detail::erase)),
     route("/staff/signups", Access::Member, || get(signups::show)),
     route("/staff/signups/release", Access::Admin, || post(signups::release)),
     route("/staff/signups/again", Access::Admin, || post(signups::send_again)),
     route("/staff/signups/drop", Access::Admin, || post(signups::drop_them)),
     route("/staff/restore", Access::Admin, || get(restore::show).post(restore::release)),
     route("/staff/signature", Access::Member, || get(signature::show).post(signature::look)),
-    route("/staff/audit", Access::Admin, || get(audit::show)),
+    route("/staff/audit", Access::Admin, || get(log::show)),
     // Everything else: not there, for those who are logged in; a login for all others.
-    route("/staff/{*rest}", Access::Member, || axum::routing::any(problems::not_found)),
+    route("/staff/{*rest}", Access::Member, || axum::routing::any(staff_problem::not_found)),
 ];
 
 /// Who may use a route, by its path as it stands in [`ROUTES`]; nothing when it is no staff route.
@@ -246,5 +228,5 @@ pub fn router(state: &AppState) -> Router<AppState> {
     let csrf = CsrfLayer::new();
     let csrf = csrf.add_trusted_origin(state.public_url.as_str()).unwrap_or_default();
     let csrf = csrf.with_rejection_response(|_| StaffProblem::OtherSite.into_bare_response());
-    router.layer(csrf).layer(middleware::from_fn_with_state(state.clone(), problems::pages))
+    router.layer(csrf).layer(middleware::from_fn_with_state(state.clone(), staff_problem::pages))
 }

@@ -3,7 +3,7 @@
 use rundbrief::{
     domain::{locale::Locale, mailing::MailingState, staff::Role},
     mail::preflight::Code,
-    web::Pages,
+    web::Renderer,
 };
 
 use crate::harness::{Answer, App, TestApp, program::Program};
@@ -16,7 +16,7 @@ async fn preflight(app: &TestApp, update: impl std::fmt::Display, lang: &str) ->
 
 #[test]
 fn everything_that_can_be_found_has_its_words_and_a_way_to_mend_it_in_both_languages() {
-    let pages = Pages::load().unwrap();
+    let pages = Renderer::load().unwrap();
     for code in Code::ALL {
         for locale in Locale::ALL {
             for key in ["text", "fix"] {

@@ -7,7 +7,7 @@ use crate::{
     app::preflight,
     domain::locale::Locale,
     mail::preflight::{Finding, Level},
-    web::{Pages, staff::preflight::words},
+    web::{Renderer, staff::updates::preflight::words},
 };
 
 use super::{
@@ -37,7 +37,7 @@ pub async fn check(update: &str, json: bool) -> anyhow::Result<()> {
 
 /// What was found, in words.
 pub fn lines(found: &[Finding]) -> anyhow::Result<Vec<String>> {
-    let pages = Pages::load()?;
+    let pages = Renderer::load()?;
     let lines = found.iter().map(|finding| {
         let (text, fix) = words(&pages, Locale::En, finding);
         let level = match finding.level {

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{
     app::read_signature::read_signature,
     domain::{actor::Actor, locale::Locale, signature_seen::Verdict},
-    web::Pages,
+    web::Renderer,
 };
 
 use super::{
@@ -37,7 +37,7 @@ pub async fn signature(file: &Path, json: bool) -> anyhow::Result<()> {
             "missing": seen.missing, "mail_dated": seen.mail_dated,
         }))?;
     } else {
-        let words = Pages::load()?;
+        let words = Renderer::load()?;
         let words = words.text(Locale::En, "staff.signature_verdict", seen.verdict.as_str());
         output::line(&words.replace("{domain}", &seen.signing_domain).replace("{missing}", &seen.missing));
     }

@@ -17,13 +17,16 @@ use crate::{
         },
         update::writing::Author,
     },
-    web::AppState,
-};
-
-use super::{
-    cookies, destination,
-    problems::StaffProblem,
-    reauth::{self, Reauth},
+    web::{
+        AppState,
+        staff::{
+            login::{
+                cookies, destination,
+                reauth::{self, Reauth},
+            },
+            staff_problem::StaffProblem,
+        },
+    },
 };
 
 /// Who may use a route.

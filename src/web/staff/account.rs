@@ -1,5 +1,8 @@
 //! The own account: name, password, sessions. The second factor has a page of its own.
 
+pub mod qr;
+pub mod second_factor;
+
 use axum::{
     Form,
     body::Bytes,
@@ -20,27 +23,31 @@ use crate::{
             notice, session,
         },
     },
-    web::{AppState, typed},
-};
-
-use super::{
-    access::Member,
-    cookies, destination,
-    page::{Id, Mistakes, Page, done, id_in},
-    problems::StaffProblem,
-    reauth::{self, Confirmed, Typed},
-    visit::Visit,
-    welcome::new_password,
+    web::{
+        AppState,
+        http::form_values,
+        staff::{
+            access::Member,
+            login::{
+                cookies, destination,
+                guard::Visit,
+                one_time_link::new_password,
+                reauth::{self, Confirmed, Typed},
+            },
+            staff_page::{Id, Mistakes, StaffPage, done, id_in},
+            staff_problem::StaffProblem,
+        },
+    },
 };
 
 /// `GET /staff/account`
-pub async fn show(page: Page, member: Member) -> Result<Response, StaffProblem> {
+pub async fn show(page: StaffPage, member: Member) -> Result<Response, StaffProblem> {
     let own = view(&page, &member, &member.0.name, &Mistakes::default()).await?;
     page.show("staff/account.html", &own)
 }
 
 async fn view(
-    page: &Page,
+    page: &StaffPage,
     Member(session): &Member,
     name: &str,
     errors: &Mistakes,
@@ -49,7 +56,7 @@ async fn view(
     let sessions = session::of_member(&mut db, session.staff_id, Utc::now()).await?;
     let log = audit::of_account(&mut db, &session.email, LOG).await?;
     drop(db);
-    let log: Vec<_> = log.iter().map(|entry| super::audit::shown(page, entry)).collect();
+    let log: Vec<_> = log.iter().map(|entry| crate::web::staff::log::shown(page, entry)).collect();
     let sessions: Vec<_> = sessions
         .iter()
         .map(|listed| {
@@ -80,13 +87,13 @@ pub struct SentName {
 /// `POST /staff/account/name`
 pub async fn set_name(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     member: Member,
     Form(sent): Form<SentName>,
 ) -> Result<Response, StaffProblem> {
     let Some(name) = staff::clean_name(&sent.name) else {
         let mistakes = Mistakes::one("name", page.text("error", "name"));
-        let own = view(&page, &member, &typed::again(&sent.name), &mistakes).await?;
+        let own = view(&page, &member, &form_values::again(&sent.name), &mistakes).await?;
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/account.html", &own);
     };
     let mut transaction = state.pool.begin().await?;
@@ -108,7 +115,7 @@ pub struct SentPassword {
 /// `POST /staff/account/password`: all sessions end, and this browser gets a new one.
 pub async fn set_password(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     visit: Visit,
     member: Member,
     Form(sent): Form<SentPassword>,

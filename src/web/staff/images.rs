@@ -15,22 +15,23 @@ use crate::{
         ids::ImageId,
         image::{self, ALT_LENGTH, CREDIT_LENGTH, Image, Removed, Use, clean_line},
     },
-    web::AppState,
+    web::{
+        AppState,
+        staff::{
+            access::Member,
+            staff_page::{self, Mistakes, StaffPage, done, id_in},
+            staff_problem::StaffProblem,
+        },
+    },
 };
 
-use super::{
-    access::Member,
-    page::{self, Mistakes, Page, done, id_in},
-    problems::StaffProblem,
-};
-
-pub use self::upload::{UPLOAD, Uploads, upload};
+pub use crate::web::staff::images::upload::{UPLOAD, Uploads, upload};
 
 /// Pictures on a page of the library.
 const PAGE: usize = 24;
 
 /// `GET /staff/images`
-pub async fn list(page: Page, _: Member) -> Result<Response, StaffProblem> {
+pub async fn list(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
     let own = library(&page, &Typed::default(), &Mistakes::default()).await?;
     page.show("staff/images.html", &own)
 }
@@ -45,7 +46,7 @@ pub struct Typed {
 
 impl Typed {
     /// As it may be stored; notes what is too long.
-    fn checked(&self, page: &Page, mistakes: &mut Mistakes) -> Option<(String, String)> {
+    fn checked(&self, page: &StaffPage, mistakes: &mut Mistakes) -> Option<(String, String)> {
         let (alt, credit) = (clean_line(&self.alt, ALT_LENGTH), clean_line(&self.credit, CREDIT_LENGTH));
         if alt.is_none() {
             mistakes.add("alt", page.text("images", "alt_long"));
@@ -63,7 +64,7 @@ impl Typed {
     }
 }
 
-async fn library(page: &Page, typed: &Typed, errors: &Mistakes) -> Result<Value, StaffProblem> {
+async fn library(page: &StaffPage, typed: &Typed, errors: &Mistakes) -> Result<Value, StaffProblem> {
     let before = page.query("before").and_then(|id| id.parse::<ImageId>().ok());
     let mut db = page.state.pool.acquire().await?;
     let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
@@ -81,7 +82,7 @@ async fn library(page: &Page, typed: &Typed, errors: &Mistakes) -> Result<Value,
 }
 
 /// A picture as pages show it.
-fn shown(page: &Page, image: &Image, uses: &BTreeMap<String, Vec<Use>>) -> Value {
+fn shown(page: &StaffPage, image: &Image, uses: &BTreeMap<String, Vec<Use>>) -> Value {
     let uses = uses.get(&image.name).map(Vec::as_slice).unwrap_or_default();
     let url = image.url(&page.state.public_url);
     // What stands in square brackets of Markdown may hold none.
@@ -98,16 +99,16 @@ fn shown(page: &Page, image: &Image, uses: &BTreeMap<String, Vec<Use>>) -> Value
     })
 }
 
-type Id = page::Id<ImageId>;
+type Id = staff_page::Id<ImageId>;
 
 /// `GET /staff/images/{id}`
-pub async fn show(page: Page, _: Member, id: Id) -> Result<Response, StaffProblem> {
+pub async fn show(page: StaffPage, _: Member, id: Id) -> Result<Response, StaffProblem> {
     let own = one(&page, id_in(id)?, None, &Mistakes::default()).await?;
     page.show("staff/image.html", &own)
 }
 
 async fn one(
-    page: &Page,
+    page: &StaffPage,
     id: ImageId,
     typed: Option<&Typed>,
     errors: &Mistakes,
@@ -123,7 +124,7 @@ async fn one(
 /// `POST /staff/images/{id}`: what it shows, and who made it.
 pub async fn describe(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     member: Member,
     id: Id,
     Form(typed): Form<Typed>,
@@ -148,7 +149,7 @@ pub async fn describe(
 /// `POST /staff/images/{id}/remove`
 pub async fn remove(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     member: Member,
     id: Id,
 ) -> Result<Response, StaffProblem> {

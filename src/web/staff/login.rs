@@ -1,7 +1,15 @@
-//! Getting in by address and password, and getting out. The second step, where there is one, is in [`code`](super::code).
+//! Getting in by address and password, and getting out. The second step, where there is one, is in [`code`](crate::web::staff::login::code).
 //!
 //! The answer to a wrong password, to an address that is nobody's, and to one that is disabled is the same, in time too:
 //! a password is hashed in any case, and nothing is written that depends on whose account it is before the answer is out.
+
+pub mod client_name;
+pub mod code;
+pub mod cookies;
+pub mod destination;
+pub mod guard;
+pub mod one_time_link;
+pub mod reauth;
 
 use axum::{
     Form,
@@ -21,18 +29,19 @@ use crate::{
         session::{self, Session},
         throttle::{self, Admission},
     },
-    web::{AppState, typed},
-};
-
-use super::{
-    cookies, destination,
-    page::{Mistakes, Page, done},
-    problems::StaffProblem,
-    visit::{Visit, account_of, actor, tell_held, wait, with_retry_after},
+    web::{
+        AppState,
+        http::form_values,
+        staff::{
+            login::guard::{Visit, account_of, actor, tell_held, wait, with_retry_after},
+            staff_page::{Mistakes, StaffPage, done},
+            staff_problem::StaffProblem,
+        },
+    },
 };
 
 /// `GET /staff/login`
-pub async fn form(page: Page, request: Request) -> Result<Response, StaffProblem> {
+pub async fn form(page: StaffPage, request: Request) -> Result<Response, StaffProblem> {
     let next = page.query("next").unwrap_or_default();
     // Whoever is still to show the second factor may have come back for another account.
     if request.extensions().get::<Session>().is_some_and(|session| !session.is_awaiting_code) {
@@ -53,7 +62,7 @@ pub struct Sent {
 /// `POST /staff/login`
 pub async fn submit(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     visit: Visit,
     Form(sent): Form<Sent>,
 ) -> Result<Response, StaffProblem> {
@@ -61,7 +70,7 @@ pub async fn submit(
         page.answer(
             status,
             "staff/login.html",
-            &json!({ "email": typed::again(&sent.email), "next": sent.next, "errors": errors }),
+            &json!({ "email": form_values::again(&sent.email), "next": sent.next, "errors": errors }),
         )
     };
     let mut mistakes = Mistakes::default();

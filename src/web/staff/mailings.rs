@@ -1,5 +1,13 @@
 //! Mailings: the list, and the page of each, which shows how it goes and afterwards what became of it.
 
+pub mod actions;
+pub mod live;
+pub mod planned;
+pub mod progress;
+pub mod refusals;
+pub mod report;
+pub mod send_page;
+
 use axum::{
     Extension,
     extract::State,
@@ -17,26 +25,28 @@ use crate::{
         mailing::{self, MailingState, Overview, PauseKind, Progress},
         update,
     },
-    web::{AppState, problem::Problem, server::Stopping},
-};
-
-use super::{
-    access::Member,
-    composing::content_of,
-    live,
-    page::{Id, Mistakes, Page, id_in},
-    planned,
-    problems::StaffProblem,
-    progress::{self, Standing},
-    report,
-    sending::triggered,
+    web::{
+        AppState,
+        http::{problem::Problem, server::Stopping},
+        staff::{
+            access::Member,
+            mailings::{progress::Standing, send_page::triggered},
+            staff_page::{Id, Mistakes, StaffPage, id_in},
+            staff_problem::StaffProblem,
+            updates::composing::content_of,
+        },
+    },
 };
 
 /// Mailings on a page of the list.
 const PAGE: usize = 25;
 
 /// `GET /staff/mailings`
-pub async fn list(State(state): State<AppState>, page: Page, _: Member) -> Result<Response, StaffProblem> {
+pub async fn list(
+    State(state): State<AppState>,
+    page: StaffPage,
+    _: Member,
+) -> Result<Response, StaffProblem> {
     let before = page.query("before").and_then(|id| id.parse::<MailingId>().ok());
     let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
     let mut db = state.pool.acquire().await?;
@@ -56,7 +66,7 @@ pub async fn list(State(state): State<AppState>, page: Page, _: Member) -> Resul
     )
 }
 
-fn row(page: &Page, mailing: &Overview, now: i64) -> Value {
+fn row(page: &StaffPage, mailing: &Overview, now: i64) -> Value {
     json!({
         "id": mailing.id, "subject": mailing.subject, "state": state_key(mailing),
         "state_text": planned::state(page, mailing), "triggered": triggered(page, mailing),
@@ -70,7 +80,7 @@ pub fn state_key(mailing: &Overview) -> &'static str {
 }
 
 /// How many people it is for; `now` are subscribed.
-fn people(page: &Page, mailing: &Overview, now: i64) -> String {
+fn people(page: &StaffPage, mailing: &Overview, now: i64) -> String {
     if mailing.is_waiting_to_begin() {
         return planned::people_now(page, now);
     }
@@ -81,7 +91,7 @@ fn people(page: &Page, mailing: &Overview, now: i64) -> String {
 /// `GET /staff/mailings/{id}`
 pub async fn show(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     _: Member,
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
@@ -94,7 +104,7 @@ pub async fn show(
 
 /// What the page shows; with the date and time that were typed for another time, if they come back.
 pub async fn view(
-    page: &Page,
+    page: &StaffPage,
     mailing: &Overview,
     typed: Option<(&str, &str)>,
     errors: &Mistakes,
@@ -138,7 +148,7 @@ pub async fn view(
             "is_forgotten": mailing.is_forgotten, "has_begun": has_begun,
         },
         "waiting": waiting.map(|waiting| waiting.view(page, mailing)),
-        "progress": progress::view(&state.pages, page.locale, page.time_zone(), &progress, None),
+        "progress": progress::view(&state.renderer, page.locale, page.time_zone(), &progress, None),
         "is_live": !is_over, "failures": failures, "has_refusals": has_refusals,
         "report": if is_over { Some(summary(page, mailing, &progress, left)) } else { None },
         "typed": typed.map(|(date, time)| json!({ "date": date, "time": time })),
@@ -155,7 +165,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    async fn of(page: &Page, db: &mut PgConnection, mailing: &Overview) -> Result<Self, StaffProblem> {
+    async fn of(page: &StaffPage, db: &mut PgConnection, mailing: &Overview) -> Result<Self, StaffProblem> {
         let people = mailing::audience(db, Utc::now()).await?;
         let frozen = mailing::content(db, mailing.id).await?;
         let update = update::find(db, &mailing.update_id.to_string()).await?;
@@ -167,7 +177,7 @@ impl Waiting {
         Ok(Self { people, has_other_text: content.is_some_and(|content| content != frozen) })
     }
 
-    fn view(&self, page: &Page, mailing: &Overview) -> Value {
+    fn view(&self, page: &StaffPage, mailing: &Overview) -> Value {
         let text = |key: &str| page.text("mailing", key);
         let button = planned::people_now(page, self.people);
         json!({
@@ -189,7 +199,7 @@ fn seconds_left(mailing: &Overview, now: DateTime<Utc>) -> Option<i64> {
 }
 
 /// What the report says besides the numbers.
-fn summary(page: &Page, mailing: &Overview, progress: &Progress, left: Option<i64>) -> Value {
+fn summary(page: &StaffPage, mailing: &Overview, progress: &Progress, left: Option<i64>) -> Value {
     let text = |key: &str| page.text("mailing", key);
     let took = mailing
         .complete_at
@@ -222,7 +232,7 @@ fn summary(page: &Page, mailing: &Overview, progress: &Progress, left: Option<i6
 }
 
 /// How long something took: `2 Std. 5 Min.`, `3 Min. 20 Sek.`
-fn duration(page: &Page, took: TimeDelta) -> String {
+fn duration(page: &StaffPage, took: TimeDelta) -> String {
     let unit = |key: &str, count: i64| {
         let text = page.text("mailing", key).replace("{count}", &page.number(count));
         (count > 0).then_some(text)
@@ -239,7 +249,7 @@ fn duration(page: &Page, took: TimeDelta) -> String {
 /// `GET /staff/mailings/{id}/events`: server-sent events of how it goes, until it or the session is over.
 pub async fn events(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     Member(session): Member,
     id: Id<MailingId>,
     stopping: Extension<Stopping>,

@@ -1,8 +1,9 @@
 //! The publication: its texts, sender, imprint, colours, logos and allowed sites. For admins. Each change is a new
 //! version; a change to a legal text is shown, and asked about, before it counts.
 
-mod form;
-pub mod look;
+pub mod form;
+pub mod signature;
+pub mod theme;
 
 use std::time::Duration;
 
@@ -24,19 +25,21 @@ use crate::{
         publication::{self, Applied, Content, draft},
         staff::audit::{self, Action},
     },
-    web::{AppState, headers::PicturesFrom},
+    web::{
+        AppState,
+        http::headers::PicturesFrom,
+        staff::{
+            access::Admin,
+            staff_page::{Mistakes, StaffPage, done},
+            staff_problem::StaffProblem,
+        },
+    },
 };
 
-use super::{
-    access::Admin,
-    page::{Mistakes, Page, done},
-    problems::StaffProblem,
-};
-
-use self::form::Sent;
+use crate::web::staff::publication::form::Sent;
 
 /// `GET /staff/publication`
-pub async fn show(page: Page, _: Admin) -> Result<Response, StaffProblem> {
+pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     let content =
         page.publication.as_ref().map(|publication| publication.content.clone()).unwrap_or_default();
     let mut fields = form::of(&content);
@@ -57,14 +60,14 @@ pub async fn show(page: Page, _: Admin) -> Result<Response, StaffProblem> {
 }
 
 /// Lets the browser show the logos that there are, wherever they lie.
-fn with_logos(page: &Page, mut response: Response) -> Response {
+fn with_logos(page: &StaffPage, mut response: Response) -> Response {
     if let Some(publication) = &page.publication {
         response.extensions_mut().insert(PicturesFrom::publication(&publication.content));
     }
     response
 }
 
-fn view(page: &Page, fields: &Value, errors: &Mistakes) -> Value {
+fn view(page: &StaffPage, fields: &Value, errors: &Mistakes) -> Value {
     let version = page.publication.as_ref().map(
         |publication| json!({ "number": publication.version, "at": page.short_time(publication.applied_at) }),
     );
@@ -83,7 +86,7 @@ fn view(page: &Page, fields: &Value, errors: &Mistakes) -> Value {
 /// `POST /staff/publication`: makes a new version. One that changes a legal text comes back with the difference first.
 pub async fn change(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     Admin(member): Admin,
     Form(sent): Form<Sent>,
 ) -> Result<Response, StaffProblem> {
@@ -127,7 +130,7 @@ pub async fn change(
 /// `POST /staff/publication/preview`: how everything would look with what is typed, which counts nowhere yet.
 pub async fn preview(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     Admin(member): Admin,
     Form(sent): Form<Sent>,
 ) -> Result<Response, StaffProblem> {
@@ -140,7 +143,7 @@ pub async fn preview(
 }
 
 /// The form, with what is to be mended in it.
-fn again(page: &Page, sent: &Sent, mistakes: &Mistakes) -> Result<Response, StaffProblem> {
+fn again(page: &StaffPage, sent: &Sent, mistakes: &Mistakes) -> Result<Response, StaffProblem> {
     let own = view(page, &form::again(sent), mistakes);
     Ok(with_logos(page, page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/publication.html", &own)?))
 }
@@ -153,7 +156,7 @@ fn sent_pairs(sent: &Sent) -> Vec<Value> {
 }
 
 /// The legal texts and times that change, with what goes and what comes.
-fn legal_changes(page: &Page, before: &Content, after: &Content) -> Vec<Value> {
+fn legal_changes(page: &StaffPage, before: &Content, after: &Content) -> Vec<Value> {
     let mut changes = Vec::new();
     let mut look = |name: &str, locale: Option<Locale>, before: &str, after: &str| {
         if before != after && !before.is_empty() {

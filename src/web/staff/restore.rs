@@ -10,22 +10,23 @@ use crate::{
         restore::{self, How},
         staff::audit::{self, Action},
     },
-    web::AppState,
-};
-
-use super::{
-    access::Admin,
-    page::{Mistakes, Page, done},
-    problems::StaffProblem,
+    web::{
+        AppState,
+        staff::{
+            access::Admin,
+            staff_page::{Mistakes, StaffPage, done},
+            staff_problem::StaffProblem,
+        },
+    },
 };
 
 /// `GET /staff/restore`
-pub async fn show(page: Page, _: Admin) -> Result<Response, StaffProblem> {
+pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     let own = view(&page, &Mistakes::default()).await?;
     page.show("staff/restore.html", &own)
 }
 
-async fn view(page: &Page, errors: &Mistakes) -> Result<Value, StaffProblem> {
+async fn view(page: &StaffPage, errors: &Mistakes) -> Result<Value, StaffProblem> {
     let mut db = page.state.pool.acquire().await?;
     let hold = restore::hold(&mut db).await?;
     let open = restore::open(&mut db, Utc::now()).await?;
@@ -54,7 +55,7 @@ pub struct Decision {
 /// `POST /staff/restore`: lets mailings go on. What is sent cannot be taken back, so it wants a tick.
 pub async fn release(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     Admin(member): Admin,
     Form(decision): Form<Decision>,
 ) -> Result<Response, StaffProblem> {
@@ -83,7 +84,7 @@ pub async fn release(
 }
 
 /// The page again, with what to mend.
-async fn again(page: &Page, error: &str) -> Result<Response, StaffProblem> {
+async fn again(page: &StaffPage, error: &str) -> Result<Response, StaffProblem> {
     let own = view(page, &Mistakes::one("form", page.text("error", error))).await?;
     page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/restore.html", &own)
 }

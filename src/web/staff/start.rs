@@ -20,15 +20,16 @@ use crate::{
         staff::Role,
         subscriber::{self, MonthEnd},
     },
-    web::AppState,
+    web::{
+        AppState,
+        staff::{access::Member, mailings::planned, staff_page::StaffPage, staff_problem::StaffProblem},
+    },
 };
-
-use super::{access::Member, page::Page, planned, problems::StaffProblem};
 
 /// `GET /staff`
 pub async fn show(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     member: Member,
 ) -> Result<Response, StaffProblem> {
     let mut db = state.pool.acquire().await?;
@@ -86,7 +87,7 @@ const LATE: TimeDelta = TimeDelta::minutes(5);
 /// What somebody should look at, each with the way there.
 async fn attention(
     db: &mut PgConnection,
-    page: &Page,
+    page: &StaffPage,
     mailings: &[Overview],
     is_admin: bool,
 ) -> sqlx::Result<Vec<Value>> {
@@ -164,7 +165,7 @@ const HIGH: i64 = 100;
 const WIDE: i64 = 50;
 
 /// The bars of the chart.
-fn chart(page: &Page, growth: &[MonthEnd]) -> Value {
+fn chart(page: &StaffPage, growth: &[MonthEnd]) -> Value {
     let most = growth.iter().map(|month| month.active).max().unwrap_or(0).max(1);
     let bars: Vec<Value> = growth
         .iter()

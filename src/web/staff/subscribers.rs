@@ -1,8 +1,9 @@
 //! Subscribers, for admins: finding them, asking somebody by mail, and what concerns one of them or all.
 
+pub mod detail;
 pub mod export;
 pub mod import;
-pub mod one;
+pub mod signups;
 pub mod upload;
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
@@ -24,13 +25,16 @@ use crate::{
         suppression,
     },
     mail::envelope,
-    web::{AppState, subscribe::error_key, typed},
-};
-
-use super::{
-    access::Admin,
-    page::{Mistakes, Page, done},
-    problems::StaffProblem,
+    web::{
+        AppState,
+        http::form_values,
+        public::subscribe::error_key,
+        staff::{
+            access::Admin,
+            staff_page::{Mistakes, StaffPage, done},
+            staff_problem::StaffProblem,
+        },
+    },
 };
 
 /// Subscribers a page.
@@ -51,7 +55,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(page: &Page) -> Self {
+    fn of(page: &StaffPage) -> Self {
         let value = |name| page.query(name).unwrap_or_default();
         Self {
             text: value("q").chars().take(254).collect(),
@@ -61,7 +65,7 @@ impl Asked {
         }
     }
 
-    fn search(&self, page: &Page) -> Search {
+    fn search(&self, page: &StaffPage) -> Search {
         Search {
             text: Needle::parse(&self.text),
             state: self.state,
@@ -101,14 +105,14 @@ fn month_in(text: &str) -> Option<NaiveDate> {
 }
 
 /// When a month begins in the publication's time zone.
-fn beginning(page: &Page, month: NaiveDate) -> DateTime<Utc> {
+fn beginning(page: &StaffPage, month: NaiveDate) -> DateTime<Utc> {
     let midnight = month.and_time(chrono::NaiveTime::MIN);
     let local = page.time_zone().0.from_local_datetime(&midnight).earliest();
     local.map_or_else(|| midnight.and_utc(), |local| local.with_timezone(&Utc))
 }
 
 /// `GET /staff/subscribers`; with `part=list` the list alone, for the script that searches while one types.
-pub async fn list(page: Page, _: Admin) -> Result<Response, StaffProblem> {
+pub async fn list(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     let asked = Asked::of(&page);
     if page.query("part").as_deref() == Some("list") {
         let found = found(&page, &asked).await?;
@@ -119,7 +123,7 @@ pub async fn list(page: Page, _: Admin) -> Result<Response, StaffProblem> {
 }
 
 /// What was found, as the list shows it.
-async fn found(page: &Page, asked: &Asked) -> Result<Value, StaffProblem> {
+async fn found(page: &StaffPage, asked: &Asked) -> Result<Value, StaffProblem> {
     let search = asked.search(page);
     let mut db = page.state.pool.acquire().await?;
     let count = search::count(&mut db, &search, COUNTED + 1).await?;
@@ -147,7 +151,7 @@ async fn found(page: &Page, asked: &Asked) -> Result<Value, StaffProblem> {
 }
 
 /// A subscriber as lists show them.
-fn row(page: &Page, subscriber: &Subscriber) -> Value {
+fn row(page: &StaffPage, subscriber: &Subscriber) -> Value {
     json!({
         "id": subscriber.id, "email": subscriber.email.as_str(), "state": subscriber.state,
         "language": page.text("language", subscriber.locale.tag()),
@@ -156,7 +160,12 @@ fn row(page: &Page, subscriber: &Subscriber) -> Value {
     })
 }
 
-async fn view(page: &Page, asked: &Asked, typed: &Typed, errors: &Mistakes) -> Result<Value, StaffProblem> {
+async fn view(
+    page: &StaffPage,
+    asked: &Asked,
+    typed: &Typed,
+    errors: &Mistakes,
+) -> Result<Value, StaffProblem> {
     let found = found(page, asked).await?;
     let first = search::first_confirmed(&mut *page.state.pool.acquire().await?).await?;
     let states: Vec<Value> = SubscriberState::ALL
@@ -170,19 +179,19 @@ async fn view(page: &Page, asked: &Asked, typed: &Typed, errors: &Mistakes) -> R
         "found": found, "states": states, "months": months(page, first, asked.month),
         "asked": { "q": asked.text },
         "is_narrowed": !asked.text.is_empty() || asked.state.is_some() || asked.month.is_some(),
-        "typed": { "email": typed::again(&typed.email) },
+        "typed": { "email": form_values::again(&typed.email) },
         "locales": locales(page, Locale::from_tag(&typed.locale).unwrap_or(default_locale(page))),
         "errors": errors,
     }))
 }
 
 /// The language of those for whom nobody said another.
-fn default_locale(page: &Page) -> Locale {
+fn default_locale(page: &StaffPage) -> Locale {
     page.publication.as_ref().map(|publication| publication.content.locale).unwrap_or_default()
 }
 
 /// Languages to choose from.
-fn locales(page: &Page, chosen: Locale) -> Vec<Value> {
+fn locales(page: &StaffPage, chosen: Locale) -> Vec<Value> {
     let option = |locale: Locale| {
         let (tag, label) = (locale.tag(), page.text("language", locale.tag()));
         json!({ "value": tag, "label": label, "selected": locale == chosen })
@@ -191,7 +200,7 @@ fn locales(page: &Page, chosen: Locale) -> Vec<Value> {
 }
 
 /// The months since the first of all confirmed, newest first.
-fn months(page: &Page, first: Option<DateTime<Utc>>, chosen: Option<NaiveDate>) -> Vec<Value> {
+fn months(page: &StaffPage, first: Option<DateTime<Utc>>, chosen: Option<NaiveDate>) -> Vec<Value> {
     let zone = page.time_zone().0;
     let month_of = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive().with_day(1);
     let (Some(first), Some(last)) = (first.and_then(month_of), month_of(Utc::now())) else { return vec![] };
@@ -215,7 +224,7 @@ pub struct Typed {
 /// `POST /staff/subscribers/add`: asks somebody by mail. Only what they answer makes them a subscriber.
 pub async fn add(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     Admin(member): Admin,
     Form(typed): Form<Typed>,
 ) -> Result<Response, StaffProblem> {
@@ -224,7 +233,9 @@ pub async fn add(
         page.publication.as_ref().filter(|publication| publication.content.missing().is_empty());
     let mistake = |text: String| Mistakes::one("email", text);
     let mistakes = match (&email, publication) {
-        (Err(error), _) => mistake(page.state.pages.text(page.locale, "error", error_key(*error)).to_owned()),
+        (Err(error), _) => {
+            mistake(page.state.renderer.text(page.locale, "error", error_key(*error)).to_owned())
+        }
         (Ok(_), None) => Mistakes::one("form", page.text("error", "publication_missing")),
         (Ok(email), Some(publication)) => {
             let locale = Locale::from_tag(&typed.locale).unwrap_or(publication.content.locale);
@@ -242,7 +253,7 @@ pub async fn add(
 /// Queues the mail that asks, or says by a key why not.
 async fn ask(
     state: &AppState,
-    member: &super::access::Member,
+    member: &crate::web::staff::access::Member,
     email: &crate::domain::address::EmailAddress,
     publication: &Publication,
     locale: Locale,

@@ -1,5 +1,13 @@
 //! Updates: the list of what is written and sent, a new one, and away with a draft.
 
+pub mod composing;
+pub mod editor;
+pub mod history;
+pub mod preflight;
+pub mod preview;
+pub mod test_mail;
+pub mod test_recipients;
+
 use std::collections::HashMap;
 
 use axum::{
@@ -16,22 +24,26 @@ use crate::{
         update::{self, Update, writing},
     },
     mail::compose,
-    web::AppState,
-};
-
-use super::{
-    access::Member,
-    page::{self, Page, done, id_in},
-    planned,
-    problems::StaffProblem,
-    progress::Standing,
+    web::{
+        AppState,
+        staff::{
+            access::Member,
+            mailings::{planned, progress::Standing},
+            staff_page::{self, StaffPage, done, id_in},
+            staff_problem::StaffProblem,
+        },
+    },
 };
 
 /// What stands in the path.
-pub type Id = page::Id<UpdateId>;
+pub type Id = staff_page::Id<UpdateId>;
 
 /// `GET /staff/updates`
-pub async fn list(State(state): State<AppState>, page: Page, _: Member) -> Result<Response, StaffProblem> {
+pub async fn list(
+    State(state): State<AppState>,
+    page: StaffPage,
+    _: Member,
+) -> Result<Response, StaffProblem> {
     let mut db = state.pool.acquire().await?;
     let updates = update::list(&mut db).await?;
     let ids: Vec<UpdateId> = updates.iter().map(|update| update.id).collect();
@@ -46,7 +58,7 @@ pub async fn list(State(state): State<AppState>, page: Page, _: Member) -> Resul
 }
 
 /// An update as lists show it, with its mailings, newest first.
-fn shown(page: &Page, update: &Update, mailings: &[Overview]) -> Value {
+fn shown(page: &StaffPage, update: &Update, mailings: &[Overview]) -> Value {
     json!({
         "id": update.id, "title": update.title, "tags": tags(page, mailings),
         "changed_at": page.short_time(update.changed_at), "changed_by": update.changed_by, "slug": update.slug,
@@ -54,7 +66,7 @@ fn shown(page: &Page, update: &Update, mailings: &[Overview]) -> Value {
 }
 
 /// What its mailings make of an update: each that is not over, with the way to it, and what became of the others.
-fn tags(page: &Page, mailings: &[Overview]) -> Vec<Value> {
+fn tags(page: &StaffPage, mailings: &[Overview]) -> Vec<Value> {
     let mut tags: Vec<Value> = Vec::new();
     for mailing in mailings.iter().filter(|mailing| !mailing.is_over()) {
         let (text, look) = match Standing::from(mailing).key() {
@@ -105,7 +117,7 @@ impl Past {
 /// `POST /staff/updates`: an empty draft, and on to writing.
 pub async fn begin(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     member: Member,
 ) -> Result<Response, StaffProblem> {
     let mut transaction = state.pool.begin().await?;

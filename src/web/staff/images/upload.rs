@@ -27,18 +27,19 @@ use crate::{
     domain::image::{self, FileName, Image, ImageName, NewImage},
     web::{
         AppState,
-        busy::Takes,
-        problem::{Problem, problem_json, wants_json},
+        http::{
+            load_shedding::Takes,
+            problem::{Problem, problem_json, wants_json},
+        },
         staff::{
             access::Member,
-            destination,
-            page::{Mistakes, Page, done},
-            problems::StaffProblem,
+            images::{Typed, library},
+            login::destination,
+            staff_page::{Mistakes, StaffPage, done},
+            staff_problem::StaffProblem,
         },
     },
 };
-
-use super::{Typed, library};
 
 /// Bytes of a picture, at most, and how long it may take until its answer: time for slow lines.
 pub const UPLOAD: Takes = Takes::Upload { most: memory::LONGEST_FILE, within: Duration::from_mins(2) };
@@ -91,7 +92,7 @@ impl From<MultipartError> for Refusal {
 /// `POST /staff/images`
 pub async fn upload(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     member: Member,
     headers: HeaderMap,
     form: Result<Multipart, MultipartRejection>,
@@ -119,7 +120,7 @@ pub async fn upload(
 /// Receives, works on, stores and records a picture.
 async fn take(
     state: &AppState,
-    page: &Page,
+    page: &StaffPage,
     member: &Member,
     form: Option<Multipart>,
     is_script: bool,

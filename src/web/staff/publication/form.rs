@@ -17,9 +17,8 @@ use crate::{
         },
     },
     mail::envelope,
+    web::staff::staff_page::{Mistakes, StaffPage},
 };
-
-use super::super::page::{Mistakes, Page};
 
 /// What the form sends, by the names of its fields.
 pub type Sent = HashMap<String, String>;
@@ -129,7 +128,7 @@ pub fn again(sent: &Sent) -> Value {
 ///
 /// # Errors
 /// Every mistake, at its field.
-pub fn read(page: &Page, sent: &Sent) -> Result<Content, Mistakes> {
+pub fn read(page: &StaffPage, sent: &Sent) -> Result<Content, Mistakes> {
     let mut reading = Reading { page, sent, mistakes: Mistakes::default() };
     for (field, most) in LONGEST {
         if reading.text(field).chars().nth(most).is_some() {
@@ -147,7 +146,7 @@ pub fn read(page: &Page, sent: &Sent) -> Result<Content, Mistakes> {
 }
 
 struct Reading<'a> {
-    page: &'a Page,
+    page: &'a StaffPage,
     sent: &'a Sent,
     mistakes: Mistakes,
 }

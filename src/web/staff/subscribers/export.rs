@@ -28,10 +28,11 @@ use crate::{
         },
         subscriber::{self, export},
     },
-    web::AppState,
+    web::{
+        AppState,
+        staff::{access::Admin, staff_problem::StaffProblem},
+    },
 };
-
-use super::super::{access::Admin, problems::StaffProblem};
 
 /// `POST /staff/subscribers/export.csv`: the whole list. A POST, because the audit log is written, before the first line
 /// leaves.

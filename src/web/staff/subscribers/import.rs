@@ -26,19 +26,16 @@ use crate::{
         },
         locale::Locale,
     },
-    web::{AppState, problem::Problem},
-};
-
-use crate::web::{busy::Takes, one_long_part::LongPart};
-
-use super::{
-    super::{
-        access::Admin,
-        page::{self, Mistakes, Page, done, id_in},
-        problems::StaffProblem,
+    web::{
+        AppState,
+        http::{load_shedding::Takes, long_part::LongPart, problem::Problem},
+        staff::{
+            access::Admin,
+            staff_page::{self, Mistakes, StaffPage, done, id_in},
+            staff_problem::StaffProblem,
+            subscribers::{default_locale, locales, upload::take},
+        },
     },
-    default_locale, locales,
-    upload::take,
 };
 
 /// Imports that are listed.
@@ -52,7 +49,7 @@ const SHOWN_COLUMNS: usize = 50;
 /// Values that are shown of a column of which it is asked what it means.
 const SAMPLES: usize = 3;
 
-type Id = page::Id<ImportId>;
+type Id = staff_page::Id<ImportId>;
 
 /// The import that the path names. One that is still on its way here has no page yet.
 async fn named(db: &mut PgConnection, id: Id) -> Result<Import, StaffProblem> {
@@ -69,19 +66,19 @@ pub const UPLOAD: Takes =
     Takes::Upload { most: 101 * 1024 * 1024, within: std::time::Duration::from_mins(4) };
 
 /// `GET /staff/subscribers/import`: the form for a file, and the imports there were.
-pub async fn start(page: Page, _: Admin) -> Result<Response, StaffProblem> {
+pub async fn start(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     let own = overview(&page, &Mistakes::default()).await?;
     page.show("staff/imports.html", &own)
 }
 
-async fn overview(page: &Page, errors: &Mistakes) -> Result<Value, StaffProblem> {
+async fn overview(page: &StaffPage, errors: &Mistakes) -> Result<Value, StaffProblem> {
     let imports = upload::list(&mut *page.state.pool.acquire().await?, LISTED).await?;
     let imports: Vec<Value> = imports.iter().map(|import| shown(page, import)).collect();
     Ok(json!({ "imports": imports, "megabytes": LONGEST_FILE / 1024 / 1024, "errors": errors }))
 }
 
 /// An import as pages show it.
-fn shown(page: &Page, import: &Import) -> Value {
+fn shown(page: &StaffPage, import: &Import) -> Value {
     let listed = import.listed_unsubscribed + import.listed_bounced + import.listed_complained;
     json!({
         "id": import.id, "path": path_of(import.id), "state": import.state, "name": import.file_name,
@@ -99,13 +96,13 @@ fn shown(page: &Page, import: &Import) -> Value {
 }
 
 /// How far it has been read, in words.
-fn read(page: &Page, import: &Import) -> String {
+fn read(page: &StaffPage, import: &Import) -> String {
     let words = page.text("import", if import.is_survey() { "surveyed" } else { "read" });
     words.replace("{lines}", &page.number(import.next_line - 1))
 }
 
 /// Groups that few lists have; only those that there are.
-fn further(page: &Page, import: &Import) -> Vec<Value> {
+fn further(page: &StaffPage, import: &Import) -> Vec<Value> {
     let groups = [
         ("listed_unsubscribed", import.listed_unsubscribed),
         ("listed_bounced", import.listed_bounced),
@@ -125,11 +122,11 @@ fn word(state: ImportState) -> String {
 }
 
 /// Why an import failed, in words.
-fn failure(page: &Page, key: &str, line: i64) -> String {
+fn failure(page: &StaffPage, key: &str, line: i64) -> String {
     page.text("import_failure", key).replace("{line}", &page.number(line))
 }
 
-fn size(page: &Page, bytes: i64) -> String {
+fn size(page: &StaffPage, bytes: i64) -> String {
     match bytes {
         0..10_240 => format!("{} B", page.number(bytes)),
         10_240..10_485_760 => format!("{} KB", page.number(bytes / 1024)),
@@ -140,7 +137,7 @@ fn size(page: &Page, bytes: i64) -> String {
 /// `POST /staff/subscribers/import`: takes a file.
 pub async fn receive(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     Admin(member): Admin,
     request: Request,
 ) -> Result<Response, StaffProblem> {
@@ -168,7 +165,7 @@ pub async fn receive(
 
 /// `GET /staff/subscribers/import/{id}`: where it stands, and what comes next. With `?edit` how the file is read, once
 /// more.
-pub async fn show(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem> {
+pub async fn show(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
     let mut db = page.state.pool.acquire().await?;
     let import = named(&mut db, id).await?;
     let is_edited = page.query("edit").is_some() && import.state == ImportState::Checked;
@@ -184,7 +181,7 @@ pub async fn show(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem
 /// What came of it so far.
 async fn report(
     db: &mut PgConnection,
-    page: &Page,
+    page: &StaffPage,
     import: &Import,
     errors: &Mistakes,
 ) -> Result<Value, StaffProblem> {
@@ -202,7 +199,7 @@ async fn report(
 }
 
 /// The form that says what stands in which column.
-fn columns(page: &Page, import: &Import, plan: &Plan, beginning: &[u8], errors: &Mistakes) -> Value {
+fn columns(page: &StaffPage, import: &Import, plan: &Plan, beginning: &[u8], errors: &Mistakes) -> Value {
     let width = plan.columns(beginning).min(MOST_COLUMNS);
     let lines = plan.preview(beginning, PREVIEW);
     let names = plan.names(beginning);
@@ -254,13 +251,13 @@ fn short(text: &str) -> String {
 }
 
 /// An option of a choice.
-fn choice_of(page: &Page, table: &str, name: &str, is_chosen: bool) -> Value {
+fn choice_of(page: &StaffPage, table: &str, name: &str, is_chosen: bool) -> Value {
     json!({ "value": name, "label": page.text(table, name), "selected": is_chosen })
 }
 
 /// The columns that say who is to be mailed, or may; and all others, because a word that tells of leaving may stand
 /// further down than anybody has looked.
-fn states(page: &Page, plan: &Plan, beginning: &[u8], labels: &[String]) -> (Vec<Value>, Vec<Value>) {
+fn states(page: &StaffPage, plan: &Plan, beginning: &[u8], labels: &[String]) -> (Vec<Value>, Vec<Value>) {
     let asked = plan.asked(beginning);
     let lines = plan.preview(beginning, LOOKED_AT);
     let values = |column: usize| {
@@ -390,7 +387,7 @@ impl Sent {
 }
 
 /// What is missing in a plan.
-fn mistakes_in(page: &Page, plan: &Plan, file_name: &str, beginning: &[u8]) -> Mistakes {
+fn mistakes_in(page: &StaffPage, plan: &Plan, file_name: &str, beginning: &[u8]) -> Mistakes {
     let mut mistakes = Mistakes::default();
     if plan.columns(beginning) > MOST_COLUMNS {
         mistakes.add("columns", page.text("error", "too_many_columns"));
@@ -426,7 +423,7 @@ fn mistakes_in(page: &Page, plan: &Plan, file_name: &str, beginning: &[u8]) -> M
 /// another way.
 pub async fn check(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     Admin(member): Admin,
     id: Id,
     Form(sent): Form<Sent>,
@@ -469,7 +466,7 @@ pub struct Vouched {
 /// `POST /staff/subscribers/import/{id}/run`: brings the people in, as the dry run has shown.
 pub async fn run(
     State(state): State<AppState>,
-    page: Page,
+    page: StaffPage,
     Admin(member): Admin,
     id: Id,
     Form(sent): Form<Vouched>,
@@ -500,14 +497,14 @@ pub async fn cancel(
 }
 
 /// `GET /staff/subscribers/import/{id}/status`: how far it is, for the script that shows it.
-pub async fn status(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem> {
+pub async fn status(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
     let import = named(&mut *page.state.pool.acquire().await?, id).await?;
     let read = read(&page, &import);
     Ok(Json(json!({ "state": import.state, "percent": import.percent(), "read": read })).into_response())
 }
 
 /// `GET /staff/subscribers/import/{id}/problems.csv`: the lines that cannot come in, to mend them.
-pub async fn problems(page: Page, _: Admin, id: Id) -> Result<Response, StaffProblem> {
+pub async fn problems(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
     let mut db = page.state.pool.acquire().await?;
     let import = named(&mut db, id).await?;
     let problems = upload::problems(&mut db, import.id, i64::MAX).await?;

@@ -20,10 +20,11 @@ use crate::{
         staff::audit::Actor,
     },
     telemetry::mask_addresses,
-    web::one_long_part::LongPart,
+    web::{
+        http::long_part::LongPart,
+        staff::{access::Member, staff_problem::StaffProblem},
+    },
 };
-
-use super::super::{access::Member, problems::StaffProblem};
 
 /// Characters that are kept of a file's name.
 const LONGEST_NAME: usize = 120;

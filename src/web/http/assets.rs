@@ -1,0 +1,34 @@
+//! `GET /assets/…`: the style sheets, the scripts and the icon.
+
+use axum::{
+    extract::Path,
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+use crate::web::{asset_files, http::problem::Problem};
+
+/// `GET /assets/{file}`, with the hash that pages put into the name or without it.
+pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
+    let Some((asset, asked)) = asset_files::find(&file) else { return Problem::NotFound.into_response() };
+    let version = asset.version();
+    let tag = format!("\"{version}\"");
+    let caching = match asked {
+        Some(asked) if asked == version => "public, max-age=31536000, immutable",
+        // A page of another version asks: one that was open when this one was installed, or one of a service beside
+        // this that was not. It gets what there is, and keeps it under no address of something else.
+        Some(_) => "no-store",
+        None => "public, max-age=300",
+    };
+    let common = [
+        (header::CACHE_CONTROL, caching),
+        (header::ETAG, tag.as_str()),
+        // Also for sites that let no other site's files in unless these say so (Cross-Origin-Embedder-Policy).
+        (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
+    ];
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    if known.is_some_and(|known| known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    (common, [(header::CONTENT_TYPE, asset.media_type)], asset.content()).into_response()
+}

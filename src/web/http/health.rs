@@ -1,0 +1,105 @@
+//! For the operator's monitoring.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Extension, Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing,
+};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio::{sync::Mutex, time::timeout};
+
+use crate::{
+    db,
+    domain::health,
+    web::{
+        AppState,
+        http::{metrics::HttpMetrics, request_log, server::Stopping},
+    },
+};
+
+/// Looks how the service is. Anybody may ask, so it looks once a second at most.
+#[derive(Clone)]
+pub struct Monitor {
+    pool: PgPool,
+    last: Arc<Mutex<Option<(Instant, Value)>>>,
+}
+
+/// How long an answer counts.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long the database may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Monitor {
+    /// Of the service on this database.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, last: Arc::default() }
+    }
+
+    /// 503 is for what a load balancer should act on: no database, or a process that is stopping. Everything else stands
+    /// in the body, and is for people.
+    async fn ready(&self, is_stopping: bool) -> Response {
+        if is_stopping {
+            return answer(StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "stopping" }));
+        }
+        let mut last = self.last.lock().await;
+        if let Some((at, body)) = &*last
+            && at.elapsed() < FRESH
+            && !self.pool.is_closed()
+        {
+            return answer(StatusCode::OK, body.clone());
+        }
+        let look = async { health::look(&mut *self.pool.acquire().await?, db::newest_migration()).await };
+        match timeout(PATIENCE, look).await {
+            Ok(Ok(health)) => {
+                let body = serde_json::to_value(health).unwrap_or_default();
+                *last = Some((Instant::now(), body.clone()));
+                answer(StatusCode::OK, body)
+            }
+            failed => {
+                *last = None;
+                if let Ok(Err(error)) = failed {
+                    tracing::warn!(%error, "not ready: the database cannot be asked");
+                }
+                let body = json!({ "status": "unavailable", "database": { "state": "unreachable" } });
+                answer(StatusCode::SERVICE_UNAVAILABLE, body)
+            }
+        }
+    }
+}
+
+fn answer(status: StatusCode, body: Value) -> Response {
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+/// `GET /health/live`: the process answers.
+pub async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /health/ready`: how every part is, as JSON.
+pub async fn ready(State(state): State<AppState>, stopping: Option<Extension<Stopping>>) -> Response {
+    state.monitor.ready(stopping.is_some_and(|Extension(stopping)| stopping.is_now())).await
+}
+
+/// The same two pages alone, for a worker.
+pub fn router(pool: PgPool, metrics: Arc<HttpMetrics>) -> Router {
+    Router::new()
+        .route("/health/live", routing::get(live))
+        .route("/health/ready", routing::get(ready_alone))
+        .layer(middleware::from_fn_with_state(metrics, request_log::trace))
+        .with_state(Monitor::new(pool))
+}
+
+async fn ready_alone(State(monitor): State<Monitor>, stopping: Option<Extension<Stopping>>) -> Response {
+    monitor.ready(stopping.is_some_and(|Extension(stopping)| stopping.is_now())).await
+}

@@ -1,0 +1,425 @@
+//! When something is not as it should be: one place that makes every error page.
+//!
+//! A handler answers with a [`Problem`]; the middleware [`pages`] turns it, and every bare error of the framework, into
+//! a page in the visitor's language, or into `application/problem+json` (RFC 9457) for programs.
+
+use std::any::Any;
+
+use axum::{
+    Extension,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{Html, IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::{
+    app::off_runtime::Busy,
+    web::{
+        AppState,
+        http::{
+            form_body::URLENCODED,
+            headers::{self, PicturesFrom},
+            request_log::RequestId,
+        },
+        public::visitor,
+        renderer::{Frame, PageError, PublicationView},
+    },
+};
+
+/// What can go wrong, as a visitor meets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// A token that is not as it stood in any mail of ours.
+    LinkUnknown,
+    /// A confirm token of which nothing is stored: altered, or of a signup that is forgotten.
+    ConfirmUnknown,
+    /// The same in an unsubscribe link. Whoever meets it wants to leave and must get there.
+    UnsubscribeUnknown,
+    /// A confirm link whose time is over.
+    LinkExpired,
+    /// A confirm link whose signup was ended with "that was not me".
+    LinkEnded,
+    /// A confirm link whose subscription began and has ended.
+    LinkLeft,
+    /// A confirm link whose subscription goes to another address by now.
+    LinkMoved,
+    /// A change of address whose time is over.
+    ChangeExpired,
+    /// A change of address that was refused with "that was not me".
+    ChangeDeclined,
+    /// A change of address that a newer one took the place of.
+    ChangeSuperseded,
+    /// A change of address that was called off on the settings page.
+    ChangeCancelled,
+    /// A change of address whose subscription has ended.
+    ChangeLapsed,
+    /// A change of address that has ended; nobody knows how.
+    ChangeEnded,
+    /// Another address is asked for, and there is no active subscription.
+    AddressNotActive,
+    /// An access link that came to an address of before.
+    AccessMoved,
+    /// An unsubscribe that cannot be taken back, because the subscription has ended otherwise.
+    UndoOver,
+    /// An answer to the question why somebody left, with a form that is too old or not ours.
+    QuestionOver,
+    /// No such page.
+    NotFound,
+    /// A page asked for in a way it does not take.
+    MethodNotAllowed,
+    /// A form from a site that the publication does not name.
+    OtherSite,
+    /// More bytes than the form takes.
+    TooLarge,
+    /// A form that cannot be read.
+    BadRequest,
+    /// A form that is sent as something else than these media types.
+    MediaType(&'static str),
+    /// The database is away, or the publication is not set up.
+    Unavailable,
+    /// Too many requests at once.
+    Busy,
+    /// Too many requests from one client.
+    TooMany,
+    /// It took too long.
+    Timeout,
+    /// Our mistake; the log says more under the id of the request.
+    Internal,
+    /// A template or text that cannot be used, with what is wrong in it. In debug builds alone: they read the source folder.
+    BrokenPage(String),
+}
+
+impl Problem {
+    /// A mistake of ours: logged here, once, in the span of the request, whose id the page shows.
+    pub fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        Problem::Internal
+    }
+
+    /// The status of its answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Problem::LinkUnknown
+            | Problem::ConfirmUnknown
+            | Problem::UnsubscribeUnknown
+            | Problem::AccessMoved
+            | Problem::NotFound => StatusCode::NOT_FOUND,
+            Problem::LinkExpired
+            | Problem::LinkEnded
+            | Problem::LinkLeft
+            | Problem::LinkMoved
+            | Problem::ChangeExpired
+            | Problem::ChangeDeclined
+            | Problem::ChangeSuperseded
+            | Problem::ChangeCancelled
+            | Problem::ChangeLapsed
+            | Problem::ChangeEnded
+            | Problem::AddressNotActive
+            | Problem::UndoOver
+            | Problem::QuestionOver => StatusCode::GONE,
+            Problem::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Problem::OtherSite => StatusCode::FORBIDDEN,
+            Problem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Problem::BadRequest => StatusCode::BAD_REQUEST,
+            Problem::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Problem::Unavailable | Problem::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Problem::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Problem::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Problem::Internal | Problem::BrokenPage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The table of its texts, under `problem`.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Problem::LinkUnknown => "link_unknown",
+            Problem::ConfirmUnknown => "confirm_unknown",
+            Problem::UnsubscribeUnknown => "unsubscribe_unknown",
+            Problem::LinkExpired => "link_expired",
+            Problem::LinkEnded => "link_ended",
+            Problem::LinkLeft => "link_left",
+            Problem::LinkMoved => "link_moved",
+            Problem::ChangeExpired => "change_expired",
+            Problem::ChangeDeclined => "change_declined",
+            Problem::ChangeSuperseded => "change_superseded",
+            Problem::ChangeCancelled => "change_cancelled",
+            Problem::ChangeLapsed => "change_lapsed",
+            Problem::ChangeEnded => "change_ended",
+            Problem::AddressNotActive => "address_not_active",
+            Problem::AccessMoved => "access_moved",
+            Problem::UndoOver => "undo_over",
+            Problem::QuestionOver => "question_over",
+            Problem::NotFound => "not_found",
+            Problem::MethodNotAllowed => "method_not_allowed",
+            Problem::OtherSite => "other_site",
+            Problem::TooLarge => "too_large",
+            Problem::BadRequest => "bad_request",
+            Problem::MediaType(_) => "media_type",
+            Problem::Unavailable => "unavailable",
+            Problem::Busy => "busy",
+            Problem::TooMany => "too_many",
+            Problem::Timeout => "timeout",
+            Problem::Internal | Problem::BrokenPage(_) => "internal",
+        }
+    }
+
+    /// The media types that would have been taken; nothing where that is not the problem.
+    pub fn taken(&self) -> &'static str {
+        if let Problem::MediaType(taken) = self { taken } else { "" }
+    }
+
+    /// For the one who is changing a template: what is wrong in it, instead of a page that may need the same template.
+    pub fn for_its_author(&self) -> Option<Response> {
+        let Problem::BrokenPage(what) = self else { return None };
+        let what = what.replace('&', "&amp;").replace('<', "&lt;");
+        let page = format!("<!doctype html><title>A broken template</title><pre>{what}</pre>");
+        Some((self.status(), Html(page)).into_response())
+    }
+
+    /// The problem that an answer stands for, if it is not a finished page.
+    pub fn of_response(response: &Response) -> Option<Self> {
+        problem_of(response)
+    }
+
+    /// What a bare error of the framework means, by its status.
+    fn of_status(status: StatusCode) -> Option<Self> {
+        match status {
+            StatusCode::NOT_FOUND => Some(Problem::NotFound),
+            StatusCode::METHOD_NOT_ALLOWED => Some(Problem::MethodNotAllowed),
+            StatusCode::PAYLOAD_TOO_LARGE => Some(Problem::TooLarge),
+            StatusCode::REQUEST_TIMEOUT => Some(Problem::Timeout),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Some(Problem::MediaType(URLENCODED)),
+            status if status.is_client_error() => Some(Problem::BadRequest),
+            status if status.is_server_error() => {
+                Some(Problem::internal(&"the framework answered with an error"))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        // What came with the request and no text or time of the database can be: a NUL (22021, 22P05), a time or a
+        // number out of range (22008, 22003).
+        if let sqlx::Error::Database(database) = &error
+            && let Some(code @ ("22021" | "22P05" | "22008" | "22003")) = database.code().as_deref()
+        {
+            tracing::info!(code, "a request held what cannot be stored");
+            return Problem::BadRequest;
+        }
+        // 57P: the server shuts down or starts up; 53: it has no room. Everything else that has a code is our mistake.
+        let away = match &error {
+            sqlx::Error::Database(database) => {
+                database.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("53"))
+            }
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_) => true,
+            _ => false,
+        };
+        if away {
+            tracing::error!(%error, "the database cannot be reached");
+            Problem::Unavailable
+        } else {
+            Problem::internal(&error)
+        }
+    }
+}
+
+impl From<Busy> for Problem {
+    fn from(error: Busy) -> Self {
+        match error {
+            Busy::TooMuch => Problem::Busy,
+            Busy::Panicked(error) => Problem::internal(&error),
+        }
+    }
+}
+
+impl From<PageError> for Problem {
+    fn from(error: PageError) -> Self {
+        let problem = Problem::internal(&error);
+        if cfg!(debug_assertions) { Problem::BrokenPage(error.to_string()) } else { problem }
+    }
+}
+
+impl Problem {
+    /// In how many seconds trying again may help (RFC 9110 §10.2.3).
+    pub fn retry_after(&self) -> Option<HeaderValue> {
+        matches!(self, Problem::Busy | Problem::Unavailable).then(|| HeaderValue::from_static("5"))
+    }
+}
+
+/// The bare answer; [`pages`] dresses it.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        if let Some(seconds) = self.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// What a panic becomes.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
+pub fn after_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let what = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    let what = what.or_else(|| panic.downcast_ref::<String>().cloned());
+    Problem::internal(&what.unwrap_or_else(|| "a panic".into())).into_response()
+}
+
+/// Dresses every error.
+pub async fn pages(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let asked = request.headers().clone();
+    let id = request.extensions().get::<RequestId>().cloned();
+    let reference = id.as_ref().map_or("", RequestId::as_str);
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let response = next.run(request).await;
+    let Some(problem) = problem_of(&response) else { return response };
+    if let Some(told) = problem.for_its_author() {
+        return told;
+    }
+    let status = problem.status();
+    let locale = visitor::asked_for(uri.query(), &asked);
+    // While the database is away, asking it for the publication would only take longer; and who asks too often gets no
+    // more work done.
+    let publication = match problem {
+        Problem::Unavailable | Problem::Busy | Problem::TooMany | Problem::Internal | Problem::Timeout => {
+            None
+        }
+        _ => visitor::publication(&state).await.unwrap_or_default(),
+    };
+    let locale = locale.unwrap_or_else(|| publication.as_ref().map(|p| p.content.locale).unwrap_or_default());
+    let text = |key: &str| state.renderer.text(locale, &format!("problem.{}", problem.key()), key).to_owned();
+    let way_on = match problem {
+        // The page with the button is the way to try again, also after a POST.
+        Problem::Unavailable | Problem::Busy | Problem::TooMany | Problem::Timeout
+            if method == Method::GET || headers::holds_token(&uri) =>
+        {
+            of_ours(uri.path()).to_owned()
+        }
+        // By our own name: under any other the form there would be another site's again.
+        Problem::OtherSite => state.public_url.join(&format!("/?lang={locale}")),
+        _ if uri.path().starts_with("/staff/") => "/staff".to_owned(),
+        _ => format!("/?lang={locale}"),
+    };
+    // Who wants to leave is not sent to the signup form.
+    let way_on = (problem != Problem::UnsubscribeUnknown).then_some(way_on);
+    let contact = publication.as_ref().map(|publication| {
+        let sender = &publication.content.sender;
+        sender.reply_to.as_ref().unwrap_or(&sender.address).clone()
+    });
+    let message = text("message")
+        .replace("{address}", contact.as_deref().unwrap_or_default())
+        .replace("{types}", problem.taken());
+    let view =
+        View { title: text("title"), message, reference, way_on_url: way_on, way_on_label: text("way_on") };
+    let mut answer = if wants_json(&asked) {
+        problem_json(status, &view.title, &view.message, Some(reference))
+    } else {
+        let content = publication.as_ref().map(|publication| &publication.content);
+        let shown = content.map(|content| PublicationView::new(content, locale));
+        let frame = Frame { locale, other_language_url: None, publication: shown.as_ref() };
+        match state.renderer.render("problem.html", &frame, &serde_json::json!({ "problem": view })) {
+            Ok(page) => {
+                let pictures = content.map(PicturesFrom::publication).map(Extension);
+                (status, [(header::CONTENT_LANGUAGE, locale.tag())], pictures, Html(page)).into_response()
+            }
+            Err(error) => {
+                tracing::error!(%error, "the error page cannot be made");
+                (status, format!("{}\n\n{}\n\n{reference}\n", view.title, view.message)).into_response()
+            }
+        }
+    };
+    if let Problem::MediaType(taken) = problem {
+        answer.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(taken));
+    }
+    // What goes with the status and the site that asks, and not with the body.
+    for name in [header::ALLOW, header::RETRY_AFTER, header::ACCESS_CONTROL_ALLOW_ORIGIN, header::VARY] {
+        if let Some(value) = response.headers().get(&name) {
+            answer.headers_mut().insert(name, value.clone());
+        }
+    }
+    answer
+}
+
+/// A path as a link. `//elsewhere.example/x` is a path in a request, and another site's page in a link (RFC 3986 §4.2);
+/// browsers read a backslash as a slash.
+fn of_ours(path: &str) -> &str {
+    let is_ours = path.starts_with('/') && !path[1..].starts_with(['/', '\\']);
+    if is_ours { path } else { "/" }
+}
+
+fn problem_of(response: &Response) -> Option<Problem> {
+    if let Some(problem) = response.extensions().get::<Problem>() {
+        return Some(problem.clone());
+    }
+    let media_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    // Pages, problem+json and the health answers are finished; bare errors of the framework are empty or plain text.
+    let finished = media_type.is_some_and(|value| value.starts_with("text/html") || value.contains("json"));
+    let is_health = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+    if finished || is_health { None } else { Problem::of_status(response.status()) }
+}
+
+#[derive(Serialize)]
+struct View<'a> {
+    title: String,
+    message: String,
+    /// The id of the request, to quote in a question.
+    reference: &'a str,
+    way_on_url: Option<String>,
+    way_on_label: String,
+}
+
+/// Whether a program asks rather than a person: it says that it wants JSON, or it does not say what it wants and sends
+/// JSON, or a browser says that a script asks (Fetch Metadata). A script could not follow us to a page.
+pub fn wants_json(headers: &HeaderMap) -> bool {
+    let value = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accept = value(header::ACCEPT);
+    !accept.contains("text/html")
+        && (accept.contains("application/json")
+            || value(header::CONTENT_TYPE).starts_with("application/json")
+            || value(HeaderName::from_static("sec-fetch-mode")) == "cors")
+}
+
+/// An answer in the form of RFC 9457.
+pub fn problem_json(status: StatusCode, title: &str, detail: &str, instance: Option<&str>) -> Response {
+    let mut body = serde_json::json!({ "title": title, "status": status.as_u16(), "detail": detail });
+    if let Some(instance) = instance {
+        body["instance"] = instance.into();
+    }
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Problem, of_ours, problem_of};
+
+    #[test]
+    fn whoever_breaks_a_template_reads_what_is_wrong_where_the_page_would_be() {
+        let mut tera = tera::Tera::new();
+        let broken = tera.add_raw_template("signup.html", "<p>\n{% if %}").unwrap_err();
+        let told = Problem::from(crate::web::renderer::PageError::from(broken)).for_its_author();
+        assert_eq!(told.is_some(), cfg!(debug_assertions));
+        if let Some(answer) = told {
+            assert_eq!(answer.status().as_u16(), 500);
+            assert!(problem_of(&answer).is_none(), "nothing dresses it once more");
+        }
+        assert!(Problem::Internal.for_its_author().is_none());
+    }
+
+    #[test]
+    fn no_path_of_a_request_becomes_a_link_to_another_site() {
+        for path in ["/", "/check-mailbox", "/a//evil.example"] {
+            assert_eq!(of_ours(path), path);
+        }
+        for path in ["//evil.example/x", "/\\evil.example", "///evil.example", "*", "", "evil.example:443"] {
+            assert_eq!(of_ours(path), "/", "{path}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The public pages: for visitors and subscribers, without a login.
+
+pub mod captcha;
+pub mod check_mailbox;
+pub mod confirm;
+pub mod embed;
+pub mod images;
+pub mod link_token;
+pub mod manage;
+pub mod privacy_page;
+pub mod samples;
+pub mod subscribe;
+pub mod unsubscribe;
+pub mod visitor;

@@ -1,0 +1,243 @@
+//! Leaving: one sentence, one button, and one button to take it back. Then one question that nobody has to answer.
+
+use axum::{Form, body::Bytes, extract::State, http::StatusCode, response::Response};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    domain::{
+        consent::ConsentMethod,
+        ids::SubscriberId,
+        leave_reason::{self, LeaveReason},
+        subscriber::{self, Subscriber, SubscriberState, Unsubscribed},
+        token::{self, LinkPurpose, Undo, read_subscriber_token, subscriber_token},
+    },
+    web::{
+        AppState,
+        http::problem::Problem,
+        public::{link_token::LinkToken, manage, visitor::Visitor},
+    },
+};
+
+/// `GET /unsubscribe/{token}`: asks. Changes nothing, because mail scanners open every link (RFC 8058 §1).
+pub async fn ask(
+    State(state): State<AppState>,
+    LinkToken(token): LinkToken,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
+    let id = subscriber_of(&state, &token)?;
+    let mut db = state.pool.acquire().await?;
+    let known = subscriber::by_id(&mut db, id).await?;
+    if let Some(subscriber) = &known
+        && !subscriber::has_left(&mut db, subscriber).await?
+    {
+        let own = json!({
+            "action": format!("/unsubscribe/{token}?lang={}", visitor.locale),
+            "masked_address": subscriber.email.masked(),
+            // Mail has come back from there, or was reported: it gets none, and its owner may leave all the same.
+            "is_stopped": subscriber.state != SubscriberState::Active,
+        });
+        return visitor.page("unsubscribe.html", &own);
+    }
+    // Who wants it back confirms that by mail: a forwarded newsletter must not bring anybody back.
+    visitor.page("unsubscribed.html", &left(&visitor, known.as_ref(), None, Utc::now())?)
+}
+
+/// What the page says of somebody who has left. `undo` stands there only as the answer to the request that ended the
+/// subscription, and so does the question why.
+fn left(
+    visitor: &Visitor,
+    known: Option<&Subscriber>,
+    undo: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<Value, Problem> {
+    let why = match undo {
+        None => Value::Null,
+        Some(undo) => {
+            let form = token::leave_form_token(&visitor.state.keys, now)
+                .map_err(|error| Problem::internal(&error))?;
+            json!({
+                "action": format!("/left/{form}?lang={}", visitor.locale),
+                "undo": undo,
+                "reasons": LeaveReason::ALL.map(LeaveReason::name),
+            })
+        }
+    };
+    Ok(json!({
+        "undo_action": undo.map(|undo| undo_path(visitor, undo)),
+        "why": why,
+        "again": known.filter(|_| undo.is_none()).map(|known| again(visitor, known, now)),
+        "offers_signup": undo.is_none(),
+    }))
+}
+
+/// The signup form, filled in with an address that the page shows masked: what it sends is answered by a mail to there.
+fn again(visitor: &Visitor, subscriber: &Subscriber, now: DateTime<Utc>) -> Value {
+    json!({
+        "token": token::again_token(&visitor.state.keys, subscriber.id, now),
+        "masked_address": subscriber.email.masked(),
+        "page": visitor.state.public_url.join(PAGE),
+        "consent_version": visitor.publication.version,
+    })
+}
+
+/// The page that answers an unsubscribe, as the record names it: not by its token.
+const PAGE: &str = "/unsubscribe";
+
+/// The unsubscribe link of a subscriber, in the visitor's language.
+pub fn path(visitor: &Visitor, id: SubscriberId) -> String {
+    let token = subscriber_token(&visitor.state.keys, LinkPurpose::Unsubscribe, id);
+    format!("/unsubscribe/{token}?lang={}", visitor.locale)
+}
+
+/// What the POST of a button sends as `from`, and the page that has the button: that it was pressed is recorded with the
+/// page.
+const BUTTONS: [(&str, &str); 3] =
+    [("unsubscribe", "/unsubscribe"), ("settings", "/manage"), ("confirm", "/confirm")];
+
+/// How somebody leaves, by what the POST says: the mail program's button (RFC 8058 §3.1), in whatever form encoding it
+/// likes; a button of ours; else by the link alone, and nobody knows how.
+fn method_of(body: &[u8]) -> (ConsentMethod, Option<&'static str>) {
+    if is_one_click(body) {
+        return (ConsentMethod::OneClick, None);
+    }
+    let from = url::form_urlencoded::parse(body).find(|(name, _)| name == "from").map(|(_, value)| value);
+    let page = BUTTONS.into_iter().find(|(name, _)| from.as_deref() == Some(*name)).map(|(_, page)| page);
+    match page {
+        Some(page) => (ConsentMethod::Button, Some(page)),
+        None => (ConsentMethod::Link, None),
+    }
+}
+
+/// Whether a form says `List-Unsubscribe=One-Click`.
+fn is_one_click(body: &[u8]) -> bool {
+    const NAME: &str = "List-Unsubscribe";
+    const VALUE: &str = "One-Click";
+    if url::form_urlencoded::parse(body).any(|(name, value)| name == NAME && value.trim() == VALUE) {
+        return true;
+    }
+    // As multipart/form-data (RFC 7578): the field's name in the head of a part, and its value alone on the first line
+    // behind it. In this encoding the pair above cannot stand.
+    let text = String::from_utf8_lossy(body);
+    let Some((_, rest)) = text.split_once(&format!("name=\"{NAME}\"")) else { return false };
+    let value = rest.split_once("\r\n\r\n").and_then(|(_, value)| value.lines().next());
+    value.is_some_and(|value| value.trim() == VALUE)
+}
+
+/// `POST /unsubscribe/{token}`: leaves, whatever its body says. The button's POST and the one-click POST of a mail program
+/// (RFC 8058 §3.1) do the same; the latter brings no cookie and no other sign of who asks. Both get 200 every time.
+pub async fn leave(
+    State(state): State<AppState>,
+    LinkToken(token): LinkToken,
+    visitor: Visitor,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let id = subscriber_of(&state, &token)?;
+    let (method, page) = method_of(&body);
+    let page = page.map(|page| state.public_url.join(page));
+    let now = Utc::now();
+    let mut transaction = state.pool.begin().await?;
+    let came_to = subscriber::unsubscribe_on(&mut transaction, id, method, page.as_deref(), now).await?;
+    let subscriber = subscriber::by_id(&mut transaction, id).await?;
+    transaction.commit().await?;
+    let undo = (came_to == Unsubscribed::Now).then(|| token::undo_token(&state.keys, id, now));
+    let own = left(&visitor, subscriber.as_ref(), undo.as_deref(), now)?;
+    visitor.answer(StatusCode::OK, "unsubscribed.html", &own)
+}
+
+/// What the question after leaving sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Why {
+    reason: String,
+    /// The undo token of the page before, so that the thanks can offer it too.
+    undo: String,
+}
+
+/// `POST /left/{token}`: the answer to the one question after leaving. It is counted without a name.
+pub async fn say_why(
+    State(state): State<AppState>,
+    LinkToken(token): LinkToken,
+    visitor: Visitor,
+    Form(why): Form<Why>,
+) -> Result<Response, Problem> {
+    let now = Utc::now();
+    let form = token::read_leave_form_token(&state.keys, &token, now).ok_or(Problem::QuestionOver)?;
+    // Nothing chosen is an answer too: there is nothing to write down.
+    if let Some(reason) = LeaveReason::from_name(&why.reason) {
+        leave_reason::answer(&mut *state.pool.acquire().await?, form, reason, now).await?;
+    }
+    let undo = match token::read_undo_token(&state.keys, &why.undo, now) {
+        Some(Undo::For(id, left_at)) => {
+            subscriber::may_undo(&mut *state.pool.acquire().await?, id, left_at).await?
+        }
+        Some(Undo::Expired) | None => false,
+    };
+    let undo = undo.then(|| undo_path(&visitor, &why.undo));
+    visitor.answer(StatusCode::OK, "left.html", &json!({ "undo_action": undo }))
+}
+
+fn undo_path(visitor: &Visitor, token: &str) -> String {
+    format!("/resubscribe/{token}?lang={}", visitor.locale)
+}
+
+/// `POST /resubscribe/{token}`: takes an unsubscribe back, by the button in the answer to it.
+pub async fn undo(
+    State(state): State<AppState>,
+    LinkToken(token): LinkToken,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
+    let now = Utc::now();
+    let (id, left_at) = match token::read_undo_token(&state.keys, &token, now).ok_or(Problem::LinkUnknown)? {
+        Undo::For(id, left_at) => (id, left_at),
+        Undo::Expired => return Err(Problem::LinkExpired),
+    };
+    let page = state.public_url.join(PAGE);
+    let mut transaction = state.pool.begin().await?;
+    let is_active = subscriber::undo_unsubscribe(&mut transaction, id, left_at, &page, now).await?;
+    transaction.commit().await?;
+    if !is_active {
+        let is_known = subscriber::by_id(&mut *state.pool.acquire().await?, id).await?.is_some();
+        return if is_known { Err(Problem::UndoOver) } else { manage::nothing_stored(&visitor) };
+    }
+    let own = json!({ "unsubscribe_url": path(&visitor, id) });
+    visitor.answer(StatusCode::OK, "resubscribed.html", &own)
+}
+
+fn subscriber_of(state: &AppState, token: &str) -> Result<SubscriberId, Problem> {
+    read_subscriber_token(&state.keys, LinkPurpose::Unsubscribe, token).ok_or(Problem::UnsubscribeUnknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_to_leave_is_told_by_what_it_sends_and_by_nothing_else() {
+        let part =
+            "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
+        let note = "--b\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nOne-Click\r\n--b--\r\n";
+        let one_click = (ConsentMethod::OneClick, None);
+        let link = (ConsentMethod::Link, None);
+        for (body, expected) in [
+            ("List-Unsubscribe=One-Click", one_click),
+            ("x=1&List-Unsubscribe=One-Click", one_click),
+            ("List-Unsubscribe=One-Click\r\n", one_click),
+            (part, one_click),
+            ("from=unsubscribe", (ConsentMethod::Button, Some("/unsubscribe"))),
+            ("from=settings", (ConsentMethod::Button, Some("/manage"))),
+            ("from=confirm", (ConsentMethod::Button, Some("/confirm"))),
+            ("", link),
+            ("from=elsewhere", link),
+            ("One-Click", link),
+            ("reason=One-Click", link),
+            ("List-Unsubscribe=", link),
+            (note, link),
+            ("{\"List-Unsubscribe\":\"One-Click\"}", link),
+            ("\0\u{fffd}%", link),
+        ] {
+            assert_eq!(method_of(body.as_bytes()), expected, "{body}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Who asks: their language, and the publication they see.
+
+use axum::{
+    Extension,
+    extract::FromRequestParts,
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::{Html, IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::{
+    domain::{
+        locale::Locale,
+        publication::{self, Publication},
+    },
+    web::{
+        AppState,
+        http::{headers::PicturesFrom, problem::Problem},
+        renderer::{Frame, PublicationView},
+    },
+};
+
+/// A visitor of a page: language and publication are settled.
+pub struct Visitor {
+    /// The service.
+    pub state: AppState,
+    /// The language: `?lang=`, else the browser's, else the publication's.
+    pub locale: Locale,
+    /// The current publication.
+    pub publication: Publication,
+}
+
+impl FromRequestParts<AppState> for Visitor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        let Some(publication) = publication(state).await? else {
+            tracing::error!("there is no publication yet; run: rundbrief publication apply FILE.toml");
+            return Err(Problem::Unavailable);
+        };
+        let locale = asked_for(parts.uri.query(), &parts.headers).unwrap_or(publication.content.locale);
+        Ok(Self { state: state.clone(), locale, publication })
+    }
+}
+
+impl Visitor {
+    /// Whether there is a complete publication to sign up for. Leaving needs no such thing.
+    ///
+    /// # Errors
+    /// [`Problem::Unavailable`]; the log says what is missing.
+    pub fn can_sign_up(&self) -> Result<(), Problem> {
+        let missing = self.publication.content.missing();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        tracing::error!(
+            ?missing,
+            "the publication is not complete; run: rundbrief publication apply FILE.toml"
+        );
+        Err(Problem::Unavailable)
+    }
+
+    /// A page that can be asked for again: with a link to the other language.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be made.
+    pub fn page(&self, template: &str, own: &impl Serialize) -> Result<Response, Problem> {
+        let other = format!("?lang={}", self.locale.other());
+        self.render(StatusCode::OK, template, Some(other), own)
+    }
+
+    /// The same, with the address of the page in the other language.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be made.
+    pub fn page_with(&self, other: &str, template: &str, own: &impl Serialize) -> Result<Response, Problem> {
+        self.render(StatusCode::OK, template, Some(other.to_owned()), own)
+    }
+
+    /// The answer to a POST: it has no address to switch languages at.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be made.
+    pub fn answer(
+        &self,
+        status: StatusCode,
+        template: &str,
+        own: &impl Serialize,
+    ) -> Result<Response, Problem> {
+        self.render(status, template, None, own)
+    }
+
+    /// A piece of HTML that is part of a page, or is to be copied into one.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be made.
+    pub fn piece(&self, template: &str, own: &impl Serialize) -> Result<String, Problem> {
+        self.made(template, None, own).map(|html| html.trim_end().to_owned())
+    }
+
+    /// A text of the pages.
+    pub fn text(&self, table: &str, key: &str) -> &str {
+        self.state.renderer.text(self.locale, table, key)
+    }
+
+    fn render(
+        &self,
+        status: StatusCode,
+        template: &str,
+        other_language_url: Option<String>,
+        own: &impl Serialize,
+    ) -> Result<Response, Problem> {
+        let page = self.made(template, other_language_url, own)?;
+        let pictures = Extension(PicturesFrom::publication(&self.publication.content));
+        Ok((status, [(header::CONTENT_LANGUAGE, self.locale.tag())], pictures, Html(page)).into_response())
+    }
+
+    fn made(
+        &self,
+        template: &str,
+        other_language_url: Option<String>,
+        own: &impl Serialize,
+    ) -> Result<String, Problem> {
+        let publication = PublicationView::new(&self.publication.content, self.locale);
+        let frame = Frame { locale: self.locale, other_language_url, publication: Some(&publication) };
+        Ok(self.state.renderer.render(template, &frame, own)?)
+    }
+}
+
+/// The language a request asks for: `?lang=`, else the browser's.
+pub fn asked_for(query: Option<&str>, headers: &HeaderMap) -> Option<Locale> {
+    let query = query.unwrap_or_default();
+    let from_query = url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "lang")
+        .and_then(|(_, value)| Locale::from_tag(&value));
+    let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    from_query.or_else(|| accept.and_then(Locale::from_accept_language))
+}
+
+/// The current publication.
+///
+/// # Errors
+/// When the database fails.
+pub async fn publication(state: &AppState) -> sqlx::Result<Option<Publication>> {
+    publication::current(&mut *state.pool.acquire().await?).await
+}

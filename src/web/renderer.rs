@@ -1,0 +1,301 @@
+//! The pages: templates and wording, built in.
+
+use std::sync::LazyLock;
+
+use serde::Serialize;
+use tera::{Context, Tera};
+
+use crate::{
+    domain::{
+        locale::Locale,
+        publication::{Content, Logo},
+    },
+    source::{Live, SourceFile},
+    source_file,
+    web::asset_files,
+};
+
+macro_rules! built_in {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, source_file!("src/web/templates/", $name))),+]
+    };
+}
+
+const TEMPLATES: &[(&str, SourceFile)] = built_in!(
+    "layout.html",
+    "signup.html",
+    "captcha.html",
+    "captcha_scripts.html",
+    "press_again.html",
+    "check_mailbox.html",
+    "confirm.html",
+    "confirmed.html",
+    "declined.html",
+    "subscribed.html",
+    "unsubscribe.html",
+    "unsubscribed.html",
+    "left.html",
+    "resubscribed.html",
+    "confirm_change.html",
+    "manage.html",
+    "access_sent.html",
+    "access_expired.html",
+    "data.html",
+    "address_asked.html",
+    "erase.html",
+    "nothing_stored.html",
+    "embed.html",
+    "box_form.html",
+    "box_script.html",
+    "problem.html",
+    "staff/parts.html",
+    "staff/layout.html",
+    "staff/login.html",
+    "staff/code.html",
+    "staff/welcome.html",
+    "staff/start.html",
+    "staff/signature.html",
+    "staff/signups.html",
+    "staff/account.html",
+    "staff/second_factor.html",
+    "staff/reauth.html",
+    "staff/recovery_codes.html",
+    "staff/publication.html",
+    "staff/publication_changes.html",
+    "staff/look.html",
+    "staff/updates.html",
+    "staff/editor.html",
+    "staff/conflict.html",
+    "staff/history.html",
+    "staff/version.html",
+    "staff/people.html",
+    "staff/person.html",
+    "staff/link.html",
+    "staff/subscribers.html",
+    "staff/subscribers_list.html",
+    "staff/subscriber.html",
+    "staff/subscriber_erase.html",
+    "staff/imports.html",
+    "staff/import.html",
+    "staff/import_columns.html",
+    "staff/audit.html",
+    "staff/images.html",
+    "staff/image.html",
+    "staff/image_form.html",
+    "staff/findings.html",
+    "staff/preflight.html",
+    "staff/problem.html",
+    "staff/send.html",
+    "staff/obstacle.html",
+    "staff/planned_text.html",
+    "staff/colleagues.html",
+    "staff/mailings.html",
+    "staff/mailing.html",
+    "staff/report.html",
+    "staff/refusals.html",
+    "staff/retry.html",
+    "staff/restore.html",
+);
+
+/// The texts of a language: of the public pages, and of the staff pages.
+const GERMAN: [SourceFile; 2] =
+    [source_file!("src/web/texts/de.toml"), source_file!("src/web/texts/staff.de.toml")];
+const ENGLISH: [SourceFile; 2] =
+    [source_file!("src/web/texts/en.toml"), source_file!("src/web/texts/staff.en.toml")];
+
+static FILES: LazyLock<Vec<SourceFile>> =
+    LazyLock::new(|| TEMPLATES.iter().map(|(_, file)| *file).chain(GERMAN).chain(ENGLISH).collect());
+
+/// Templates and texts, parsed.
+pub struct Renderer {
+    parsed: Live<Parsed>,
+}
+
+struct Parsed {
+    tera: Tera,
+    german: toml::Table,
+    english: toml::Table,
+}
+
+/// A page could not be made. Give up on it; the visitor gets the fixed page for that.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// A template.
+    #[error("a page cannot be made: {0}")]
+    Template(#[from] tera::Error),
+    /// A file of texts.
+    #[error("the texts of the pages are broken: {0}")]
+    Texts(#[from] toml::de::Error),
+}
+
+/// Of the publication, what pages show.
+#[derive(Debug, Clone, Serialize)]
+pub struct PublicationView {
+    name: String,
+    website: Option<String>,
+    /// Where the privacy policy is.
+    pub privacy_url: Option<String>,
+    /// Who mails are from.
+    pub sender_name: String,
+    /// The address they are from.
+    pub sender_address: String,
+    /// Heading of the signup box.
+    pub heading: String,
+    /// The line under it.
+    pub teaser: String,
+    /// What the visitor agrees to.
+    pub consent: String,
+    /// How often mail comes; empty when nobody said.
+    pub frequency: String,
+    imprint: String,
+    funding_notice: String,
+    logo: Option<Logo>,
+    funding_logos: Vec<Logo>,
+}
+
+impl PublicationView {
+    /// The publication in one language; heading and teaser have words of their own where none are set.
+    pub fn new(content: &Content, locale: Locale) -> Self {
+        let texts = content.texts(locale);
+        let or = |text: String, german: &str, english: &str| match (text.is_empty(), locale) {
+            (false, _) => text,
+            (true, Locale::De) => german.to_owned(),
+            (true, Locale::En) => english.to_owned(),
+        };
+        Self {
+            name: content.name.clone(),
+            website: content.website.as_ref().map(ToString::to_string),
+            privacy_url: content.privacy_url.as_ref().map(ToString::to_string),
+            sender_name: content.sender.name.clone(),
+            sender_address: content.sender.address.clone(),
+            heading: or(texts.heading, "Newsletter abonnieren", "Subscribe to our newsletter"),
+            teaser: or(
+                texts.teaser,
+                "Alle aktuellen Infos in Ihrem Postfach.",
+                "All the latest news in your mailbox.",
+            ),
+            consent: texts.consent,
+            frequency: texts.frequency,
+            imprint: texts.imprint,
+            funding_notice: texts.funding_notice,
+            logo: content.logo.clone(),
+            funding_logos: content.funding_logos.clone(),
+        }
+    }
+}
+
+/// What a page is made with, besides its own values.
+pub struct Frame<'a> {
+    /// Its language.
+    pub locale: Locale,
+    /// Where the other language is; nothing for answers to a POST, which have no address of their own.
+    pub other_language_url: Option<String>,
+    /// The publication; nothing while it cannot be had.
+    pub publication: Option<&'a PublicationView>,
+}
+
+impl Renderer {
+    /// Parses everything that is built in.
+    ///
+    /// # Errors
+    /// [`PageError`] names what is broken.
+    pub fn load() -> Result<Self, PageError> {
+        Ok(Self { parsed: Live::new(&FILES, Parsed::read)? })
+    }
+
+    /// Makes a page.
+    ///
+    /// # Errors
+    /// [`PageError::Template`].
+    pub fn render(
+        &self,
+        template: &str,
+        frame: &Frame<'_>,
+        own: &impl Serialize,
+    ) -> Result<String, PageError> {
+        let parsed = self.parsed.current(&FILES, Parsed::read)?;
+        let mut context = Context::from_serialize(own)?;
+        context.insert("lang", frame.locale.tag());
+        context.insert("other_lang", frame.locale.other().tag());
+        context.insert("other_lang_url", &frame.other_language_url);
+        context.insert("publication", &frame.publication);
+        context.insert("t", parsed.texts(frame.locale));
+        Ok(parsed.tera.render(template, &context)?)
+    }
+
+    /// One text by its table and key; empty when there is none.
+    #[must_use]
+    pub fn text(&self, locale: Locale, table: &str, key: &str) -> &str {
+        let parsed = self.parsed.current(&FILES, Parsed::read).unwrap_or_else(|_| self.parsed.working());
+        let mut found = Some(parsed.texts(locale));
+        for part in table.split('.') {
+            found = found.and_then(|table| table.get(part)?.as_table());
+        }
+        found.and_then(|table| table.get(key)?.as_str()).unwrap_or_default()
+    }
+}
+
+impl Parsed {
+    fn read() -> Result<Self, PageError> {
+        let mut tera = Tera::new();
+        asset_files::register(&mut tera);
+        tera.add_raw_templates(TEMPLATES.iter().map(|(name, file)| (*name, file.read())))?;
+        Ok(Self { tera, german: with_staff(GERMAN)?, english: with_staff(ENGLISH)? })
+    }
+
+    fn texts(&self, locale: Locale) -> &toml::Table {
+        match locale {
+            Locale::De => &self.german,
+            Locale::En => &self.english,
+        }
+    }
+}
+
+/// All texts of a language: those of the staff pages stand under `staff`.
+fn with_staff([public, staff]: [SourceFile; 2]) -> Result<toml::Table, toml::de::Error> {
+    let mut texts: toml::Table = public.read().parse()?;
+    texts.insert("staff".into(), staff.read().parse::<toml::Table>()?.into());
+    Ok(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(table: &toml::Table, path: &str, out: &mut Vec<String>) {
+        for (key, value) in table {
+            let path = format!("{path}.{key}");
+            match value.as_table() {
+                Some(table) => keys(table, &path, out),
+                None => out.push(path),
+            }
+        }
+    }
+
+    #[test]
+    fn both_languages_have_the_same_texts() {
+        let pages = Parsed::read().unwrap();
+        let (mut german, mut english) = (Vec::new(), Vec::new());
+        keys(&pages.german, "", &mut german);
+        keys(&pages.english, "", &mut english);
+        german.sort();
+        english.sort();
+        assert_eq!(german, english);
+    }
+
+    #[test]
+    fn every_page_that_can_be_looked_at_has_a_name() {
+        let pages = Renderer::load().unwrap();
+        for page in crate::web::public::samples::PAGES {
+            assert!(!pages.text(Locale::De, "staff.sample_page", page).is_empty(), "{page}");
+        }
+    }
+
+    #[test]
+    fn the_style_sheet_and_the_script_stay_small() {
+        assert!(include_str!("assets/rundbrief.css").len() < 12 * 1024);
+        assert!(include_str!("assets/staff.css").len() < 24 * 1024);
+        assert!(include_str!("assets/staff-mailing.js").len() < 4 * 1024);
+        assert!(include_str!("assets/embed.js").len() < 6 * 1024);
+    }
+}

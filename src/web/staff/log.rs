@@ -1,0 +1,184 @@
+//! The audit log, for admins to read and filter.
+
+use axum::response::Response;
+use chrono::{DateTime, Days, NaiveDate, TimeZone as _, Utc};
+use serde_json::{Value, json};
+
+use crate::{
+    domain::{
+        locale::Locale,
+        staff::audit::{self, Action, Actor, Entry, Filter},
+    },
+    web::staff::{access::Admin, formats, staff_page::StaffPage, staff_problem::StaffProblem},
+};
+
+/// Entries a page.
+const PAGE: i64 = 50;
+
+/// What the filter form sends. Whatever cannot be understood does not narrow the choice.
+struct Asked {
+    person: String,
+    action: String,
+    from: String,
+    to: String,
+    before: String,
+}
+
+/// `GET /staff/audit`
+pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
+    let value = |name| page.query(name).unwrap_or_default();
+    let asked = Asked {
+        person: value("person"),
+        action: value("action"),
+        from: value("from"),
+        to: value("to"),
+        before: value("before"),
+    };
+    let filter = Filter {
+        staff_email: Some(asked.person.clone()).filter(|person| !person.is_empty()),
+        action: Action::parse(&asked.action),
+        from: day(&page, &asked.from, 0),
+        // The day itself belongs to it.
+        to: day(&page, &asked.to, 1),
+        before: asked.before.parse().ok(),
+    };
+    let mut db = page.state.pool.acquire().await?;
+    // One more than is shown tells whether there are older ones.
+    let mut entries = audit::page(&mut db, &filter, PAGE + 1).await?;
+    let people = audit::people(&mut db).await?;
+    drop(db);
+    let has_older = entries.len() > usize::try_from(PAGE).unwrap_or_default();
+    entries.truncate(usize::try_from(PAGE).unwrap_or_default());
+    let older = entries.last().filter(|_| has_older).map(|last| link(&asked, last.id));
+    let actions: Vec<Value> = Action::ALL
+        .iter()
+        .map(|action| json!({ "value": action.as_str(), "label": page.text("action", action.as_str()) }))
+        .collect();
+    let people: Vec<Value> =
+        people.iter().map(|person| json!({ "value": person, "label": who(&page, person) })).collect();
+    let is_narrowed = filter.staff_email.is_some()
+        || filter.action.is_some()
+        || filter.from.is_some()
+        || filter.to.is_some()
+        || filter.before.is_some();
+    page.show(
+        "staff/audit.html",
+        &json!({
+            "entries": entries.iter().map(|entry| shown(&page, entry)).collect::<Vec<_>>(),
+            "people": people, "actions": actions, "older": older, "is_narrowed": is_narrowed,
+            "asked": { "person": asked.person, "action": asked.action, "from": asked.from, "to": asked.to },
+        }),
+    )
+}
+
+/// The beginning of a day in the publication's time zone, so many days later.
+fn day(page: &StaffPage, text: &str, later: u64) -> Option<DateTime<Utc>> {
+    let day = text.parse::<NaiveDate>().ok().filter(|day| formats::is_of_our_era(*day))?;
+    let day = day.checked_add_days(Days::new(later))?;
+    let midnight = day.and_hms_opt(0, 0, 0)?;
+    // Where clocks skip midnight, the day begins when they go on.
+    let local = page.time_zone().0.from_local_datetime(&midnight).earliest();
+    Some(local.map_or_else(|| midnight.and_utc(), |local| local.with_timezone(&Utc)))
+}
+
+/// The address of the next page under the same filter.
+fn link(asked: &Asked, before: i64) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in
+        [("person", &asked.person), ("action", &asked.action), ("from", &asked.from), ("to", &asked.to)]
+    {
+        if !value.is_empty() {
+            query.append_pair(name, value);
+        }
+    }
+    format!("/staff/audit?{}", query.append_pair("before", &before.to_string()).finish())
+}
+
+/// Who did it, in words.
+fn who<'a>(page: &'a StaffPage, person: &'a str) -> &'a str {
+    if person == Actor::COMMAND { page.text("audit", "command") } else { person }
+}
+
+/// An entry in words.
+pub fn shown(page: &StaffPage, entry: &Entry) -> Value {
+    let label = page.text("action", &entry.action);
+    let label = if label.is_empty() { &entry.action } else { label };
+    let details: Vec<String> = entry
+        .details
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, value)| !value.is_null() && !NAMES.contains(&key.as_str()))
+        .map(|(key, value)| {
+            let (name, detail) = (page.text("detail", key), detail(page, key, value));
+            // A newer version may have written what this one has no word for.
+            if name.is_empty() { detail } else { format!("{name}: {detail}") }
+        })
+        .collect();
+    json!({
+        "at": page.short_time(entry.at),
+        "who": who(page, &entry.staff_email),
+        "action": label,
+        "subject": subject(page, entry),
+        "details": details.join(" · "),
+    })
+}
+
+/// Details that name what an entry is about; they are shown in the place of its subject.
+const NAMES: [&str; 3] = ["update", "title", "alt"];
+
+/// To whom or what it was done, by the name that people know it by.
+fn subject(page: &StaffPage, entry: &Entry) -> String {
+    let kind = match entry.action.split_once('_') {
+        Some((kind @ ("update" | "image"), _)) => kind,
+        _ if entry.subject == entry.staff_email => return String::new(),
+        _ => return entry.subject.clone(),
+    };
+    match &entry.name {
+        Some(name) => page.text("audit", "named").replace("{name}", name),
+        None if entry.is_there => page.text("audit", &format!("{kind}_unnamed")).to_owned(),
+        None => page.text("audit", &format!("{kind}_gone")).to_owned(),
+    }
+}
+
+/// A detail as people read it.
+fn detail(page: &StaffPage, key: &str, value: &Value) -> String {
+    if let Some(fields) = value.as_array().filter(|_| key == "fields") {
+        let mut names: Vec<String> =
+            fields.iter().filter_map(Value::as_str).map(|name| field(page, name)).collect();
+        names.dedup();
+        return names.join(", ");
+    }
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    if ["expires_at", "at", "from", "saved_at"].contains(&key)
+        && let Ok(at) = text.parse::<DateTime<Utc>>()
+    {
+        return page.short_time(at);
+    }
+    let known = match key {
+        "what" => page.text("delivery_state", &text),
+        "reason" => page.text("signups.reason", &text),
+        "hold" => page.text("hold", &text),
+        "verdict" => page.text("signature_short", &text),
+        "open" => page.text("restore", &text),
+        _ => page.text("role", &text),
+    };
+    if known.is_empty() { text } else { known.to_owned() }
+}
+
+/// A field of the publication as its form calls it; each part of a logo is the logo.
+fn field(page: &StaffPage, name: &str) -> String {
+    if let Some((number, _)) = name.strip_prefix("funder_").and_then(|rest| rest.split_once('_')) {
+        return page.text("publication", "funder").replace("{number}", number);
+    }
+    if name.starts_with("logo_") {
+        return page.text("publication", "logo").to_owned();
+    }
+    let in_language = name.split_once('_').filter(|(tag, _)| Locale::from_tag(tag).is_some());
+    let known = |name: &str| Some(page.text("publication", name)).filter(|text| !text.is_empty());
+    match in_language {
+        Some((tag, name)) => known(name).map(|text| format!("{text} ({})", page.text("publication", tag))),
+        None => known(name).map(str::to_owned),
+    }
+    .unwrap_or_else(|| name.to_owned())
+}

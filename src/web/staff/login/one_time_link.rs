@@ -1,0 +1,171 @@
+//! One-time links: a first password, a new one, or the very first admin.
+
+use axum::{
+    Form,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use chrono::Utc;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    domain::{
+        address::EmailAddress,
+        staff::{
+            self,
+            audit::{self, Action, Actor},
+            link::{self, OneTimeLink},
+            password::{NewPassword, Weak},
+            secret::OneTimeToken,
+        },
+    },
+    web::{
+        AppState,
+        public::link_token::LinkToken,
+        staff::{
+            login::{cookies, guard::Visit},
+            staff_page::{Mistakes, StaffPage, done},
+            staff_problem::StaffProblem,
+        },
+    },
+};
+
+/// What the form sends. Address and name are asked of the first admin alone.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Sent {
+    email: String,
+    name: String,
+    new_password: String,
+    repeated: String,
+}
+
+async fn read(state: &AppState, text: &str) -> Result<(OneTimeToken, OneTimeLink), StaffProblem> {
+    let token = OneTimeToken::parse(text).ok_or(StaffProblem::LinkOver)?;
+    let link = link::read(&mut *state.pool.acquire().await?, &token, Utc::now()).await?;
+    Ok((token, link.ok_or(StaffProblem::LinkOver)?))
+}
+
+fn form(
+    page: &StaffPage,
+    status: Option<StatusCode>,
+    link: &OneTimeLink,
+    sent: &Sent,
+    errors: &Mistakes,
+) -> Result<Response, StaffProblem> {
+    let (email, name, is_first) = match link {
+        OneTimeLink::Password { email, name, .. } => (email.as_str(), name.as_str(), false),
+        OneTimeLink::FirstAdmin => (sent.email.as_str(), sent.name.as_str(), true),
+    };
+    let own = json!({ "email": email, "name": name, "is_first": is_first, "errors": errors });
+    match status {
+        None => page.show("staff/welcome.html", &own),
+        Some(status) => page.answer(status, "staff/welcome.html", &own),
+    }
+}
+
+/// `GET /staff/welcome/{token}`: asks. Changes nothing: link previews in chats open every link.
+pub async fn ask(
+    State(state): State<AppState>,
+    page: StaffPage,
+    LinkToken(token): LinkToken,
+) -> Result<Response, StaffProblem> {
+    let (_, link) = read(&state, &token).await?;
+    form(&page, None, &link, &Sent::default(), &Mistakes::default())
+}
+
+/// `POST /staff/welcome/{token}`: sets the password and logs in, as far as the second factor.
+pub async fn set(
+    State(state): State<AppState>,
+    page: StaffPage,
+    visit: Visit,
+    LinkToken(token): LinkToken,
+    Form(sent): Form<Sent>,
+) -> Result<Response, StaffProblem> {
+    let (token, link) = read(&state, &token).await?;
+    let mut mistakes = Mistakes::default();
+    let first = match &link {
+        OneTimeLink::FirstAdmin => first_admin(&page, &sent, &mut mistakes),
+        OneTimeLink::Password { .. } => None,
+    };
+    let (email, name) = match (&link, &first) {
+        (OneTimeLink::Password { email, name, .. }, _) => (email.as_str(), name.as_str()),
+        (_, Some((email, name))) => (email.as_str(), name.as_str()),
+        _ => (sent.email.as_str(), sent.name.as_str()),
+    };
+    let password = new_password(&page, &sent.new_password, &sent.repeated, [email, name], &mut mistakes);
+    let Some(password) = password.filter(|_| mistakes.is_empty()) else {
+        return form(&page, Some(StatusCode::UNPROCESSABLE_ENTITY), &link, &sent, &mistakes);
+    };
+    let hash = state.passwords.hash(&password).await?;
+    let now = Utc::now();
+    let mut transaction = state.pool.begin().await?;
+    let id = match (&link, &first) {
+        (OneTimeLink::Password { staff_id, email, .. }, _) => {
+            let is_set =
+                link::use_for_password(&mut transaction, &token, (*staff_id, email), &hash, now).await?;
+            is_set.then_some(*staff_id)
+        }
+        (_, Some((email, name))) => {
+            link::use_for_first_admin(&mut transaction, &token, (email, name), &hash, now).await?
+        }
+        _ => None,
+    };
+    let id = id.ok_or(StaffProblem::LinkOver)?;
+    let member = staff::by_id(&mut transaction, id).await?.ok_or(StaffProblem::LinkOver)?;
+    // The link proves who sent it, not who opened it: the second factor is asked for all the same.
+    let awaits_code = member.has_second_factor;
+    let session = visit.begin(&state, &mut transaction, id, awaits_code, now).await?;
+    if !awaits_code {
+        let by = Actor::Member { id, email: member.email.clone() };
+        audit::record(&mut transaction, &by, Action::LoggedIn, &member.email, &json!({}), now).await?;
+    }
+    transaction.commit().await?;
+    if awaits_code {
+        let mut response = Redirect::to("/staff/login/code").into_response();
+        cookies::set_session(&state, response.headers_mut(), &session);
+        return Ok(response);
+    }
+    Ok(visit.enter(&state, done("/staff", "password_set"), &session, id))
+}
+
+fn first_admin(page: &StaffPage, sent: &Sent, mistakes: &mut Mistakes) -> Option<(EmailAddress, String)> {
+    let email = EmailAddress::parse(&sent.email).ok();
+    if email.is_none() {
+        mistakes.add("email", page.text("error", "email"));
+    }
+    let name = staff::clean_name(&sent.name);
+    if name.is_none() {
+        mistakes.add("name", page.text("error", "name"));
+    }
+    email.zip(name)
+}
+
+/// A new password that was typed twice, or what is to be mended.
+pub fn new_password(
+    page: &StaffPage,
+    typed: &str,
+    repeated: &str,
+    [email, name]: [&str; 2],
+    mistakes: &mut Mistakes,
+) -> Option<NewPassword> {
+    let own_words = [email, name, page.issuer(), page.state.public_url.host()];
+    match NewPassword::check(typed, &own_words) {
+        Err(weak) => {
+            let key = match weak {
+                Weak::TooShort => "password_short",
+                Weak::TooLong => "password_long",
+                Weak::TooCommon => "password_common",
+            };
+            mistakes.add("new_password", page.text("error", key));
+            None
+        }
+        Ok(_) if typed != repeated => {
+            mistakes.add("repeated", page.text("error", "password_repeated"));
+            None
+        }
+        Ok(password) => Some(password),
+    }
+}

@@ -1,0 +1,216 @@
+//! What became of a mailing, person by person: on its page in groups, and as a file with everybody.
+
+use std::{collections::BTreeMap, io};
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use chrono::{SecondsFormat, Utc};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool};
+use tracing::Instrument;
+
+use crate::{
+    domain::{
+        address::EmailAddress,
+        csv::harmless,
+        delivery::{DeliveryState, meaning},
+        ids::MailingId,
+        mailing::{self, Line, Overview},
+        staff::{
+            Role,
+            audit::{self, Action},
+            notice::{self, Notice},
+        },
+    },
+    telemetry::mask_recipient,
+    web::{
+        AppState,
+        http::streaming::{self, Pieces},
+        staff::{
+            access::Member,
+            staff_page::{Id, StaffPage, id_in},
+            staff_problem::StaffProblem,
+        },
+    },
+};
+
+/// Addresses shown of each group; the file has all of them.
+const SHOWN: i64 = 20;
+/// Lines read at once.
+const LINES: i64 = 1_000;
+/// Pieces of the file that wait for a browser that reads slowly.
+const WAITING: usize = 2;
+
+/// What went wrong, grouped by what the relay said, with addresses.
+pub async fn failures(
+    page: &StaffPage,
+    db: &mut PgConnection,
+    mailing: &Overview,
+) -> Result<Vec<Value>, StaffProblem> {
+    let groups = mailing::failures(db, mailing.id).await?;
+    let is_admin = page.is_admin();
+    let mut people: BTreeMap<_, Vec<EmailAddress>> = BTreeMap::new();
+    if !groups.is_empty() {
+        for one in mailing::failed(db, mailing.id, SHOWN).await? {
+            people.entry((one.state.name(), one.smtp_code, one.reply)).or_default().push(one.email);
+        }
+    }
+    let mut shown_groups: Vec<Group> = Vec::new();
+    for group in groups {
+        let own =
+            people.remove(&(group.state.name(), group.smtp_code, group.reply.clone())).unwrap_or_default();
+        // What was stored by an earlier version names them still.
+        let masked = own.iter().fold(group.reply, |reply, email| mask_recipient(&reply, email.as_str()));
+        let group = Group {
+            state: group.state,
+            code: group.smtp_code,
+            reply: said(&words_of(page), group.smtp_code, &masked, is_admin),
+            count: group.count,
+            addresses: own.iter().map(|email| shown(email, is_admin)).collect(),
+        };
+        // In our own words several replies are one.
+        let same = shown_groups
+            .iter_mut()
+            .find(|one| (one.state, one.code, &one.reply) == (group.state, group.code, &group.reply));
+        match same {
+            Some(same) => {
+                same.count += group.count;
+                same.addresses.extend(group.addresses);
+            }
+            None => shown_groups.push(group),
+        }
+    }
+    Ok(shown_groups
+        .into_iter()
+        .map(|mut group| {
+            group.addresses.truncate(usize::try_from(SHOWN).unwrap_or(usize::MAX));
+            let more = group.count - i64::try_from(group.addresses.len()).unwrap_or(i64::MAX);
+            let more = page.text("mailing", "more_addresses").replace("{count}", &page.number(more.max(0)));
+            let is_cut = group.count > SHOWN;
+            json!({
+                "state": group.state, "code": group.code, "reply": group.reply,
+                "count": page.number(group.count), "addresses": group.addresses,
+                "more": if is_cut { more } else { String::new() },
+            })
+        })
+        .collect())
+}
+
+/// Copies that did not go through for the same reason, as far as whoever looks is told.
+struct Group {
+    state: DeliveryState,
+    code: Option<i16>,
+    reply: String,
+    count: i64,
+    addresses: Vec<String>,
+}
+
+/// Our words for what a reply means, by their keys.
+type Words = BTreeMap<&'static str, String>;
+
+fn words_of(page: &StaffPage) -> Words {
+    meaning::ALL.into_iter().map(|key| (key, page.text("meaning", key).to_owned())).collect()
+}
+
+/// An address as somebody may see it: whole for admins, who look after subscribers; masked for everybody else.
+fn shown(email: &EmailAddress, is_admin: bool) -> String {
+    if is_admin { email.as_str().to_owned() } else { email.masked() }
+}
+
+/// What the relay said, with the recipient masked; for everybody but admins, what it means in our words: a relay may name
+/// people in ways that nobody has thought of.
+fn said(words: &Words, code: Option<i16>, reply: &str, is_admin: bool) -> String {
+    if is_admin {
+        return reply.to_owned();
+    }
+    // What a relay says when all is well helps nobody.
+    if code.is_some_and(|code| code < 400) || (code.is_none() && reply.is_empty()) {
+        return String::new();
+    }
+    words.get(meaning::of(code, reply)).cloned().unwrap_or_default()
+}
+
+/// `POST /staff/mailings/{id}/report.csv`: everybody's line. A POST, because it goes into the audit log: the file holds
+/// addresses.
+pub async fn download(
+    State(state): State<AppState>,
+    page: StaffPage,
+    member: Member,
+    id: Id<MailingId>,
+) -> Result<Response, StaffProblem> {
+    let (id, now) = (id_in(id)?, Utc::now());
+    let mut transaction = state.pool.begin().await?;
+    let mailing = mailing::overview(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    let (by, is_admin) = (member.actor(), member.0.role == Role::Admin);
+    audit::record(&mut transaction, &by, Action::ReportDownloaded, &mailing.subject, &json!({}), now).await?;
+    notice::tell_others(&mut transaction, &member.0, Notice::ReportDownloaded, now).await?;
+    transaction.commit().await?;
+    let (pieces, body) = streaming::later(WAITING);
+    let words = words_of(&page);
+    tokio::spawn(
+        async move {
+            if let Err(error) = write(&state.pool, id, (&words, is_admin), &pieces).await {
+                tracing::warn!(mailing = %id, %error, "a report broke off");
+                // The browser is not to take what it has for all of it.
+                let _ = pieces.send(Err(io::Error::other("the report broke off"))).await;
+            }
+        }
+        .in_current_span(),
+    );
+    let began = mailing.begun_at.unwrap_or(mailing.triggered_at);
+    let name = format!("attachment; filename=\"report-{}.csv\"", began.format("%Y-%m-%d"));
+    let name = HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment"));
+    let kind = HeaderValue::from_static("text/csv; charset=utf-8");
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], body).into_response())
+}
+
+/// Writes the file, some lines at a time. A browser that goes away ends it.
+async fn write(
+    pool: &PgPool,
+    id: MailingId,
+    (words, is_admin): (&Words, bool),
+    pieces: &Pieces,
+) -> io::Result<()> {
+    let head = ["email", "state", "attempts", "smtp_code", "smtp_text", "finished_at"];
+    // A byte order mark, without which Excel takes UTF-8 for something else.
+    let mut piece = "\u{feff}".as_bytes().to_vec();
+    piece.extend(rows([head.map(String::from)])?);
+    let mut after = None;
+    loop {
+        if pieces.send(Ok(Bytes::from(std::mem::take(&mut piece)))).await.is_err() {
+            return Ok(());
+        }
+        let lines = async {
+            let mut db = pool.acquire().await?;
+            mailing::lines(&mut db, id, after, LINES).await
+        };
+        let lines = lines.await.map_err(io::Error::other)?;
+        let Some(last) = lines.last() else { return Ok(()) };
+        after = Some(last.subscriber);
+        piece = rows(lines.iter().map(|line| row(line, words, is_admin)))?;
+    }
+}
+
+fn row(line: &Line, words: &Words, is_admin: bool) -> [String; 6] {
+    let reply = mask_recipient(line.smtp_text.as_deref().unwrap_or_default(), line.email.as_str());
+    [
+        harmless(&shown(&line.email, is_admin)).into_owned(),
+        line.state.name().to_owned(),
+        line.attempts.to_string(),
+        line.smtp_code.map(|code| code.to_string()).unwrap_or_default(),
+        harmless(&said(words, line.smtp_code, &reply, is_admin)).into_owned(),
+        line.finished_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).unwrap_or_default(),
+    ]
+}
+
+fn rows(rows: impl IntoIterator<Item = [String; 6]>) -> io::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.write_record(row)?;
+    }
+    writer.into_inner().map_err(|error| io::Error::other(error.to_string()))
+}

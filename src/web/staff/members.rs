@@ -1,0 +1,280 @@
+//! People: who may log in, and as what. For admins.
+
+use axum::{Form, extract::State, http::StatusCode, response::Response};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use crate::{
+    domain::{
+        address::EmailAddress,
+        ids::StaffId,
+        staff::{
+            self, Role, StaffError, StaffMember,
+            audit::Action,
+            link::{self, Made},
+            notice::{self, Notice},
+            second_factor,
+        },
+    },
+    web::{
+        AppState,
+        http::form_values,
+        staff::{
+            access::{Admin, Member},
+            staff_page::{self, Mistakes, StaffPage, done, id_in},
+            staff_problem::StaffProblem,
+        },
+    },
+};
+
+type Id = staff_page::Id<StaffId>;
+
+/// What the form for a new member sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Sent {
+    email: String,
+    name: String,
+    role: String,
+}
+
+/// `GET /staff/people`
+pub async fn list(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
+    let own = view(&page, &Sent::default(), &Mistakes::default()).await?;
+    page.show("staff/people.html", &own)
+}
+
+async fn view(page: &StaffPage, sent: &Sent, errors: &Mistakes) -> Result<Value, StaffProblem> {
+    let people = staff::list(&mut *page.state.pool.acquire().await?).await?;
+    let people: Vec<Value> = people.iter().map(|member| shown(page, member)).collect();
+    let typed = json!({ "email": form_values::again(&sent.email), "name": form_values::again(&sent.name), "role": sent.role });
+    Ok(json!({ "people": people, "typed": typed, "errors": errors }))
+}
+
+/// A member as pages show them.
+fn shown(page: &StaffPage, member: &StaffMember) -> Value {
+    let state = match (member.disabled_at.is_some(), member.has_password) {
+        (true, _) => "disabled",
+        (false, true) => "active",
+        (false, false) => "invited",
+    };
+    json!({
+        "id": member.id, "name": member.name, "email": member.email, "role": member.role, "state": state,
+        "has_second_factor": member.has_second_factor,
+        "created_at": page.short_time(member.created_at),
+        "last_seen_at": member.last_seen_at.map(|at| page.short_time(at)),
+    })
+}
+
+/// `POST /staff/people`: adds somebody; the answer shows their one-time link, once.
+pub async fn add(
+    State(state): State<AppState>,
+    page: StaffPage,
+    Admin(member): Admin,
+    Form(sent): Form<Sent>,
+) -> Result<Response, StaffProblem> {
+    let mut mistakes = Mistakes::default();
+    let name = staff::clean_name(&sent.name);
+    if name.is_none() {
+        mistakes.add("name", page.text("error", "name"));
+    }
+    let email = EmailAddress::parse(&sent.email);
+    if email.is_err() {
+        mistakes.add("email", page.text("error", "email"));
+    }
+    let role = Role::parse(&sent.role);
+    if role.is_none() {
+        mistakes.add("role", page.text("error", "role"));
+    }
+    let (Some(name), Ok(email), Some(role)) = (name, email, role) else {
+        let own = view(&page, &sent, &mistakes).await?;
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/people.html", &own);
+    };
+    let (by, now) = (member.actor(), Utc::now());
+    let mut transaction = state.pool.begin().await?;
+    let id = match staff::add(&mut transaction, &by, &email, &name, role, now).await {
+        Err(StaffError::Exists) => {
+            drop(transaction);
+            mistakes.add("email", page.text("error", "email_exists"));
+            let own = view(&page, &sent, &mistakes).await?;
+            return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/people.html", &own);
+        }
+        added => added?,
+    };
+    let made = link::make(&mut transaction, &by, id, now).await?;
+    notice::tell_others(&mut transaction, &member.0, Notice::PersonAdded, now).await?;
+    let added = staff::by_id(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    transaction.commit().await?;
+    show_link(&page, &added, &made)
+}
+
+/// The page with a one-time link.
+fn show_link(page: &StaffPage, member: &StaffMember, made: &Made) -> Result<Response, StaffProblem> {
+    let link = page.state.public_url.join(&format!("/staff/welcome/{}", made.token.reveal()));
+    let own = json!({
+        "person": shown(page, member), "link": link, "expires_at": page.short_time(made.expires_at),
+    });
+    page.answer(StatusCode::OK, "staff/link.html", &own)
+}
+
+/// `GET /staff/people/{id}`
+pub async fn show(page: StaffPage, Admin(member): Admin, id: Id) -> Result<Response, StaffProblem> {
+    let own = person(&page, id_in(id)?, member.0.staff_id, &Mistakes::default()).await?;
+    page.show("staff/person.html", &own)
+}
+
+async fn person(
+    page: &StaffPage,
+    id: StaffId,
+    own: StaffId,
+    errors: &Mistakes,
+) -> Result<Value, StaffProblem> {
+    let member = staff::by_id(&mut *page.state.pool.acquire().await?, id).await?;
+    let member = member.ok_or(StaffProblem::NOT_FOUND)?;
+    Ok(json!({ "person": shown(page, &member), "is_self": id == own, "errors": errors }))
+}
+
+/// The answer to a change: on to the person's page, or there with the reason why not.
+async fn changed(
+    page: &StaffPage,
+    id: StaffId,
+    by: StaffId,
+    result: Result<bool, StaffError>,
+    notice: &str,
+) -> Result<Response, StaffProblem> {
+    match result {
+        Ok(_) => Ok(done(&format!("/staff/people/{id}"), notice)),
+        Err(refused @ (StaffError::LastAdmin | StaffError::OwnLink)) => {
+            let key = if matches!(refused, StaffError::OwnLink) { "own_link" } else { "last_admin" };
+            let mistakes = Mistakes::one("form", page.text("error", key));
+            let own = person(page, id, by, &mistakes).await?;
+            page.answer(StatusCode::CONFLICT, "staff/person.html", &own)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the form for the role sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SentRole {
+    role: String,
+}
+
+/// `POST /staff/people/{id}/role`
+pub async fn set_role(
+    State(state): State<AppState>,
+    page: StaffPage,
+    Admin(member): Admin,
+    id: Id,
+    Form(sent): Form<SentRole>,
+) -> Result<Response, StaffProblem> {
+    let (id, own) = (id_in(id)?, member.0.staff_id);
+    let Some(role) = Role::parse(&sent.role) else {
+        let mistakes = Mistakes::one("role", page.text("error", "role"));
+        let own = person(&page, id, own, &mistakes).await?;
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/person.html", &own);
+    };
+    let now = Utc::now();
+    let mut transaction = state.pool.begin().await?;
+    let result = staff::set_role(&mut transaction, &member.actor(), id, role, now).await;
+    settle(transaction, &member, Notice::RoleChanged, &result, now).await?;
+    if result.is_ok() && id == own && role != Role::Admin {
+        // The person's page is not theirs to see any more.
+        return Ok(done("/staff", "role_changed"));
+    }
+    changed(&page, id, own, result, "role_changed").await
+}
+
+/// Commits what went well, and tells the other sessions of whoever did it; what did not leaves nothing behind.
+async fn settle(
+    mut transaction: sqlx::Transaction<'_, sqlx::Postgres>,
+    by: &Member,
+    what: Notice,
+    result: &Result<bool, StaffError>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    match result {
+        Err(_) => return transaction.rollback().await,
+        Ok(true) => notice::tell_others(&mut transaction, &by.0, what, now).await?,
+        // It was so already.
+        Ok(false) => {}
+    }
+    transaction.commit().await
+}
+
+/// `POST /staff/people/{id}/disable`
+pub async fn disable(
+    State(state): State<AppState>,
+    page: StaffPage,
+    Admin(member): Admin,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let (id, now) = (id_in(id)?, Utc::now());
+    let mut transaction = state.pool.begin().await?;
+    let result = staff::disable(&mut transaction, &member.actor(), id, now).await;
+    settle(transaction, &member, Notice::PersonDisabled, &result, now).await?;
+    changed(&page, id, member.0.staff_id, result, "disabled").await
+}
+
+/// `POST /staff/people/{id}/enable`
+pub async fn enable(
+    State(state): State<AppState>,
+    page: StaffPage,
+    Admin(member): Admin,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let (id, now) = (id_in(id)?, Utc::now());
+    let mut transaction = state.pool.begin().await?;
+    let result = staff::enable(&mut transaction, &member.actor(), id, now).await;
+    settle(transaction, &member, Notice::PersonEnabled, &result, now).await?;
+    changed(&page, id, member.0.staff_id, result, "enabled").await
+}
+
+/// `POST /staff/people/{id}/link`: a new one-time link, shown once; for anybody but oneself. The password and the sessions stay until it is used.
+pub async fn make_link(
+    State(state): State<AppState>,
+    page: StaffPage,
+    Admin(member): Admin,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let (id, now) = (id_in(id)?, Utc::now());
+    let mut transaction = state.pool.begin().await?;
+    let made = match link::make(&mut transaction, &member.actor(), id, now).await {
+        Ok(made) => made,
+        Err(refused) => {
+            drop(transaction);
+            return changed(&page, id, member.0.staff_id, Err(refused), "").await;
+        }
+    };
+    let person = by_id(&mut transaction, id).await?;
+    notice::tell_others(&mut transaction, &member.0, Notice::LinkMade, now).await?;
+    transaction.commit().await?;
+    show_link(&page, &person, &made)
+}
+
+async fn by_id(db: &mut PgConnection, id: StaffId) -> Result<StaffMember, StaffProblem> {
+    staff::by_id(db, id).await?.ok_or(StaffProblem::NOT_FOUND)
+}
+
+/// `POST /staff/people/{id}/second-factor`: for somebody who has lost it.
+pub async fn reset_second_factor(
+    State(state): State<AppState>,
+    page: StaffPage,
+    Admin(member): Admin,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let own = member.0.staff_id;
+    if id == own {
+        // One's own needs the password, on the page of the account.
+        return Ok(crate::web::staff::staff_page::done("/staff/account/second-factor", "own_second_factor"));
+    }
+    let (by, now) = (member.actor(), Utc::now());
+    let mut transaction = state.pool.begin().await?;
+    let result = second_factor::turn_off(&mut transaction, &by, id, Action::SecondFactorReset, now).await;
+    settle(transaction, &member, Notice::FactorReset, &result, now).await?;
+    changed(&page, id, own, result, "second_factor_reset").await
+}

@@ -1,0 +1,214 @@
+//! One subscriber: everything stored, the proof of consent, leaving on request, erasure.
+//!
+//! The audit log names subscribers by their masked address: it cannot be changed and is kept for years, and whoever is
+//! erased must not live on in it. A look at a page is not logged; taking the proof, and every change, is.
+
+use axum::{
+    Form,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use crate::{
+    domain::{
+        consent::{self, ConsentEvent, ConsentMethod},
+        erasure,
+        ids::SubscriberId,
+        proof::{Head, Proof},
+        record::{self, Record},
+        staff::{
+            audit::{self, Action},
+            notice::{self, Notice},
+        },
+        subscriber::{self, Subscriber, SubscriberState, Unsubscribed},
+    },
+    web::{
+        AppState,
+        http::problem::Problem,
+        proof,
+        staff::{
+            access::Admin,
+            staff_page::{self, StaffPage, done, id_in},
+            staff_problem::StaffProblem,
+        },
+    },
+};
+
+type Id = staff_page::Id<SubscriberId>;
+
+/// The subscriber that the path names.
+async fn named(db: &mut PgConnection, id: Id) -> Result<Subscriber, StaffProblem> {
+    subscriber::by_id(db, id_in(id)?).await?.ok_or(StaffProblem::NOT_FOUND)
+}
+
+/// `GET /staff/subscribers/{id}`
+pub async fn show(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
+    let mut db = page.state.pool.acquire().await?;
+    let subscriber = named(&mut db, id).await?;
+    let record = record::of_address(&mut db, &page.state.keys, &subscriber.email).await?;
+    let has_left = subscriber::has_left(&mut db, &subscriber).await?;
+    drop(db);
+    page.show(
+        "staff/subscriber.html",
+        &json!({
+            "subscriber": crate::web::staff::subscribers::row(&page, &subscriber),
+            "is_active": subscriber.state == SubscriberState::Active, "may_leave": !has_left,
+            "suppressed": record.suppressed,
+            "consented": record.agreed_elsewhere().map(|at| consented(&page, at)),
+            "events": events(&page, &record),
+            "mails": mails(&page, &record),
+            "has_proof": !record.consent_events.is_empty(),
+            "former": record.former_addresses.iter().map(|former| &former.address).collect::<Vec<_>>(),
+        }),
+    )
+}
+
+/// A moment of consent from a list, or the day alone where the list named no more.
+fn consented(page: &StaffPage, at: DateTime<Utc>) -> String {
+    consent::day_alone(at).map_or_else(|| page.short_time(at), |day| page.day(day))
+}
+
+/// A text of the page on which subscribers see the same of themselves: staff read what they read.
+fn own_text<'a>(page: &'a StaffPage, table: &str, key: &str) -> &'a str {
+    page.state.renderer.text(page.locale, &format!("data.{table}"), key)
+}
+
+/// What happened to the consent, newest first, of former addresses too.
+fn events(page: &StaffPage, record: &Record) -> Vec<Value> {
+    let mut all: Vec<(Option<&str>, &ConsentEvent)> = Vec::new();
+    for former in &record.former_addresses {
+        all.extend(former.consent_events.iter().map(|event| (Some(former.address.as_str()), event)));
+    }
+    all.extend(record.consent_events.iter().map(|event| (None, event)));
+    all.sort_by_key(|(_, event)| std::cmp::Reverse(event.at));
+    let in_words = all.into_iter().map(|(former, event)| {
+        let reply =
+            event.smtp_code.map(|code| format!("{code} {}", event.smtp_text.as_deref().unwrap_or_default()));
+        json!({
+            "at": page.short_time(event.at),
+            "what": own_text(page, "event", event.what()), "how": own_text(page, "method", event.how()),
+            "former_address": former, "text": event.consent_text, "version": event.publication_version,
+            "page": event.form_page, "client_ip": event.client_ip, "source": event.source,
+            "consented_at": event.consented_at.map(|at| consented(page, at)),
+            "reply": reply,
+        })
+    });
+    in_words.collect()
+}
+
+/// The mails, newest first.
+fn mails(page: &StaffPage, record: &Record) -> Vec<Value> {
+    let in_words = record.deliveries.iter().rev().map(|mail| {
+        json!({
+            "at": page.short_time(mail.finished_at.unwrap_or(mail.due_at)),
+            "what": mail.subject.as_deref().unwrap_or_else(|| own_text(page, "mail", &mail.kind)),
+            "result": own_text(page, "result", mail.state.name()),
+            "reply": mail.smtp_text,
+        })
+    });
+    in_words.collect()
+}
+
+/// What the buttons under the proof send.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    form: String,
+}
+
+/// `POST /staff/subscribers/{id}/proof`: the consent proof as a file, to print or for programs. A POST, because the audit
+/// log is written.
+pub async fn take_proof(
+    State(state): State<AppState>,
+    page: StaffPage,
+    Admin(member): Admin,
+    id: Id,
+    Form(wanted): Form<Wanted>,
+) -> Result<Response, StaffProblem> {
+    let now = Utc::now();
+    let mut transaction = state.pool.begin().await?;
+    let subscriber = named(&mut transaction, id).await?;
+    let record = record::of_address(&mut transaction, &state.keys, &subscriber.email).await?;
+    if record.consent_events.is_empty() {
+        return Err(StaffProblem::NOT_FOUND);
+    }
+    let by = member.actor();
+    let masked = subscriber.email.masked();
+    audit::record(&mut transaction, &by, Action::ProofDownloaded, &masked, &json!({}), now).await?;
+    notice::tell_others(&mut transaction, &member.0, Notice::ProofDownloaded, now).await?;
+    transaction.commit().await?;
+    let publication = page.publication.as_ref();
+    let name = publication.map(|publication| publication.content.name.as_str()).unwrap_or_default();
+    let locale = publication.map(|publication| publication.content.locale).unwrap_or_default();
+    let head = Head::new(subscriber.email.as_str(), name, Some(word(&subscriber.state)), now);
+    let internal = |error: serde_json::Error| StaffProblem::Common(Problem::internal(&error));
+    let proof = Proof::seal(&state.keys, head, record.consent_events).map_err(internal)?;
+    let (media_type, ending, text) = if wanted.form == "json" {
+        ("application/json", "json", proof::json(&proof).map_err(internal)?)
+    } else {
+        ("text/html; charset=utf-8", "html", proof::page(&proof, locale)?)
+    };
+    // The file's name holds no address: it stays behind in lists of downloads.
+    let file = format!("attachment; filename=\"consent-{}.{ending}\"", now.format("%Y-%m-%d-%H%M%S"));
+    Ok(([(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, file)], text)
+        .into_response())
+}
+
+/// `POST /staff/subscribers/{id}/unsubscribe`: somebody asked for it, by mail or on the telephone.
+pub async fn unsubscribe(
+    State(state): State<AppState>,
+    Admin(member): Admin,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let now = Utc::now();
+    let mut transaction = state.pool.begin().await?;
+    let subscriber = named(&mut transaction, id).await?;
+    let came_to = subscriber::unsubscribe(&mut transaction, subscriber.id, ConsentMethod::Staff, now).await?;
+    let notice = if matches!(came_to, Unsubscribed::Now | Unsubscribed::Stopped) {
+        let (by, masked) = (member.actor(), subscriber.email.masked());
+        audit::record(&mut transaction, &by, Action::SubscriberUnsubscribed, &masked, &json!({}), now)
+            .await?;
+        "unsubscribed"
+    } else {
+        "unsubscribed_before"
+    };
+    transaction.commit().await?;
+    Ok(done(&format!("/staff/subscribers/{}", subscriber.id), notice))
+}
+
+/// `GET /staff/subscribers/{id}/erase`: says what that means.
+pub async fn ask_erase(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
+    let mut db = page.state.pool.acquire().await?;
+    let subscriber = named(&mut db, id).await?;
+    let has_account = erasure::has_account(&mut db, &subscriber.email.normalized()).await?;
+    drop(db);
+    let own = json!({ "subscriber": crate::web::staff::subscribers::row(&page, &subscriber), "has_account": has_account });
+    page.show("staff/subscriber_erase.html", &own)
+}
+
+/// `POST /staff/subscribers/{id}/erase`
+pub async fn erase(
+    State(state): State<AppState>,
+    Admin(member): Admin,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let now = Utc::now();
+    let mut transaction = state.pool.begin().await?;
+    let subscriber = named(&mut transaction, id).await?;
+    let address = subscriber.email.normalized();
+    erasure::erase(&mut transaction, &state.keys, &address, ConsentMethod::Staff, now).await?;
+    let (by, masked) = (member.actor(), subscriber.email.masked());
+    audit::record(&mut transaction, &by, Action::SubscriberErased, &masked, &json!({}), now).await?;
+    transaction.commit().await?;
+    Ok(done("/staff/subscribers", "subscriber_erased"))
+}
+
+/// The name that a value has in the texts.
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}

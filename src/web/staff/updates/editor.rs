@@ -1,0 +1,255 @@
+//! Writing an update: one form, saved by a button or, with our script, as it is typed; beside it the mail as it will be.
+
+use axum::{
+    Form, Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    domain::{
+        ids::UpdateId,
+        locale::Locale,
+        mailing::{self, Overview},
+        update::{
+            self, Update, UpdateState,
+            writing::{self, Saved, Unfinished, Writing},
+        },
+    },
+    mail::{markdown, preheader},
+    web::{
+        AppState,
+        http::problem::wants_json,
+        staff::{
+            access::Member,
+            mailings::{planned, progress::Standing},
+            staff_page::{StaffPage, done, id_in},
+            staff_problem::StaffProblem,
+            updates::{Id, Past, preview::View},
+        },
+    },
+};
+
+/// What the form sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Sent {
+    version: i32,
+    title: String,
+    teaser: String,
+    date: String,
+    link: String,
+    image: String,
+    image_alt: String,
+    image_credit: String,
+    locale: String,
+    body: String,
+}
+
+impl Sent {
+    fn writing(self, locale: Locale) -> Writing {
+        let writing = Writing {
+            title: self.title,
+            teaser: self.teaser,
+            body: self.body,
+            dated: self.date.trim().parse().ok(),
+            link: Some(self.link),
+            image: Some(self.image),
+            image_alt: Some(self.image_alt),
+            image_credit: Some(self.image_credit),
+            locale: Locale::from_tag(&self.locale).unwrap_or(locale),
+        };
+        writing.tidied()
+    }
+}
+
+/// `GET /staff/updates/{id}`
+pub async fn show(
+    State(state): State<AppState>,
+    page: StaffPage,
+    member: Member,
+    id: Id,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let mut db = state.pool.acquire().await?;
+    let update = update::find(&mut db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    let others = writing::others(&mut db, id, member.0.staff_id, Utc::now()).await?;
+    let mailings = mailing::of_updates(&mut db, &[id]).await?;
+    let plans = planned::among(&page, &mut db, &mailings).await?;
+    drop(db);
+    let view = View::of(&page);
+    let writing = update.writing();
+    let own = json!({
+        "update": shown(&page, &update),
+        "writing": form(&writing),
+        "unfinished": still_to_do(&page, &writing),
+        "others": others, "plans": plans, "notes": notes(&page, &mailings),
+        "preview": view.shown(&page, &update),
+    });
+    page.show("staff/editor.html", &own)
+}
+
+/// `POST /staff/updates/{id}`: saves. Our script asks for JSON and goes on typing; a browser without it gets the page.
+pub async fn save(
+    State(state): State<AppState>,
+    page: StaffPage,
+    member: Member,
+    id: Id,
+    headers: HeaderMap,
+    Form(sent): Form<Sent>,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let is_script = wants_json(&headers);
+    let base = sent.version;
+    let mut transaction = state.pool.begin().await?;
+    let current = update::find(&mut transaction, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    let writing = sent.writing(current.locale);
+    let now = Utc::now();
+    let saved = writing::save(&mut transaction, id, base, &writing, &member.author(), now).await?;
+    transaction.commit().await?;
+    match saved {
+        Saved::Gone => Err(StaffProblem::NOT_FOUND),
+        Saved::As(version) if is_script => {
+            let saved_at = time_of_day(&page, now);
+            let unfinished = still_to_do(&page, &writing);
+            let preheader = preheader::of_update(&writing.title, &writing.teaser, &writing.body);
+            let answer = json!({
+                "version": version, "saved_at": saved_at, "unfinished": unfinished, "preheader": preheader,
+            });
+            Ok(Json(answer).into_response())
+        }
+        Saved::As(_) => Ok(done(&format!("/staff/updates/{id}"), "update_saved")),
+        Saved::Conflict(theirs) if is_script => {
+            Ok((StatusCode::CONFLICT, Json(json!({ "message": conflict_in_words(&page, &theirs) })))
+                .into_response())
+        }
+        Saved::Conflict(theirs) => {
+            let (mine, other) = (form(&writing), form(&theirs.writing()));
+            // What stands in no text of its own is named where it differs: taking one text takes these with it.
+            let named = [
+                ("image", "image"),
+                ("image_alt", "image_alt"),
+                ("image_credit", "image_credit"),
+                ("date", "date"),
+                ("link", "link"),
+                ("locale", "language"),
+            ];
+            let differ = named.into_iter().filter(|(field, _)| mine[field] != other[field]);
+            let others: Vec<Value> = differ
+                .map(|(field, label)| {
+                    let shown = |value: &Value| {
+                        let text = value.as_str().unwrap_or_default();
+                        if field == "locale" { page.text("language", text).to_owned() } else { text.to_owned() }
+                    };
+                    json!({
+                        "label": page.text("editor", label), "mine": shown(&mine[field]), "theirs": shown(&other[field]),
+                    })
+                })
+                .collect();
+            let own = json!({
+                "update": shown(&page, &theirs),
+                "message": conflict_in_words(&page, &theirs),
+                "theirs": other, "writing": mine, "others": others,
+            });
+            page.answer(StatusCode::CONFLICT, "staff/conflict.html", &own)
+        }
+    }
+}
+
+/// `POST /staff/updates/{id}/here`: a sign of life of somebody who has it open; answers who else has, and whether it has
+/// been saved since.
+pub async fn here(
+    State(state): State<AppState>,
+    member: Member,
+    id: Id,
+) -> Result<Json<Value>, StaffProblem> {
+    let id = id_in(id)?;
+    let mut db = state.pool.acquire().await?;
+    let others = writing::here(&mut db, id, &member.author(), Utc::now()).await?;
+    let update = update::find(&mut db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    Ok(Json(json!({ "others": others, "version": update.version, "changed_by": update.changed_by })))
+}
+
+fn shown(page: &StaffPage, update: &Update) -> Value {
+    json!({
+        "id": update.id, "version": update.version, "title": update.title,
+        "is_draft": update.state == UpdateState::Draft,
+        "changed_at": page.short_time(update.changed_at), "changed_by": update.changed_by,
+    })
+}
+
+/// What an author has to know of the update's mailings, but for those that are planned: what is changed here does not
+/// reach them.
+fn notes(page: &StaffPage, mailings: &[Overview]) -> Vec<Value> {
+    let text = |key: &str| page.text("editor", key);
+    let mut notes: Vec<Value> = Vec::new();
+    for mailing in mailings.iter().filter(|mailing| !mailing.is_over()) {
+        let key = match Standing::from(mailing).key() {
+            "scheduled" | "overdue" => continue,
+            key @ ("starting" | "paused") => key,
+            _ => "sending",
+        };
+        notes.push(json!({ "text": text(key), "url": format!("/staff/mailings/{}", mailing.id) }));
+    }
+    let past = Past::of(mailings).map(|past| match past {
+        Past::Sent => "sent",
+        Past::Nobody => "nobody",
+        Past::Cancelled => "cancelled",
+    });
+    notes.extend(past.map(|key| json!({ "text": text(key) })));
+    notes
+}
+
+/// A writing as the fields of the form show it.
+pub fn form(writing: &Writing) -> Value {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    json!({
+        "title": writing.title, "teaser": writing.teaser, "body": writing.body,
+        "date": writing.dated.map(|date| date.to_string()).unwrap_or_default(),
+        "link": text(&writing.link), "image": text(&writing.image), "image_alt": text(&writing.image_alt),
+        "image_credit": text(&writing.image_credit), "locale": writing.locale.tag(),
+    })
+}
+
+/// What the editor says beside the fields: nobody has left anything out of a blank sheet.
+fn still_to_do(page: &StaffPage, writing: &Writing) -> Map<String, Value> {
+    if writing.is_blank() { Map::new() } else { in_words(page, writing) }
+}
+
+/// What is still to be done before it can be sent, by field, in words.
+pub fn in_words(page: &StaffPage, writing: &Writing) -> Map<String, Value> {
+    let mut words = Map::new();
+    for Unfinished { field, problem } in writing.unfinished() {
+        let text = page.text("unfinished", &format!("{field}_{problem}"));
+        words.entry(field).or_insert_with(|| text.into());
+    }
+    if let Err(error) = markdown::check(&writing.body) {
+        let line = page.text("unfinished", "body_line").replace("{line}", &error.line.to_string());
+        words
+            .entry("body")
+            .or_insert_with(|| format!("{line} {}", page.text("unfinished", error.code.key())).into());
+    }
+    words
+}
+
+fn conflict_in_words(page: &StaffPage, theirs: &Update) -> String {
+    let who = theirs.changed_by.as_deref().unwrap_or_else(|| page.text("editor", "somebody"));
+    page.text("editor", "conflict").replace("{who}", who).replace("{at}", &page.short_time(theirs.changed_at))
+}
+
+fn time_of_day(page: &StaffPage, at: DateTime<Utc>) -> String {
+    at.with_timezone(&page.time_zone().0).format("%H:%M").to_string()
+}
+
+/// An update by id, for the pages around it.
+///
+/// # Errors
+/// [`StaffProblem::NOT_FOUND`].
+pub async fn find(state: &AppState, id: UpdateId) -> Result<Update, StaffProblem> {
+    let mut db = state.pool.acquire().await?;
+    update::find(&mut db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)
+}
