@@ -111,7 +111,7 @@ features: ## clippy on the program without its demo, as in a release
 
 .PHONY: docs
 docs: ## check that the documentation of the code has no broken link
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' cargo doc --locked --no-deps --document-private-items
 
 .PHONY: alerts
 alerts: ## check the alerts and the dashboard of docs/operations with Prometheus's promtool

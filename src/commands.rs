@@ -90,16 +90,6 @@ enum Command {
     Subscribers(subscribers::Subscribers),
 }
 
-impl Command {
-    /// Whether it goes by the settings in a file: the demo has its own.
-    fn needs_settings(&self) -> bool {
-        #[cfg(feature = "demo")]
-        return !matches!(self, Command::Demo(_));
-        #[cfg(not(feature = "demo"))]
-        true
-    }
-}
-
 /// The command was used in a way that cannot work; exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -109,9 +99,12 @@ pub struct Usage(pub String);
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if arguments.command.needs_settings()
-        && let Err(error) = load_env(arguments.env_file.as_deref())
-    {
+    // The demo has settings of its own.
+    #[cfg(feature = "demo")]
+    let needs_settings = !matches!(arguments.command, Command::Demo(_));
+    #[cfg(not(feature = "demo"))]
+    let needs_settings = true;
+    if needs_settings && let Err(error) = load_env(arguments.env_file.as_deref()) {
         output::error(&error.to_string());
         return ExitCode::from(2);
     }

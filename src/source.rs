@@ -22,7 +22,7 @@ pub struct SourceFile {
     built_in: &'static str,
 }
 
-/// The file at a path from the repository's root, as a [`SourceFile`](crate::source::SourceFile).
+/// The file at a path from the repository's root, as a [`SourceFile`].
 #[macro_export]
 macro_rules! source_file {
     ($($path:expr),+ $(,)?) => {
