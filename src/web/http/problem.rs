@@ -171,6 +171,7 @@ impl Problem {
     }
 
     /// For the one who is changing a template: what is wrong in it, instead of a page that may need the same template.
+    #[must_use]
     pub fn for_its_author(&self) -> Option<Response> {
         let Problem::BrokenPage(what) = self else { return None };
         let what = what.replace('&', "&amp;").replace('<', "&lt;");
