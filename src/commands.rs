@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.
 
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod output;
 
@@ -63,6 +64,7 @@ enum Command {
     /// Migrate the database. The commands serve and worker do this at their start.
     Migrate,
     /// Try everything out: a private database, a mail catcher, sample content. Needs no configuration.
+    #[cfg(feature = "demo")]
     Demo(demo::Demo),
     /// The newsletter's identity and legal texts.
     #[command(subcommand)]
@@ -97,7 +99,10 @@ pub struct Usage(pub String);
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // The demo makes its own settings.
+    #[cfg(feature = "demo")]
     let needs_settings = !matches!(arguments.command, Command::Demo(_));
+    #[cfg(not(feature = "demo"))]
+    let needs_settings = true;
     if needs_settings && let Err(error) = load_env(arguments.env_file.as_deref()) {
         output::error(&error.to_string());
         return ExitCode::from(2);
@@ -134,6 +139,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(serve) => serve.run().await,
         Command::Worker => serve::worker().await,
         Command::Migrate => migrate().await,
+        #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run().await,
         Command::Publication(publication) => publication.run().await,
         Command::Updates(updates) => updates.run().await,

@@ -57,7 +57,7 @@ pub enum Mailings {
         #[arg(long)]
         json: bool,
     },
-    /// Send the update to one address, with [Test] in front of its subject.
+    /// Send the update to one address, with `[Test]` in front of its subject.
     Test {
         /// Slug or id of the update.
         update: String,

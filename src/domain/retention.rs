@@ -12,7 +12,7 @@
 //! | staff sessions, one-time links, counts of failed logins, notices | until they are over |
 //! | the audit log, and members who were disabled | three years, see [`audit`] |
 //! | events | 90 days, see [`event`] |
-//! | IP addresses | as the operator set it, see [`consent`] |
+//! | IP addresses | as the operator set it, see [`crate::domain::consent`] |
 //!
 //! Each function does a bounded piece of work in its caller's transaction and answers how much it did; it is called
 //! again until there is nothing left. So nothing else has to wait for it, and a death in between costs nothing.

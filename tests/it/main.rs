@@ -17,6 +17,7 @@ mod harness;
 
 mod addresses;
 mod architecture;
+mod assets;
 mod captcha;
 mod chaos;
 mod commands;

@@ -121,7 +121,7 @@ async fn planned_is_told_as_planned_everywhere_with_its_time_and_what_can_be_don
         "wird gerade verschickt",
     ];
     let mail = format!("/staff/mailings/{id}/mail.html");
-    let (back, time) = (format!("/staff/mailings/{id}/take-back"), format!("/staff/mailings/{id}#time"));
+    let (back, time) = (format!("/staff/mailings/{id}/take-back"), format!("/staff/mailings/{id}#new-time"));
     let (own_time, own) = (format!("/staff/mailings/{id}/time"), format!("/staff/mailings/{id}"));
     let text = format!("/staff/mailings/{id}/text");
     for (path, ways) in [
