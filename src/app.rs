@@ -21,6 +21,7 @@
 //! | [`unsubscribe`] | leaving, and taking that back |
 //! | [`change_settings`] | another language, a link to everything that is stored |
 //! | [`privacy`] | what is stored, another address, erasure: for the owner |
+//! | [`find_subscribers`] | subscribers as staff look them up |
 //! | [`erase_address`] | erasure by staff |
 //! | [`take_proof`] | the proof of a consent |
 //! | [`held_signups`] | signups whose mail was held, or did not go out |
@@ -40,6 +41,7 @@ pub mod consent_text;
 pub mod control_mailing;
 pub mod draft;
 pub mod erase_address;
+pub mod find_subscribers;
 pub mod held_signups;
 pub mod images;
 pub mod import_subscribers;
