@@ -21,6 +21,8 @@
 //! | [`unsubscribe`] | leaving, and taking that back |
 //! | [`change_settings`] | another language, a link to everything that is stored |
 //! | [`privacy`] | what is stored, another address, erasure: for the owner |
+//! | [`export_subscribers`] | the list of all subscribers |
+//! | [`take_report`] | what became of a mailing, person by person |
 //! | [`find_subscribers`] | subscribers as staff look them up |
 //! | [`erase_address`] | erasure by staff |
 //! | [`take_proof`] | the proof of a consent |
@@ -41,6 +43,7 @@ pub mod consent_text;
 pub mod control_mailing;
 pub mod draft;
 pub mod erase_address;
+pub mod export_subscribers;
 pub mod find_subscribers;
 pub mod held_signups;
 pub mod images;
@@ -58,6 +61,7 @@ pub mod send_test;
 pub mod sign_up;
 pub mod surge;
 pub mod take_proof;
+pub mod take_report;
 pub mod unsubscribe;
 
 use std::{

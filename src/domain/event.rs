@@ -74,6 +74,10 @@ pub enum Event {
     AccessLinkRequested(SubscriberId),
     /// The proof of a consent was handed out.
     ProofTaken,
+    /// The list of all subscribers was handed out.
+    SubscribersExported,
+    /// The report of a mailing was handed out.
+    ReportTaken(MailingId),
     /// An import added subscribers: an uploaded list, or a file by command.
     SubscribersImported(Option<ImportId>),
     /// An import by command was begun.
@@ -123,6 +127,8 @@ impl Event {
             Event::SubscriberAddressChanged(..) => "subscriber_address_changed",
             Event::AccessLinkRequested(_) => "access_link_requested",
             Event::ProofTaken => "proof_taken",
+            Event::SubscribersExported => "subscribers_exported",
+            Event::ReportTaken(_) => "report_taken",
             Event::SubscribersImported(_) => "subscribers_imported",
             Event::ImportStarted => "import_started",
             Event::ImportChecked(_) => "import_checked",
@@ -140,6 +146,7 @@ impl Event {
             | Event::SignupsDropped
             | Event::ConfirmationsSentAgain
             | Event::ProofTaken
+            | Event::SubscribersExported
             | Event::ImportStarted
             | Event::SubscribersImported(None) => json!({}),
             Event::MailingOrdered(mailing, update) => json!({ "mailing": mailing, "update": update }),
@@ -151,7 +158,8 @@ impl Event {
             | Event::MailingBegun(mailing)
             | Event::MailingDone(mailing)
             | Event::MailingCancelled(mailing)
-            | Event::MailingRetried(mailing) => json!({ "mailing": mailing }),
+            | Event::MailingRetried(mailing)
+            | Event::ReportTaken(mailing) => json!({ "mailing": mailing }),
             Event::PublicationChanged(version) => json!({ "publication": version }),
             Event::SignupReceived(signup) | Event::SignupDeclined(signup) => json!({ "signup": signup }),
             Event::SignupConfirmed(signup, subscriber)
