@@ -27,7 +27,8 @@
 //! | [`erase_address`] | erasure by staff |
 //! | [`take_proof`] | the proof of a consent |
 //! | [`held_signups`] | signups whose mail was held, or did not go out |
-//! | [`import_subscribers`] | people who agreed elsewhere |
+//! | [`import_subscribers`] | people who agreed elsewhere: a file by command, reading on in uploaded lists |
+//! | [`uploaded_lists`] | such lists as staff upload them: taken in, tried out, brought in, ended |
 //! | [`change_publication`] | a new version of the publication |
 //! | [`release_restore`] | letting mailings go on after a restore |
 //! | [`draft`] | an update as the mail it would be, and what the preflight says of it |
@@ -63,6 +64,7 @@ pub mod surge;
 pub mod take_proof;
 pub mod take_report;
 pub mod unsubscribe;
+pub mod uploaded_lists;
 
 use std::{
     ops::{Deref, DerefMut},
