@@ -65,7 +65,6 @@ impl ImportState {
 /// An import.
 #[derive(Debug, Clone)]
 pub struct Import {
-    /// Its id.
     pub id: ImportId,
     /// Where it stands.
     pub state: ImportState,
@@ -138,9 +137,6 @@ impl Import {
 }
 
 /// Begins an upload.
-///
-/// # Errors
-/// When the database fails.
 pub async fn begin(
     db: &mut PgConnection,
     by_email: &str,
@@ -161,9 +157,6 @@ pub async fn begin(
 }
 
 /// Keeps a piece of the file. All have [`PIECE`] bytes, but for the last.
-///
-/// # Errors
-/// When the database fails.
 pub async fn keep_piece(db: &mut PgConnection, id: ImportId, number: i32, bytes: &[u8]) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into import_pieces (import_id, number, bytes) values ($1, $2, $3)",
@@ -177,9 +170,6 @@ pub async fn keep_piece(db: &mut PgConnection, id: ImportId, number: i32, bytes:
 }
 
 /// The file is here as a whole. Answers its name.
-///
-/// # Errors
-/// When the database fails.
 pub async fn complete(
     db: &mut PgConnection,
     id: ImportId,
@@ -197,18 +187,12 @@ pub async fn complete(
 }
 
 /// Forgets an import as if its file had never come.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget(db: &mut PgConnection, id: ImportId) -> sqlx::Result<()> {
     sqlx::query!("delete from imports where id = $1", id.0).execute(db).await?;
     Ok(())
 }
 
 /// An import by its id.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_id(db: &mut PgConnection, id: ImportId) -> sqlx::Result<Option<Import>> {
     sqlx::query_as!(
         Import,
@@ -224,9 +208,6 @@ pub async fn by_id(db: &mut PgConnection, id: ImportId) -> sqlx::Result<Option<I
 }
 
 /// The latest imports.
-///
-/// # Errors
-/// When the database fails.
 pub async fn list(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Import>> {
     sqlx::query_as!(
         Import,
@@ -242,9 +223,6 @@ pub async fn list(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Import>
 }
 
 /// The beginning of the file, up to a line end.
-///
-/// # Errors
-/// When the database fails.
 pub async fn beginning(db: &mut PgConnection, id: ImportId) -> sqlx::Result<Vec<u8>> {
     let bytes = sqlx::query_scalar!(
         r#"select substring(bytes for 65536) as "bytes!" from import_pieces where import_id = $1 and number = 0"#,
@@ -267,9 +245,6 @@ pub fn whole_lines(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// Keeps how a file is read, for the form that says what stands in which column.
-///
-/// # Errors
-/// When the database fails.
 pub async fn keep_plan(db: &mut PgConnection, id: ImportId, plan: &Plan) -> sqlx::Result<()> {
     sqlx::query!(
         "update imports set state = 'uploaded', plan = $2 where id = $1 and state in ('uploaded', 'checked')",
@@ -282,9 +257,6 @@ pub async fn keep_plan(db: &mut PgConnection, id: ImportId, plan: &Plan) -> sqlx
 }
 
 /// Keeps a plan, and begins the dry run with it. Answers the name of the file; nothing when that was not possible.
-///
-/// # Errors
-/// When the database fails.
 pub async fn check(
     db: &mut PgConnection,
     id: ImportId,
@@ -310,9 +282,6 @@ pub async fn check(
 }
 
 /// Begins to bring people in, as the dry run has shown. Answers the name of the file; nothing when that was not possible.
-///
-/// # Errors
-/// When the database fails.
 pub async fn run(db: &mut PgConnection, id: ImportId, now: DateTime<Utc>) -> sqlx::Result<Option<String>> {
     let begun = sqlx::query!(
         "update imports set state = 'importing', brings_in = true, next_byte = 0, next_line = 1, added = 0, known = 0, had_left = 0,
@@ -329,9 +298,6 @@ pub async fn run(db: &mut PgConnection, id: ImportId, now: DateTime<Utc>) -> sql
 
 /// Ends an import, and removes its file. Who was brought in stays. Answers the name of the file; nothing when there was nothing to
 /// end.
-///
-/// # Errors
-/// When the database fails.
 pub async fn cancel(db: &mut PgConnection, id: ImportId, now: DateTime<Utc>) -> sqlx::Result<Option<String>> {
     let ended = sqlx::query!(
         "update imports set state = 'cancelled', finished_at = $2
@@ -348,9 +314,6 @@ pub async fn cancel(db: &mut PgConnection, id: ImportId, now: DateTime<Utc>) -> 
 
 /// Removes the files that name one of these addresses, as a whole, because everything about them is to go. An import under way ends with
 /// it, and says why; who was brought in stays. Answers how many there were.
-///
-/// # Errors
-/// When the database fails.
 pub async fn remove_lists_with(
     db: &mut PgConnection,
     addresses: &[NormalizedAddress],
@@ -460,9 +423,6 @@ pub struct BadLine {
 }
 
 /// Bad lines of an import, in their order.
-///
-/// # Errors
-/// When the database fails.
 pub async fn problems(db: &mut PgConnection, id: ImportId, limit: i64) -> sqlx::Result<Vec<BadLine>> {
     sqlx::query_as!(
         BadLine,
@@ -475,9 +435,6 @@ pub async fn problems(db: &mut PgConnection, id: ImportId, limit: i64) -> sqlx::
 }
 
 /// Removes what is over: files after a week, whatever became of them, and reports after three months. Answers how much.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget_old(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     // An upload takes minutes; one of yesterday broke off.
     let removed = sqlx::query!(
