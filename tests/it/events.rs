@@ -202,8 +202,8 @@ async fn a_signup_that_is_not_taken_tells_nothing() {
 async fn what_admins_do_about_subscribers_on_the_staff_pages_is_told_once() {
     let app = App::new().without_worker().start().await;
     let id = subscribed(&app, MARIA).await;
-    let before = told(&app).await.len();
     let browser = app.browser_of(&app.member("ada@example.org", Role::Admin).await).await;
+    let (before, logged_before) = (told(&app).await.len(), app.actions().await.len());
     let asked = [("email", "otto@example.org"), ("locale", "de")];
     assert_eq!(browser.post("/staff/subscribers/add", &asked).await.status, 303);
     let page = format!("/staff/subscribers/{id}");
@@ -223,5 +223,5 @@ async fn what_admins_do_about_subscribers_on_the_staff_pages_is_told_once() {
         ]
     );
     let logged = ["subscriber_asked", "proof_downloaded", "subscriber_unsubscribed", "subscriber_erased"];
-    assert_eq!(app.actions().await, logged);
+    assert_eq!(app.actions().await.split_off(logged_before), logged);
 }
