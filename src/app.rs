@@ -21,10 +21,14 @@
 //! | [`unsubscribe`] | leaving, and taking that back |
 //! | [`change_settings`] | another language, a link to everything that is stored |
 //! | [`privacy`] | what is stored, another address, erasure: for the owner |
+//! | [`export_subscribers`] | the list of all subscribers |
+//! | [`take_report`] | what became of a mailing, person by person |
+//! | [`find_subscribers`] | subscribers as staff look them up |
 //! | [`erase_address`] | erasure by staff |
 //! | [`take_proof`] | the proof of a consent |
 //! | [`held_signups`] | signups whose mail was held, or did not go out |
-//! | [`import_subscribers`] | people who agreed elsewhere |
+//! | [`import_subscribers`] | people who agreed elsewhere: a file by command, reading on in uploaded lists |
+//! | [`uploaded_lists`] | such lists as staff upload them: taken in, tried out, brought in, ended |
 //! | [`change_publication`] | a new version of the publication |
 //! | [`release_restore`] | letting mailings go on after a restore |
 //! | [`draft`] | an update as the mail it would be, and what the preflight says of it |
@@ -40,6 +44,8 @@ pub mod consent_text;
 pub mod control_mailing;
 pub mod draft;
 pub mod erase_address;
+pub mod export_subscribers;
+pub mod find_subscribers;
 pub mod held_signups;
 pub mod images;
 pub mod import_subscribers;
@@ -56,7 +62,9 @@ pub mod send_test;
 pub mod sign_up;
 pub mod surge;
 pub mod take_proof;
+pub mod take_report;
 pub mod unsubscribe;
+pub mod uploaded_lists;
 
 use std::{
     ops::{Deref, DerefMut},

@@ -42,6 +42,14 @@ pub enum EraseError {
     Database(#[from] sqlx::Error),
 }
 
+/// Whether somebody on the staff logs in with this address.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_account(pool: &PgPool, email: &EmailAddress) -> sqlx::Result<bool> {
+    erasure::has_account(&mut *pool.acquire().await?, &email.normalized()).await
+}
+
 /// Erases everything about an address. Only a keyed HMAC stays, so that no import brings it back.
 ///
 /// # Errors

@@ -49,7 +49,7 @@ pub async fn begin_file(
         return Err(ImportError::NotAllowed);
     }
     let mut deed = Deed::begin(pool, by, now).await?;
-    deed.note(Action::ImportStarted, masked_name, &json!({}), &Event::ImportStarted).await?;
+    deed.note(Action::ImportStarted, masked_name, &json!({}), &Event::ImportStarted(None)).await?;
     deed.commit().await?;
     Ok(())
 }

@@ -13,7 +13,11 @@ use crate::{
         event::Event,
         personal_data::{self, PersonalData},
         publication::{self, Publication},
-        staff::audit::Action,
+        staff::{
+            audit::Action,
+            notice::{self, Notice},
+            session::Session,
+        },
     },
 };
 
@@ -40,7 +44,7 @@ pub async fn read(pool: &PgPool, keys: &SecretKeys, address: &EmailAddress) -> s
 }
 
 /// Takes what a proof is made of, and writes down that it was taken: everything recorded of an address, and the publication
-/// of now.
+/// of now. On the staff pages it is done from a session, and the other sessions of that account are told.
 ///
 /// # Errors
 /// [`ProofError`].
@@ -48,6 +52,7 @@ pub async fn take_proof(
     pool: &PgPool,
     keys: &SecretKeys,
     by: &Actor,
+    session: Option<&Session>,
     address: &EmailAddress,
     now: DateTime<Utc>,
 ) -> Result<(PersonalData, Option<Publication>), ProofError> {
@@ -61,6 +66,9 @@ pub async fn take_proof(
     }
     let publication = publication::current(&mut deed).await?;
     deed.note(Action::ProofDownloaded, &address.masked(), &json!({}), &Event::ProofTaken).await?;
+    if let Some(session) = session {
+        notice::tell_others(&mut deed, session, Notice::ProofDownloaded, now).await?;
+    }
     deed.commit().await?;
     Ok((data, publication))
 }

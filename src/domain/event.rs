@@ -74,16 +74,26 @@ pub enum Event {
     AccessLinkRequested(SubscriberId),
     /// The proof of a consent was handed out.
     ProofTaken,
+    /// The list of all subscribers was handed out.
+    SubscribersExported,
+    /// The report of a mailing was handed out.
+    ReportTaken(MailingId),
     /// An import added subscribers: an uploaded list, or a file by command.
     SubscribersImported(Option<ImportId>),
-    /// An import by command was begun.
-    ImportStarted,
+    /// A list was uploaded.
+    ImportUploaded(ImportId),
+    /// The dry run of an uploaded list was begun.
+    ImportCheckStarted(ImportId),
+    /// An import was begun: of an uploaded list, or of a file by command.
+    ImportStarted(Option<ImportId>),
     /// A list was read to its end; nothing was brought in yet.
     ImportChecked(ImportId),
     /// An import came to its end.
     ImportDone(ImportId),
     /// An import could not go on.
     ImportFailed(ImportId),
+    /// Staff ended an import.
+    ImportCancelled(ImportId),
 }
 
 /// What the event of an erasure is called. It is written by [`consent::record_erased`](super::consent::record_erased) beside
@@ -123,11 +133,16 @@ impl Event {
             Event::SubscriberAddressChanged(..) => "subscriber_address_changed",
             Event::AccessLinkRequested(_) => "access_link_requested",
             Event::ProofTaken => "proof_taken",
+            Event::SubscribersExported => "subscribers_exported",
+            Event::ReportTaken(_) => "report_taken",
             Event::SubscribersImported(_) => "subscribers_imported",
-            Event::ImportStarted => "import_started",
+            Event::ImportUploaded(_) => "import_uploaded",
+            Event::ImportCheckStarted(_) => "import_check_started",
+            Event::ImportStarted(_) => "import_started",
             Event::ImportChecked(_) => "import_checked",
             Event::ImportDone(_) => "import_done",
             Event::ImportFailed(_) => "import_failed",
+            Event::ImportCancelled(_) => "import_cancelled",
         }
     }
 
@@ -140,7 +155,8 @@ impl Event {
             | Event::SignupsDropped
             | Event::ConfirmationsSentAgain
             | Event::ProofTaken
-            | Event::ImportStarted
+            | Event::SubscribersExported
+            | Event::ImportStarted(None)
             | Event::SubscribersImported(None) => json!({}),
             Event::MailingOrdered(mailing, update) => json!({ "mailing": mailing, "update": update }),
             Event::MailingRescheduled(mailing)
@@ -151,7 +167,8 @@ impl Event {
             | Event::MailingBegun(mailing)
             | Event::MailingDone(mailing)
             | Event::MailingCancelled(mailing)
-            | Event::MailingRetried(mailing) => json!({ "mailing": mailing }),
+            | Event::MailingRetried(mailing)
+            | Event::ReportTaken(mailing) => json!({ "mailing": mailing }),
             Event::PublicationChanged(version) => json!({ "publication": version }),
             Event::SignupReceived(signup) | Event::SignupDeclined(signup) => json!({ "signup": signup }),
             Event::SignupConfirmed(signup, subscriber)
@@ -165,9 +182,13 @@ impl Event {
             | Event::AddressChangeCancelled(subscriber)
             | Event::AccessLinkRequested(subscriber) => json!({ "subscriber": subscriber }),
             Event::SubscribersImported(Some(import))
+            | Event::ImportUploaded(import)
+            | Event::ImportCheckStarted(import)
+            | Event::ImportStarted(Some(import))
             | Event::ImportChecked(import)
             | Event::ImportDone(import)
-            | Event::ImportFailed(import) => json!({ "import": import }),
+            | Event::ImportFailed(import)
+            | Event::ImportCancelled(import) => json!({ "import": import }),
         }
     }
 }

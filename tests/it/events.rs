@@ -4,6 +4,7 @@ use chrono::Utc;
 use rundbrief::domain::{
     address::EmailAddress,
     ids::SubscriberId,
+    staff::Role,
     suppression::{self, SuppressionReason},
     token::{LinkPurpose, access_token, subscriber_token},
 };
@@ -195,4 +196,32 @@ async fn a_signup_that_is_not_taken_tells_nothing() {
     assert_eq!(app.sign_up(MARIA).await.status, 403);
     assert_eq!(app.sign_up("nobody").await.status, 422);
     assert!(told(&app).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_admins_do_about_subscribers_on_the_staff_pages_is_told_once() {
+    let app = App::new().without_worker().start().await;
+    let id = subscribed(&app, MARIA).await;
+    let browser = app.browser_of(&app.member("ada@example.org", Role::Admin).await).await;
+    let (before, logged_before) = (told(&app).await.len(), app.actions().await.len());
+    let asked = [("email", "otto@example.org"), ("locale", "de")];
+    assert_eq!(browser.post("/staff/subscribers/add", &asked).await.status, 303);
+    let page = format!("/staff/subscribers/{id}");
+    assert_eq!(browser.post(&format!("{page}/proof"), &[("form", "json")]).await.status, 200);
+    for _ in 0..2 {
+        assert_eq!(browser.post(&format!("{page}/unsubscribe"), &[]).await.status, 303);
+    }
+    assert_eq!(browser.post(&format!("{page}/erase"), &[]).await.status, 303);
+    assert_eq!(browser.post(&format!("{page}/erase"), &[]).await.status, 404);
+    assert_eq!(
+        told_since(&app, before).await,
+        [
+            "signup_received by member signup",
+            "proof_taken by member",
+            "subscriber_unsubscribed by member subscriber",
+            "subscriber_erased by member consent_event subscriber",
+        ]
+    );
+    let logged = ["subscriber_asked", "proof_downloaded", "subscriber_unsubscribed", "subscriber_erased"];
+    assert_eq!(app.actions().await.split_off(logged_before), logged);
 }

@@ -98,6 +98,15 @@ impl Desk {
         all.into_iter().filter(|action| action.starts_with("import_")).collect()
     }
 
+    /// The events of imports, each with its actor, and how many imports they name.
+    async fn told(&self) -> (Vec<String>, i64) {
+        let told = sqlx::query_scalar(
+            "select concat_ws(' by ', kind, actor) from events where kind like '%import%' order by seq",
+        );
+        let named = "select count(distinct ids ->> 'import') from events where kind like '%import%'";
+        (told.fetch_all(&self.app.pool).await.unwrap(), self.app.count(named).await)
+    }
+
     async fn addresses(&self) -> Vec<String> {
         sqlx::query_scalar("select email from subscribers where state = 'active' order by email")
             .fetch_all(&self.app.pool)
@@ -145,6 +154,15 @@ async fn a_list_comes_in_with_its_proof_and_its_file_is_gone() {
     assert_eq!(otto[0].consented_at, Some("2025-04-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap()));
     assert_eq!(desk.app.count("select count(*) from import_pieces").await, 0);
     assert_eq!(desk.actions().await, ["import_uploaded", "import_checked", "import_started"]);
+    let told = [
+        "import_uploaded by member",
+        "import_check_started by member",
+        "import_checked by service",
+        "import_started by member",
+        "subscribers_imported by service",
+        "import_done by service",
+    ];
+    assert_eq!(desk.told().await, (told.map(String::from).to_vec(), 1));
 
     // Whoever asks when Otto agreed is told the day of the list, and no time that nobody wrote.
     let id: uuid::Uuid = sqlx::query_scalar("select id from subscribers where email = 'otto@example.org'")
@@ -445,6 +463,8 @@ async fn an_import_can_be_ended_and_ended_ones_stay_so() {
     browser.post(&format!("{path}/run"), &[("vouched", "yes")]).await;
     assert_eq!(desk.app.count("select count(*) from imports where state = 'cancelled'").await, 1);
     assert_eq!(desk.actions().await, ["import_uploaded", "import_cancelled"]);
+    let told = ["import_uploaded by member", "import_cancelled by member"];
+    assert_eq!(desk.told().await, (told.map(String::from).to_vec(), 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -349,6 +349,9 @@ async fn the_report_comes_as_a_file_that_no_spreadsheet_runs_and_that_is_logged(
     let refused = rows.iter().find(|row| &row[0] == "s4@example.org").unwrap();
     assert_eq!((&refused[3], &refused[4]), ("550", "5.1.1 <b>no such user</b> as info@example.net"));
     assert_eq!(app.actions().await.last().unwrap(), "report_downloaded");
+    let told = "select count(*) from events e join mailings m on m.id::text = e.ids ->> 'mailing'
+        where e.kind = 'report_taken' and e.actor = 'member'";
+    assert_eq!(app.count(told).await, 2, "the editor's and the admin's");
     assert_eq!(browser.get(&path).await.status, 405);
 }
 

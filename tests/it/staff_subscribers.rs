@@ -443,6 +443,8 @@ async fn an_export_is_streamed_whole_harmless_to_spreadsheets_and_logged() {
     .await
     .unwrap();
     assert_eq!(logged, 12_003);
+    let told = "select count(distinct actor) from events where kind = 'subscribers_exported' and ids = '{}'";
+    assert_eq!(desk.app.count(told).await, 2, "by the page and by the command");
     let get = browser.send(Method::GET, "/staff/subscribers/export.csv", &[], "").await;
     assert_eq!(get.status, 405, "no link in a mail takes the list");
     let page = browser.get("/staff/audit").await;

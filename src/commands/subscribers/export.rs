@@ -8,16 +8,13 @@ use std::{
 };
 
 use anyhow::Context;
+use chrono::Utc;
 use csv::Writer;
-use serde_json::json;
-use sqlx::PgPool;
 
 use crate::{
-    commands::{database, note},
-    domain::{
-        staff::audit::Action,
-        subscriber::{self, export},
-    },
+    app::export_subscribers::{Export, export_subscribers},
+    commands::database,
+    domain::{actor::Actor, subscriber::export},
 };
 
 /// Writes the list to a file, or to standard output. A reader that closes the pipe (`| head`) is not an error.
@@ -30,11 +27,8 @@ pub async fn run(out: Option<&Path>) -> anyhow::Result<()> {
         }
         None => Box::new(io::stdout()),
     };
-    let mut db = pool.acquire().await?;
-    let details = json!({ "subscribers": subscriber::count_all(&mut db).await? });
-    note(&mut db, Action::SubscribersExported, "", &details).await?;
-    drop(db);
-    match write(&pool, target).await {
+    let list = export_subscribers(&pool, &Actor::Command, None, Utc::now()).await?;
+    match write(list, target).await {
         Err(error) if is_broken_pipe(&error) => Ok(()),
         written => written,
     }
@@ -45,19 +39,18 @@ fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-async fn write(pool: &PgPool, target: Box<dyn Write + Send>) -> anyhow::Result<()> {
+async fn write(mut list: Export, target: Box<dyn Write + Send>) -> anyhow::Result<()> {
     let mut writer = Writer::from_writer(target);
     writer.write_record(export::COLUMNS)?;
-    let mut after = None;
     loop {
-        let page = export::page(&mut *pool.acquire().await?, after, export::PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.subscriber.id);
+        let page = list.next_page().await?;
+        if page.is_empty() {
+            return Ok(writer.flush()?);
+        }
         for subscriber in &page {
             writer.write_record(export::line(subscriber))?;
         }
     }
-    Ok(writer.flush()?)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -30,7 +30,7 @@ pub async fn run(address: &EmailAddress, json: bool, proof_file: Option<&Path>) 
         bail!("nothing is recorded about {}", address.as_str());
     }
     if let Some(file) = proof_file {
-        let taken = take_proof::take_proof(&pool, &keys, &Actor::Command, address, Utc::now()).await;
+        let taken = take_proof::take_proof(&pool, &keys, &Actor::Command, None, address, Utc::now()).await;
         let (record, publication) = match taken {
             Err(ProofError::Nothing) => {
                 bail!("no consent is recorded of {}; there is nothing to prove", address.as_str())

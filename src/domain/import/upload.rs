@@ -12,11 +12,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, types::Json};
 
-use crate::domain::{
-    address::NormalizedAddress,
-    ids::ImportId,
-    staff::audit::{self, Action, Actor},
-};
+use crate::domain::{address::NormalizedAddress, ids::ImportId};
 
 use super::{people, plan::Plan};
 
@@ -173,25 +169,21 @@ pub async fn keep_piece(db: &mut PgConnection, id: ImportId, number: i32, bytes:
     Ok(())
 }
 
-/// The file is here as a whole.
+/// The file is here as a whole. Answers its name.
 pub async fn complete(
     db: &mut PgConnection,
-    by: &Actor,
     id: ImportId,
     size_bytes: i64,
     plan: &Plan,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    let file_name = sqlx::query_scalar!(
+) -> sqlx::Result<String> {
+    sqlx::query_scalar!(
         "update imports set state = 'uploaded', size_bytes = $2, plan = $3 where id = $1 returning file_name",
         id.0,
         size_bytes,
         Json(plan) as _
     )
-    .fetch_one(&mut *db)
-    .await?;
-    let details = serde_json::json!({ "bytes": size_bytes });
-    audit::record(db, by, Action::ImportUploaded, &file_name, &details, now).await
+    .fetch_one(db)
+    .await
 }
 
 /// Forgets an import as if its file had never come.
@@ -264,14 +256,13 @@ pub async fn keep_plan(db: &mut PgConnection, id: ImportId, plan: &Plan) -> sqlx
     Ok(())
 }
 
-/// Keeps a plan, and begins the dry run with it. Answers whether that was possible.
+/// Keeps a plan, and begins the dry run with it. Answers the name of the file; nothing when that was not possible.
 pub async fn check(
     db: &mut PgConnection,
-    by: &Actor,
     id: ImportId,
     plan: &Plan,
     now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
+) -> sqlx::Result<Option<String>> {
     let begun = sqlx::query!(
         "update imports set state = 'checking', brings_in = false, plan = $2, next_byte = 0, next_line = 1, added = 0, known = 0,
              had_left = 0, suppressed = 0, bad = 0, listed_unsubscribed = 0, listed_bounced = 0,
@@ -284,15 +275,14 @@ pub async fn check(
     )
     .fetch_optional(&mut *db)
     .await?;
-    let Some(begun) = begun else { return Ok(false) };
+    let Some(begun) = begun else { return Ok(None) };
     sqlx::query!("delete from import_problems where import_id = $1", id.0).execute(&mut *db).await?;
     people::forget(&mut *db, id).await?;
-    audit::record(db, by, Action::ImportChecked, &begun.file_name, &serde_json::json!({}), now).await?;
-    Ok(true)
+    Ok(Some(begun.file_name))
 }
 
-/// Begins to bring people in, as the dry run has shown. Answers whether that was possible.
-pub async fn run(db: &mut PgConnection, by: &Actor, id: ImportId, now: DateTime<Utc>) -> sqlx::Result<bool> {
+/// Begins to bring people in, as the dry run has shown. Answers the name of the file; nothing when that was not possible.
+pub async fn run(db: &mut PgConnection, id: ImportId, now: DateTime<Utc>) -> sqlx::Result<Option<String>> {
     let begun = sqlx::query!(
         "update imports set state = 'importing', brings_in = true, next_byte = 0, next_line = 1, added = 0, known = 0, had_left = 0,
              suppressed = 0, bad = 0, listed_unsubscribed = 0, listed_bounced = 0, listed_complained = 0,
@@ -301,20 +291,14 @@ pub async fn run(db: &mut PgConnection, by: &Actor, id: ImportId, now: DateTime<
         id.0,
         now
     )
-    .fetch_optional(&mut *db)
+    .fetch_optional(db)
     .await?;
-    let Some(begun) = begun else { return Ok(false) };
-    audit::record(db, by, Action::ImportStarted, &begun.file_name, &serde_json::json!({}), now).await?;
-    Ok(true)
+    Ok(begun.map(|begun| begun.file_name))
 }
 
-/// Ends an import, and removes its file. Who was brought in stays. Answers whether there was something to end.
-pub async fn cancel(
-    db: &mut PgConnection,
-    by: &Actor,
-    id: ImportId,
-    now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
+/// Ends an import, and removes its file. Who was brought in stays. Answers the name of the file; nothing when there was nothing to
+/// end.
+pub async fn cancel(db: &mut PgConnection, id: ImportId, now: DateTime<Utc>) -> sqlx::Result<Option<String>> {
     let ended = sqlx::query!(
         "update imports set state = 'cancelled', finished_at = $2
          where id = $1 and state in ('uploaded', 'checking', 'checked', 'importing') returning file_name, added",
@@ -323,10 +307,9 @@ pub async fn cancel(
     )
     .fetch_optional(&mut *db)
     .await?;
-    let Some(ended) = ended else { return Ok(false) };
+    let Some(ended) = ended else { return Ok(None) };
     remove_file(db, id).await?;
-    audit::record(db, by, Action::ImportCancelled, &ended.file_name, &serde_json::json!({}), now).await?;
-    Ok(true)
+    Ok(Some(ended.file_name))
 }
 
 /// Removes the files that name one of these addresses, as a whole, because everything about them is to go. An import under way ends with

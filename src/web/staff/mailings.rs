@@ -110,14 +110,14 @@ pub async fn view(
     errors: &Mistakes,
 ) -> Result<Value, StaffProblem> {
     let (state, now) = (&page.state, Utc::now());
-    let mut db = state.pool.acquire().await?;
-    let progress = mailing::progress(&mut db, &[mailing.id]).await?.pop().ok_or(StaffProblem::NOT_FOUND)?;
     let has_begun = mailing.complete_at.is_some();
     let failures = if has_begun && !mailing.is_forgotten {
-        report::failures(page, &mut db, mailing).await?
+        report::failures(page, mailing.id).await?
     } else {
         Vec::new()
     };
+    let mut db = state.pool.acquire().await?;
+    let progress = mailing::progress(&mut db, &[mailing.id]).await?.pop().ok_or(StaffProblem::NOT_FOUND)?;
     let is_over = progress::is_over(&progress);
     let has_refusals =
         mailing.pause_kind == Some(PauseKind::Policy) && run_of(&mut db, mailing.id).await?.is_some();

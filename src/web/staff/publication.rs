@@ -19,12 +19,11 @@ use sha2::{Digest, Sha256};
 use similar::{ChangeTag, TextDiff};
 
 use crate::{
-    app::images::ground::{self, Vanishing},
-    domain::{
-        locale::Locale,
-        publication::{self, Applied, Content, draft},
-        staff::audit::{self, Action},
+    app::{
+        change_publication::{self, ChangeError, change_publication},
+        images::ground::{self, Vanishing},
     },
+    domain::{locale::Locale, publication::Content},
     web::{
         AppState,
         http::headers::PicturesFrom,
@@ -94,16 +93,12 @@ pub async fn change(
         Ok(content) => content,
         Err(mistakes) => return again(&page, &sent, &mistakes),
     };
-    let now = Utc::now();
-    let mut transaction = state.pool.begin().await?;
-    publication::lock(&mut transaction).await?;
-    let current = publication::current(&mut transaction).await?;
-    let base = current.as_ref().map_or(0, |publication| publication.version);
+    let current = page.publication.as_ref();
+    let base = current.map_or(0, |publication| publication.version);
     if sent.get("base").is_none_or(|text| *text != base.to_string()) {
-        let meanwhile = Mistakes::one("form", page.text("publication_error", "changed_meanwhile"));
-        return again(&page, &sent, &meanwhile);
+        return changed_meanwhile(&page, &sent);
     }
-    let before = current.map(|publication| publication.content).unwrap_or_default();
+    let before = current.map(|publication| publication.content.clone()).unwrap_or_default();
     // The first publication changes nothing.
     let changes = if base == 0 { Vec::new() } else { legal_changes(&page, &before, &content) };
     // What was seen is what counts: with any other change the question comes again.
@@ -116,15 +111,13 @@ pub async fn change(
         });
         return page.answer(StatusCode::OK, "staff/publication_changes.html", &own);
     }
-    if let Applied::New(version) = publication::apply(&mut transaction, &content, now).await? {
-        let details = json!({ "version": version, "fields": changed_fields(&before, &content) });
-        let by = member.actor();
-        audit::record(&mut transaction, &by, Action::PublicationChanged, &content.name, &details, now)
-            .await?;
+    let seen = (Some(base), Some(changed_fields(&before, &content)));
+    match change_publication(&state.pool, &member.actor(), &content, seen, Utc::now()).await {
+        Ok(_) => Ok(done("/staff/publication", "publication_changed")),
+        Err(ChangeError::ChangedMeanwhile) => changed_meanwhile(&page, &sent),
+        Err(ChangeError::NotAllowed) => Err(StaffProblem::no_gate()),
+        Err(ChangeError::Database(error)) => Err(error.into()),
     }
-    draft::remove(&mut transaction, member.0.staff_id).await?;
-    transaction.commit().await?;
-    Ok(done("/staff/publication", "publication_changed"))
 }
 
 /// `POST /staff/publication/preview`: how everything would look with what is typed, which counts nowhere yet.
@@ -138,8 +131,12 @@ pub async fn preview(
         Ok(content) => content,
         Err(mistakes) => return again(&page, &sent, &mistakes),
     };
-    draft::keep(&mut *state.pool.acquire().await?, member.0.staff_id, &content, Utc::now()).await?;
+    change_publication::keep_draft(&state.pool, member.0.staff_id, &content, Utc::now()).await?;
     Ok(Redirect::to("/staff/publication/look?of=draft").into_response())
+}
+
+fn changed_meanwhile(page: &StaffPage, sent: &Sent) -> Result<Response, StaffProblem> {
+    again(page, sent, &Mistakes::one("form", page.text("publication_error", "changed_meanwhile")))
 }
 
 /// The form, with what is to be mended in it.

@@ -6,10 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{
-        restore::{self, How},
-        staff::audit::{self, Action},
-    },
+    app::release_restore::{self, ReleaseError, release_restore},
+    domain::restore::How,
     web::{
         AppState,
         staff::{
@@ -27,9 +25,7 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
 }
 
 async fn view(page: &StaffPage, errors: &Mistakes) -> Result<Value, StaffProblem> {
-    let mut db = page.state.pool.acquire().await?;
-    let hold = restore::hold(&mut db).await?;
-    let open = restore::open(&mut db, Utc::now()).await?;
+    let (hold, open) = release_restore::situation(&page.state.pool, Utc::now()).await?;
     Ok(json!({
         "held": hold.map(|hold| json!({
             "since": page.short_time(hold.since),
@@ -67,20 +63,21 @@ pub async fn release(
     if how == How::SendOn && decision.sure.is_empty() {
         return again(&page, "restore_sure").await;
     }
-    let mut transaction = state.pool.begin().await?;
-    let hold = restore::hold(&mut transaction).await?;
-    let is_released = restore::release(&mut transaction, how).await?;
-    if let (Some(hold), true) = (hold, is_released) {
-        let details = json!({ "hold": hold.reason.name(), "open": decision.open });
-        audit::record(&mut transaction, &member.actor(), Action::RestoreReleased, "", &details, Utc::now())
-            .await?;
-    }
-    transaction.commit().await?;
+    let is_released = release_restore(&state.pool, &member.actor(), how, Utc::now()).await?;
     Ok(match (is_released, how) {
         (false, _) => done("/staff/restore", "restore_before"),
         (true, How::SendOn) => done("/staff", "restore_sent"),
         (true, How::AsUnknown) => done("/staff", "restore_unknown"),
     })
+}
+
+impl From<ReleaseError> for StaffProblem {
+    fn from(error: ReleaseError) -> Self {
+        match error {
+            ReleaseError::NotAllowed => Self::no_gate(),
+            ReleaseError::Database(error) => error.into(),
+        }
+    }
 }
 
 /// The page again, with what to mend.

@@ -12,18 +12,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    app::{
+        find_subscribers::{self, Limits, find_subscribers},
+        sign_up::{AskError, ask_to_subscribe},
+    },
     domain::{
-        address::EmailAddress,
-        consent::Shown,
         locale::Locale,
-        publication::Publication,
-        signup,
-        staff::audit::{self, Action},
         subscriber::{
-            self, Subscriber, SubscriberState,
-            search::{self, After, Needle, Search},
+            Subscriber, SubscriberState,
+            search::{After, Needle, Search},
         },
-        suppression,
     },
     web::{
         AppState,
@@ -125,14 +123,8 @@ pub async fn list(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
 /// What was found, as the list shows it.
 async fn found(page: &StaffPage, asked: &Asked) -> Result<Value, StaffProblem> {
     let search = asked.search(page);
-    let mut db = page.state.pool.acquire().await?;
-    let count = search::count(&mut db, &search, COUNTED + 1).await?;
-    // Finding out that there is nobody takes longest.
-    let shown = match count {
-        0 => search::Results::default(),
-        _ => search::page(&mut db, &search, asked.after, PAGE).await?,
-    };
-    drop(db);
+    let limits = Limits { page: PAGE, count: COUNTED + 1 };
+    let (count, shown) = find_subscribers(&page.state.pool, &search, asked.after, limits).await?;
     let text = |key: &str| page.text("subscribers", key).to_owned();
     let count = match count {
         0 => text("found_none"),
@@ -167,7 +159,7 @@ async fn view(
     errors: &Mistakes,
 ) -> Result<Value, StaffProblem> {
     let found = found(page, asked).await?;
-    let first = search::first_confirmed(&mut *page.state.pool.acquire().await?).await?;
+    let first = find_subscribers::first_confirmed(&page.state.pool).await?;
     let states: Vec<Value> = SubscriberState::ALL
         .iter()
         .map(|state| {
@@ -228,63 +220,23 @@ pub async fn add(
     Admin(member): Admin,
     Form(typed): Form<Typed>,
 ) -> Result<Response, StaffProblem> {
-    let email = EmailAddress::parse(&typed.email);
-    let publication =
-        page.publication.as_ref().filter(|publication| publication.content.missing().is_empty());
-    let mistake = |text: String| Mistakes::one("email", text);
-    let mistakes = match (&email, publication) {
-        (Err(error), _) => {
-            mistake(page.state.renderer.text(page.locale, "error", error_key(*error)).to_owned())
+    let locale = Locale::from_tag(&typed.locale).unwrap_or(default_locale(&page));
+    let (publication, form_page) = (page.publication.as_ref(), state.public_url.join("/staff/subscribers"));
+    let whom = (typed.email.as_str(), locale);
+    let asked =
+        ask_to_subscribe(&state.app, &member.actor(), publication, whom, &form_page, Utc::now()).await;
+    let mistakes = match asked {
+        Ok(()) => return Ok(done("/staff/subscribers", "subscriber_asked")),
+        Err(AskError::Address(error)) => {
+            Mistakes::one("email", state.renderer.text(page.locale, "error", error_key(error)))
         }
-        (Ok(_), None) => Mistakes::one("form", page.text("error", "publication_missing")),
-        (Ok(email), Some(publication)) => {
-            let locale = Locale::from_tag(&typed.locale).unwrap_or(publication.content.locale);
-            match ask(&state, &member, email, publication, locale).await? {
-                Ok(()) => return Ok(done("/staff/subscribers", "subscriber_asked")),
-                Err(why) => mistake(page.text("error", why).to_owned()),
-            }
-        }
+        Err(AskError::NotReady(_)) => Mistakes::one("form", page.text("error", "publication_missing")),
+        Err(AskError::Subscribed) => Mistakes::one("email", page.text("error", "already_subscribed")),
+        Err(AskError::Suppressed) => Mistakes::one("email", page.text("error", "never_to_be_mailed")),
+        Err(AskError::NotAllowed) => return Err(StaffProblem::no_gate()),
+        Err(AskError::Database(error)) => return Err(error.into()),
     };
     let nothing = Asked { text: String::new(), state: None, month: None, after: None };
     let own = view(&page, &nothing, &typed, &mistakes).await?;
     page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/subscribers.html", &own)
-}
-
-/// Queues the mail that asks, or says by a key why not.
-async fn ask(
-    state: &AppState,
-    member: &crate::web::staff::access::Member,
-    email: &EmailAddress,
-    publication: &Publication,
-    locale: Locale,
-) -> sqlx::Result<Result<(), &'static str>> {
-    let now = Utc::now();
-    let mut transaction = state.pool.begin().await?;
-    let known = subscriber::by_address(&mut transaction, &email.normalized()).await?;
-    if known.is_some_and(|known| known.state == SubscriberState::Active) {
-        return Ok(Err("already_subscribed"));
-    }
-    let suppressed = suppression::find(&mut transaction, &state.keys, &email.normalized()).await?;
-    if suppressed.is_some_and(suppression::SuppressionReason::forbids_signup) {
-        return Ok(Err("never_to_be_mailed"));
-    }
-    let request = signup::Request {
-        email,
-        locale,
-        shown: Shown {
-            version: publication.version,
-            locale,
-            sha256: publication.content.consent_sha256(locale),
-        },
-        names_text: false,
-        form_page: &state.public_url.join("/staff/subscribers"),
-        client_ip: None,
-        network: None,
-        replaces: None,
-    };
-    let by = member.actor();
-    signup::request(&mut transaction, &by, &request, now).await?;
-    audit::record(&mut transaction, &by, Action::SubscriberAsked, &email.masked(), &json!({}), now).await?;
-    transaction.commit().await?;
-    Ok(Ok(()))
 }

@@ -192,7 +192,7 @@ async fn look_once(
     let found: HashMap<MailingId, _> = found
         .into_iter()
         .map(|progress| {
-            let rate = rates.entry(progress.id).or_default().note(now, progress.ended());
+            let rate = rates.entry(progress.id).or_default().observe(now, progress.ended());
             (progress.id, (progress, rate))
         })
         .collect();

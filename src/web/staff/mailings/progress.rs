@@ -30,8 +30,8 @@ const MEASURED: Duration = Duration::from_secs(3);
 pub struct Rate(VecDeque<(Instant, i64)>);
 
 impl Rate {
-    /// Notes how many had ended at this moment; answers how many a second that makes, once there is enough to go by.
-    pub fn note(&mut self, now: Instant, ended: i64) -> Option<f64> {
+    /// Takes how many had ended at this moment; answers how many a second that makes, once there is enough to go by.
+    pub fn observe(&mut self, now: Instant, ended: i64) -> Option<f64> {
         // Sent again: what had ended has not.
         if self.0.back().is_some_and(|(_, before)| ended < *before) {
             self.0.clear();
@@ -207,11 +207,11 @@ mod tests {
     fn a_rate_is_told_once_it_was_measured_and_begins_anew_after_a_retry() {
         let (mut rate, start) = (Rate::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(rate.note(at(0), 0), None);
-        assert_eq!(rate.note(at(2), 100), None);
-        assert_eq!(rate.note(at(4), 200), Some(50.0));
-        assert_eq!(rate.note(at(20), 200), Some(0.0), "it has stopped");
-        assert_eq!(rate.note(at(21), 150), None);
+        assert_eq!(rate.observe(at(0), 0), None);
+        assert_eq!(rate.observe(at(2), 100), None);
+        assert_eq!(rate.observe(at(4), 200), Some(50.0));
+        assert_eq!(rate.observe(at(20), 200), Some(0.0), "it has stopped");
+        assert_eq!(rate.observe(at(21), 150), None);
     }
 
     #[test]

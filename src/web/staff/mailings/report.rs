@@ -10,21 +10,17 @@ use axum::{
 };
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};
-use sqlx::{PgConnection, PgPool};
 use tracing::Instrument;
 
 use crate::{
+    app::take_report::{self, Report, ReportError, take_report},
     domain::{
         address::EmailAddress,
         csv::harmless,
         ids::MailingId,
-        mailing::{self, Line, Overview},
+        mailing::Line,
         queue::{delivery::DeliveryState, reply_meaning},
-        staff::{
-            Role,
-            audit::{self, Action},
-            notice::{self, Notice},
-        },
+        staff::Role,
     },
     telemetry::mask_recipient,
     web::{
@@ -40,24 +36,16 @@ use crate::{
 
 /// Addresses shown of each group; the file has all of them.
 const SHOWN: i64 = 20;
-/// Lines read at once.
-const LINES: i64 = 1_000;
 /// Pieces of the file that wait for a browser that reads slowly.
 const WAITING: usize = 2;
 
 /// What went wrong, grouped by what the relay said, with addresses.
-pub async fn failures(
-    page: &StaffPage,
-    db: &mut PgConnection,
-    mailing: &Overview,
-) -> Result<Vec<Value>, StaffProblem> {
-    let groups = mailing::failures(db, mailing.id).await?;
+pub async fn failures(page: &StaffPage, id: MailingId) -> Result<Vec<Value>, StaffProblem> {
+    let (groups, failed) = take_report::failures(&page.state.pool, id, SHOWN).await?;
     let is_admin = page.is_admin();
     let mut people: BTreeMap<_, Vec<EmailAddress>> = BTreeMap::new();
-    if !groups.is_empty() {
-        for one in mailing::failed(db, mailing.id, SHOWN).await? {
-            people.entry((one.state.name(), one.smtp_code, one.reply)).or_default().push(one.email);
-        }
+    for one in failed {
+        people.entry((one.state.name(), one.smtp_code, one.reply)).or_default().push(one.email);
     }
     let mut shown_groups: Vec<Group> = Vec::new();
     for group in groups {
@@ -143,17 +131,19 @@ pub async fn download(
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
     let (id, now) = (id_in(id)?, Utc::now());
-    let mut transaction = state.pool.begin().await?;
-    let mailing = mailing::overview(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    let (by, is_admin) = (member.actor(), member.0.role == Role::Admin);
-    audit::record(&mut transaction, &by, Action::ReportDownloaded, &mailing.subject, &json!({}), now).await?;
-    notice::tell_others(&mut transaction, &member.0, Notice::ReportDownloaded, now).await?;
-    transaction.commit().await?;
+    let report = match take_report(&state.pool, &member.actor(), Some(&member.0), id, now).await {
+        Ok(report) => report,
+        Err(ReportError::Unknown) => return Err(StaffProblem::NOT_FOUND),
+        Err(ReportError::NotAllowed) => return Err(StaffProblem::no_gate()),
+        Err(ReportError::Database(error)) => return Err(error.into()),
+    };
+    let began = report.mailing.begun_at.unwrap_or(report.mailing.triggered_at);
+    let is_admin = member.0.role == Role::Admin;
     let (pieces, body) = streaming::later(WAITING);
     let words = words_of(&page);
     tokio::spawn(
         async move {
-            if let Err(error) = write(&state.pool, id, (&words, is_admin), &pieces).await {
+            if let Err(error) = write(report, (&words, is_admin), &pieces).await {
                 tracing::warn!(mailing = %id, %error, "a report broke off");
                 // The browser is not to take what it has for all of it.
                 let _ = pieces.send(Err(io::Error::other("the report broke off"))).await;
@@ -161,7 +151,6 @@ pub async fn download(
         }
         .in_current_span(),
     );
-    let began = mailing.begun_at.unwrap_or(mailing.triggered_at);
     let name = format!("attachment; filename=\"report-{}.csv\"", began.format("%Y-%m-%d"));
     let name = HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment"));
     let kind = HeaderValue::from_static("text/csv; charset=utf-8");
@@ -169,28 +158,19 @@ pub async fn download(
 }
 
 /// Writes the file, some lines at a time. A browser that goes away ends it.
-async fn write(
-    pool: &PgPool,
-    id: MailingId,
-    (words, is_admin): (&Words, bool),
-    pieces: &Pieces,
-) -> io::Result<()> {
+async fn write(mut report: Report, (words, is_admin): (&Words, bool), pieces: &Pieces) -> io::Result<()> {
     let head = ["email", "state", "attempts", "smtp_code", "smtp_text", "finished_at"];
     // A byte order mark, without which Excel takes UTF-8 for something else.
     let mut piece = "\u{feff}".as_bytes().to_vec();
     piece.extend(rows([head.map(String::from)])?);
-    let mut after = None;
     loop {
         if pieces.send(Ok(Bytes::from(std::mem::take(&mut piece)))).await.is_err() {
             return Ok(());
         }
-        let lines = async {
-            let mut db = pool.acquire().await?;
-            mailing::lines(&mut db, id, after, LINES).await
-        };
-        let lines = lines.await.map_err(io::Error::other)?;
-        let Some(last) = lines.last() else { return Ok(()) };
-        after = Some(last.subscriber);
+        let lines = report.next_lines().await.map_err(io::Error::other)?;
+        if lines.is_empty() {
+            return Ok(());
+        }
         piece = rows(lines.iter().map(|line| row(line, words, is_admin)))?;
     }
 }

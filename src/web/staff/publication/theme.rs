@@ -10,11 +10,8 @@ use chrono::Utc;
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{
-        ids::StaffId,
-        locale::Locale,
-        publication::{Publication, draft},
-    },
+    app::change_publication,
+    domain::{ids::StaffId, locale::Locale, publication::Publication},
     mail::{contexts::SAMPLE_IMAGE_URL, templates::MailKind},
     web::{
         AppState,
@@ -107,7 +104,7 @@ async fn publication(
         _ => return Err(StaffProblem::NOT_FOUND),
     }
     let now = Utc::now();
-    let content = draft::of(&mut *page.state.pool.acquire().await?, who, now).await?;
+    let content = change_publication::draft_of(&page.state.pool, who, now).await?;
     let version = page.publication.as_ref().map_or(0, |publication| publication.version) + 1;
     Ok(content.map(|content| Publication { version, applied_at: now, content }))
 }

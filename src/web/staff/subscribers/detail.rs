@@ -12,20 +12,20 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 
 use crate::{
+    app::{
+        erase_address::{self, EraseError, Whose, erase_address},
+        find_subscribers,
+        take_proof::{self, ProofError},
+        unsubscribe::{self, UnsubscribeError, Way},
+    },
     domain::{
-        consent::{self, ConsentEvent, ConsentMethod},
-        erasure,
+        consent::{self, ConsentEvent},
         ids::SubscriberId,
-        personal_data::{self, PersonalData},
+        personal_data::PersonalData,
         proof::{Head, Proof},
-        staff::{
-            audit::{self, Action},
-            notice::{self, Notice},
-        },
-        subscriber::{self, Subscriber, SubscriberState, Unsubscribed},
+        subscriber::{Subscriber, SubscriberState, Unsubscribed},
     },
     web::{
         AppState,
@@ -42,17 +42,16 @@ use crate::{
 type Id = staff_page::Id<SubscriberId>;
 
 /// The subscriber that the path names.
-async fn named(db: &mut PgConnection, id: Id) -> Result<Subscriber, StaffProblem> {
-    subscriber::by_id(db, id_in(id)?).await?.ok_or(StaffProblem::NOT_FOUND)
+async fn named(state: &AppState, id: Id) -> Result<Subscriber, StaffProblem> {
+    find_subscribers::by_id(&state.pool, id_in(id)?).await?.ok_or(StaffProblem::NOT_FOUND)
 }
 
 /// `GET /staff/subscribers/{id}`
 pub async fn show(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
-    let mut db = page.state.pool.acquire().await?;
-    let subscriber = named(&mut db, id).await?;
-    let record = personal_data::of_address(&mut db, &page.state.keys, &subscriber.email).await?;
-    let has_left = subscriber::has_left(&mut db, &subscriber).await?;
-    drop(db);
+    let state = &page.state;
+    let looked = unsubscribe::look(&state.app, id_in(id)?).await?;
+    let (subscriber, has_left) = looked.ok_or(StaffProblem::NOT_FOUND)?;
+    let record = take_proof::read(&state.pool, &state.keys, &subscriber.email).await?;
     page.show(
         "staff/subscriber.html",
         &json!({
@@ -125,27 +124,24 @@ pub struct Wanted {
 /// log is written.
 pub async fn take_proof(
     State(state): State<AppState>,
-    page: StaffPage,
     Admin(member): Admin,
     id: Id,
     Form(wanted): Form<Wanted>,
 ) -> Result<Response, StaffProblem> {
     let now = Utc::now();
-    let mut transaction = state.pool.begin().await?;
-    let subscriber = named(&mut transaction, id).await?;
-    let record = personal_data::of_address(&mut transaction, &state.keys, &subscriber.email).await?;
-    if record.consent_events.is_empty() {
-        return Err(StaffProblem::NOT_FOUND);
-    }
-    let by = member.actor();
-    let masked = subscriber.email.masked();
-    audit::record(&mut transaction, &by, Action::ProofDownloaded, &masked, &json!({}), now).await?;
-    notice::tell_others(&mut transaction, &member.0, Notice::ProofDownloaded, now).await?;
-    transaction.commit().await?;
-    let publication = page.publication.as_ref();
-    let name = publication.map(|publication| publication.content.name.as_str()).unwrap_or_default();
-    let locale = publication.map(|publication| publication.content.locale).unwrap_or_default();
-    let head = Head::new(subscriber.email.as_str(), name, Some(word(&subscriber.state)), now);
+    let subscriber = named(&state, id).await?;
+    let (by, session) = (member.actor(), Some(&member.0));
+    let taken = take_proof::take_proof(&state.pool, &state.keys, &by, session, &subscriber.email, now).await;
+    let (record, publication) = match taken {
+        Ok(taken) => taken,
+        Err(ProofError::Nothing) => return Err(StaffProblem::NOT_FOUND),
+        Err(ProofError::NotAllowed) => return Err(StaffProblem::no_gate()),
+        Err(ProofError::Database(error)) => return Err(error.into()),
+    };
+    let (name, locale) = publication
+        .map(|publication| (publication.content.name, publication.content.locale))
+        .unwrap_or_default();
+    let head = Head::new(subscriber.email.as_str(), &name, Some(word(&subscriber.state)), now);
     let internal = |error: serde_json::Error| StaffProblem::Common(Problem::internal(&error));
     let proof = Proof::seal(&state.keys, head, record.consent_events).map_err(internal)?;
     let (media_type, ending, text) = if wanted.form == "json" {
@@ -165,29 +161,22 @@ pub async fn unsubscribe(
     Admin(member): Admin,
     id: Id,
 ) -> Result<Response, StaffProblem> {
-    let now = Utc::now();
-    let mut transaction = state.pool.begin().await?;
-    let subscriber = named(&mut transaction, id).await?;
-    let (by, how) = (member.actor(), (ConsentMethod::Staff, None));
-    let (came_to, _) = subscriber::unsubscribe(&mut transaction, &by, subscriber.id, how, now).await?;
-    let notice = if matches!(came_to, Unsubscribed::Now | Unsubscribed::Stopped) {
-        let masked = subscriber.email.masked();
-        audit::record(&mut transaction, &by, Action::SubscriberUnsubscribed, &masked, &json!({}), now)
-            .await?;
-        "unsubscribed"
-    } else {
-        "unsubscribed_before"
+    let (id, by) = (id_in(id)?, member.actor());
+    let left = unsubscribe::unsubscribe(&state.pool, &by, id, Way::OnRequest, Utc::now()).await;
+    let notice = match left {
+        Ok((_, None)) => return Err(StaffProblem::NOT_FOUND),
+        Ok((Unsubscribed::Now | Unsubscribed::Stopped, _)) => "unsubscribed",
+        Ok(_) => "unsubscribed_before",
+        Err(UnsubscribeError::NotAllowed) => return Err(StaffProblem::no_gate()),
+        Err(UnsubscribeError::Database(error)) => return Err(error.into()),
     };
-    transaction.commit().await?;
-    Ok(done(&format!("/staff/subscribers/{}", subscriber.id), notice))
+    Ok(done(&format!("/staff/subscribers/{id}"), notice))
 }
 
 /// `GET /staff/subscribers/{id}/erase`: says what that means.
 pub async fn ask_erase(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
-    let mut db = page.state.pool.acquire().await?;
-    let subscriber = named(&mut db, id).await?;
-    let has_account = erasure::has_account(&mut db, &subscriber.email.normalized()).await?;
-    drop(db);
+    let subscriber = named(&page.state, id).await?;
+    let has_account = erase_address::has_account(&page.state.pool, &subscriber.email).await?;
     let own = json!({ "subscriber": crate::web::staff::subscribers::row(&page, &subscriber), "has_account": has_account });
     page.show("staff/subscriber_erase.html", &own)
 }
@@ -198,15 +187,13 @@ pub async fn erase(
     Admin(member): Admin,
     id: Id,
 ) -> Result<Response, StaffProblem> {
-    let now = Utc::now();
-    let mut transaction = state.pool.begin().await?;
-    let subscriber = named(&mut transaction, id).await?;
-    let address = subscriber.email.normalized();
-    let (by, masked) = (member.actor(), subscriber.email.masked());
-    erasure::erase(&mut transaction, &state.keys, &by, &address, ConsentMethod::Staff, now).await?;
-    audit::record(&mut transaction, &by, Action::SubscriberErased, &masked, &json!({}), now).await?;
-    transaction.commit().await?;
-    Ok(done("/staff/subscribers", "subscriber_erased"))
+    let (by, whose) = (member.actor(), Whose::Subscriber(id_in(id)?));
+    match erase_address(&state.pool, &state.keys, &by, whose, Utc::now()).await {
+        Ok(_) => Ok(done("/staff/subscribers", "subscriber_erased")),
+        Err(EraseError::Unknown) => Err(StaffProblem::NOT_FOUND),
+        Err(EraseError::NotAllowed) => Err(StaffProblem::no_gate()),
+        Err(EraseError::Database(error)) => Err(error.into()),
+    }
 }
 
 /// The name that a value has in the texts.

@@ -11,9 +11,9 @@ use axum::{
 use chrono::Utc;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 
 use crate::{
+    app::uploaded_lists::{self, cancel_list, check_list, keep_plan, run_list},
     domain::{
         ids::ImportId,
         import::{
@@ -22,7 +22,7 @@ use crate::{
             plan::{Encoding, LOOKED_AT, MOST_COLUMNS, Plan, Separator, StateColumn},
             presets::Preset,
             states::{Listed, Means},
-            upload::{self, Import, ImportState, LONGEST_FILE},
+            upload::{Import, ImportState, LONGEST_FILE},
         },
         locale::Locale,
     },
@@ -52,9 +52,8 @@ const SAMPLES: usize = 3;
 type Id = staff_page::Id<ImportId>;
 
 /// The import that the path names. One that is still on its way here has no page yet.
-async fn named(db: &mut PgConnection, id: Id) -> Result<Import, StaffProblem> {
-    let found = upload::by_id(db, id_in(id)?).await?;
-    found.filter(|import| import.state != ImportState::Uploading).ok_or(StaffProblem::NOT_FOUND)
+async fn named(state: &AppState, id: Id) -> Result<Import, StaffProblem> {
+    uploaded_lists::by_id(&state.pool, id_in(id)?).await?.ok_or(StaffProblem::NOT_FOUND)
 }
 
 fn path_of(id: ImportId) -> String {
@@ -71,7 +70,7 @@ pub async fn start(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> 
 }
 
 async fn overview(page: &StaffPage, errors: &Mistakes) -> Result<Value, StaffProblem> {
-    let imports = upload::list(&mut *page.state.pool.acquire().await?, LISTED).await?;
+    let imports = uploaded_lists::latest(&page.state.pool, LISTED).await?;
     let imports: Vec<Value> = imports.iter().map(|import| shown(page, import)).collect();
     Ok(json!({ "imports": imports, "megabytes": LONGEST_FILE / 1024 / 1024, "errors": errors }))
 }
@@ -165,26 +164,20 @@ pub async fn receive(
 /// `GET /staff/subscribers/import/{id}`: where it stands, and what comes next. With `?edit` how the file is read, once
 /// more.
 pub async fn show(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
-    let mut db = page.state.pool.acquire().await?;
-    let import = named(&mut db, id).await?;
+    let import = named(&page.state, id).await?;
     let is_edited = page.query("edit").is_some() && import.state == ImportState::Checked;
     if import.state == ImportState::Uploaded || is_edited {
-        let beginning = upload::beginning(&mut db, import.id).await?;
+        let beginning = uploaded_lists::beginning(&page.state.pool, import.id).await?;
         let own = columns(&page, &import, &import.plan, &beginning, &Mistakes::default());
         return page.show("staff/import_columns.html", &own);
     }
-    let own = report(&mut db, &page, &import, &Mistakes::default()).await?;
+    let own = report(&page, &import, &Mistakes::default()).await?;
     page.show("staff/import.html", &own)
 }
 
 /// What came of it so far.
-async fn report(
-    db: &mut PgConnection,
-    page: &StaffPage,
-    import: &Import,
-    errors: &Mistakes,
-) -> Result<Value, StaffProblem> {
-    let problems = upload::problems(db, import.id, SHOWN_PROBLEMS).await?;
+async fn report(page: &StaffPage, import: &Import, errors: &Mistakes) -> Result<Value, StaffProblem> {
+    let problems = uploaded_lists::problems(&page.state.pool, import.id, SHOWN_PROBLEMS).await?;
     let problems: Vec<Value> = problems
         .iter()
         .map(|bad| json!({ "line": page.number(bad.line), "text": page.text("line_problem", &bad.problem) }))
@@ -427,12 +420,11 @@ pub async fn check(
     id: Id,
     Form(sent): Form<Sent>,
 ) -> Result<Response, StaffProblem> {
-    let mut transaction = state.pool.begin().await?;
-    let import = named(&mut transaction, id).await?;
+    let import = named(&state, id).await?;
     if import.state.is_over() || import.state == ImportState::Importing {
         return Ok(done(&path_of(import.id), "import_over"));
     }
-    let beginning = upload::beginning(&mut transaction, import.id).await?;
+    let beginning = uploaded_lists::beginning(&state.pool, import.id).await?;
     let plan = sent.plan(&import.plan, &beginning);
     let way = |plan: &Plan| (plan.separator, plan.encoding, plan.preset);
     let is_read_anew = way(&plan) != way(&import.plan);
@@ -441,8 +433,7 @@ pub async fn check(
         let mut shown = import.clone();
         shown.plan.0 = plan.clone();
         // Kept, so that the columns chosen next are those that were shown.
-        upload::keep_plan(&mut transaction, import.id, &plan).await?;
-        transaction.commit().await?;
+        keep_plan(&state.pool, &member.actor(), import.id, &plan).await?;
         let own = columns(&page, &shown, &plan, &beginning, &Mistakes::default());
         return page.answer(StatusCode::OK, "staff/import_columns.html", &own);
     }
@@ -450,8 +441,7 @@ pub async fn check(
         let own = columns(&page, &import, &plan, &beginning, &mistakes);
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/import_columns.html", &own);
     }
-    upload::check(&mut transaction, &member.actor(), import.id, &plan, Utc::now()).await?;
-    transaction.commit().await?;
+    check_list(&state.pool, &member.actor(), import.id, &plan, Utc::now()).await?;
     Ok(Redirect::to(&path_of(import.id)).into_response())
 }
 
@@ -470,15 +460,13 @@ pub async fn run(
     id: Id,
     Form(sent): Form<Vouched>,
 ) -> Result<Response, StaffProblem> {
-    let mut transaction = state.pool.begin().await?;
-    let import = named(&mut transaction, id).await?;
+    let import = named(&state, id).await?;
     if import.state == ImportState::Checked && sent.vouched != "yes" {
         let mistakes = Mistakes::one("vouched", page.text("error", "vouched"));
-        let own = report(&mut transaction, &page, &import, &mistakes).await?;
+        let own = report(&page, &import, &mistakes).await?;
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/import.html", &own);
     }
-    upload::run(&mut transaction, &member.actor(), import.id, Utc::now()).await?;
-    transaction.commit().await?;
+    run_list(&state.pool, &member.actor(), import.id, Utc::now()).await?;
     Ok(Redirect::to(&path_of(import.id)).into_response())
 }
 
@@ -488,26 +476,22 @@ pub async fn cancel(
     Admin(member): Admin,
     id: Id,
 ) -> Result<Response, StaffProblem> {
-    let mut transaction = state.pool.begin().await?;
-    let import = named(&mut transaction, id).await?;
-    let ended = upload::cancel(&mut transaction, &member.actor(), import.id, Utc::now()).await?;
-    transaction.commit().await?;
+    let import = named(&state, id).await?;
+    let ended = cancel_list(&state.pool, &member.actor(), import.id, Utc::now()).await?;
     Ok(done(&path_of(import.id), if ended { "import_cancelled" } else { "import_over" }))
 }
 
 /// `GET /staff/subscribers/import/{id}/status`: how far it is, for the script that shows it.
 pub async fn status(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
-    let import = named(&mut *page.state.pool.acquire().await?, id).await?;
+    let import = named(&page.state, id).await?;
     let read = read(&page, &import);
     Ok(Json(json!({ "state": import.state, "percent": import.percent(), "read": read })).into_response())
 }
 
 /// `GET /staff/subscribers/import/{id}/problems.csv`: the lines that cannot come in, to mend them.
 pub async fn problems(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
-    let mut db = page.state.pool.acquire().await?;
-    let import = named(&mut db, id).await?;
-    let problems = upload::problems(&mut db, import.id, i64::MAX).await?;
-    drop(db);
+    let import = named(&page.state, id).await?;
+    let problems = uploaded_lists::problems(&page.state.pool, import.id, i64::MAX).await?;
     let internal = |error: &dyn std::fmt::Display| StaffProblem::Common(Problem::internal(error));
     let mut writer = csv::Writer::from_writer(Vec::new());
     let head = [page.text("import", "line"), page.text("import", "problem")];

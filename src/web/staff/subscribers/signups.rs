@@ -5,16 +5,12 @@ use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 
 use crate::{
+    app::held_signups::{self, HeldError, Situation, decide_held},
     domain::{
         queue::reply_meaning,
-        signup::{
-            held::{self, Choice, HeldFor},
-            undelivered,
-        },
-        staff::audit::{self, Action},
+        signup::held::{Choice, HeldFor},
     },
     telemetry::mask_recipient,
     web::{
@@ -38,12 +34,8 @@ pub async fn show(page: StaffPage, _: Member) -> Result<Response, StaffProblem> 
 
 async fn view(page: &StaffPage, errors: &Mistakes) -> Result<Value, StaffProblem> {
     let now = Utc::now();
-    let mut db = page.state.pool.acquire().await?;
-    let held = held::held(&mut db).await?;
-    let newest = held::newest(&mut db, SHOWN).await?;
-    let last_hour = held::last_hour(&mut db, now).await?;
-    let undelivered = undelivered::undelivered(&mut db, now, SHOWN).await?;
-    drop(db);
+    let Situation { held, last_hour } = held_signups::situation(&page.state.pool, now).await?;
+    let (newest, undelivered) = held_signups::newest(&page.state.pool, SHOWN, now).await?;
     let reasons: Vec<Value> = held
         .reasons
         .iter()
@@ -124,11 +116,7 @@ pub async fn release(
     Form(decision): Form<Decision>,
 ) -> Result<Response, StaffProblem> {
     let Some(choice) = decision.choice() else { return again(&page, "signups_unknown").await };
-    let now = Utc::now();
-    let mut transaction = state.pool.begin().await?;
-    let count = held::release(&mut transaction, choice, now).await?;
-    note(&mut transaction, &member, Action::WaveReleased, choice, count, now).await?;
-    transaction.commit().await?;
+    decide_held(&state.pool, &member.actor(), choice, held_signups::Decision::Release, Utc::now()).await?;
     Ok(done("/staff/signups", "signups_released"))
 }
 
@@ -143,11 +131,7 @@ pub async fn drop_them(
     if decision.sure.is_empty() {
         return again(&page, "signups_sure").await;
     }
-    let now = Utc::now();
-    let mut transaction = state.pool.begin().await?;
-    let count = held::drop_held(&mut transaction, choice, now).await?;
-    note(&mut transaction, &member, Action::WaveDropped, choice, count, now).await?;
-    transaction.commit().await?;
+    decide_held(&state.pool, &member.actor(), choice, held_signups::Decision::Drop, Utc::now()).await?;
     Ok(done("/staff/signups", "signups_dropped"))
 }
 
@@ -160,34 +144,17 @@ pub async fn send_again(
 ) -> Result<Response, StaffProblem> {
     let until = decision.until.parse().ok().and_then(DateTime::from_timestamp_micros);
     let Some(until) = until else { return again(&page, "signups_unknown").await };
-    let now = Utc::now();
-    let mut transaction = state.pool.begin().await?;
-    let count = undelivered::send_again(&mut transaction, until, now).await?;
-    if count > 0 {
-        let (by, details) = (member.actor(), json!({ "signups": count }));
-        audit::record(&mut transaction, &by, Action::ConfirmationsSentAgain, "", &details, now).await?;
-    }
-    transaction.commit().await?;
+    held_signups::send_again(&state.pool, &member.actor(), until, Utc::now()).await?;
     Ok(done("/staff/signups", "signups_released"))
 }
 
-/// The line of the audit log, where anything was done.
-async fn note(
-    db: &mut PgConnection,
-    member: &Member,
-    action: Action,
-    choice: Choice,
-    count: u64,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    if count == 0 {
-        return Ok(());
+impl From<HeldError> for StaffProblem {
+    fn from(error: HeldError) -> Self {
+        match error {
+            HeldError::NotAllowed => Self::no_gate(),
+            HeldError::Database(error) => error.into(),
+        }
     }
-    let mut details = json!({ "signups": count });
-    if let Some(only) = choice.only {
-        details["reason"] = only.name().into();
-    }
-    audit::record(db, &member.actor(), action, "", &details, now).await
 }
 
 /// The page again, with what to mend.

@@ -8,7 +8,9 @@ use chrono::Utc;
 use sqlx::PgPool;
 
 use crate::{
+    app::uploaded_lists::{ListError, Upload, begin_upload, complete_upload},
     domain::{
+        actor::Actor,
         ids::ImportId,
         import::{
             encoding::{Scan, Utf16},
@@ -17,7 +19,6 @@ use crate::{
         },
         locale::Locale,
         publication::TimeZone,
-        staff::audit::Actor,
     },
     telemetry::mask_addresses,
     web::{
@@ -59,18 +60,17 @@ async fn keep(
     (mut field, part): (Field<'_>, &LongPart),
     of_all: (Locale, TimeZone),
 ) -> Result<Result<ImportId, Refused>, StaffProblem> {
-    let name = name_of(field.file_name().unwrap_or_default());
-    let id = upload::begin(&mut *pool.acquire().await?, &member.0.email, &name, Utc::now()).await?;
-    let mut file = Incoming::new(id);
+    let (name, by) = (name_of(field.file_name().unwrap_or_default()), member.actor());
+    let mut file = Incoming::new(begin_upload(pool, &by, &name, Utc::now()).await?);
     let refused = loop {
         match field.chunk().await {
             Ok(Some(bytes)) => {
                 part.took(bytes.len());
-                match file.take(pool, bytes).await {
+                match file.take(bytes).await {
                     Ok(None) => {}
                     Ok(Some(refused)) => break Some(refused),
                     Err(error) => {
-                        forget(pool, id).await;
+                        forget(&file.list).await;
                         return Err(error.into());
                     }
                 }
@@ -81,22 +81,21 @@ async fn keep(
     };
     let ended = match refused {
         Some(refused) => Err(refused),
-        None => file.end(pool, &member.actor(), of_all).await?,
+        None => file.end(&by, of_all).await?,
     };
     if ended.is_err() {
-        forget(pool, id).await;
+        forget(&file.list).await;
         // Browsers read the answer only when they have sent everything.
         while let Ok(Some(bytes)) = field.chunk().await {
             part.took(bytes.len());
         }
     }
-    Ok(ended.map(|()| id))
+    Ok(ended.map(|()| file.list.id))
 }
 
 /// What cannot be removed now goes with the next day's forgetting.
-async fn forget(pool: &PgPool, id: ImportId) {
-    let forgotten = async { upload::forget(&mut *pool.acquire().await?, id).await };
-    if let Err(error) = forgotten.await {
+async fn forget(list: &Upload) {
+    if let Err(error) = list.forget().await {
         tracing::warn!(%error, "an upload that was refused could not be removed yet");
     }
 }
@@ -109,9 +108,8 @@ fn name_of(sent: &str) -> String {
 }
 
 struct Incoming {
-    id: ImportId,
+    list: Upload,
     piece: Vec<u8>,
-    pieces: i32,
     /// Bytes that came.
     size: u64,
     /// Bytes that are kept.
@@ -127,28 +125,28 @@ struct Incoming {
 const HEAD: usize = 4096;
 
 impl Incoming {
-    fn new(id: ImportId) -> Self {
+    fn new(list: Upload) -> Self {
         let piece = Vec::with_capacity(PIECE);
         let (beginning, head, scan) = (Vec::new(), Some(Vec::new()), Scan::default());
-        Self { id, piece, pieces: 0, size: 0, kept: 0, beginning, head, utf16: None, scan }
+        Self { list, piece, size: 0, kept: 0, beginning, head, utf16: None, scan }
     }
 
     /// Takes what has come; answers why no more is taken.
-    async fn take(&mut self, pool: &PgPool, bytes: Bytes) -> sqlx::Result<Option<Refused>> {
+    async fn take(&mut self, bytes: Bytes) -> sqlx::Result<Option<Refused>> {
         self.size += bytes.len() as u64;
         if self.size > LONGEST_FILE {
             return Ok(Some("file_too_large"));
         }
         if let Some(head) = &mut self.head {
             head.extend_from_slice(&bytes);
-            return if head.len() < HEAD { Ok(None) } else { self.begin(pool).await };
+            return if head.len() < HEAD { Ok(None) } else { self.look().await };
         }
-        self.decode(pool, &bytes, false).await?;
+        self.decode(&bytes, false).await?;
         Ok(None)
     }
 
     /// Looks at what has come first.
-    async fn begin(&mut self, pool: &PgPool) -> sqlx::Result<Option<Refused>> {
+    async fn look(&mut self) -> sqlx::Result<Option<Refused>> {
         let Some(head) = self.head.take() else { return Ok(None) };
         self.utf16 = Utf16::of(&head[..head.len().min(HEAD)]);
         if self.utf16.is_none()
@@ -156,21 +154,21 @@ impl Incoming {
         {
             return Ok(Some(refused));
         }
-        self.decode(pool, &head, false).await?;
+        self.decode(&head, false).await?;
         Ok(None)
     }
 
-    async fn decode(&mut self, pool: &PgPool, bytes: &[u8], is_last: bool) -> sqlx::Result<()> {
+    async fn decode(&mut self, bytes: &[u8], is_last: bool) -> sqlx::Result<()> {
         match &mut self.utf16 {
             Some(utf16) => {
                 let text = utf16.decode(bytes, is_last);
-                self.keep(pool, text.as_bytes()).await
+                self.keep(text.as_bytes()).await
             }
-            None => self.keep(pool, bytes).await,
+            None => self.keep(bytes).await,
         }
     }
 
-    async fn keep(&mut self, pool: &PgPool, mut bytes: &[u8]) -> sqlx::Result<()> {
+    async fn keep(&mut self, mut bytes: &[u8]) -> sqlx::Result<()> {
         self.scan.feed(bytes);
         self.kept += bytes.len() as u64;
         self.beginning.extend(bytes.iter().take(PIECE - self.beginning.len().min(PIECE)));
@@ -179,41 +177,51 @@ impl Incoming {
             self.piece.extend_from_slice(now);
             bytes = later;
             if self.piece.len() == PIECE {
-                self.keep_piece(pool).await?;
+                self.keep_piece().await?;
             }
         }
         Ok(())
     }
 
-    async fn keep_piece(&mut self, pool: &PgPool) -> sqlx::Result<()> {
-        upload::keep_piece(&mut *pool.acquire().await?, self.id, self.pieces, &self.piece).await?;
-        self.pieces += 1;
+    async fn keep_piece(&mut self) -> sqlx::Result<()> {
+        self.list.keep_piece(&self.piece).await?;
         self.piece.clear();
         Ok(())
     }
 
     async fn end(
-        mut self,
-        pool: &PgPool,
+        &mut self,
         by: &Actor,
         (locale, zone): (Locale, TimeZone),
     ) -> Result<Result<(), Refused>, StaffProblem> {
-        if let Some(refused) = self.begin(pool).await? {
+        if let Some(refused) = self.look().await? {
             return Ok(Err(refused));
         }
-        self.decode(pool, &[], true).await?;
+        self.decode(&[], true).await?;
         if self.beginning.iter().all(u8::is_ascii_whitespace) {
             return Ok(Err("file_empty"));
         }
         if !self.piece.is_empty() {
-            self.keep_piece(pool).await?;
+            self.keep_piece().await?;
         }
-        let plan = Plan::guess(&upload::whole_lines(self.beginning), self.scan.end(), locale, zone);
+        let plan = Plan::guess(
+            &upload::whole_lines(std::mem::take(&mut self.beginning)),
+            std::mem::take(&mut self.scan).end(),
+            locale,
+            zone,
+        );
         let size = i64::try_from(self.kept).unwrap_or(i64::MAX);
-        let mut transaction = pool.begin().await?;
-        upload::complete(&mut transaction, by, self.id, size, &plan, Utc::now()).await?;
-        transaction.commit().await?;
+        complete_upload(&self.list, by, size, &plan, Utc::now()).await?;
         Ok(Ok(()))
+    }
+}
+
+impl From<ListError> for StaffProblem {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::NotAllowed => Self::no_gate(),
+            ListError::Database(error) => error.into(),
+        }
     }
 }
 

@@ -1,0 +1,57 @@
+//! Looking up subscribers for staff. Looking is not logged.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
+use crate::domain::{
+    ids::SubscriberId,
+    subscriber::{
+        self, Subscriber,
+        search::{self, After, Results, Search},
+    },
+};
+
+/// How much of a search is answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Subscribers on a page.
+    pub page: usize,
+    /// They are counted no further than this.
+    pub count: usize,
+}
+
+/// How many a search finds, up to a limit, and a page of them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_subscribers(
+    pool: &PgPool,
+    search: &Search,
+    after: Option<After>,
+    limits: Limits,
+) -> sqlx::Result<(usize, Results)> {
+    let mut db = pool.acquire().await?;
+    let count = search::count(&mut db, search, limits.count).await?;
+    // Finding out that there is nobody takes longest.
+    let found = match count {
+        0 => Results::default(),
+        _ => search::page(&mut db, search, after, limits.page).await?,
+    };
+    Ok((count, found))
+}
+
+/// When the first of all subscribers confirmed.
+///
+/// # Errors
+/// When the database fails.
+pub async fn first_confirmed(pool: &PgPool) -> sqlx::Result<Option<DateTime<Utc>>> {
+    search::first_confirmed(&mut *pool.acquire().await?).await
+}
+
+/// The subscriber with this id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_id(pool: &PgPool, id: SubscriberId) -> sqlx::Result<Option<Subscriber>> {
+    subscriber::by_id(&mut *pool.acquire().await?, id).await
+}
