@@ -27,6 +27,8 @@
 //! | [`import_subscribers`] | people who agreed elsewhere |
 //! | [`change_publication`] | a new version of the publication |
 //! | [`release_restore`] | letting mailings go on after a restore |
+//! | [`write_update`] | writing an update: begin, save, bring back, delete |
+//! | [`test_recipients`] | the list of those who get test mails |
 //! | [`draft`] | an update as the mail it would be, and what the preflight says of it |
 //! | [`preflight`] | what is wrong with an update before it is sent |
 //! | [`images`] | pictures that staff upload: processing and store |
@@ -56,7 +58,9 @@ pub mod send_test;
 pub mod sign_up;
 pub mod surge;
 pub mod take_proof;
+pub mod test_recipients;
 pub mod unsubscribe;
+pub mod write_update;
 
 use std::{
     ops::{Deref, DerefMut},

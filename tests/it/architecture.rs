@@ -130,10 +130,6 @@ const NOT_MOVED: &[&str] = &[
     "web/staff/subscribers/import.rs",
     "web/staff/subscribers/signups.rs",
     "web/staff/subscribers/upload.rs",
-    "web/staff/updates.rs",
-    "web/staff/updates/editor.rs",
-    "web/staff/updates/history.rs",
-    "web/staff/updates/test_recipients.rs",
 ];
 
 /// Doors that still have a connection to the database, most of them to read by it. What reads through `app` leaves this
@@ -142,7 +138,6 @@ const CONNECTED: &[&str] = &[
     "commands/demo/postgres.rs",
     "commands/demo/samples.rs",
     "commands/mailings.rs",
-    "commands/mailings/check.rs",
     "commands/mailings/retry.rs",
     "commands/mailings/watch.rs",
     "commands/serve.rs",
@@ -150,7 +145,6 @@ const CONNECTED: &[&str] = &[
     "commands/serve/metrics.rs",
     "commands/staff.rs",
     "commands/subscribers/export.rs",
-    "commands/updates.rs",
     "web/http/health.rs",
     "web/staff/access.rs",
     "web/staff/account.rs",
@@ -183,13 +177,9 @@ const CONNECTED: &[&str] = &[
     "web/staff/subscribers/import.rs",
     "web/staff/subscribers/signups.rs",
     "web/staff/subscribers/upload.rs",
-    "web/staff/updates.rs",
     "web/staff/updates/composing.rs",
-    "web/staff/updates/editor.rs",
-    "web/staff/updates/history.rs",
     "web/staff/updates/preview.rs",
     "web/staff/updates/test_mail.rs",
-    "web/staff/updates/test_recipients.rs",
 ];
 
 /// The files of `web` and `commands` whose code, but for tests, holds one of these signs.

@@ -19,8 +19,6 @@ const STANDING: &[&str] = &[
     "web/http: form_body metrics problem request_log",
     "web/staff: access login staff_page staff_problem",
     "web/staff: mailings updates",
-    "web/staff/mailings: planned send_page",
-    "web/staff/updates: editor preview",
 ];
 
 /// A module by its path below the crate.
