@@ -20,7 +20,7 @@ setup: ## check for what is needed to build and run, install what is missing
 .PHONY: demo
 demo: ## try everything on this machine, without configuration (more options: ARGS="--help")
 	@scripts/setup run
-	cargo run --locked --release -- demo $(ARGS)
+	cargo run --locked --profile demo -- demo $(ARGS)
 
 .PHONY: test
 test: ## run every test (only some: ARGS=part_of_a_name)
@@ -28,8 +28,14 @@ test: ## run every test (only some: ARGS=part_of_a_name)
 	cargo test --locked $(ARGS)
 	$(if $(ARGS),,@$(MAKE) --no-print-directory test-browser)
 
+.PHONY: build-tests
+build-tests: ## compile the program and every test, and run none
+	@scripts/setup test
+	cargo test --locked --no-run
+
+# Two files of tests at a time: they wait for mails and clocks more than they compute.
 .PHONY: test-browser
-test-browser: ## the pages in a real browser: axe, keyboard, with and without JavaScript (part of make test)
+test-browser: ## the pages in a real browser: axe, HTML, keyboard, with and without JavaScript (part of make test)
 	@scripts/setup browser
 	cargo build --locked
 	cd tests/browser && CHROMIUM=$$(command -v chromium || command -v chromium-browser || command -v google-chrome) \
@@ -87,23 +93,49 @@ lint-tools: ## install the tools that the checks need
 	@scripts/setup lint
 
 .PHONY: lint
-lint: lint-tools ## check format, clippy, .sqlx, alerts and dependencies
+lint: lint-tools format clippy features docs alerts scripts deny unused ## every check but the tests, the quick ones alone: make format scripts
+
+.PHONY: format
+format: ## check that the code is formatted
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	scripts/sqlx-prepare --check
-	@$(MAKE) --no-print-directory alerts
-	@$(MAKE) --no-print-directory deny
+
+.PHONY: clippy
+clippy: ## clippy, and whether .sqlx is up to date: one compile for both
+	scripts/sqlx-prepare --clippy
+
+# What only a release compiles (no file is read from the source folder there), for the price of one crate.
+.PHONY: features
+features: ## clippy on the program without its demo, as in a release
+	cargo clippy --locked --no-default-features --config profile.dev.package.rundbrief.debug-assertions=false \
+		--lib --bins -- -D warnings
+
+.PHONY: docs
+docs: ## check that the documentation of the code has no broken link
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' cargo doc --locked --no-deps --document-private-items
 
 .PHONY: alerts
 alerts: ## check the alerts and the dashboard of docs/operations with Prometheus's promtool
 	@scripts/check-alerts
+
+.PHONY: scripts
+scripts: ## check the scripts of the pages and tests with eslint, those of the shell with shellcheck
+	@scripts/check-scripts
+
+.PHONY: unused
+unused: ## check for dependencies that nobody uses, with cargo-machete
+	@if command -v cargo-machete >/dev/null; then \
+		echo 'cargo machete'; \
+		cargo machete; \
+	else \
+		echo 'unused: unused dependencies NOT checked: there is no cargo-machete here, and it could not be installed'; \
+	fi
 
 .PHONY: fmt
 fmt: ## format the code
 	cargo fmt
 
 .PHONY: deny
-deny: lint-tools ## check licences, sources and bans of dependencies, and known weaknesses where their list can be reached
+deny: ## check licences, sources and bans of dependencies, and known weaknesses where their list can be reached
 	cargo deny --locked check --hide-inclusion-graph bans licenses sources
 	@if cargo deny fetch db >/dev/null 2>&1; then \
 		echo 'cargo deny --locked check advisories'; \
@@ -121,8 +153,12 @@ doc: ## build the documentation of the code: target/doc/rundbrief/index.html
 	cargo doc --locked --no-deps --document-private-items
 
 .PHONY: ci
-ci: ## everything that a change must pass, as the server runs it
-	.ci/run
+ci: ## everything that a change must pass, as the server runs it (one part: ARGS=lint, tests or browser)
+	.ci/run $(ARGS)
+
+.PHONY: package
+package: ## a release's archive for this kind of machine, its checksum and list of crates: target/package/
+	scripts/package
 
 .PHONY: clean
 clean: ## remove everything that was built

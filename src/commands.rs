@@ -1,7 +1,8 @@
-//! The command line: one file a subcommand. Only here are the rooms put together.
+//! The command line: one file per subcommand. The only room that puts the others together.
 //!
-//! Exit 0: done. 1: failed. 2: wrong usage or configuration.
+//! Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.
 
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod output;
 
@@ -42,12 +43,11 @@ pub use serve::{Service, stop_on_signal};
 #[derive(Parser)]
 #[command(name = "rundbrief", version, arg_required_else_help = true)]
 struct Arguments {
-    /// Read settings from this file too; what the environment sets already wins. Without it, .env is read.
+    /// File with settings, by default .env. Variables set in the environment win.
     #[arg(long, global = true, value_name = "FILE")]
     env_file: Option<PathBuf>,
 
-    /// Go on with the `SECRET_KEY` that is set although the database was used with another one. What that loses is told
-    /// without it.
+    /// Accept a `SECRET_KEY` other than the one the database was used with. Run without it first to see what would be lost.
     #[arg(long, global = true)]
     accept_new_key: bool,
 
@@ -59,36 +59,37 @@ struct Arguments {
 enum Command {
     /// Run the web service and a worker in one process.
     Serve(serve::Serve),
-    /// Run a worker alone. Any number of them may share one database.
+    /// Run a worker alone. Any number of workers may share one database.
     Worker,
-    /// Bring the database's schema up to date. The commands serve and worker do this by themselves.
+    /// Migrate the database. The commands serve and worker do this at their start.
     Migrate,
     /// Try everything out: a private database, a mail catcher, sample content. Needs no configuration.
+    #[cfg(feature = "demo")]
     Demo(demo::Demo),
     /// The newsletter's identity and legal texts.
     #[command(subcommand)]
     Publication(publication::Publication),
-    /// What the project has to tell.
+    /// The project's news: add and list updates.
     #[command(subcommand)]
     Updates(updates::Updates),
-    /// Sending an update to everybody.
+    /// Check and send updates, and see the progress of mailings.
     #[command(subcommand)]
     Mailings(mailings::Mailings),
-    /// Who asks to be subscribed, and those whose mails wait for you.
+    /// Recent signups, and those whose mails are held by a limit.
     #[command(subcommand)]
     Signups(signups::Signups),
     /// The people who may log in to the staff pages.
     #[command(subcommand)]
     Staff(staff::Staff),
-    /// After a backup was brought back, or a standby promoted: what is to become of held mailings.
+    /// After a restored backup or a promoted standby: show and release held mailings.
     #[command(subcommand)]
     Restore(restore::Restore),
-    /// The people on the list.
+    /// Import, export, show and erase subscribers.
     #[command(subcommand)]
     Subscribers(subscribers::Subscribers),
 }
 
-/// The command was used in a way that cannot work; exit code 2.
+/// Wrong usage; exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Usage(pub String);
@@ -97,8 +98,11 @@ pub struct Usage(pub String);
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // The demo has settings of its own.
+    // The demo makes its own settings.
+    #[cfg(feature = "demo")]
     let needs_settings = !matches!(arguments.command, Command::Demo(_));
+    #[cfg(not(feature = "demo"))]
+    let needs_settings = true;
     if needs_settings && let Err(error) = load_env(arguments.env_file.as_deref()) {
         output::error(&error.to_string());
         return ExitCode::from(2);
@@ -135,6 +139,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Serve(serve) => serve.run().await,
         Command::Worker => serve::worker().await,
         Command::Migrate => migrate().await,
+        #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run().await,
         Command::Publication(publication) => publication.run().await,
         Command::Updates(updates) => updates.run().await,
@@ -146,18 +151,18 @@ async fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
-/// Notes in the audit log what was done on the command line.
+/// Writes what was done on the command line to the audit log.
 async fn note(db: &mut PgConnection, action: Action, subject: &str, details: &Value) -> sqlx::Result<()> {
     audit::record(db, &Actor::Command, action, subject, details, Utc::now()).await
 }
 
-/// Whether a statement failed for want of a table (Postgres 42P01).
+/// Whether a statement failed because a table is missing (Postgres 42P01).
 fn is_missing_table(error: &anyhow::Error) -> bool {
     let database = error.chain().find_map(|cause| cause.downcast_ref::<sqlx::Error>()?.as_database_error());
     database.and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "42P01")
 }
 
-/// Loads the file with settings. A line that cannot be read may hold a secret, so it is not shown.
+/// Loads the file with settings. A line that cannot be parsed is not shown: it may contain a secret.
 fn load_env(file: Option<&std::path::Path>) -> Result<(), Usage> {
     let loaded = match file {
         Some(file) => dotenvy::from_path(file),
@@ -168,7 +173,7 @@ fn load_env(file: Option<&std::path::Path>) -> Result<(), Usage> {
         Ok(()) => Ok(()),
         Err(error) if file.is_none() && error.not_found() => Ok(()),
         Err(dotenvy::Error::LineParse(line, _)) => {
-            // Only what is the name of a setting is shown: a line may be the rest of a broken value.
+            // Only the name of a setting is shown: the line may be the rest of a broken value.
             let is_name = |text: &&str| text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
             let variable = line.split_once('=').map(|(variable, _)| variable.trim()).filter(is_name);
             let place = variable.map(|variable| format!(" at {variable}")).unwrap_or_default();
@@ -196,20 +201,20 @@ async fn database() -> anyhow::Result<PgPool> {
     Ok(pool)
 }
 
-/// The same, for a command that uses these keys: they have to be those that the database was used with.
+/// The same, for a command that uses these keys: they must be those that the database was used with.
 async fn database_with(keys: &SecretKeys) -> anyhow::Result<PgPool> {
     let pool = database().await?;
-    // The first ones are written down by the service: a command that is tried with any key must not decide.
+    // Only the service stores the first keys: a command run with some key must not decide that.
     if secret_key::any_known(&mut *pool.acquire().await?).await? {
         check_keys(&pool, keys).await?;
     }
     Ok(pool)
 }
 
-/// Whether the command line says to go on with another key.
+/// Whether `--accept-new-key` was given.
 static ACCEPT_NEW_KEY: AtomicBool = AtomicBool::new(false);
 
-/// Refuses keys that do not fit the database, unless the command line says to go on.
+/// Refuses keys that do not fit the database, unless `--accept-new-key` was given.
 async fn check_keys(pool: &PgPool, keys: &SecretKeys) -> anyhow::Result<()> {
     let accept = ACCEPT_NEW_KEY.load(Ordering::Relaxed);
     match secret_key::note(&mut *pool.acquire().await?, keys, accept).await? {
@@ -218,7 +223,7 @@ async fn check_keys(pool: &PgPool, keys: &SecretKeys) -> anyhow::Result<()> {
     }
 }
 
-/// What makes the mails of a service with this configuration; every template has been tried.
+/// Makes the mails of a service with this configuration. Every template has been rendered once.
 fn composer(config: &Config) -> anyhow::Result<Composer> {
     let templates = Templates::load(config.email_templates_dir.as_deref())?;
     Ok(Composer::new(templates, config.public_url.clone(), config.secret_keys.clone()))

@@ -30,12 +30,12 @@ pub use self::{
 pub struct Config {
     /// Where Postgres is (`DATABASE_URL`).
     pub database_url: String,
-    /// The address people reach the service at, without a trailing slash (`PUBLIC_URL`).
+    /// The URL at which people reach the service, without a trailing slash (`PUBLIC_URL`).
     pub public_url: PublicUrl,
-    /// Whether browsers are told to reach every host below that of `PUBLIC_URL` over TLS alone, for a year
+    /// Whether HSTS covers every host below that of `PUBLIC_URL` too
     /// (`HSTS_SUBDOMAINS`, default as [`PublicUrl::has_host_of_its_own`]).
     pub hsts_subdomains: bool,
-    /// Connections to it at most, besides those that a worker keeps for itself (`DATABASE_CONNECTIONS`, default 20).
+    /// Size of the connection pool; a worker has connections of its own besides (`DATABASE_CONNECTIONS`, default 20).
     pub database_connections: u32,
     /// Where to listen for HTTP (`LISTEN_ADDR`); `serve` has a default, [`DEFAULT_LISTEN_ADDR`].
     pub listen_addr: Option<SocketAddr>,
@@ -43,33 +43,32 @@ pub struct Config {
     pub metrics_addr: Option<SocketAddr>,
     /// Keys for tokens and suppressions (`SECRET_KEY`); the first signs, all of them verify.
     pub secret_keys: SecretKeys,
-    /// The relay that takes our mail (`SMTP_URL`).
+    /// The relay that accepts our mail (`SMTP_URL`).
     pub smtp: SmtpRelay,
     /// Open SMTP connections at most, 1 to 512 (`SMTP_CONNECTIONS`, default 8).
     pub smtp_connections: usize,
-    /// Messages over one connection, then another is opened; 0 is unlimited (`SMTP_MESSAGES_PER_CONNECTION`).
+    /// Messages over one connection before a new one is opened; 0 is unlimited (`SMTP_MESSAGES_PER_CONNECTION`).
     pub smtp_messages_per_connection: u32,
-    /// Messages a second over all workers together; 0 is unlimited (`SEND_RATE`).
+    /// Messages per second over all workers together; 0 is unlimited (`SEND_RATE`).
     pub send_rate: u32,
     /// How long the relay may take to answer a command; the limits for the other steps follow from it
     /// (`SMTP_TIMEOUT`, seconds, default 300 as in RFC 5321 §4.5.3.2).
     pub smtp_timeout: Duration,
-    /// Networks whose forwarding headers are believed (`TRUSTED_PROXIES`).
+    /// Networks whose `X-Forwarded-For` is trusted (`TRUSTED_PROXIES`).
     pub trusted_proxies: Vec<IpNet>,
     /// Days to keep a visitor's IP address with the consent record; 0 never records it (`KEEP_IP_DAYS`).
     pub keep_ip_days: u16,
     /// How many mails signups may cause (`SIGNUPS_…`, `CONFIRMATION…`).
     pub signup_limits: SignupLimits,
-    /// How the service guards itself against programs (`FORM_SECONDS`, `CAPTCHA`, `REQUESTS_PER_CLIENT`).
+    /// Protection against bots (`FORM_SECONDS`, `CAPTCHA`, `REQUESTS_PER_CLIENT`).
     pub guard: Guard,
     /// Folder whose files replace built-in mail templates (`EMAIL_TEMPLATES_DIR`).
     pub email_templates_dir: Option<PathBuf>,
-    /// Where uploaded pictures lie (`IMAGE_STORE`).
+    /// Where uploaded pictures are stored (`IMAGE_STORE`).
     pub image_store: ImageStore,
-    /// Where the service remembers on which database it ran (`STATE_DIR`).
+    /// Folder in which the service remembers its database (`STATE_DIR`).
     pub state_dir: PathBuf,
-    /// The name under which the relay's DKIM key stands in the sender's DNS, to be looked up before a mailing
-    /// (`DKIM_SELECTOR`).
+    /// The relay's DKIM selector, whose key the preflight looks up in the DNS (`DKIM_SELECTOR`).
     pub dkim_selector: Option<String>,
 }
 
@@ -83,13 +82,13 @@ impl std::fmt::Debug for Config {
     }
 }
 
-/// Where `serve` listens if nothing else is said.
+/// Where `serve` listens by default.
 pub const DEFAULT_LISTEN_ADDR: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
-/// The service's own address, as people and mail programs reach it.
+/// The service's own URL, as people and mail programs reach it.
 ///
-/// Always http or https, never with a path's trailing slash, so that `{url}/confirm/…` is well formed.
+/// Always http or https, never with a trailing slash, so that `{url}/confirm/…` is well formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {
     url: Url,
@@ -98,34 +97,35 @@ pub struct PublicUrl {
 }
 
 impl PublicUrl {
-    /// Parses an address such as `https://news.example.org`.
+    /// Parses a URL such as `https://news.example.org`.
     ///
     /// # Errors
-    /// A sentence for the operator when it is not an absolute http(s) address, or carries a path, a query, a fragment
-    /// or a login.
+    /// A message for the operator when it is not an absolute http(s) URL, or has a path, a query, a fragment or a login.
     pub fn parse(text: &str) -> Result<Self, String> {
         let url = Url::parse(text.trim())
-            .map_err(|error| format!("is not an address ({error}); write it as https://news.example.org"))?;
+            .map_err(|error| format!("is not a URL ({error}); write it as https://news.example.org"))?;
         let plain = url.query().is_none()
             && url.fragment().is_none()
             && url.username().is_empty()
             && matches!(url.path(), "" | "/");
         if url.scheme() == "http" && !is_on_this_machine(&url) {
-            return Err("must begin with https://: links hold tokens, and mail programs unsubscribe over https alone (RFC 8058)".into());
+            return Err("must begin with https://: links contain tokens, and mail programs unsubscribe only over https (RFC 8058)".into());
         }
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || !plain {
-            return Err("must be a plain http(s) address such as https://news.example.org".into());
+            return Err(
+                "must be a plain URL without path, query or login, such as https://news.example.org".into()
+            );
         }
         Ok(Self { url, list_id: None })
     }
 
-    /// The full address of a path that begins with a slash.
+    /// The full URL of a path that begins with a slash.
     #[must_use]
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.as_str())
     }
 
-    /// The address without a trailing slash.
+    /// The URL without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.url.as_str().trim_end_matches('/')
@@ -134,7 +134,7 @@ impl PublicUrl {
     /// The host's name in A-label form; it is the right-hand side of Message-IDs and the name in EHLO.
     #[must_use]
     pub fn host(&self) -> &str {
-        // `parse` refused addresses without a host.
+        // `parse` refused URLs without a host.
         self.url.host_str().unwrap_or("localhost")
     }
 
@@ -157,15 +157,15 @@ impl PublicUrl {
         self.url.scheme() == "https"
     }
 
-    /// The newsletter's name for mail programs (List-Id, RFC 2919), by which readers' filters go: `LIST_ID`, else made of the
-    /// host.
+    /// The newsletter's name for mail programs (List-Id, RFC 2919), which readers' filters use: `LIST_ID`, else derived from
+    /// the host.
     #[must_use]
     pub fn list_id(&self) -> String {
         self.list_id.clone().unwrap_or_else(|| format!("rundbrief.{}", self.host()))
     }
 }
 
-/// Whether an address leads to this machine, where plain http is as good as https.
+/// Whether a URL leads to this machine, where plain http is as safe as https.
 #[must_use]
 pub fn is_on_this_machine(url: &Url) -> bool {
     match url.host() {
@@ -176,7 +176,7 @@ pub fn is_on_this_machine(url: &Url) -> bool {
     }
 }
 
-/// Every problem found in the environment, one a line.
+/// Every problem found in the environment, one per line.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration is not complete:\n{}", .0.iter().map(|p| format!("  - {p}")).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigErrors(pub Vec<String>);
@@ -239,7 +239,7 @@ impl Config {
             if dir.is_absolute() {
                 Ok(dir)
             } else {
-                Err("must be a folder from the root on, such as /var/lib/rundbrief".to_owned())
+                Err("must be an absolute path, such as /var/lib/rundbrief".to_owned())
             }
         })
         .unwrap_or_else(|| default_state_dir(source));
@@ -252,10 +252,10 @@ impl Config {
             if text.split('.').all(is_label) && text.len() <= 150 {
                 Ok(text.to_owned())
             } else {
-                Err("must be a name such as mail2026, the one before ._domainkey. in the DNS".to_owned())
+                Err("must be a selector such as mail2026: the part before ._domainkey in the DNS".to_owned())
             }
         });
-        // Read where logging starts; here only so that a wrong word does not go unnoticed.
+        // Used where logging starts; read here only to report a wrong value.
         let _: Option<()> = optional(source, &mut problems, "LOG_FORMAT", |text| match text {
             "text" | "json" => Ok(()),
             _ => Err("must be text or json".to_owned()),
@@ -296,7 +296,7 @@ impl Config {
     }
 }
 
-/// The folder that systemd gave the service, of several the first, which is its own; else `/var/lib/rundbrief`.
+/// The first folder of systemd's `StateDirectory=`; else `/var/lib/rundbrief`.
 fn default_state_dir(source: &Source) -> PathBuf {
     let given = source.get("STATE_DIRECTORY").unwrap_or_default();
     let given = given.split(':').next().filter(|path| !path.is_empty());
@@ -306,7 +306,7 @@ fn default_state_dir(source: &Source) -> PathBuf {
 /// `DATABASE_URL` alone, for commands that need nothing else.
 ///
 /// # Errors
-/// [`ConfigErrors`] when it is missing or not a Postgres address.
+/// [`ConfigErrors`] when it is missing or not a Postgres URL.
 pub fn database_url(source: &Source) -> Result<String, ConfigErrors> {
     alone(source, "DATABASE_URL", parse_database_url)
 }
@@ -347,7 +347,7 @@ impl Source {
         Self(Box::new(move |name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())))
     }
 
-    /// This source, and where it has nothing the process's environment, for these names alone.
+    /// This source, with the process's environment as a fallback for these names only.
     #[must_use]
     pub fn or_environment(self, names: &'static [&'static str]) -> Self {
         let environment = Self::environment();
@@ -377,7 +377,7 @@ fn required<T>(
     parse: impl FnOnce(&str) -> Result<T, String>,
 ) -> Option<T> {
     if source.get(name).is_none() {
-        problems.push(format!("{name} is missing; .env.example shows how it is written"));
+        problems.push(format!("{name} is missing; .env.example shows how to write it"));
         return None;
     }
     optional(source, problems, name, parse)
@@ -407,17 +407,17 @@ fn parse_listen_addr(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "must be an IP address and a port such as 127.0.0.1:8080".to_owned())
 }
 
-/// Not where everybody reaches the pages, through the proxy in front.
+/// An address of its own: everybody reaches that of the pages, through the proxy in front.
 fn parse_metrics_addr(text: &str, pages: SocketAddr) -> Result<SocketAddr, String> {
     let address = SocketAddr::from_str(text)
         .map_err(|_| "must be an IP address and a port such as 127.0.0.1:9464".to_owned())?;
     if address.port() == pages.port() && address.port() != 0 {
-        return Err("must have another port than LISTEN_ADDR: metrics are not for everybody".to_owned());
+        return Err("must have another port than LISTEN_ADDR: metrics are not public".to_owned());
     }
     Ok(address)
 }
 
-/// A name as RFC 2919 §2 has it: words and a domain that is the owner's, with dots between them.
+/// A list identifier (RFC 2919 §2): labels and a domain of the owner, separated by dots.
 fn parse_list_id(text: &str) -> Result<String, String> {
     let is_label = |label: &str| {
         !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
@@ -425,7 +425,7 @@ fn parse_list_id(text: &str) -> Result<String, String> {
     if text.len() <= 200 && text.contains('.') && text.split('.').all(is_label) {
         Ok(text.to_ascii_lowercase())
     } else {
-        Err("must be a name with a domain of yours, such as brief.example.org; without the < and >"
+        Err("must be a name that ends in your own domain, such as brief.example.org, without < and >"
             .to_owned())
     }
 }
@@ -436,7 +436,11 @@ fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
         .filter(|part| !part.is_empty())
         .map(|part| {
             IpNet::from_str(part).or_else(|_| part.parse::<std::net::IpAddr>().map(IpNet::from)).map_err(
-                |_| format!("holds {part}, which is neither an IP address nor a network such as 10.0.0.0/8"),
+                |_| {
+                    format!(
+                        "contains {part}, which is neither an IP address nor a network such as 10.0.0.0/8"
+                    )
+                },
             )
         })
         .collect()

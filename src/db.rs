@@ -331,9 +331,6 @@ pub struct Backend {
 
 impl Backend {
     /// That of this connection.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn of(db: &mut PgConnection) -> sqlx::Result<Option<Self>> {
         let row = sqlx::query!(
             r#"select pid as "pid!", backend_start as "started!" from pg_stat_activity where pid = pg_backend_pid()"#

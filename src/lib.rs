@@ -13,7 +13,7 @@
 //!
 //! `delivery` and `web` never see each other: they meet in the tables of the queue alone. The test
 //! `rooms_import_only_from_their_left` reads the `use crate::` lines and fails when one breaks the rule.
-//! [`telemetry`] stands beside [`config`]: every room may log and count.
+//! [`telemetry`] and [`source`] stand beside [`config`]: every room may log, count and read the files that are compiled in.
 //!
 //! | a change to … | happens in |
 //! |---|---|
@@ -29,6 +29,7 @@
 // Every setting and every deed says what it means; elsewhere a comment has to say more than the name.
 #[warn(missing_docs)]
 pub mod config;
+pub mod source;
 pub mod telemetry;
 
 pub mod db;

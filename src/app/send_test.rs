@@ -1,4 +1,4 @@
-//! Test mails: the real mail with [Test] before its subject, to somebody whom staff choose.
+//! Test mails: the real mail with `[Test]` before its subject, to somebody whom staff choose.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `demo`: everything at once, on this machine alone, with no configuration.
+//! `demo`: everything on this machine, without configuration.
 
 mod catcher;
 mod inbox;
@@ -32,7 +32,7 @@ pub struct Demo {
     #[arg(long, default_value_t = 8080)]
     port: u16,
 
-    /// Folder for the demo's data; begins with sample content, keeps what you do in it. Remove it to begin anew.
+    /// Folder for the demo's data. It begins with sample content and keeps your changes; remove it to start over.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -41,13 +41,14 @@ impl Demo {
     /// Runs the demo until Ctrl-C.
     pub async fn run(self) -> anyhow::Result<()> {
         let dir = self.dir.unwrap_or_else(default_dir);
-        // The port first: nothing has been started yet when it turns out to be taken.
+        // The port first: if it is taken, nothing has been started yet.
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let listener = TcpListener::bind(address).await.map_err(|error| port_problem(self.port, &error))?;
         let port = listener.local_addr()?.port();
         ensure_own(&dir)?;
-        fs::create_dir_all(&dir)
-            .with_context(|| format!("{} cannot be made; choose another folder with --dir", dir.display()))?;
+        fs::create_dir_all(&dir).with_context(|| {
+            format!("{} cannot be created; choose another folder with --dir", dir.display())
+        })?;
         let dir = dir.canonicalize()?;
         let _lock = lock(&dir)?;
 
@@ -57,7 +58,7 @@ impl Demo {
         cluster.create_database("rundbrief").await?;
         let catcher = catcher::start().await?;
         let settings = settings(&dir, port, &cluster, catcher.port)?;
-        // What is worth trying out: how signups are guarded, and a slow mailing.
+        // Settings worth trying in the demo: protection against bots, a slow mailing.
         let source = Source::pairs(&settings.iter().map(|(k, v)| (*k, v.as_str())).collect::<Vec<_>>());
         let config = Config::read(
             &source.or_environment(&Guard::NAMES).or_environment(&["SEND_RATE", "METRICS_ADDR"]),
@@ -72,7 +73,7 @@ impl Demo {
         let result = service.run(listener, router, true, stop).await;
         output::remark("Stopping the database …");
         if timeout(Duration::from_secs(10), cluster.stop()).await.is_err() {
-            output::remark("The database is slow to stop; it ends by itself.");
+            output::remark("The database is slow to stop; it ends in the background.");
         }
         result
     }
@@ -80,12 +81,11 @@ impl Demo {
 
 fn default_dir() -> PathBuf {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "user".into());
-    // Not under the home folder: where root runs this, the database's unprivileged user could not get there.
+    // Not under the home folder: if root runs this, the database's unprivileged user cannot reach it.
     std::env::temp_dir().join(format!("rundbrief-demo-{user}"))
 }
 
-/// The folder has a name that everybody can guess, in a place where everybody may write. One that somebody else put
-/// there, or a link to another place, is not used.
+/// Refuses a folder that somebody else created, or a link: its name is easy to guess, and everybody may write to /tmp.
 fn ensure_own(dir: &Path) -> anyhow::Result<()> {
     let Ok(found) = fs::symlink_metadata(dir) else { return Ok(()) };
     if found.is_dir() && found.uid() == postgres::own_uid()? {
@@ -105,7 +105,7 @@ fn port_problem(port: u16, error: &std::io::Error) -> anyhow::Error {
     }
 }
 
-/// One demo a folder. The system lets go of the lock when the process ends, also by kill -9.
+/// One demo per folder. The system releases the lock when the process ends, also by kill -9.
 fn lock(dir: &Path) -> anyhow::Result<File> {
     let path = dir.join("lock");
     let file = File::create(&path)
@@ -116,15 +116,16 @@ fn lock(dir: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// The demo's settings. They also go into a file, so that other commands can be tried on the same database.
+/// The demo's settings, which are also written to a file for other commands.
 fn settings(
     dir: &Path,
     port: u16,
     cluster: &Cluster,
     smtp_port: u16,
 ) -> anyhow::Result<Vec<(&'static str, String)>> {
-    let images = Url::from_directory_path(dir.join("images"))
-        .map_err(|()| anyhow!("{} is no folder that an address can name", dir.display()))?;
+    let images = Url::from_directory_path(dir.join("images")).map_err(|()| {
+        anyhow!("{} cannot be written as a URL; choose another folder with --dir", dir.display())
+    })?;
     let settings = vec![
         ("DATABASE_URL", cluster.url("rundbrief")),
         ("PUBLIC_URL", format!("http://127.0.0.1:{port}")),
@@ -140,7 +141,7 @@ fn settings(
     Ok(settings)
 }
 
-/// The key of the last run, so that links in mails of the last run still work.
+/// The key of the last run, so that links in its mails still work.
 fn secret_key(path: &Path) -> anyhow::Result<String> {
     if let Ok(key) = fs::read_to_string(path) {
         return Ok(key.trim().to_owned());
@@ -156,7 +157,7 @@ fn introduce(config: &Config, dir: &Path, update: &str, password: Option<&str>) 
     let url = config.public_url.as_str();
     let program = std::env::args().next().unwrap_or_else(|| "rundbrief".into());
     let env = dir.join("env").display().to_string();
-    // For the shell, whatever stands in the path.
+    // Quoted for the shell, whatever the path contains.
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
     let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
     let shell = |text: &str| if plain(text) { text.to_owned() } else { quoted(text) };
@@ -187,7 +188,7 @@ Rundbrief is running. Everything stays on this machine.
 
 Mail to addresses that begin with nobody is refused, to show how that looks.
 
-Data:  {dir}   (remove it to begin anew)
+Data:  {dir}   (remove it to start over)
 Stop:  Ctrl-C
 ",
         dir = dir.display()

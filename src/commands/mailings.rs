@@ -1,4 +1,4 @@
-//! `mailings`: sending an update to everybody, and knowing how it goes.
+//! `mailings`: checking and sending updates, and the progress of mailings.
 
 mod check;
 mod retry;
@@ -35,21 +35,21 @@ use crate::{
 
 use super::{Usage, composer, database, database_with, output, publication::current_publication, updates};
 
-/// Sending an update to everybody.
+/// Check and send updates, and see the progress of mailings.
 #[derive(Subcommand)]
 pub enum Mailings {
-    /// Write the exact mail to a file (.eml); opens and sends nothing.
+    /// Write the exact mail to a file (.eml). Sends nothing.
     Preview {
         /// Slug or id of the update.
         update: String,
-        /// Where to write it; SLUG.eml if not said.
+        /// Where to write it; by default SLUG.eml.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         /// Print one JSON value.
         #[arg(long)]
         json: bool,
     },
-    /// Look for what is wrong with an update before it is sent: texts, links, the sender's DNS. Sends nothing.
+    /// Check an update before it is sent: text, links, the sender's DNS. Sends nothing.
     Check {
         /// Slug or id of the update.
         update: String,
@@ -57,7 +57,7 @@ pub enum Mailings {
         #[arg(long)]
         json: bool,
     },
-    /// Send the update to one address, with [Test] before its subject.
+    /// Send the update to one address, with `[Test]` in front of its subject.
     Test {
         /// Slug or id of the update.
         update: String,
@@ -68,8 +68,8 @@ pub enum Mailings {
         #[arg(long)]
         json: bool,
     },
-    /// Tell whether the relay's DKIM signature covers what unsubscribing with one click needs, from a mail that arrived.
-    /// The check before a mailing goes by it.
+    /// Read from a received mail whether the relay's DKIM signature covers what one-click unsubscribe needs. The check before
+    /// a mailing uses the result.
     Signature {
         /// The source of an update or test mail, saved from the mailbox in which it arrived; - for standard input.
         #[arg(value_name = "FILE")]
@@ -82,16 +82,16 @@ pub enum Mailings {
     Trigger {
         /// Slug or id of the update.
         update: String,
-        /// Begin at this time (RFC 3339, such as 2026-12-16T09:00:00+01:00). It goes to whoever is subscribed then.
+        /// Begin at this time (RFC 3339, such as 2026-12-16T09:00:00+01:00). It goes to everybody who is subscribed then.
         #[arg(long, value_name = "TIME")]
         at: Option<DateTime<Utc>>,
-        /// Do not ask; what the check warns of is meant so.
+        /// Do not ask, and accept the warnings of the check.
         #[arg(long)]
         yes: bool,
         /// Send it although it was sent before.
         #[arg(long)]
         again: bool,
-        /// Stay and show how it goes.
+        /// Keep running and show the progress.
         #[arg(long, conflicts_with = "json")]
         watch: bool,
         /// Print one JSON value.
@@ -104,11 +104,11 @@ pub enum Mailings {
         #[arg(long)]
         json: bool,
     },
-    /// Show how a mailing goes.
+    /// Show the progress of a mailing.
     Status {
         /// Id of the mailing.
         id: MailingId,
-        /// Stay and keep showing it.
+        /// Keep running and show the progress.
         #[arg(long, conflicts_with = "json")]
         watch: bool,
         /// Print one JSON value.
@@ -120,15 +120,15 @@ pub enum Mailings {
         /// Id of the mailing.
         id: MailingId,
     },
-    /// Let a paused mailing go on; one that is overdue begins.
+    /// Resume a paused mailing; an overdue one begins.
     Resume {
         /// Id of the mailing.
         id: MailingId,
-        /// The relay's words mean the addresses: who was refused with them counts as rejected.
+        /// The refusals are about the addresses: count them as rejected.
         #[arg(long)]
         accept_refusals: bool,
     },
-    /// Send again what the relay refused, or what nobody knows of. Shows what will happen and asks first.
+    /// Send again what is rejected or unknown. Shows what will happen and asks first.
     Retry {
         /// Id of the mailing.
         id: MailingId,
@@ -142,7 +142,7 @@ pub enum Mailings {
         #[arg(long)]
         json: bool,
     },
-    /// Call a mailing off; what has not been sent is skipped. One that has not begun is taken back.
+    /// Cancel a mailing: what has not been sent is skipped. One that has not begun is taken back.
     Cancel {
         /// Id of the mailing.
         id: MailingId,
@@ -150,7 +150,6 @@ pub enum Mailings {
 }
 
 impl Mailings {
-    /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Mailings::Preview { update, out, json } => preview(&update, out, json).await,
@@ -176,12 +175,12 @@ async fn control(id: MailingId, control: Control) -> anyhow::Result<()> {
     let controlled = control_mailing(&database().await?, &Actor::Command, id, control, Utc::now()).await;
     output::line(&match controlled.map_err(with_way_out)? {
         Controlled::Paused => {
-            "The mailing is paused. What was on its way to the relay is ended; nothing is lost.".to_owned()
+            "The mailing is paused. Messages being transmitted are finished; nothing is lost.".to_owned()
         }
         Controlled::RefusalsAccepted(booked) => format!(
-            "Counted as rejected: {booked}. The mailing goes on; it pauses again when many more get the same words."
+            "Counted as rejected: {booked}. The mailing continues; it pauses again when many more are refused with the same reply."
         ),
-        Controlled::GoesOn => "The mailing goes on.".to_owned(),
+        Controlled::GoesOn => "The mailing continues.".to_owned(),
         Controlled::Begins => "The mailing begins now.".to_owned(),
         Controlled::Cancelled => "The mailing is cancelled. What had not been sent is skipped.".to_owned(),
         Controlled::TakenBack => "The mailing is taken back. It had not begun; nothing was sent.".to_owned(),
@@ -218,7 +217,7 @@ fn configured() -> anyhow::Result<(Config, Composer)> {
     Ok((config, composer))
 }
 
-/// What deeds are done with that make mails or look at them.
+/// The [`App`] of this configuration.
 async fn app() -> anyhow::Result<App> {
     let (config, composer) = configured()?;
     let pool = database_with(&config.secret_keys).await?;
@@ -265,7 +264,7 @@ async fn test(update: &str, to: &str, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What was said about asking back.
+/// `--yes` and `--again`.
 struct Ask {
     yes: bool,
     again: bool,
@@ -280,7 +279,7 @@ async fn trigger(
 ) -> anyhow::Result<()> {
     let app = app().await?;
     if at.is_some_and(|at| at <= Utc::now()) {
-        return Err(Usage("--at lies in the past; leave it out to begin now".into()).into());
+        return Err(Usage("--at is in the past; leave it out to begin now".into()).into());
     }
     let publication = ready_publication(&app.pool).await?;
     let update = updates::named(&app.pool, update).await?.id;
@@ -303,7 +302,7 @@ async fn trigger(
         output::remark(&format!("Audience:  {} active subscribers", found.audience));
         if let Some(at) = at {
             output::remark(&format!("Begins:    {}", local_time(Some(&publication), at)));
-            output::remark("           It goes to whoever is subscribed then.");
+            output::remark("           It goes to everybody who is subscribed then.");
         }
         let question = match at {
             Some(_) => format!("Plan it? Now it would go to {} people.", found.audience),
@@ -321,7 +320,7 @@ async fn trigger(
         Err(SendError::Refused(refused)) => {
             may_be_sent(&refused.0, &order)?;
             check::nothing_to_mend(&refused.0.draft.findings)?;
-            bail!("the update or the publication was changed just now; look at it and say it again");
+            bail!("the update or the publication was changed just now; look at it and run the command again");
         }
         Err(error) => return Err(error.into()),
     };
@@ -330,13 +329,13 @@ async fn trigger(
     } else {
         output::line(&match at {
             Some(at) => format!(
-                "Mailing {id} is planned for {}. It goes to whoever is subscribed then, now {audience} people.",
+                "Mailing {id} is planned for {}. It goes to everybody who is subscribed then, now {audience} people.",
                 local_time(Some(&publication), at)
             ),
             None => format!("Mailing {id} to {audience} people has begun."),
         });
         tell_hold(&mut *app.pool.acquire().await?).await?;
-        output::remark(&format!("How it goes: rundbrief mailings status {id} --watch"));
+        output::remark(&format!("Progress: rundbrief mailings status {id} --watch"));
     }
     if watch { watch::watch(&app.pool, id).await } else { Ok(()) }
 }
@@ -346,14 +345,14 @@ fn may_be_sent(found: &Situation, order: &Order) -> anyhow::Result<()> {
     if let Some(before) = found.sent_before(false).filter(|_| !order.again) {
         if before.begun_at.is_some() {
             bail!(
-                "this update was triggered before (mailing {}); say --again to send it a second time",
+                "this update was triggered before (mailing {}); use --again to send it a second time",
                 before.id
             );
         }
         let at = before.scheduled_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
         let at = at.map(|at| format!("to begin at {at}, ")).unwrap_or_default();
         bail!(
-            "this update is planned already, {at}as mailing {}; take that back first, or say --again to send it besides",
+            "this update is planned already, {at}as mailing {}; take that back first, or use --again to send it as well",
             before.id
         );
     }
@@ -418,7 +417,7 @@ async fn status(id: MailingId, json: bool) -> anyhow::Result<()> {
             output::line(&why);
         }
         output::line(&format!(
-            "It goes to whoever is subscribed when it begins; now that is {people} people."
+            "It goes to everybody who is subscribed when it begins; now that is {people} people."
         ));
     }
     output::line(&watch::summary(&mailing, &counts, None));
@@ -428,7 +427,7 @@ async fn status(id: MailingId, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says it where all mailings are held: none of them moves then, whatever its own state is.
+/// Warns if all mailings are held: none of them proceeds then, whatever its own state is.
 async fn tell_hold(db: &mut PgConnection) -> anyhow::Result<()> {
     if restore::hold(db).await?.is_some() {
         output::remark(
@@ -438,16 +437,16 @@ async fn tell_hold(db: &mut PgConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What to do about a pause that ends only by a person.
+/// What to do about a pause that only a person can end.
 fn way_out(kind: PauseKind, id: MailingId) -> Option<String> {
     let mend = match kind {
-        PauseKind::Login => "mend the login in SMTP_URL",
+        PauseKind::Login => "correct the login in SMTP_URL",
         PauseKind::Sender => "let the relay accept the publication's sender address",
         PauseKind::Policy => {
             return Some(format!(
-                "This looks like being about us and not about the recipients; nobody is lost. Once it is mended (a daily limit: the \
-                 next day): rundbrief mailings resume {id}\n\
-                 Should the words say that the addresses do not exist: rundbrief mailings resume {id} --accept-refusals"
+                "The refusals seem to be about us and not about the recipients; no recipient is lost. Once the cause is corrected (a daily \
+                 limit: the next day): rundbrief mailings resume {id}\n\
+                 If the reply says that the addresses do not exist: rundbrief mailings resume {id} --accept-refusals"
             ));
         }
         PauseKind::Overdue => {
@@ -471,7 +470,7 @@ fn waits_for(mailing: &Mailing, publication: Option<&Publication>) -> Option<Str
     }
 }
 
-/// A moment on the publication's clocks: `16 December 2026, 09:00 (Europe/Berlin)`.
+/// A time in the publication's time zone: `16 December 2026, 09:00 (Europe/Berlin)`.
 fn local_time(publication: Option<&Publication>, at: DateTime<Utc>) -> String {
     match publication {
         Some(Publication { content, .. }) => {
@@ -481,7 +480,7 @@ fn local_time(publication: Option<&Publication>, at: DateTime<Utc>) -> String {
     }
 }
 
-/// A moment as lists show it, with the zone of its clock: the publication's, or UTC.
+/// A time as lists show it, in the publication's time zone, or UTC.
 fn listed_time(publication: Option<&Publication>, at: DateTime<Utc>) -> String {
     const FORM: &str = "%Y-%m-%d %H:%M %Z";
     match publication {

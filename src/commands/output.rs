@@ -1,6 +1,6 @@
-//! What commands say: results on standard output, everything else on standard error.
+//! Output of commands: results on standard output, everything else on standard error.
 //!
-//! A reader that goes away (`| head`) is no error.
+//! A reader that closes the pipe (`| head`) is not an error.
 
 use std::{
     fs::OpenOptions,
@@ -14,17 +14,17 @@ use serde::Serialize;
 
 use super::Usage;
 
-/// A line of result.
+/// A line of the result, on standard output.
 pub fn line(text: &str) {
     let _ = writeln!(stdout(), "{text}");
 }
 
-/// A remark beside the result.
+/// A remark, on standard error.
 pub fn remark(text: &str) {
     let _ = writeln!(stderr(), "{text}");
 }
 
-/// Why the command failed.
+/// The reason of a failure, on standard error.
 pub fn error(text: &str) {
     let _ = writeln!(stderr(), "rundbrief: {text}");
 }
@@ -32,7 +32,7 @@ pub fn error(text: &str) {
 /// One JSON value, and only that.
 ///
 /// # Errors
-/// When a value cannot be written as JSON; none of ours is like that.
+/// When the value cannot be serialized.
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string(value)?);
     Ok(())
@@ -49,21 +49,22 @@ pub fn private_file(path: &Path, text: &str) -> anyhow::Result<()> {
         .with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// Replaces the last line on a terminal; elsewhere it is a line like any other.
+/// Replaces the last line on a terminal; elsewhere writes a line.
 pub fn progress(text: &str) {
     let mut out = stdout();
     let _ = if out.is_terminal() { write!(out, "\r\u{1b}[K{text}") } else { writeln!(out, "{text}") };
     let _ = out.flush();
 }
 
-/// Asks a question that is answered with yes or no; anything but a clear yes is no. `unasked` is what `--yes` does
-/// without asking, such as `send`.
+/// Asks a yes-or-no question; anything but a clear yes is no. `unasked` names what `--yes` does, such as `send`.
 ///
 /// # Errors
-/// [`Usage`] when nobody sits at standard input who could be asked.
+/// [`Usage`] when standard input is not a terminal.
 pub fn confirm(question: &str, unasked: &str) -> Result<bool, Usage> {
     if !stdin().is_terminal() {
-        return Err(Usage(format!("nobody is there to be asked; say --yes to {unasked} without asking")));
+        return Err(Usage(format!(
+            "standard input is not a terminal, so nobody can be asked; use --yes to {unasked} without asking"
+        )));
     }
     let _ = write!(stderr(), "{question} [yes/no] ");
     let _ = stderr().flush();

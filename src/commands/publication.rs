@@ -21,11 +21,11 @@ use super::{Usage, database, output};
 /// The newsletter's identity and legal texts.
 #[derive(Subcommand)]
 pub enum Publication {
-    /// Make this file the current version.
+    /// Apply a file as the current version.
     Apply {
         /// A publication file; publication.example.toml shows every field.
         file: PathBuf,
-        /// Do not ask, also when a retention period gets shorter and so more is deleted.
+        /// Do not ask, even if a retention period gets shorter and more is deleted.
         #[arg(long)]
         yes: bool,
         /// Print one JSON value.
@@ -41,7 +41,6 @@ pub enum Publication {
 }
 
 impl Publication {
-    /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Publication::Apply { file, yes, json } => apply(&file, yes, json).await,
@@ -85,8 +84,8 @@ async fn apply(file: &std::path::Path, yes: bool, json: bool) -> anyhow::Result<
     Ok(())
 }
 
-/// Asks before a retention period gets shorter: what it no longer keeps is deleted within a day, for good. A file that
-/// says nothing of them means the usual ones, whatever was chosen on the staff pages.
+/// Asks before a retention period gets shorter: what it no longer covers is deleted within a day, for good. A file without
+/// periods means the defaults, whatever was chosen on the staff pages.
 fn may_shorten(current: Option<&publication::Publication>, content: &Content) -> anyhow::Result<bool> {
     let Some(current) = current else { return Ok(true) };
     let (old, new) = (current.content.retention, content.retention);
@@ -98,10 +97,13 @@ fn may_shorten(current: Option<&publication::Publication>, content: &Content) ->
     };
     output::remark(&format!("Retention now:    {}", period(old)));
     output::remark(&format!("Retention then:   {}", period(new)));
-    Ok(output::confirm("Keep less, and delete what is older?", "change")?)
+    Ok(output::confirm("Shorten retention, and delete what is older?", "change")?)
 }
 
-/// The publication; without one, the command that makes it.
+/// The current publication.
+///
+/// # Errors
+/// Without one, a message with the command that creates it.
 pub async fn current_publication(pool: &PgPool) -> anyhow::Result<publication::Publication> {
     change_publication::current(pool)
         .await?

@@ -1,4 +1,4 @@
-//! `restore`: what is to become of mailings that are held because the database may be an older one.
+//! `restore`: mailings that are held because the database may be an older one.
 
 use std::time::Duration;
 
@@ -19,18 +19,18 @@ use crate::{
 
 use super::{database, output};
 
-/// After a backup was brought back, or a standby promoted.
+/// After a restored backup or a promoted standby.
 #[derive(Subcommand)]
 pub enum Restore {
-    /// Tell whether mailings are held, and why.
+    /// Show whether mailings are held, and why.
     Status {
         /// Print one JSON value.
         #[arg(long)]
         json: bool,
     },
-    /// Let held mailings go on.
+    /// Release held mailings.
     Release {
-        /// What is open may have been sent already: it becomes `unknown` and is not sent again by itself.
+        /// Open copies may have been sent already: they become `unknown` and are not sent again automatically.
         #[arg(long)]
         as_unknown: bool,
         /// Print one JSON value.
@@ -40,7 +40,6 @@ pub enum Restore {
 }
 
 impl Restore {
-    /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         let pool = database().await?;
         match self {
@@ -62,7 +61,7 @@ async fn status(pool: &PgPool, json: bool) -> anyhow::Result<()> {
         Some(hold) => {
             say(&hold);
             output::line(&format!(
-                "Open: {} mailings with {} mails that wait; {} planned mailings whose time has passed.",
+                "Open: {} mailings with {} waiting mails; {} planned mailings whose time has passed.",
                 open.mailings, open.deliveries, open.overdue
             ));
             output::remark(&format!("What to do: {WAY_OUT}."));
@@ -85,7 +84,7 @@ fn say(hold: &Hold) {
     }
 }
 
-/// How long the command waits for what workers still hold.
+/// How long the command waits for what workers hold.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Does the rest of a release that makes what was open `unknown`.
@@ -99,7 +98,7 @@ async fn finish(pool: &PgPool) -> anyhow::Result<()> {
                 sleep(Duration::from_millis(200)).await;
                 if waiting_since.elapsed() > PATIENCE {
                     bail!(
-                        "a worker still holds some of what is to become unknown; it goes on by itself, see: rundbrief restore status"
+                        "a worker still holds some of the open copies; this continues in the background, see: rundbrief restore status"
                     );
                 }
             }
@@ -117,9 +116,9 @@ async fn release(pool: &PgPool, how: How, json: bool) -> anyhow::Result<()> {
     }
     output::line(match (is_released, how) {
         (false, _) => "No mailings were held.",
-        (true, How::SendOn) => "Mailings go on.",
+        (true, How::SendOn) => "Mailings continue.",
         (true, How::AsUnknown) => {
-            "Mailings go on; what was open is unknown now. Planned ones whose time has passed wait for you: rundbrief mailings list."
+            "Mailings continue; what was open is unknown now. Planned mailings whose time has passed wait for you: rundbrief mailings list."
         }
     });
     Ok(())

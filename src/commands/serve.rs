@@ -83,22 +83,22 @@ pub async fn worker() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Answers `/health/…` for a worker. On a machine on which `serve` has the same settings the address is taken; the worker
-/// works all the same.
+/// Answers `/health/…` for a worker. If `serve` runs on the same machine with the same settings, the address is taken; the
+/// worker runs without it.
 async fn tell_health(address: SocketAddr, service: &Service, stop: watch::Receiver<bool>) {
     match TcpListener::bind(address).await {
         Ok(listener) => {
-            tracing::info!(%address, "listening, for /health/live and /health/ready alone");
+            tracing::info!(%address, "listening, only for /health/live and /health/ready");
             let router = web::http::health::router(service.pool.clone(), Arc::clone(&service.http));
             tokio::spawn(web::serve(listener, router, stop));
         }
         Err(error) => {
-            tracing::warn!(%address, %error, "this worker cannot be asked how it is; LISTEN_ADDR chooses another address");
+            tracing::warn!(%address, %error, "this worker cannot answer /health/…; LISTEN_ADDR chooses another address");
         }
     }
 }
 
-/// How long the end may wait for what is remembered of the database.
+/// How long the end may wait until the state folder is written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A service that is ready to run.
@@ -120,7 +120,7 @@ impl Service {
     /// Connects to the database, migrates it, and checks every mail template.
     ///
     /// # Errors
-    /// Whatever of that does not work.
+    /// When one of these fails.
     pub async fn prepare(config: &Config) -> anyhow::Result<Self> {
         Self::prepare_as("serve", config).await
     }
@@ -158,7 +158,7 @@ impl Service {
         metrics::serve(listener, self.metrics.clone(), self.pool.clone(), stop);
     }
 
-    /// Remembers the database, inside of it and in the state folder, until `stop` turns true.
+    /// Keeps the memory of the database, in the database and in the state folder, until `stop` turns true.
     fn keep_memory(&self, stop: watch::Receiver<bool>) -> JoinHandle<()> {
         let (memory, pool) = (Arc::clone(&self.memory), self.pool.clone());
         tokio::spawn(async move { memory.keep(&pool, stop).await })
@@ -174,8 +174,7 @@ impl Service {
         Ok(web::router(state, more))
     }
 
-    /// Serves `router` on `listener`, with a worker beside it if wanted, until `stop` turns true; ends within ten
-    /// seconds of that.
+    /// Serves `router` on `listener`, with a worker if `with_worker`, until `stop` turns true; ends within ten seconds of that.
     ///
     /// # Errors
     /// When the listener fails.
@@ -212,7 +211,7 @@ impl Service {
         let mut serving = tokio::spawn(web::serve(listener, router, stop.clone()));
         tokio::select! {
             ended = &mut serving => ended.context("the web server died")?,
-            // A service that does not send must not look alive; whoever runs it starts it again.
+            // A service that does not send must not look alive; the service manager restarts it.
             Some(Err(died)) = working.join_next() => return Err(died).context("the worker died"),
             () = async { drop(stop.wait_for(|stop| *stop).await) } => {
                 tracing::info!("stopping");
@@ -225,7 +224,7 @@ impl Service {
         while let Some(ended) = working.join_next().await {
             ended.context("the worker died")?;
         }
-        // What is in the middle is rolled back, and read by the next one.
+        // A step under way is rolled back; the next process repeats it.
         importing.abort();
         forgetting.abort();
         drop(timeout(LAST_WORDS, keeping).await);
@@ -233,8 +232,8 @@ impl Service {
         Ok(())
     }
 
-    /// While nobody can log in who could let others in: prints a link that makes the first admin. On standard output,
-    /// and not as a log line, which goes to more places and stays there.
+    /// While no admin can log in: prints a link that makes the first admin. On standard output, not as a log line, which is
+    /// copied to more places and kept.
     async fn invite_first_admin(&self, config: &Config) -> anyhow::Result<()> {
         let made = staff::link::make_for_first_admin(&mut *self.pool.acquire().await?, Utc::now()).await?;
         if let Some(made) = made {
@@ -247,21 +246,21 @@ impl Service {
         Ok(())
     }
 
-    /// Tells the operator when a crash of the database server may lose what was answered.
+    /// Warns when a crash of the database server may lose committed changes.
     async fn warn_of_the_server(&self) {
         let durability = async { Durability::of(&mut *self.pool.acquire().await?).await }.await;
         match durability {
             Ok(durability) if !durability.is_safe() => tracing::warn!(
                 fsync = durability.fsync,
                 synchronous_commit = durability.synchronous_commit,
-                "a crash of the database server may lose what was answered: people are written to twice, and who has left is written to again; turn both settings on"
+                "a crash of the database server may lose committed changes: people may get a mail twice, or one after they unsubscribed; turn both settings on"
             ),
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the settings of the database server cannot be read"),
         }
     }
 
-    /// Tells the operator when pictures could not be stored. Everything else works without them.
+    /// Warns when pictures cannot be stored. Everything else works without them.
     async fn check_images(&self) {
         if let Err(error) = self.images.check().await {
             let store = self.images.place();
@@ -269,7 +268,7 @@ impl Service {
         }
     }
 
-    /// Tells the operator, once, what keeps the newsletter from being usable.
+    /// Warns, once, about what keeps the newsletter from being usable.
     async fn say_what_is_missing(&self) {
         let current = async { publication::current(&mut *self.pool.acquire().await?).await }.await;
         match current {
@@ -290,8 +289,8 @@ impl Service {
 #[must_use]
 pub fn stop_on_signal() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
-    // Listened for from here on, and not from when the task first runs: until then a signal kills. Whether a hangup is to be
-    // ignored can be told only as long as nobody listens for it.
+    // Installed here and not when the task first runs: until then a signal kills the process. Whether SIGHUP is ignored can be
+    // read only before a handler is installed.
     let hangup = if is_kept_through_hangups() { None } else { Some(came(SignalKind::hangup())) };
     let (interrupt, terminate) = (came(SignalKind::interrupt()), came(SignalKind::terminate()));
     tokio::spawn(async move {
@@ -313,7 +312,7 @@ pub fn stop_on_signal() -> watch::Receiver<bool> {
     receiver
 }
 
-/// Whether whoever started this process has it live on when the terminal is closed, as `nohup` does. Only Linux tells.
+/// Whether this process was started with SIGHUP ignored, as `nohup` does. Known on Linux only.
 fn is_kept_through_hangups() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -328,14 +327,14 @@ fn came(kind: SignalKind) -> impl Future<Output = ()> {
         match listening {
             Ok(mut signal) => drop(signal.recv().await),
             Err(error) => {
-                tracing::warn!(%error, ?kind, "a signal cannot be listened for");
+                tracing::warn!(%error, ?kind, "a signal handler cannot be installed");
                 std::future::pending::<()>().await;
             }
         }
     }
 }
 
-/// What comes of some work, unless it is time to stop before.
+/// The result of some work, or nothing if `stop` turns true first.
 async fn unless_stopped<T>(
     stop: &mut watch::Receiver<bool>,
     work: impl Future<Output = anyhow::Result<T>>,

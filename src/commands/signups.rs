@@ -1,4 +1,4 @@
-//! `signups`: who asks to be subscribed, and those whose mails wait for staff.
+//! `signups`: recent signups, and those whose mails are held by a limit.
 
 use chrono::Utc;
 use clap::Subcommand;
@@ -16,22 +16,22 @@ use crate::{
 
 use super::{database, output};
 
-/// Who asks to be subscribed, and those whose mails wait for you.
+/// Recent signups, and those whose mails are held by a limit.
 #[derive(Subcommand)]
 pub enum Signups {
-    /// How many signups there were in the last hour, and how many are held by which limit.
+    /// Show the signups of the last hour, and how many are held by which limit.
     Status {
         /// Print one JSON value.
         #[arg(long)]
         json: bool,
     },
-    /// Send the confirmation mails that are held, because they were real interest.
+    /// Send the confirmation mails that are held: the signups are real.
     Release(Chosen),
-    /// Send none of the mails that are held, because they were abuse. Whoever was real signs up once more.
+    /// Drop the mails that are held: the signups are abuse. Real people can sign up again.
     Drop(Chosen),
 }
 
-/// Which held signups are decided about.
+/// Which held signups, and how to ask.
 #[derive(clap::Args)]
 pub struct Chosen {
     /// Only those that this limit holds: mailbox, network, domain or all.
@@ -50,7 +50,6 @@ fn reason(text: &str) -> Result<HeldFor, String> {
 }
 
 impl Signups {
-    /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         let pool = database().await?;
         match self {
@@ -116,7 +115,7 @@ async fn decide(pool: &PgPool, chosen: &Chosen, decision: held_signups::Decision
         (true, Release) => output::json(&json!({ "released": count })),
         (true, Drop) => output::json(&json!({ "dropped": count })),
         (false, Release) => {
-            output::line(&format!("{count} signups released; their mails go out now."));
+            output::line(&format!("{count} signups released; their mails are sent now."));
             Ok(())
         }
         (false, Drop) => {

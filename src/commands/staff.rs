@@ -29,7 +29,7 @@ pub enum Staff {
     Add {
         /// Their email address; they log in with it.
         email: String,
-        /// Their name; by default what stands before the @.
+        /// Their name; by default the part of the address before the @.
         #[arg(long)]
         name: Option<String>,
         /// What they may do; by default `admin` while no admin can log in, and `editor` afterwards.
@@ -56,7 +56,7 @@ pub enum Staff {
         #[arg(long)]
         json: bool,
     },
-    /// Let somebody log in no more, and end their sessions.
+    /// Block somebody, and end their sessions.
     Disable {
         /// Their email address.
         email: String,
@@ -93,7 +93,6 @@ impl From<RoleName> for Role {
 }
 
 impl Staff {
-    /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Staff::Add { email, name, role, json } => {
@@ -126,7 +125,7 @@ async fn add(email: &EmailAddress, name: Option<&str>, role: Option<Role>, json:
         Err(StaffError::Exists) => {
             let email = email.as_str();
             return Err(anyhow!(
-                "{email} is there already; a new link makes: rundbrief staff reset-password {email}"
+                "{email} exists already; for a new link run: rundbrief staff reset-password {email}"
             ));
         }
         added => added?,
@@ -211,7 +210,7 @@ async fn find(db: &mut PgConnection, email: &EmailAddress) -> anyhow::Result<Sta
     })
 }
 
-/// A one-time link in full, for whoever is to open it.
+/// The URL of a one-time link.
 pub fn one_time_link(public_url: &PublicUrl, made: &Made) -> String {
     public_url.join(&format!("/staff/welcome/{}", made.token.reveal()))
 }
@@ -231,7 +230,7 @@ fn print_link(
     output::remark(remark);
     output::line(&format!("{link}\n"));
     output::remark(&format!(
-        "Pass it on to {} in a way that you trust. It works once, until {}.",
+        "Pass it on to {} in a safe way. It works once, until {}.",
         email.as_str(),
         time(made.expires_at)
     ));

@@ -1,4 +1,4 @@
-//! `subscribers`: the people on the list.
+//! `subscribers`: importing, exporting, showing and erasing subscribers.
 
 mod export;
 mod import;
@@ -21,13 +21,13 @@ use crate::{
 
 use super::{Usage, database, database_with, output};
 
-/// The people on the list.
+/// Import, export, show and erase subscribers.
 #[derive(Subcommand)]
 pub enum Subscribers {
-    /// Bring in people who agreed elsewhere, from a CSV file.
+    /// Import people who consented elsewhere, from a CSV file.
     Import {
         #[arg(
-            help = "CSV in UTF-8 with a header: email, consented_at, consent_source, and locale if you like; or the export of a known service"
+            help = "CSV in UTF-8 with a header: email, consented_at, consent_source and optionally locale; or the export of a known service"
         )]
         file: PathBuf,
         #[command(flatten)]
@@ -38,11 +38,11 @@ pub enum Subscribers {
     },
     /// Write every subscriber as CSV.
     Export {
-        /// Where to write it; standard output if not said.
+        /// Where to write it; by default standard output.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Show everything recorded of an address, with the proof of consent.
+    /// Show everything recorded about an address, with the proof of consent.
     Show {
         /// The address.
         address: String,
@@ -56,25 +56,24 @@ pub enum Subscribers {
         #[arg(long)]
         json: bool,
     },
-    /// Check whether a consent proof is as it was written: exit code 0 when it is, 1 when something was changed.
+    /// Check whether a consent proof is unchanged: exit code 0 if it is, 1 if not.
     VerifyProof {
-        #[arg(help = "What `subscribers show --proof` wrote, as page or as JSON")]
+        #[arg(help = "A file that `subscribers show --proof` wrote, a page or JSON")]
         file: PathBuf,
         /// Print one JSON value.
         #[arg(long)]
         json: bool,
     },
-    /// Show why people left, as far as they said: counts, without names.
+    /// Show the reasons that people gave for leaving: counts, without names.
     Reasons {
-        /// Count from this day on (2026-12-31); the last twelve months if not said.
+        /// Count from this day on (2026-12-31); by default the last twelve months.
         #[arg(long, value_name = "DAY")]
         since: Option<NaiveDate>,
         /// Print one JSON value.
         #[arg(long)]
         json: bool,
     },
-    /// Remove everything about an address (Art. 17 DSGVO). Only a keyed fingerprint stays, so that no import brings
-    /// it back.
+    /// Erase everything about an address (Art. 17 DSGVO). Only a keyed fingerprint remains, so that no import brings it back.
     Erase {
         /// The address.
         address: String,
@@ -88,7 +87,6 @@ pub enum Subscribers {
 }
 
 impl Subscribers {
-    /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Subscribers::Import { file, wanted, json } => import::run(&file, &wanted, json).await,
@@ -114,7 +112,7 @@ async fn reasons(since: Option<NaiveDate>, json: bool) -> anyhow::Result<()> {
         return output::json(&counted);
     }
     if counted.is_empty() {
-        output::remark(&format!("Nobody has said why since {since}."));
+        output::remark(&format!("Nobody has given a reason since {since}."));
     }
     for row in counted {
         output::line(&format!("{:>6}  {}", row.count, row.reason.name().replace('_', " ")));
@@ -124,7 +122,7 @@ async fn reasons(since: Option<NaiveDate>, json: bool) -> anyhow::Result<()> {
 
 async fn erase(address: &EmailAddress, yes: bool, json: bool) -> anyhow::Result<()> {
     let keys = config::secret_keys(&Source::environment())?;
-    let question = format!("Remove {} and everything recorded of it, for good?", address.as_str());
+    let question = format!("Erase {} and everything recorded about it, for good?", address.as_str());
     if !yes && !output::confirm(&question, "erase")? {
         output::remark("Nothing was removed.");
         return Ok(());
@@ -143,11 +141,11 @@ async fn erase(address: &EmailAddress, yes: bool, json: bool) -> anyhow::Result<
         erased.signups, erased.consent_events
     ));
     if erased.colleagues > 0 {
-        output::line("It is also off the list of those who get test mails.");
+        output::line("It was also removed from the test recipients.");
     }
     if erased.lists > 0 {
         output::line(&format!(
-            "Uploaded lists that named it are removed as a whole: {}. Whoever brought them in is told.",
+            "Uploaded lists that contained it were removed as a whole: {}. The staff members who uploaded them are told.",
             erased.lists
         ));
     }
@@ -158,10 +156,10 @@ async fn erase(address: &EmailAddress, yes: bool, json: bool) -> anyhow::Result<
 fn unreached(erased: &erasure::Erased) -> Vec<&'static str> {
     let mut all = vec![
         "Out of reach: mails that were delivered, the log of your relay, and backups of the database, for as long as you keep them.",
-        "After bringing an older backup back, erase this address again.",
+        "After restoring an older backup, erase this address again.",
     ];
     if erased.staff_account_stays {
-        all.push("A staff account has this address: it stays, and so do its lines in the audit log.");
+        all.push("A staff account has this address: it stays, and so do its entries in the audit log.");
     }
     all
 }

@@ -1,4 +1,4 @@
-//! `updates`: what the project has to tell.
+//! `updates`: the project's news.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,6 @@ use anyhow::anyhow;
 use chrono::Utc;
 use clap::Subcommand;
 use serde_json::json;
-
 use sqlx::PgPool;
 
 use crate::{
@@ -20,10 +19,10 @@ use crate::{
 
 use super::{Usage, database, output};
 
-/// What the project has to tell.
+/// The project's news.
 #[derive(Subcommand)]
 pub enum Updates {
-    /// Bring in an update as a draft. Nothing is sent.
+    /// Add an update as a draft. Nothing is sent.
     Add {
         #[arg(
             help = "Markdown under a front matter: title, teaser, date, link, image, image_alt, image_credit, locale"
@@ -42,7 +41,6 @@ pub enum Updates {
 }
 
 impl Updates {
-    /// Runs the subcommand.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Updates::Add { file, json } => add(&file, json).await,
@@ -77,7 +75,7 @@ async fn list(json: bool) -> anyhow::Result<()> {
         return output::json(&updates);
     }
     if updates.is_empty() {
-        output::remark("There are no updates yet. Bring one in with: rundbrief updates add FILE.md");
+        output::remark("There are no updates yet. Add one with: rundbrief updates add FILE.md");
     }
     for update in updates {
         let state = standing(mailings.get(&update.id).map_or(&[], Vec::as_slice));
@@ -91,7 +89,7 @@ async fn list(json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How far the mailings of an update are, newest first: one that is not over counts before those that are.
+/// The state of an update by its mailings, newest first: one that is not over counts before those that are.
 fn standing(mailings: &[Overview]) -> &'static str {
     let open = mailings.iter().find(|mailing| !mailing.is_over());
     match open.or(mailings.first()) {

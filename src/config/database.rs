@@ -1,4 +1,4 @@
-//! `DATABASE_URL`: where Postgres is, as libpq reads it, with several hosts and without guesses.
+//! `DATABASE_URL`, as libpq reads it: several hosts, sockets, parameters.
 
 use std::{path::Path, process::Command};
 
@@ -7,34 +7,34 @@ use url::Url;
 /// The address of a database, host by host.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl {
-    /// For each host an address that names it alone, with everything else that counts there.
+    /// One URL per host, each with all other settings.
     pub hosts: Vec<String>,
-    /// Whether TLS with a certificate that fits is asked for because nothing else was said.
+    /// Whether TLS with a verified certificate is used because the URL does not say otherwise.
     pub is_tls_by_default: bool,
 }
 
-/// What sits in special places of an address has to be written otherwise in a password.
-const PERCENT: &str = "in a user name or password, characters that mean something in an address are written as % and two digits: # is %23, / is %2F, ? is %3F, @ is %40, : is %3A, % is %25";
+/// The way out where a special character of a password breaks the URL.
+const PERCENT: &str = "in a user name or password, write special characters percent-encoded: # is %23, / is %2F, ? is %3F, @ is %40, : is %3A, % is %25";
 
 const EXAMPLE: &str = "write it as postgres://user:password@127.0.0.1/rundbrief";
 
 impl DatabaseUrl {
-    /// Connections in a pool, if nothing else is said.
+    /// Default size of the connection pool.
     pub const CONNECTIONS: u32 = 20;
 
-    /// Reads an address such as `postgres://user:password@one,two:5433/name?target_session_attrs=read-write`.
+    /// Reads a URL such as `postgres://user:password@one,two:5433/name?target_session_attrs=read-write`.
     ///
-    /// What it leaves out comes from where libpq takes it: `PGUSER`, else the user that the process runs as; `PGHOST`, else
-    /// the usual sockets, else this machine; `PGPORT`. Away from this machine TLS is asked for, with a certificate that
-    /// fits, unless `sslmode` or `PGSSLMODE` say otherwise.
+    /// Missing parts come from where libpq takes them: `PGUSER`, else the user that the process runs as; `PGHOST`, else the
+    /// usual sockets, else this machine; `PGPORT`. Connections to another machine use TLS with a verified certificate, unless
+    /// `sslmode` or `PGSSLMODE` says otherwise.
     ///
     /// # Errors
-    /// A sentence for the operator. It never holds a part of the address that may be a part of the password.
+    /// A message for the operator. It never contains a part of the URL that may belong to the password.
     pub fn parse(text: &str) -> Result<Self, String> {
         let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
         let rest = rest.ok_or_else(|| format!("must begin with postgres://; {EXAMPLE}"))?;
         if rest.contains('#') {
-            return Err(format!("holds a #, which would cut off what stands behind it; {PERCENT}"));
+            return Err(format!("contains a #, which would cut off the rest; {PERCENT}"));
         }
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = place.split_once('/').unwrap_or((place, ""));
@@ -42,7 +42,7 @@ impl DatabaseUrl {
         let pairs: Vec<(&str, &str)> = query
             .split('&')
             .filter(|pair| !pair.is_empty())
-            .map(|pair| pair.split_once('=').ok_or_else(|| format!("cannot be read behind its ?; {PERCENT}")))
+            .map(|pair| pair.split_once('=').ok_or_else(|| format!("cannot be read after its ?; {PERCENT}")))
             .collect::<Result<_, _>>()?;
         if path.contains('@') || path.contains('/') || (login.is_empty() && query.contains('@')) {
             return Err(format!("cannot be read; {PERCENT}"));
@@ -88,19 +88,21 @@ impl Parts {
             "port" => {
                 let ports: Vec<u16> = value.split(',').map(port_number).collect::<Result<_, _>>()?;
                 if ports.len() > 1 && ports.len() != self.hosts.len() {
-                    return Err("names more ports than hosts, or fewer: one for all, or one for each".into());
+                    return Err("names a different number of ports than hosts; name one port for all, or one for each".into());
                 }
                 for (place, (_, port)) in self.hosts.iter_mut().enumerate() {
                     *port = ports.get(place).or(ports.first()).copied();
                 }
             }
             "target_session_attrs" => {
-                // Whatever else is there, a service that writes needs one that takes writes.
+                // The service writes, so it needs a server that accepts writes.
                 if !["any", "read-write", "primary", "prefer-primary"].contains(&value.as_str()) {
-                    return Err("asks for target_session_attrs that take no writes; say read-write".into());
+                    return Err(
+                        "has a target_session_attrs that allows read-only servers; use read-write".into()
+                    );
                 }
             }
-            // Of libpq, without a meaning here.
+            // Known to libpq; no effect here.
             "connect_timeout"
             | "channel_binding"
             | "gssencmode"
@@ -111,7 +113,7 @@ impl Parts {
             | "tcp_user_timeout"
             | "load_balance_hosts" => {}
             "sslmode" if !MODES.contains(&value.as_str()) => {
-                return Err(format!("has an sslmode that is none of {}", MODES.join(", ")));
+                return Err(format!("has an unknown sslmode; use one of {}", MODES.join(", ")));
             }
             _ => self.others.push((key.to_owned(), value)),
         }
@@ -121,8 +123,8 @@ impl Parts {
     fn put_together(self) -> Result<DatabaseUrl, String> {
         let from_environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let user = self.user.or_else(|| from_environment("PGUSER")).or_else(own_name);
-        let user =
-            user.ok_or("names no user, and who runs this has no name; write it as postgres://user@…")?;
+        let user = user
+            .ok_or("names no user, and the user that runs this has no name; write it as postgres://user@…")?;
         let is_mode_said = self.others.iter().any(|(key, _)| key == "sslmode" || key == "ssl-mode")
             || from_environment("PGSSLMODE").is_some();
         let default_port = from_environment("PGPORT").and_then(|port| port.parse().ok()).unwrap_or(5432);
@@ -166,11 +168,12 @@ const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", 
 fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
-            let (host, behind) = rest.split_once(']').ok_or("has a [ without a ]")?;
+            let (host, behind) =
+                rest.split_once(']').ok_or("has a [ without a ]; write an IPv6 address as [::1]")?;
             match behind.strip_prefix(':') {
                 Some(port) => (host, Some(port)),
                 None if behind.is_empty() => (host, None),
-                None => return Err(format!("cannot be read behind its ]; {PERCENT}")),
+                None => return Err(format!("cannot be read after its ]; {PERCENT}")),
             }
         }
         None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
@@ -180,12 +183,10 @@ fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
 }
 
 fn port_number(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| {
-        format!("has something in the place of a port that is no number from 1 to 65535; {PERCENT}")
-    })
+    text.parse().map_err(|_| format!("has a port that is not a number from 1 to 65535; {PERCENT}"))
 }
 
-/// The text behind percent signs.
+/// Decodes percent signs.
 fn decoded(text: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -196,11 +197,11 @@ fn decoded(text: &str) -> Result<String, String> {
         }
         let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
         let (Some(high), Some(low)) = (digit(rest.next()), digit(rest.next())) else {
-            return Err(format!("holds a % without two digits behind it; {PERCENT}"));
+            return Err(format!("contains a % without two digits after it; {PERCENT}"));
         };
         bytes.push(u8::try_from(high * 16 + low).unwrap_or_default());
     }
-    String::from_utf8(bytes).map_err(|_| "is not UTF-8 behind its percent signs".to_owned())
+    String::from_utf8(bytes).map_err(|_| "is not UTF-8 after decoding its percent signs".to_owned())
 }
 
 fn encoded(text: &str) -> String {
@@ -217,7 +218,7 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
-/// Where the server's socket usually is; without one, this machine's own address.
+/// The folder of the server's socket, where distributions put it; without one, `localhost`.
 fn usual_place(port: u16) -> String {
     let has_socket = |dir: &&str| Path::new(dir).join(format!(".s.PGSQL.{port}")).exists();
     ["/run/postgresql", "/var/run/postgresql", "/tmp", "/private/tmp"]
@@ -227,15 +228,15 @@ fn usual_place(port: u16) -> String {
         .to_owned()
 }
 
-/// Whether the way to this host leaves the machine.
+/// Whether the host is this machine.
 fn is_on_this_machine(host: &str) -> bool {
     host.starts_with('/')
         || host.eq_ignore_ascii_case("localhost")
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The name of the user that the process runs as, which is the role's for a socket (peer authentication). Asked of the
-/// system, which knows more users than stand in /etc/passwd.
+/// The name of the user that the process runs as: the role for a socket (peer authentication). `id` also knows users that
+/// are not in /etc/passwd.
 fn own_name() -> Option<String> {
     let asked = Command::new("id").arg("-un").output().ok()?;
     let name = String::from_utf8(asked.stdout).ok()?.trim().to_owned();

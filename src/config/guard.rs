@@ -1,16 +1,16 @@
-//! How the service guards itself against programs: those that fill in its form, and those that flood it.
+//! Protection against bots: those that fill in the signup form, and those that flood the service with requests.
 
 use super::{Source, number, optional};
 
-/// The settings of the guard.
+/// Settings against bots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guard {
-    /// Seconds; a form that is back sooner looks like a program's and is asked for one more press. 0 is off
+    /// Seconds; a form that comes back sooner looks automated and is asked for one more press. 0 is off
     /// (`FORM_SECONDS`, default 2, at most 60).
     pub form_seconds: u8,
     /// When a signup has to bring a proof of work (`CAPTCHA`, default `adaptive`).
     pub captcha: Captcha,
-    /// Requests a minute from one IPv4 address or IPv6 /64; 0 is no limit (`REQUESTS_PER_CLIENT`, default 240).
+    /// Requests per minute from one IPv4 address or IPv6 /64; 0 is no limit (`REQUESTS_PER_CLIENT`, default 240).
     pub requests_per_client: u32,
 }
 
@@ -26,10 +26,9 @@ pub enum Captcha {
 }
 
 impl Guard {
-    /// The names of these settings. The demo takes them from the environment too, so that the guard can be tried.
+    /// The names of these settings. The demo reads them from the environment too.
     pub const NAMES: [&str; 3] = ["FORM_SECONDS", "CAPTCHA", "REQUESTS_PER_CLIENT"];
 
-    /// Reads them; what is not set has its default.
     pub(super) fn read(source: &Source, problems: &mut Vec<String>) -> Self {
         let [form_seconds, captcha, requests_per_client] = Self::NAMES;
         let form_seconds = optional(source, problems, form_seconds, |text| number(text, 0, 60));

@@ -1,4 +1,4 @@
-//! Where uploaded pictures lie: a folder, or a bucket of an S3 service.
+//! `IMAGE_STORE`: where uploaded pictures are stored, in a folder or in a bucket of an S3 service.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{Source, default_state_dir, is_on_this_machine, optional};
 
-/// Where uploaded pictures lie (`IMAGE_STORE`).
+/// Where uploaded pictures are stored (`IMAGE_STORE`).
 #[derive(Clone, PartialEq, Eq)]
 pub enum ImageStore {
     /// A folder of this machine.
@@ -18,19 +18,19 @@ pub enum ImageStore {
 /// A bucket of an S3 service. Its debug output holds no secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct S3 {
-    /// Its name.
+    /// The bucket's name.
     pub bucket: String,
-    /// What the names of objects begin with, without slashes around it; may be empty.
+    /// Prefix of the object names, without slashes around it; may be empty.
     pub prefix: String,
-    /// Its region, such as `eu-central-1`.
+    /// Such as `eu-central-1`.
     pub region: String,
-    /// The service's address where it is not Amazon's.
+    /// The service's URL if it is not Amazon's.
     pub endpoint: Option<Url>,
-    /// Who asks; nothing leaves it to the machine's own identity (instance metadata).
+    /// `None` uses the machine's own identity (instance metadata).
     pub credentials: Option<S3Credentials>,
 }
 
-/// Who asks, as the variables of AWS name it.
+/// The access key of an S3 service.
 #[derive(Clone, PartialEq, Eq)]
 pub struct S3Credentials {
     /// `AWS_ACCESS_KEY_ID`
@@ -58,8 +58,7 @@ impl std::fmt::Display for ImageStore {
 }
 
 impl ImageStore {
-    /// Reads the settings. Without them: `images` in the folder that systemd gave the service, else in
-    /// `/var/lib/rundbrief`.
+    /// Default: `images` in systemd's `StateDirectory=`, else in `/var/lib/rundbrief`.
     pub(super) fn read(source: &Source, problems: &mut Vec<String>) -> Self {
         optional(source, problems, "IMAGE_STORE", |text| parse(text, source))
             .unwrap_or_else(|| ImageStore::Folder(default_state_dir(source).join("images")))
@@ -68,7 +67,7 @@ impl ImageStore {
 
 fn parse(text: &str, source: &Source) -> Result<ImageStore, String> {
     let hint = "write it as file:///var/lib/rundbrief/images or s3://bucket/prefix?region=eu-central-1";
-    let url = Url::parse(text).map_err(|error| format!("is not an address ({error}); {hint}"))?;
+    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error}); {hint}"))?;
     match url.scheme() {
         "file" => {
             let path =
@@ -81,14 +80,18 @@ fn parse(text: &str, source: &Source) -> Result<ImageStore, String> {
 }
 
 fn s3(url: &Url, source: &Source) -> Result<S3, String> {
-    let bucket = url.host_str().filter(|bucket| !bucket.is_empty()).ok_or("names no bucket")?.to_owned();
+    let bucket = url
+        .host_str()
+        .filter(|bucket| !bucket.is_empty())
+        .ok_or("names no bucket; write it as s3://bucket/prefix?region=eu-central-1")?
+        .to_owned();
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must hold no key; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into());
+        return Err("must not contain a key; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into());
     }
     let prefix = url.path().trim_matches('/').to_owned();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
     if !prefix.chars().all(is_plain) || prefix.split('/').any(|part| part == ".." || part == ".") {
-        return Err("has a prefix with other characters than letters, digits and /-_.".into());
+        return Err("has a prefix with characters other than letters, digits and /-_.".into());
     }
     let (mut region, mut endpoint) = (source.get("AWS_REGION"), source.get("AWS_ENDPOINT_URL"));
     for (name, value) in url.query_pairs() {
@@ -97,7 +100,7 @@ fn s3(url: &Url, source: &Source) -> Result<S3, String> {
             "endpoint" => endpoint = Some(value.into_owned()),
             other => {
                 return Err(format!(
-                    "has {other:?} behind its question mark; only region and endpoint are known"
+                    "has an unknown parameter {other:?}; only region and endpoint are known"
                 ));
             }
         }
@@ -105,7 +108,7 @@ fn s3(url: &Url, source: &Source) -> Result<S3, String> {
     let endpoint = endpoint.map(|text| self::endpoint(&text)).transpose()?;
     let region = match region {
         Some(region) => region,
-        // Those of others mostly do not look at it, but it is part of what is signed.
+        // Most other services ignore it, but it is part of what is signed.
         None if endpoint.is_some() => "us-east-1".into(),
         None => return Err("needs a region: s3://bucket?region=eu-central-1, or AWS_REGION".into()),
     };
@@ -123,7 +126,7 @@ fn s3(url: &Url, source: &Source) -> Result<S3, String> {
 fn endpoint(text: &str) -> Result<Url, String> {
     match Url::parse(text) {
         Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_on_this_machine(&url)) => Ok(url),
-        _ => Err("has an endpoint that is no https:// address (http:// only on this machine)".into()),
+        _ => Err("has an endpoint that is not an https:// URL (http:// only on this machine)".into()),
     }
 }
 
@@ -165,7 +168,7 @@ mod tests {
     #[test]
     fn what_is_wrong_names_itself() {
         for (wrong, why) in [
-            ("/var/lib", "not an address"),
+            ("/var/lib", "not a URL"),
             ("https://example.org", "neither file: nor s3:"),
             ("file://elsewhere/srv", "folder of this machine"),
             ("s3://brief", "needs a region"),

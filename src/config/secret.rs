@@ -1,13 +1,13 @@
-//! The service's secret keys, rotatable.
+//! `SECRET_KEY`: the service's secret keys, which can be rotated.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// The keys behind `SECRET_KEY`: the first one signs, every one of them verifies.
+/// The keys in `SECRET_KEY`: the first one signs, all of them verify.
 ///
-/// To rotate, put a new key in front of the list. Links in mails that are already out keep working as long as
-/// their key stays in the list.
+/// To rotate, put a new key in front of the list. Links in mails that were sent keep working as long as their key stays in
+/// the list.
 #[derive(Clone)]
 pub struct SecretKeys(Vec<Vec<u8>>);
 
@@ -15,13 +15,13 @@ pub struct SecretKeys(Vec<Vec<u8>>);
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SecretKeysError {
     /// Not base64.
-    #[error("has an entry that is not base64; make one with: openssl rand -base64 32")]
+    #[error("has an entry that is not base64; create a key with: openssl rand -base64 32")]
     NotBase64,
-    /// One that anybody could guess: all zeros, a placeholder, the same few characters again and again.
-    #[error("has an entry that can be guessed; make one with: openssl rand -base64 32")]
+    /// One that anybody could guess: all zeros, a placeholder, a repetition of a few characters.
+    #[error("has an entry that can be guessed; create a key with: openssl rand -base64 32")]
     Guessable,
     /// Fewer than 32 bytes.
-    #[error("has an entry of fewer than 32 bytes; make one with: openssl rand -base64 32")]
+    #[error("has an entry of fewer than 32 bytes; create a key with: openssl rand -base64 32")]
     TooShort,
 }
 
@@ -48,13 +48,13 @@ impl SecretKeys {
 
     /// HMAC-SHA-256 of `message` under the newest key, bound to one `purpose`.
     ///
-    /// The purpose is part of the input with its length, so no message for one purpose equals one for another.
+    /// The input contains the purpose with its length, so signatures for two purposes never agree.
     #[must_use]
     pub fn sign(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
         mac(&self.0[0], purpose, message)
     }
 
-    /// The same under every key, newest first: for looking up what an older key may have written.
+    /// The same under every key, newest first: to look up what an older key may have written.
     #[must_use]
     pub fn sign_with_each(&self, purpose: &str, message: &[u8]) -> Vec<[u8; 32]> {
         self.0.iter().map(|key| mac(key, purpose, message)).collect()
@@ -68,11 +68,11 @@ impl SecretKeys {
     }
 }
 
-/// Fewest different bytes of a key that is nothing but visible characters: a sentence typed as one has more.
+/// Fewest different bytes of a key that consists of visible characters; a typed sentence has more.
 const LEAST_DIFFERENT: usize = 10;
 
-/// Whether a key is what somebody types or leaves empty in place of one: zeros or ones alone, a base64 text of the same
-/// few characters, or visible characters of which there are few.
+/// Whether a key was typed or left empty instead of generated: only zeros or ones, base64 of two different characters at
+/// most, or few different visible characters.
 fn is_guessable(text: &str, key: &[u8]) -> bool {
     let different = |bytes: &[u8]| bytes.iter().collect::<std::collections::HashSet<_>>().len();
     let is_blank = |byte: u8| key.iter().all(|other| *other == byte);

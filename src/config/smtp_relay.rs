@@ -1,4 +1,4 @@
-//! The SMTP relay: where it is, how the line is protected, and who we are to it.
+//! `SMTP_URL`: the relay's host and port, TLS, and login.
 
 use url::Url;
 
@@ -9,25 +9,25 @@ pub struct SmtpRelay {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// How the line is protected.
+    /// How the connection is protected.
     pub tls: TlsMode,
-    /// Login, when the relay wants one.
+    /// Login, if the relay requires one.
     pub credentials: Option<Credentials>,
 }
 
-/// How the line to the relay is protected. There is no "if offered": a line that can be talked out of TLS is a
-/// plain line (RFC 8314 §3).
+/// How the connection to the relay is protected. There is no "TLS if offered": an attacker can remove the offer (RFC 8314
+/// §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsMode {
     /// TLS from the first byte (`smtps://`).
     Implicit,
-    /// STARTTLS, or nothing is sent (`smtp://…?tls=required`, the default of `smtp://`).
+    /// STARTTLS; without it nothing is sent (`smtp://…?tls=required`, the default of `smtp://`).
     Required,
-    /// Plain text (`?tls=none`): for a relay on the same machine or a trusted wire.
+    /// Plain text (`?tls=none`): for a relay on this machine or in a trusted network.
     None,
 }
 
-/// A login for the relay. The password shows in no debug output.
+/// A login for the relay. Its debug output omits the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// Login name.
@@ -46,27 +46,27 @@ impl std::fmt::Debug for Credentials {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SmtpRelayError {
     /// Not a URL at all.
-    #[error("is not an address; write it as smtp://user:password@host:587?tls=required")]
+    #[error("is not a URL; write it as smtp://user:password@host:587?tls=required")]
     NotAnAddress,
     /// Neither `smtp` nor `smtps`.
     #[error("must begin with smtp:// or smtps://")]
     Scheme,
     /// No host.
-    #[error("names no host")]
+    #[error("names no host; write it as smtp://user:password@host:587?tls=required")]
     NoHost,
     /// An unknown `tls` value or another parameter.
-    #[error("takes one parameter, tls=required or tls=none (smtps:// takes neither)")]
+    #[error("has an unknown parameter; smtp:// takes tls=required or tls=none, smtps:// takes none")]
     Parameter,
     /// `smtp://` with the port for TLS from the first byte.
-    #[error("names port 465, which speaks TLS from the first byte: write smtps:// instead of smtp://")]
+    #[error("names port 465, which expects TLS from the first byte: write smtps:// instead of smtp://")]
     EncryptedPort,
-    /// A login over an open line to another machine.
+    /// A login over an unencrypted connection to another machine.
     #[error("would send its password in clear: use tls=required or smtps://")]
     PasswordInClear,
 }
 
 impl SmtpRelay {
-    /// Which relay it is: `host:port`.
+    /// `host:port`.
     #[must_use]
     pub fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)
@@ -115,7 +115,7 @@ impl SmtpRelay {
     }
 }
 
-/// A login may hold any character; the URL carries it percent-encoded.
+/// Decodes a part of the login, which is percent-encoded in the URL.
 fn percent_decoded(text: &str) -> Result<String, SmtpRelayError> {
     // The url crate decodes only form data, in which `+` means a space and is written as %2B.
     let pair = format!("v={}", text.replace('+', "%2B"));

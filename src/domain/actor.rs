@@ -11,7 +11,6 @@ pub enum Actor {
     Subscriber(SubscriberId),
     /// A staff member, on the staff pages.
     Member {
-        /// Their id.
         id: StaffId,
         /// Their address, as it was then.
         email: String,

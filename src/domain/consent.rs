@@ -176,18 +176,12 @@ impl<'a> NewEvent<'a> {
 }
 
 /// Records an event.
-///
-/// # Errors
-/// When the database fails.
 pub async fn record(db: &mut PgConnection, event: &NewEvent<'_>) -> sqlx::Result<()> {
     write(db, event, None).await
 }
 
 /// Records an event, and tells of it by an [`Event`] in the same statement. So whatever withdraws a consent tells of that,
 /// and a signup takes no round trip more.
-///
-/// # Errors
-/// When the database fails.
 pub async fn record_and_tell(
     db: &mut PgConnection,
     by: &Actor,
@@ -234,9 +228,6 @@ async fn write(
 
 /// Records that the relay took the mail that answers a signup, with the relay's reply. `kind` says which mail it was:
 /// [`ConsentKind::MailAccepted`] or [`ConsentKind::ToldSubscribed`].
-///
-/// # Errors
-/// When the database fails.
 pub async fn record_answer_accepted(
     db: &mut PgConnection,
     kind: ConsentKind,
@@ -263,9 +254,6 @@ pub async fn record_answer_accepted(
 
 /// Records an erasure: the HMAC of the address, not the address. The event that tells of it names this record, and the
 /// subscriber that is gone.
-///
-/// # Errors
-/// When the database fails.
 pub async fn record_erased(
     db: &mut PgConnection,
     by: &Actor,
@@ -292,9 +280,6 @@ pub async fn record_erased(
 }
 
 /// Removes every event of an address (Art. 17 DSGVO); answers how many there were.
-///
-/// # Errors
-/// When the database fails.
 pub async fn erase(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::Result<i64> {
     let removed =
         sqlx::query_scalar!("select erase_consent_events($1)", address.as_str()).fetch_one(db).await?;
@@ -302,18 +287,12 @@ pub async fn erase(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::
 }
 
 /// Removes every event of these signups, which nobody confirmed; answers how many there were.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget_signups(db: &mut PgConnection, signups: &[uuid::Uuid]) -> sqlx::Result<i64> {
     let removed = sqlx::query_scalar!("select forget_signup_events($1)", signups).fetch_one(db).await?;
     Ok(removed.unwrap_or(0))
 }
 
 /// Forgets IP addresses recorded before a moment; answers how many.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget_client_ips(db: &mut PgConnection, recorded_before: DateTime<Utc>) -> sqlx::Result<i64> {
     let forgotten =
         sqlx::query_scalar!("select forget_client_ips($1)", recorded_before).fetch_one(db).await?;
@@ -425,9 +404,6 @@ impl ConsentEvent {
 }
 
 /// Everything recorded of an address, oldest first.
-///
-/// # Errors
-/// When the database fails.
 pub async fn of_address(
     db: &mut PgConnection,
     address: &NormalizedAddress,

@@ -55,9 +55,6 @@ fn is_zero(count: &u64) -> bool {
 /// Removes an address and everything recorded of it, and so of the addresses its subscription had before.
 ///
 /// Deliveries of past mailings stay as counts with nobody behind them. What is waiting to be sent is skipped.
-///
-/// # Errors
-/// When the database fails.
 pub async fn erase(
     db: &mut PgConnection,
     keys: &SecretKeys,
@@ -92,9 +89,6 @@ pub async fn erase(
 }
 
 /// Whether a staff member has this address.
-///
-/// # Errors
-/// When the database fails.
 pub async fn has_account(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::Result<bool> {
     let Ok(email) = EmailAddress::parse(address.as_str()) else { return Ok(false) };
     Ok(staff::id_of(db, &email).await?.is_some())

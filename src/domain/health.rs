@@ -48,9 +48,6 @@ pub struct Durability {
 
 impl Durability {
     /// As this connection has it.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn of(db: &mut PgConnection) -> sqlx::Result<Self> {
         sqlx::query_as!(
             Self,
@@ -137,9 +134,6 @@ const LATE: TimeDelta = TimeDelta::minutes(5);
 const NAMED: i64 = 20;
 
 /// Looks at every part. `known` is the newest migration that the program knows.
-///
-/// # Errors
-/// When the database fails.
 pub async fn look(db: &mut PgConnection, known: i64) -> sqlx::Result<Health> {
     let asked = Utc::now();
     let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(&mut *db).await?;

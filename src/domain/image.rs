@@ -122,7 +122,6 @@ impl std::fmt::Display for FileName {
 /// A picture about to be recorded.
 #[derive(Debug, Clone)]
 pub struct NewImage {
-    /// Its name.
     pub name: ImageName,
     /// What both of its files hold.
     pub format: Format,
@@ -143,9 +142,7 @@ pub struct NewImage {
 /// A picture that was uploaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Image {
-    /// Its id.
     pub id: ImageId,
-    /// Its name.
     pub name: String,
     extension: String,
     /// Width of the larger file, in pixels.
@@ -227,9 +224,6 @@ impl Sizes {
 }
 
 /// The sizes of the pictures of ours whose addresses stand in these texts.
-///
-/// # Errors
-/// When the database fails.
 pub async fn sizes(db: &mut PgConnection, public_url: &PublicUrl, texts: &[&str]) -> sqlx::Result<Sizes> {
     let ours = public_url.join("/images/");
     let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
@@ -267,9 +261,6 @@ pub fn clean_line(typed: &str, most: usize) -> Option<String> {
 }
 
 /// Records a picture whose files lie in the store.
-///
-/// # Errors
-/// When the database fails.
 pub async fn add(
     db: &mut PgConnection,
     by: &Actor,
@@ -305,9 +296,6 @@ pub async fn add(
 }
 
 /// The picture with this id.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_id(db: &mut PgConnection, id: ImageId) -> sqlx::Result<Option<Image>> {
     sqlx::query_as!(
         Image,
@@ -321,9 +309,6 @@ pub async fn by_id(db: &mut PgConnection, id: ImageId) -> sqlx::Result<Option<Im
 }
 
 /// The picture with this name.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_name(db: &mut PgConnection, name: &ImageName) -> sqlx::Result<Option<Image>> {
     sqlx::query_as!(
         Image,
@@ -337,9 +322,6 @@ pub async fn by_name(db: &mut PgConnection, name: &ImageName) -> sqlx::Result<Op
 }
 
 /// The picture that the same file was made into before, the newest one.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_upload(db: &mut PgConnection, upload_sha256: [u8; 32]) -> sqlx::Result<Option<Image>> {
     sqlx::query_as!(
         Image,
@@ -353,9 +335,6 @@ pub async fn by_upload(db: &mut PgConnection, upload_sha256: [u8; 32]) -> sqlx::
 }
 
 /// Pictures, newest first; those older than `before`.
-///
-/// # Errors
-/// When the database fails.
 pub async fn page(db: &mut PgConnection, before: Option<ImageId>, limit: i64) -> sqlx::Result<Vec<Image>> {
     sqlx::query_as!(
         Image,
@@ -372,16 +351,12 @@ pub async fn page(db: &mut PgConnection, before: Option<ImageId>, limit: i64) ->
 /// An update that shows a picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Use {
-    /// Its id.
     pub update: UpdateId,
     /// Its title.
     pub title: String,
 }
 
 /// Which updates show which pictures, by the pictures' names.
-///
-/// # Errors
-/// When the database fails.
 pub async fn uses(db: &mut PgConnection) -> sqlx::Result<BTreeMap<String, Vec<Use>>> {
     // The texts are gone through once, however many pictures there are.
     let rows = sqlx::query!(
@@ -399,9 +374,6 @@ pub async fn uses(db: &mut PgConnection) -> sqlx::Result<BTreeMap<String, Vec<Us
 }
 
 /// Says what a picture shows and who made it.
-///
-/// # Errors
-/// When the database fails.
 pub async fn describe(
     db: &mut PgConnection,
     by: &Actor,
@@ -436,9 +408,6 @@ pub enum Removed {
 }
 
 /// Removes a picture that is not used and has never gone out.
-///
-/// # Errors
-/// When the database fails.
 pub async fn remove(
     db: &mut PgConnection,
     by: &Actor,
@@ -460,9 +429,6 @@ pub async fn remove(
 
 /// Forgets up to a hundred pictures that nothing has used for [`UNUSED_FOR`] and that never went out; answers them, so
 /// that their files can follow.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget_unused(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<Image>> {
     let used: Vec<String> = uses(&mut *db).await?.into_keys().collect();
     sqlx::query!(

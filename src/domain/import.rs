@@ -51,7 +51,6 @@ use self::{
 pub struct Row {
     /// Its line in the file, counted from 1.
     pub line: u64,
-    /// The address.
     pub email: EmailAddress,
     /// The language to write in.
     pub locale: Locale,
@@ -84,9 +83,6 @@ pub enum Imported {
 
 /// Brings in a batch of rows in the caller's transaction; answers for each line what became of it. `known` is what the
 /// whole list says of people who are not to be mailed, or of all; those who are not to be mailed may stay out.
-///
-/// # Errors
-/// When the database fails.
 pub async fn batch(
     db: &mut PgConnection,
     keys: &SecretKeys,
@@ -131,9 +127,6 @@ pub async fn batch(
 }
 
 /// What [`batch`] would do, without doing it, where `known` is what the whole list says of all people.
-///
-/// # Errors
-/// When the database fails.
 pub async fn try_out(
     db: &mut PgConnection,
     keys: &SecretKeys,

@@ -48,9 +48,6 @@ impl LeaveReason {
 }
 
 /// Takes an answer. A form that is sent again replaces its own answer.
-///
-/// # Errors
-/// When the database fails.
 pub async fn answer(
     db: &mut PgConnection,
     form: LeaveForm,
@@ -79,9 +76,6 @@ pub struct Counted {
 }
 
 /// How often each reason was given since a day, the most frequent first.
-///
-/// # Errors
-/// When the database fails.
 pub async fn counts(db: &mut PgConnection, since: NaiveDate) -> sqlx::Result<Vec<Counted>> {
     sqlx::query_as!(
         Counted,

@@ -144,7 +144,6 @@ pub struct FrozenContent {
 /// A mailing as lists and status show it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Mailing {
-    /// Its id.
     pub id: MailingId,
     /// What it sends.
     pub update_id: UpdateId,
@@ -228,9 +227,6 @@ fn state_word(state: MailingState) -> &'static str {
 }
 
 /// How many people a mailing that begins now would reach.
-///
-/// # Errors
-/// When the database fails.
 pub async fn audience(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<i64> {
     let count = sqlx::query_scalar!(
         "select count(*) from subscribers where state = 'active' and confirmed_at <= $1",
@@ -262,9 +258,6 @@ pub struct NewMailing<'a> {
 
 /// Makes a mailing: its words are frozen here, workers do the rest. Once the caller has committed, it survives kill -9
 /// (invariant 9). Whether there may be one is for the caller to know, who has locked the update.
-///
-/// # Errors
-/// When the database fails.
 pub async fn create(
     db: &mut PgConnection,
     new: &NewMailing<'_>,
@@ -328,17 +321,11 @@ pub async fn subject(db: &mut PgConnection, id: MailingId) -> Result<String, Mai
 }
 
 /// A mailing by id.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_id(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Option<Mailing>> {
     Ok(select(db, Some(id), 1).await?.pop())
 }
 
 /// The newest mailings, up to `limit`.
-///
-/// # Errors
-/// When the database fails.
 pub async fn list(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Mailing>> {
     select(db, None, limit).await
 }
@@ -360,9 +347,6 @@ async fn select(db: &mut PgConnection, id: Option<MailingId>, limit: i64) -> sql
 }
 
 /// The mailings that copies may be claimed of, oldest first; none while mailings are held.
-///
-/// # Errors
-/// When the database fails.
 pub async fn sending(db: &mut PgConnection) -> sqlx::Result<Vec<MailingId>> {
     sqlx::query_scalar!(
         r#"select id as "id: MailingId" from mailings
@@ -378,9 +362,6 @@ pub async fn sending(db: &mut PgConnection) -> sqlx::Result<Vec<MailingId>> {
 pub const OVERDUE_AFTER: TimeDelta = TimeDelta::hours(6);
 
 /// Holds the mailings that should have begun longer than [`OVERDUE_AFTER`] ago, until a person decides. Answers them.
-///
-/// # Errors
-/// When the database fails.
 pub async fn hold_overdue(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<MailingId>> {
     sqlx::query_scalar!(
         r#"update mailings
@@ -398,9 +379,6 @@ pub async fn hold_overdue(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Re
 }
 
 /// Begins the scheduled mailings that are due, unless they are overdue or held. Answers them.
-///
-/// # Errors
-/// When the database fails.
 pub async fn begin_due(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<MailingId>> {
     sqlx::query_scalar!(
         r#"update mailings set state = 'preparing', begun_at = $1
@@ -414,9 +392,6 @@ pub async fn begin_due(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Resul
 }
 
 /// Ends the mailings with nothing left to send. Answers them. To be called in a transaction of its own.
-///
-/// # Errors
-/// When the database fails.
 pub async fn end_finished(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<MailingId>> {
     // Locked first and looked at again in a second statement: whoever was just putting deliveries back held the row,
     // and what it put there is not in the first one's sight.

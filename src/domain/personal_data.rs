@@ -65,9 +65,6 @@ impl PersonalData {
 }
 
 /// Everything stored of an address.
-///
-/// # Errors
-/// When the database fails.
 pub async fn of_address(
     db: &mut PgConnection,
     keys: &SecretKeys,

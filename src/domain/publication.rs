@@ -300,9 +300,6 @@ pub enum Applied {
 }
 
 /// Lets one at a time change the publication, until the end of the transaction.
-///
-/// # Errors
-/// When the database fails.
 pub async fn lock(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("select pg_advisory_xact_lock($1)", CHANGE_LOCK).execute(db).await?;
     Ok(())
@@ -311,9 +308,6 @@ pub async fn lock(db: &mut PgConnection) -> sqlx::Result<()> {
 const CHANGE_LOCK: i64 = 0x5255_4E44_0003;
 
 /// Makes `content` the current version, unless it is that already.
-///
-/// # Errors
-/// When the database fails.
 pub async fn apply(db: &mut PgConnection, content: &Content, now: DateTime<Utc>) -> sqlx::Result<Applied> {
     // Field order in the struct is fixed and maps are sorted, so equal content has equal JSON.
     let json = serde_json::to_vec(content).unwrap_or_default();
@@ -342,9 +336,6 @@ async fn current_row(db: &mut PgConnection) -> sqlx::Result<Option<(i32, Vec<u8>
 }
 
 /// The current version; nothing before the first `publication apply`.
-///
-/// # Errors
-/// When the database fails.
 pub async fn current(db: &mut PgConnection) -> sqlx::Result<Option<Publication>> {
     let row = sqlx::query!(
         r#"select version, applied_at, content as "content: Json<Content>"
@@ -360,17 +351,11 @@ pub async fn current(db: &mut PgConnection) -> sqlx::Result<Option<Publication>>
 }
 
 /// The number of the current version; nothing before there is one.
-///
-/// # Errors
-/// When the database fails.
 pub async fn current_version(db: &mut PgConnection) -> sqlx::Result<Option<i32>> {
     sqlx::query_scalar!("select max(version) from publications").fetch_one(db).await
 }
 
 /// A version by its number.
-///
-/// # Errors
-/// When the database fails.
 pub async fn version(db: &mut PgConnection, version: i32) -> sqlx::Result<Option<Publication>> {
     let row = sqlx::query!(
         r#"select version, applied_at, content as "content: Json<Content>" from publications where version = $1"#,

@@ -93,9 +93,6 @@ pub struct Hold {
 pub const WAY_OUT: &str = "if nothing went out since this state of the database, say: rundbrief restore release; otherwise, or if you do not know: rundbrief restore release --as-unknown; docs/operations/restore.md has the rest";
 
 /// The hold on mailings, if there is one.
-///
-/// # Errors
-/// When the database fails.
 pub async fn hold(db: &mut PgConnection) -> sqlx::Result<Option<Hold>> {
     let row = sqlx::query!(
         "select held_at, held_for, held_since_seen, becomes_unknown from database_memory where only_row"

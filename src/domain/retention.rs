@@ -12,7 +12,7 @@
 //! | staff sessions, one-time links, counts of failed logins, notices | until they are over |
 //! | the audit log, and members who were disabled | three years, see [`audit`] |
 //! | events | 90 days, see [`event`] |
-//! | IP addresses | as the operator set it, see [`consent`] |
+//! | IP addresses | as the operator set it, see [`crate::domain::consent`] |
 //!
 //! Each function does a bounded piece of work in its caller's transaction and answers how much it did; it is called
 //! again until there is nothing left. So nothing else has to wait for it, and a death in between costs nothing.
@@ -44,9 +44,6 @@ const PROOFS: i64 = 50;
 const DELIVERIES: i64 = 10_000;
 
 /// Removes signups that nobody confirmed and whose time is over, with their events, tokens and mails.
-///
-/// # Errors
-/// When the database fails.
 pub async fn expired_signups(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let over = sqlx::query_scalar!(
         "select id from signups s
@@ -63,9 +60,6 @@ pub async fn expired_signups(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx:
 }
 
 /// Erases the addresses of those who left so long ago that nobody can ask for the proof any more.
-///
-/// # Errors
-/// When the database fails.
 pub async fn withdrawn_proofs(
     db: &mut PgConnection,
     keys: &SecretKeys,
@@ -97,9 +91,6 @@ pub async fn withdrawn_proofs(
 
 /// Erases addresses that subscriptions had so long ago that nobody can ask for their proof any more. One that has a
 /// subscription of its own again is only forgotten as a former one.
-///
-/// # Errors
-/// When the database fails.
 pub async fn former_addresses(
     db: &mut PgConnection,
     keys: &SecretKeys,
@@ -130,9 +121,6 @@ pub async fn former_addresses(
 }
 
 /// Removes who got mailings that ended long ago; how many that were, and how it ended, stays with the mailing.
-///
-/// # Errors
-/// When the database fails.
 pub async fn old_mailings(
     db: &mut PgConnection,
     retention: Retention,
@@ -165,9 +153,6 @@ pub async fn old_mailings(
 /// record of consent.
 ///
 /// This reads all deliveries: an index on when they ended would cost every mail more than this costs once a day.
-///
-/// # Errors
-/// When the database fails.
 pub async fn old_mails(db: &mut PgConnection, retention: Retention, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let removed = sqlx::query!(
         "delete from deliveries where mailing_id is null and finished_at < $1",
@@ -180,9 +165,6 @@ pub async fn old_mails(db: &mut PgConnection, retention: Retention, now: DateTim
 
 /// Removes what is over of staff: uploaded lists, unsaved publications, sessions, one-time links, counts of failed logins,
 /// who was disabled long ago, and a thousand entries of the audit log.
-///
-/// # Errors
-/// When the database fails.
 pub async fn staff_leftovers(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let mut removed = session::forget(&mut *db, now).await?;
     // Which sessions were told something: it goes with them, and is no work of its own.

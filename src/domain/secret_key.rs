@@ -34,18 +34,12 @@ impl std::fmt::Display for Loss {
 }
 
 /// Whether the database knows any key.
-///
-/// # Errors
-/// When the database fails.
 pub async fn any_known(db: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select exists (select from secret_keys) as "any!""#).fetch_one(db).await
 }
 
 /// Compares the keys with those that the database knows, and writes down new ones. The first ones are written down
 /// without a question. With `accept`, those that are missing are forgotten.
-///
-/// # Errors
-/// When the database fails.
 pub async fn note(db: &mut PgConnection, keys: &SecretKeys, accept: bool) -> sqlx::Result<Option<Loss>> {
     let ours: Vec<Vec<u8>> =
         keys.sign_with_each("fingerprint", b"rundbrief").into_iter().map(Vec::from).collect();

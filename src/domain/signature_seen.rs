@@ -51,9 +51,6 @@ pub struct Seen {
 
 /// Keeps what was seen on a mail from `sender_domain` while `relay` was set. Returns whether it did: a later mail that was
 /// looked at before says more.
-///
-/// # Errors
-/// When the database fails.
 pub async fn keep(
     db: &mut PgConnection,
     sender_domain: &str,
@@ -84,9 +81,6 @@ pub async fn keep(
 }
 
 /// What was last seen for this sender and relay.
-///
-/// # Errors
-/// When the database fails.
 pub async fn latest(db: &mut PgConnection, sender_domain: &str, relay: &str) -> sqlx::Result<Option<Seen>> {
     sqlx::query_as!(
         Seen,

@@ -81,7 +81,6 @@ pub struct Request<'a> {
 /// A signup as the confirm page and the confirmation mail need it.
 #[derive(Debug, Clone)]
 pub struct Signup {
-    /// Its id.
     pub id: SignupId,
     /// The address as it was typed.
     pub email: EmailAddress,
@@ -114,9 +113,6 @@ pub struct Signup {
 ///
 /// Where staff ask somebody whether they want to subscribe, it is a signup like any other, with the same limits and the same
 /// mail; what they answer decides. The page behind the link shows them the consent text.
-///
-/// # Errors
-/// When the database fails.
 pub async fn request(
     db: &mut PgConnection,
     by: &Actor,
@@ -167,9 +163,6 @@ pub async fn request(
 }
 
 /// A signup by its id.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_id(db: &mut PgConnection, id: SignupId) -> sqlx::Result<Option<Signup>> {
     sqlx::query_as!(
         Signup,
@@ -184,9 +177,6 @@ pub async fn by_id(db: &mut PgConnection, id: SignupId) -> sqlx::Result<Option<S
 }
 
 /// The signup that a confirm token belongs to. Looking changes nothing.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_token(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::Result<Option<Signup>> {
     sqlx::query_as!(
         Signup,
@@ -205,9 +195,6 @@ pub async fn by_token(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::R
 ///
 /// `opened_at` is when the page was opened, if the form brought a signed time with it; it goes into the record as
 /// an event of its own. Without it nobody knows whether a button was pressed, and the record does not say so.
-///
-/// # Errors
-/// When the database fails.
 pub async fn confirm(
     db: &mut PgConnection,
     keys: &SecretKeys,
@@ -253,9 +240,6 @@ pub async fn confirm(
 
 /// "Das war ich nicht": ends the signup. A confirmed one stays confirmed; leaving is what unsubscribe is for. Answers the
 /// signup, and what the link is worth now; nothing when no signup has this token.
-///
-/// # Errors
-/// When the database fails.
 pub async fn decline(
     db: &mut PgConnection,
     by: &Actor,
@@ -382,9 +366,6 @@ async fn shown_at(db: &mut PgConnection, signup: &Signup) -> sqlx::Result<Option
 
 /// Which of these signups still wait for their confirmation. They stay as they are until the transaction ends, so that
 /// a mail which is marked in it does not start after somebody declined, or had everything erased.
-///
-/// # Errors
-/// When the database fails.
 pub async fn still_waiting(
     db: &mut PgConnection,
     ids: &[SignupId],
@@ -438,7 +419,6 @@ pub(in crate::domain) async fn remove(db: &mut PgConnection, ids: &[uuid::Uuid])
 /// A signup as `subscribers show` lists it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Listed {
-    /// Its id.
     pub id: SignupId,
     /// Where it stands.
     pub state: SignupState,
@@ -455,9 +435,6 @@ pub struct Listed {
 }
 
 /// The signups of an address, oldest first.
-///
-/// # Errors
-/// When the database fails.
 pub async fn of_address(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::Result<Vec<Listed>> {
     sqlx::query_as!(
         Listed,
@@ -471,9 +448,6 @@ pub async fn of_address(db: &mut PgConnection, address: &NormalizedAddress) -> s
 }
 
 /// How many signups wait for their confirmation.
-///
-/// # Errors
-/// When the database fails.
 pub async fn count_waiting(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from signups where state = 'waiting' and expires_at > $1"#,

@@ -46,9 +46,6 @@ pub const COUNTED: i64 = 20_000;
 impl Snapshot {
     /// Reads it, by index. With a mailing to a million under way and sixty thousand signups held, most of the time goes into
     /// looking at [`COUNTED`] of those one by one: 80 ms; without them it takes 15 ms.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn read(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Self> {
         let mut snapshot = Self::default();
         snapshot.read_mailings(db).await?;

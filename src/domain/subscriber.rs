@@ -35,7 +35,6 @@ pub enum SubscriberState {
 /// A confirmed address.
 #[derive(Debug, Clone, Serialize)]
 pub struct Subscriber {
-    /// Its id.
     pub id: SubscriberId,
     /// The address mail goes to, as it was typed.
     pub email: EmailAddress,
@@ -50,9 +49,6 @@ pub struct Subscriber {
 }
 
 /// A subscriber by id.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_id(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Option<Subscriber>> {
     sqlx::query_as!(
         Subscriber,
@@ -66,9 +62,6 @@ pub async fn by_id(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Opti
 }
 
 /// The subscriber with this address.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_address(
     db: &mut PgConnection,
     address: &NormalizedAddress,
@@ -94,9 +87,6 @@ pub struct Activated {
 }
 
 /// Makes an address active, because its owner just agreed. One that is active already stays as it is.
-///
-/// # Errors
-/// When the database fails.
 pub async fn activate(
     db: &mut PgConnection,
     email: &EmailAddress,
@@ -149,9 +139,6 @@ pub enum Unsubscribed {
 /// Ends a subscription, by this method and, where it was a button of ours, on this page. Once the caller has committed and
 /// answered, no mail to this subscriber starts transmitting (invariant 3), not even in a mailing under way. Answers the
 /// subscriber as they were, too.
-///
-/// # Errors
-/// When the database fails.
 pub async fn unsubscribe(
     db: &mut PgConnection,
     by: &Actor,
@@ -193,9 +180,6 @@ pub async fn unsubscribe(
 }
 
 /// Whether its owner has left, or had them removed from the list: also where another reason keeps mail away.
-///
-/// # Errors
-/// When the database fails.
 pub async fn has_left(db: &mut PgConnection, subscriber: &Subscriber) -> sqlx::Result<bool> {
     match subscriber.state {
         SubscriberState::Active | SubscriberState::Bounced => Ok(false),
@@ -250,9 +234,6 @@ pub enum Resubscribed {
 ///
 /// Only the answer to the request that ended the subscription offers this. Once, and not after anybody was told since that
 /// the address is unsubscribed: newsletters are forwarded, and whoever else has the link must not bring back who left.
-///
-/// # Errors
-/// When the database fails.
 pub async fn undo_unsubscribe(
     db: &mut PgConnection,
     by: &Actor,
@@ -279,9 +260,6 @@ pub async fn undo_unsubscribe(
 }
 
 /// Whether the unsubscribe that was made at `left_at` can be taken back.
-///
-/// # Errors
-/// When the database fails.
 pub async fn may_undo(db: &mut PgConnection, id: SubscriberId, left_at: DateTime<Utc>) -> sqlx::Result<bool> {
     // To the microsecond, which is what is stored of a moment.
     let left_at = left_at.trunc_subsecs(6);
@@ -297,9 +275,6 @@ pub async fn may_undo(db: &mut PgConnection, id: SubscriberId, left_at: DateTime
 }
 
 /// Writes to a subscriber in this language from now on. Answers whether it was another one before.
-///
-/// # Errors
-/// When the database fails.
 pub async fn set_locale(db: &mut PgConnection, id: SubscriberId, locale: Locale) -> sqlx::Result<bool> {
     let changed =
         sqlx::query!("update subscribers set locale = $2 where id = $1 and locale <> $2", id.0, locale.tag())
@@ -309,9 +284,6 @@ pub async fn set_locale(db: &mut PgConnection, id: SubscriberId, locale: Locale)
 }
 
 /// The subscriber, locked, so that two presses at once come one after the other.
-///
-/// # Errors
-/// When the database fails.
 pub async fn locked(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Option<Subscriber>> {
     // Whoever had to wait for it gets the row as it is then: Postgres reads the newest version of a locked row.
     sqlx::query_as!(
@@ -326,9 +298,6 @@ pub async fn locked(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Opt
 }
 
 /// How many there are who get updates.
-///
-/// # Errors
-/// When the database fails.
 pub async fn count_active(db: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from subscribers where state = 'active'"#)
         .fetch_one(db)
@@ -348,9 +317,6 @@ pub struct MonthEnd {
 /// if it had always been so.
 ///
 /// Reads all subscribers: a second at a million. Not for every request.
-///
-/// # Errors
-/// When the database fails.
 pub async fn growth(db: &mut PgConnection, months: u32, now: DateTime<Utc>) -> sqlx::Result<Vec<MonthEnd>> {
     let changes = sqlx::query!(
         r#"select month as "month!", sum(change)::bigint as "change!" from (
@@ -374,9 +340,6 @@ pub async fn growth(db: &mut PgConnection, months: u32, now: DateTime<Utc>) -> s
 }
 
 /// How many there are, in whatever state.
-///
-/// # Errors
-/// When the database fails.
 pub async fn count_all(db: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"select count(*) as "count!" from subscribers"#).fetch_one(db).await
 }

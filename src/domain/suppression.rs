@@ -35,9 +35,6 @@ pub fn address_hmac(keys: &SecretKeys, address: &NormalizedAddress) -> [u8; 32] 
 }
 
 /// Why this address must not be mailed, if so. An entry under any of the keys counts.
-///
-/// # Errors
-/// When the database fails.
 pub async fn find(
     db: &mut PgConnection,
     keys: &SecretKeys,
@@ -54,9 +51,6 @@ pub async fn find(
 }
 
 /// Which of these HMACs are suppressed, for imports that look at many at once.
-///
-/// # Errors
-/// When the database fails.
 pub async fn among(db: &mut PgConnection, hmacs: &[Vec<u8>]) -> sqlx::Result<Vec<Vec<u8>>> {
     sqlx::query_scalar!("select address_hmac from suppressions where address_hmac = any($1)", hmacs)
         .fetch_all(db)
@@ -64,9 +58,6 @@ pub async fn among(db: &mut PgConnection, hmacs: &[Vec<u8>]) -> sqlx::Result<Vec
 }
 
 /// Suppresses an address. A second reason does not replace the first.
-///
-/// # Errors
-/// When the database fails.
 pub async fn add(
     db: &mut PgConnection,
     keys: &SecretKeys,
@@ -88,9 +79,6 @@ pub async fn add(
 }
 
 /// Lifts the suppression of an address whose owner has just confirmed a new signup.
-///
-/// # Errors
-/// When the database fails.
 pub async fn lift(db: &mut PgConnection, keys: &SecretKeys, address: &NormalizedAddress) -> sqlx::Result<()> {
     let hmacs: Vec<Vec<u8>> =
         keys.sign_with_each("suppression", address.as_str().as_bytes()).into_iter().map(Vec::from).collect();

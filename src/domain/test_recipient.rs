@@ -31,9 +31,6 @@ pub enum Added {
 }
 
 /// Puts somebody on the list. To be called in a transaction.
-///
-/// # Errors
-/// When the database fails.
 pub async fn add(
     db: &mut PgConnection,
     email: &EmailAddress,
@@ -70,9 +67,6 @@ pub async fn add(
 }
 
 /// Takes somebody off the list; answers whom.
-///
-/// # Errors
-/// When the database fails.
 pub async fn remove(db: &mut PgConnection, id: TestRecipientId) -> sqlx::Result<Option<EmailAddress>> {
     sqlx::query_scalar!(
         r#"delete from colleagues where id = $1 returning email as "email: EmailAddress""#,
@@ -83,9 +77,6 @@ pub async fn remove(db: &mut PgConnection, id: TestRecipientId) -> sqlx::Result<
 }
 
 /// Everybody on the list, by name.
-///
-/// # Errors
-/// When the database fails.
 pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<TestRecipient>> {
     sqlx::query_as!(
         TestRecipient,
@@ -97,9 +88,6 @@ pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<TestRecipient>> {
 }
 
 /// Takes an address off the list, because everything about it is to go; answers how many entries there were.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::Result<u64> {
     let removed = sqlx::query!("delete from colleagues where email_normalized = $1", address.as_str())
         .execute(db)

@@ -7,16 +7,12 @@ use uuid::Uuid;
 /// A writer's watermark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watermark {
-    /// Its id.
     pub id: Uuid,
     /// Its value.
     pub value: i64,
 }
 
 /// Makes one for a new writer, with nothing counted.
-///
-/// # Errors
-/// When the database fails.
 pub async fn make(db: &mut PgConnection) -> sqlx::Result<Watermark> {
     let id = Uuid::now_v7();
     sqlx::query!("insert into watermarks (id, value) values ($1, 0)", id).execute(db).await?;
@@ -24,9 +20,6 @@ pub async fn make(db: &mut PgConnection) -> sqlx::Result<Watermark> {
 }
 
 /// Forgets those of writers that ended more than a year ago.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget_old(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("delete from watermarks where written_at < now() - interval '1 year'").execute(db).await?;
     Ok(())

@@ -42,10 +42,8 @@ pub struct Composer {
 /// Why a mail could not be made. Give up on it and tell the operator; trying again will not help.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
-    /// A template.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// The publication.
     #[error(transparent)]
     Message(#[from] MessageError),
 }
@@ -57,7 +55,6 @@ impl Composer {
         Self { templates, public_url, keys }
     }
 
-    /// The address of the service, which links begin with.
     #[must_use]
     pub fn public_url(&self) -> &PublicUrl {
         &self.public_url
@@ -73,9 +70,6 @@ impl Composer {
     }
 
     /// The mail that asks the owner of an address to confirm.
-    ///
-    /// # Errors
-    /// [`ComposeError`].
     pub fn confirmation(
         &self,
         publication: &Publication,
@@ -101,9 +95,6 @@ impl Composer {
     }
 
     /// The mail that asks the owner of an address whether a subscription may move there.
-    ///
-    /// # Errors
-    /// [`ComposeError`].
     pub fn address_change(
         &self,
         publication: &Publication,
@@ -123,9 +114,6 @@ impl Composer {
     }
 
     /// The mail that tells a subscriber of such a request.
-    ///
-    /// # Errors
-    /// [`ComposeError`].
     pub fn address_notice(
         &self,
         publication: &Publication,
@@ -141,9 +129,6 @@ impl Composer {
     }
 
     /// The mail with the link to everything stored of a subscriber, good for an hour from `now`.
-    ///
-    /// # Errors
-    /// [`ComposeError`].
     pub fn access(
         &self,
         publication: &Publication,
@@ -162,9 +147,6 @@ impl Composer {
     }
 
     /// The mail that answers a signup of an address that is subscribed already.
-    ///
-    /// # Errors
-    /// [`ComposeError`].
     pub fn already_subscribed(
         &self,
         publication: &Publication,
@@ -183,10 +165,6 @@ impl Composer {
         self.frame(MailKind::AlreadySubscribed, signup.locale, publication, &rendered)
     }
 
-    /// The mail that greets a new subscriber.
-    ///
-    /// # Errors
-    /// [`ComposeError`].
     pub fn welcome(&self, publication: &Publication, subscriber: &Subscriber) -> Result<Frame, ComposeError> {
         let context = WelcomeContext {
             locale: subscriber.locale,
@@ -209,9 +187,6 @@ impl Composer {
     }
 
     /// An update, filled in once for everybody: this is what a mailing freezes.
-    ///
-    /// # Errors
-    /// [`ComposeError`].
     pub fn update(
         &self,
         publication: &Publication,
@@ -256,9 +231,6 @@ impl Composer {
     }
 
     /// Encodes what a mailing froze.
-    ///
-    /// # Errors
-    /// [`ComposeError`].
     pub fn mailing_frame(
         &self,
         publication: &Publication,
@@ -273,9 +245,6 @@ impl Composer {
     }
 
     /// An update as a test mail: the real thing, with a word before its subject.
-    ///
-    /// # Errors
-    /// [`ComposeError`].
     pub fn test_frame(
         &self,
         publication: &Publication,
@@ -288,9 +257,6 @@ impl Composer {
     }
 
     /// A mail of this kind as the publication makes it look, with made-up content: to be looked at.
-    ///
-    /// # Errors
-    /// [`ComposeError`].
     pub fn sample(
         &self,
         kind: MailKind,

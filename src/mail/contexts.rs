@@ -17,15 +17,10 @@ use crate::domain::{
 /// Of the publication, what every mail shows.
 #[derive(Debug, Clone, Serialize)]
 pub struct PublicationContext {
-    /// Name of the newsletter.
     pub name: String,
-    /// The project's site.
     pub website: Option<String>,
-    /// Who the mail is from.
     pub sender_name: String,
-    /// The address it is from.
     pub sender_address: String,
-    /// Where the privacy policy is.
     pub privacy_url: String,
     /// The imprint, several lines.
     pub imprint: String,
@@ -33,7 +28,6 @@ pub struct PublicationContext {
     pub funding_notice: String,
     /// Colour of buttons and links.
     pub accent: String,
-    /// A picture at the top.
     pub logo: Option<Logo>,
     /// Logos of those who pay for the project.
     pub funding_logos: Vec<Logo>,
@@ -75,11 +69,8 @@ pub const IMAGE_WIDTH: u16 = 552;
 /// For `confirmation/`.
 #[derive(Debug, Clone, Serialize)]
 pub struct ConfirmationContext {
-    /// Language of the mail.
     pub locale: Locale,
-    /// See [`PublicationContext`].
     pub publication: PublicationContext,
-    /// Where the signup is confirmed.
     pub confirm_url: String,
     /// When it was asked for, as readers see it.
     pub requested_at: String,
@@ -94,9 +85,7 @@ pub struct ConfirmationContext {
 /// For `already_subscribed/`.
 #[derive(Debug, Clone, Serialize)]
 pub struct AlreadySubscribedContext {
-    /// Language of the mail.
     pub locale: Locale,
-    /// See [`PublicationContext`].
     pub publication: PublicationContext,
     /// When it was asked for, as readers see it.
     pub requested_at: String,
@@ -104,20 +93,15 @@ pub struct AlreadySubscribedContext {
     pub requested_site: String,
     /// Staff entered the address: nobody asked on a site.
     pub is_by_staff: bool,
-    /// Where the subscription is ended.
     pub unsubscribe_url: String,
-    /// The subscriber's settings page.
     pub manage_url: String,
 }
 
 /// For `address_change/`.
 #[derive(Debug, Clone, Serialize)]
 pub struct AddressChangeContext {
-    /// Language of the mail.
     pub locale: Locale,
-    /// See [`PublicationContext`].
     pub publication: PublicationContext,
-    /// Where the change is confirmed.
     pub confirm_url: String,
     /// When it was asked for, as readers see it.
     pub requested_at: String,
@@ -128,86 +112,61 @@ pub struct AddressChangeContext {
 /// For `address_notice/`. What was typed as the new address is not among it (invariant 6).
 #[derive(Debug, Clone, Serialize)]
 pub struct AddressNoticeContext {
-    /// Language of the mail.
     pub locale: Locale,
-    /// See [`PublicationContext`].
     pub publication: PublicationContext,
-    /// The subscriber's settings page.
     pub manage_url: String,
 }
 
 /// For `access/`.
 #[derive(Debug, Clone, Serialize)]
 pub struct AccessContext {
-    /// Language of the mail.
     pub locale: Locale,
-    /// See [`PublicationContext`].
     pub publication: PublicationContext,
     /// Opens everything stored of the subscriber.
     pub access_url: String,
-    /// The subscriber's settings page.
     pub manage_url: String,
 }
 
 /// For `welcome/`.
 #[derive(Debug, Clone, Serialize)]
 pub struct WelcomeContext {
-    /// Language of the mail.
     pub locale: Locale,
-    /// See [`PublicationContext`].
     pub publication: PublicationContext,
-    /// Where the subscription is ended.
     pub unsubscribe_url: String,
-    /// The subscriber's settings page.
     pub manage_url: String,
 }
 
 /// For `update/`.
 #[derive(Debug, Clone, Serialize)]
 pub struct UpdateMailContext {
-    /// Language of the mail.
     pub locale: Locale,
-    /// See [`PublicationContext`].
     pub publication: PublicationContext,
-    /// The update.
     pub update: UpdateContext,
-    /// Where the subscription is ended.
     pub unsubscribe_url: String,
-    /// The subscriber's settings page.
     pub manage_url: String,
 }
 
 /// An update as its mail shows it.
 #[derive(Debug, Clone, Serialize)]
 pub struct UpdateContext {
-    /// Title.
     pub title: String,
     /// One or two sentences; may be empty.
     pub teaser: String,
     /// What the inbox shows beside the subject: the teaser, or the text's first sentence; may be empty.
     pub preheader: String,
-    /// The date as readers see it.
     pub date: Option<String>,
-    /// Its page on the project's site.
     pub link: Option<String>,
-    /// Its picture.
     pub image: Option<ImageContext>,
     /// The body as HTML that is safe to put in.
     pub body_html: String,
-    /// The body as plain text.
     pub body_text: String,
 }
 
-/// A picture.
 #[derive(Debug, Clone, Serialize)]
 pub struct ImageContext {
-    /// Where it lies.
     pub url: String,
-    /// What it shows.
     pub alt: String,
-    /// Who made it.
     pub credit: Option<String>,
-    /// Shown width in pixels.
     pub width: u16,
     /// Shown height in pixels, where it is known.
     pub height: Option<u16>,

@@ -47,13 +47,11 @@ struct ListLinks {
 /// What is one recipient's own.
 #[derive(Debug, Clone)]
 pub struct Recipient<'a> {
-    /// Where the message goes.
     pub to: &'a EmailAddress,
     /// The subscriber's own tokens; nothing for mails to somebody who is no subscriber.
     pub tokens: Option<&'a OwnTokens>,
     /// The message's own name, see [`message_id`].
     pub message_id: &'a str,
-    /// When it is sent.
     pub date: DateTime<Utc>,
 }
 

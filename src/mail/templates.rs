@@ -1,6 +1,9 @@
 //! The mail templates: built in, replaceable by a folder at run time, checked before the first mail.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, LazyLock},
+};
 
 use serde::Serialize;
 use tera::{Context, Tera};
@@ -12,16 +15,18 @@ use crate::{
         ConfirmationContext, PublicationContext, SAMPLE_ACCESS_URL, SAMPLE_CONFIRM_URL, SAMPLE_IMPRINT_LINE,
         SAMPLE_MANAGE_URL, SAMPLE_UNSUBSCRIBE_URL, UpdateMailContext, WelcomeContext,
     },
+    source::{Live, SourceFile},
+    source_file,
 };
 
 macro_rules! built_in {
     ($($name:literal),+ $(,)?) => {
-        &[$(($name, include_str!(concat!("../../email_templates/", $name)))),+]
+        &[$(($name, source_file!("email_templates/", $name))),+]
     };
 }
 
 /// Every template by its path under `email_templates/`.
-const BUILT_IN: &[(&str, &str)] = built_in!(
+const BUILT_IN: &[(&str, SourceFile)] = built_in!(
     "layout.html",
     "layout.txt",
     "confirmation/subject.txt",
@@ -47,6 +52,8 @@ const BUILT_IN: &[(&str, &str)] = built_in!(
     "update/body.html",
 );
 
+static FILES: LazyLock<Vec<SourceFile>> = LazyLock::new(|| BUILT_IN.iter().map(|(_, file)| *file).collect());
+
 /// The mails there are, by the name of their folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailKind {
@@ -67,7 +74,6 @@ pub enum MailKind {
 }
 
 impl MailKind {
-    /// Every kind.
     pub const ALL: [Self; 7] = [
         Self::Confirmation,
         Self::Welcome,
@@ -118,11 +124,8 @@ impl MailKind {
 /// A filled template. Text and HTML may hold merge fields (see [`super::merge_fields`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// Subject line.
     pub subject: String,
-    /// Text part.
     pub text: String,
-    /// HTML part.
     pub html: String,
 }
 
@@ -131,18 +134,12 @@ pub struct Rendered {
 pub enum TemplateError {
     /// A file of the operator's folder cannot be read.
     #[error("the mail template {path} cannot be read: {error}")]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
+    Unreadable { path: PathBuf, error: std::io::Error },
     /// A template is not well formed, or uses a variable that is not there.
     #[error("the mail template {name} does not work: {reason}")]
     Broken {
         /// Its path under the folder.
         name: String,
-        /// What Tera says.
         reason: String,
     },
 }
@@ -150,7 +147,8 @@ pub enum TemplateError {
 /// The templates, parsed and checked.
 #[derive(Clone)]
 pub struct Templates {
-    tera: Tera,
+    parsed: Arc<Live<Tera>>,
+    overrides: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Templates {
@@ -166,22 +164,8 @@ impl Templates {
     /// # Errors
     /// [`TemplateError`] names the file.
     pub fn load(overrides: Option<&Path>) -> Result<Self, TemplateError> {
-        let mut sources = Vec::with_capacity(BUILT_IN.len());
-        for (name, built_in) in BUILT_IN {
-            let own = overrides.map(|dir| dir.join(name)).filter(|path| path.exists());
-            let source = match own {
-                Some(path) => std::fs::read_to_string(&path)
-                    .map_err(|error| TemplateError::Unreadable { path: path.clone(), error })?,
-                None => (*built_in).to_owned(),
-            };
-            sources.push((*name, source));
-        }
-        let mut tera = Tera::new();
-        tera.add_raw_templates(sources).map_err(|error| TemplateError::Broken {
-            name: "(see below)".into(),
-            reason: error.to_string(),
-        })?;
-        let templates = Self { tera };
+        let parsed = Live::new(&FILES, || parsed(overrides))?;
+        let templates = Self { parsed: Arc::new(parsed), overrides: overrides.map(Path::to_owned) };
         for locale in Locale::ALL {
             let publications = [PublicationContext::sample(), PublicationContext::other_sample()];
             for publication in &publications {
@@ -227,10 +211,10 @@ impl Templates {
             name: kind.folder().into(),
             reason: error.to_string(),
         })?;
+        let tera = self.parsed.current(&FILES, || parsed(self.overrides.as_deref()))?;
         let fill = |file: &str| {
             let name = format!("{}/{file}", kind.folder());
-            self.tera
-                .render(&name, &context)
+            tera.render(&name, &context)
                 .map_err(|error| TemplateError::Broken { name, reason: error.to_string() })
         };
         Ok(Rendered {
@@ -239,6 +223,25 @@ impl Templates {
             html: fill("body.html")?.trim().to_owned() + "\n",
         })
     }
+}
+
+/// The built-in templates, with those replaced that `overrides` holds.
+fn parsed(overrides: Option<&Path>) -> Result<Tera, TemplateError> {
+    let mut sources = Vec::with_capacity(BUILT_IN.len());
+    for (name, built_in) in BUILT_IN {
+        let own = overrides.map(|dir| dir.join(name)).filter(|path| path.exists());
+        let source = match own {
+            Some(path) => std::fs::read_to_string(&path)
+                .map_err(|error| TemplateError::Unreadable { path: path.clone(), error })?
+                .into(),
+            None => built_in.read(),
+        };
+        sources.push((*name, source));
+    }
+    let mut tera = Tera::new();
+    tera.add_raw_templates(sources)
+        .map_err(|error| TemplateError::Broken { name: "(see below)".into(), reason: error.to_string() })?;
+    Ok(tera)
 }
 
 /// Looks for what no mail may go out without (invariant 7) in one filled with a sample.

@@ -1,20 +1,20 @@
 //! HTTP itself, whatever is asked for: the server, limits, load shedding, headers, errors, and how requests are read.
 
-pub mod assets;
-pub mod body_limits;
-pub mod client;
-pub mod cookies;
-pub mod cors;
-pub mod form_body;
-pub mod form_values;
-pub mod headers;
+pub(super) mod assets;
+pub(super) mod body_limits;
+pub(super) mod client;
+pub(super) mod cookies;
+pub(super) mod cors;
+pub(super) mod form_body;
+pub(super) mod form_values;
+pub(super) mod headers;
 pub mod health;
-pub mod load_shedding;
-pub mod long_part;
-pub mod metrics;
-pub mod problem;
-pub mod rate_limit;
-pub mod request_log;
+pub(super) mod load_shedding;
+pub(super) mod long_part;
+pub(super) mod metrics;
+pub(super) mod problem;
+pub(super) mod rate_limit;
+pub(super) mod request_log;
 pub mod route;
-pub mod server;
-pub mod streaming;
+pub(super) mod server;
+pub(super) mod streaming;

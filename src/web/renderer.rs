@@ -1,20 +1,27 @@
 //! The pages: templates and wording, built in.
 
+use std::sync::LazyLock;
+
 use serde::Serialize;
 use tera::{Context, Tera};
 
-use crate::domain::{
-    locale::Locale,
-    publication::{Content, Logo},
+use crate::{
+    domain::{
+        locale::Locale,
+        publication::{Content, Logo},
+    },
+    source::{Live, SourceFile},
+    source_file,
+    web::asset_files,
 };
 
 macro_rules! built_in {
     ($($name:literal),+ $(,)?) => {
-        &[$(($name, include_str!(concat!("templates/", $name)))),+]
+        &[$(($name, source_file!("src/web/templates/", $name))),+]
     };
 }
 
-const TEMPLATES: &[(&str, &str)] = built_in!(
+const TEMPLATES: &[(&str, SourceFile)] = built_in!(
     "layout.html",
     "signup.html",
     "captcha.html",
@@ -90,8 +97,21 @@ const TEMPLATES: &[(&str, &str)] = built_in!(
     "staff/restore.html",
 );
 
+/// The texts of a language: of the public pages, and of the staff pages.
+const GERMAN: [SourceFile; 2] =
+    [source_file!("src/web/texts/de.toml"), source_file!("src/web/texts/staff.de.toml")];
+const ENGLISH: [SourceFile; 2] =
+    [source_file!("src/web/texts/en.toml"), source_file!("src/web/texts/staff.en.toml")];
+
+static FILES: LazyLock<Vec<SourceFile>> =
+    LazyLock::new(|| TEMPLATES.iter().map(|(_, file)| *file).chain(GERMAN).chain(ENGLISH).collect());
+
 /// Templates and texts, parsed.
 pub struct Renderer {
+    parsed: Live<Parsed>,
+}
+
+struct Parsed {
     tera: Tera,
     german: toml::Table,
     english: toml::Table,
@@ -180,13 +200,7 @@ impl Renderer {
     /// # Errors
     /// [`PageError`] names what is broken.
     pub fn load() -> Result<Self, PageError> {
-        let mut tera = Tera::new();
-        tera.add_raw_templates(TEMPLATES.iter().copied())?;
-        Ok(Self {
-            tera,
-            german: with_staff(include_str!("texts/de.toml"), include_str!("texts/staff.de.toml"))?,
-            english: with_staff(include_str!("texts/en.toml"), include_str!("texts/staff.en.toml"))?,
-        })
+        Ok(Self { parsed: Live::new(&FILES, Parsed::read)? })
     }
 
     /// Makes a page.
@@ -199,23 +213,34 @@ impl Renderer {
         frame: &Frame<'_>,
         own: &impl Serialize,
     ) -> Result<String, PageError> {
+        let parsed = self.parsed.current(&FILES, Parsed::read)?;
         let mut context = Context::from_serialize(own)?;
         context.insert("lang", frame.locale.tag());
         context.insert("other_lang", frame.locale.other().tag());
         context.insert("other_lang_url", &frame.other_language_url);
         context.insert("publication", &frame.publication);
-        context.insert("t", self.texts(frame.locale));
-        Ok(self.tera.render(template, &context)?)
+        context.insert("t", parsed.texts(frame.locale));
+        Ok(parsed.tera.render(template, &context)?)
     }
 
     /// One text by its table and key; empty when there is none.
     #[must_use]
     pub fn text(&self, locale: Locale, table: &str, key: &str) -> &str {
-        let mut found = Some(self.texts(locale));
+        let parsed = self.parsed.current(&FILES, Parsed::read).unwrap_or_else(|_| self.parsed.working());
+        let mut found = Some(parsed.texts(locale));
         for part in table.split('.') {
             found = found.and_then(|table| table.get(part)?.as_table());
         }
         found.and_then(|table| table.get(key)?.as_str()).unwrap_or_default()
+    }
+}
+
+impl Parsed {
+    fn read() -> Result<Self, PageError> {
+        let mut tera = Tera::new();
+        asset_files::register(&mut tera);
+        tera.add_raw_templates(TEMPLATES.iter().map(|(name, file)| (*name, file.read())))?;
+        Ok(Self { tera, german: with_staff(GERMAN)?, english: with_staff(ENGLISH)? })
     }
 
     fn texts(&self, locale: Locale) -> &toml::Table {
@@ -227,9 +252,9 @@ impl Renderer {
 }
 
 /// All texts of a language: those of the staff pages stand under `staff`.
-fn with_staff(public: &str, staff: &str) -> Result<toml::Table, toml::de::Error> {
-    let mut texts: toml::Table = public.parse()?;
-    texts.insert("staff".into(), staff.parse::<toml::Table>()?.into());
+fn with_staff([public, staff]: [SourceFile; 2]) -> Result<toml::Table, toml::de::Error> {
+    let mut texts: toml::Table = public.read().parse()?;
+    texts.insert("staff".into(), staff.read().parse::<toml::Table>()?.into());
     Ok(texts)
 }
 
@@ -249,7 +274,7 @@ mod tests {
 
     #[test]
     fn both_languages_have_the_same_texts() {
-        let pages = Renderer::load().unwrap();
+        let pages = Parsed::read().unwrap();
         let (mut german, mut english) = (Vec::new(), Vec::new());
         keys(&pages.german, "", &mut german);
         keys(&pages.english, "", &mut english);

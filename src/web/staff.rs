@@ -2,21 +2,21 @@
 //!
 //! GET changes nothing but the minute a session was last used.
 
-pub mod access;
-pub mod account;
-pub mod error_pages;
-pub mod formats;
-pub mod images;
-pub mod log;
-pub mod login;
-pub mod mailings;
-pub mod members;
-pub mod publication;
-pub mod restore;
-pub mod staff_page;
-pub mod staff_problem;
-pub mod start;
-pub mod subscribers;
+pub(super) mod access;
+pub(super) mod account;
+pub(super) mod error_pages;
+pub(super) mod formats;
+pub(super) mod images;
+pub(super) mod log;
+pub(super) mod login;
+pub(super) mod mailings;
+pub(super) mod members;
+pub(super) mod publication;
+pub(super) mod restore;
+pub(super) mod staff_page;
+pub(super) mod staff_problem;
+pub(super) mod start;
+pub(super) mod subscribers;
 pub mod updates;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};

@@ -38,10 +38,12 @@ export async function withPageOf(browser, options, work) {
 
 /** Everything that axe finds against WCAG 2.2 AA and good practice, one line a finding. */
 export async function findings(page) {
-  await page.evaluate(axe);
+  if (await page.evaluate(() => !globalThis.axe)) await page.evaluate(axe);
   const { violations } = await page.evaluate(() =>
     globalThis.axe.run(document, {
       runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+      // What passes is of no use here; it need not be put together.
+      resultTypes: ["violations"],
     }),
   );
   return violations.flatMap(({ id, help, nodes }) =>
@@ -49,13 +51,29 @@ export async function findings(page) {
   );
 }
 
-/** What holds of every page: axe finds nothing, it fits the window, and says its language and what it is. */
+/**
+ * What holds of every page: axe finds nothing, it fits the window, a finger hits every place to press, and it says its
+ * language and what it is.
+ */
 export async function isForEveryone(page, what, { lang, width }) {
   assert.deepEqual(await findings(page), [], what);
+  assert.deepEqual(await tooSmall(page), [], what);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(wide <= width, `${what} is ${wide} px wide`);
   assert.equal(await page.evaluate(() => document.documentElement.lang), lang, what);
   assert.equal(await page.locator("h1").count(), 1, what);
+}
+
+/** What is hard to hit with a finger (WCAG 2.2, 2.5.8). A link in a sentence is as high as its line, and may be. */
+function tooSmall(page) {
+  return page.locator("a:visible, button:visible, input:visible, select:visible, summary:visible").evaluateAll((all) =>
+    all
+      .filter((element) => !(element.matches("a") && element.parentElement.matches("p, dd, li")))
+      .filter((element) => !element.closest("[aria-hidden=true]"))
+      .map((element) => [element.outerHTML, element.getBoundingClientRect()])
+      .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
+      .map(([html]) => html),
+  );
 }
 
 /** Presses Tab until an element that fits the selector has the focus. On the way nothing that has it may be hidden. */

@@ -116,7 +116,7 @@ export async function* guardedPages(service, page, lang) {
   await page.goto(`${service.url}/?lang=${lang}`);
   yield "signup with a proof of work";
   // Without its script, the form comes without a proof.
-  const script = "**/assets/captcha.js";
+  const script = "**/assets/captcha.*.js";
   await page.route(script, (route) => route.abort());
   await page.goto(`${service.url}/?lang=${lang}`);
   await page.unroute(script);

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { tabTo } from "./browser.mjs";
 import { embedPage, everyPage, press } from "./journey.mjs";
-import { areForEveryone, everyLook, running } from "./together.mjs";
+import { areForEveryone, everyLook, running } from "./fixtures.mjs";
 
 const { service, withPage } = await running();
 
@@ -115,23 +115,6 @@ test("without JavaScript the box is the plain form, and works", async () => {
     await form.locator("[name=email]").fill(address);
     await Promise.all([page.waitForURL("**/check-mailbox**"), page.keyboard.press("Enter")]);
     assert.ok(await service.mail(address, "confirm"));
-  });
-});
-
-test("every place to press is 24 pixels large", async () => {
-  await withPage({ viewport: { width: 320, height: 800 } }, async (page) => {
-    for await (const what of everyPage(service, page, "de")) {
-      const small = await page.locator("a:visible, button:visible, input:visible").evaluateAll((elements) =>
-        elements
-          // Links in a sentence are as high as its line (WCAG 2.2, 2.5.8: inline).
-          .filter((element) => !(element.matches("a") && element.parentElement.matches("p, dd, li")))
-          .filter((element) => !element.closest("[aria-hidden=true]"))
-          .map((element) => [element.outerHTML, element.getBoundingClientRect()])
-          .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
-          .map(([html]) => html),
-      );
-      assert.deepEqual(small, [], what);
-    }
   });
 });
 

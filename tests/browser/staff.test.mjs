@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { tabTo } from "./browser.mjs";
 import { everyStaffPage, logIn } from "./staff_journey.mjs";
-import { areForEveryone, everyLook, running } from "./together.mjs";
+import { areForEveryone, everyLook, running } from "./fixtures.mjs";
 
 const { service, withPage } = await running();
 
@@ -58,22 +58,6 @@ test("a language that was chosen stays", async () => {
     await page.click("a[hreflang=en]");
     await page.goto(`${service.url}/staff/login`);
     assert.equal(await page.evaluate(() => document.documentElement.lang), "en");
-  });
-});
-
-test("every place to press on a staff page is 24 pixels large", async () => {
-  await withPage({ viewport: { width: 320, height: 800 } }, async (page) => {
-    for await (const what of everyStaffPage(service, page, "de")) {
-      const small = await page.locator("a:visible, button:visible, input:visible, select:visible").evaluateAll((elements) =>
-        elements
-          // Links in a sentence are as high as its line (WCAG 2.2, 2.5.8: inline).
-          .filter((element) => !(element.matches("a") && element.parentElement.matches("p, dd, li")))
-          .map((element) => [element.outerHTML, element.getBoundingClientRect()])
-          .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
-          .map(([html]) => html),
-      );
-      assert.deepEqual(small, [], what);
-    }
   });
 });
 

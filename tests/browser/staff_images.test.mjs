@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { press } from "./journey.mjs";
 import { everyImagePage, photo, updateId, upload } from "./staff_images_journey.mjs";
 import { logIn } from "./staff_journey.mjs";
-import { areForEveryone, everyLook, running } from "./together.mjs";
+import { areForEveryone, everyLook, running } from "./fixtures.mjs";
 
 const { service, withPage } = await running();
 

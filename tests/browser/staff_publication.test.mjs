@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { press } from "./journey.mjs";
 import { logIn } from "./staff_journey.mjs";
 import { everyPublicationPage } from "./staff_publication_journey.mjs";
-import { areForEveryone, fourLooks, running } from "./together.mjs";
+import { areForEveryone, fourLooks, running } from "./fixtures.mjs";
 
 const { service, withPage } = await running();
 

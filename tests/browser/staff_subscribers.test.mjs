@@ -8,7 +8,7 @@ import { tabTo } from "./browser.mjs";
 import { press } from "./journey.mjs";
 import { logIn } from "./staff_journey.mjs";
 import { everySubscribersPage, excelList } from "./staff_subscribers_journey.mjs";
-import { areForEveryone, everyLook, running } from "./together.mjs";
+import { areForEveryone, everyLook, running } from "./fixtures.mjs";
 import { limit } from "./slowness.mjs";
 
 const { service, withPage } = await running();
@@ -98,20 +98,5 @@ test("the list and the proof are downloaded as files", async () => {
     const proof = page.waitForEvent("download");
     await page.click("button[value=html]");
     assert.match((await proof).suggestedFilename(), /^consent-.*\.html$/);
-  });
-});
-
-test("every place to press on the pages of subscribers is 24 pixels large", async () => {
-  await withPage({ viewport: { width: 320, height: 800 } }, async (page) => {
-    for await (const what of everySubscribersPage(service, page, "de")) {
-      const small = await page.locator("a:visible, button:visible, input:visible, select:visible, summary:visible").evaluateAll((elements) =>
-        elements
-          .filter((element) => !(element.matches("a") && element.parentElement.matches("p, dd, li")))
-          .map((element) => [element.outerHTML, element.getBoundingClientRect()])
-          .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
-          .map(([html]) => html),
-      );
-      assert.deepEqual(small, [], what);
-    }
   });
 });

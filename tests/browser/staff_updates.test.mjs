@@ -7,7 +7,7 @@ import { tabTo } from "./browser.mjs";
 import { press } from "./journey.mjs";
 import { photo } from "./staff_images_journey.mjs";
 import { logIn, updatePages } from "./staff_journey.mjs";
-import { areForEveryone, fourLooks, running } from "./together.mjs";
+import { areForEveryone, fourLooks, running } from "./fixtures.mjs";
 
 const { service, withPage: withAnyPage } = await running();
 

@@ -8,7 +8,7 @@ import { isForEveryone, tabTo } from "./browser.mjs";
 import { photo } from "./staff_images_journey.mjs";
 import { until } from "./staff_sending_journey.mjs";
 import { excelList } from "./staff_subscribers_journey.mjs";
-import { running } from "./together.mjs";
+import { running } from "./fixtures.mjs";
 
 const { service, withPage } = await running();
 

@@ -1,4 +1,4 @@
-//! Addresses as people type them: what is taken and in which form, what is refused and why, and how the page says it.
+//! Typed addresses: which are accepted and in which form, which are refused and why, and what the page says.
 
 use std::str::FromStr;
 

@@ -8,8 +8,9 @@ use std::{
 };
 
 /// Rooms from left to right. `delivery` and `web` stand side by side.
-const ROOMS: [(&str, u32); 9] = [
+const ROOMS: [(&str, u32); 10] = [
     ("config", 0),
+    ("source", 0),
     ("telemetry", 0),
     ("db", 1),
     ("domain", 2),

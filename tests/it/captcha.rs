@@ -1,4 +1,4 @@
-//! The proof of work: when a signup has to bring one, which ones are taken, and what the visitor sees.
+//! The proof of work: when a signup must bring one, which solutions are accepted, and what the visitor sees.
 
 use axum::http::Method;
 use chrono::{TimeDelta, Utc};
@@ -128,7 +128,7 @@ async fn futures_of(app: &TestApp, solution: &str, count: usize) -> Vec<u16> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_expired_spliced_altered_foreign_or_made_up_is_not_taken() {
+async fn expired_spliced_altered_foreign_and_invented_solutions_are_refused() {
     let app = always().start().await;
     let keys = &app.config.secret_keys;
     let before = app.whole_database().await;
@@ -268,7 +268,7 @@ async fn a_surge_in_all_asks_everybody_and_ends_with_the_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_turned_away_causes_no_surge_for_everybody() {
+async fn signups_that_were_turned_away_cause_no_surge_for_everybody() {
     let app = behind_proxy().setting("SIGNUPS_IN_ALL", "8").start().await;
     for n in 0..8 {
         assert_eq!(sign_up_from(&app, "192.0.2.7", &format!("a{n}@example.org")).await, 303);
@@ -501,7 +501,7 @@ async fn many_signups_from_one_address_are_a_surge_at_half_of_its_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn which_challenges_were_used_is_forgotten_once_they_have_ended() {
+async fn used_challenges_are_deleted_after_they_expire() {
     let app = always().start().await;
     let solution = solve(&minted(&app.config.secret_keys));
     assert_eq!(sign_up_with(&app, "maria@example.org", &solution).await.status, 303);

@@ -1,8 +1,8 @@
-//! Deaths and restarts at random moments, many of them. The relay's own log is the judge, not our tables.
+//! Kills and restarts at random moments. The relay's own log decides what was delivered, not our tables.
 //!
-//! The large versions take minutes: `make test-chaos` runs them and prints their table. The small ones stand beside
-//! them, or in `deaths`, and run with all the other tests. `CHAOS_SEED=…` throws the dice of an earlier run again; how
-//! the processes race is not theirs to say.
+//! The large versions take minutes: `make test-chaos` runs them and prints their table. The small ones are here or in
+//! `deaths` and run with all other tests. `CHAOS_SEED=…` repeats the random choices of an earlier run; how the
+//! processes race cannot be repeated.
 
 mod deaths;
 mod dice;

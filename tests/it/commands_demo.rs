@@ -1,4 +1,4 @@
-//! The demo: one command, nothing configured, and nothing left running behind it.
+//! The demo: one command, no configuration, and nothing left running afterwards.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! Mailings from the command line: preview, test, trigger, and everything that can be asked of one under way.
+//! `mailings` on the command line: preview, test, trigger, status, pause, resume, cancel.
 
 use std::{fs, time::Duration};
 
@@ -113,7 +113,7 @@ async fn a_trigger_without_yes_shows_what_would_happen_and_sends_nothing_unasked
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trigger_tells_what_the_check_warns_of_and_sends_nothing_that_has_to_be_mended() {
+async fn a_trigger_prints_the_warnings_and_sends_nothing_that_has_to_be_corrected() {
     let app = App::new().without_worker().start().await;
     app.subscribers(2).await;
     let program = Program::beside(&app);
@@ -121,7 +121,7 @@ async fn a_trigger_tells_what_the_check_warns_of_and_sends_nothing_that_has_to_b
         app.update_with_body("Schlecht", "Intern: [der Plan](http://192.168.1.5/plan).").await.to_string();
     let ran = program.run(&["mailings", "trigger", &bad, "--yes", "--json"]).await;
     let told = ran.refused(1);
-    assert!(told.contains("error (line 1): ") && told.contains("has to be mended"), "{told}");
+    assert!(told.contains("error (line 1): ") && told.contains("has to be corrected"), "{told}");
     nothing_is_queued(&app).await;
 
     let vague =

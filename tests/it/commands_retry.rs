@@ -1,4 +1,4 @@
-//! Trying again by command, and the reasons that a status gives. The relay's own log says who has how many copies.
+//! `mailings retry`, and the reasons that `mailings status` shows. The relay's own log says who has how many copies.
 
 use std::collections::HashMap;
 
@@ -101,7 +101,7 @@ async fn what_is_refused_again_is_rejected_again_and_can_be_tried_once_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_knows_of_is_sent_a_second_time_under_the_same_name_when_told_so() {
+async fn unknown_copies_are_sent_again_under_the_same_message_id_on_request() {
     let (app, program, id, counts) = done(cutting()).await;
     assert_eq!(counts, Counts { accepted: 18, unknown: 2, ..Counts::default() });
     assert_eq!(app.relay.sink_count_per_recipient(), one_each_but(&[], 0), "the relay has them all");
@@ -150,7 +150,7 @@ async fn who_has_left_meanwhile_is_skipped_and_who_was_erased_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_there_is_nothing_to_try_again_that_is_said_and_nothing_is_changed() {
+async fn a_retry_with_nothing_to_send_says_so_and_changes_nothing() {
     let (app, program, id, counts) = done(well()).await;
     assert_eq!(counts, Counts { accepted: 20, ..Counts::default() });
     let before = app.whole_database().await;
@@ -172,7 +172,7 @@ async fn where_there_is_nothing_to_try_again_that_is_said_and_nothing_is_changed
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_yes_and_with_nobody_to_be_asked_nothing_is_changed() {
+async fn without_yes_and_without_a_terminal_nothing_is_changed() {
     let (refused, cut) = (refusing(), cutting());
     let relay = behave(move |phase, to| match (refused.decide)(phase, to) {
         Action::Go => (cut.decide)(phase, to),

@@ -1,4 +1,4 @@
-//! The proof of consent: what is recorded, with what was shown, and that nobody can change it afterwards.
+//! The consent record: what is recorded, with the text that was shown, and that nothing changes it afterwards.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rundbrief::domain::{
@@ -298,5 +298,5 @@ async fn the_record_can_be_read_by_people_too() {
         assert!(ran.done().contains(line), "{line} in {ran:?}");
     }
     let nobody = program.run(&["subscribers", "show", "nobody@example.org"]).await;
-    assert!(nobody.refused(1).contains("nothing is recorded of nobody@example.org"), "{nobody:?}");
+    assert!(nobody.refused(1).contains("nothing is recorded about nobody@example.org"), "{nobody:?}");
 }

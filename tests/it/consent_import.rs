@@ -1,4 +1,4 @@
-//! Subscribers as files: what an import takes, what it never brings back, and what an export gives.
+//! `subscribers import` and `subscribers export`: what is imported, what is never brought back, and the exported file.
 
 use std::{fs, time::Instant};
 

@@ -1,4 +1,4 @@
-//! Kill -9, whenever. The relay's own log is the judge, not our tables.
+//! Kill -9 at any moment. The relay's own log decides what was delivered, not our tables.
 
 use std::time::Duration;
 

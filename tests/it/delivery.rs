@@ -1,4 +1,4 @@
-//! How deliveries end, and what becomes of them when the relay misbehaves.
+//! The outcomes of deliveries, also when the relay misbehaves.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},

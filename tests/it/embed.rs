@@ -1,4 +1,4 @@
-//! The signup box on the project's own site: who may send it, what it says, and that what is to be copied works.
+//! The signup box on the project's own site: who may send it, its texts, and that the code to copy works.
 
 use axum::http::{HeaderMap, Method, StatusCode};
 use chrono::Utc;

@@ -1,4 +1,4 @@
-//! Erasure (Art. 17 DSGVO): nothing of a person stays but a keyed fingerprint, and that keeps imports away.
+//! Erasure (Art. 17 DSGVO): only a keyed fingerprint of the address remains, and imports do not bring it back.
 
 use std::time::Duration;
 
@@ -326,7 +326,7 @@ const COLUMNS: &[(&str, &str, Holds)] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_every_column_it_is_known_what_takes_an_address_out_of_it() {
+async fn every_column_says_what_removes_an_address_from_it() {
     let app = App::new().without_worker().start().await;
     let there: Vec<(String, String)> = sqlx::query_as(
         "select c.table_name::text, c.column_name::text from information_schema.columns c
@@ -420,7 +420,7 @@ async fn everywhere(app: &TestApp, program: &Program) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_erasure_takes_the_address_out_of_every_column_that_can_hold_one() {
+async fn an_erasure_removes_the_address_from_every_column_that_can_hold_one() {
     let settings = App::new().setting("CONFIRMATION_REPEAT_MINUTES", "0");
     let app = settings.start().await;
     app.subscriber("anna@example.org").await;

@@ -1,7 +1,7 @@
-//! What becomes of a mailing when the relay fails, in exact numbers.
+//! Mailings through a failing relay, in exact numbers.
 //!
-//! The people are `s1@example.org` … `sN@example.org`, and the relay goes by their number, so it is known beforehand
-//! who must end how. Its own log is the judge: exactly those who are to have a copy have one, and nobody has two.
+//! The subscribers are `s1@example.org` … `sN@example.org`, and the relay decides by the number, so the outcome of each
+//! is known beforehand. The relay's log must show exactly one copy for everybody who is to get one.
 //!
 //! N is 400. `make test-faults` sets it to 8,000 with `RUNDBRIEF_FAULT_RECIPIENTS`.
 

@@ -1,5 +1,5 @@
-//! What a client writes into `X-Forwarded-For`, or keeps out of it, switches no limit off; and nobody goes without their
-//! mail because a proxy does not say who they are.
+//! `X-Forwarded-For`: a client cannot switch a limit off with it, and a proxy that does not send it keeps nobody from
+//! getting their mail.
 
 use axum::http::Method;
 

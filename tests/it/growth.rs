@@ -1,6 +1,6 @@
-//! Nothing that people type takes longer than its length allows: four times the text takes about four times as long.
+//! Processing of typed text takes time in proportion to its length: four times the text about four times as long.
 //!
-//! Measured in time on a processor, which a busy machine does not change much, and as the best of several runs.
+//! Measured in CPU time, which a busy machine does not change much, and as the best of several runs.
 
 use chrono::Utc;
 use rundbrief::{

@@ -1,4 +1,4 @@
-//! What the tests share: a running service, its database, its relay, and a browser's worth of HTTP.
+//! Shared parts of the tests: a running service, its database, its relay, and an HTTP client.
 
 pub mod app;
 pub mod browser;

@@ -1,4 +1,4 @@
-//! Pictures as everybody fetches them, and how long they stay.
+//! Pictures as the public fetches them, and their retention.
 
 use axum::http::Method;
 use chrono::{TimeDelta, Utc};

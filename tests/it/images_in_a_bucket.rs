@@ -1,4 +1,4 @@
-//! Pictures in a bucket: over HTTP, signed, with nothing but the settings of `.env.example`.
+//! Pictures in a bucket: signed requests over HTTP, with the settings of `.env.example` only.
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,5 @@
-//! The invariants of the design, each under its name. Others stand where their noun is: 2 and 9 in `deaths`, 5 in
-//! `tokens`, 7 in `mails`.
+//! Tests of the invariants. Others are in the file of their subject: 2 and 9 in `deaths`, 5 in `tokens`, 7 in
+//! `mails_on_the_wire`.
 
 use std::time::Duration;
 

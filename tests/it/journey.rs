@@ -1,4 +1,4 @@
-//! The main job, end to end.
+//! From signup to one-click unsubscribe, end to end.
 
 use rundbrief::domain::mailing::MailingState;
 

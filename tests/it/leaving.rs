@@ -1,5 +1,5 @@
-//! Leaving and what can be taken back: newsletters are forwarded with their links, so only the answer to the request that
-//! ended a subscription offers to undo it, and everything else goes by a mail to the owner.
+//! Unsubscribing and undo. Newsletters are forwarded with their links, so only the answer to the request that ended a
+//! subscription offers to undo it; everything else needs a mail to the owner.
 
 use chrono::Utc;
 use rundbrief::domain::{
@@ -46,7 +46,7 @@ fn manage_path(app: &TestApp, id: SubscriberId) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_the_link_of_somebody_who_left_cannot_bring_them_back() {
+async fn nobody_can_resubscribe_somebody_with_the_link_of_an_old_mail() {
     let app = App::new().without_worker().start().await;
     for (n, owner) in WAYS.into_iter().enumerate() {
         let email = format!("p{n}@example.org");

@@ -1,4 +1,5 @@
-//! Limits on signups: the form cannot be used against somebody else's mailbox, and does not tell that it cannot.
+//! Limits on signups: the form cannot be used against somebody else's mailbox, and does not reveal that a limit was
+//! met.
 
 use std::sync::{
     Arc,
@@ -207,7 +208,7 @@ async fn a_wave_waits_for_staff_who_let_it_go_or_drop_it() {
     assert!(status["since"].is_string());
 
     let asked = program.run(&["signups", "release"]).await;
-    assert!(asked.refused(2).contains("say --yes"), "nobody was there to be asked");
+    assert!(asked.refused(2).contains("use --yes"), "nobody was there to be asked");
     assert_eq!(program.run(&["signups", "release", "--yes", "--json"]).await.json()["released"], 3);
     app.relay.wait_for(5).await;
     assert_eq!(program.run(&["signups", "status", "--json"]).await.json()["held"], 0);

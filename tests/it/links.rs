@@ -1,4 +1,4 @@
-//! Every link in every state of what it belongs to: its page says what is so, offers the way on, and the record holds
+//! Every link in every state of its subject: the page states the truth and offers a way on, and the record contains
 //! what happened and nothing else.
 
 use axum::http::Method;

@@ -1,4 +1,4 @@
-//! An operator's own mail templates: what they replace, and that a mistake shows at the start.
+//! An operator's own mail templates: what they replace, and that errors are reported at the start.
 
 use std::{fs, path::PathBuf};
 

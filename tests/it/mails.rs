@@ -1,4 +1,4 @@
-//! What the mails say: a snapshot of each, and what every one of them must hold.
+//! The texts of the mails: a snapshot of each, and what every one must contain.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The mails as the relay gets them: headers, encodings, and the name that stays the same.
+//! The mails as the relay gets them: headers, encodings, and a Message-ID that stays the same.
 
 use std::{
     collections::BTreeSet,

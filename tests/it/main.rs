@@ -1,7 +1,7 @@
 //! The integration tests: the real service, a real Postgres, a real SMTP server.
 //!
-//! One binary, a file a noun. A test that guards an invariant of the design is named after it. Postgres: a private
-//! cluster is started unless `DATABASE_URL` names one; each test gets a database of its own, copied from a template.
+//! One binary, a file per subject. A test of an invariant has its number in its name. Postgres: a private cluster is
+//! started unless `DATABASE_URL` names one; each test gets a database of its own, copied from a template.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +17,7 @@ mod harness;
 
 mod addresses;
 mod architecture;
+mod assets;
 mod captcha;
 mod chaos;
 mod commands;
@@ -28,6 +29,7 @@ mod consent;
 mod consent_import;
 mod deaths;
 mod delivery;
+mod docs;
 mod embed;
 mod erasure;
 mod events;

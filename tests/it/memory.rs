@@ -1,5 +1,5 @@
-//! What strangers, staff and the relay send is held within a budget. Measured as the most memory that a process of its own
-//! held, so nothing here depends on how busy the machine is.
+//! Memory budgets for what strangers, staff and the relay send. Measured as the peak of a separate process, so that
+//! other load on the machine does not matter.
 
 use std::{
     io::Cursor,

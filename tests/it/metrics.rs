@@ -1,4 +1,4 @@
-//! What Prometheus reads of the service.
+//! The metrics that Prometheus reads.
 
 use std::time::Duration;
 
@@ -224,7 +224,7 @@ async fn a_used_up_pool_does_not_keep_the_metrics_from_being_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_are_never_where_everybody_comes() {
+async fn metrics_are_never_on_the_public_listener() {
     let app = App::new().without_worker().start().await;
     for path in ["/metrics", "/metrics/", "/staff/metrics", "/health/metrics"] {
         let answer = app.get(path).await;

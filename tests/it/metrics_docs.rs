@@ -1,4 +1,4 @@
-//! Alerts and dashboard speak of what the service serves.
+//! Alerts and dashboard name only metrics that the service serves.
 
 use std::{collections::BTreeSet, fs, path::Path};
 

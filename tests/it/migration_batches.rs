@@ -1,4 +1,4 @@
-//! Migrations 6 and 7: a queue from before there were batches goes on where it stood.
+//! Migrations 6 and 7: a queue from before batches existed continues where it was.
 
 use chrono::{TimeDelta, Utc};
 use rundbrief::{

@@ -1,4 +1,4 @@
-//! Migration 20: signups from before it are counted by their mailbox as those made since.
+//! Migration 20: older signups count for their mailbox like newer ones.
 
 use rundbrief::{
     db::MIGRATIONS,

@@ -1,4 +1,4 @@
-//! Migration 22: what has begun keeps the audience of its trigger, what waits gets the one of its beginning.
+//! Migration 22: mailings that have begun keep the audience of their trigger; waiting ones get that of their beginning.
 
 use rundbrief::db::MIGRATIONS;
 use sqlx::{Connection, PgConnection};

@@ -1,4 +1,4 @@
-//! What no text, number or date of ours can be, wherever it is sent: a clear answer, and no mistake of ours.
+//! Values that cannot be stored, in every field: a clear answer and no status 500.
 
 use axum::http::Method;
 use rundbrief::{domain::staff::Role, web::routes::ROUTES};

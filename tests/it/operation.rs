@@ -1,4 +1,4 @@
-//! What an operator meets: keys that do not fit, monitoring, signals, addresses of databases, poolers.
+//! Operation: keys that do not fit, monitoring, signals, database URLs, poolers.
 
 mod pooler;
 
@@ -216,7 +216,7 @@ async fn a_server_that_may_lose_what_was_answered_is_told_at_the_start_and_to_ad
     let worker = process::worker(&app, &[]);
     app.wait_for_count("select count(*) from workers", 1).await;
     let log = worker.end().await;
-    assert!(log.contains("a crash of the database server may lose what was answered"), "{log}");
+    assert!(log.contains("a crash of the database server may lose committed changes"), "{log}");
     assert!(log.contains("fsync=false") && log.contains("synchronous_commit=false"), "{log}");
     let admin = app.member("ada@example.org", Role::Admin).await;
     let page = app.browser_of(&admin).await.get("/staff").await;

@@ -1,4 +1,4 @@
-//! What happens to a mailing under way: confirmations overtake it, and who leaves is left out of the rest.
+//! A mailing under way: confirmations overtake it, and people who unsubscribe are left out of the rest.
 
 use std::{
     collections::HashMap,

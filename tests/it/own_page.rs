@@ -1,4 +1,5 @@
-//! The subscriber's own page: what the link in every mail opens, and what only the owner of the mailbox may do.
+//! The settings page and the privacy page: what the link in every mail allows, and what needs a fresh link to the
+//! mailbox.
 
 use std::time::Duration;
 

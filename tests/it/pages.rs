@@ -1,4 +1,4 @@
-//! The public pages: what they say, in which language, with which headers, and what they do when all is not well.
+//! The public pages: contents, languages, headers, and error pages.
 
 use axum::http::Method;
 use chrono::Utc;
@@ -175,7 +175,7 @@ async fn every_answer_carries_the_security_headers() {
             assert_eq!(answer.header("referrer-policy"), referrer, "{method} {path}");
             assert_eq!(answer.header("x-robots-tag"), if is_token { "noindex" } else { "" });
             let is_asset = path.starts_with("/assets/") && answer.status == 200;
-            let caching = if is_asset { "public, max-age=3600" } else { "no-store" };
+            let caching = if is_asset { "public, max-age=300" } else { "no-store" };
             assert_eq!(answer.header("cache-control"), caching, "{method} {path}");
             assert_eq!(answer.header("set-cookie"), "", "{method} {path}");
         }

@@ -1,5 +1,5 @@
-//! Looking at links before a mailing, against servers that do all that servers do; and that no text makes the service
-//! ask what it must not.
+//! The link check of the preflight, against servers that misbehave in every way; and that no text makes the service
+//! connect to internal addresses.
 
 use std::{
     collections::HashMap,
@@ -128,7 +128,7 @@ async fn ask(url: &str) -> Verdict {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_answers_is_told_apart() {
+async fn kinds_of_answers_are_told_apart() {
     for (path, verdict) in [
         ("/ok", Verdict::Fine),
         ("/gone", Verdict::Dead(404)),
@@ -270,7 +270,7 @@ async fn servers_learn_who_asks_and_nothing_of_any_reader_and_are_asked_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn our_own_addresses_are_not_asked_and_each_finding_says_where_it_is_mended() {
+async fn our_own_addresses_are_not_requested_and_each_finding_says_where_to_correct_it() {
     let (server, asked) = server().await;
     let (links, _) = links(NAMES, server);
     let target = |url: &str, place, line| Target { url: Url::parse(url).unwrap(), place, line };

@@ -1,4 +1,4 @@
-//! Clients that dawdle, and more of them than anybody can serve: neither may hold up the others.
+//! Slow clients, and more clients than can be served: neither holds up the others.
 
 use std::{
     net::SocketAddr,
@@ -72,7 +72,7 @@ async fn a_connection_that_says_nothing_is_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_clients_that_dawdle_keep_nobody_waiting() {
+async fn many_slow_clients_keep_nobody_waiting() {
     let app = App::new().without_worker().start().await;
     let mut dawdling = Vec::new();
     for _ in 0..300 {
@@ -103,7 +103,7 @@ async fn many_forms_that_come_byte_by_byte_keep_nobody_from_leaving() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn beyond_so_many_requests_at_once_there_is_a_clear_answer_at_once() {
+async fn requests_beyond_the_limit_get_a_clear_answer_at_once() {
     let app = App::new().without_worker().start().await;
     // Whoever asks for the publication waits now.
     let mut holding = app.pool.begin().await.unwrap();
@@ -178,7 +178,7 @@ async fn what_is_too_large_for_a_stranger_is_refused_before_it_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_long_forms_of_staff_only_so_many_are_held() {
+async fn only_a_limited_number_of_long_staff_forms_is_held() {
     let app = App::new().without_worker().start().await;
     let ada = app.member("ada@example.org", Role::Editor).await;
     let browser = app.browser_of(&ada).await;
@@ -239,7 +239,7 @@ pub async fn without_end(address: SocketAddr, cookie: &str, begin: &str) -> (usi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_form_with_a_file_nothing_else_may_be_long() {
+async fn beside_a_file_the_fields_of_a_form_have_a_limit() {
     let app = App::new().without_worker().start().await;
     let admin = app.member("admin@example.org", Role::Admin).await;
     let browser = app.browser_of(&admin).await;

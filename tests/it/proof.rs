@@ -1,4 +1,4 @@
-//! The consent proof: complete, printable, and it shows when somebody changed it.
+//! The consent proof: complete, printable, and a change is detected.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;

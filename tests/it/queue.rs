@@ -1,4 +1,4 @@
-//! The arrows of a delivery's life, one at a time, where two of them meet.
+//! The transitions of a delivery, one at a time, with two of them at the same moment.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Who asks too often: a clear answer with the time to wait, for that client alone, and nobody is kept from leaving.
+//! The rate limit: a clear answer with the time to wait, for one client only, and never for unsubscribing.
 
 use std::time::Duration;
 

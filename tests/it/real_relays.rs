@@ -1,4 +1,4 @@
-//! Through real mail servers: what they offer, refuse and bear is their own.
+//! Sending through Postfix, Exim and `OpenSMTPD` with their own limits and replies.
 
 use std::time::Duration;
 

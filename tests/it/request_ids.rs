@@ -1,4 +1,4 @@
-//! The id of a request: in the answer, in the log, on the error page.
+//! The request id: in the answer, in the log, on the error page.
 
 use axum::http::Method;
 use rundbrief::domain::staff::Role;
@@ -128,7 +128,7 @@ async fn a_hostile_id_is_replaced_and_does_not_reach_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_ids_neither_is_taken() {
+async fn two_ids_in_one_request_are_both_ignored() {
     let app = App::new().without_worker().start().await;
     let headers = [("x-request-id", "one"), ("x-request-id", "two")];
     let answer = app.request(Method::GET, "/", &headers, "").await;

@@ -1,5 +1,5 @@
-//! An older database: a backup brought back, a standby promoted, a long sleep. Nothing of a mailing goes out until somebody
-//! says so; confirmations do. The relay's own log is the judge.
+//! An older database (restored backup, promoted standby, long sleep): no mailing is sent until somebody releases it;
+//! confirmations are. The relay's own log decides.
 
 mod failover;
 
@@ -189,7 +189,7 @@ async fn a_backup_is_recognised_on_a_machine_that_remembers_nothing_and_goes_on_
     sleep(Duration::from_secs(1)).await;
     assert_eq!(app.relay.accepted_count(), sent);
     let released = Program::beside(&app).run(&["restore", "release"]).await;
-    assert_eq!(released.done(), "Mailings go on.\n");
+    assert_eq!(released.done(), "Mailings continue.\n");
     let counts = app.wait_for_state(id, rundbrief::domain::mailing::MailingState::Done).await;
     assert_eq!(counts.accepted, i64::try_from(EVERYBODY).unwrap(), "{counts:?}");
     nobody_has_two(&app);

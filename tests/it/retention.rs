@@ -1,4 +1,4 @@
-//! Retention: what is kept only for a time goes when it is over, and not before. The tests move the clock.
+//! Retention: data is deleted when its time is over, and not before. The tests move the clock.
 
 use chrono::{DateTime, Datelike, Days, TimeDelta, TimeZone, Utc};
 use rundbrief::{

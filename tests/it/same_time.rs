@@ -1,4 +1,4 @@
-//! Invariant 4, by the clock: how long the answer to a signup takes tells nothing about the address.
+//! Invariant 4, measured: the time of the answer to a signup says nothing about the address.
 
 use std::time::{Duration, Instant};
 

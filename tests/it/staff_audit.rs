@@ -1,4 +1,4 @@
-//! The audit log: everything staff do is in it, nobody changes it, and it ends after three years.
+//! The audit log: complete, unchangeable, deleted after three years.
 
 use chrono::{Days, Utc};
 use rundbrief::domain::{

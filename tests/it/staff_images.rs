@@ -64,7 +64,7 @@ async fn a_form_without_a_script_leads_back_to_its_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_taken_is_told_at_its_field_and_to_a_script_in_a_sentence() {
+async fn a_refused_file_is_reported_at_its_field_and_to_a_script_as_a_message() {
     let app = App::new().without_worker().start().await;
     let browser = editor(&app).await;
     let good = photo(600, 400, 1, ImageFormat::Jpeg);
@@ -119,7 +119,7 @@ async fn a_hundred_megapixels_in_a_few_bytes_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_file_that_is_two_things_at_once_only_the_picture_is_served() {
+async fn of_a_file_that_is_also_something_else_only_the_picture_is_served() {
     let app = App::new().without_worker().start().await;
     let browser = editor(&app).await;
     let mut file = photo(600, 400, 1, ImageFormat::Jpeg);

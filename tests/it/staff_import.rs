@@ -1,5 +1,5 @@
-//! Lists through the staff pages: what is taken, how it is read, that nobody is brought in twice or brought back, and
-//! that a death in the middle costs nothing.
+//! Importing lists on the staff pages: which files are accepted, how they are read, that nobody is imported twice or
+//! brought back, and that a crash costs nothing.
 
 use std::time::Duration;
 

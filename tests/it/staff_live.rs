@@ -1,4 +1,4 @@
-//! Pages that stay open and show how a mailing goes: server-sent events.
+//! Live pages of mailings: server-sent events.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! Logging in and out: who gets in, who waits, and what an answer gives away.
+//! Login and logout: who gets in, who has to wait, and that answers reveal nothing.
 
 use rundbrief::domain::staff::Role;
 

@@ -1,4 +1,4 @@
-//! The page of a mailing: how it goes, pausing, resuming and cancelling it, what became of it, sending again.
+//! The page of a mailing: progress, pause, resume, cancel, report, retry.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,4 +1,4 @@
-//! People: adding them, one-time links, and that somebody always can let others in.
+//! Members: adding them, one-time links, and that an admin always remains.
 
 use chrono::{TimeDelta, Utc};
 use rundbrief::domain::staff::{Role, StaffError, disable, link, set_role};

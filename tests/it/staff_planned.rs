@@ -1,5 +1,5 @@
-//! A planned mailing: told as planned wherever one looks, moved, given a newer text, held when it is hours late; and who
-//! gets it, which is decided when it begins.
+//! Planned mailings: shown as planned on every page, moved, given a newer text, held when hours late; their audience is
+//! fixed when they begin.
 
 use std::collections::BTreeSet;
 
@@ -121,7 +121,7 @@ async fn planned_is_told_as_planned_everywhere_with_its_time_and_what_can_be_don
         "wird gerade verschickt",
     ];
     let mail = format!("/staff/mailings/{id}/mail.html");
-    let (back, time) = (format!("/staff/mailings/{id}/take-back"), format!("/staff/mailings/{id}#time"));
+    let (back, time) = (format!("/staff/mailings/{id}/take-back"), format!("/staff/mailings/{id}#new-time"));
     let (own_time, own) = (format!("/staff/mailings/{id}/time"), format!("/staff/mailings/{id}"));
     let text = format!("/staff/mailings/{id}/text");
     for (path, ways) in [
@@ -438,7 +438,7 @@ async fn a_newer_text_gets_into_a_planned_mailing_only_when_somebody_has_seen_an
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_who_take_texts_over_the_second_is_told_of_the_first() {
+async fn when_two_replace_the_text_the_second_is_told_about_the_first() {
     let app = App::new().without_worker().start().await;
     app.subscribers(2).await;
     let update = app.update("Eins").await;
@@ -495,7 +495,7 @@ async fn taking_a_text_and_beginning_at_the_same_moment_are_one_before_the_other
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mailing_that_has_not_begun_is_no_measure_for_how_many_are_usual() {
+async fn a_mailing_that_has_not_begun_does_not_count_for_the_usual_audience() {
     let app = App::new().without_worker().start().await;
     app.subscribers(1).await;
     let browser = app.browser_of(&editor(&app).await).await;
@@ -536,7 +536,7 @@ async fn a_picture_of_a_text_that_was_taken_over_is_kept_as_one_that_goes_out() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_sent_is_not_taken_over() {
+async fn a_text_that_cannot_be_sent_does_not_replace_the_old_one() {
     let app = App::new().without_worker().start().await;
     app.subscribers(2).await;
     let update = app.update("Eins").await;
@@ -667,7 +667,7 @@ async fn an_overdue_mailing_is_sent_moved_or_taken_back_by_a_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_less_than_six_hours_late_begins_by_itself_whoever_looks_first() {
+async fn a_mailing_less_than_six_hours_late_begins_by_itself() {
     let app = App::new().without_worker().start().await;
     app.subscribers(2).await;
     let browser = app.browser_of(&editor(&app).await).await;

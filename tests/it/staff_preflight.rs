@@ -1,4 +1,4 @@
-//! What is found before a mailing, as staff see it.
+//! The findings of the preflight as staff see them.
 
 use rundbrief::{
     domain::{locale::Locale, mailing::MailingState, staff::Role},
@@ -110,7 +110,7 @@ async fn without_a_publication_the_page_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_finds_the_same_and_fails_when_something_must_be_mended() {
+async fn the_command_finds_the_same_and_fails_when_something_must_be_corrected() {
     let app = App::new().without_worker().start().await;
     app.subscribers(1).await;
     app.update_with_body("Gut", "Ein Absatz.").await;

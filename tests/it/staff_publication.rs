@@ -1,4 +1,5 @@
-//! The publication on the staff pages: every change a new version, a legal text never changed unseen.
+//! The publication on the staff pages: every change is a new version, and legal texts change only after their
+//! difference was shown.
 
 use rundbrief::domain::{
     publication::{self, Publication},

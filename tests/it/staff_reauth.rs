@@ -1,5 +1,4 @@
-//! What a stolen session must not do: it asks again for password and second factor, and the account's other sessions are
-//! told.
+//! Sensitive actions: they ask for password and second factor again, and the account's other sessions are notified.
 
 use axum::http::Method;
 use chrono::{TimeDelta, Utc};

@@ -1,4 +1,4 @@
-//! The second factor: turning it on, codes that work once, recovery codes, and what is left without it.
+//! The second factor: set-up, codes that work once, recovery codes, and login without it.
 
 use axum::http::Method;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

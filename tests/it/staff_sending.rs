@@ -1,4 +1,5 @@
-//! Sending from the staff pages: what the page says, tests to colleagues, once whatever is pressed, and taking it back.
+//! Sending from the staff pages: what the page shows, test mails, sending once however often it is pressed, and taking
+//! back.
 
 use chrono::{TimeDelta, Utc};
 use rundbrief::domain::{

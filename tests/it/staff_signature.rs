@@ -1,4 +1,4 @@
-//! Whether the relay's signature covers what unsubscribing with one click needs: known from a mail that arrived alone.
+//! Whether the relay's signature covers what one-click unsubscribe needs, read from a received mail.
 
 use rundbrief::domain::{
     signature_seen::{SignatureVerdict, latest},
@@ -38,7 +38,7 @@ async fn preflight(app: &TestApp, browser: &Browser<'_>) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_check_says_what_was_seen_of_the_signature_until_it_is_seen_right() {
+async fn the_preflight_reports_the_signature_until_it_covers_everything() {
     let app = App::new().start().await;
     let editor = app.member("editor@example.org", Role::Editor).await;
     let browser = app.browser_of(&editor).await;
@@ -89,7 +89,7 @@ async fn the_check_says_what_was_seen_of_the_signature_until_it_is_seen_right() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signature_that_its_receiver_did_not_take_is_a_warning_and_one_it_said_nothing_of_a_note() {
+async fn an_invalid_signature_is_a_warning_and_an_unverified_one_a_note() {
     let app = App::new().start().await;
     let editor = app.member("editor@example.org", Role::Editor).await;
     let browser = app.browser_of(&editor).await;
@@ -109,7 +109,7 @@ async fn a_signature_that_its_receiver_did_not_take_is_a_warning_and_one_it_said
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_anything_but_an_arrived_mail_of_ours_nothing_is_concluded() {
+async fn only_a_received_mail_of_ours_says_anything_about_the_signature() {
     let app = App::new().start().await;
     let editor = app.member("editor@example.org", Role::Editor).await;
     let browser = app.browser_of(&editor).await;
@@ -132,7 +132,7 @@ async fn from_anything_but_an_arrived_mail_of_ours_nothing_is_concluded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_reads_the_same_and_fails_while_something_is_to_be_mended() {
+async fn the_command_reads_the_same_and_fails_while_something_has_to_be_corrected() {
     let app = App::new().start().await;
     let program = Program::beside(&app);
     program.file("default.eml", arrived(&app, DEFAULT, "pass").await);
@@ -144,7 +144,11 @@ async fn a_command_reads_the_same_and_fails_while_something_is_to_be_mended() {
     assert_eq!((ran["verdict"].as_str(), ran["selector"].as_str()), (Some("right"), Some("m1")));
     program.file("none.eml", "Hallo");
     assert!(
-        program.run(&["mailings", "signature", "none.eml"]).await.refused(1).contains("nothing can be told")
+        program
+            .run(&["mailings", "signature", "none.eml"])
+            .await
+            .refused(1)
+            .contains("tells nothing about the signature")
     );
     program.run(&["mailings", "signature", "no-such-file"]).await.refused(2);
     assert_eq!(noted(&app).await, 2);

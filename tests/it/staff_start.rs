@@ -1,4 +1,4 @@
-//! The staff's start page: where things stand, and what needs attention.
+//! The staff's start page: the state of the newsletter, and what needs attention.
 
 use chrono::{DateTime, Utc};
 use rundbrief::domain::{

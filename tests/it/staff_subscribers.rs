@@ -1,4 +1,4 @@
-//! The staff pages of subscribers: finding them, one of them, asking, leaving, erasure, export.
+//! Subscribers on the staff pages: search, one subscriber, adding, unsubscribing, erasure, export.
 
 use axum::http::Method;
 use rundbrief::domain::{

@@ -1,4 +1,4 @@
-//! Writing updates on the staff pages: saved as it is typed, by several people, with a way back, and shown as it will be.
+//! Writing updates on the staff pages: automatic saving, several authors, history, preview.
 
 use axum::http::Method;
 use rundbrief::domain::{ids::UpdateId, staff::Role, update};

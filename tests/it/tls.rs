@@ -1,4 +1,4 @@
-//! The line to the relay is encrypted as `SMTP_URL` says, or nothing goes over it.
+//! The connection to the relay is encrypted as `SMTP_URL` says, or nothing is sent.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! Links (invariant 5): one token, one purpose. Anything else that stands in a link gets a clear page and changes
-//! nothing.
+//! Tokens (invariant 5): one token, one purpose. Anything else in a link gets a clear page and changes nothing.
 
 use base64::{
     Engine,

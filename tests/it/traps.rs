@@ -1,5 +1,5 @@
-//! Forms that look like a program's: they are asked for one more press, or for a proof of work that nobody sees. They are
-//! never dropped, because a person's may look like that too (invariant 9).
+//! Signup forms that look automated are asked for one more press, or for a proof of work in the background. They are
+//! never dropped, because a person's form may look like that too (invariant 9).
 
 use axum::http::Method;
 use chrono::{TimeDelta, Utc};

@@ -1,5 +1,5 @@
-//! What becomes of an address on its way from the keyboard to the mailbox: no browser rewrites it, the next page shows it
-//! back with a way to correct it, and scripts may send it however they like.
+//! An address from the keyboard to the mailbox: no browser rewrites it, the next page shows it with a way to correct
+//! it, and scripts may send it in any form encoding.
 
 use std::path::Path;
 

@@ -15,13 +15,14 @@ use serde_json::{Value, json};
 use tera::{Context, Tera};
 use url::Url;
 
-use crate::config::is_on_this_machine;
+use crate::{config::is_on_this_machine, web::asset_files};
 
 use super::catcher::{Caught, Mails};
 
 /// The inbox's pages and the pictures of the sample updates.
 pub fn router<S: Clone + Send + Sync + 'static>(mails: Mails) -> anyhow::Result<Router<S>> {
     let mut tera = Tera::new();
+    asset_files::register(&mut tera);
     tera.add_raw_templates([
         ("inbox.html", include_str!("templates/inbox.html")),
         ("mail.html", include_str!("templates/mail.html")),

@@ -15,7 +15,7 @@ use super::{
     app,
 };
 
-/// Prints what was found; fails when something has to be mended.
+/// Prints the findings; fails when there are errors.
 pub async fn check(update: &str, json: bool) -> anyhow::Result<()> {
     let app = app().await?;
     current_publication(&app.pool).await?;
@@ -33,7 +33,7 @@ pub async fn check(update: &str, json: bool) -> anyhow::Result<()> {
     nothing_to_mend(&found)
 }
 
-/// What was found, in words.
+/// The findings in English.
 pub fn lines(found: &[Finding]) -> anyhow::Result<Vec<String>> {
     let pages = Renderer::load()?;
     let lines = found.iter().map(|finding| {
@@ -49,11 +49,11 @@ pub fn lines(found: &[Finding]) -> anyhow::Result<Vec<String>> {
     Ok(lines.collect())
 }
 
-/// Fails when something has to be mended before it is sent.
+/// Fails when an error has to be corrected before the update is sent.
 pub fn nothing_to_mend(found: &[Finding]) -> anyhow::Result<()> {
     match found.iter().filter(|finding| finding.level == Level::Error).count() {
         0 => Ok(()),
-        1 => bail!("1 error has to be mended before it is sent"),
-        errors => bail!("{errors} errors have to be mended before it is sent"),
+        1 => bail!("1 error has to be corrected before it is sent"),
+        errors => bail!("{errors} errors have to be corrected before it is sent"),
     }
 }

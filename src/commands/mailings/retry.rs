@@ -1,4 +1,4 @@
-//! Sending again what did not go through, by a person's decision.
+//! `mailings retry`: sending rejected or unknown copies again, by a person's decision.
 
 use chrono::Utc;
 use clap::ValueEnum;
@@ -15,9 +15,9 @@ use super::{look, with_way_out};
 /// What may be sent again.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum RetryState {
-    /// The relay refused it for good.
+    /// The relay rejected it.
     Rejected,
-    /// The line broke before the relay's answer came. Who got it all the same gets it twice.
+    /// The connection broke before the relay's reply arrived. Whoever has the mail gets it twice.
     Unknown,
 }
 
@@ -31,7 +31,7 @@ pub async fn retry(id: MailingId, state: RetryState, yes: bool, json: bool) -> a
     };
     if !yes && count > 0 {
         output::remark(match state {
-            RetryState::Rejected => "The relay refused these for good; it may do so again.",
+            RetryState::Rejected => "The relay rejected these; it may do so again.",
             RetryState::Unknown => {
                 "Nobody knows whether these arrived. Who has the mail already gets it a second time."
             }

@@ -1,4 +1,4 @@
-//! `mailings signature`: what the relay's signature covers, read from a mail that arrived.
+//! `mailings signature`: what the relay's DKIM signature covers, read from a received mail.
 
 use std::{
     io::{Read, stdin},
@@ -20,16 +20,16 @@ use super::{
     app,
 };
 
-/// Reads a mail that arrived, keeps what was seen for the check before a mailing, and tells it; fails when something has to
-/// be mended.
+/// Reads a received mail, stores what its signature covers for the preflight, and prints it; fails when something has to be
+/// corrected.
 pub async fn signature(file: &Path, json: bool) -> anyhow::Result<()> {
     let text = read(file)?;
     let app = app().await?;
     let (seen, counts) = read_signature(&app, &Actor::Command, &text, Utc::now())
         .await
-        .with_context(|| format!("nothing can be told from {}", file.display()))?;
+        .with_context(|| format!("{} tells nothing about the signature", file.display()))?;
     if !counts {
-        output::remark("A later mail was looked at before; what was seen there still counts.");
+        output::remark("A newer mail was read before; its result still counts.");
     }
     if json {
         output::json(&json!({
@@ -48,7 +48,7 @@ pub async fn signature(file: &Path, json: bool) -> anyhow::Result<()> {
              Exim: dkim_sign_headers = _DKIM_SIGN_HEADERS:List-Unsubscribe-Post"
         ),
         SignatureVerdict::Failed | SignatureVerdict::Unsigned => {
-            bail!("the mail server's DKIM signature has to be mended")
+            bail!("the mail server's DKIM signature has to be corrected")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Watching a mailing: a bar, the counts, and the rate once there is one.
+//! `mailings status --watch`: a progress bar, the counts, and the rate.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{
 
 use super::{look, word};
 
-/// Shows how a mailing goes, once a second, until it is done or cancelled.
+/// Shows the progress once a second, until the mailing is done or cancelled.
 pub async fn watch(pool: &PgPool, id: MailingId) -> anyhow::Result<()> {
     let mut seen: VecDeque<(Instant, i64)> = VecDeque::new();
     loop {
@@ -47,8 +47,7 @@ fn rate(seen: &VecDeque<(Instant, i64)>) -> Option<f64> {
     (seconds > 0.5).then(|| (last - first) as f64 / seconds)
 }
 
-/// How long it will take at this rate; nothing while there is no rate to go by. What waits for another try is not
-/// counted: when that goes out is not a matter of the rate.
+/// The time left at this rate. What waits for another attempt is not counted: the rate does not decide when it is sent.
 fn time_left(mailing: &Mailing, counts: &Counts, rate: Option<f64>) -> Option<String> {
     let rate = rate.filter(|rate| *rate > 0.0 && mailing.state == MailingState::Sending)?;
     let waiting = counts.pending + counts.claimed + counts.transmitting - counts.put_off;

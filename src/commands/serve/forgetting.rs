@@ -1,4 +1,4 @@
-//! Forgetting: what is kept only for a time goes, hour by hour, while the service runs.
+//! Retention: deletes every hour what is kept only for a time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,13 +13,13 @@ use crate::{
     telemetry::metrics::{Counter, Family, FloatGauge, Labels, Registry},
 };
 
-/// What is told of it.
+/// Metrics of retention.
 #[derive(Debug)]
 pub struct RetentionMetrics {
     runs: Family<Labels, Counter>,
     done: Counter,
     failed: Counter,
-    /// Without labels; nothing before the first run, of which nobody knows when the one before it was.
+    /// Without labels. Empty before the first run: when the one before it was is not known.
     last: Family<Labels, FloatGauge>,
 }
 
@@ -32,23 +32,22 @@ impl Default for RetentionMetrics {
 }
 
 impl RetentionMetrics {
-    /// Has it served.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "retention_runs",
-            "Runs that forget what was to be kept only for a time, by how they ended",
+            "Runs of retention, which delete what is kept only for a time, by result",
             self.runs.clone(),
         );
         registry.register(
             "retention_last_success_timestamp_seconds",
-            "When such a run of this process last ended well, in Unix time",
+            "When retention last succeeded in this process, in Unix time",
             self.last.clone(),
         );
     }
 }
 
-/// Forgets what is to be forgotten, every hour, for as long as the service runs. Where several do it at once, each finds
-/// what the others have left.
+/// Runs retention every hour, for as long as the service runs. Several processes may do it at once: each finds what the
+/// others have left.
 pub async fn run(
     pool: PgPool,
     images: Store,
@@ -69,7 +68,7 @@ pub async fn run(
             }
             Err(error) => {
                 metrics.failed.inc();
-                tracing::warn!(%error, "what is to be forgotten could not be; trying again in an hour");
+                tracing::warn!(%error, "retention failed; trying again in an hour");
             }
         }
     }
@@ -85,7 +84,7 @@ async fn round(
     let now = Utc::now();
     let ips = consent::forget_client_ips(db, now - TimeDelta::days(keep_ip_days.into())).await?;
     if ips > 0 {
-        tracing::info!(ips, "IP addresses forgotten; their time was over");
+        tracing::info!(ips, "IP addresses deleted by retention");
     }
     signup::limits::forget_places(db, now).await?;
     signup::challenge::forget_spent(db, now).await?;
@@ -107,7 +106,7 @@ async fn round(
         if signups + subscribers + addresses + copies + staff == 0 {
             break;
         }
-        tracing::info!(signups, subscribers, addresses, copies, staff, "forgotten; their time was over");
+        tracing::info!(signups, subscribers, addresses, copies, staff, "deleted by retention");
     }
     if is_daily {
         retention::old_mails(db, times, now).await?;
@@ -116,7 +115,7 @@ async fn round(
     Ok(())
 }
 
-/// Does one piece of work in a transaction of its own: none holds up what only another one locks.
+/// Does one piece of work in a transaction of its own, so that its locks are released at once.
 async fn apart<T>(
     db: &mut PgConnection,
     work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
@@ -127,7 +126,7 @@ async fn apart<T>(
     Ok(done)
 }
 
-/// Pictures that nothing uses: first the rows, then, when that cannot be taken back any more, the files.
+/// Unused pictures: first the rows, then, after the commit, the files.
 async fn unused_images(db: &mut PgConnection, images: &Store) -> sqlx::Result<()> {
     loop {
         let gone = apart(db, async |db| image::forget_unused(db, Utc::now()).await).await?;
@@ -137,6 +136,6 @@ async fn unused_images(db: &mut PgConnection, images: &Store) -> sqlx::Result<()
         for image in &gone {
             images.remove(image).await;
         }
-        tracing::info!(images = gone.len(), "pictures removed that nothing had used for thirty days");
+        tracing::info!(images = gone.len(), "pictures deleted that were unused for thirty days");
     }
 }

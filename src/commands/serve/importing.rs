@@ -1,4 +1,4 @@
-//! Importing: lists that staff have uploaded are read on, step by step, while the service runs.
+//! Imports lists that staff have uploaded, step by step, while the service runs.
 
 use std::time::Duration;
 
@@ -13,15 +13,14 @@ const IDLE: Duration = Duration::from_secs(1);
 /// How long to wait when the database is away.
 const AWAY: Duration = Duration::from_secs(5);
 
-/// Reads on in whatever import is under way, for as long as the service runs. Where several do it at once, each step is
-/// one of theirs.
+/// Does the steps of all imports under way, for as long as the service runs. Several processes share the steps.
 pub async fn run(pool: PgPool, keys: SecretKeys) {
     loop {
         match import_subscribers::read_on(&pool, &keys, Utc::now()).await {
             Ok(true) => {}
             Ok(false) => sleep(IDLE).await,
             Err(error) => {
-                tracing::warn!(%error, "an import could not be read on; trying again");
+                tracing::warn!(%error, "a step of an import failed; trying again");
                 sleep(AWAY).await;
             }
         }

@@ -1,9 +1,7 @@
-//! `/metrics`, on a listener of its own (`METRICS_ADDR`): what this process counts, and what the database says at this
-//! moment.
+//! `/metrics`, on a listener of its own (`METRICS_ADDR`): the counters of this process, and gauges of the database.
 //!
-//! Counters are this process's own and begin at nothing with each start. What waits or is paused is read from the database
-//! anew at each scrape, so it is true after a restart and the same whichever process is asked. While the database cannot be
-//! read, nothing is said of it but that.
+//! Counters belong to this process and start at 0. Gauges are read from the database at each scrape, so they are right after
+//! a restart and the same in every process. While the database cannot be read, they are missing.
 
 use std::{
     net::SocketAddr,
@@ -38,17 +36,17 @@ use crate::{
     web,
 };
 
-/// How long what was read counts: scrapes of several servers at once cost one look.
+/// How long a reading is reused: concurrent scrapes share one.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long all of reading may take, connecting included; Prometheus waits ten seconds by default.
+/// Deadline of a reading, connecting included; Prometheus waits ten seconds by default.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Answers `/metrics` at this address, until `stop` turns true. Where the address is taken, the process works all the same:
-/// nobody's mail is to wait for a graph.
+/// Answers `/metrics` at this address, until `stop` turns true. If the address is taken, the process runs without: no mail
+/// waits for metrics.
 pub async fn listen(address: SocketAddr, metrics: Metrics, pool: PgPool, stop: watch::Receiver<bool>) {
     match TcpListener::bind(address).await {
         Ok(listener) => {
-            tracing::info!(address = ?listener.local_addr().ok(), "listening, for /metrics alone");
+            tracing::info!(address = ?listener.local_addr().ok(), "listening, only for /metrics");
             serve(listener, metrics, pool, stop);
         }
         Err(error) => {
@@ -73,7 +71,7 @@ struct Exporter {
 
 #[derive(Default)]
 struct Look {
-    /// A connection of its own: a pool that is used up is what somebody may want to see.
+    /// A connection of its own: metrics must also work while the pool is exhausted.
     db: Option<PgConnection>,
     last: Option<(Instant, Seen)>,
     is_failing: bool,

@@ -20,9 +20,9 @@ use crate::{
     },
 };
 
-/// Writes the list to a file, or to standard output. A reader that goes away (`| head`) is no error.
+/// Writes the list to a file, or to standard output. A reader that closes the pipe (`| head`) is not an error.
 pub async fn run(out: Option<&Path>) -> anyhow::Result<()> {
-    // First the database: a file that is there stays as it is when that cannot be reached.
+    // The database first: if it cannot be reached, an existing file stays unchanged.
     let pool = database().await?;
     let target: Box<dyn Write + Send> = match out {
         Some(path) => {
@@ -40,7 +40,7 @@ pub async fn run(out: Option<&Path>) -> anyhow::Result<()> {
     }
 }
 
-/// A file that only its owner reads: it holds everybody's address.
+/// A file that only its owner can read: it contains everybody's address.
 fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }

@@ -1,4 +1,4 @@
-//! `subscribers import`: line by line. Only those who are not to be mailed are kept in memory.
+//! `subscribers import`: reads a file line by line. Only people who must not be mailed are kept in memory.
 
 mod file;
 
@@ -34,54 +34,54 @@ use crate::{
 
 use self::file::SubscriberFile;
 
-/// Rows a transaction.
+/// Rows per transaction.
 const BATCH: usize = 2_000;
 
-/// Bad lines that are told one by one; further ones are only counted.
+/// Bad lines that are reported one by one; further ones are only counted.
 const TOLD: u64 = 1_000;
 
-/// How to read a file that is not quite as ours are.
+/// How to read a file that is not in our own format.
 #[derive(Debug, Default, Args)]
 pub struct Wanted {
-    /// A column that says who has left, bounced or complained; NAME:left, NAME:subscribed and so on for yes and no, NAME:remarks for notes and tags.
+    /// A column with the state of each person. For yes and no: NAME:left, NAME:subscribed, NAME:confirmed, NAME:bounced or NAME:complained; for notes and tags: NAME:remarks.
     #[arg(long, value_name = "NAME")]
     state_column: Vec<String>,
-    /// A column that looks like that, and is something else.
+    /// A column that looks like a state but is not.
     #[arg(long, value_name = "NAME")]
     ignore_column: Vec<String>,
-    /// What the file says of everybody in it: subscribed, left, bounced or complained; for a list of those who left.
+    /// The state of everybody in the file: subscribed, left, bounced or complained.
     #[arg(long, value_name = "STATE")]
     everybody: Option<String>,
-    /// Leave out who left, bounced or complained, instead of keeping them as that.
+    /// Do not import people who left, bounced or complained, instead of importing them with that state.
     #[arg(long)]
     leave_out: bool,
     #[arg(
         long,
         value_name = "SERVICE",
-        help = "Where it was exported: rundbrief, mailchimp, brevo, cleverreach, rapidmail, listmonk, keila, ghost, phplist, sendy, or none; mostly seen by itself"
+        help = "The service it was exported from: rundbrief, mailchimp, brevo, cleverreach, rapidmail, listmonk, keila, ghost, phplist, sendy, or none; usually detected"
     )]
     preset: Option<String>,
-    /// comma, semicolon or tab; seen by itself in the export of a known service.
+    /// comma, semicolon or tab; detected in the export of a known service.
     #[arg(long)]
     separator: Option<String>,
-    /// utf8 or windows1252. UTF-16 is seen by itself.
+    /// utf8 or windows1252. UTF-16 is detected.
     #[arg(long)]
     encoding: Option<String>,
-    /// Where everybody agreed, where no column says it.
+    /// Where people consented, if no column says it.
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
-    /// When everybody agreed of whom no column says it.
+    /// When people consented, if no column says it.
     #[arg(long, value_name = "DAY")]
     consented_at: Option<String>,
-    /// The column that says when somebody agreed, in a file that calls it otherwise. That a row was made is no consent.
+    /// The column with the date of consent, if it has another name. The date a row was created is not a consent.
     #[arg(long, value_name = "NAME")]
     consented_at_column: Option<String>,
 }
 
-/// Brings in a file. A bad line is told and passed over; the others come in.
+/// Imports a file. Bad lines are reported and skipped.
 pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()> {
     let keys = config::secret_keys(&Source::environment())?;
-    // First the file: one that is none is told without a database.
+    // The file first: errors in it are reported without a database.
     SubscriberFile::open(file, wanted, Locale::default(), TimeZone::default())?;
     let pool = database_with(&keys).await?;
     let publication = change_publication::current(&pool).await?;
@@ -116,7 +116,7 @@ pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()>
             batch.clear();
         }
     };
-    // Also where the file cannot be read on: who stands before comes in.
+    // Also if the file cannot be read to its end: what was read before is imported.
     bringing.bring_in(&batch, &mut told).await?;
     ended?;
     if json {
@@ -126,8 +126,8 @@ pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()>
     Ok(())
 }
 
-/// What the whole file says of those who are not to be mailed. Where it cannot be read on, nobody comes in from there; one
-/// that has a heading over such people is refused as a whole.
+/// What the whole file says about people who must not be mailed. If the file cannot be read to its end, nobody after that
+/// point is imported; a file with a heading over such people is refused as a whole.
 fn not_to_be_mailed(mut file: SubscriberFile, now: DateTime<Utc>) -> anyhow::Result<People> {
     let mut gone = People::new();
     loop {
@@ -165,7 +165,7 @@ fn in_words(tally: &Tally) -> String {
     std::iter::once(words).chain(further).collect::<Vec<_>>().join(", ")
 }
 
-/// What came of a file so far.
+/// The result so far.
 #[derive(Debug, Default)]
 struct Told {
     tally: Tally,
@@ -188,7 +188,7 @@ impl Told {
     }
 }
 
-/// Where people are brought in, and how.
+/// Imports rows.
 struct Bringing {
     pool: PgPool,
     keys: SecretKeys,

@@ -19,7 +19,7 @@ use crate::{
     web,
 };
 
-/// Which form a file has, by its name.
+/// The format of a file, by its extension.
 #[derive(Clone, Copy)]
 enum Form {
     Page,
@@ -31,7 +31,7 @@ impl Form {
         match file.extension().and_then(|extension| extension.to_str()) {
             Some("html" | "htm") => Ok(Self::Page),
             Some("json") => Ok(Self::Json),
-            _ => Err(Usage("the file for the proof has to end in .html (to print) or .json".into())),
+            _ => Err(Usage("the name of the proof file must end in .html (to print) or .json".into())),
         }
     }
 }
@@ -59,12 +59,12 @@ pub fn write(
     if json {
         return output::json(&json!({ "file": file, "events": count, "seal": proof.seal }));
     }
-    output::line(&format!("{} holds the proof: {count} events.", file.display()));
-    output::remark("Whether it is as it was written: rundbrief subscribers verify-proof FILE");
+    output::line(&format!("{} contains the proof: {count} events.", file.display()));
+    output::remark("To check it later: rundbrief subscribers verify-proof FILE");
     Ok(())
 }
 
-/// Checks a proof; fails when it is not as it was written.
+/// Checks a proof; fails when it was changed.
 pub fn verify(file: &Path, json: bool) -> anyhow::Result<()> {
     let keys = config::secret_keys(&Source::environment())?;
     let form = Form::of(file)?;
@@ -73,11 +73,12 @@ pub fn verify(file: &Path, json: bool) -> anyhow::Result<()> {
         Form::Json => Some(text.as_str()),
         Form::Page => web::proof::json_within(&text),
     };
-    let inner = inner.context("this page holds no consent proof")?;
-    let proof: Proof = serde_json::from_str(inner).context("this is no consent proof, or it was changed")?;
+    let inner = inner.context("this page contains no consent proof")?;
+    let proof: Proof =
+        serde_json::from_str(inner).context("this is not a consent proof, or it was changed")?;
     let problem = match proof.verify(&keys) {
         Err(broken) => Some(broken.to_string()),
-        // What is shown has to be what was checked.
+        // What the page shows must be what was checked.
         Ok(()) if matches!(form, Form::Page) && !web::proof::is_page_of(&proof, &text) => {
             Some(OTHER_PAGE.to_owned())
         }
@@ -102,4 +103,4 @@ pub fn verify(file: &Path, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-const OTHER_PAGE: &str = "the sealed record in the page is whole, but the page around it is not what this version makes of it: it was changed, or written by another version";
+const OTHER_PAGE: &str = "the sealed record in the page is unchanged, but the page around it is not the one this version writes: it was changed, or written by another version";

@@ -1,4 +1,4 @@
-//! `subscribers show`: everything recorded of an address.
+//! `subscribers show`: everything recorded about an address.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub async fn run(address: &EmailAddress, json: bool, proof_file: Option<&Path>) 
     let pool = database_with(&keys).await?;
     let record = take_proof::read(&pool, &keys, address).await?;
     if record.is_empty() {
-        bail!("nothing is recorded of {}", address.as_str());
+        bail!("nothing is recorded about {}", address.as_str());
     }
     if let Some(file) = proof_file {
         let taken = take_proof::take_proof(&pool, &keys, &Actor::Command, address, Utc::now()).await;
@@ -120,7 +120,7 @@ fn tell_event(event: &ConsentEvent) {
     detail("consented at", event.consented_at.map(written));
 }
 
-/// What is recorded, in the words of the record; where those claim more than was known, what is known.
+/// The kind of an event; of an ambiguous one only what is known.
 fn what(event: &ConsentEvent) -> String {
     if event.ambiguous && event.kind == ConsentKind::Declined {
         "ended".to_owned()

@@ -48,9 +48,6 @@ pub fn of_rows(rows: &[Row], known: &People) -> People {
 }
 
 /// Keeps what these lines of an uploaded list say.
-///
-/// # Errors
-/// When the database fails.
 pub async fn remember(db: &mut PgConnection, id: ImportId, rows: &[Row]) -> sqlx::Result<()> {
     let people = of_rows(rows, &People::new());
     let addresses: Vec<Vec<u8>> = people.keys().map(known_by).collect();
@@ -74,9 +71,6 @@ pub async fn remember(db: &mut PgConnection, id: ImportId, rows: &[Row]) -> sqlx
 }
 
 /// What the whole of an uploaded list says of the people in these lines.
-///
-/// # Errors
-/// When the database fails.
 pub async fn remembered(db: &mut PgConnection, id: ImportId, rows: &[Row]) -> sqlx::Result<People> {
     let addresses: HashMap<Vec<u8>, NormalizedAddress> =
         rows.iter().map(|row| row.email.normalized()).map(|address| (known_by(&address), address)).collect();
@@ -98,9 +92,6 @@ pub async fn remembered(db: &mut PgConnection, id: ImportId, rows: &[Row]) -> sq
 }
 
 /// Forgets what a list says of people.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget(db: &mut PgConnection, id: ImportId) -> sqlx::Result<()> {
     sqlx::query!("delete from import_people where import_id = $1", id.0).execute(db).await?;
     Ok(())

@@ -47,9 +47,6 @@ struct Read {
 }
 
 /// An import that is under way and that nobody else is just reading, for [`step`] in the same transaction.
-///
-/// # Errors
-/// When the database fails.
 pub async fn next(db: &mut PgConnection) -> sqlx::Result<Option<ImportId>> {
     // Passed over while another process is at it.
     sqlx::query_scalar!(
@@ -273,9 +270,6 @@ fn signed(count: u64) -> i64 {
 
 /// Ends an import that cannot go on, with its reason by key. One that somebody else has brought on or ended since stays as
 /// it is.
-///
-/// # Errors
-/// When the database fails.
 pub async fn fail(
     db: &mut PgConnection,
     id: ImportId,

@@ -69,7 +69,6 @@ impl ImportState {
 /// An import.
 #[derive(Debug, Clone)]
 pub struct Import {
-    /// Its id.
     pub id: ImportId,
     /// Where it stands.
     pub state: ImportState,
@@ -142,9 +141,6 @@ impl Import {
 }
 
 /// Begins an upload.
-///
-/// # Errors
-/// When the database fails.
 pub async fn begin(
     db: &mut PgConnection,
     by_email: &str,
@@ -165,9 +161,6 @@ pub async fn begin(
 }
 
 /// Keeps a piece of the file. All have [`PIECE`] bytes, but for the last.
-///
-/// # Errors
-/// When the database fails.
 pub async fn keep_piece(db: &mut PgConnection, id: ImportId, number: i32, bytes: &[u8]) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into import_pieces (import_id, number, bytes) values ($1, $2, $3)",
@@ -181,9 +174,6 @@ pub async fn keep_piece(db: &mut PgConnection, id: ImportId, number: i32, bytes:
 }
 
 /// The file is here as a whole.
-///
-/// # Errors
-/// When the database fails.
 pub async fn complete(
     db: &mut PgConnection,
     by: &Actor,
@@ -205,18 +195,12 @@ pub async fn complete(
 }
 
 /// Forgets an import as if its file had never come.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget(db: &mut PgConnection, id: ImportId) -> sqlx::Result<()> {
     sqlx::query!("delete from imports where id = $1", id.0).execute(db).await?;
     Ok(())
 }
 
 /// An import by its id.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_id(db: &mut PgConnection, id: ImportId) -> sqlx::Result<Option<Import>> {
     sqlx::query_as!(
         Import,
@@ -232,9 +216,6 @@ pub async fn by_id(db: &mut PgConnection, id: ImportId) -> sqlx::Result<Option<I
 }
 
 /// The latest imports.
-///
-/// # Errors
-/// When the database fails.
 pub async fn list(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Import>> {
     sqlx::query_as!(
         Import,
@@ -250,9 +231,6 @@ pub async fn list(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Import>
 }
 
 /// The beginning of the file, up to a line end.
-///
-/// # Errors
-/// When the database fails.
 pub async fn beginning(db: &mut PgConnection, id: ImportId) -> sqlx::Result<Vec<u8>> {
     let bytes = sqlx::query_scalar!(
         r#"select substring(bytes for 65536) as "bytes!" from import_pieces where import_id = $1 and number = 0"#,
@@ -275,9 +253,6 @@ pub fn whole_lines(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// Keeps how a file is read, for the form that says what stands in which column.
-///
-/// # Errors
-/// When the database fails.
 pub async fn keep_plan(db: &mut PgConnection, id: ImportId, plan: &Plan) -> sqlx::Result<()> {
     sqlx::query!(
         "update imports set state = 'uploaded', plan = $2 where id = $1 and state in ('uploaded', 'checked')",
@@ -290,9 +265,6 @@ pub async fn keep_plan(db: &mut PgConnection, id: ImportId, plan: &Plan) -> sqlx
 }
 
 /// Keeps a plan, and begins the dry run with it. Answers whether that was possible.
-///
-/// # Errors
-/// When the database fails.
 pub async fn check(
     db: &mut PgConnection,
     by: &Actor,
@@ -320,9 +292,6 @@ pub async fn check(
 }
 
 /// Begins to bring people in, as the dry run has shown. Answers whether that was possible.
-///
-/// # Errors
-/// When the database fails.
 pub async fn run(db: &mut PgConnection, by: &Actor, id: ImportId, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let begun = sqlx::query!(
         "update imports set state = 'importing', brings_in = true, next_byte = 0, next_line = 1, added = 0, known = 0, had_left = 0,
@@ -340,9 +309,6 @@ pub async fn run(db: &mut PgConnection, by: &Actor, id: ImportId, now: DateTime<
 }
 
 /// Ends an import, and removes its file. Who was brought in stays. Answers whether there was something to end.
-///
-/// # Errors
-/// When the database fails.
 pub async fn cancel(
     db: &mut PgConnection,
     by: &Actor,
@@ -365,9 +331,6 @@ pub async fn cancel(
 
 /// Removes the files that name one of these addresses, as a whole, because everything about them is to go. An import under way ends with
 /// it, and says why; who was brought in stays. Answers how many there were.
-///
-/// # Errors
-/// When the database fails.
 pub async fn remove_lists_with(
     db: &mut PgConnection,
     addresses: &[NormalizedAddress],
@@ -477,9 +440,6 @@ pub struct BadLine {
 }
 
 /// Bad lines of an import, in their order.
-///
-/// # Errors
-/// When the database fails.
 pub async fn problems(db: &mut PgConnection, id: ImportId, limit: i64) -> sqlx::Result<Vec<BadLine>> {
     sqlx::query_as!(
         BadLine,
@@ -492,9 +452,6 @@ pub async fn problems(db: &mut PgConnection, id: ImportId, limit: i64) -> sqlx::
 }
 
 /// Removes what is over: files after a week, whatever became of them, and reports after three months. Answers how much.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget_old(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     // An upload takes minutes; one of yesterday broke off.
     let removed = sqlx::query!(

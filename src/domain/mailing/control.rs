@@ -97,9 +97,6 @@ pub async fn accept_refusals(
 }
 
 /// Lets every mailing go on that paused itself because the relay could not be reached. Answers them.
-///
-/// # Errors
-/// When the database fails.
 pub async fn resume_unreachable(db: &mut PgConnection) -> sqlx::Result<Vec<MailingId>> {
     sqlx::query_scalar!(
         r#"update mailings
@@ -113,9 +110,6 @@ pub async fn resume_unreachable(db: &mut PgConnection) -> sqlx::Result<Vec<Maili
 }
 
 /// Whether a mailing waits for a relay that could not be reached.
-///
-/// # Errors
-/// When the database fails.
 pub async fn any_unreachable(db: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (select from mailings where state = 'paused' and pause_kind = 'unreachable') as "any!""#
@@ -141,9 +135,6 @@ pub struct Held {
 /// way, or that was done only because everybody was refused. Nothing, when there is no such run. To be called in a
 /// transaction of its own, by every worker now and then: a worker that died in the middle of a run has left it to
 /// `worker`, which asks.
-///
-/// # Errors
-/// When the database fails.
 pub async fn hold_refused(
     db: &mut PgConnection,
     worker: WorkerId,
@@ -168,9 +159,6 @@ pub async fn hold_refused(
 
 /// Skips what waits of cancelled mailings, up to fifty batches of it; answers whether there may be more. Besides what
 /// waits at the moment of cancelling, that is what comes back later: from a worker that died, or for another try.
-///
-/// # Errors
-/// When the database fails.
 pub async fn skip_leftovers(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let gone = sqlx::query_scalar!(
         r#"with gone as (

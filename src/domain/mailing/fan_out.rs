@@ -30,17 +30,11 @@ pub enum FanOut {
 /// down as skipped, so that the counts add up to the audience.
 ///
 /// While mailings are held, nothing is written.
-///
-/// # Errors
-/// When the database fails.
 pub async fn fan_out(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<FanOut> {
     write_chunk(db, false, now).await
 }
 
 /// The same while mailings are held, also for those that are paused: whoever belongs to them is to be known.
-///
-/// # Errors
-/// When the database fails.
 pub async fn fan_out_held(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<FanOut> {
     write_chunk(db, true, now).await
 }

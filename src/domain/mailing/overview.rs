@@ -11,7 +11,6 @@ use crate::domain::{
 /// Everything about a mailing but its counts.
 #[derive(Debug, Clone)]
 pub struct Overview {
-    /// Its id.
     pub id: MailingId,
     /// What it sends.
     pub update_id: UpdateId,
@@ -77,17 +76,11 @@ enum Which<'a> {
 }
 
 /// A mailing by id.
-///
-/// # Errors
-/// When the database fails.
 pub async fn overview(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Option<Overview>> {
     Ok(select(db, Which::One(id), 1).await?.pop())
 }
 
 /// Up to `limit` mailings, newest first; those behind `before` where that is given.
-///
-/// # Errors
-/// When the database fails.
 pub async fn page(
     db: &mut PgConnection,
     before: Option<MailingId>,
@@ -97,25 +90,16 @@ pub async fn page(
 }
 
 /// The mailings of these updates that were not taken back, newest first.
-///
-/// # Errors
-/// When the database fails.
 pub async fn of_updates(db: &mut PgConnection, updates: &[UpdateId]) -> sqlx::Result<Vec<Overview>> {
     select(db, Which::Of(updates), i64::MAX).await
 }
 
 /// Every mailing that is not over: planned, under way, or paused; newest first.
-///
-/// # Errors
-/// When the database fails.
 pub async fn open(db: &mut PgConnection) -> sqlx::Result<Vec<Overview>> {
     select(db, Which::Open, i64::MAX).await
 }
 
 /// The mailing that began last.
-///
-/// # Errors
-/// When the database fails.
 pub async fn last_begun(db: &mut PgConnection) -> sqlx::Result<Option<Overview>> {
     let last = sqlx::query_scalar!(
         r#"select id as "id: MailingId" from mailings where begun_at is not null order by begun_at desc, id desc limit 1"#
@@ -198,9 +182,6 @@ impl Progress {
 ///
 /// It reads every delivery of theirs: 0.43 s for a million, measured as `explain (analyze)` does. So whoever asks again
 /// and again leaves more time between when it takes long.
-///
-/// # Errors
-/// When the database fails.
 pub async fn progress(db: &mut PgConnection, ids: &[MailingId]) -> sqlx::Result<Vec<Progress>> {
     let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
     let rows = sqlx::query!(

@@ -15,9 +15,6 @@ pub const LEFT_WITHIN: TimeDelta = TimeDelta::days(7);
 
 /// How many people who got a mailing unsubscribed within seven days of its beginning, and have stayed away. Of one whose
 /// deliveries are not kept any more, what was counted then.
-///
-/// # Errors
-/// When the database fails.
 pub async fn left_because(db: &mut PgConnection, id: MailingId) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"select coalesce(m.kept_left, (
@@ -49,9 +46,6 @@ pub struct Failed {
 
 /// The addresses behind [`failures`](super::failures): up to `each` of every group, in the order of the alphabet. Who was
 /// erased is not among them.
-///
-/// # Errors
-/// When the database fails.
 pub async fn failed(db: &mut PgConnection, id: MailingId, each: i64) -> sqlx::Result<Vec<Failed>> {
     sqlx::query_as!(
         Failed,
@@ -93,9 +87,6 @@ pub struct Line {
 
 /// Up to `limit` copies of a mailing, those behind `after`, in the order of their subscribers' ids. Who was erased is not
 /// among them.
-///
-/// # Errors
-/// When the database fails.
 pub async fn lines(
     db: &mut PgConnection,
     id: MailingId,

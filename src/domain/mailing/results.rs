@@ -33,9 +33,6 @@ pub struct Counts {
 }
 
 /// Counts the deliveries of a mailing; of one whose deliveries are not kept any more, what was counted then.
-///
-/// # Errors
-/// When the database fails.
 pub async fn counts(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Counts> {
     let kept = sqlx::query_scalar!(
         r#"select kept_counts as "kept: Json<Counts>" from mailings where id = $1"#,
@@ -50,9 +47,6 @@ pub async fn counts(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Counts
 }
 
 /// Keeps the counts of a mailing that has ended, because its deliveries go. Those that are kept stay as they are.
-///
-/// # Errors
-/// When the database fails.
 pub async fn keep_counts(db: &mut PgConnection, id: MailingId) -> sqlx::Result<()> {
     let counts = counts(db, id).await?;
     let left = left_because(db, id).await?;
@@ -101,9 +95,6 @@ pub struct Failure {
 }
 
 /// What went wrong in a mailing, grouped by what the relay said, the most frequent first; twenty groups at most.
-///
-/// # Errors
-/// When the database fails.
 pub async fn failures(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Vec<Failure>> {
     sqlx::query_as!(
         Failure,

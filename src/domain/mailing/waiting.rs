@@ -21,9 +21,6 @@ use crate::domain::{
 pub const GRACE: TimeDelta = TimeDelta::seconds(30);
 
 /// The mailing that a form has made.
-///
-/// # Errors
-/// When the database fails.
 pub async fn of_form(db: &mut PgConnection, form: Uuid) -> sqlx::Result<Option<MailingId>> {
     sqlx::query_scalar!(r#"select id as "id: MailingId" from mailings where sent_by_form = $1"#, form)
         .fetch_optional(db)
@@ -31,9 +28,6 @@ pub async fn of_form(db: &mut PgConnection, form: Uuid) -> sqlx::Result<Option<M
 }
 
 /// Holds a mailing as it stands until the end of the transaction: it does not begin, and nobody changes it.
-///
-/// # Errors
-/// When the database fails.
 pub async fn lock(db: &mut PgConnection, id: MailingId) -> sqlx::Result<()> {
     sqlx::query!("select id from mailings where id = $1 for update", id.0).fetch_optional(db).await?;
     Ok(())

@@ -10,9 +10,6 @@ use crate::domain::ids::StaffId;
 const LIVES: Duration = Duration::days(1);
 
 /// Keeps what somebody has typed, in place of what they typed before.
-///
-/// # Errors
-/// When the database fails.
 pub async fn keep(
     db: &mut PgConnection,
     by: StaffId,
@@ -32,9 +29,6 @@ pub async fn keep(
 }
 
 /// What somebody has typed and looked at within a day.
-///
-/// # Errors
-/// When the database fails.
 pub async fn of(db: &mut PgConnection, by: StaffId, now: DateTime<Utc>) -> sqlx::Result<Option<Content>> {
     let content = sqlx::query_scalar!(
         r#"select content as "content: Json<Content>" from publication_drafts where staff_id = $1 and made_at > $2"#,
@@ -47,18 +41,12 @@ pub async fn of(db: &mut PgConnection, by: StaffId, now: DateTime<Utc>) -> sqlx:
 }
 
 /// Removes somebody's: it is saved now.
-///
-/// # Errors
-/// When the database fails.
 pub async fn remove(db: &mut PgConnection, by: StaffId) -> sqlx::Result<()> {
     sqlx::query!("delete from publication_drafts where staff_id = $1", by.0).execute(db).await?;
     Ok(())
 }
 
 /// Removes those whose day is over; answers how many.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let gone =
         sqlx::query!("delete from publication_drafts where made_at <= $1", now - LIVES).execute(db).await?;

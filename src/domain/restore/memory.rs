@@ -144,9 +144,6 @@ impl Memory {
     }
 
     /// A watermark for another writer of this process.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn register(&self, db: &mut PgConnection) -> sqlx::Result<Watermark> {
         let watermark = watermark::make(db).await?;
         let mut state = self.state();

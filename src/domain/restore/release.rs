@@ -35,9 +35,6 @@ pub struct Open {
 }
 
 /// What of mailings is open.
-///
-/// # Errors
-/// When the database fails.
 pub async fn open(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Open> {
     sqlx::query_as!(
         Open,
@@ -56,9 +53,6 @@ pub async fn open(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Ope
 
 /// Lets held mailings go on; answers false when none are held. With [`How::AsUnknown`] they go on when [`step`] has no
 /// more to do; every worker does these steps.
-///
-/// # Errors
-/// When the database fails.
 pub async fn release(db: &mut PgConnection, how: How) -> sqlx::Result<bool> {
     let changed = match how {
         How::AsUnknown => sqlx::query!(
@@ -93,9 +87,6 @@ async fn let_go(db: &mut PgConnection) -> sqlx::Result<u64> {
 
 /// Does the next piece of [`How::AsUnknown`], if that was said; answers whether to go on at once. Whatever kills it, and
 /// however many do it at the same time, it goes on where it stood.
-///
-/// # Errors
-/// When the database fails.
 pub async fn step(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<bool> {
     if !hold(&mut *db).await?.is_some_and(|hold| hold.becomes_unknown) {
         return Ok(false);

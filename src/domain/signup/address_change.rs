@@ -29,9 +29,6 @@ pub enum Asked {
 /// Asks for another address for a subscription; `request.replaces` says which. Only the newest request counts.
 ///
 /// Whether somebody is subscribed with the new address makes no difference to the answer (invariant 4).
-///
-/// # Errors
-/// When the database fails.
 pub async fn ask(
     db: &mut PgConnection,
     by: &Actor,
@@ -51,9 +48,6 @@ pub async fn ask(
 }
 
 /// The new address that waits for its owner, if there is one.
-///
-/// # Errors
-/// When the database fails.
 pub async fn waiting(
     db: &mut PgConnection,
     id: SubscriberId,
@@ -71,9 +65,6 @@ pub async fn waiting(
 
 /// Calls off every request that waits, from the settings page: the subscription keeps its address. Answers how many
 /// there were.
-///
-/// # Errors
-/// When the database fails.
 pub async fn cancel(db: &mut PgConnection, id: SubscriberId, now: DateTime<Utc>) -> sqlx::Result<usize> {
     let how = (SignupState::Cancelled, ConsentKind::Cancelled, ConsentMethod::Settings);
     end_waiting(db, id, how, now).await

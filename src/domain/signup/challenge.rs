@@ -159,9 +159,6 @@ pub async fn spend(
 }
 
 /// Forgets which challenges were used, once they have ended for all clocks. Answers how many there were.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget_spent(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let forgotten = sqlx::query!("delete from spent_challenges where expires_at < $1", now - REMEMBERED)
         .execute(db)

@@ -91,9 +91,6 @@ pub struct HeldBy {
 }
 
 /// How many signups are held, and by what.
-///
-/// # Errors
-/// When the database fails.
 pub async fn held(db: &mut PgConnection) -> sqlx::Result<Held> {
     let rows = sqlx::query!(
         r#"select d.smtp_text as "text!", count(*) as "held!", min(g.requested_at) as "since!"
@@ -130,9 +127,6 @@ pub struct HeldSignup {
 }
 
 /// The newest held signups.
-///
-/// # Errors
-/// When the database fails.
 pub async fn newest(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<HeldSignup>> {
     let rows = sqlx::query!(
         r#"select g.email as "email: EmailAddress", g.requested_at, g.form_page, d.smtp_text as "text!"
@@ -183,9 +177,6 @@ pub struct Choice {
 
 /// Lets the mails of held signups go, one for each mailbox; where there are more, the others are skipped. Answers how many
 /// go.
-///
-/// # Errors
-/// When the database fails.
 pub async fn release(db: &mut PgConnection, choice: Choice, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let released = sqlx::query!(
         "with held as materialized (
@@ -219,9 +210,6 @@ pub async fn release(db: &mut PgConnection, choice: Choice, now: DateTime<Utc>) 
 }
 
 /// Skips the mails of held signups: nobody of them hears from us. Answers how many there were.
-///
-/// # Errors
-/// When the database fails.
 pub async fn drop_held(db: &mut PgConnection, choice: Choice, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let dropped = sqlx::query!(
         "with held as materialized (
@@ -257,9 +245,6 @@ pub struct LastHour {
 }
 
 /// What the last hour was like.
-///
-/// # Errors
-/// When the database fails.
 pub async fn last_hour(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<LastHour> {
     sqlx::query_as!(
         LastHour,

@@ -121,9 +121,6 @@ pub enum Decision {
 ///
 /// Each count stops at its limit, so a flood of any size costs no more than the limit does. What was turned away for its
 /// mailbox or network does not count for its mail domain and in all. Of the signups of one mailbox, one is held.
-///
-/// # Errors
-/// When the database fails.
 pub async fn check(
     db: &mut PgConnection,
     limits: &SignupLimits,
@@ -280,9 +277,6 @@ async fn signups_before(
 }
 
 /// Forgets where signups came from whose time is over. Answers how many there were.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget_places(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let forgotten = sqlx::query!(
         "update signups set client_hmac = null, range_hmac = null

@@ -39,9 +39,6 @@ pub enum Standing {
 }
 
 /// What the link of a signup is worth at `now`. Changes nothing.
-///
-/// # Errors
-/// When the database fails.
 pub async fn of(db: &mut PgConnection, signup: &Signup, now: DateTime<Utc>) -> sqlx::Result<Standing> {
     match signup.replaces {
         Some(id) => of_change(db, signup, id, now).await,

@@ -91,9 +91,6 @@ impl Thresholds {
 }
 
 /// What the signups of the hour from this network mean. Each count stops where it can change nothing more.
-///
-/// # Errors
-/// When the database fails.
 pub async fn from_network(
     db: &mut PgConnection,
     thresholds: Thresholds,
@@ -123,9 +120,6 @@ pub async fn from_network(
 }
 
 /// What all signups of the hour mean. The count stops where it can change nothing more.
-///
-/// # Errors
-/// When the database fails.
 pub async fn in_all(
     db: &mut PgConnection,
     thresholds: Thresholds,

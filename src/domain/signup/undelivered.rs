@@ -24,9 +24,6 @@ pub struct Undelivered {
 }
 
 /// The newest signups that still wait and whose last mail did not go out, where nothing else went to the address since.
-///
-/// # Errors
-/// When the database fails.
 pub async fn undelivered(
     db: &mut PgConnection,
     now: DateTime<Utc>,
@@ -54,9 +51,6 @@ pub async fn undelivered(
 }
 
 /// How many there are of [`undelivered`].
-///
-/// # Errors
-/// When the database fails.
 pub async fn count(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<i64> {
     Ok(undelivered(db, now, 1).await?.first().map_or(0, |signup| signup.all))
 }
@@ -66,9 +60,6 @@ const MOST: i64 = 1_000;
 
 /// Queues another mail for each signup of [`undelivered`] made until then, the newest first and not more than a thousand.
 /// Answers how many.
-///
-/// # Errors
-/// When the database fails.
 pub async fn send_again(
     db: &mut PgConnection,
     until: DateTime<Utc>,

@@ -32,9 +32,6 @@ pub struct Exported {
 }
 
 /// Up to `limit` subscribers behind `after`, in the order of their ids.
-///
-/// # Errors
-/// When the database fails.
 pub async fn page(
     db: &mut PgConnection,
     after: Option<SubscriberId>,

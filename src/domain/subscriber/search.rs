@@ -149,9 +149,6 @@ pub struct Results {
 }
 
 /// Up to `limit` of those who are looked for, behind `after`.
-///
-/// # Errors
-/// When the database fails.
 pub async fn page(
     db: &mut PgConnection,
     search: &Search,
@@ -183,17 +180,11 @@ pub async fn page(
 }
 
 /// How many are looked for; counts no further than `most`.
-///
-/// # Errors
-/// When the database fails.
 pub async fn count(db: &mut PgConnection, search: &Search, most: usize) -> sqlx::Result<usize> {
     Ok(find(db, search, None, i64::try_from(most).unwrap_or(i64::MAX)).await?.len())
 }
 
 /// When the first of all confirmed, for a choice of months.
-///
-/// # Errors
-/// When the database fails.
 pub async fn first_confirmed(db: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!("select min(confirmed_at) from subscribers").fetch_one(db).await
 }

@@ -22,7 +22,6 @@ pub const SAMPLE_IMAGE_URL: &str = "https://www.example.org/bilder/lehrwerkstatt
 pub(in crate::mail) const SAMPLE_IMPRINT_LINE: &str = "Marktplatz 17";
 
 impl PublicationContext {
-    /// A made-up publication.
     #[must_use]
     pub fn sample() -> Self {
         Self {
@@ -61,7 +60,6 @@ impl PublicationContext {
 }
 
 impl ConfirmationContext {
-    /// A made-up one.
     #[must_use]
     pub fn sample(locale: Locale, publication: PublicationContext) -> Self {
         Self {
@@ -77,7 +75,6 @@ impl ConfirmationContext {
 }
 
 impl AlreadySubscribedContext {
-    /// A made-up one.
     #[must_use]
     pub fn sample(locale: Locale, publication: PublicationContext) -> Self {
         Self {
@@ -93,7 +90,6 @@ impl AlreadySubscribedContext {
 }
 
 impl AddressChangeContext {
-    /// A made-up one.
     #[must_use]
     pub fn sample(locale: Locale, publication: PublicationContext) -> Self {
         Self {
@@ -107,7 +103,6 @@ impl AddressChangeContext {
 }
 
 impl AddressNoticeContext {
-    /// A made-up one.
     #[must_use]
     pub fn sample(locale: Locale, publication: PublicationContext) -> Self {
         Self { locale, publication, manage_url: SAMPLE_MANAGE_URL.into() }
@@ -115,7 +110,6 @@ impl AddressNoticeContext {
 }
 
 impl AccessContext {
-    /// A made-up one.
     #[must_use]
     pub fn sample(locale: Locale, publication: PublicationContext) -> Self {
         Self {
@@ -128,7 +122,6 @@ impl AccessContext {
 }
 
 impl WelcomeContext {
-    /// A made-up one.
     #[must_use]
     pub fn sample(locale: Locale, publication: PublicationContext) -> Self {
         Self {

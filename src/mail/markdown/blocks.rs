@@ -12,7 +12,6 @@ use super::{
 /// the work: each level looks at its lines once.
 const DEEPEST: usize = 12;
 
-/// The blocks of a text.
 pub fn blocks(markdown: &str) -> Vec<Block> {
     // Word writes a line break within a paragraph as a vertical tab, other programs as one of the others.
     let text = markdown

@@ -18,14 +18,12 @@ pub struct Leftover {
     pub line: usize,
 }
 
-/// A text that was read.
 #[derive(Debug, Default)]
 pub struct Document {
     pub steps: Vec<Step>,
     pub leftovers: Vec<Leftover>,
 }
 
-/// Reads a text.
 pub fn document(markdown: &str) -> Document {
     let mut writer = Writer::default();
     writer.blocks(blocks(markdown), false);

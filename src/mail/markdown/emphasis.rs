@@ -26,7 +26,6 @@ pub enum Piece {
     },
 }
 
-/// Pairs the signs of one text.
 pub fn paired(nodes: Vec<Located>) -> Vec<Piece> {
     let mut pairing = Pairing::default();
     for (at, part) in nodes.iter().enumerate() {
@@ -64,7 +63,6 @@ struct Pairing {
 
 /// What becomes of a run of signs.
 struct Run {
-    /// Its place among the nodes.
     at: usize,
     sign: usize,
     left: usize,

@@ -10,11 +10,9 @@ pub enum Event {
     Code(String),
     /// A line break that was typed.
     HardBreak,
-    /// A divider.
     Rule,
 }
 
-/// What begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tag {
     Paragraph,
@@ -44,7 +42,6 @@ pub enum Tag {
     TableCell,
 }
 
-/// What ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TagEnd {
     Paragraph,

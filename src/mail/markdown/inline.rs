@@ -36,7 +36,6 @@ const STARRED: [&str; 24] = [
     "freunde",
 ];
 
-/// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     Text(String),
@@ -96,7 +95,6 @@ struct Reader<'a> {
     is_cell: bool,
     at: usize,
     line: usize,
-    /// Where this line begins.
     line_begin: usize,
     out: Vec<Located>,
     /// Opening brackets that may begin a link or a picture.

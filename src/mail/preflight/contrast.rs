@@ -35,7 +35,6 @@ struct Style {
 
 const VOID: [&str; 6] = ["br", "col", "hr", "img", "link", "meta"];
 
-/// Looks through the HTML.
 pub fn check(source: &str, found: &mut Vec<Finding>) -> Seen {
     let mut seen = Seen::default();
     let plain = Style { colour: 0, background: 0xff_ffff, size: 16.0, is_bold: false, is_hidden: false };

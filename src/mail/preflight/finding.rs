@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
@@ -20,17 +19,12 @@ pub enum Level {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
-    /// The update's title.
     Title,
-    /// Its teaser.
     Teaser,
-    /// Its text.
     Body,
-    /// Its link.
     Link,
     /// Its picture, and what it shows.
     Image,
-    /// The publication.
     Publication,
     /// The operator's own mail templates.
     Templates,
@@ -60,7 +54,6 @@ macro_rules! codes {
                 match self { $(Code::$name => $text,)+ }
             }
 
-            /// How much it weighs.
             #[must_use]
             pub fn level(self) -> Level {
                 match self { $(Code::$name => Level::$level,)+ }
@@ -192,12 +185,9 @@ codes! {
     RecipientsFirst = "recipients_first", Note, Recipients;
 }
 
-/// Something that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What.
     pub code: Code,
-    /// How much it weighs.
     pub level: Level,
     /// Where it is mended.
     pub place: Place,

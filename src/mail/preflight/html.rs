@@ -1,7 +1,6 @@
 //! HTML taken apart: tags and texts in their order. For what our own templates and those of operators make; it repairs
 //! nothing and fails at nothing.
 
-/// A piece of HTML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// An opening tag: its name and everything behind that.

@@ -145,7 +145,6 @@ struct Paragraph {
     line: usize,
 }
 
-/// Looks through the text.
 pub fn check(markdown: &str, found: &mut Vec<Finding>) {
     let mut reader = Reader { level: 1, ..Reader::default() };
     let mut in_list = 0_usize;

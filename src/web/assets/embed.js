@@ -15,9 +15,9 @@
   const link = (to) => to && make("a", { href: to.url }, to.label);
 
   // The proof of work that the service asks for during a surge of signups. Only then is its script loaded.
-  const solve = (service, challenge) =>
+  const solve = (solver, challenge) =>
     new Promise((resolve, reject) => {
-      const script = make("script", { src: `${service}/assets/captcha-solver.js` });
+      const script = make("script", { src: solver });
       script.onload = () => resolve(script.solve(challenge));
       script.onerror = reject;
       document.head.append(script);
@@ -66,7 +66,7 @@
         const answer = await fetch(`${service}/subscribe?lang=${box.lang}`, { method: "POST", headers: { Accept: "application/json" }, body, signal: AbortSignal.timeout(2e4) });
         if (!answer.ok) {
           const { detail, challenge } = await answer.json();
-          return challenge && !captcha ? send(await solve(service, challenge)) : [answer.status, detail];
+          return challenge && !captcha ? send(await solve(box.solver, challenge)) : [answer.status, detail];
         }
         const { suggestion, notice } = await answer.json();
         const { heading, text, sent_to, meant, correct } = box.success;

@@ -5,8 +5,7 @@
 //   an <input type="file">,
 //   a <p role="status">, whose data-working (a 0 in it becomes the percentage), data-processing, data-ready, data-failed,
 //   data-session and data-large (for files above data-most bytes) are what it says,
-//   a <p class="field-error" hidden>, for what went wrong,
-//   an <img hidden>, where the picture is shown as soon as it is chosen.
+//   a <p class="field-error" hidden>, for what went wrong.
 // Fields named alt and credit inside it are sent along as far as they are filled in.
 //
 // The picture is sent at once. What the service answers ({id, url, width, height, thumbnail, alt, credit}) goes out as
@@ -17,7 +16,10 @@ for (const area of document.querySelectorAll("[data-upload]")) {
   const input = area.querySelector("input[type=file]");
   const status = area.querySelector("[role=status]");
   const error = area.querySelector(".field-error");
-  const preview = area.querySelector("img");
+  const preview = area.querySelector("img") ?? document.createElement("img");
+  // Shown as soon as a picture is chosen. An <img> without an address would be no valid HTML, so the page has none.
+  Object.assign(preview, { className: "upload-preview", alt: "", hidden: true });
+  area.append(preview);
   const waitsForForm = "uploadSubmits" in area.dataset;
   let request;
 

@@ -1,42 +1,34 @@
-//! The style sheet, the scripts and the icon, built into the binary.
+//! `GET /assets/…`: the style sheets, the scripts and the icon.
 
 use axum::{
     extract::Path,
-    http::{HeaderName, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-use crate::web::http::problem::Problem;
+use crate::web::{asset_files, http::problem::Problem};
 
-/// `GET /assets/{file}`.
-pub async fn asset(Path(file): Path<String>) -> Response {
-    let (media_type, content) = match file.as_str() {
-        "rundbrief.css" => ("text/css; charset=utf-8", include_str!("../assets/rundbrief.css")),
-        "captcha.js" => ("text/javascript; charset=utf-8", include_str!("../assets/captcha.js")),
-        "captcha-solver.js" => {
-            ("text/javascript; charset=utf-8", include_str!("../assets/captcha-solver.js"))
-        }
-        "staff-editor.js" => ("text/javascript; charset=utf-8", include_str!("../assets/staff-editor.js")),
-        "staff-paste.js" => ("text/javascript; charset=utf-8", include_str!("../assets/staff-paste.js")),
-        "staff-toolbar.js" => ("text/javascript; charset=utf-8", include_str!("../assets/staff-toolbar.js")),
-        "staff-search.js" => ("text/javascript; charset=utf-8", include_str!("../assets/staff-search.js")),
-        "staff-progress.js" => {
-            ("text/javascript; charset=utf-8", include_str!("../assets/staff-progress.js"))
-        }
-        "staff.css" => ("text/css; charset=utf-8", include_str!("../assets/staff.css")),
-        "staff-mailing.js" => ("text/javascript; charset=utf-8", include_str!("../assets/staff-mailing.js")),
-        "staff-logos.js" => ("text/javascript; charset=utf-8", include_str!("../assets/staff-logos.js")),
-        "staff-upload.js" => ("text/javascript; charset=utf-8", include_str!("../assets/staff-upload.js")),
-        "embed.js" => ("text/javascript; charset=utf-8", include_str!("../assets/embed.js")),
-        "sample.svg" => ("image/svg+xml", include_str!("../assets/sample.svg")),
-        "favicon.svg" => ("image/svg+xml", include_str!("../assets/favicon.svg")),
-        _ => return Problem::NotFound.into_response(),
+/// `GET /assets/{file}`, with the hash that pages put into the name or without it.
+pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
+    let Some((asset, asked)) = asset_files::find(&file) else { return Problem::NotFound.into_response() };
+    let version = asset.version();
+    let tag = format!("\"{version}\"");
+    let caching = match asked {
+        Some(asked) if asked == version => "public, max-age=31536000, immutable",
+        // A page of another version asks: one that was open when this one was installed, or one of a service beside
+        // this that was not. It gets what there is, and keeps it under no address of something else.
+        Some(_) => "no-store",
+        None => "public, max-age=300",
     };
-    let headers = [
-        (header::CONTENT_TYPE, media_type),
-        (header::CACHE_CONTROL, "public, max-age=3600"),
+    let common = [
+        (header::CACHE_CONTROL, caching),
+        (header::ETAG, tag.as_str()),
         // Also for sites that let no other site's files in unless these say so (Cross-Origin-Embedder-Policy).
         (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
     ];
-    (headers, content).into_response()
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    if known.is_some_and(|known| known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    (common, [(header::CONTENT_TYPE, asset.media_type)], asset.content()).into_response()
 }

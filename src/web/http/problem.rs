@@ -7,7 +7,7 @@ use std::any::Any;
 
 use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
 };
 
 use crate::{
@@ -74,6 +74,8 @@ pub enum Problem {
     Timeout,
     /// Our mistake; the log says more under the id of the request.
     Internal,
+    /// A template or text that cannot be used, with what is wrong in it. In debug builds alone: they read the source folder.
+    BrokenPage(String),
 }
 
 impl Problem {
@@ -112,7 +114,7 @@ impl Problem {
             Problem::Unavailable | Problem::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Problem::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Problem::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Problem::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Problem::Internal | Problem::BrokenPage(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -146,13 +148,22 @@ impl Problem {
             Problem::Busy => "busy",
             Problem::TooMany => "too_many",
             Problem::Timeout => "timeout",
-            Problem::Internal => "internal",
+            Problem::Internal | Problem::BrokenPage(_) => "internal",
         }
     }
 
     /// The media types that would have been taken; nothing where that is not the problem.
     pub fn taken(&self) -> &'static str {
         if let Problem::MediaType(taken) = self { taken } else { "" }
+    }
+
+    /// For the one who is changing a template: what is wrong in it, instead of a page that may need the same template.
+    #[must_use]
+    pub fn for_its_author(&self) -> Option<Response> {
+        let Problem::BrokenPage(what) = self else { return None };
+        let what = what.replace('&', "&amp;").replace('<', "&lt;");
+        let page = format!("<!doctype html><title>A broken template</title><pre>{what}</pre>");
+        Some((self.status(), Html(page)).into_response())
     }
 
     /// The problem that an answer stands for, if it is not a finished page.
@@ -218,7 +229,8 @@ impl From<Busy> for Problem {
 
 impl From<PageError> for Problem {
     fn from(error: PageError) -> Self {
-        Problem::internal(&error)
+        let problem = Problem::internal(&error);
+        if cfg!(debug_assertions) { Problem::BrokenPage(error.to_string()) } else { problem }
     }
 }
 
@@ -278,4 +290,22 @@ pub fn problem_json(status: StatusCode, title: &str, detail: &str, instance: Opt
         body["instance"] = instance.into();
     }
     (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Problem, problem_of};
+
+    #[test]
+    fn whoever_breaks_a_template_reads_what_is_wrong_where_the_page_would_be() {
+        let mut tera = tera::Tera::new();
+        let broken = tera.add_raw_template("signup.html", "<p>\n{% if %}").unwrap_err();
+        let told = Problem::from(crate::web::renderer::PageError::from(broken)).for_its_author();
+        assert_eq!(told.is_some(), cfg!(debug_assertions));
+        if let Some(answer) = told {
+            assert_eq!(answer.status().as_u16(), 500);
+            assert!(problem_of(&answer).is_none(), "nothing dresses it once more");
+        }
+        assert!(Problem::Internal.for_its_author().is_none());
+    }
 }

@@ -87,17 +87,17 @@ pub enum SlotClass {
 
 impl Route {
     /// A route for everybody.
-    pub const fn public(path: &'static str, handlers: fn() -> MethodRouter<AppState>) -> Self {
+    pub(in crate::web) const fn public(path: &'static str, handlers: fn() -> MethodRouter<AppState>) -> Self {
         Self::of(path, Access::Everybody, handlers)
     }
 
     /// A route of the staff pages for who is logged in.
-    pub const fn member(path: &'static str, handlers: fn() -> MethodRouter<AppState>) -> Self {
+    pub(in crate::web) const fn member(path: &'static str, handlers: fn() -> MethodRouter<AppState>) -> Self {
         Self::of(path, Access::Member, handlers)
     }
 
     /// A route of the staff pages for admins.
-    pub const fn admin(path: &'static str, handlers: fn() -> MethodRouter<AppState>) -> Self {
+    pub(in crate::web) const fn admin(path: &'static str, handlers: fn() -> MethodRouter<AppState>) -> Self {
         Self::of(path, Access::Admin, handlers)
     }
 
@@ -116,37 +116,37 @@ impl Route {
     }
 
     /// Its POST asks again who it is before it does this.
-    pub const fn reauth(self, what: &'static str) -> Self {
+    pub(in crate::web) const fn reauth(self, what: &'static str) -> Self {
         Self { reauth: Reauth::Before(what), ..self }
     }
 
     /// Its form asks for the password itself.
-    pub const fn reauth_in_form(self) -> Self {
+    pub(in crate::web) const fn reauth_in_form(self) -> Self {
         Self { reauth: Reauth::InForm, ..self }
     }
 
     /// Its POST takes such a body.
-    pub const fn body(self, body: Body) -> Self {
+    pub(in crate::web) const fn body(self, body: Body) -> Self {
         Self { body, ..self }
     }
 
     /// Its requests take such slots.
-    pub const fn slots(self, slots: SlotClass) -> Self {
+    pub(in crate::web) const fn slots(self, slots: SlotClass) -> Self {
         Self { slots, ..self }
     }
 
     /// Its address holds a token.
-    pub const fn token(self) -> Self {
+    pub(in crate::web) const fn token(self) -> Self {
         Self { holds_token: true, ..self }
     }
 
     /// The rate limit does not count its requests.
-    pub const fn uncounted(self) -> Self {
+    pub(in crate::web) const fn uncounted(self) -> Self {
         Self { is_counted: false, ..self }
     }
 
     /// Scripts ask for it by themselves.
-    pub const fn polled(self) -> Self {
+    pub(in crate::web) const fn polled(self) -> Self {
         Self { is_polled: true, ..self }
     }
 
@@ -178,14 +178,12 @@ pub struct Table(pub &'static [Route]);
 impl Table {
     /// The route of a request. A path that no route takes counts as the public one that it begins like: a link with
     /// something behind its token still holds one.
-    #[must_use]
-    pub fn of(self, request: &Request) -> &'static Route {
+    pub(in crate::web) fn of(self, request: &Request) -> &'static Route {
         self.find(request.extensions(), request.uri().path())
     }
 
     /// The same, where only the head of the request is at hand.
-    #[must_use]
-    pub fn of_parts(self, parts: &Parts) -> &'static Route {
+    pub(in crate::web) fn of_parts(self, parts: &Parts) -> &'static Route {
         self.find(&parts.extensions, parts.uri.path())
     }
 

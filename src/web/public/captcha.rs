@@ -68,9 +68,6 @@ pub fn ask(
 }
 
 /// A challenge for a page that is about to be shown, as its script reads it; nothing when none is needed.
-///
-/// # Errors
-/// When the database fails.
 pub async fn beforehand(
     visitor: &Visitor,
     network: Option<&ClientNetwork>,

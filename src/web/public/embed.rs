@@ -1,5 +1,7 @@
 //! The signup box on the project's own site: a page with everything to copy, and the words that the script shows.
 
+use std::borrow::Cow;
+
 use axum::{
     Json,
     http::{HeaderMap, HeaderValue, header},
@@ -11,7 +13,9 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{publication::Origin, token},
+    source_file,
     web::{
+        asset_files,
         http::{cors::RequestOrigin, headers::CSP_WITH_OWN_SCRIPT, problem::Problem},
         public::visitor::Visitor,
         renderer::PublicationView,
@@ -80,7 +84,9 @@ struct SignupBox<'a> {
     trouble: &'a str,
     hosted: Link<'a>,
     accent: &'a str,
-    css: &'static str,
+    css: Cow<'static, str>,
+    /// Where the script is that solves a proof of work.
+    solver: String,
 }
 
 /// One fact about the newsletter.
@@ -158,7 +164,8 @@ fn words(visitor: &Visitor) -> Result<Response, Problem> {
         trouble: visitor.text("box", "trouble"),
         hosted: Link { label: visitor.text("box", "hosted"), url: hosted },
         accent: visitor.publication.content.accent.as_str(),
-        css: include_str!("../assets/embed.css"),
+        css: source_file!("src/web/assets/embed.css").read(),
+        solver: visitor.state.public_url.join(&asset_files::address("captcha-solver.js").unwrap_or_default()),
     };
     Ok(([(header::CACHE_CONTROL, "public, max-age=60")], Json(shown)).into_response())
 }

@@ -29,6 +29,9 @@ pub async fn render(State(state): State<AppState>, request: Request, next: Next)
     let holds_token = state.routes.of(&request).holds_token;
     let response = next.run(request).await;
     let Some(problem) = Problem::of_response(&response) else { return response };
+    if let Some(told) = problem.for_its_author() {
+        return told;
+    }
     let status = problem.status();
     let locale = visitor::asked_for(uri.query(), &asked);
     // While the database is away, asking it for the publication would only take longer; and who asks too often gets no

@@ -144,9 +144,6 @@ pub fn asked_for(query: Option<&str>, headers: &HeaderMap) -> Option<Locale> {
 }
 
 /// The current publication.
-///
-/// # Errors
-/// When the database fails.
 pub async fn publication(state: &AppState) -> sqlx::Result<Option<Publication>> {
     change_publication::current(&state.app.pool).await
 }

@@ -38,6 +38,11 @@ async fn rendered(state: &AppState, asked: &axum::http::request::Parts, response
     let Some(problem) = own.or_else(|| Problem::of_response(&response).map(StaffProblem::Common)) else {
         return response;
     };
+    if let StaffProblem::Common(common) = &problem
+        && let Some(told) = common.for_its_author()
+    {
+        return told;
+    }
     // While the database is away, asking it for the publication would only take longer.
     let is_away = matches!(
         problem,

@@ -1,5 +1,5 @@
 //! Pictures: those that were uploaded, to be used again; what each shows, where it is used; removing one that is not.
-//! What takes an upload in is in [`upload`].
+//! What takes an upload in is in [`mod@upload`].
 
 mod upload;
 

@@ -1,4 +1,4 @@
-//! Getting in by address and password, and getting out. The second step, where there is one, is in [`code`](crate::web::staff::login::code).
+//! Getting in by address and password, and getting out. The second step, where there is one, is in [`code`].
 //!
 //! The answer to a wrong password, to an address that is nobody's, and to one that is disabled is the same, in time too:
 //! a password is hashed in any case, and nothing is written that depends on whose account it is before the answer is out.

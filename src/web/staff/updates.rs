@@ -1,13 +1,13 @@
 //! Updates: the list of what is written and sent, a new one, and away with a draft.
 
-pub mod composing;
-pub mod editor;
-pub mod history;
+pub(in crate::web) mod composing;
+pub(in crate::web) mod editor;
+pub(in crate::web) mod history;
 pub mod preflight;
-pub mod preview;
-pub mod test_mail;
-pub mod test_recipients;
-pub mod unfinished;
+pub(in crate::web) mod preview;
+pub(in crate::web) mod test_mail;
+pub(in crate::web) mod test_recipients;
+pub(in crate::web) mod unfinished;
 
 use axum::{
     extract::State,
@@ -116,6 +116,7 @@ pub enum Past {
 
 impl Past {
     /// Of mailings, newest first; nothing while none is over. What went out once counts before all else.
+    #[must_use]
     pub fn of(mailings: &[Overview]) -> Option<Self> {
         let of_one = |mailing: &Overview| match mailing.state {
             MailingState::Done if mailing.audience > 0 => Past::Sent,

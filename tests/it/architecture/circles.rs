@@ -111,8 +111,8 @@ fn uses_in(code: &str) -> Vec<Use> {
         let statement = statement.trim_start();
         // An attribute or the end of something else may stand before it.
         let line = statement.rfind("\nuse ").map(|at| (at + 5, false));
-        let public = ["\npub use ", "\npub(super) use ", "\npub(crate) use "].into_iter();
-        let public = public.filter_map(|word| Some((statement.rfind(word)? + word.len(), true))).next();
+        let mut public = ["\npub use ", "\npub(super) use ", "\npub(crate) use "].into_iter();
+        let public = public.find_map(|word| Some((statement.rfind(word)? + word.len(), true)));
         let first = ["use ", "pub use ", "pub(super) use ", "pub(in crate::domain) use "];
         let first = first.into_iter().find(|word| statement.starts_with(word));
         let first = first.map(|word| (word.len(), word.starts_with("pub")));

@@ -1,4 +1,4 @@
-//! One after the other: workers that are killed, ended and put to sleep, and a database that is.
+//! Kills one after the other: workers that are killed, stopped and suspended, and a database that is stopped.
 
 use std::{
     fs,

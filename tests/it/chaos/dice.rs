@@ -1,4 +1,4 @@
-//! Chance with a seed, so that a run that went wrong can be repeated.
+//! Random numbers with a seed, so that a failed run can be repeated.
 
 use std::{env, ops::RangeInclusive, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A mailing on trial, and its judge.
+//! A mailing under chaos, and the check of its result.
 
 use std::{
     collections::HashMap,

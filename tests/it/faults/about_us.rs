@@ -1,4 +1,4 @@
-//! The relay refuses everybody, and means us: nobody is booked as rejected, confirmations wait.
+//! The relay refuses everybody because of us: no recipient is rejected, confirmations wait.
 
 use std::{
     sync::{

@@ -1,4 +1,4 @@
-//! The relay ends the line: without a word, or with 421.
+//! The relay closes the connection, silently or with 421.
 
 use std::sync::{
     Arc,

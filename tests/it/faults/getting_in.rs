@@ -1,4 +1,4 @@
-//! The relay does not let us in: it is down, refuses the login, shows a bad certificate, or takes few lines.
+//! The relay cannot be used: it is down, refuses the login, has a bad certificate, or takes few connections.
 
 use std::{
     io,

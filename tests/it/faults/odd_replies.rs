@@ -1,4 +1,4 @@
-//! Replies of several lines, replies that are barely legal, and replies that are none.
+//! Replies of several lines, barely legal replies, and lines that are not replies.
 
 use super::{Run, first_time_each, five_percent, number, recipients};
 use crate::harness::{

@@ -1,4 +1,4 @@
-//! The relay says no to some: for now, or for good.
+//! The relay refuses some recipients, temporarily or permanently.
 
 use rundbrief::domain::mailing::Counts;
 

@@ -1,4 +1,4 @@
-//! The relay is slow, or says nothing at all.
+//! The relay is slow, or sends nothing.
 //!
 //! With `SMTP_TIMEOUT=1` the reply to a command may take a second and the others in proportion (RFC 5321 §4.5.3.2):
 //! DATA 0.4 s, taking more of the content 0.6 s, the reply after the final dot 2 s.

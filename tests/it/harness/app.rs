@@ -1,4 +1,4 @@
-//! A running service: web and worker, on a database and a relay of the test's own.
+//! A running service, web and worker, with a database and a relay of its own.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A browser on the staff pages: it keeps cookies and says where its requests come from.
+//! A browser on the staff pages: it keeps cookies and sends `Origin`.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Mutex};
 

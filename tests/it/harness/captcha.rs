@@ -1,4 +1,4 @@
-//! The proof of work, done as our script does it.
+//! Solves the proof of work as our script does.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! HTTP as a visitor's browser, a mail program and a link scanner speak it.
+//! HTTP requests as browsers, mail programs and link scanners send them.
 
 use std::net::SocketAddr;
 

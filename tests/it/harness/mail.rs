@@ -1,4 +1,4 @@
-//! Mails as their readers' programs see them.
+//! Mails as mail programs parse them.
 
 use mail_parser::{Message, MessageParser};
 

@@ -1,4 +1,4 @@
-//! The service and its workers as processes of their own, which can be killed, put to sleep and woken.
+//! The service and its workers as separate processes, which can be killed, suspended and resumed.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The program as a person at a terminal, or a script, meets it: arguments in, exit code and output back.
+//! The program on a command line: arguments in, exit code and output back.
 
 use std::{
     env,

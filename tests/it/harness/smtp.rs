@@ -1,7 +1,7 @@
-//! The tests' relay: a real SMTP server on loopback that can refuse, delay and cut the line.
+//! The tests' relay: a real SMTP server on loopback that can refuse, delay and cut the connection.
 //!
-//! Its log is the judge of what was delivered: it holds each mail taken after the final dot, also
-//! where the client never saw the reply. Commands sent ahead against RFC 2920 get a 421.
+//! Its log says what was delivered: it contains each mail accepted after the final dot, also where the client never saw
+//! the reply. Commands sent ahead against RFC 2920 get a 421.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};

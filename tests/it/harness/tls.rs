@@ -1,4 +1,4 @@
-//! A relay behind TLS: takes encrypted lines and passes them on to a plain one.
+//! A relay behind TLS: accepts encrypted connections and forwards them to a plain one.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Through `PgBouncer`, where it is installed: on the PATH, or where `PGBOUNCER` says.
+//! `PgBouncer`, if it is installed: on the PATH, or where `PGBOUNCER` says.
 
 use std::{
     env, fs,

@@ -1,4 +1,4 @@
-//! Buttons: each press does its work once, and every further press shows the same friendly page.
+//! Buttons: each press works once, and every further press shows the same page.
 
 use axum::http::Method;
 use rundbrief::domain::{

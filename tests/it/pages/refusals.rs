@@ -1,4 +1,4 @@
-//! When a request cannot be answered as it was meant: a clear page with the way on, and nothing kept.
+//! Requests that cannot be answered as intended: a clear page with a way on, and nothing stored.
 
 use std::time::{Duration, Instant};
 

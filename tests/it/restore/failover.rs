@@ -1,4 +1,4 @@
-//! A standby takes over: with everything, and without the last commits.
+//! A promoted standby, with every commit and without the last ones.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! A subscriber file on the disk: CSV with a header that names the columns as ours do, or the export of a known service.
+//! A subscriber file on disk: CSV with our column names, or the export of a known service.
 
 use std::{
     fs::File,
@@ -26,14 +26,14 @@ use crate::{
 
 use super::Wanted;
 
-/// Bytes by which it is known how to read a file.
+/// Bytes read to decide how to read a file.
 const BEGINNING: u64 = 65_536;
 
 type Source = Chain<Chain<Cursor<Vec<u8>>, Decoded<File>>, Cursor<[u8; 1]>>;
 
 /// An open file, and how it is read.
 pub struct SubscriberFile {
-    /// With a line end behind the last line, so that lines can be counted by their ends.
+    /// With a line end after the last line, so that lines can be counted by their ends.
     lines: Lines<Source>,
     plan: Plan,
     is_behind_header: bool,
@@ -52,7 +52,7 @@ impl SubscriberFile {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if plan.asks_of_everybody(&name) {
             return Err(Usage(format!(
-                "{name} sounds like a list of people who are not to be mailed, and no column says it: say --everybody left, \
+                "{name} sounds like a list of people who must not be mailed, and no column says so: use --everybody left, \
                  bounced, complained or subscribed"
             )));
         }
@@ -78,8 +78,8 @@ impl SubscriberFile {
             }
             if line.heads_others(&self.plan) {
                 return Err(Usage(format!(
-                    "line {} sounds like a heading over people who are not to be mailed; make a file of its own of what \
-                     stands below it",
+                    "line {} sounds like a heading over people who must not be mailed; put the lines below it into a file of \
+                     their own",
                     line.number
                 ))
                 .into());
@@ -96,7 +96,7 @@ fn plan(wanted: &Wanted, beginning: &[u8], locale: Locale, zone: TimeZone) -> Re
         Some(name) => Encoding::ALL
             .into_iter()
             .find(|encoding| encoding.name() == name)
-            .ok_or_else(|| Usage("--encoding is utf8 or windows1252; UTF-16 is seen by itself".to_owned()))?,
+            .ok_or_else(|| Usage("--encoding is utf8 or windows1252; UTF-16 is detected".to_owned()))?,
     };
     let preset = wanted.preset.as_deref().map(preset_of).transpose()?;
     let is_set = preset.is_some();

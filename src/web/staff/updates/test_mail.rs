@@ -1,4 +1,4 @@
-//! Test mails: the real mail with [Test] before its subject, to oneself, to colleagues, to somebody else.
+//! Test mails: the real mail with `[Test]` before its subject, to oneself, to colleagues, to somebody else.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! One line to the tests' relay: the commands, and what the behaviour makes of their replies.
+//! One connection to the tests' relay: the commands, and how its configured behaviour changes the replies.
 
 use std::io;
 use std::sync::Arc;
