@@ -146,6 +146,7 @@ const CONNECTED: &[&str] = &[
     "commands/serve/metrics.rs",
     "commands/staff.rs",
     "commands/subscribers/export.rs",
+    "web/http/body_limits.rs",
     "web/http/health.rs",
     "web/staff/access.rs",
     "web/staff/account.rs",
