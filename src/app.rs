@@ -32,6 +32,7 @@
 //! | [`draft`] | an update as the mail it would be, and what the preflight says of it |
 //! | [`preflight`] | what is wrong with an update before it is sent |
 //! | [`images`] | pictures that staff upload: processing and store |
+//! | [`upload_image`] | taking an image in, describing it, removing it |
 //! | [`off_runtime`] | work that keeps a processor busy |
 
 pub mod answer_signup;
@@ -60,6 +61,7 @@ pub mod surge;
 pub mod take_proof;
 pub mod test_recipients;
 pub mod unsubscribe;
+pub mod upload_image;
 pub mod write_update;
 
 use std::{

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     actor::Actor,
-    ids::{ImportId, MailingId, SignupId, SubscriberId, TestRecipientId, UpdateId},
+    ids::{ImageId, ImportId, MailingId, SignupId, SubscriberId, TestRecipientId, UpdateId},
 };
 
 /// How long they are kept. What reads them may be away for weeks; their ids outlive what they name by so much.
@@ -31,6 +31,12 @@ pub enum Event {
     TestRecipientAdded(TestRecipientId),
     /// Somebody was taken off that list.
     TestRecipientRemoved(TestRecipientId),
+    /// An image was uploaded.
+    ImageAdded(ImageId),
+    /// What an image shows, or who made it, was changed.
+    ImageDescribed(ImageId),
+    /// An image that nothing used was removed by staff.
+    ImageRemoved(ImageId),
     /// A test mail of an update was queued.
     TestQueued(UpdateId),
     /// It was read from a mail that arrived what the relay's signature covers.
@@ -114,6 +120,9 @@ impl Event {
             Event::UpdateDeleted(_) => "update_deleted",
             Event::TestRecipientAdded(_) => "test_recipient_added",
             Event::TestRecipientRemoved(_) => "test_recipient_removed",
+            Event::ImageAdded(_) => "image_added",
+            Event::ImageDescribed(_) => "image_described",
+            Event::ImageRemoved(_) => "image_removed",
             Event::TestQueued(_) => "test_queued",
             Event::SignatureSeen => "signature_seen",
             Event::MailingOrdered(..) => "mailing_ordered",
@@ -159,6 +168,9 @@ impl Event {
             | Event::TestQueued(update) => json!({ "update": update }),
             Event::TestRecipientAdded(recipient) | Event::TestRecipientRemoved(recipient) => {
                 json!({ "test_recipient": recipient })
+            }
+            Event::ImageAdded(image) | Event::ImageDescribed(image) | Event::ImageRemoved(image) => {
+                json!({ "image": image })
             }
             Event::SignatureSeen
             | Event::RestoreReleased
