@@ -31,9 +31,13 @@
 //! | [`uploaded_lists`] | such lists as staff upload them: taken in, tried out, brought in, ended |
 //! | [`change_publication`] | a new version of the publication |
 //! | [`release_restore`] | letting mailings go on after a restore |
+//! | [`sessions`] | whose session a request has |
+//! | [`write_update`] | writing an update: begin, save, bring back, delete |
+//! | [`test_recipients`] | the list of those who get test mails |
 //! | [`draft`] | an update as the mail it would be, and what the preflight says of it |
 //! | [`preflight`] | what is wrong with an update before it is sent |
 //! | [`images`] | pictures that staff upload: processing and store |
+//! | [`upload_image`] | taking an image in, describing it, removing it |
 //! | [`off_runtime`] | work that keeps a processor busy |
 
 pub mod answer_signup;
@@ -59,12 +63,16 @@ pub mod replace_text;
 pub mod retry_mailing;
 pub mod send_mailing;
 pub mod send_test;
+pub mod sessions;
 pub mod sign_up;
 pub mod surge;
 pub mod take_proof;
 pub mod take_report;
+pub mod test_recipients;
 pub mod unsubscribe;
+pub mod upload_image;
 pub mod uploaded_lists;
+pub mod write_update;
 
 use std::{
     ops::{Deref, DerefMut},

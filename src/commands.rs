@@ -21,18 +21,13 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use chrono::Utc;
 use clap::{Parser, Subcommand};
-use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
 use crate::{
     config::{self, Config, ConfigErrors, SecretKeys, Source},
     db::{self, DbError},
-    domain::{
-        secret_key,
-        staff::audit::{self, Action, Actor},
-    },
+    domain::secret_key,
     mail::{compose::Composer, templates::Templates},
     telemetry,
 };
@@ -149,11 +144,6 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Restore(restore) => restore.run().await,
         Command::Subscribers(subscribers) => subscribers.run().await,
     }
-}
-
-/// Writes what was done on the command line to the audit log.
-async fn note(db: &mut PgConnection, action: Action, subject: &str, details: &Value) -> sqlx::Result<()> {
-    audit::record(db, &Actor::Command, action, subject, details, Utc::now()).await
 }
 
 /// Whether a statement failed because a table is missing (Postgres 42P01).

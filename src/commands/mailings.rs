@@ -228,9 +228,8 @@ async fn preview(update: &str, out: Option<PathBuf>, json: bool) -> anyhow::Resu
     let (config, composer) = configured()?;
     let pool = database_with(&config.secret_keys).await?;
     let publication = ready_publication(&pool).await?;
-    let mut db = pool.acquire().await?;
-    let update = updates::named(&mut db, update).await?;
-    let sizes = composer.sizes(&mut db, &update).await?;
+    let update = updates::named(&pool, update).await?;
+    let sizes = composer.sizes(&mut *pool.acquire().await?, &update).await?;
     let frame = composer.mailing_frame(&publication, &composer.update(&publication, &update, &sizes)?)?;
     let to = EmailAddress::parse("vorschau@example.org")?;
     let message_id = format!("<preview@{}>", composer.public_url().host());
@@ -252,9 +251,7 @@ async fn test(update: &str, to: &str, json: bool) -> anyhow::Result<()> {
     let to = EmailAddress::parse(to).map_err(|error| Usage(format!("--to: {error}")))?;
     let app = app().await?;
     ready_publication(&app.pool).await?;
-    let mut db = app.pool.acquire().await?;
-    let update = updates::named(&mut db, update).await?;
-    drop(db);
+    let update = updates::named(&app.pool, update).await?;
     send_test(&app, &Actor::Command, update.id, std::slice::from_ref(&to), Utc::now()).await?;
     if json {
         return output::json(&json!({ "update": update.id, "to": to }));
@@ -285,9 +282,7 @@ async fn trigger(
         return Err(Usage("--at is in the past; leave it out to begin now".into()).into());
     }
     let publication = ready_publication(&app.pool).await?;
-    let mut db = app.pool.acquire().await?;
-    let update = updates::named(&mut db, update).await?.id;
-    drop(db);
+    let update = updates::named(&app.pool, update).await?.id;
     let found = send_mailing::situation(&app, update, Utc::now()).await?.ok_or(SendError::Unknown)?;
     let order = Order { update, versions: Some(found.draft.versions()), at, again: ask.again, page: None };
     may_be_sent(&found, &order)?;

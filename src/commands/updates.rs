@@ -2,23 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use chrono::Utc;
 use clap::Subcommand;
 use serde_json::json;
+use sqlx::PgPool;
 
 use crate::{
+    app::write_update::{self, AddError},
     domain::{
-        ids::UpdateId,
-        mailing::{self, MailingState, Overview},
-        publication,
-        staff::audit::Action,
-        update::{self, UpdateFile},
+        actor::Actor,
+        mailing::{MailingState, Overview},
+        update::Update,
     },
-    mail::{compose, markdown},
 };
 
-use super::{Usage, database, note, output};
+use super::{Usage, database, output};
 
 /// The project's news.
 #[derive(Subcommand)]
@@ -54,23 +53,11 @@ async fn add(file: &Path, json: bool) -> anyhow::Result<()> {
     let name = file.display();
     let text =
         std::fs::read_to_string(file).map_err(|error| Usage(format!("{name} cannot be read: {error}")))?;
-    let mut transaction = database().await?.begin().await?;
-    let publication = publication::current(&mut transaction).await?;
-    let parsed = UpdateFile::parse(&text, compose::default_locale(publication.as_ref()))
-        .with_context(|| format!("{name} was not added"))?;
-    markdown::check(&parsed.body).map_err(|error| {
-        let line = parsed.body_line + error.line as u64 - 1;
-        anyhow!("{name} was not added: line {line}: {}", error.problem)
+    let added = write_update::add(&database().await?, &Actor::Command, &text, Utc::now()).await;
+    let added = added.map_err(|error| match error {
+        AddError::Database(error) => anyhow::Error::new(error),
+        error => anyhow::Error::new(error).context(format!("{name} was not added")),
     })?;
-    let added = update::add(&mut transaction, &parsed, Utc::now()).await?;
-    note(
-        &mut transaction,
-        Action::UpdateBegun,
-        &added.slug,
-        &json!({ "update": added.id, "title": added.title }),
-    )
-    .await?;
-    transaction.commit().await?;
     if json {
         return output::json(&json!({ "id": added.id, "slug": added.slug }));
     }
@@ -83,20 +70,15 @@ async fn add(file: &Path, json: bool) -> anyhow::Result<()> {
 }
 
 async fn list(json: bool) -> anyhow::Result<()> {
-    let mut db = database().await?.acquire().await?;
-    let updates = update::list(&mut db).await?;
+    let (updates, mailings) = write_update::list(&database().await?).await?;
     if json {
         return output::json(&updates);
     }
     if updates.is_empty() {
         output::remark("There are no updates yet. Add one with: rundbrief updates add FILE.md");
     }
-    let ids: Vec<UpdateId> = updates.iter().map(|update| update.id).collect();
-    let mailings = mailing::of_updates(&mut db, &ids).await?;
     for update in updates {
-        let of_update: Vec<&Overview> =
-            mailings.iter().filter(|mailing| mailing.update_id == update.id).collect();
-        let state = standing(&of_update);
+        let state = standing(mailings.get(&update.id).map_or(&[], Vec::as_slice));
         output::line(&format!(
             "{}  {state:9}  {}  {}",
             update.created_at.format("%Y-%m-%d"),
@@ -108,7 +90,7 @@ async fn list(json: bool) -> anyhow::Result<()> {
 }
 
 /// The state of an update by its mailings, newest first: one that is not over counts before those that are.
-fn standing(mailings: &[&Overview]) -> &'static str {
+fn standing(mailings: &[Overview]) -> &'static str {
     let open = mailings.iter().find(|mailing| !mailing.is_over());
     match open.or(mailings.first()) {
         None => "draft",
@@ -126,8 +108,8 @@ fn standing(mailings: &[&Overview]) -> &'static str {
 }
 
 /// The update that a person named by slug or id.
-pub async fn named(db: &mut sqlx::PgConnection, name: &str) -> anyhow::Result<update::Update> {
-    update::find(db, name)
+pub async fn named(pool: &PgPool, name: &str) -> anyhow::Result<Update> {
+    write_update::find(pool, name)
         .await?
         .ok_or_else(|| anyhow!("there is no update {name:?}; see: rundbrief updates list"))
 }

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     actor::Actor,
-    ids::{ImportId, MailingId, SignupId, SubscriberId, UpdateId},
+    ids::{ImageId, ImportId, MailingId, SignupId, SubscriberId, TestRecipientId, UpdateId},
 };
 
 /// How long they are kept. What reads them may be away for weeks; their ids outlive what they name by so much.
@@ -18,6 +18,25 @@ pub const KEPT: Duration = Duration::days(90);
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// A draft came into being: an empty one, or one that was brought in from a file.
+    UpdateCreated(UpdateId),
+    /// Somebody began to change an update, and their first text is saved. Told once a sitting, as the audit log has it: the
+    /// editor saves every few seconds. What it says now is read by the id.
+    UpdateChanged(UpdateId),
+    /// An earlier text of an update was brought back.
+    UpdateRestored(UpdateId),
+    /// A draft that was never sent was removed.
+    UpdateDeleted(UpdateId),
+    /// Somebody was put on the list of those who get test mails.
+    TestRecipientAdded(TestRecipientId),
+    /// Somebody was taken off that list.
+    TestRecipientRemoved(TestRecipientId),
+    /// An image was uploaded.
+    ImageAdded(ImageId),
+    /// What an image shows, or who made it, was changed.
+    ImageDescribed(ImageId),
+    /// An image that nothing used was removed by staff.
+    ImageRemoved(ImageId),
     /// A test mail of an update was queued.
     TestQueued(UpdateId),
     /// It was read from a mail that arrived what the relay's signature covers.
@@ -105,6 +124,15 @@ impl Event {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
+            Event::UpdateCreated(_) => "update_created",
+            Event::UpdateChanged(_) => "update_changed",
+            Event::UpdateRestored(_) => "update_restored",
+            Event::UpdateDeleted(_) => "update_deleted",
+            Event::TestRecipientAdded(_) => "test_recipient_added",
+            Event::TestRecipientRemoved(_) => "test_recipient_removed",
+            Event::ImageAdded(_) => "image_added",
+            Event::ImageDescribed(_) => "image_described",
+            Event::ImageRemoved(_) => "image_removed",
             Event::TestQueued(_) => "test_queued",
             Event::SignatureSeen => "signature_seen",
             Event::MailingOrdered(..) => "mailing_ordered",
@@ -148,7 +176,17 @@ impl Event {
 
     pub(in crate::domain) fn ids(&self) -> Value {
         match self {
-            Event::TestQueued(update) => json!({ "update": update }),
+            Event::UpdateCreated(update)
+            | Event::UpdateChanged(update)
+            | Event::UpdateRestored(update)
+            | Event::UpdateDeleted(update)
+            | Event::TestQueued(update) => json!({ "update": update }),
+            Event::TestRecipientAdded(recipient) | Event::TestRecipientRemoved(recipient) => {
+                json!({ "test_recipient": recipient })
+            }
+            Event::ImageAdded(image) | Event::ImageDescribed(image) | Event::ImageRemoved(image) => {
+                json!({ "image": image })
+            }
             Event::SignatureSeen
             | Event::RestoreReleased
             | Event::SignupsReleased

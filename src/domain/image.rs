@@ -4,15 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
-use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::{
     config::PublicUrl,
-    domain::{
-        ids::{ImageId, UpdateId},
-        staff::audit::{self, Action, Actor},
-    },
+    domain::ids::{ImageId, StaffId, UpdateId},
 };
 
 /// How long a picture stays that nothing uses and that never went out.
@@ -263,12 +259,11 @@ pub fn clean_line(typed: &str, most: usize) -> Option<String> {
 /// Records a picture whose files lie in the store.
 pub async fn add(
     db: &mut PgConnection,
-    by: &Actor,
+    by: Option<StaffId>,
     new: &NewImage,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Image> {
     let id = ImageId::new();
-    let staff = by.member();
     let pixels = |side: u32| i32::try_from(side).unwrap_or(i32::MAX);
     sqlx::query!(
         "insert into images (id, name, extension, width, height, small_width, small_height, bytes, alt, credit,
@@ -285,13 +280,11 @@ pub async fn add(
         new.alt,
         new.credit,
         new.upload_sha256.as_slice(),
-        staff.map(|id| id.0),
+        by.map(|id| id.0),
         now
     )
     .execute(&mut *db)
     .await?;
-    let details = json!({ "alt": new.alt, "width": new.large.0, "height": new.large.1 });
-    audit::record(&mut *db, by, Action::ImageAdded, new.name.as_str(), &details, now).await?;
     by_id(db, id).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
@@ -373,26 +366,16 @@ pub async fn uses(db: &mut PgConnection) -> sqlx::Result<BTreeMap<String, Vec<Us
     Ok(uses)
 }
 
-/// Says what a picture shows and who made it.
-pub async fn describe(
-    db: &mut PgConnection,
-    by: &Actor,
-    id: ImageId,
-    alt: &str,
-    credit: &str,
-    now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
+/// Says what a picture shows and who made it. Answers whether that is new.
+pub async fn describe(db: &mut PgConnection, id: ImageId, alt: &str, credit: &str) -> sqlx::Result<bool> {
     let changed = sqlx::query_scalar!(
         "update images set alt = $2, credit = $3 where id = $1 and (alt, credit) is distinct from ($2, $3) returning name",
         id.0,
         alt,
         credit
     )
-    .fetch_optional(&mut *db)
+    .fetch_optional(db)
     .await?;
-    if let Some(name) = &changed {
-        audit::record(db, by, Action::ImageDescribed, name, &json!({ "alt": alt }), now).await?;
-    }
     Ok(changed.is_some())
 }
 
@@ -408,12 +391,7 @@ pub enum Removed {
 }
 
 /// Removes a picture that is not used and has never gone out.
-pub async fn remove(
-    db: &mut PgConnection,
-    by: &Actor,
-    id: ImageId,
-    now: DateTime<Utc>,
-) -> sqlx::Result<Removed> {
+pub async fn remove(db: &mut PgConnection, id: ImageId) -> sqlx::Result<Removed> {
     // Kept from changing, so that a mailing that is just being triggered with it marks it first, or finds it gone.
     let locked =
         sqlx::query!("select name from images where id = $1 for update", id.0).fetch_optional(&mut *db);
@@ -422,8 +400,7 @@ pub async fn remove(
     if image.kept_since.is_some() || uses(&mut *db).await?.contains_key(&locked.name) {
         return Ok(Removed::InUse);
     }
-    sqlx::query!("delete from images where id = $1", id.0).execute(&mut *db).await?;
-    audit::record(db, by, Action::ImageRemoved, &locked.name, &json!({ "alt": image.alt }), now).await?;
+    sqlx::query!("delete from images where id = $1", id.0).execute(db).await?;
     Ok(Removed::Gone(Box::new(image)))
 }
 

@@ -23,7 +23,7 @@ pub struct TestRecipient {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
     /// On the list.
-    Now,
+    Now(TestRecipientId),
     /// The address was on it.
     Before,
     /// The list is full.
@@ -52,9 +52,10 @@ pub async fn add(
     if known.count >= AT_MOST {
         return Ok(Added::Full);
     }
+    let id = TestRecipientId::new();
     sqlx::query!(
         "insert into colleagues (id, email, email_normalized, name, added_at) values ($1, $2, $3, $4, $5)",
-        TestRecipientId::new().0,
+        id.0,
         email.as_str(),
         normalized.as_str(),
         name,
@@ -62,7 +63,7 @@ pub async fn add(
     )
     .execute(db)
     .await?;
-    Ok(Added::Now)
+    Ok(Added::Now(id))
 }
 
 /// Takes somebody off the list; answers whom.

@@ -225,3 +225,65 @@ async fn what_admins_do_about_subscribers_on_the_staff_pages_is_told_once() {
     let logged = ["subscriber_asked", "proof_downloaded", "subscriber_unsubscribed", "subscriber_erased"];
     assert_eq!(app.actions().await.split_off(logged_before), logged);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writing_an_update_is_told_once_a_sitting_and_by_its_id_alone() {
+    let app = App::new().without_worker().start().await;
+    let member = app.member("ada@example.org", Role::Editor).await;
+    let browser = app.browser_of(&member).await;
+    let before = told(&app).await.len();
+    let path = browser.post("/staff/updates", &[]).await.header("location").to_owned();
+    let save = async |version: &str, title: &str| {
+        let fields = [("version", version), ("locale", "de"), ("title", title), ("body", "Am See.")];
+        browser.post(&path, &fields).await.status.as_u16()
+    };
+    // The second save is of the same sitting; the third says nothing new; the fourth comes too late and is put aside.
+    for (version, title, status) in
+        [("1", "Eins", 303), ("2", "Zwei", 303), ("3", "Zwei", 303), ("1", "Drei", 409)]
+    {
+        assert_eq!(save(version, title).await, status, "{title}");
+    }
+    let entry = app.count("select min(id) from update_versions where not is_aside").await;
+    let restore = format!("{path}/history/{entry}");
+    assert_eq!(browser.post(&restore, &[("version", "2")]).await.status, 303);
+    assert_eq!(browser.post(&restore, &[("version", "3")]).await.status, 303);
+    assert_eq!(save("3", "Vier").await, 303);
+    for _ in 0..2 {
+        assert_eq!(browser.post(&format!("{path}/delete"), &[]).await.status, 303);
+    }
+    let program = Program::beside(&app);
+    program.file("update.md", "---\ntitle: Aus einer Datei\n---\n\nDer Text.\n");
+    program.run(&["updates", "add", "update.md"]).await.done();
+    assert_eq!(
+        told_since(&app, before).await,
+        [
+            "update_created by member update",
+            "update_changed by member update",
+            "update_restored by member update",
+            "update_changed by member update",
+            "update_deleted by member update",
+            "update_created by command update",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_gets_test_mails_is_told_when_it_changes() {
+    let app = App::new().without_worker().start().await;
+    let member = app.member("ada@example.org", Role::Editor).await;
+    let browser = app.browser_of(&member).await;
+    let before = told(&app).await.len();
+    let colleague = [("name", "Maria"), ("email", MARIA)];
+    assert_eq!(browser.post("/staff/colleagues", &colleague).await.status, 303);
+    assert_eq!(browser.post("/staff/colleagues", &colleague).await.status, 422, "on the list already");
+    let id: uuid::Uuid = sqlx::query_scalar("select id from colleagues").fetch_one(&app.pool).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(browser.post(&format!("/staff/colleagues/{id}/remove"), &[]).await.status, 303);
+    }
+    let told = told_since(&app, before).await;
+    assert_eq!(
+        told,
+        ["test_recipient_added by member test_recipient", "test_recipient_removed by member test_recipient"]
+    );
+    assert_eq!(app.actions().await.split_off(2), ["colleague_added", "colleague_removed"]);
+}

@@ -8,7 +8,7 @@ use rundbrief::{
     domain::{
         ids::ImageId,
         image::{self as images, FileName},
-        staff::{Role, audit::Actor},
+        staff::Role,
     },
 };
 
@@ -154,10 +154,9 @@ async fn a_picture_that_went_out_is_never_removed_and_one_that_nothing_used_goes
     assert_eq!(kept(sent, &mut db).await, Some(true));
     assert_eq!(kept(in_publication, &mut db).await, Some(true));
     assert_eq!(kept(in_draft, &mut db).await, Some(false));
-    let by = Actor::Command;
     for id in [sent, in_draft, in_publication] {
         let mut transaction = app.pool.begin().await.unwrap();
-        assert_eq!(images::remove(&mut transaction, &by, id, now).await.unwrap(), images::Removed::InUse);
+        assert_eq!(images::remove(&mut transaction, id).await.unwrap(), images::Removed::InUse);
     }
 
     assert!(images::forget_unused(&mut db, now + TimeDelta::days(29)).await.unwrap().is_empty());

@@ -374,7 +374,7 @@ async fn a_state_folder_that_cannot_be_used_is_told_and_the_service_runs() {
     let log = worker.end().await;
     assert!(log.contains("the state folder cannot be used") && log.contains("STATE_DIR"), "{log}");
     let wrong = Program::beside(&app).setting("STATE_DIR", "state").run(&["worker"]).await;
-    assert!(wrong.refused(2).contains("STATE_DIR must be a folder from the root on"), "{wrong:?}");
+    assert!(wrong.refused(2).contains("STATE_DIR must be an absolute path"), "{wrong:?}");
 }
 
 /// Whether a file is there.

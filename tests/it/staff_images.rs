@@ -226,6 +226,10 @@ async fn a_picture_is_described_and_removed_and_both_are_written_down() {
     let of_images: Vec<&str> =
         actions.iter().map(String::as_str).filter(|action| action.starts_with("image")).collect();
     assert_eq!(of_images, ["image_added", "image_described", "image_removed"]);
+    let told =
+        "select kind || ' by ' || actor from events where ids = jsonb_build_object('image', $1) order by seq";
+    let told: Vec<String> = sqlx::query_scalar(told).bind(id.0).fetch_all(&app.pool).await.unwrap();
+    assert_eq!(told, ["image_added by member", "image_described by member", "image_removed by member"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

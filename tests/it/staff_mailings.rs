@@ -250,7 +250,7 @@ async fn pausing_resuming_and_cancelling_do_what_their_words_say() {
     app.wait_for_state(id, MailingState::Sending).await;
     app.relay.wait_for(3).await;
     let running = page(&browser, id).await;
-    assert!(running.contains("staff-mailing.js") && running.contains("content=\"5\""), "{running}");
+    assert!(running.contains("/assets/staff-mailing.") && running.contains("content=\"5\""), "{running}");
     assert!(running.contains("Was gerade übertragen wird, geht noch hinaus"), "{running}");
 
     assert_eq!(press(&browser, id, "pause").await, "mailing_paused");

@@ -19,9 +19,7 @@ use super::{
 pub async fn check(update: &str, json: bool) -> anyhow::Result<()> {
     let app = app().await?;
     current_publication(&app.pool).await?;
-    let mut db = app.pool.acquire().await?;
-    let update = updates::named(&mut db, update).await?;
-    drop(db);
+    let update = updates::named(&app.pool, update).await?;
     let found = preflight::check(&app, &update, Utc::now()).await?.unwrap_or_default();
     if json {
         output::json(&found)?;

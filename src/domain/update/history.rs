@@ -2,13 +2,11 @@
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use serde::Serialize;
-use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::domain::{
     ids::UpdateId,
     locale::Locale,
-    staff::audit::{self, Action},
     update::{
         Update,
         text::{Author, Writing},
@@ -18,14 +16,15 @@ use crate::domain::{
 /// How long what one author saves is one sitting, and so one entry.
 const SITTING: Duration = Duration::minutes(10);
 
-/// Keeps what is about to be saved, and what stood there before the first of all saves.
+/// Keeps what is about to be saved, and what stood there before the first of all saves. Answers whether that begins a
+/// sitting.
 pub(super) async fn keep(
     db: &mut PgConnection,
     before: &Update,
     writing: &Writing,
     by: &Author,
     now: DateTime<Utc>,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     let newest = sqlx::query!(
         "select id, saved_by, began_at, is_over, body from update_versions where update_id = $1 and not is_aside
          order by id desc limit 1",
@@ -39,7 +38,8 @@ pub(super) async fn keep(
         && !newest.is_over
         && !loses_much(&newest.body, &writing.body)
     {
-        return rewrite(db, newest.id, writing, now).await;
+        rewrite(db, newest.id, writing, now).await?;
+        return Ok(false);
     }
     if newest.is_none() && !(before.title.is_empty() && before.body.is_empty()) {
         let first = Entry {
@@ -52,8 +52,7 @@ pub(super) async fn keep(
     }
     let entry = Entry { saved_by: Some(by), name: Some(&by.name), at: now, is_aside: false };
     insert(db, before.id, writing, &entry).await?;
-    let details = json!({ "update": before.id, "title": writing.title });
-    audit::record(db, &by.actor, Action::UpdateSaved, &before.slug, &details, now).await
+    Ok(true)
 }
 
 /// Whether most of a text is gone. What it was then stays in the history: it may have been a slip.

@@ -1,15 +1,13 @@
 //! Writing an update on the staff pages: saved while it is typed, by several people, without losing anybody's text.
 
 use chrono::{DateTime, Duration, Utc};
-use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::domain::{
     ids::{StaffId, UpdateId},
     locale::Locale,
-    staff::audit::{self, Action},
     update::{
-        self, Update, UpdateState, find, free_slug, history, slug_of,
+        self, Update, UpdateState, free_slug, history, slug_of,
         text::{Author, Writing},
     },
 };
@@ -17,7 +15,7 @@ use crate::domain::{
 /// What a new draft is called in commands until it has a title.
 const UNNAMED: &str = "entwurf";
 
-/// Begins an empty draft.
+/// Begins an empty draft. Answers its id and its slug.
 ///
 /// # Errors
 /// When the database fails.
@@ -26,7 +24,7 @@ pub async fn begin(
     by: &Author,
     locale: Locale,
     now: DateTime<Utc>,
-) -> sqlx::Result<UpdateId> {
+) -> sqlx::Result<(UpdateId, String)> {
     sqlx::query!("select pg_advisory_xact_lock($1)", super::SLUG_LOCK).execute(&mut *db).await?;
     let slug = free_slug(db, UNNAMED).await?;
     let id = UpdateId::new();
@@ -41,43 +39,44 @@ pub async fn begin(
     )
     .execute(&mut *db)
     .await?;
-    audit::record(db, &by.actor, Action::UpdateBegun, &slug, &json!({ "update": id }), now).await?;
-    Ok(id)
+    Ok((id, slug))
 }
 
 /// What saving came to.
 #[derive(Debug, Clone)]
 pub enum Saved {
-    /// It is saved, as this version.
-    As(i32),
+    /// It is saved.
+    As {
+        /// As this version.
+        version: i32,
+        /// It is the first text of a sitting that differs.
+        begins_sitting: bool,
+    },
     /// Somebody else has saved meanwhile. What was sent is kept aside in the history; the update stays as it is.
     Conflict(Box<Update>),
-    /// There is no such update (any more).
-    Gone,
 }
 
-/// Saves what somebody has written, made from version `base`. The same text once more changes nothing.
+/// Saves what somebody has written, made from version `base` of an update that is locked as `current`. The same text once
+/// more changes nothing.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn save(
     db: &mut PgConnection,
-    id: UpdateId,
+    current: &Update,
     base: i32,
     writing: &Writing,
     by: &Author,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Saved> {
-    sqlx::query!("select id from updates where id = $1 for update", id.0).fetch_optional(&mut *db).await?;
-    let Some(current) = find(db, &id.to_string()).await? else { return Ok(Saved::Gone) };
     if current.writing() == *writing {
-        return Ok(Saved::As(current.version));
+        return Ok(Saved::As { version: current.version, begins_sitting: false });
     }
     if current.version != base {
-        history::put_aside(db, id, writing, by, now).await?;
-        return Ok(Saved::Conflict(Box::new(current)));
+        history::put_aside(db, current.id, writing, by, now).await?;
+        return Ok(Saved::Conflict(Box::new(current.clone())));
     }
-    write(db, &current, writing, by, now).await.map(Saved::As)
+    write(db, current, writing, by, now).await
 }
 
 async fn write(
@@ -86,7 +85,7 @@ async fn write(
     writing: &Writing,
     by: &Author,
     now: DateTime<Utc>,
-) -> sqlx::Result<i32> {
+) -> sqlx::Result<Saved> {
     let is_unnamed = current.slug == UNNAMED || current.slug.starts_with("entwurf-");
     let slug = if is_unnamed && current.state == UpdateState::Draft && !writing.title.is_empty() {
         sqlx::query!("select pg_advisory_xact_lock($1)", super::SLUG_LOCK).execute(&mut *db).await?;
@@ -94,8 +93,8 @@ async fn write(
     } else {
         current.slug.clone()
     };
-    history::keep(db, current, writing, by, now).await?;
-    sqlx::query_scalar!(
+    let begins_sitting = history::keep(db, current, writing, by, now).await?;
+    let version = sqlx::query_scalar!(
         "update updates
          set slug = $2, locale = $3, title = $4, teaser = $5, body = $6, dated = $7, link = $8, image = $9,
              image_alt = $10, image_credit = $11, changed_at = $12, changed_by = $13, version = version + 1
@@ -115,19 +114,16 @@ async fn write(
         by.name
     )
     .fetch_one(db)
-    .await
+    .await?;
+    Ok(Saved::As { version, begins_sitting })
 }
 
-/// Removes a draft that was never sent, with the mailings of it that were taken back in time. Answers whether there was one.
+/// Removes a draft that was never sent, with the mailings of it that were taken back in time. Answers its slug and
+/// its title; nothing when there is none such.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn delete(
-    db: &mut PgConnection,
-    id: UpdateId,
-    by: &Author,
-    now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
+pub async fn delete(db: &mut PgConnection, id: UpdateId) -> sqlx::Result<Option<(String, String)>> {
     // Nobody sends it meanwhile.
     update::lock(db, id).await?;
     let deleted = sqlx::query!(
@@ -141,10 +137,7 @@ pub async fn delete(
     )
     .fetch_optional(&mut *db)
     .await?;
-    let Some(deleted) = deleted else { return Ok(false) };
-    let details = json!({ "update": id, "title": deleted.title });
-    audit::record(db, &by.actor, Action::UpdateDeleted, &deleted.slug, &details, now).await?;
-    Ok(true)
+    Ok(deleted.map(|deleted| (deleted.slug, deleted.title)))
 }
 
 /// For how long somebody counts as being at an update without a sign of life.

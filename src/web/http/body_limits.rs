@@ -13,7 +13,7 @@ use chrono::Utc;
 use tokio::{sync::SemaphorePermit, time::timeout};
 
 use crate::{
-    domain::staff::session,
+    app::sessions,
     web::{
         AppState,
         http::{
@@ -85,7 +85,7 @@ async fn whole<'a>(
 /// Whether a request comes from somebody who is logged in, second factor and all.
 async fn is_member(state: &AppState, headers: &HeaderMap) -> sqlx::Result<bool> {
     let Some(token) = cookies::session(state, headers) else { return Ok(false) };
-    let session = session::find(&mut *state.pool.acquire().await?, &token, Utc::now()).await?;
+    let session = sessions::find(&state.pool, &token, Utc::now()).await?;
     Ok(session.is_some_and(|session| !session.is_awaiting_code))
 }
 

@@ -3,20 +3,20 @@
 
 mod upload;
 
-use std::collections::BTreeMap;
-
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    app::upload_image::{self, ImageError, Uses},
     domain::{
         ids::ImageId,
-        image::{self, ALT_LENGTH, CREDIT_LENGTH, Image, Removed, Use, clean_line},
+        image::{ALT_LENGTH, CREDIT_LENGTH, Image, clean_line},
     },
     web::{
         AppState,
+        http::problem::Problem,
         staff::{
             access::Member,
             staff_page::{self, Mistakes, StaffPage, done, id_in},
@@ -29,6 +29,17 @@ pub use crate::web::staff::images::upload::{UPLOAD, Uploads, upload};
 
 /// Pictures on a page of the library.
 const PAGE: usize = 24;
+
+/// Where a handler has no better answer. That a picture is in use is told on its page.
+impl From<ImageError> for StaffProblem {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Unknown => Self::NOT_FOUND,
+            ImageError::Database(error) => error.into(),
+            ImageError::NotAllowed | ImageError::InUse => StaffProblem::Common(Problem::internal(&error)),
+        }
+    }
+}
 
 /// `GET /staff/images`
 pub async fn list(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
@@ -66,11 +77,8 @@ impl Typed {
 
 async fn library(page: &StaffPage, typed: &Typed, errors: &Mistakes) -> Result<Value, StaffProblem> {
     let before = page.query("before").and_then(|id| id.parse::<ImageId>().ok());
-    let mut db = page.state.pool.acquire().await?;
     let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-    let mut images = image::page(&mut db, before, limit).await?;
-    let uses = image::uses(&mut db).await?;
-    drop(db);
+    let (mut images, uses) = upload_image::page(&page.state.pool, before, limit).await?;
     let has_more = images.len() > PAGE;
     images.truncate(PAGE);
     let older = images.last().filter(|_| has_more).map(|image| image.id);
@@ -82,7 +90,7 @@ async fn library(page: &StaffPage, typed: &Typed, errors: &Mistakes) -> Result<V
 }
 
 /// A picture as pages show it.
-fn shown(page: &StaffPage, image: &Image, uses: &BTreeMap<String, Vec<Use>>) -> Value {
+fn shown(page: &StaffPage, image: &Image, uses: &Uses) -> Value {
     let uses = uses.get(&image.name).map(Vec::as_slice).unwrap_or_default();
     let url = image.url(&page.state.public_url);
     // What stands in square brackets of Markdown may hold none.
@@ -113,9 +121,8 @@ async fn one(
     typed: Option<&Typed>,
     errors: &Mistakes,
 ) -> Result<Value, StaffProblem> {
-    let mut db = page.state.pool.acquire().await?;
-    let image = image::by_id(&mut db, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    let uses = image::uses(&mut db).await?;
+    let found = upload_image::find(&page.state.pool, id).await?;
+    let (image, uses) = found.ok_or(StaffProblem::NOT_FOUND)?;
     let stored = Typed { alt: image.alt.clone(), credit: image.credit.clone() };
     let typed = typed.map_or(stored, Typed::shortened);
     Ok(json!({ "image": shown(page, &image, &uses), "typed": typed, "errors": errors }))
@@ -139,10 +146,7 @@ pub async fn describe(
         let own = one(&page, id, Some(&typed), &mistakes).await?;
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/image.html", &own);
     };
-    let mut transaction = state.pool.begin().await?;
-    image::by_id(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    image::describe(&mut transaction, &member.actor(), id, &alt, &credit, Utc::now()).await?;
-    transaction.commit().await?;
+    upload_image::describe(&state.pool, &member.actor(), id, (&alt, &credit), Utc::now()).await?;
     Ok(done(&format!("/staff/images/{id}"), "image_described"))
 }
 
@@ -154,18 +158,13 @@ pub async fn remove(
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let mut transaction = state.pool.begin().await?;
-    let removed = image::remove(&mut transaction, &member.actor(), id, Utc::now()).await?;
-    transaction.commit().await?;
-    match removed {
-        Removed::Gone(image) => state.images.remove(&image).await,
-        // Pressed twice.
-        Removed::Unknown => {}
-        Removed::InUse => {
+    match upload_image::remove(&state.pool, &state.images, &member.actor(), id, Utc::now()).await {
+        Ok(()) => Ok(done("/staff/images", "image_removed")),
+        Err(ImageError::InUse) => {
             let mistakes = Mistakes::one("form", page.text("images", "in_use"));
             let own = one(&page, id, None, &mistakes).await?;
-            return page.answer(StatusCode::CONFLICT, "staff/image.html", &own);
+            page.answer(StatusCode::CONFLICT, "staff/image.html", &own)
         }
+        Err(error) => Err(error.into()),
     }
-    Ok(done("/staff/images", "image_removed"))
 }

@@ -2,6 +2,7 @@
 
 pub mod actions;
 pub mod live;
+mod mail_view;
 pub mod planned;
 pub mod progress;
 pub mod refusals;

@@ -7,8 +7,7 @@ pub mod preflight;
 pub(in crate::web) mod preview;
 pub(in crate::web) mod test_mail;
 pub(in crate::web) mod test_recipients;
-
-use std::collections::HashMap;
+pub(in crate::web) mod unfinished;
 
 use axum::{
     extract::State,
@@ -18,14 +17,15 @@ use chrono::Utc;
 use serde_json::{Value, json};
 
 use crate::{
+    app::write_update::{self, WriteError},
     domain::{
         ids::UpdateId,
-        mailing::{self, MailingState, Overview},
-        update::{self, Update, writing},
+        mailing::{MailingState, Overview},
+        update::Update,
     },
-    mail::compose,
     web::{
         AppState,
+        http::problem::Problem,
         staff::{
             access::Member,
             mailings::{planned, progress::Standing},
@@ -38,20 +38,34 @@ use crate::{
 /// What stands in the path.
 pub type Id = staff_page::Id<UpdateId>;
 
+/// Where a handler has no better answer. What was changed meanwhile is told on the page it is looked at.
+impl From<WriteError> for StaffProblem {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Unknown => Self::NOT_FOUND,
+            WriteError::Database(error) => error.into(),
+            WriteError::NotAllowed | WriteError::ChangedMeanwhile => {
+                StaffProblem::Common(Problem::internal(&error))
+            }
+        }
+    }
+}
+
+/// An update by id, for the pages around it.
+///
+/// # Errors
+/// [`StaffProblem::NOT_FOUND`].
+pub async fn find(state: &AppState, id: UpdateId) -> Result<Update, StaffProblem> {
+    write_update::find(&state.pool, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)
+}
+
 /// `GET /staff/updates`
 pub async fn list(
     State(state): State<AppState>,
     page: StaffPage,
     _: Member,
 ) -> Result<Response, StaffProblem> {
-    let mut db = state.pool.acquire().await?;
-    let updates = update::list(&mut db).await?;
-    let ids: Vec<UpdateId> = updates.iter().map(|update| update.id).collect();
-    let mut mailings: HashMap<UpdateId, Vec<Overview>> = HashMap::new();
-    for mailing in mailing::of_updates(&mut db, &ids).await? {
-        mailings.entry(mailing.update_id).or_default().push(mailing);
-    }
-    drop(db);
+    let (updates, mailings) = write_update::list(&state.pool).await?;
     let shown = |update: &Update| shown(&page, update, mailings.get(&update.id).map_or(&[], Vec::as_slice));
     let updates: Vec<Value> = updates.iter().map(shown).collect();
     page.show("staff/updates.html", &json!({ "updates": updates }))
@@ -116,25 +130,15 @@ impl Past {
 }
 
 /// `POST /staff/updates`: an empty draft, and on to writing.
-pub async fn begin(
-    State(state): State<AppState>,
-    page: StaffPage,
-    member: Member,
-) -> Result<Response, StaffProblem> {
-    let mut transaction = state.pool.begin().await?;
-    let locale = compose::default_locale(page.publication.as_ref());
-    let id = writing::begin(&mut transaction, &member.author(), locale, Utc::now()).await?;
-    transaction.commit().await?;
+pub async fn begin(State(state): State<AppState>, member: Member) -> Result<Response, StaffProblem> {
+    let id = write_update::begin(&state.pool, &member.author(), Utc::now()).await?;
     Ok(Redirect::to(&format!("/staff/updates/{id}")).into_response())
 }
 
 /// `POST /staff/updates/{id}/delete`: removes a draft that was never sent.
 pub async fn delete(State(state): State<AppState>, member: Member, id: Id) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let mut transaction = state.pool.begin().await?;
-    let deleted = writing::delete(&mut transaction, id, &member.author(), Utc::now()).await?;
-    transaction.commit().await?;
-    if deleted {
+    if write_update::delete(&state.pool, &member.actor(), id, Utc::now()).await? {
         return Ok(done("/staff/updates", "update_deleted"));
     }
     Ok(done(&format!("/staff/updates/{id}"), "update_kept"))

@@ -1,7 +1,7 @@
 //! `POST /staff/images`: takes a picture in. For the script `staff-upload.js` it answers JSON; a plain form is led back
 //! to the page it stood on, with `image=ID` in the address.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Json,
@@ -15,16 +15,14 @@ use axum::{
 };
 use chrono::Utc;
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use tokio::{sync::Semaphore, task::spawn_blocking};
-use tracing::Span;
+use tokio::sync::Semaphore;
 
 use crate::{
-    app::images::{
-        memory,
-        process::{self, Processed, Refused},
+    app::{
+        images::{memory, process::Refused},
+        upload_image::{self, Processing, Upload, UploadError},
     },
-    domain::image::{self, FileName, Image, ImageName, NewImage},
+    domain::image::{self, Image},
     web::{
         AppState,
         http::{
@@ -48,13 +46,13 @@ pub const UPLOAD: Body = Body::Upload { most: memory::LONGEST_FILE, within: Dura
 pub struct Uploads {
     /// Those that are being received: each is held in memory.
     receiving: Semaphore,
-    /// Those that are being worked on: each may take [`memory::MOST`].
-    working: Arc<Semaphore>,
+    /// The one that is being processed.
+    processing: Processing,
 }
 
 impl Default for Uploads {
     fn default() -> Self {
-        Self { receiving: Semaphore::new(memory::RECEIVED), working: Arc::new(Semaphore::new(1)) }
+        Self { receiving: Semaphore::new(memory::RECEIVED), processing: Processing::default() }
     }
 }
 
@@ -117,7 +115,7 @@ pub async fn upload(
     page.answer(status, "staff/images.html", &own)
 }
 
-/// Receives, works on, stores and records a picture.
+/// Receives a picture and has it taken in.
 async fn take(
     state: &AppState,
     page: &StaffPage,
@@ -137,36 +135,25 @@ async fn take(
         let (field, key) = if is_alt { ("alt", "alt_long") } else { ("credit", "credit_long") };
         return Ok(Err(Refusal(StatusCode::UNPROCESSABLE_ENTITY, field, key)));
     };
-    let Some(picture) = received.picture.take().filter(|picture| !picture.is_empty()) else {
+    let Some(file) = received.picture.take().filter(|file| !file.is_empty()) else {
         return Ok(Err(Refusal::NONE));
     };
     // The script sends a picture as soon as it is dropped, and what it shows is said afterwards.
     if alt.is_empty() && !is_script {
         return Ok(Err(Refusal(StatusCode::UNPROCESSABLE_ENTITY, "alt", "alt_empty")));
     }
-    let upload_sha256: [u8; 32] = Sha256::digest(&picture).into();
-    if let Some(known) = image::by_upload(&mut *state.pool.acquire().await?, upload_sha256).await? {
-        return Ok(Ok(describe_again(state, member, known, &alt, &credit).await?));
-    }
-    let Ok(permit) = Arc::clone(&state.uploads.working).acquire_owned().await else {
-        return Ok(Err(Refusal::BUSY));
-    };
-    let span = Span::current();
-    let worked = spawn_blocking(move || {
-        // Held to the end of the work, also when nobody waits for it any more.
-        let _permit = permit;
-        span.in_scope(|| process::process(&picture))
-    });
-    let processed = match worked.await {
-        Ok(Ok(processed)) => processed,
-        Ok(Err(refused)) => return Ok(Err(refused.into())),
-        // A decoder that panics has met a file that is made to do that.
-        Err(error) => {
-            tracing::error!(%error, "a picture could not be worked on");
-            return Ok(Err(Refused::Damaged.into()));
+    let upload = Upload { file, alt, credit };
+    let place = (&state.images, &state.uploads.processing);
+    match upload_image::upload(&state.pool, place, &member.actor(), upload, Utc::now()).await {
+        Ok(image) => Ok(Ok(image)),
+        Err(UploadError::Refused(refused)) => Ok(Err(refused.into())),
+        Err(UploadError::Busy) => Ok(Err(Refusal::BUSY)),
+        Err(UploadError::Store(_)) => Ok(Err(Refusal::STORE)),
+        Err(UploadError::Database(error)) => Err(error.into()),
+        Err(error @ (UploadError::NotAllowed | UploadError::Random(_))) => {
+            Err(StaffProblem::Common(Problem::internal(&error)))
         }
-    };
-    keep(state, member, processed, alt, credit, upload_sha256).await
+    }
 }
 
 async fn receive(mut form: Multipart, received: &mut Received) -> Result<(), MultipartError> {
@@ -180,68 +167,6 @@ async fn receive(mut form: Multipart, received: &mut Received) -> Result<(), Mul
         }
     }
     Ok(())
-}
-
-/// Puts the files into the store, then the row into the database: what is found there has its files.
-async fn keep(
-    state: &AppState,
-    member: &Member,
-    processed: Processed,
-    alt: String,
-    credit: String,
-    upload_sha256: [u8; 32],
-) -> Result<Result<Image, Refusal>, StaffProblem> {
-    let name = ImageName::mint().map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
-    let Processed { format, large, small } = processed;
-    let file = |is_small| FileName { name: name.clone(), is_small, format };
-    let files = [file(false), file(true)];
-    let new = NewImage {
-        name: name.clone(),
-        format,
-        large: large.size,
-        small: small.size,
-        bytes: large.bytes.len() + small.bytes.len(),
-        alt,
-        credit,
-        upload_sha256,
-    };
-    for (file, bytes) in files.iter().zip([large.bytes, small.bytes]) {
-        if let Err(error) = state.images.put(file, bytes).await {
-            tracing::error!(%error, store = %state.images.place(), "a picture cannot be stored; IMAGE_STORE says where");
-            state.images.remove_files(&files).await;
-            return Ok(Err(Refusal::STORE));
-        }
-    }
-    let recorded = async {
-        let mut transaction = state.pool.begin().await?;
-        let image = image::add(&mut transaction, &member.actor(), &new, Utc::now()).await?;
-        transaction.commit().await?;
-        Ok::<_, sqlx::Error>(image)
-    };
-    match recorded.await {
-        Ok(image) => Ok(Ok(image)),
-        Err(error) => {
-            state.images.remove_files(&files).await;
-            Err(error.into())
-        }
-    }
-}
-
-/// The same file was uploaded before: it is there once, and what is said about it now is added where nothing was said.
-async fn describe_again(
-    state: &AppState,
-    member: &Member,
-    mut known: Image,
-    alt: &str,
-    credit: &str,
-) -> sqlx::Result<Image> {
-    let keep = |old: &str, new: &str| if old.is_empty() { new.to_owned() } else { old.to_owned() };
-    let (alt, credit) = (keep(&known.alt, alt), keep(&known.credit, credit));
-    let mut transaction = state.pool.begin().await?;
-    image::describe(&mut transaction, &member.actor(), known.id, &alt, &credit, Utc::now()).await?;
-    transaction.commit().await?;
-    (known.alt, known.credit) = (alt, credit);
-    Ok(known)
 }
 
 fn created(state: &AppState, image: &Image) -> Response {

@@ -5,7 +5,6 @@ use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 
 use crate::{
     app::{
@@ -20,7 +19,7 @@ use crate::{
         AppState,
         staff::{
             access::Member,
-            mailings::{progress::Standing, send_page},
+            mailings::{mail_view, progress::Standing},
             staff_page::{Id, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
             updates::preflight,
@@ -39,11 +38,7 @@ pub fn view(page: &StaffPage, mailing: &Overview, people: i64) -> Value {
 }
 
 /// The plans among these mailings: those that wait for a time that somebody has chosen, or for a decision.
-pub async fn among(
-    page: &StaffPage,
-    db: &mut PgConnection,
-    mailings: &[Overview],
-) -> sqlx::Result<Vec<Value>> {
+pub async fn among(page: &StaffPage, mailings: &[Overview]) -> sqlx::Result<Vec<Value>> {
     let plans: Vec<&Overview> = mailings
         .iter()
         .filter(|mailing| matches!(Standing::from(*mailing).key(), "scheduled" | "overdue"))
@@ -51,7 +46,7 @@ pub async fn among(
     if plans.is_empty() {
         return Ok(Vec::new());
     }
-    let people = mailing::audience(db, Utc::now()).await?;
+    let people = mailing::audience(&mut *page.state.pool.acquire().await?, Utc::now()).await?;
     Ok(plans.into_iter().map(|plan| view(page, plan, people)).collect())
 }
 
@@ -96,10 +91,10 @@ fn show_situation(page: &StaffPage, found: &Situation, sent: &TextForm, errors: 
         "update": { "id": draft.update.id, "title": draft.update.title, "version": draft.update.version },
         "saved": page.text("planned", "saved").replace("{at}", &page.short_time(draft.update.changed_at)),
         "versions": draft.versions().to_string(),
-        "mail": draft.content.as_ref().map(|content| send_page::mail(content, &draft.update)),
+        "mail": draft.content.as_ref().map(|content| mail_view::mail(content, &draft.update)),
         "sender": sender.map(|name| json!({ "name": name })),
         "preflight": preflight::view(page, draft.update.id, &draft.findings),
-        "obstacle": obstacle.map(|obstacle| send_page::text_obstacle_view(page, obstacle, &draft.update)),
+        "obstacle": obstacle.map(|obstacle| mail_view::text_obstacle_view(page, obstacle, &draft.update)),
         "is_same": found.is_same, "warnings": warnings::marks(&draft.findings), "is_ticked": are_ticked,
         "errors": errors,
     })

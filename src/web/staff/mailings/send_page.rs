@@ -13,27 +13,29 @@ use uuid::Uuid;
 
 use crate::{
     app::{
-        draft::TextObstacle,
         preflight::warnings,
         send_mailing::{self, Objection, Obstacle, Order, SendError, Sent, Situation, send_mailing},
     },
     domain::{
         ids::{MailingId, UpdateId},
-        mailing::{FrozenContent, MailingState, Overview},
+        mailing::{MailingState, Overview},
         update::Update,
     },
-    mail::preheader,
     web::{
         AppState,
         http::problem::Problem,
         staff::{
             access::Member,
             formats,
-            mailings::{planned, progress::Standing},
+            mailings::{
+                mail_view::{mail, text_obstacle_view},
+                planned,
+                progress::Standing,
+            },
             staff_page::{Id, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
             updates::{
-                editor, preflight,
+                preflight,
                 test_mail::{self, Chosen},
             },
         },
@@ -101,27 +103,6 @@ fn obstacle_view(page: &StaffPage, obstacle: &Obstacle, update: &Update, people:
             })
         }
     }
-}
-
-/// What is in the way of a text, as `staff/obstacle.html` shows it.
-pub fn text_obstacle_view(page: &StaffPage, obstacle: &TextObstacle, update: &Update) -> Value {
-    match obstacle {
-        TextObstacle::NoPublication => json!({ "kind": "no_publication" }),
-        TextObstacle::Missing(fields) => json!({ "kind": "missing", "fields": fields }),
-        TextObstacle::Unfinished => {
-            let words = editor::in_words(page, &update.writing());
-            json!({ "kind": "unfinished", "what": words.values().collect::<Vec<_>>() })
-        }
-        TextObstacle::Found => json!({ "kind": "found" }),
-    }
-}
-
-/// How a mail stands in a mailbox.
-pub fn mail(content: &FrozenContent, update: &Update) -> Value {
-    json!({
-        "subject": content.subject,
-        "preheader": preheader::of_update(&update.title, &update.teaser, &update.body),
-    })
 }
 
 /// `GET /staff/updates/{id}/send`

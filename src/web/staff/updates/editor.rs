@@ -11,17 +11,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    app::write_update::{self, Opened},
     domain::{
-        ids::UpdateId,
         locale::Locale,
-        mailing::{self, Overview},
-        update::{
-            self, Update, UpdateState,
-            text::{Unfinished, Writing},
-            writing::{self, Saved},
-        },
+        mailing::Overview,
+        update::{Update, UpdateState, text::Writing, writing::Saved},
     },
-    mail::{markdown, preheader},
+    mail::preheader,
     web::{
         AppState,
         http::problem::wants_json,
@@ -30,7 +26,7 @@ use crate::{
             mailings::{planned, progress::Standing},
             staff_page::{StaffPage, done, id_in},
             staff_problem::StaffProblem,
-            updates::{Id, Past, preview::View},
+            updates::{Id, Past, find, preview::View, unfinished},
         },
     },
 };
@@ -62,7 +58,7 @@ impl Sent {
             image: Some(self.image),
             image_alt: Some(self.image_alt),
             image_credit: Some(self.image_credit),
-            locale: Locale::from_tag(&self.locale).unwrap_or(locale),
+            locale,
         };
         writing.tidied()
     }
@@ -76,12 +72,9 @@ pub async fn show(
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let mut db = state.pool.acquire().await?;
-    let update = update::find(&mut db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    let others = writing::others(&mut db, id, member.0.staff_id, Utc::now()).await?;
-    let mailings = mailing::of_updates(&mut db, &[id]).await?;
-    let plans = planned::among(&page, &mut db, &mailings).await?;
-    drop(db);
+    let opened = write_update::open(&state.pool, &member.author(), id, Utc::now()).await?;
+    let Opened { update, mailings, others } = opened.ok_or(StaffProblem::NOT_FOUND)?;
+    let plans = planned::among(&page, &mailings).await?;
     let view = View::of(&page);
     let writing = update.writing();
     let own = json!({
@@ -106,15 +99,14 @@ pub async fn save(
     let id = id_in(id)?;
     let is_script = wants_json(&headers);
     let base = sent.version;
-    let mut transaction = state.pool.begin().await?;
-    let current = update::find(&mut transaction, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    let writing = sent.writing(current.locale);
+    let locale = match Locale::from_tag(&sent.locale) {
+        Some(locale) => locale,
+        None => find(&state, id).await?.locale,
+    };
+    let writing = sent.writing(locale);
     let now = Utc::now();
-    let saved = writing::save(&mut transaction, id, base, &writing, &member.author(), now).await?;
-    transaction.commit().await?;
-    match saved {
-        Saved::Gone => Err(StaffProblem::NOT_FOUND),
-        Saved::As(version) if is_script => {
+    match write_update::save(&state.pool, &member.author(), (id, base), &writing, now).await? {
+        Saved::As { version, .. } if is_script => {
             let saved_at = time_of_day(&page, now);
             let unfinished = still_to_do(&page, &writing);
             let preheader = preheader::of_update(&writing.title, &writing.teaser, &writing.body);
@@ -123,7 +115,7 @@ pub async fn save(
             });
             Ok(Json(answer).into_response())
         }
-        Saved::As(_) => Ok(done(&format!("/staff/updates/{id}"), "update_saved")),
+        Saved::As { .. } => Ok(done(&format!("/staff/updates/{id}"), "update_saved")),
         Saved::Conflict(theirs) if is_script => {
             Ok((StatusCode::CONFLICT, Json(json!({ "message": conflict_in_words(&page, &theirs) })))
                 .into_response())
@@ -169,9 +161,8 @@ pub async fn here(
     id: Id,
 ) -> Result<Json<Value>, StaffProblem> {
     let id = id_in(id)?;
-    let mut db = state.pool.acquire().await?;
-    let others = writing::here(&mut db, id, &member.author(), Utc::now()).await?;
-    let update = update::find(&mut db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    let seen = write_update::is_here(&state.pool, &member.author(), id, Utc::now()).await?;
+    let (update, others) = seen.ok_or(StaffProblem::NOT_FOUND)?;
     Ok(Json(json!({ "others": others, "version": update.version, "changed_by": update.changed_by })))
 }
 
@@ -218,23 +209,7 @@ pub fn form(writing: &Writing) -> Value {
 
 /// What the editor says beside the fields: nobody has left anything out of a blank sheet.
 fn still_to_do(page: &StaffPage, writing: &Writing) -> Map<String, Value> {
-    if writing.is_blank() { Map::new() } else { in_words(page, writing) }
-}
-
-/// What is still to be done before it can be sent, by field, in words.
-pub fn in_words(page: &StaffPage, writing: &Writing) -> Map<String, Value> {
-    let mut words = Map::new();
-    for Unfinished { field, problem } in writing.unfinished() {
-        let text = page.text("unfinished", &format!("{field}_{problem}"));
-        words.entry(field).or_insert_with(|| text.into());
-    }
-    if let Err(error) = markdown::check(&writing.body) {
-        let line = page.text("unfinished", "body_line").replace("{line}", &error.line.to_string());
-        words
-            .entry("body")
-            .or_insert_with(|| format!("{line} {}", page.text("unfinished", error.code.key())).into());
-    }
-    words
+    if writing.is_blank() { Map::new() } else { unfinished::in_words(page, writing) }
 }
 
 fn conflict_in_words(page: &StaffPage, theirs: &Update) -> String {
@@ -244,13 +219,4 @@ fn conflict_in_words(page: &StaffPage, theirs: &Update) -> String {
 
 fn time_of_day(page: &StaffPage, at: DateTime<Utc>) -> String {
     at.with_timezone(&page.time_zone().0).format("%H:%M").to_string()
-}
-
-/// An update by id, for the pages around it.
-///
-/// # Errors
-/// [`StaffProblem::NOT_FOUND`].
-pub async fn find(state: &AppState, id: UpdateId) -> Result<Update, StaffProblem> {
-    let mut db = state.pool.acquire().await?;
-    update::find(&mut db, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)
 }

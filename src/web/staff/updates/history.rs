@@ -6,15 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{
-        ids::UpdateId,
-        staff::audit::{self, Action},
-        update::{
-            self,
-            history::{self, Version},
-            writing::{self, Saved},
-        },
-    },
+    app::write_update::{self, WriteError},
+    domain::{ids::UpdateId, update::history::Version},
     web::{
         AppState,
         staff::{
@@ -36,8 +29,8 @@ pub async fn list(
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let update = editor::find(&state, id).await?;
-    let versions = history::of_update(&mut *state.pool.acquire().await?, id).await?;
+    let found = write_update::versions(&state.pool, id).await?;
+    let (update, versions) = found.ok_or(StaffProblem::NOT_FOUND)?;
     let versions: Vec<Value> = versions.iter().map(|version| shown(&page, version)).collect();
     let own = json!({ "update": { "id": id, "title": update.title }, "versions": versions });
     page.show("staff/history.html", &own)
@@ -51,9 +44,8 @@ pub async fn show(
     entry: Entry,
 ) -> Result<Response, StaffProblem> {
     let (id, number) = id_in(entry)?;
-    let update = editor::find(&state, id).await?;
-    let version = history::version(&mut *state.pool.acquire().await?, id, number).await?;
-    let version = version.ok_or(StaffProblem::NOT_FOUND)?;
+    let found = write_update::version(&state.pool, id, number).await?;
+    let (update, version) = found.ok_or(StaffProblem::NOT_FOUND)?;
     let own = json!({
         "update": { "id": id, "title": update.title, "version": update.version },
         "version": shown(&page, &version),
@@ -78,23 +70,14 @@ pub async fn restore(
     Form(sent): Form<Sent>,
 ) -> Result<Response, StaffProblem> {
     let (id, number) = id_in(entry)?;
-    let (by, now) = (member.author(), Utc::now());
-    let mut transaction = state.pool.begin().await?;
-    let version = history::version(&mut transaction, id, number).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    let update = update::find(&mut transaction, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    if update.version != sent.version {
-        return Ok(done(&format!("/staff/updates/{id}/history"), "update_changed_meanwhile"));
+    let update = (id, sent.version);
+    match write_update::restore(&state.pool, &member.author(), update, number, Utc::now()).await {
+        Ok(()) => Ok(done(&format!("/staff/updates/{id}"), "update_restored")),
+        Err(WriteError::ChangedMeanwhile) => {
+            Ok(done(&format!("/staff/updates/{id}/history"), "update_changed_meanwhile"))
+        }
+        Err(error) => Err(error.into()),
     }
-    history::end_sitting(&mut transaction, &update).await?;
-    let saved = writing::save(&mut transaction, id, sent.version, &version.writing, &by, now).await?;
-    let title = &version.writing.title;
-    let details = json!({ "update": id, "title": title, "saved_at": version.saved_at });
-    audit::record(&mut transaction, &by.actor, Action::UpdateRestored, &update.slug, &details, now).await?;
-    if !matches!(saved, Saved::As(_)) {
-        return Err(StaffProblem::NOT_FOUND);
-    }
-    transaction.commit().await?;
-    Ok(done(&format!("/staff/updates/{id}"), "update_restored"))
 }
 
 fn shown(page: &StaffPage, version: &Version) -> Value {

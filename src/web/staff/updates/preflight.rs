@@ -15,7 +15,7 @@ use crate::{
             access::Member,
             staff_page::{StaffPage, id_in},
             staff_problem::StaffProblem,
-            updates::{Id, editor},
+            updates::{Id, find},
         },
     },
 };
@@ -92,7 +92,7 @@ pub async fn show(
     _: Member,
     id: Id,
 ) -> Result<Response, StaffProblem> {
-    let update = editor::find(&state, id_in(id)?).await?;
+    let update = find(&state, id_in(id)?).await?;
     let found = preflight::check(&state.app, &update, Utc::now()).await?;
     let preflight = found.map(|found| view(&page, update.id, &found));
     let own = json!({ "update": { "id": update.id, "title": update.title }, "preflight": preflight });

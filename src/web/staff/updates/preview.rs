@@ -21,7 +21,7 @@ use crate::{
             access::Member,
             staff_page::{self, StaffPage, id_in},
             staff_problem::StaffProblem,
-            updates::{Id, composing::content_of, editor},
+            updates::{Id, composing::content_of, find},
         },
     },
 };
@@ -136,7 +136,7 @@ fn framed(media_type: &'static str, policy: &'static str, body: String) -> Respo
 }
 
 async fn content(state: &AppState, page: &StaffPage, id: Id) -> Result<Option<FrozenContent>, StaffProblem> {
-    let update = editor::find(state, id_in(id)?).await?;
+    let update = find(state, id_in(id)?).await?;
     content_of(page, &mut *state.pool.acquire().await?, &update).await
 }
 

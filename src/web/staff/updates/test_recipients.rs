@@ -6,18 +6,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{
-        address::EmailAddress,
-        ids::TestRecipientId,
-        staff::{
-            self,
-            audit::{self, Action},
-        },
-        test_recipient::{self, Added},
-    },
+    app::test_recipients::{self, TestRecipientError},
+    domain::{address::EmailAddress, ids::TestRecipientId, staff, test_recipient::Added},
     web::{
         AppState,
-        http::form_values,
+        http::{form_values, problem::Problem},
         staff::{
             access::Member,
             staff_page::{Id, Mistakes, StaffPage, done, id_in},
@@ -34,6 +27,15 @@ pub struct Sent {
     email: String,
 }
 
+impl From<TestRecipientError> for StaffProblem {
+    fn from(error: TestRecipientError) -> Self {
+        match error {
+            TestRecipientError::NotAllowed => StaffProblem::Common(Problem::internal(&error)),
+            TestRecipientError::Database(error) => error.into(),
+        }
+    }
+}
+
 /// `GET /staff/colleagues`
 pub async fn list(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
     let own = view(&page, &Sent::default(), &Mistakes::default()).await?;
@@ -41,7 +43,7 @@ pub async fn list(page: StaffPage, _: Member) -> Result<Response, StaffProblem> 
 }
 
 async fn view(page: &StaffPage, sent: &Sent, errors: &Mistakes) -> Result<Value, StaffProblem> {
-    let colleagues = test_recipient::list(&mut *page.state.pool.acquire().await?).await?;
+    let colleagues = test_recipients::list(&page.state.pool).await?;
     let colleagues: Vec<Value> = colleagues
         .iter()
         .map(|colleague| json!({ "id": colleague.id, "name": colleague.name, "email": colleague.email }))
@@ -67,22 +69,11 @@ pub async fn add(
         mistakes.add("email", page.text("error", "email"));
     }
     if let (Some(name), Ok(email)) = (name, email) {
-        let now = Utc::now();
-        let mut transaction = state.pool.begin().await?;
-        let added = test_recipient::add(&mut transaction, &email, &name, now).await?;
-        match added {
-            Added::Now => {
-                let (by, details) = (member.actor(), json!({}));
-                // Masked: the log cannot be changed, and whoever is erased must not live on in it.
-                audit::record(&mut transaction, &by, Action::ColleagueAdded, &email.masked(), &details, now)
-                    .await?;
-                transaction.commit().await?;
-                return Ok(done("/staff/colleagues", "colleague_added"));
-            }
+        match test_recipients::add(&state.pool, &member.actor(), &email, &name, Utc::now()).await? {
+            Added::Now(_) => return Ok(done("/staff/colleagues", "colleague_added")),
             Added::Before => mistakes.add("email", page.text("error", "colleague_known")),
             Added::Full => mistakes.add("form", page.text("error", "colleagues_full")),
         }
-        transaction.rollback().await?;
     }
     let own = view(&page, &sent, &mistakes).await?;
     page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/colleagues.html", &own)
@@ -94,14 +85,6 @@ pub async fn remove(
     member: Member,
     id: Id<TestRecipientId>,
 ) -> Result<Response, StaffProblem> {
-    let (id, now) = (id_in(id)?, Utc::now());
-    let mut transaction = state.pool.begin().await?;
-    // Pressed twice, it is gone already; which is what was wanted.
-    if let Some(email) = test_recipient::remove(&mut transaction, id).await? {
-        let (by, details) = (member.actor(), json!({}));
-        audit::record(&mut transaction, &by, Action::ColleagueRemoved, &email.masked(), &details, now)
-            .await?;
-    }
-    transaction.commit().await?;
+    test_recipients::remove(&state.pool, &member.actor(), id_in(id)?, Utc::now()).await?;
     Ok(done("/staff/colleagues", "colleague_removed"))
 }

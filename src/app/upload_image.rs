@@ -1,0 +1,249 @@
+//! Images that staff upload: taking one in, describing it, removing it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use hyper::body::Bytes;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+use tokio::{sync::Semaphore, task::spawn_blocking};
+use tracing::Span;
+
+use crate::{
+    app::{
+        Deed,
+        images::{
+            process::{self, Processed, Refused},
+            store::{Store, StoreError},
+        },
+    },
+    domain::{
+        actor::Actor,
+        event::Event,
+        ids::ImageId,
+        image::{self, FileName, Image, ImageName, NewImage, Removed, Use},
+        staff::audit::Action,
+    },
+};
+
+/// Room for one image to be processed at a time: each may take [`memory::MOST`](super::images::memory::MOST).
+pub struct Processing(Arc<Semaphore>);
+
+impl Default for Processing {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
+/// What was uploaded.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// The file.
+    pub file: Bytes,
+    /// What it shows, cleaned; empty when that is said later.
+    pub alt: String,
+    /// Who made it, cleaned; may be empty.
+    pub credit: String,
+}
+
+/// Why an image was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// Only staff upload.
+    #[error("only staff may upload images")]
+    NotAllowed,
+    /// It is none that can be used; tell whoever uploaded it.
+    #[error("the file was refused: {0:?}")]
+    Refused(Refused),
+    /// Too much is being worked on; try again.
+    #[error("too much is being worked on just now; try again")]
+    Busy,
+    /// It cannot be stored. The reason is logged for the operator.
+    #[error("the image cannot be stored: {0}")]
+    Store(#[source] StoreError),
+    /// The system has no random numbers.
+    #[error("the image cannot be named: {0}")]
+    Random(#[from] getrandom::Error),
+    /// The database failed; try again.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Why an image was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// Only staff change it.
+    #[error("only staff may change images")]
+    NotAllowed,
+    /// There is no such image (any more).
+    #[error("there is no such image")]
+    Unknown,
+    /// An update shows it, or it has gone out in a mailing; it stays.
+    #[error("the image is in use")]
+    InUse,
+    /// The database failed; try again.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+impl From<ImageError> for UploadError {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::NotAllowed => Self::NotAllowed,
+            ImageError::Database(error) => Self::Database(error),
+            // It was removed while it was uploaded once more.
+            ImageError::Unknown | ImageError::InUse => Self::Busy,
+        }
+    }
+}
+
+/// Processes an uploaded image, puts its files into the store, then its row into the database: what is found there has its
+/// files. The same file once more is the image that there is; what is said about it now is added where nothing was said.
+///
+/// # Errors
+/// [`UploadError`].
+pub async fn upload(
+    pool: &PgPool,
+    (store, processing): (&Store, &Processing),
+    by: &Actor,
+    upload: Upload,
+    now: DateTime<Utc>,
+) -> Result<Image, UploadError> {
+    if !by.is_staff() {
+        return Err(UploadError::NotAllowed);
+    }
+    let Upload { file, alt, credit } = upload;
+    let upload_sha256: [u8; 32] = Sha256::digest(&file).into();
+    let known = image::by_upload(&mut *pool.acquire().await?, upload_sha256).await?;
+    if let Some(mut known) = known {
+        let keep = |old: &str, new: String| if old.is_empty() { new } else { old.to_owned() };
+        (known.alt, known.credit) = (keep(&known.alt, alt), keep(&known.credit, credit));
+        describe(pool, by, known.id, (&known.alt, &known.credit), now).await?;
+        return Ok(known);
+    }
+    let Processed { format, large, small } = processed(processing, file).await?;
+    let name = ImageName::mint()?;
+    let of_size = |is_small| FileName { name: name.clone(), is_small, format };
+    let files = [of_size(false), of_size(true)];
+    let bytes = large.bytes.len() + small.bytes.len();
+    let (large_size, small_size) = (large.size, small.size);
+    for (file, bytes) in files.iter().zip([large.bytes, small.bytes]) {
+        if let Err(error) = store.put(file, bytes).await {
+            tracing::error!(%error, store = %store.place(), "a picture cannot be stored; IMAGE_STORE says where");
+            store.remove_files(&files).await;
+            return Err(UploadError::Store(error));
+        }
+    }
+    let new =
+        NewImage { name, format, large: large_size, small: small_size, bytes, alt, credit, upload_sha256 };
+    let recorded = async {
+        let mut deed = Deed::begin(pool, by, now).await?;
+        let image = image::add(&mut deed, by.member(), &new, now).await?;
+        let details = json!({ "alt": new.alt, "width": new.large.0, "height": new.large.1 });
+        deed.note(Action::ImageAdded, &image.name, &details, &Event::ImageAdded(image.id)).await?;
+        deed.commit().await?;
+        Ok::<_, sqlx::Error>(image)
+    };
+    match recorded.await {
+        Ok(image) => Ok(image),
+        Err(error) => {
+            store.remove_files(&files).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// What an uploaded file becomes. Waits for its turn.
+async fn processed(processing: &Processing, file: Bytes) -> Result<Processed, UploadError> {
+    let permit = Arc::clone(&processing.0).acquire_owned().await.map_err(|_| UploadError::Busy)?;
+    let span = Span::current();
+    let worked = spawn_blocking(move || {
+        // Held to the end of the work, also when nobody waits for it any more.
+        let _permit = permit;
+        span.in_scope(|| process::process(&file))
+    });
+    match worked.await {
+        Ok(processed) => processed.map_err(UploadError::Refused),
+        // A decoder that panics has met a file that is made to do that.
+        Err(error) => {
+            tracing::error!(%error, "a picture could not be worked on");
+            Err(UploadError::Refused(Refused::Damaged))
+        }
+    }
+}
+
+/// Says what an image shows and who made it. The same once more changes nothing.
+///
+/// # Errors
+/// [`ImageError`].
+pub async fn describe(
+    pool: &PgPool,
+    by: &Actor,
+    id: ImageId,
+    (alt, credit): (&str, &str),
+    now: DateTime<Utc>,
+) -> Result<(), ImageError> {
+    if !by.is_staff() {
+        return Err(ImageError::NotAllowed);
+    }
+    let mut deed = Deed::begin(pool, by, now).await?;
+    let image = image::by_id(&mut deed, id).await?.ok_or(ImageError::Unknown)?;
+    if image::describe(&mut deed, id, alt, credit).await? {
+        let event = Event::ImageDescribed(id);
+        deed.note(Action::ImageDescribed, &image.name, &json!({ "alt": alt }), &event).await?;
+    }
+    deed.commit().await?;
+    Ok(())
+}
+
+/// Removes an image that is not used and has never gone out, with its files. One that is gone was removed before, which is
+/// what was wanted.
+///
+/// # Errors
+/// [`ImageError`].
+pub async fn remove(
+    pool: &PgPool,
+    store: &Store,
+    by: &Actor,
+    id: ImageId,
+    now: DateTime<Utc>,
+) -> Result<(), ImageError> {
+    if !by.is_staff() {
+        return Err(ImageError::NotAllowed);
+    }
+    let mut deed = Deed::begin(pool, by, now).await?;
+    let image = match image::remove(&mut deed, id).await? {
+        Removed::Gone(image) => image,
+        Removed::InUse => return Err(ImageError::InUse),
+        Removed::Unknown => return Ok(()),
+    };
+    let (details, event) = (json!({ "alt": image.alt }), Event::ImageRemoved(id));
+    deed.note(Action::ImageRemoved, &image.name, &details, &event).await?;
+    deed.commit().await?;
+    store.remove(&image).await;
+    Ok(())
+}
+
+/// Which updates show which images, by the images' names.
+pub type Uses = BTreeMap<String, Vec<Use>>;
+
+/// Images, newest first, those older than `before`; and where images are used.
+///
+/// # Errors
+/// When the database fails.
+pub async fn page(pool: &PgPool, before: Option<ImageId>, limit: i64) -> sqlx::Result<(Vec<Image>, Uses)> {
+    let mut db = pool.acquire().await?;
+    let images = image::page(&mut db, before, limit).await?;
+    Ok((images, image::uses(&mut db).await?))
+}
+
+/// One image, and where images are used.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(pool: &PgPool, id: ImageId) -> sqlx::Result<Option<(Image, Uses)>> {
+    let mut db = pool.acquire().await?;
+    let Some(image) = image::by_id(&mut db, id).await? else { return Ok(None) };
+    Ok(Some((image, image::uses(&mut db).await?)))
+}
