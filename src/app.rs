@@ -34,6 +34,11 @@
 //! | [`sessions`] | whose session a request has |
 //! | [`write_update`] | writing an update: begin, save, bring back, delete |
 //! | [`test_recipients`] | the list of those who get test mails |
+//! | [`members`] | who may log in, and as what |
+//! | [`own_account`] | what somebody does with their own account |
+//! | [`one_time_link`] | setting a first or a new password with a link |
+//! | [`log_in`] | logging in and out, showing once more who one is |
+//! | [`login_origin`] | where somebody logs in from, and how attempts are counted |
 //! | [`draft`] | an update as the mail it would be, and what the preflight says of it |
 //! | [`preflight`] | what is wrong with an update before it is sent |
 //! | [`images`] | pictures that staff upload: processing and store |
@@ -53,8 +58,13 @@ pub mod find_subscribers;
 pub mod held_signups;
 pub mod images;
 pub mod import_subscribers;
+pub mod log_in;
+pub mod login_origin;
+pub mod members;
 pub mod move_mailings;
 pub mod off_runtime;
+pub mod one_time_link;
+pub mod own_account;
 pub mod preflight;
 pub mod privacy;
 pub mod read_signature;
@@ -88,7 +98,10 @@ use crate::{
     domain::{
         actor::Actor,
         event::{self, Event},
-        staff::audit::{self, Action},
+        staff::{
+            audit::{self, Action},
+            password::Passwords,
+        },
     },
     mail::compose::Composer,
 };
@@ -108,6 +121,8 @@ pub struct App {
     pub signups: Arc<Rules>,
     /// What looks at an update before it is sent.
     pub preflight: Arc<Preflight>,
+    /// Where staff passwords are hashed and checked.
+    pub passwords: Passwords,
 }
 
 impl App {
@@ -115,7 +130,8 @@ impl App {
     #[must_use]
     pub fn new(pool: PgPool, config: &Config, composer: Composer) -> Self {
         let (signups, preflight) = (Arc::new(Rules::new(config)), Arc::new(Preflight::new(config)));
-        Self { pool, keys: config.secret_keys.clone(), composer, signups, preflight }
+        let passwords = Passwords::default();
+        Self { pool, keys: config.secret_keys.clone(), composer, signups, preflight, passwords }
     }
 }
 
@@ -129,6 +145,11 @@ struct Deed<'a> {
 impl<'a> Deed<'a> {
     async fn begin(pool: &PgPool, by: &'a Actor, now: DateTime<Utc>) -> sqlx::Result<Self> {
         Ok(Self { transaction: pool.begin().await?, by, now })
+    }
+
+    /// The same deed, where it shows only on the way who does it.
+    fn done_by(self, by: &Actor) -> Deed<'_> {
+        Deed { transaction: self.transaction, by, now: self.now }
     }
 
     /// Writes the line of the audit log and the event: what was done, to what, and more about it.

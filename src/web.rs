@@ -20,7 +20,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     app::{App, images::store::Store},
     config::{Config, PublicUrl, SecretKeys},
-    domain::{import::upload, staff::password::Passwords},
+    domain::import::upload,
     mail::compose::Composer,
 };
 
@@ -75,8 +75,6 @@ pub struct Inner {
     pub growth: staff::Growth,
     /// What makes mails: for tests, for mailings, and to show them.
     pub composer: Composer,
-    /// Where staff passwords are hashed and checked.
-    pub passwords: Passwords,
     /// Staff pages that show how a mailing goes.
     pub live: Live,
     /// Every route.
@@ -129,7 +127,6 @@ impl AppState {
             proxies: Proxies::new(config.trusted_proxies.clone()),
             growth: staff::Growth::default(),
             composer,
-            passwords: Passwords::default(),
             live: Live::default(),
             routes: Table(ROUTES),
             slots: Slots::default(),

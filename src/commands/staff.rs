@@ -4,19 +4,16 @@ use anyhow::anyhow;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
-use sqlx::PgConnection;
+use sqlx::PgPool;
 
 use crate::{
+    app::members::{self, Factor, MemberLink},
     config::{self, PublicUrl, Source},
     domain::{
+        actor::Actor,
         address::EmailAddress,
         ids::StaffId,
-        staff::{
-            self, Role, StaffError,
-            audit::{Action, Actor},
-            link::{self, Made},
-            second_factor,
-        },
+        staff::{self, Role, StaffError, link::Made},
     },
 };
 
@@ -114,14 +111,8 @@ async fn add(email: &EmailAddress, name: Option<&str>, role: Option<Role>, json:
     let public_url = config::public_url(&Source::environment())?;
     let name = staff::clean_name(name.unwrap_or(email.parts().0))
         .ok_or_else(|| Usage("--name is empty or longer than 100 characters".into()))?;
-    let mut transaction = database().await?.begin().await?;
-    let role = match role {
-        Some(role) => role,
-        None if staff::has_admin(&mut transaction).await? => Role::Editor,
-        None => Role::Admin,
-    };
-    let now = Utc::now();
-    let id = match staff::add(&mut transaction, &Actor::Command, email, &name, role, now).await {
+    let (pool, by) = (database().await?, (&Actor::Command, None));
+    let added = match members::add_member(&pool, by, (email, &name), role, Utc::now()).await {
         Err(StaffError::Exists) => {
             let email = email.as_str();
             return Err(anyhow!(
@@ -130,13 +121,11 @@ async fn add(email: &EmailAddress, name: Option<&str>, role: Option<Role>, json:
         }
         added => added?,
     };
-    let made = link::make(&mut transaction, &Actor::Command, id, now).await?;
-    transaction.commit().await?;
-    print_link(&public_url, email, id, &made, json, &format!("Added as {}.", role.as_str()))
+    print_link(&public_url, email, &added, json, &format!("Added as {}.", added.member.role.as_str()))
 }
 
 async fn list(json: bool) -> anyhow::Result<()> {
-    let people = staff::list(&mut *database().await?.acquire().await?).await?;
+    let people = members::list(&database().await?).await?;
     if json {
         return output::json(&people);
     }
@@ -164,37 +153,32 @@ async fn list(json: bool) -> anyhow::Result<()> {
 
 async fn reset_password(email: &EmailAddress, with_factor: bool, json: bool) -> anyhow::Result<()> {
     let public_url = config::public_url(&Source::environment())?;
-    let mut transaction = database().await?.begin().await?;
-    let id = find(&mut transaction, email).await?;
-    let now = Utc::now();
-    let mut remark = "The old password works until the link is used.".to_owned();
-    if with_factor {
-        let by = &Actor::Command;
-        let was_on =
-            second_factor::turn_off(&mut transaction, by, id, Action::SecondFactorReset, now).await?;
-        remark += if was_on { " The second factor is off." } else { " There was no second factor." };
-    }
-    let made = match link::make(&mut transaction, &Actor::Command, id, now).await {
+    let pool = database().await?;
+    let id = find(&pool, email).await?;
+    let factor = if with_factor { Factor::TurnOff } else { Factor::Keep };
+    let made = match members::make_link(&pool, (&Actor::Command, None), id, factor, Utc::now()).await {
         Err(StaffError::Unknown) => {
             let email = email.as_str();
             return Err(anyhow!("{email} is disabled; first run: rundbrief staff enable {email}"));
         }
         made => made?,
     };
-    transaction.commit().await?;
-    print_link(&public_url, email, id, &made, json, &remark)
+    let mut remark = "The old password works until the link is used.".to_owned();
+    if with_factor {
+        remark +=
+            if made.has_lost_factor { " The second factor is off." } else { " There was no second factor." };
+    }
+    print_link(&public_url, email, &made, json, &remark)
 }
 
 async fn set_disabled(email: &EmailAddress, disabled: bool, json: bool) -> anyhow::Result<()> {
-    let mut transaction = database().await?.begin().await?;
-    let id = find(&mut transaction, email).await?;
-    let now = Utc::now();
+    let (pool, by) = (database().await?, (&Actor::Command, None));
+    let id = find(&pool, email).await?;
     if disabled {
-        staff::disable(&mut transaction, &Actor::Command, id, now).await?;
+        members::disable_member(&pool, by, id, Utc::now()).await?;
     } else {
-        staff::enable(&mut transaction, &Actor::Command, id, now).await?;
+        members::enable_member(&pool, by, id, Utc::now()).await?;
     }
-    transaction.commit().await?;
     if json {
         return output::json(&json!({ "id": id, "disabled": disabled }));
     }
@@ -203,8 +187,8 @@ async fn set_disabled(email: &EmailAddress, disabled: bool, json: bool) -> anyho
     Ok(())
 }
 
-async fn find(db: &mut PgConnection, email: &EmailAddress) -> anyhow::Result<StaffId> {
-    let found = staff::id_of(db, email).await?;
+async fn find(pool: &PgPool, email: &EmailAddress) -> anyhow::Result<StaffId> {
+    let found = members::id_of(pool, email).await?;
     found.ok_or_else(|| {
         anyhow!("there is no staff member with the address {}; see: rundbrief staff list", email.as_str())
     })
@@ -218,14 +202,13 @@ pub fn one_time_link(public_url: &PublicUrl, made: &Made) -> String {
 fn print_link(
     public_url: &PublicUrl,
     email: &EmailAddress,
-    id: StaffId,
-    made: &Made,
+    MemberLink { member, made, .. }: &MemberLink,
     json: bool,
     remark: &str,
 ) -> anyhow::Result<()> {
     let link = one_time_link(public_url, made);
     if json {
-        return output::json(&json!({ "id": id, "link": link, "expires_at": made.expires_at }));
+        return output::json(&json!({ "id": member.id, "link": link, "expires_at": made.expires_at }));
     }
     output::remark(remark);
     output::line(&format!("{link}\n"));

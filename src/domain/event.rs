@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     actor::Actor,
-    ids::{ImageId, ImportId, MailingId, SignupId, SubscriberId, TestRecipientId, UpdateId},
+    ids::{ImageId, ImportId, MailingId, SignupId, StaffId, SubscriberId, TestRecipientId, UpdateId},
 };
 
 /// How long they are kept. What reads them may be away for weeks; their ids outlive what they name by so much.
@@ -113,6 +113,44 @@ pub enum Event {
     ImportFailed(ImportId),
     /// Staff ended an import.
     ImportCancelled(ImportId),
+    /// Somebody was added who may log in.
+    MemberAdded(StaffId),
+    /// A one-time link was made with which a member sets a password.
+    MemberLinkMade(StaffId),
+    /// A member may do more, or less, than before.
+    MemberRoleChanged(StaffId),
+    /// A member may log in no more.
+    MemberDisabled(StaffId),
+    /// A member may log in again.
+    MemberEnabled(StaffId),
+    /// A member's second factor was turned off by somebody else.
+    MemberSecondFactorReset(StaffId),
+    /// A member became the first admin.
+    FirstAdmin(StaffId),
+    /// A member's password is another one.
+    MemberPasswordSet(StaffId),
+    /// A member has another name.
+    MemberRenamed(StaffId),
+    /// A member ended sessions of their own.
+    MemberSessionsEnded(StaffId),
+    /// A member turned the second factor on.
+    MemberSecondFactorOn(StaffId),
+    /// A member turned the own second factor off.
+    MemberSecondFactorOff(StaffId),
+    /// A member has new recovery codes.
+    MemberRecoveryCodesMade(StaffId),
+    /// A member logged in, second factor and all.
+    MemberLoggedIn(StaffId),
+    /// A member logged out.
+    MemberLoggedOut(StaffId),
+    /// A member gave password and second factor once more.
+    MemberReauthenticated(StaffId),
+    /// A member's password was right, and the code was not.
+    MemberCodeRefused(StaffId),
+    /// A member used a recovery code in the place of a code.
+    MemberRecoveryCodeUsed(StaffId),
+    /// Wrong passwords have come so often that the next attempts for a member have to wait.
+    MemberLoginHeld(StaffId),
 }
 
 /// What the event of an erasure is called. It is written by [`consent::record_erased`](super::consent::record_erased) beside
@@ -171,6 +209,25 @@ impl Event {
             Event::ImportDone(_) => "import_done",
             Event::ImportFailed(_) => "import_failed",
             Event::ImportCancelled(_) => "import_cancelled",
+            Event::MemberAdded(_) => "member_added",
+            Event::MemberLinkMade(_) => "member_link_made",
+            Event::MemberRoleChanged(_) => "member_role_changed",
+            Event::MemberDisabled(_) => "member_disabled",
+            Event::MemberEnabled(_) => "member_enabled",
+            Event::MemberSecondFactorReset(_) => "member_second_factor_reset",
+            Event::FirstAdmin(_) => "first_admin",
+            Event::MemberPasswordSet(_) => "member_password_set",
+            Event::MemberRenamed(_) => "member_renamed",
+            Event::MemberSessionsEnded(_) => "member_sessions_ended",
+            Event::MemberSecondFactorOn(_) => "member_second_factor_on",
+            Event::MemberSecondFactorOff(_) => "member_second_factor_off",
+            Event::MemberRecoveryCodesMade(_) => "member_recovery_codes_made",
+            Event::MemberLoggedIn(_) => "member_logged_in",
+            Event::MemberLoggedOut(_) => "member_logged_out",
+            Event::MemberReauthenticated(_) => "member_reauthenticated",
+            Event::MemberCodeRefused(_) => "member_code_refused",
+            Event::MemberRecoveryCodeUsed(_) => "member_recovery_code_used",
+            Event::MemberLoginHeld(_) => "member_login_held",
         }
     }
 
@@ -227,6 +284,25 @@ impl Event {
             | Event::ImportDone(import)
             | Event::ImportFailed(import)
             | Event::ImportCancelled(import) => json!({ "import": import }),
+            Event::MemberAdded(member)
+            | Event::MemberLinkMade(member)
+            | Event::MemberRoleChanged(member)
+            | Event::MemberDisabled(member)
+            | Event::MemberEnabled(member)
+            | Event::MemberSecondFactorReset(member)
+            | Event::FirstAdmin(member)
+            | Event::MemberPasswordSet(member)
+            | Event::MemberRenamed(member)
+            | Event::MemberSessionsEnded(member)
+            | Event::MemberSecondFactorOn(member)
+            | Event::MemberSecondFactorOff(member)
+            | Event::MemberRecoveryCodesMade(member)
+            | Event::MemberLoggedIn(member)
+            | Event::MemberLoggedOut(member)
+            | Event::MemberReauthenticated(member)
+            | Event::MemberCodeRefused(member)
+            | Event::MemberRecoveryCodeUsed(member)
+            | Event::MemberLoginHeld(member) => json!({ "member": member }),
         }
     }
 }

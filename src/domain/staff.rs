@@ -14,7 +14,8 @@
 //! | [`audit`] | what they did, for good |
 //! | [`secret`] | the tokens in cookies and links |
 //!
-//! Everything that changes something writes its line of the audit log in the same transaction.
+//! What changes something answers the row as it was: the deed of `app` that calls it writes the line of the audit log in the
+//! same transaction.
 
 pub mod audit;
 mod credentials;
@@ -31,15 +32,9 @@ pub use credentials::{Credentials, credentials, rehash_password, set_password, s
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::domain::{address::EmailAddress, ids::StaffId};
-
-use self::{
-    audit::{Action, Actor},
-    notice::Notice,
-};
 
 /// What a member may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, Deserialize)]
@@ -103,6 +98,9 @@ impl StaffMember {
 /// Why something about a member was not changed. Tell whoever asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StaffError {
+    /// Only staff change who may log in.
+    #[error("only staff may change who can log in")]
+    NotAllowed,
     /// The address is taken.
     #[error("somebody with this address is there already")]
     Exists,
@@ -137,7 +135,6 @@ pub fn clean_name(typed: &str) -> Option<String> {
 /// [`StaffError::Exists`].
 pub async fn add(
     db: &mut PgConnection,
-    by: &Actor,
     email: &EmailAddress,
     name: &str,
     role: Role,
@@ -154,11 +151,9 @@ pub async fn add(
         role as Role,
         now
     )
-    .fetch_optional(&mut *db)
+    .fetch_optional(db)
     .await?;
-    let id = added.ok_or(StaffError::Exists)?;
-    audit::record(db, by, Action::MemberAdded, email.as_str(), &json!({ "role": role }), now).await?;
-    Ok(id)
+    added.ok_or(StaffError::Exists)
 }
 
 /// Everybody, in the order of their names.
@@ -220,103 +215,94 @@ pub async fn has_admin(db: &mut PgConnection) -> sqlx::Result<bool> {
     .await
 }
 
-/// Gives somebody another name.
+/// Gives somebody another name. Answers their row as it was; nothing when it is the name they had.
 ///
 /// # Errors
-/// When the database fails.
+/// [`StaffError::Unknown`].
 pub async fn set_name(
     db: &mut PgConnection,
-    by: &Actor,
     id: StaffId,
     name: &str,
-    now: DateTime<Utc>,
-) -> Result<(), StaffError> {
+) -> Result<Option<MemberRow>, StaffError> {
     let member = locked(&mut *db, id).await?;
     if member.name == name {
-        return Ok(());
+        return Ok(None);
     }
-    sqlx::query!("update staff set name = $2 where id = $1", id.0, name).execute(&mut *db).await?;
-    let details = json!({ "from": member.name, "to": name });
-    Ok(audit::record(db, by, Action::NameChanged, &member.email, &details, now).await?)
+    sqlx::query!("update staff set name = $2 where id = $1", id.0, name).execute(db).await?;
+    Ok(Some(member))
 }
 
-/// Gives somebody another role. Their sessions go on, and have it at once. False: it is the one they had.
+/// Gives somebody another role. Their sessions go on, and have it at once. Answers their row as it was; nothing
+/// when it is the role they had.
 ///
 /// # Errors
 /// [`StaffError::LastAdmin`], [`StaffError::Unknown`].
 pub async fn set_role(
     db: &mut PgConnection,
-    by: &Actor,
     id: StaffId,
     role: Role,
-    now: DateTime<Utc>,
-) -> Result<bool, StaffError> {
+) -> Result<Option<MemberRow>, StaffError> {
     let member = locked_with_admins(&mut *db, id).await?;
     if member.role == role {
-        return Ok(false);
+        return Ok(None);
     }
     if role != Role::Admin {
         keep_an_admin(&mut *db, id).await?;
     }
-    sqlx::query!("update staff set role = $2 where id = $1", id.0, role as Role).execute(&mut *db).await?;
-    let details = json!({ "from": member.role, "to": role });
-    notice::tell(&mut *db, id, by, Notice::YourRole, now).await?;
-    audit::record(db, by, Action::RoleChanged, &member.email, &details, now).await?;
-    Ok(true)
+    sqlx::query!("update staff set role = $2 where id = $1", id.0, role as Role).execute(db).await?;
+    Ok(Some(member))
 }
 
-/// Lets somebody log in no more: their sessions and one-time links end with it. False: they could not before.
+/// Lets somebody log in no more: their sessions and one-time links end with it. Answers their row as it was; nothing
+/// when they could not before.
 ///
 /// # Errors
 /// [`StaffError::LastAdmin`], [`StaffError::Unknown`].
 pub async fn disable(
     db: &mut PgConnection,
-    by: &Actor,
     id: StaffId,
     now: DateTime<Utc>,
-) -> Result<bool, StaffError> {
+) -> Result<Option<MemberRow>, StaffError> {
     let member = locked_with_admins(&mut *db, id).await?;
     if member.is_disabled {
-        return Ok(false);
+        return Ok(None);
     }
     keep_an_admin(&mut *db, id).await?;
     sqlx::query!("update staff set disabled_at = $2 where id = $1", id.0, now).execute(&mut *db).await?;
     session::end_all(&mut *db, id, None).await?;
-    withdraw_links(&mut *db, id).await?;
-    audit::record(db, by, Action::MemberDisabled, &member.email, &json!({}), now).await?;
-    Ok(true)
+    withdraw_links(db, id).await?;
+    Ok(Some(member))
 }
 
-/// Lets somebody log in again. False: they could before.
+/// Lets somebody log in again. Answers their row as it was; nothing when they could before.
 ///
 /// # Errors
 /// [`StaffError::Unknown`].
-pub async fn enable(
-    db: &mut PgConnection,
-    by: &Actor,
-    id: StaffId,
-    now: DateTime<Utc>,
-) -> Result<bool, StaffError> {
+pub async fn enable(db: &mut PgConnection, id: StaffId) -> Result<Option<MemberRow>, StaffError> {
     let member = locked(&mut *db, id).await?;
     if !member.is_disabled {
-        return Ok(false);
+        return Ok(None);
     }
-    sqlx::query!("update staff set disabled_at = null where id = $1", id.0).execute(&mut *db).await?;
-    audit::record(db, by, Action::MemberEnabled, &member.email, &json!({}), now).await?;
-    Ok(true)
+    sqlx::query!("update staff set disabled_at = null where id = $1", id.0).execute(db).await?;
+    Ok(Some(member))
 }
 
 /// A member's row, kept from changing until the transaction ends.
-struct Locked {
-    email: String,
-    name: String,
-    role: Role,
-    is_disabled: bool,
+#[derive(Debug, Clone)]
+pub struct MemberRow {
+    /// Their address, which the audit log names them by.
+    pub email: String,
+    /// Their name.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Whether they may log in no more.
+    pub is_disabled: bool,
 }
 
-async fn locked(db: &mut PgConnection, id: StaffId) -> Result<Locked, StaffError> {
+async fn locked(db: &mut PgConnection, id: StaffId) -> Result<MemberRow, StaffError> {
     sqlx::query_as!(
-        Locked,
+        MemberRow,
         r#"select email, name, role as "role: Role", disabled_at is not null as "is_disabled!"
            from staff where id = $1 for update"#,
         id.0
@@ -328,7 +314,7 @@ async fn locked(db: &mut PgConnection, id: StaffId) -> Result<Locked, StaffError
 
 /// The same, with the rows of all admins: of two who send each other away at the same moment, the second waits here, and
 /// then sees what the first did.
-async fn locked_with_admins(db: &mut PgConnection, id: StaffId) -> Result<Locked, StaffError> {
+async fn locked_with_admins(db: &mut PgConnection, id: StaffId) -> Result<MemberRow, StaffError> {
     // In the order of their ids, so that nobody waits for somebody who waits for them.
     sqlx::query!("select id from staff where role = 'admin' or id = $1 order by id for update", id.0)
         .fetch_all(&mut *db)

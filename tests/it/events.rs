@@ -1,4 +1,4 @@
-//! Events of signups and subscribers: each is written with what it tells of, and none holds an address.
+//! Events of signups, subscribers and members: each is written with what it tells of, and none holds an address.
 
 use chrono::Utc;
 use rundbrief::domain::{
@@ -10,7 +10,7 @@ use rundbrief::domain::{
 };
 use serde_json::Value;
 
-use crate::harness::{Answer, App, TestApp, program::Program};
+use crate::harness::{Answer, App, TestApp, browser::PASSWORD, program::Program};
 
 const MARIA: &str = "maria@example.org";
 const NEW: &str = "maria.neu@example.net";
@@ -286,4 +286,70 @@ async fn who_gets_test_mails_is_told_when_it_changes() {
         ["test_recipient_added by member test_recipient", "test_recipient_removed by member test_recipient"]
     );
     assert_eq!(app.actions().await.split_off(2), ["colleague_added", "colleague_removed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_who_may_log_in_is_told_once_with_the_members_id_and_beside_its_audit_line() {
+    let app = App::new().without_worker().start().await;
+    let boss = app.member("boss@example.org", Role::Admin).await;
+    let browser = app.browser_of(&boss).await;
+    let before = told(&app).await.len();
+    browser
+        .post("/staff/people", &[("email", "otto@example.org"), ("name", "Otto"), ("role", "editor")])
+        .await;
+    let otto: uuid::Uuid =
+        sqlx::query_scalar("select id from staff where name = 'Otto'").fetch_one(&app.pool).await.unwrap();
+    // Each twice: the second time there is nothing to do, and nothing to tell.
+    for (path, fields) in [("role", &[("role", "admin")][..]), ("disable", &[]), ("enable", &[])] {
+        for _ in 0..2 {
+            browser.post(&format!("/staff/people/{otto}/{path}"), fields).await;
+        }
+    }
+    // Nobody makes a link for themselves, and the last admin who can log in stays one.
+    browser.post(&format!("/staff/people/{}/link", boss.id), &[]).await;
+    browser.post(&format!("/staff/people/{}/disable", boss.id), &[]).await;
+    Program::beside(&app).run(&["staff", "reset-password", "otto@example.org", "--totp"]).await.done();
+    let expected = [
+        "member_added by member member",
+        "member_link_made by member member",
+        "member_role_changed by member member",
+        "member_disabled by member member",
+        "member_enabled by member member",
+        "member_link_made by command member",
+    ];
+    assert_eq!(told_since(&app, before).await, expected);
+    let of_otto = sqlx::query_scalar::<_, i64>(
+        "select count(*) from events where ids = jsonb_build_object('member', $1)",
+    );
+    assert_eq!(of_otto.bind(otto.to_string()).fetch_one(&app.pool).await.unwrap(), 6);
+    let alone = "select count(*) from events e where not exists (select from audit_log a where a.at = e.at)";
+    assert_eq!(app.count(alone).await, 0, "each has its line in the audit log");
+    assert_eq!(app.count("select count(*) from events e where to_jsonb(e)::text like '%@%'").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_is_told_and_a_wrong_password_tells_nothing() {
+    let app = App::new().without_worker().start().await;
+    app.member("ada@example.org", Role::Editor).await;
+    let before = told(&app).await.len();
+    for (email, password) in [("ada@example.org", "another"), ("nobody@example.org", PASSWORD)] {
+        assert_eq!(app.browser().log_in(email, password).await.status, 422);
+    }
+    let browser = app.browser();
+    assert_eq!(browser.log_in("ada@example.org", PASSWORD).await.status, 303);
+    for name in ["Ada Byron", "Ada Byron"] {
+        browser.post("/staff/account/name", &[("name", name)]).await;
+    }
+    browser.post("/staff/account/sessions/end", &[]).await;
+    let again = app.browser();
+    assert_eq!(again.log_in("ada@example.org", PASSWORD).await.status, 303);
+    again.post("/staff/logout", &[]).await;
+    let expected = [
+        "member_logged_in by member member",
+        "member_renamed by member member",
+        "member_sessions_ended by member member",
+        "member_logged_in by member member",
+        "member_logged_out by member member",
+    ];
+    assert_eq!(told_since(&app, before).await, expected);
 }

@@ -1,12 +1,14 @@
 //! The audit log: complete, unchangeable, deleted after three years.
 
 use chrono::{Days, Utc};
-use rundbrief::domain::{
-    retention,
-    staff::{
-        self, Role,
-        audit::{self, Action, Actor},
-        link,
+use rundbrief::{
+    app::members::{Factor, disable_member, make_link},
+    domain::{
+        retention,
+        staff::{
+            Role,
+            audit::{self, Action, Actor},
+        },
     },
 };
 use serde_json::json;
@@ -207,16 +209,16 @@ async fn it_ends_after_three_years_and_what_is_over_of_logins_goes_at_once() {
     let boss = app.member("boss@example.org", Role::Admin).await;
     app.browser_of(&boss).await;
     let gone = app.member("gone@example.org", Role::Editor).await;
-    staff::disable(&mut app.pool.acquire().await.unwrap(), &Actor::Command, gone.id, Utc::now())
-        .await
-        .unwrap();
+    let command = (&Actor::Command, None);
+    disable_member(&app.pool, command, gone.id, Utc::now()).await.unwrap();
     app.browser().log_in("nobody@example.org", "something").await;
+    make_link(&app.pool, command, boss.id, Factor::Keep, Utc::now()).await.unwrap();
     let mut db = app.pool.acquire().await.unwrap();
-    link::make(&mut db, &Actor::Command, boss.id, Utc::now()).await.unwrap();
     let at = |days| Utc::now() + Days::new(days);
     assert_eq!(retention::staff_leftovers(&mut db, Utc::now()).await.unwrap(), 0);
     assert_eq!(retention::staff_leftovers(&mut db, at(8)).await.unwrap(), 3, "session, link, count");
     assert_eq!(app.actions().await.len(), 6);
+    assert_eq!(retention::staff_leftovers(&mut db, at(91)).await.unwrap(), 6, "an event beside each entry");
     assert_eq!(retention::staff_leftovers(&mut db, at(3 * 365 - 1)).await.unwrap(), 0);
     assert_eq!(
         retention::staff_leftovers(&mut db, at(3 * 365 + 1)).await.unwrap(),

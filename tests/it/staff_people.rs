@@ -1,7 +1,10 @@
 //! Members: adding them, one-time links, and that an admin always remains.
 
 use chrono::{TimeDelta, Utc};
-use rundbrief::domain::staff::{Role, StaffError, disable, link, set_role};
+use rundbrief::{
+    app::members::{disable_member, set_role},
+    domain::staff::{Role, StaffError, link},
+};
 
 use crate::harness::{
     Answer, App, TestApp,
@@ -162,17 +165,12 @@ async fn two_admins_who_send_each_other_away_at_the_same_moment_do_not_both_go()
         let send_away = |by: crate::harness::browser::Member, whom: crate::harness::browser::Member| {
             let pool = app.pool.clone();
             tokio::spawn(async move {
-                let mut transaction = pool.begin().await.unwrap();
-                let actor = by.actor();
-                let done = if round % 2 == 0 {
-                    disable(&mut transaction, &actor, whom.id, Utc::now()).await
+                let doer = (&by.actor(), None);
+                if round % 2 == 0 {
+                    disable_member(&pool, doer, whom.id, Utc::now()).await
                 } else {
-                    set_role(&mut transaction, &actor, whom.id, Role::Editor, Utc::now()).await
-                };
-                if done.is_ok() {
-                    transaction.commit().await.unwrap();
+                    set_role(&pool, doer, whom.id, Role::Editor, Utc::now()).await
                 }
-                done
             })
         };
         let (first, second) = (send_away(one.clone(), two.clone()), send_away(two, one));

@@ -3,7 +3,8 @@
 use axum::http::Method;
 use chrono::{TimeDelta, Utc};
 use rundbrief::{
-    domain::staff::{Role, StaffError, audit::Actor, link, totp::TotpSecret},
+    app::members::{Factor, make_link},
+    domain::staff::{Role, StaffError, audit::Actor, totp::TotpSecret},
     web::{http::route::Reauth, routes::ROUTES},
 };
 use uuid::Uuid;
@@ -235,12 +236,12 @@ async fn nobody_makes_a_one_time_link_for_themselves() {
     let refused = browser.post(&format!("{path}/link"), &[]).await;
     assert_eq!(refused.status, 409);
     assert!(refused.body.contains("Für sich selbst macht niemand einen Link"), "{}", refused.body);
-    let mut db = app.pool.acquire().await.unwrap();
-    let made = link::make(&mut db, &ada.actor(), ada.id, Utc::now()).await;
+    let made = make_link(&app.pool, (&ada.actor(), None), ada.id, Factor::Keep, Utc::now()).await;
     assert!(matches!(made, Err(StaffError::OwnLink)));
     assert_eq!(app.count("select count(*) from staff_links").await, 0);
     // Whoever runs the server can.
-    assert!(link::make(&mut db, &Actor::Command, ada.id, Utc::now()).await.is_ok());
+    let command = (&Actor::Command, None);
+    assert!(make_link(&app.pool, command, ada.id, Factor::Keep, Utc::now()).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,8 +299,9 @@ async fn whoever_has_a_one_time_link_made_for_them_is_told_by_whom() {
     let page = theirs.get("/staff").await.body;
     assert!(page.contains("für Ihr Konto ein neues Passwort festlegen"), "{page}");
     assert!(page.contains("Durch Ada Muster wurde Ihr zweiter Schritt zurückgesetzt"), "{page}");
+    let command = (&Actor::Command, None);
+    make_link(&app.pool, command, otto.id, Factor::Keep, Utc::now()).await.unwrap();
     let mut db = app.pool.acquire().await.unwrap();
-    link::make(&mut db, &Actor::Command, otto.id, Utc::now()).await.unwrap();
     assert!(theirs.get("/staff").await.body.contains("Auf dem Server wurde ein Link gemacht"));
     // After a week nobody is there to read it.
     let removed = rundbrief::domain::staff::notice::forget(&mut db, Utc::now() + TimeDelta::days(8)).await;

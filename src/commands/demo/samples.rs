@@ -4,15 +4,16 @@ use chrono::{TimeDelta, Utc};
 use sqlx::PgPool;
 
 use crate::{
+    app::members,
     config::Config,
     domain::{
+        actor::Actor,
         address::EmailAddress,
         import::{self, Row, people::People, states::Listed},
         locale::Locale,
         publication::{self, Content, Logo},
         staff::{
-            self, Role,
-            audit::{Action, Actor},
+            Role,
             password::{NewPassword, Passwords},
             secret::random,
         },
@@ -79,8 +80,7 @@ pub const STAFF_EMAIL: &str = "redaktion@example.org";
 
 /// Makes an admin with a random password, if nobody can log in yet. Answers the password, which is printed once.
 pub async fn staff_login(pool: &PgPool) -> anyhow::Result<Option<String>> {
-    let mut transaction = pool.begin().await?;
-    if staff::has_admin(&mut transaction).await? {
+    if members::has_admin(pool).await? {
         return Ok(None);
     }
     // One in many thousands looks as if it were made of words, and is refused.
@@ -92,13 +92,7 @@ pub async fn staff_login(pool: &PgPool) -> anyhow::Result<Option<String>> {
     };
     let hash = Passwords::default().hash(&checked).await?;
     let (email, now) = (EmailAddress::parse(STAFF_EMAIL)?, Utc::now());
-    let id = match staff::id_of(&mut transaction, &email).await? {
-        Some(id) => id,
-        None => {
-            staff::add(&mut transaction, &Actor::Command, &email, "Mia Lehmann", Role::Admin, now).await?
-        }
-    };
-    staff::set_password(&mut transaction, &Actor::Command, id, &hash, Action::PasswordSet, now).await?;
-    transaction.commit().await?;
+    let account = (&email, "Mia Lehmann", Role::Admin);
+    members::give_password(pool, &Actor::Command, account, &hash, now).await?;
     Ok(Some(password))
 }

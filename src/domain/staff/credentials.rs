@@ -1,16 +1,11 @@
 //! Credentials: what logging in needs to know of an account, and the password in its place.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::domain::ids::StaffId;
 
-use super::{
-    StaffError,
-    audit::{self, Action, Actor},
-    locked, session, withdraw_links,
-};
+use super::{MemberRow, StaffError, locked, session, withdraw_links};
 
 /// What logging in needs to know of an account.
 #[derive(Debug, Clone)]
@@ -60,18 +55,16 @@ pub async fn still_has_password(
     Ok(row.is_some())
 }
 
-/// Puts a password in place. All sessions end: whoever knew the old one is out.
+/// Puts a password in place. All sessions and one-time links end: whoever knew the old one is out. Answers the owner's row.
 ///
 /// # Errors
 /// [`StaffError::Unknown`].
 pub async fn set_password(
     db: &mut PgConnection,
-    by: &Actor,
     id: StaffId,
     password_hash: &str,
-    action: Action,
     now: DateTime<Utc>,
-) -> Result<(), StaffError> {
+) -> Result<MemberRow, StaffError> {
     let member = locked(&mut *db, id).await?;
     sqlx::query!(
         "update staff set password_hash = $2, password_set_at = $3 where id = $1",
@@ -82,8 +75,8 @@ pub async fn set_password(
     .execute(&mut *db)
     .await?;
     session::end_all(&mut *db, id, None).await?;
-    withdraw_links(&mut *db, id).await?;
-    Ok(audit::record(db, by, action, &member.email, &json!({}), now).await?)
+    withdraw_links(db, id).await?;
+    Ok(member)
 }
 
 /// Stores the same password under today's parameters. No session ends; not an action of anybody's.

@@ -1,20 +1,12 @@
 //! One-time links: for the first password, for a new one, and for the very first admin.
 
 use chrono::{DateTime, Duration, Utc};
-use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::domain::{
     address::EmailAddress,
     ids::StaffId,
-    staff::{
-        Role, StaffError,
-        audit::{self, Action, Actor},
-        has_admin, locked,
-        notice::{self, Notice},
-        secret::OneTimeToken,
-        set_password, withdraw_links,
-    },
+    staff::{Role, StaffError, has_admin, locked, secret::OneTimeToken, set_password, withdraw_links},
 };
 
 /// How long a link for a first password works: somebody may be on holiday.
@@ -54,18 +46,10 @@ pub enum OneTimeLink {
 /// Makes a link with which a member sets a password; one made before works no more.
 ///
 /// # Errors
-/// [`StaffError::Unknown`]; also for who is disabled. [`StaffError::OwnLink`].
-pub async fn make(
-    db: &mut PgConnection,
-    by: &Actor,
-    staff_id: StaffId,
-    now: DateTime<Utc>,
-) -> Result<Made, StaffError> {
-    if matches!(by, Actor::Member { id, .. } if *id == staff_id) {
-        return Err(StaffError::OwnLink);
-    }
+/// [`StaffError::Unknown`]; also for who is disabled.
+pub async fn make(db: &mut PgConnection, staff_id: StaffId, now: DateTime<Utc>) -> Result<Made, StaffError> {
     let member = sqlx::query!(
-        r#"select email, password_hash is null as "is_new!" from staff where id = $1 and disabled_at is null for update"#,
+        r#"select password_hash is null as "is_new!" from staff where id = $1 and disabled_at is null for update"#,
         staff_id.0
     )
     .fetch_optional(&mut *db)
@@ -74,9 +58,7 @@ pub async fn make(
     let token = OneTimeToken::mint();
     let expires_at = now + if member.is_new { FIRST_PASSWORD } else { NEW_PASSWORD };
     withdraw_links(&mut *db, staff_id).await?;
-    insert(&mut *db, &token, Some(staff_id), now, expires_at).await?;
-    notice::tell(&mut *db, staff_id, by, Notice::LinkForYou, now).await?;
-    audit::record(db, by, Action::LinkMade, &member.email, &json!({ "expires_at": expires_at }), now).await?;
+    insert(db, &token, Some(staff_id), now, expires_at).await?;
     Ok(Made { token, expires_at })
 }
 
@@ -164,7 +146,7 @@ async fn use_up(db: &mut PgConnection, token: &OneTimeToken, now: DateTime<Utc>)
 pub async fn use_for_password(
     db: &mut PgConnection,
     token: &OneTimeToken,
-    (staff_id, email): (StaffId, &str),
+    staff_id: StaffId,
     password_hash: &str,
     now: DateTime<Utc>,
 ) -> Result<bool, StaffError> {
@@ -173,8 +155,7 @@ pub async fn use_for_password(
     if !use_up(&mut *db, token, now).await? {
         return Ok(false);
     }
-    let by = Actor::Member { id: staff_id, email: email.to_owned() };
-    set_password(db, &by, staff_id, password_hash, Action::PasswordSet, now).await?;
+    set_password(db, staff_id, password_hash, now).await?;
     Ok(true)
 }
 
@@ -213,9 +194,7 @@ pub async fn use_for_first_admin(
     )
     .fetch_one(&mut *db)
     .await?;
-    let by = Actor::Member { id, email: email.as_str().to_owned() };
-    audit::record(&mut *db, &by, Action::FirstAdmin, email.as_str(), &json!({}), now).await?;
-    set_password(db, &by, id, password_hash, Action::PasswordSet, now).await?;
+    set_password(db, id, password_hash, now).await?;
     Ok(Some(id))
 }
 

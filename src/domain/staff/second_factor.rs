@@ -1,7 +1,6 @@
 //! The second factor: a code by time ([`totp`](super::totp)), or a recovery code when the device that makes them is lost.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::{
@@ -9,9 +8,7 @@ use crate::{
     domain::{
         ids::StaffId,
         staff::{
-            StaffError,
-            audit::{self, Action, Actor},
-            notice::{self, Notice},
+            MemberRow, StaffError, locked,
             secret::random,
             totp::{TotpSecret, base32},
         },
@@ -28,10 +25,9 @@ const RECOVERY_CODES: usize = 10;
 pub async fn turn_on(
     db: &mut PgConnection,
     keys: &SecretKeys,
-    (staff_id, email): (StaffId, &str),
+    staff_id: StaffId,
     secret: &TotpSecret,
     step: i64,
-    now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<String>> {
     sqlx::query!(
         "update staff set totp_sealed = $2, totp_last_step = $3 where id = $1",
@@ -41,43 +37,26 @@ pub async fn turn_on(
     )
     .execute(&mut *db)
     .await?;
-    let codes = replace_recovery_codes(&mut *db, keys, staff_id).await?;
-    let by = Actor::Member { id: staff_id, email: email.to_owned() };
-    audit::record(db, &by, Action::SecondFactorOn, email, &json!({}), now).await?;
-    Ok(codes)
+    new_recovery_codes(db, keys, staff_id).await
 }
 
-/// Turns the second factor off: by its owner ([`Action::SecondFactorOff`]) or for somebody who has lost it
-/// ([`Action::SecondFactorReset`]). False: there was none.
+/// Turns the second factor off. Answers its owner's row; nothing when there was none.
 ///
 /// # Errors
 /// [`StaffError::Unknown`].
-pub async fn turn_off(
-    db: &mut PgConnection,
-    by: &Actor,
-    staff_id: StaffId,
-    action: Action,
-    now: DateTime<Utc>,
-) -> Result<bool, StaffError> {
-    let member = sqlx::query!(
-        r#"select email, totp_sealed is not null as "is_on!" from staff where id = $1 for update"#,
+pub async fn turn_off(db: &mut PgConnection, staff_id: StaffId) -> Result<Option<MemberRow>, StaffError> {
+    let member = locked(&mut *db, staff_id).await?;
+    let turned_off = sqlx::query!(
+        "update staff set totp_sealed = null, totp_last_step = null where id = $1 and totp_sealed is not null",
         staff_id.0
     )
-    .fetch_optional(&mut *db)
-    .await?
-    .ok_or(StaffError::Unknown)?;
-    if !member.is_on {
-        return Ok(false);
+    .execute(&mut *db)
+    .await?;
+    if turned_off.rows_affected() == 0 {
+        return Ok(None);
     }
-    sqlx::query!("update staff set totp_sealed = null, totp_last_step = null where id = $1", staff_id.0)
-        .execute(&mut *db)
-        .await?;
-    sqlx::query!("delete from staff_recovery_codes where staff_id = $1", staff_id.0)
-        .execute(&mut *db)
-        .await?;
-    notice::tell(&mut *db, staff_id, by, Notice::YourFactorReset, now).await?;
-    audit::record(db, by, action, &member.email, &json!({}), now).await?;
-    Ok(true)
+    sqlx::query!("delete from staff_recovery_codes where staff_id = $1", staff_id.0).execute(db).await?;
+    Ok(Some(member))
 }
 
 /// Makes new recovery codes; the old ones work no more.
@@ -85,18 +64,6 @@ pub async fn turn_off(
 /// # Errors
 /// When the database fails.
 pub async fn new_recovery_codes(
-    db: &mut PgConnection,
-    keys: &SecretKeys,
-    (staff_id, email): (StaffId, &str),
-    now: DateTime<Utc>,
-) -> sqlx::Result<Vec<String>> {
-    let codes = replace_recovery_codes(&mut *db, keys, staff_id).await?;
-    let by = Actor::Member { id: staff_id, email: email.to_owned() };
-    audit::record(db, &by, Action::RecoveryCodesMade, email, &json!({}), now).await?;
-    Ok(codes)
-}
-
-async fn replace_recovery_codes(
     db: &mut PgConnection,
     keys: &SecretKeys,
     staff_id: StaffId,

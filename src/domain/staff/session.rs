@@ -8,6 +8,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::domain::{
+    actor::Actor,
     ids::{SessionId, StaffId},
     staff::{Role, secret::SessionToken},
 };
@@ -53,6 +54,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// Its owner, as one who does something.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::Member { id: self.staff_id, email: self.email.clone() }
+    }
+
     /// Whether its owner has shown who they are a short time ago.
     #[must_use]
     pub fn is_fresh(&self, now: DateTime<Utc>) -> bool {

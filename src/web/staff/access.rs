@@ -101,7 +101,7 @@ impl Member {
     /// Them, for the audit log.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor::Member { id: self.0.staff_id, email: self.0.email.clone() }
+        self.0.actor()
     }
 }
 

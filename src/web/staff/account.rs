@@ -15,14 +15,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    domain::{
-        ids::SessionId,
-        staff::{
-            self,
-            audit::{self, Action},
-            notice, session,
-        },
-    },
+    app::own_account,
+    domain::{ids::SessionId, staff},
     web::{
         AppState,
         http::{cookies, form_values},
@@ -52,10 +46,7 @@ async fn view(
     name: &str,
     errors: &Mistakes,
 ) -> Result<serde_json::Value, StaffProblem> {
-    let mut db = page.state.pool.acquire().await?;
-    let sessions = session::of_member(&mut db, session.staff_id, Utc::now()).await?;
-    let log = audit::of_account(&mut db, &session.email, LOG).await?;
-    drop(db);
+    let (sessions, log) = own_account::look(&page.state.pool, session, LOG, Utc::now()).await?;
     let log: Vec<_> = log.iter().map(|entry| crate::web::staff::log::shown(page, entry)).collect();
     let sessions: Vec<_> = sessions
         .iter()
@@ -96,9 +87,7 @@ pub async fn set_name(
         let own = view(&page, &member, &form_values::again(&sent.name), &mistakes).await?;
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/account.html", &own);
     };
-    let mut transaction = state.pool.begin().await?;
-    staff::set_name(&mut transaction, &member.actor(), member.0.staff_id, &name, Utc::now()).await?;
-    transaction.commit().await?;
+    own_account::set_name(&state.pool, &member.0, &name, Utc::now()).await?;
     Ok(done("/staff/account", "name_changed"))
 }
 
@@ -130,14 +119,9 @@ pub async fn set_password(
         match reauth::check(&state, &page, &visit, session, (typed, ["password", "code"])).await? {
             Confirmed::Over => return Ok(reauth::logged_out(&state)),
             Confirmed::Yes => {
-                let hash = state.passwords.hash(&password).await?;
-                let now = Utc::now();
-                let (by, id) = (member.actor(), session.staff_id);
-                let mut transaction = state.pool.begin().await?;
-                staff::set_password(&mut transaction, &by, id, &hash, Action::PasswordChanged, now).await?;
-                let token = visit.begin(&state, &mut transaction, id, false, now).await?;
-                transaction.commit().await?;
-                return Ok(visit.enter(&state, done("/staff/account", "password_changed"), &token, id));
+                let (origin, now) = (&visit.0, Utc::now());
+                let entered = own_account::set_password(&state.app, session, origin, &password, now).await?;
+                return Ok(visit.enter(&state, done("/staff/account", "password_changed"), &entered));
             }
             Confirmed::No(refused, what) => (status, mistakes) = (refused, what),
         }
@@ -151,13 +135,7 @@ pub async fn end_all_sessions(
     State(state): State<AppState>,
     member: Member,
 ) -> Result<Response, StaffProblem> {
-    let now = Utc::now();
-    let mut transaction = state.pool.begin().await?;
-    let ended = session::end_all(&mut transaction, member.0.staff_id, None).await?;
-    let details = json!({ "sessions": ended });
-    audit::record(&mut transaction, &member.actor(), Action::SessionsEnded, &member.0.email, &details, now)
-        .await?;
-    transaction.commit().await?;
+    own_account::end_all_sessions(&state.pool, &member.0, Utc::now()).await?;
     let mut response = done("/staff/login", "logged_out_everywhere");
     cookies::clear_session(&state, response.headers_mut());
     Ok(response)
@@ -172,7 +150,7 @@ pub async fn read_notices(
 ) -> Result<Response, StaffProblem> {
     let ids = url::form_urlencoded::parse(&body).filter(|(name, _)| name == "id");
     let ids: Vec<i64> = ids.filter_map(|(_, id)| id.parse().ok()).collect();
-    notice::read(&mut *state.pool.acquire().await?, &session, &ids).await?;
+    own_account::read_notices(&state.pool, &session, &ids).await?;
     let back = destination::of_referer(&headers);
     Ok(Redirect::to(back.as_deref().unwrap_or("/staff")).into_response())
 }
@@ -183,14 +161,7 @@ pub async fn end_session(
     member: Member,
     id: Id<SessionId>,
 ) -> Result<Response, StaffProblem> {
-    let (id, now) = (id_in(id)?, Utc::now());
-    let mut transaction = state.pool.begin().await?;
-    if session::end_own(&mut transaction, member.0.staff_id, id).await? {
-        let details = json!({ "sessions": 1 });
-        let by = member.actor();
-        audit::record(&mut transaction, &by, Action::SessionsEnded, &member.0.email, &details, now).await?;
-    }
-    transaction.commit().await?;
+    own_account::end_session(&state.pool, &member.0, id_in(id)?, Utc::now()).await?;
     // One that is over already: pressing twice does what pressing once does.
     Ok(done("/staff/account", "session_ended"))
 }

@@ -1,28 +1,22 @@
 //! People: who may log in, and as what. For admins.
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 
 use crate::{
+    app::members::{self, Factor, MemberLink},
     domain::{
         address::EmailAddress,
         ids::StaffId,
-        staff::{
-            self, Role, StaffError, StaffMember,
-            audit::Action,
-            link::{self, Made},
-            notice::{self, Notice},
-            second_factor,
-        },
+        staff::{self, Role, StaffError, StaffMember},
     },
     web::{
         AppState,
         http::form_values,
         staff::{
-            access::{Admin, Member},
+            access::Admin,
             staff_page::{self, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
         },
@@ -47,7 +41,7 @@ pub async fn list(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
 }
 
 async fn view(page: &StaffPage, sent: &Sent, errors: &Mistakes) -> Result<Value, StaffProblem> {
-    let people = staff::list(&mut *page.state.pool.acquire().await?).await?;
+    let people = members::list(&page.state.pool).await?;
     let people: Vec<Value> = people.iter().map(|member| shown(page, member)).collect();
     let typed = json!({ "email": form_values::again(&sent.email), "name": form_values::again(&sent.name), "role": sent.role });
     Ok(json!({ "people": people, "typed": typed, "errors": errors }))
@@ -92,26 +86,22 @@ pub async fn add(
         let own = view(&page, &sent, &mistakes).await?;
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/people.html", &own);
     };
-    let (by, now) = (member.actor(), Utc::now());
-    let mut transaction = state.pool.begin().await?;
-    let id = match staff::add(&mut transaction, &by, &email, &name, role, now).await {
+    let doer = (&member.actor(), Some(&member.0));
+    match members::add_member(&state.pool, doer, (&email, &name), Some(role), Utc::now()).await {
         Err(StaffError::Exists) => {
-            drop(transaction);
             mistakes.add("email", page.text("error", "email_exists"));
             let own = view(&page, &sent, &mistakes).await?;
-            return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/people.html", &own);
+            page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/people.html", &own)
         }
-        added => added?,
-    };
-    let made = link::make(&mut transaction, &by, id, now).await?;
-    notice::tell_others(&mut transaction, &member.0, Notice::PersonAdded, now).await?;
-    let added = staff::by_id(&mut transaction, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    transaction.commit().await?;
-    show_link(&page, &added, &made)
+        added => show_link(&page, &added?),
+    }
 }
 
 /// The page with a one-time link.
-fn show_link(page: &StaffPage, member: &StaffMember, made: &Made) -> Result<Response, StaffProblem> {
+fn show_link(
+    page: &StaffPage,
+    MemberLink { member, made, .. }: &MemberLink,
+) -> Result<Response, StaffProblem> {
     let link = page.state.public_url.join(&format!("/staff/welcome/{}", made.token.reveal()));
     let own = json!({
         "person": shown(page, member), "link": link, "expires_at": page.short_time(made.expires_at),
@@ -131,7 +121,7 @@ async fn person(
     own: StaffId,
     errors: &Mistakes,
 ) -> Result<Value, StaffProblem> {
-    let member = staff::by_id(&mut *page.state.pool.acquire().await?, id).await?;
+    let member = members::by_id(&page.state.pool, id).await?;
     let member = member.ok_or(StaffProblem::NOT_FOUND)?;
     Ok(json!({ "person": shown(page, &member), "is_self": id == own, "errors": errors }))
 }
@@ -177,32 +167,13 @@ pub async fn set_role(
         let own = person(&page, id, own, &mistakes).await?;
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/person.html", &own);
     };
-    let now = Utc::now();
-    let mut transaction = state.pool.begin().await?;
-    let result = staff::set_role(&mut transaction, &member.actor(), id, role, now).await;
-    settle(transaction, &member, Notice::RoleChanged, &result, now).await?;
+    let doer = (&member.actor(), Some(&member.0));
+    let result = members::set_role(&state.pool, doer, id, role, Utc::now()).await;
     if result.is_ok() && id == own && role != Role::Admin {
         // The person's page is not theirs to see any more.
         return Ok(done("/staff", "role_changed"));
     }
     changed(&page, id, own, result, "role_changed").await
-}
-
-/// Commits what went well, and tells the other sessions of whoever did it; what did not leaves nothing behind.
-async fn settle(
-    mut transaction: sqlx::Transaction<'_, sqlx::Postgres>,
-    by: &Member,
-    what: Notice,
-    result: &Result<bool, StaffError>,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    match result {
-        Err(_) => return transaction.rollback().await,
-        Ok(true) => notice::tell_others(&mut transaction, &by.0, what, now).await?,
-        // It was so already.
-        Ok(false) => {}
-    }
-    transaction.commit().await
 }
 
 /// `POST /staff/people/{id}/disable`
@@ -212,10 +183,9 @@ pub async fn disable(
     Admin(member): Admin,
     id: Id,
 ) -> Result<Response, StaffProblem> {
-    let (id, now) = (id_in(id)?, Utc::now());
-    let mut transaction = state.pool.begin().await?;
-    let result = staff::disable(&mut transaction, &member.actor(), id, now).await;
-    settle(transaction, &member, Notice::PersonDisabled, &result, now).await?;
+    let id = id_in(id)?;
+    let doer = (&member.actor(), Some(&member.0));
+    let result = members::disable_member(&state.pool, doer, id, Utc::now()).await;
     changed(&page, id, member.0.staff_id, result, "disabled").await
 }
 
@@ -226,10 +196,9 @@ pub async fn enable(
     Admin(member): Admin,
     id: Id,
 ) -> Result<Response, StaffProblem> {
-    let (id, now) = (id_in(id)?, Utc::now());
-    let mut transaction = state.pool.begin().await?;
-    let result = staff::enable(&mut transaction, &member.actor(), id, now).await;
-    settle(transaction, &member, Notice::PersonEnabled, &result, now).await?;
+    let id = id_in(id)?;
+    let doer = (&member.actor(), Some(&member.0));
+    let result = members::enable_member(&state.pool, doer, id, Utc::now()).await;
     changed(&page, id, member.0.staff_id, result, "enabled").await
 }
 
@@ -240,23 +209,12 @@ pub async fn make_link(
     Admin(member): Admin,
     id: Id,
 ) -> Result<Response, StaffProblem> {
-    let (id, now) = (id_in(id)?, Utc::now());
-    let mut transaction = state.pool.begin().await?;
-    let made = match link::make(&mut transaction, &member.actor(), id, now).await {
-        Ok(made) => made,
-        Err(refused) => {
-            drop(transaction);
-            return changed(&page, id, member.0.staff_id, Err(refused), "").await;
-        }
-    };
-    let person = by_id(&mut transaction, id).await?;
-    notice::tell_others(&mut transaction, &member.0, Notice::LinkMade, now).await?;
-    transaction.commit().await?;
-    show_link(&page, &person, &made)
-}
-
-async fn by_id(db: &mut PgConnection, id: StaffId) -> Result<StaffMember, StaffProblem> {
-    staff::by_id(db, id).await?.ok_or(StaffProblem::NOT_FOUND)
+    let id = id_in(id)?;
+    let doer = (&member.actor(), Some(&member.0));
+    match members::make_link(&state.pool, doer, id, Factor::Keep, Utc::now()).await {
+        Ok(made) => show_link(&page, &made),
+        Err(refused) => changed(&page, id, member.0.staff_id, Err(refused), "").await,
+    }
 }
 
 /// `POST /staff/people/{id}/second-factor`: for somebody who has lost it.
@@ -270,11 +228,9 @@ pub async fn reset_second_factor(
     let own = member.0.staff_id;
     if id == own {
         // One's own needs the password, on the page of the account.
-        return Ok(crate::web::staff::staff_page::done("/staff/account/second-factor", "own_second_factor"));
+        return Ok(done("/staff/account/second-factor", "own_second_factor"));
     }
-    let (by, now) = (member.actor(), Utc::now());
-    let mut transaction = state.pool.begin().await?;
-    let result = second_factor::turn_off(&mut transaction, &by, id, Action::SecondFactorReset, now).await;
-    settle(transaction, &member, Notice::FactorReset, &result, now).await?;
+    let doer = (&member.actor(), Some(&member.0));
+    let result = members::reset_second_factor(&state.pool, doer, id, Utc::now()).await;
     changed(&page, id, own, result, "second_factor_reset").await
 }

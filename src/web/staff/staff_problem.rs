@@ -6,6 +6,7 @@ use axum::{
 };
 
 use crate::{
+    app::login_origin::LoginError,
     domain::staff::{StaffError, password::HashError},
     web::{http::problem::Problem, renderer::PageError},
 };
@@ -96,12 +97,25 @@ impl From<HashError> for StaffProblem {
     }
 }
 
+impl From<LoginError> for StaffProblem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::LinkOver => Self::LinkOver,
+            LoginError::SecondFactorLost => Self::SecondFactorLost,
+            LoginError::Hash(error) => error.into(),
+            LoginError::Account(error) => error.into(),
+            LoginError::Database(error) => error.into(),
+        }
+    }
+}
+
 /// Where a handler has no better answer. The last admin, a link for oneself and an address that is taken are told at the form.
 impl From<StaffError> for StaffProblem {
     fn from(error: StaffError) -> Self {
         match error {
             StaffError::Unknown => Self::NOT_FOUND,
             StaffError::Database(error) => error.into(),
+            StaffError::NotAllowed => Self::no_gate(),
             StaffError::Exists | StaffError::LastAdmin | StaffError::OwnLink => {
                 StaffProblem::Common(Problem::internal(&"a refusal was not told at its form"))
             }

@@ -4,14 +4,17 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Mutex};
 
 use axum::http::{Method, header};
 use chrono::Utc;
-use rundbrief::domain::{
-    address::EmailAddress,
-    ids::StaffId,
-    staff::{
-        self, Role,
-        audit::{Action, Actor},
-        password::{NewPassword, Passwords},
-        session,
+use rundbrief::{
+    app::members::give_password,
+    domain::{
+        actor::Actor,
+        address::EmailAddress,
+        ids::StaffId,
+        staff::{
+            Role,
+            password::{NewPassword, Passwords},
+            session,
+        },
     },
 };
 use tokio::sync::OnceCell;
@@ -59,11 +62,8 @@ impl TestApp {
         });
         let hash = hash.await;
         let (address, now) = (EmailAddress::parse(email).unwrap(), Utc::now());
-        let mut transaction = self.pool.begin().await.unwrap();
-        let db = &mut *transaction;
-        let id = staff::add(db, &Actor::Command, &address, "Ada Muster", role, now).await.unwrap();
-        staff::set_password(db, &Actor::Command, id, hash, Action::PasswordSet, now).await.unwrap();
-        transaction.commit().await.unwrap();
+        let account = (&address, "Ada Muster", role);
+        let id = give_password(&self.pool, &Actor::Command, account, hash, now).await.unwrap();
         Member { id, email: email.to_owned() }
     }
 

@@ -7,12 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    domain::staff::{
-        audit::Action,
-        notice::{self, Notice},
-        second_factor, session,
-        totp::TotpSecret,
-    },
+    app::own_account,
+    domain::staff::totp::TotpSecret,
     web::{
         AppState,
         staff::{
@@ -53,8 +49,7 @@ async fn view(
     errors: &Mistakes,
 ) -> Result<Value, StaffProblem> {
     if session.has_second_factor {
-        let mut db = page.state.pool.acquire().await?;
-        let left = second_factor::recovery_codes_left(&mut db, session.staff_id).await?;
+        let left = own_account::recovery_codes_left(&page.state.pool, session).await?;
         return Ok(json!({
             "is_on": true, "codes_left": left, "form": form, "needs_code": reauth::needs_code(session), "errors": errors,
         }));
@@ -103,13 +98,8 @@ pub async fn turn_on(
             Confirmed::Over => return Ok(reauth::logged_out(&state)),
             Confirmed::No(refused, what) => (status, mistakes) = (refused, what),
             Confirmed::Yes => {
-                let whose = (session.staff_id, session.email.as_str());
-                let mut transaction = state.pool.begin().await?;
                 let codes =
-                    second_factor::turn_on(&mut transaction, &state.keys, whose, &secret, step, now).await?;
-                // The others began without it.
-                session::end_all(&mut transaction, session.staff_id, Some(session.id)).await?;
-                transaction.commit().await?;
+                    own_account::turn_on_second_factor(&state.app, session, &secret, step, now).await?;
                 return page.answer(
                     StatusCode::OK,
                     "staff/recovery_codes.html",
@@ -141,12 +131,7 @@ pub async fn new_codes(
             page.answer(status, "staff/second_factor.html", &own)
         }
         Confirmed::Yes => {
-            let whose = (session.staff_id, session.email.as_str());
-            let now = Utc::now();
-            let mut transaction = state.pool.begin().await?;
-            let codes = second_factor::new_recovery_codes(&mut transaction, &state.keys, whose, now).await?;
-            notice::tell_others(&mut transaction, session, Notice::RecoveryCodesMade, now).await?;
-            transaction.commit().await?;
+            let codes = own_account::new_recovery_codes(&state.app, session, Utc::now()).await?;
             page.answer(
                 StatusCode::OK,
                 "staff/recovery_codes.html",
@@ -175,11 +160,6 @@ pub async fn turn_off(
             }
         }
     }
-    let (by, now) = (member.actor(), Utc::now());
-    let mut transaction = state.pool.begin().await?;
-    if second_factor::turn_off(&mut transaction, &by, session.staff_id, Action::SecondFactorOff, now).await? {
-        notice::tell_others(&mut transaction, session, Notice::OwnFactorOff, now).await?;
-    }
-    transaction.commit().await?;
+    own_account::turn_off_second_factor(&state.pool, session, Utc::now()).await?;
     Ok(done("/staff/account", "second_factor_is_off"))
 }

@@ -11,12 +11,12 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
+    app::one_time_link,
     domain::{
         address::EmailAddress,
         staff::{
             self,
-            audit::{self, Action, Actor},
-            link::{self, OneTimeLink},
+            link::OneTimeLink,
             password::{NewPassword, Weak},
             secret::OneTimeToken,
         },
@@ -45,8 +45,8 @@ pub struct Sent {
 
 async fn read(state: &AppState, text: &str) -> Result<(OneTimeToken, OneTimeLink), StaffProblem> {
     let token = OneTimeToken::parse(text).ok_or(StaffProblem::LinkOver)?;
-    let link = link::read(&mut *state.pool.acquire().await?, &token, Utc::now()).await?;
-    Ok((token, link.ok_or(StaffProblem::LinkOver)?))
+    let link = one_time_link::read_link(&state.pool, &token, Utc::now()).await?;
+    Ok((token, link))
 }
 
 fn form(
@@ -100,36 +100,15 @@ pub async fn set(
     let Some(password) = password.filter(|_| mistakes.is_empty()) else {
         return form(&page, Some(StatusCode::UNPROCESSABLE_ENTITY), &link, &sent, &mistakes);
     };
-    let hash = state.passwords.hash(&password).await?;
-    let now = Utc::now();
-    let mut transaction = state.pool.begin().await?;
-    let id = match (&link, &first) {
-        (OneTimeLink::Password { staff_id, email, .. }, _) => {
-            let is_set =
-                link::use_for_password(&mut transaction, &token, (*staff_id, email), &hash, now).await?;
-            is_set.then_some(*staff_id)
-        }
-        (_, Some((email, name))) => {
-            link::use_for_first_admin(&mut transaction, &token, (email, name), &hash, now).await?
-        }
-        _ => None,
-    };
-    let id = id.ok_or(StaffProblem::LinkOver)?;
-    let member = staff::by_id(&mut transaction, id).await?.ok_or(StaffProblem::LinkOver)?;
-    // The link proves who sent it, not who opened it: the second factor is asked for all the same.
-    let awaits_code = member.has_second_factor;
-    let session = visit.begin(&state, &mut transaction, id, awaits_code, now).await?;
-    if !awaits_code {
-        let by = Actor::Member { id, email: member.email.clone() };
-        audit::record(&mut transaction, &by, Action::LoggedIn, &member.email, &json!({}), now).await?;
-    }
-    transaction.commit().await?;
-    if awaits_code {
+    let first = first.as_ref().map(|(email, name)| (email, name.as_str()));
+    let used = one_time_link::use_link(&state.app, &visit.0, (&token, &link), first, &password, Utc::now());
+    let entered = used.await?;
+    if entered.awaits_code {
         let mut response = Redirect::to("/staff/login/code").into_response();
-        cookies::set_session(&state, response.headers_mut(), &session);
+        cookies::set_session(&state, response.headers_mut(), &entered.session);
         return Ok(response);
     }
-    Ok(visit.enter(&state, done("/staff", "password_set"), &session, id))
+    Ok(visit.enter(&state, done("/staff", "password_set"), &entered))
 }
 
 fn first_admin(page: &StaffPage, sent: &Sent, mistakes: &mut Mistakes) -> Option<(EmailAddress, String)> {

@@ -15,21 +15,15 @@ use chrono::Utc;
 use serde_json::json;
 
 use crate::{
-    domain::staff::{
-        self,
-        audit::{self, Action, Actor},
-        password::{Asking, Checked},
-        second_factor::{self, SecondFactor},
-        session::{self, Session},
-        throttle::{self, Admission},
-    },
+    app::log_in::{self, Reauthenticated},
+    domain::staff::session::Session,
     web::{
         AppState,
         http::{cookies, form_body::URLENCODED, problem::Problem},
         staff::{
             login::{
                 destination,
-                guard::{Visit, account_of, tell_held, wait},
+                guard::{Visit, wait},
             },
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
@@ -111,7 +105,7 @@ pub struct Typed<'a> {
 
 /// Whether a session has to show the second factor too.
 pub fn needs_code(session: &Session) -> bool {
-    session.has_second_factor && !session.is_fresh(Utc::now())
+    log_in::needs_code(session, Utc::now())
 }
 
 /// Whether somebody who is logged in has shown who they are.
@@ -131,8 +125,8 @@ pub fn logged_out(state: &AppState) -> Response {
     response
 }
 
-/// Checks the password of somebody who is logged in, and their code where it is due. Guesses count as at the login; only
-/// after many is the session over. `fields` are those of password and code.
+/// Checks the password of somebody who is logged in, and their code where it is due: see [`log_in::reauthenticate`]. The
+/// fields are those of password and code.
 ///
 /// # Errors
 /// When the database fails, too many log in at once, or the key that sealed the second factor is gone.
@@ -144,7 +138,8 @@ pub async fn check(
     (typed, [password_field, code_field]): (Typed<'_>, [&'static str; 2]),
 ) -> Result<Confirmed, StaffProblem> {
     let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
-    let needs_code = needs_code(session);
+    let now = Utc::now();
+    let needs_code = log_in::needs_code(session, now);
     let mut mistakes = Mistakes::default();
     if typed.password.is_empty() {
         mistakes.add(password_field, page.text("error", "password_empty"));
@@ -155,59 +150,20 @@ pub async fn check(
     if !mistakes.is_empty() {
         return Ok(Confirmed::No(unprocessable, mistakes));
     }
-    let now = Utc::now();
-    let account = account_of(&session.email);
-    let attempt = match visit.admit(state, &account, Some(session.staff_id), now).await? {
-        Admission::Go(attempt) => attempt,
-        Admission::WaitUntil(until) => {
-            let wait = wait(page, password_field, until - now);
-            return Ok(Confirmed::No(StatusCode::TOO_MANY_REQUESTS, wait));
+    let shown = log_in::reauthenticate(&state.app, &visit.0, session, (typed.password, typed.code), now);
+    Ok(match shown.await? {
+        Reauthenticated::Yes => Confirmed::Yes,
+        Reauthenticated::Over => Confirmed::Over,
+        Reauthenticated::WrongPassword => {
+            let wrong = page.text("error", "password_wrong");
+            Confirmed::No(unprocessable, Mistakes::one(password_field, wrong))
         }
-    };
-    // Committed before anything is looked at: as many tries at the same moment are as many tries.
-    if !session::may_reauthenticate(&mut *state.pool.acquire().await?, session.id).await? {
-        return Ok(Confirmed::Over);
-    }
-    let known = staff::credentials(&mut *state.pool.acquire().await?, &account).await?;
-    let hash = known.as_ref().map(|known| known.password_hash.as_str());
-    if state.passwords.check(typed.password, hash, Asking::Known).await? == Checked::Wrong {
-        tell_held(state, &account, &attempt, now);
-        let wrong = page.text("error", "password_wrong");
-        return Ok(Confirmed::No(unprocessable, Mistakes::one(password_field, wrong)));
-    }
-    let by = Actor::Member { id: session.staff_id, email: session.email.clone() };
-    let mut transaction = state.pool.begin().await?;
-    if needs_code {
-        let code: String = typed.code.chars().take(100).collect();
-        let factor =
-            second_factor::check(&mut transaction, &state.keys, session.staff_id, &code, now).await?;
-        let (action, details) = match factor {
-            SecondFactor::Code => (None, json!({})),
-            SecondFactor::Recovery => {
-                let left = second_factor::recovery_codes_left(&mut transaction, session.staff_id).await?;
-                (Some(Action::RecoveryCodeUsed), json!({ "left": left }))
-            }
-            SecondFactor::Wrong => (Some(Action::CodeRefused), json!({})),
-            SecondFactor::Lost => return Err(StaffProblem::SecondFactorLost),
-        };
-        if let Some(action) = action {
-            audit::record(&mut transaction, &by, action, &session.email, &details, now).await?;
-        }
-        if factor == SecondFactor::Wrong {
-            transaction.commit().await?;
+        Reauthenticated::WrongCode => {
             let wrong = page.text("error", "code_wrong");
-            return Ok(Confirmed::No(unprocessable, Mistakes::one(code_field, wrong)));
+            Confirmed::No(unprocessable, Mistakes::one(code_field, wrong))
         }
-    }
-    if !session::authenticated(&mut transaction, session.id, now).await? {
-        // Ended meanwhile, from another device.
-        return Ok(Confirmed::Over);
-    }
-    if !session.is_fresh(now) {
-        audit::record(&mut transaction, &by, Action::Reauthenticated, &session.email, &json!({}), now)
-            .await?;
-    }
-    throttle::succeeded(&mut transaction, &attempt, now).await?;
-    transaction.commit().await?;
-    Ok(Confirmed::Yes)
+        Reauthenticated::WaitUntil(until) => {
+            Confirmed::No(StatusCode::TOO_MANY_REQUESTS, wait(page, password_field, until - now))
+        }
+    })
 }

@@ -1,0 +1,285 @@
+//! Who may log in, and as what. For admins, and for whoever runs commands; what somebody does with their own account is in
+//! [`own_account`](super::own_account).
+//!
+//! A deed from a staff page is told to the other sessions of whoever did it, and to the account it was done to.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::{
+    app::Deed,
+    domain::{
+        actor::Actor,
+        address::EmailAddress,
+        event::Event,
+        ids::StaffId,
+        staff::{
+            self, Role, StaffError, StaffMember,
+            audit::Action,
+            link::{self, Made},
+            notice::{self, Notice},
+            second_factor,
+            session::Session,
+        },
+    },
+};
+
+/// Who does it, and from which session, where it is a staff page.
+pub type Doer<'a> = (&'a Actor, Option<&'a Session>);
+
+/// A one-time link that was made, and for whom.
+#[derive(Debug, Clone)]
+pub struct MemberLink {
+    /// Who sets a password with it.
+    pub member: StaffMember,
+    /// The link.
+    pub made: Made,
+    /// Their second factor was turned off with it.
+    pub has_lost_factor: bool,
+}
+
+/// What a new link does about the second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Factor {
+    /// Asked for as before.
+    Keep,
+    /// Turned off, because it was lost.
+    TurnOff,
+}
+
+/// Everybody, in the order of their names.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(pool: &PgPool) -> sqlx::Result<Vec<StaffMember>> {
+    staff::list(&mut *pool.acquire().await?).await
+}
+
+/// One of them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_id(pool: &PgPool, id: StaffId) -> sqlx::Result<Option<StaffMember>> {
+    staff::by_id(&mut *pool.acquire().await?, id).await
+}
+
+/// Whose address this is.
+///
+/// # Errors
+/// When the database fails.
+pub async fn id_of(pool: &PgPool, email: &EmailAddress) -> sqlx::Result<Option<StaffId>> {
+    staff::id_of(&mut *pool.acquire().await?, email).await
+}
+
+/// Adds somebody, and makes the one-time link with which they set their password. Without a role they become an admin while
+/// no admin can log in, and an editor afterwards.
+///
+/// # Errors
+/// [`StaffError`]; most often [`StaffError::Exists`].
+pub async fn add_member(
+    pool: &PgPool,
+    (by, session): Doer<'_>,
+    (email, name): (&EmailAddress, &str),
+    role: Option<Role>,
+    now: DateTime<Utc>,
+) -> Result<MemberLink, StaffError> {
+    if !by.is_staff() {
+        return Err(StaffError::NotAllowed);
+    }
+    let mut deed = Deed::begin(pool, by, now).await?;
+    let role = match role {
+        Some(role) => role,
+        None if staff::has_admin(&mut deed).await? => Role::Editor,
+        None => Role::Admin,
+    };
+    let id = staff::add(&mut deed, email, name, role, now).await?;
+    let details = json!({ "role": role });
+    deed.note(Action::MemberAdded, email.as_str(), &details, &Event::MemberAdded(id)).await?;
+    let (member, made) = new_link(&mut deed, id).await?;
+    tell_others(&mut deed, session, Notice::PersonAdded).await?;
+    deed.commit().await?;
+    Ok(MemberLink { member, made, has_lost_factor: false })
+}
+
+/// Makes a one-time link for somebody but oneself: whoever has a session would have its account for good. Password and
+/// sessions stay until it is used.
+///
+/// # Errors
+/// [`StaffError::OwnLink`]; [`StaffError::Unknown`], also for who is disabled.
+pub async fn make_link(
+    pool: &PgPool,
+    (by, session): Doer<'_>,
+    id: StaffId,
+    factor: Factor,
+    now: DateTime<Utc>,
+) -> Result<MemberLink, StaffError> {
+    if !by.is_staff() {
+        return Err(StaffError::NotAllowed);
+    }
+    if by.member() == Some(id) {
+        return Err(StaffError::OwnLink);
+    }
+    let mut deed = Deed::begin(pool, by, now).await?;
+    let has_lost_factor = factor == Factor::TurnOff && turn_off_factor(&mut deed, id).await?;
+    if has_lost_factor {
+        tell_others(&mut deed, session, Notice::FactorReset).await?;
+    }
+    let (member, made) = new_link(&mut deed, id).await?;
+    tell_others(&mut deed, session, Notice::LinkMade).await?;
+    deed.commit().await?;
+    Ok(MemberLink { member, made, has_lost_factor })
+}
+
+/// Gives somebody another role; false when it is the one they had.
+///
+/// # Errors
+/// [`StaffError`]; most often [`StaffError::LastAdmin`].
+pub async fn set_role(
+    pool: &PgPool,
+    (by, session): Doer<'_>,
+    id: StaffId,
+    role: Role,
+    now: DateTime<Utc>,
+) -> Result<bool, StaffError> {
+    if !by.is_staff() {
+        return Err(StaffError::NotAllowed);
+    }
+    let mut deed = Deed::begin(pool, by, now).await?;
+    let Some(before) = staff::set_role(&mut deed, id, role).await? else { return Ok(false) };
+    let details = json!({ "from": before.role, "to": role });
+    deed.note(Action::RoleChanged, &before.email, &details, &Event::MemberRoleChanged(id)).await?;
+    notice::tell(&mut deed, id, by, Notice::YourRole, now).await?;
+    tell_others(&mut deed, session, Notice::RoleChanged).await?;
+    deed.commit().await?;
+    Ok(true)
+}
+
+/// Lets somebody log in no more: their sessions and one-time links end with it. False when they could not before.
+///
+/// # Errors
+/// [`StaffError`]; most often [`StaffError::LastAdmin`].
+pub async fn disable_member(
+    pool: &PgPool,
+    (by, session): Doer<'_>,
+    id: StaffId,
+    now: DateTime<Utc>,
+) -> Result<bool, StaffError> {
+    if !by.is_staff() {
+        return Err(StaffError::NotAllowed);
+    }
+    let mut deed = Deed::begin(pool, by, now).await?;
+    let Some(before) = staff::disable(&mut deed, id, now).await? else { return Ok(false) };
+    deed.note(Action::MemberDisabled, &before.email, &json!({}), &Event::MemberDisabled(id)).await?;
+    tell_others(&mut deed, session, Notice::PersonDisabled).await?;
+    deed.commit().await?;
+    Ok(true)
+}
+
+/// Lets somebody log in again; false when they could before.
+///
+/// # Errors
+/// [`StaffError`].
+pub async fn enable_member(
+    pool: &PgPool,
+    (by, session): Doer<'_>,
+    id: StaffId,
+    now: DateTime<Utc>,
+) -> Result<bool, StaffError> {
+    if !by.is_staff() {
+        return Err(StaffError::NotAllowed);
+    }
+    let mut deed = Deed::begin(pool, by, now).await?;
+    let Some(before) = staff::enable(&mut deed, id).await? else { return Ok(false) };
+    deed.note(Action::MemberEnabled, &before.email, &json!({}), &Event::MemberEnabled(id)).await?;
+    tell_others(&mut deed, session, Notice::PersonEnabled).await?;
+    deed.commit().await?;
+    Ok(true)
+}
+
+/// Turns the second factor of somebody off who has lost it; false when there was none.
+///
+/// # Errors
+/// [`StaffError`].
+pub async fn reset_second_factor(
+    pool: &PgPool,
+    (by, session): Doer<'_>,
+    id: StaffId,
+    now: DateTime<Utc>,
+) -> Result<bool, StaffError> {
+    // The own one asks for the password: see `own_account`.
+    if !by.is_staff() || by.member() == Some(id) {
+        return Err(StaffError::NotAllowed);
+    }
+    let mut deed = Deed::begin(pool, by, now).await?;
+    let was_on = turn_off_factor(&mut deed, id).await?;
+    if was_on {
+        tell_others(&mut deed, session, Notice::FactorReset).await?;
+    }
+    deed.commit().await?;
+    Ok(was_on)
+}
+
+/// Gives an account a password at once, for the demo and for tests; adds it where there is none with this address.
+///
+/// # Errors
+/// [`StaffError`].
+pub async fn give_password(
+    pool: &PgPool,
+    by: &Actor,
+    (email, name, role): (&EmailAddress, &str, Role),
+    password_hash: &str,
+    now: DateTime<Utc>,
+) -> Result<StaffId, StaffError> {
+    if *by != Actor::Command {
+        return Err(StaffError::NotAllowed);
+    }
+    let mut deed = Deed::begin(pool, by, now).await?;
+    let id = match staff::id_of(&mut deed, email).await? {
+        Some(id) => id,
+        None => {
+            let id = staff::add(&mut deed, email, name, role, now).await?;
+            let details = json!({ "role": role });
+            deed.note(Action::MemberAdded, email.as_str(), &details, &Event::MemberAdded(id)).await?;
+            id
+        }
+    };
+    let before = staff::set_password(&mut deed, id, password_hash, now).await?;
+    deed.note(Action::PasswordSet, &before.email, &json!({}), &Event::MemberPasswordSet(id)).await?;
+    deed.commit().await?;
+    Ok(id)
+}
+
+/// Whether an admin can log in.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_admin(pool: &PgPool) -> sqlx::Result<bool> {
+    staff::has_admin(&mut *pool.acquire().await?).await
+}
+
+async fn new_link(deed: &mut Deed<'_>, id: StaffId) -> Result<(StaffMember, Made), StaffError> {
+    let now = deed.now;
+    let made = link::make(deed, id, now).await?;
+    let member = staff::by_id(deed, id).await?.ok_or(StaffError::Unknown)?;
+    let details = json!({ "expires_at": made.expires_at });
+    deed.note(Action::LinkMade, &member.email, &details, &Event::MemberLinkMade(id)).await?;
+    notice::tell(&mut deed.transaction, id, deed.by, Notice::LinkForYou, now).await?;
+    Ok((member, made))
+}
+
+async fn turn_off_factor(deed: &mut Deed<'_>, id: StaffId) -> Result<bool, StaffError> {
+    let Some(before) = second_factor::turn_off(deed, id).await? else { return Ok(false) };
+    let event = Event::MemberSecondFactorReset(id);
+    deed.note(Action::SecondFactorReset, &before.email, &json!({}), &event).await?;
+    notice::tell(&mut deed.transaction, id, deed.by, Notice::YourFactorReset, deed.now).await?;
+    Ok(true)
+}
+
+async fn tell_others(deed: &mut Deed<'_>, session: Option<&Session>, what: Notice) -> sqlx::Result<()> {
+    let now = deed.now;
+    match session {
+        Some(session) => notice::tell_others(deed, session, what, now).await,
+        None => Ok(()),
+    }
+}
