@@ -235,14 +235,14 @@ pub async fn give_password(
         return Err(StaffError::NotAllowed);
     }
     let mut deed = Deed::begin(pool, by, now).await?;
-    let id = match staff::id_of(&mut deed, email).await? {
-        Some(id) => id,
-        None => {
-            let id = staff::add(&mut deed, email, name, role, now).await?;
-            let details = json!({ "role": role });
-            deed.note(Action::MemberAdded, email.as_str(), &details, &Event::MemberAdded(id)).await?;
-            id
-        }
+    let known = staff::id_of(&mut deed, email).await?;
+    let id = if let Some(id) = known {
+        id
+    } else {
+        let id = staff::add(&mut deed, email, name, role, now).await?;
+        let details = json!({ "role": role });
+        deed.note(Action::MemberAdded, email.as_str(), &details, &Event::MemberAdded(id)).await?;
+        id
     };
     let before = staff::set_password(&mut deed, id, password_hash, now).await?;
     deed.note(Action::PasswordSet, &before.email, &json!({}), &Event::MemberPasswordSet(id)).await?;
