@@ -84,18 +84,18 @@ uuid_id!(
     SessionId
 );
 
-/// Names a [delivery](super::delivery). Counts up inside the house and never leaves it.
+/// Names a [delivery](super::queue::delivery). Counts up inside the house and never leaves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, sqlx::Type)]
 #[serde(transparent)]
 #[sqlx(transparent)]
 pub struct DeliveryId(pub i64);
 
-/// Names a [batch](super::batch) of deliveries.
+/// Names a [batch](super::queue::batch) of deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct BatchId(pub i64);
 
-/// Names a [worker](super::worker): one run of one process. Never used twice.
+/// Names a [worker](super::queue::worker): one run of one process. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct WorkerId(pub i64);

@@ -6,7 +6,7 @@
 //! | [`finding`] | what can be found |
 //! | [`text`] | the Markdown: links and their texts, headings, pictures |
 //! | [`placeholders`] | what was to be replaced |
-//! | [`look`] | the HTML: contrast, pictures without a text |
+//! | [`contrast`] | the HTML: contrast, pictures without a text |
 //! | [`html`] | how HTML is taken apart |
 //!
 //! [`check`] is a function of what a mailing would freeze and of nothing else. What takes a network or the database

@@ -150,7 +150,7 @@ pub async fn claim_mailing(
 /// What is still to be sent of batches that were just claimed. Skips the copies of those who have left before.
 ///
 /// A statement of its own, after the claim is committed: whoever left before that is seen here, whoever leaves from
-/// here on finds the batch claimed and tells its worker ([`withdrawal::skip_for_subscriber`]).
+/// here on finds the batch claimed and tells its worker ([`skip_for_subscriber`](crate::domain::queue::withdrawal::skip_for_subscriber)).
 async fn take_stock(db: &mut PgConnection, batches: &[i64], now: DateTime<Utc>) -> sqlx::Result<Claims> {
     if batches.is_empty() {
         return Ok(Claims::default());

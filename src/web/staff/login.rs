@@ -1,6 +1,5 @@
-//! Getting in by address and password, and getting out. The second step, where there is one, is in
-//! [`code`](crate::web::staff::login::code). What must not be told by an answer, or by its time, see
-//! [`log_in`](crate::app::log_in).
+//! Getting in by address and password, and getting out. The second step, where there is one, is in [`code`]. What
+//! must not be told by an answer, or by its time: see `app::log_in`.
 
 pub mod client_name;
 pub mod code;
