@@ -132,8 +132,9 @@ fn told(id: ImportId, stepped: Stepped) -> Vec<Event> {
 
 async fn end_failed(pool: &PgPool, id: ImportId, now: DateTime<Utc>) -> sqlx::Result<()> {
     let mut deed = Deed::begin(pool, SERVICE, now).await?;
-    steps::fail(&mut deed, id, "internal", now).await?;
-    deed.tell(&Event::ImportFailed(id)).await?;
+    if steps::fail(&mut deed, id, "internal", now).await? {
+        deed.tell(&Event::ImportFailed(id)).await?;
+    }
     deed.commit().await
 }
 

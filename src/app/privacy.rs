@@ -17,6 +17,7 @@ use crate::{
         consent::ConsentMethod,
         erasure,
         ids::SubscriberId,
+        locale::Locale,
         personal_data::{self, PersonalData},
         publication::Publication,
         signup::{
@@ -90,6 +91,8 @@ pub struct NewAddress<'a> {
     pub typed: &'a str,
     /// The version of the consent text that stood beside the form, if it said so.
     pub consent_version: Option<i32>,
+    /// The language of the page, and of that text.
+    pub locale: Locale,
     /// The page the form stood on.
     pub page: &'a str,
     /// Where it came from, when that can be told.
@@ -139,7 +142,7 @@ pub async fn ask_address(
     let subscriber = owner(app, &mut deed, link, now).await?;
     let email = EmailAddress::parse(asked.typed)?;
     let (shown, names_text) =
-        consent_text::of_form(&mut deed, publication, asked.consent_version, subscriber.locale).await?;
+        consent_text::of_form(&mut deed, publication, asked.consent_version, asked.locale).await?;
     let request = Request {
         email: &email,
         locale: subscriber.locale,

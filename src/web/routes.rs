@@ -182,7 +182,10 @@ mod tests {
     fn a_link_with_something_behind_its_token_still_counts_as_one() {
         assert_eq!(of("/unsubscribe/token/and-more").path, "/unsubscribe/{token}");
         assert_eq!(of("/data/token/elsewhere").path, "/data/{token}");
-        assert_eq!(of("/staff/welcome/token/more").path, "/staff/welcome/{token}");
+        for link in ["/confirm/token", "/unsubscribe/token/", "/staff/welcome/token/more"] {
+            assert!(Table(ROUTES).holds_token(link), "{link}");
+        }
+        assert!(!Table(ROUTES).holds_token("/staff/updates/1") && !Table(ROUTES).holds_token("/confirm"));
         for nowhere in ["/unsubscribe", "/nowhere", "/staffed", "//evil.example/"] {
             assert_eq!(of(nowhere).path, "", "{nowhere}");
         }

@@ -9,7 +9,7 @@ use rundbrief::domain::{
     ids::{SignupId, SubscriberId},
     locale::Locale,
     mailing::MailingState,
-    publication::Retention,
+    publication::{self, Retention},
     retention, signup, subscriber,
     token::{ConfirmToken, LinkPurpose, access_token, subscriber_token},
 };
@@ -385,6 +385,30 @@ async fn invariant_4_the_answer_does_not_tell_whether_the_new_address_is_subscri
         answers.push((answer.status, answer.body.replace(new, "NEW")));
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_for_a_new_address_records_the_text_in_the_language_of_its_page() {
+    let app = App::new().without_worker().start().await;
+    let id = app.subscriber(MARIA).await;
+    let content =
+        publication::current(&mut app.pool.acquire().await.unwrap()).await.unwrap().unwrap().content;
+    for (locale, new) in [(Locale::En, "neu@example.org"), (Locale::De, "neuer@example.org")] {
+        let data = data_path(&app, id, MARIA, 0);
+        let page = app.get(&format!("{data}?lang={locale}")).await;
+        let version = page.field("consent_version");
+        let form = format!("email={}&consent_version={version}", new.replace('@', "%40"));
+        assert_eq!(app.post(&format!("{data}/address?lang={locale}"), &form).await.status, 200);
+        let recorded: (Option<String>, Option<Vec<u8>>) = sqlx::query_as(
+            "select consent_locale, consent_text_sha256 from consent_events where kind = 'requested'
+             order by id desc limit 1",
+        )
+        .fetch_one(&app.pool)
+        .await
+        .unwrap();
+        let shown = (Some(locale.tag().to_owned()), Some(content.consent_sha256(locale).to_vec()));
+        assert_eq!(recorded, shown, "{new}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

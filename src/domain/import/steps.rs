@@ -269,14 +269,14 @@ fn signed(count: u64) -> i64 {
 }
 
 /// Ends an import that cannot go on, with its reason by key. One that somebody else has brought on or ended since stays as
-/// it is.
+/// it is; answers whether this one was ended now.
 pub async fn fail(
     db: &mut PgConnection,
     id: ImportId,
     failure: &str,
     now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
+) -> sqlx::Result<bool> {
+    let ended = sqlx::query!(
         "update imports set state = 'failed', failure = $2, finished_at = $3
          where id = $1 and state in ('checking', 'importing')",
         id.0,
@@ -285,5 +285,6 @@ pub async fn fail(
     )
     .execute(&mut *db)
     .await?;
-    remove_file(db, id).await
+    remove_file(db, id).await?;
+    Ok(ended.rows_affected() > 0)
 }

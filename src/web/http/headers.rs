@@ -40,7 +40,7 @@ const HSTS_WITH_SUBDOMAINS: &str = "max-age=31536000; includeSubDomains";
 
 /// Adds the security headers. Pages whose address holds a token also keep it out of caches and of Referer headers.
 pub async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let holds_token = state.routes.of(&request).holds_token;
+    let holds_token = state.routes.holds_token(request.uri().path());
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {

@@ -187,6 +187,11 @@ impl Table {
         self.find(&parts.extensions, parts.uri.path())
     }
 
+    /// Whether an address holds a token, whatever stands behind that: also where another route, or none, takes the path.
+    pub(in crate::web) fn holds_token(self, path: &str) -> bool {
+        self.0.iter().any(|route| route.holds_token && route.rest(path).is_some())
+    }
+
     fn find(self, extensions: &Extensions, path: &str) -> &'static Route {
         let matched = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
         if let Some(route) = matched.and_then(|path| self.0.iter().find(|route| route.path == path)) {

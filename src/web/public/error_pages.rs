@@ -26,7 +26,7 @@ pub async fn render(State(state): State<AppState>, request: Request, next: Next)
     let id = request.extensions().get::<RequestId>().cloned();
     let reference = id.as_ref().map_or("", RequestId::as_str);
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let holds_token = state.routes.of(&request).holds_token;
+    let holds_token = state.routes.holds_token(uri.path());
     let response = next.run(request).await;
     let Some(problem) = Problem::of_response(&response) else { return response };
     if let Some(told) = problem.for_its_author() {

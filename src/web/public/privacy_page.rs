@@ -86,6 +86,7 @@ pub async fn ask_address(
     let asked = NewAddress {
         typed: &sent.email,
         consent_version: sent.consent_version.parse().ok(),
+        locale: visitor.locale,
         page: &state.public_url.join("/data"),
         network: subscribe::network(&state, client),
         client_ip: client.and_then(|client| client.address),
