@@ -4,7 +4,6 @@ pub(super) mod assets;
 pub(super) mod body_limits;
 pub(super) mod client;
 pub(super) mod cookies;
-pub(super) mod cors;
 pub(super) mod form_body;
 pub(super) mod form_values;
 pub(super) mod headers;
@@ -18,3 +17,6 @@ pub(super) mod request_log;
 pub mod route;
 pub(super) mod server;
 pub(super) mod streaming;
+
+/// What a form without files is sent as.
+pub(super) const URLENCODED: &str = "application/x-www-form-urlencoded";

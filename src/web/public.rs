@@ -3,6 +3,7 @@
 pub mod captcha;
 pub mod check_mailbox;
 pub mod confirm;
+pub mod cors;
 pub mod embed;
 pub mod error_pages;
 pub mod images;

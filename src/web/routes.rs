@@ -12,10 +12,10 @@ use crate::{
     domain::token::LinkPurpose,
     web::{
         http::{
-            assets, cors,
+            assets,
             route::{Body, Route, SlotClass},
         },
-        public::{self, check_mailbox, confirm, embed, manage, privacy_page, subscribe, unsubscribe},
+        public::{self, check_mailbox, confirm, cors, embed, manage, privacy_page, subscribe, unsubscribe},
         staff::{
             account::{self, second_factor},
             error_pages, images, log,

@@ -8,6 +8,7 @@ pub(super) mod error_pages;
 pub(super) mod formats;
 pub(super) mod images;
 pub(super) mod log;
+pub(super) mod logged_in;
 pub(super) mod login;
 pub(super) mod mailings;
 pub(super) mod members;

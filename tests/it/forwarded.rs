@@ -109,6 +109,7 @@ async fn guesses_at_passwords_count_together_under_a_header_that_is_no_text() {
         for n in 0..31 {
             assert_eq!(guess(n, &[forwarded]).await, 422, "{n}");
         }
+        app.waits_last().await;
         assert_eq!(guess(31, &[forwarded]).await, 429);
         assert_eq!(guess(32, &[b"203.0.113.6"]).await, 422, "another network");
     }

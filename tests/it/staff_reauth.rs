@@ -207,6 +207,7 @@ async fn guesses_count_as_at_the_login_and_only_many_end_the_session() {
         assert_eq!(browser.post(path, &WRONG).await.status, 422, "guess {n}");
     }
     // The seventh waits, the right one too, and so does a login from elsewhere.
+    app.waits_last().await;
     assert_eq!(browser.post(path, &[RIGHT]).await.status, 429);
     assert_eq!(app.browser().log_in("ada@example.org", PASSWORD).await.status, 429);
     assert_eq!(browser.get("/staff").await.status, 200, "the session goes on");

@@ -15,10 +15,8 @@ use serde::{
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
-use crate::web::http::problem::Problem;
+use crate::web::http::{URLENCODED, problem::Problem};
 
-/// What a form without files is sent as.
-pub const URLENCODED: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data";
 const JSON: &str = "application/json";
 /// What [`form_in`] takes, as an `Accept` header lists it (RFC 9110 §15.5.16).

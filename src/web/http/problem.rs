@@ -12,7 +12,7 @@ use axum::{
 
 use crate::{
     app::off_runtime::Busy,
-    web::{http::form_body::URLENCODED, renderer::PageError},
+    web::{http::URLENCODED, renderer::PageError},
 };
 
 /// What can go wrong, as a visitor meets it.

@@ -16,8 +16,8 @@ use crate::{
     source_file,
     web::{
         asset_files,
-        http::{cors::RequestOrigin, headers::CSP_WITH_OWN_SCRIPT, problem::Problem},
-        public::visitor::Visitor,
+        http::{headers::CSP_WITH_OWN_SCRIPT, problem::Problem},
+        public::{cors::RequestOrigin, visitor::Visitor},
         renderer::PublicationView,
     },
 };

@@ -23,7 +23,6 @@ use crate::{
         AppState,
         http::{
             client::{Client, Counted},
-            cors::RequestOrigin,
             form_body::form_in,
             form_values,
             metrics::FormAnswer,
@@ -32,6 +31,7 @@ use crate::{
         public::{
             captcha::{self, Kept},
             check_mailbox,
+            cors::RequestOrigin,
             visitor::Visitor,
         },
     },

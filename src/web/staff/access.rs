@@ -1,22 +1,16 @@
 //! Who may use a route: looked at once, before its handler runs.
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, Method, request::Parts},
+    extract::{Request, State},
+    http::{HeaderMap, Method},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
 
 use crate::{
-    domain::{
-        staff::{
-            Role,
-            audit::Actor,
-            session::{self, Session},
-        },
-        update::text::Author,
-    },
+    app::sessions,
+    domain::staff::{Role, session::Session},
     web::{
         AppState,
         http::{
@@ -56,7 +50,7 @@ pub async fn gate(
         // A page that is left open asks by itself: nobody is at work there, and the session has to end some time.
         (_, Some(session)) if gate.route.is_polled => Some(session),
         (_, Some(session)) => {
-            session::seen(&mut *gate.state.pool.acquire().await?, &session, Utc::now()).await?;
+            sessions::seen(&gate.state.pool, &session, Utc::now()).await?;
             Some(session)
         }
     };
@@ -80,7 +74,7 @@ pub async fn gate(
 /// The session that a request's cookie belongs to.
 async fn current(state: &AppState, headers: &HeaderMap) -> sqlx::Result<Option<Session>> {
     let Some(token) = cookies::session(state, headers) else { return Ok(None) };
-    session::find(&mut *state.pool.acquire().await?, &token, Utc::now()).await
+    sessions::find(&state.pool, &token, Utc::now()).await
 }
 
 fn to_login(request: &Request, login: &str) -> Response {
@@ -91,59 +85,4 @@ fn to_login(request: &Request, login: &str) -> Response {
         destination::of_referer(request.headers())
     };
     Redirect::to(&destination::with_next(login, wanted.as_deref())).into_response()
-}
-
-/// Somebody who is logged in, second factor and all. A handler that takes it cannot be reached by others.
-#[derive(Debug, Clone)]
-pub struct Member(pub Session);
-
-impl Member {
-    /// Them, for the audit log.
-    #[must_use]
-    pub fn actor(&self) -> Actor {
-        self.0.actor()
-    }
-}
-
-impl Member {
-    /// Them, as others see them beside a text.
-    #[must_use]
-    pub fn author(&self) -> Author {
-        Author { id: self.0.staff_id, name: self.0.name.clone(), actor: self.actor() }
-    }
-}
-
-/// An admin who is logged in.
-#[derive(Debug, Clone)]
-pub struct Admin(pub Member);
-
-/// Somebody whose password was right and whose second factor is still to come.
-#[derive(Debug, Clone)]
-pub struct AwaitingCode(pub Session);
-
-impl<S: Send + Sync> FromRequestParts<S> for Member {
-    type Rejection = StaffProblem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let session = parts.extensions.get::<Session>().filter(|session| !session.is_awaiting_code);
-        session.cloned().map(Member).ok_or_else(StaffProblem::no_gate)
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Admin {
-    type Rejection = StaffProblem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let member = Member::from_request_parts(parts, state).await?;
-        if member.0.role == Role::Admin { Ok(Admin(member)) } else { Err(StaffProblem::AdminsOnly) }
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for AwaitingCode {
-    type Rejection = Redirect;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let session = parts.extensions.get::<Session>().filter(|session| session.is_awaiting_code);
-        session.cloned().map(AwaitingCode).ok_or_else(|| Redirect::to("/staff/login"))
-    }
 }

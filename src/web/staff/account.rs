@@ -21,7 +21,7 @@ use crate::{
         AppState,
         http::{cookies, form_values},
         staff::{
-            access::Member,
+            logged_in::Member,
             login::{
                 destination,
                 guard::Visit,

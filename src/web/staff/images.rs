@@ -18,7 +18,7 @@ use crate::{
         AppState,
         http::problem::Problem,
         staff::{
-            access::Member,
+            logged_in::Member,
             staff_page::{self, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
         },

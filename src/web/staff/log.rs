@@ -9,7 +9,7 @@ use crate::{
         locale::Locale,
         staff::audit::{self, Action, Actor, Entry, Filter},
     },
-    web::staff::{access::Admin, formats, staff_page::StaffPage, staff_problem::StaffProblem},
+    web::staff::{formats, logged_in::Admin, staff_page::StaffPage, staff_problem::StaffProblem},
 };
 
 /// Entries a page.

@@ -30,7 +30,7 @@ use crate::{
         AppState,
         http::{problem::Problem, server::Stopping},
         staff::{
-            access::Member,
+            logged_in::Member,
             mailings::{progress::Standing, send_page::triggered},
             staff_page::{Id, Mistakes, StaffPage, id_in},
             staff_problem::StaffProblem,

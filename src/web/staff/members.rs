@@ -16,7 +16,7 @@ use crate::{
         AppState,
         http::form_values,
         staff::{
-            access::Admin,
+            logged_in::Admin,
             staff_page::{self, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
         },

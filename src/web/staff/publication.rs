@@ -28,7 +28,7 @@ use crate::{
         AppState,
         http::headers::PicturesFrom,
         staff::{
-            access::Admin,
+            logged_in::Admin,
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
         },

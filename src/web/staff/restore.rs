@@ -11,7 +11,7 @@ use crate::{
     web::{
         AppState,
         staff::{
-            access::Admin,
+            logged_in::Admin,
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
         },

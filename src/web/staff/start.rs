@@ -22,7 +22,7 @@ use crate::{
     },
     web::{
         AppState,
-        staff::{access::Member, mailings::planned, staff_page::StaffPage, staff_problem::StaffProblem},
+        staff::{logged_in::Member, mailings::planned, staff_page::StaffPage, staff_problem::StaffProblem},
     },
 };
 

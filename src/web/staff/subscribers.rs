@@ -28,7 +28,7 @@ use crate::{
         http::form_values,
         public::subscribe::error_key,
         staff::{
-            access::Admin,
+            logged_in::Admin,
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
         },

@@ -27,7 +27,7 @@ use crate::{
         AppState,
         http::problem::Problem,
         staff::{
-            access::Member,
+            logged_in::Member,
             mailings::{planned, progress::Standing},
             staff_page::{self, StaffPage, done, id_in},
             staff_problem::StaffProblem,

@@ -12,8 +12,8 @@ use crate::{
     web::{
         AppState,
         staff::{
-            access::Member,
             account::qr,
+            logged_in::Member,
             login::{
                 guard::Visit,
                 reauth::{self, Confirmed, Typed},

@@ -30,8 +30,8 @@ use crate::{
             route::Body,
         },
         staff::{
-            access::Member,
             images::{Typed, library},
+            logged_in::Member,
             login::destination,
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,

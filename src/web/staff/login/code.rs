@@ -15,7 +15,7 @@ use crate::{
     web::{
         AppState,
         staff::{
-            access::AwaitingCode,
+            logged_in::AwaitingCode,
             login::{
                 destination,
                 guard::{Visit, wait, with_retry_after},

@@ -19,7 +19,7 @@ use crate::{
     domain::staff::session::Session,
     web::{
         AppState,
-        http::{cookies, form_body::URLENCODED, problem::Problem},
+        http::{URLENCODED, cookies, problem::Problem},
         staff::{
             login::{
                 destination,

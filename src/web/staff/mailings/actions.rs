@@ -18,8 +18,9 @@ use crate::{
     web::{
         AppState,
         staff::{
-            access::Member,
-            formats, mailings,
+            formats,
+            logged_in::Member,
+            mailings,
             staff_page::{Id, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
         },

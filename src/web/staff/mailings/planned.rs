@@ -18,7 +18,7 @@ use crate::{
     web::{
         AppState,
         staff::{
-            access::Member,
+            logged_in::Member,
             mailings::{mail_view, progress::Standing},
             staff_page::{Id, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,

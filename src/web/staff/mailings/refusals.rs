@@ -11,7 +11,7 @@ use crate::{
     web::{
         AppState,
         staff::{
-            access::Member,
+            logged_in::Member,
             mailings::actions::control,
             staff_page::{Id, StaffPage, done, id_in},
             staff_problem::StaffProblem,

@@ -27,7 +27,7 @@ use crate::{
         AppState,
         http::streaming::{self, Pieces},
         staff::{
-            access::Member,
+            logged_in::Member,
             staff_page::{Id, StaffPage, id_in},
             staff_problem::StaffProblem,
         },

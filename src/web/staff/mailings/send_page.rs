@@ -25,8 +25,8 @@ use crate::{
         AppState,
         http::problem::Problem,
         staff::{
-            access::Member,
             formats,
+            logged_in::Member,
             mailings::{
                 mail_view::{mail, text_obstacle_view},
                 planned,

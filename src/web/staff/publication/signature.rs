@@ -13,7 +13,7 @@ use crate::{
     web::{
         AppState,
         staff::{
-            access::Member,
+            logged_in::Member,
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
         },

@@ -18,7 +18,7 @@ use crate::{
         http::problem::Problem,
         public::{samples, visitor::Visitor},
         staff::{
-            access::Admin,
+            logged_in::Admin,
             staff_page::StaffPage,
             staff_problem::StaffProblem,
             updates::preview::{self, View},

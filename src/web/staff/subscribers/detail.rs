@@ -32,7 +32,7 @@ use crate::{
         http::problem::Problem,
         proof,
         staff::{
-            access::Admin,
+            logged_in::Admin,
             staff_page::{self, StaffPage, done, id_in},
             staff_problem::StaffProblem,
         },

@@ -17,7 +17,7 @@ use crate::{
     web::{
         AppState,
         http::streaming::{self, Pieces},
-        staff::{access::Admin, staff_problem::StaffProblem},
+        staff::{logged_in::Admin, staff_problem::StaffProblem},
     },
 };
 

@@ -30,7 +30,7 @@ use crate::{
         AppState,
         http::{long_part::LongPart, problem::Problem, route::Body},
         staff::{
-            access::Admin,
+            logged_in::Admin,
             staff_page::{self, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
             subscribers::{default_locale, locales, upload::take},

@@ -16,7 +16,7 @@ use crate::{
     web::{
         AppState,
         staff::{
-            access::{Admin, Member},
+            logged_in::{Admin, Member},
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
         },

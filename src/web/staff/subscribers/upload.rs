@@ -23,7 +23,7 @@ use crate::{
     telemetry::mask_addresses,
     web::{
         http::long_part::LongPart,
-        staff::{access::Member, staff_problem::StaffProblem},
+        staff::{logged_in::Member, staff_problem::StaffProblem},
     },
 };
 

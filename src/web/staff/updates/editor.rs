@@ -22,7 +22,7 @@ use crate::{
         AppState,
         http::problem::wants_json,
         staff::{
-            access::Member,
+            logged_in::Member,
             mailings::{planned, progress::Standing},
             staff_page::{StaffPage, done, id_in},
             staff_problem::StaffProblem,

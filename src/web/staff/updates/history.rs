@@ -11,7 +11,7 @@ use crate::{
     web::{
         AppState,
         staff::{
-            access::Member,
+            logged_in::Member,
             staff_page::{self, StaffPage, done, id_in},
             staff_problem::StaffProblem,
             updates::{Id, editor},

@@ -12,7 +12,7 @@ use crate::{
         AppState, Renderer,
         http::problem::Problem,
         staff::{
-            access::Member,
+            logged_in::Member,
             staff_page::{StaffPage, id_in},
             staff_problem::StaffProblem,
             updates::{Id, find},

@@ -18,7 +18,7 @@ use crate::{
     web::{
         AppState,
         staff::{
-            access::Member,
+            logged_in::Member,
             staff_page::{self, StaffPage, id_in},
             staff_problem::StaffProblem,
             updates::{Id, composing::content_of, find},

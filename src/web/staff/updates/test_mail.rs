@@ -25,7 +25,7 @@ use crate::{
         AppState,
         http::{form_values, problem::Problem},
         staff::{
-            access::Member,
+            logged_in::Member,
             mailings::send_page,
             staff_page::{Id, Mistakes, StaffPage, id_in},
             staff_problem::StaffProblem,

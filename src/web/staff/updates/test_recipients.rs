@@ -12,7 +12,7 @@ use crate::{
         AppState,
         http::{form_values, problem::Problem},
         staff::{
-            access::Member,
+            logged_in::Member,
             staff_page::{Id, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
         },
