@@ -58,6 +58,12 @@ if (live) {
   follow();
   document.addEventListener("visibilitychange", () => (document.hidden ? rest() : follow()));
   addEventListener("pagehide", rest);
+  // A form that was sent leads on by itself. To make the page anew meanwhile would call that off, and nobody would be told
+  // what was done.
+  addEventListener("submit", () => {
+    rest();
+    setTimeout(follow, 5000);
+  });
 }
 
 // From the browser's back and forward cache it would come as it was, and not as it is.
