@@ -5,6 +5,7 @@
 
 pub mod asset_files;
 pub mod http;
+mod page_context;
 pub mod proof;
 mod public;
 mod renderer;

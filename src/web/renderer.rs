@@ -12,7 +12,7 @@ use crate::{
     },
     source::{Live, SourceFile},
     source_file,
-    web::asset_files,
+    web::{asset_files, page_context::PageContext},
 };
 
 macro_rules! built_in {
@@ -21,7 +21,7 @@ macro_rules! built_in {
     };
 }
 
-const TEMPLATES: &[(&str, SourceFile)] = built_in!(
+pub(in crate::web) const TEMPLATES: &[(&str, SourceFile)] = built_in!(
     "layout.html",
     "signup.html",
     "captcha.html",
@@ -184,14 +184,61 @@ impl PublicationView {
     }
 }
 
+/// What the frame around a staff page shows.
+#[derive(Debug, Default, Serialize)]
+pub struct Shell {
+    /// The section of the navigation that is marked.
+    pub section: String,
+    /// Who is logged in.
+    pub member: Option<ShellMember>,
+    /// Key of what was just done, as it stands in the address.
+    pub done: String,
+    /// That in words; empty for a key that there is not.
+    pub notice: String,
+    /// That mailings are held.
+    pub hold: Option<ShellHold>,
+    /// What the session is told until it is read.
+    pub told: Vec<ShellNotice>,
+}
+
+/// Who is logged in.
+#[derive(Debug, Serialize)]
+pub struct ShellMember {
+    pub name: String,
+    pub email: String,
+    pub is_admin: bool,
+    pub has_second_factor: bool,
+}
+
+/// That mailings are held.
+#[derive(Debug, Serialize)]
+pub struct ShellHold {
+    /// Why, in words.
+    pub found: String,
+}
+
+/// What a session is told.
+#[derive(Debug, Serialize)]
+pub struct ShellNotice {
+    pub id: i64,
+    pub text: String,
+}
+
+#[derive(Serialize)]
+struct InShell<'a, P> {
+    shell: &'a Shell,
+    #[serde(flatten)]
+    own: &'a P,
+}
+
 /// What a page is made with, besides its own values.
-pub struct Frame<'a> {
+pub struct Frame {
     /// Its language.
     pub locale: Locale,
     /// Where the other language is; nothing for answers to a POST, which have no address of their own.
     pub other_language_url: Option<String>,
     /// The publication; nothing while it cannot be had.
-    pub publication: Option<&'a PublicationView>,
+    pub publication: Option<PublicationView>,
 }
 
 impl Renderer {
@@ -203,14 +250,35 @@ impl Renderer {
         Ok(Self { parsed: Live::new(&FILES, Parsed::read)? })
     }
 
-    /// Makes a page.
+    /// Makes a page of the public.
+    ///
+    /// # Errors
+    /// [`PageError::Template`], also for values that cannot be written down.
+    pub fn render<P: PageContext>(&self, frame: &Frame, own: &P) -> Result<String, PageError> {
+        self.render_value(P::TEMPLATE, frame, own)
+    }
+
+    /// Makes a staff page, with its shell around it.
+    ///
+    /// # Errors
+    /// [`PageError::Template`], also for values that cannot be written down.
+    pub fn render_in_shell<P: PageContext>(
+        &self,
+        frame: &Frame,
+        shell: &Shell,
+        own: &P,
+    ) -> Result<String, PageError> {
+        self.render_value(P::TEMPLATE, frame, &InShell { shell, own })
+    }
+
+    /// A page whose values have no type of their own yet.
     ///
     /// # Errors
     /// [`PageError::Template`].
-    pub fn render(
+    pub fn render_value(
         &self,
         template: &str,
-        frame: &Frame<'_>,
+        frame: &Frame,
         own: &impl Serialize,
     ) -> Result<String, PageError> {
         let parsed = self.parsed.current(&FILES, Parsed::read)?;

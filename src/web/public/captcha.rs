@@ -64,7 +64,7 @@ pub fn ask(
         "always": visitor.state.app.signups.watch.always_asks(),
         "contact": sender.written_contact(),
     });
-    Ok(with_script(visitor.answer(StatusCode::FORBIDDEN, "captcha.html", &own)?))
+    Ok(with_script(visitor.answer_value(StatusCode::FORBIDDEN, "captcha.html", &own)?))
 }
 
 /// A challenge for a page that is about to be shown, as its script reads it; nothing when none is needed.

@@ -47,7 +47,7 @@ pub async fn page(visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
         (Some(_), Some(token)) => format!("?lang={}&to={token}", visitor.locale.other()),
         _ => format!("?lang={}", visitor.locale.other()),
     };
-    visitor.page_with(&other, "check_mailbox.html", &own(&visitor, sent_to.as_ref()))
+    visitor.page_with_value(&other, "check_mailbox.html", &own(&visitor, sent_to.as_ref()))
 }
 
 /// The address that was meant, perhaps. Of one that is masked nothing is told.

@@ -2,7 +2,7 @@
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 
@@ -18,6 +18,7 @@ use crate::{
     web::{
         AppState,
         http::{metrics::Press, problem::Problem},
+        page_context::{PageContext, Sample},
         public::{link_token::LinkToken, unsubscribe, visitor::Visitor},
     },
 };
@@ -47,7 +48,7 @@ pub async fn ask(
         return told(&visitor, &signup, standing, NOTHING);
     }
     let template = if signup.replaces.is_some() { "confirm_change.html" } else { "confirm.html" };
-    visitor.page(
+    visitor.page_value(
         template,
         &json!({
             "masked_address": signup.email.masked(),
@@ -112,7 +113,7 @@ fn told(visitor: &Visitor, signup: &Signup, standing: Standing, pressed: &str) -
             subscribed(visitor, signup, subscriber, why)
         }
         Standing::Declined if pressed == DECLINE => {
-            visitor.answer(StatusCode::OK, "declined.html", &json!({ "is_change": is_change }))
+            visitor.answer(StatusCode::OK, &DeclinedPage { is_change })
         }
         // "Ja, anmelden" after "Das war ich nicht": it is over, and the page says how to begin anew.
         Standing::Declined => of(Problem::LinkEnded, Problem::ChangeDeclined),
@@ -127,13 +128,27 @@ fn told(visitor: &Visitor, signup: &Signup, standing: Standing, pressed: &str) -
     }
 }
 
+/// Nothing was subscribed or changed.
+#[derive(Serialize)]
+pub struct DeclinedPage {
+    is_change: bool,
+}
+
+impl PageContext for DeclinedPage {
+    const TEMPLATE: &'static str = "declined.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        [false, true].map(|is_change| Self { is_change }).into()
+    }
+}
+
 fn confirmed(visitor: &Visitor, signup: &Signup, subscriber: SubscriberId) -> Result<Response, Problem> {
     let own = json!({
         "is_change": signup.replaces.is_some(),
         "address": signup.email.masked(),
         "unsubscribe_url": unsubscribe::path(visitor, subscriber),
     });
-    visitor.answer(StatusCode::OK, "confirmed.html", &own)
+    visitor.answer_value(StatusCode::OK, "confirmed.html", &own)
 }
 
 /// The address is subscribed, whatever was pressed or asked here: says why, and offers to leave.
@@ -148,7 +163,7 @@ fn subscribed(
         "masked_address": signup.email.masked(),
         "unsubscribe_action": unsubscribe::path(visitor, subscriber),
     });
-    visitor.answer(StatusCode::OK, "subscribed.html", &own)
+    visitor.answer_value(StatusCode::OK, "subscribed.html", &own)
 }
 
 /// The host of the page the form stood on, if it is one of the project's own: any other name was made up by whoever

@@ -25,7 +25,7 @@ use crate::{
 /// `GET /embed`: three ways in, each explained, to copy, and at work.
 pub async fn page(visitor: Visitor) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
-    let mut answer = visitor.page("embed.html", &own(&visitor)?)?;
+    let mut answer = visitor.page_value("embed.html", &own(&visitor)?)?;
     let csp = HeaderValue::from_static(CSP_WITH_OWN_SCRIPT);
     answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, csp);
     Ok(answer)
@@ -50,13 +50,14 @@ pub fn own(visitor: &Visitor) -> Result<Value, Problem> {
 
 /// The plain form, as it is to be copied.
 fn form(visitor: &Visitor, service: &str) -> Result<String, Problem> {
-    visitor.piece("box_form.html", &json!({ "service": service, "version": visitor.publication.version }))
+    visitor
+        .piece_value("box_form.html", &json!({ "service": service, "version": visitor.publication.version }))
 }
 
 /// The script with the plain form inside, as it is to be copied.
 fn script(visitor: &Visitor, service: &str) -> Result<String, Problem> {
     let form = form(visitor, service)?;
-    visitor.piece("box_script.html", &json!({ "service": service, "form": form }))
+    visitor.piece_value("box_script.html", &json!({ "service": service, "form": form }))
 }
 
 /// What `embed.js` shows. The messages about what was typed come with the answer to the form.

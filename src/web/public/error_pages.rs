@@ -69,8 +69,8 @@ pub async fn render(State(state): State<AppState>, request: Request, next: Next)
     } else {
         let content = publication.as_ref().map(|publication| &publication.content);
         let shown = content.map(|content| PublicationView::new(content, locale));
-        let frame = Frame { locale, other_language_url: None, publication: shown.as_ref() };
-        match state.renderer.render("problem.html", &frame, &serde_json::json!({ "problem": view })) {
+        let frame = Frame { locale, other_language_url: None, publication: shown };
+        match state.renderer.render_value("problem.html", &frame, &serde_json::json!({ "problem": view })) {
             Ok(page) => {
                 let pictures = content.map(PicturesFrom::publication).map(Extension);
                 (status, [(header::CONTENT_LANGUAGE, locale.tag())], pictures, Html(page)).into_response()

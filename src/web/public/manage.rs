@@ -71,7 +71,7 @@ pub async fn change(
             };
             let own =
                 json!({ "masked_address": subscriber.email.masked(), "manage_url": path(&visitor, id) });
-            return visitor.answer(StatusCode::OK, "access_sent.html", &own);
+            return visitor.answer_value(StatusCode::OK, "access_sent.html", &own);
         }
         _ => return Err(Problem::BadRequest),
     };
@@ -110,8 +110,8 @@ async fn shown(visitor: &Visitor, id: SubscriberId, done: Option<&str>) -> Resul
         "unsubscribe_action": unsubscribe::path(visitor, id),
     });
     match done {
-        Some(_) => visitor.answer(StatusCode::OK, "manage.html", &own),
-        None => visitor.page("manage.html", &own),
+        Some(_) => visitor.answer_value(StatusCode::OK, "manage.html", &own),
+        None => visitor.page_value("manage.html", &own),
     }
 }
 

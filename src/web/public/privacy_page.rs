@@ -35,7 +35,7 @@ pub async fn page(
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     match privacy::read(&state.app, &token, Utc::now()).await {
-        Ok(own) => visitor.page("data.html", &everything(&visitor, &own, &token)),
+        Ok(own) => visitor.page_value("data.html", &everything(&visitor, &own, &token)),
         Err(error) => refused(&visitor, error),
     }
 }
@@ -114,7 +114,7 @@ pub async fn ask_address(
         "data_url": format!("/data/{token}?lang={}", visitor.locale),
         "manage_url": manage::path(&visitor, subscriber.id),
     });
-    visitor.answer(StatusCode::OK, "address_asked.html", &own)
+    visitor.answer_value(StatusCode::OK, "address_asked.html", &own)
 }
 
 /// `GET /data/{token}/erase`: says what will be gone, and asks.
@@ -124,7 +124,7 @@ pub async fn ask_erase(
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     match privacy::look(&state.app, &token, Utc::now()).await {
-        Ok(subscriber) => visitor.page(
+        Ok(subscriber) => visitor.page_value(
             "erase.html",
             &json!({
                 "address": subscriber.email.as_str(),
@@ -148,7 +148,7 @@ pub async fn erase(
     let is_pressed =
         url::form_urlencoded::parse(&body).any(|(name, value)| name == "action" && value == "erase");
     match privacy::erase(&state.app, &token, is_pressed, Utc::now()).await {
-        Ok(()) => visitor.answer(StatusCode::OK, "nothing_stored.html", &json!({ "is_erased": true })),
+        Ok(()) => visitor.answer_value(StatusCode::OK, "nothing_stored.html", &json!({ "is_erased": true })),
         Err(error) => refused(&visitor, error),
     }
 }
@@ -160,7 +160,7 @@ fn refused(visitor: &Visitor, error: AccessError) -> Result<Response, Problem> {
         AccessError::NothingStored => visitor.nothing_stored(),
         AccessError::Expired(id) => {
             let own = json!({ "action": manage::path(visitor, id) });
-            visitor.answer(StatusCode::GONE, "access_expired.html", &own)
+            visitor.answer_value(StatusCode::GONE, "access_expired.html", &own)
         }
         AccessError::Moved => Err(Problem::AccessMoved),
         AccessError::Database(error) => Err(error.into()),
@@ -176,7 +176,7 @@ async fn mistake(visitor: &Visitor, token: &str, typed: &str, message: &str) -> 
     let mut own = everything(visitor, &own, token);
     own["form"]["email"] = form_values::again(typed).into();
     own["form"]["error"] = message.into();
-    visitor.answer(StatusCode::UNPROCESSABLE_ENTITY, "data.html", &own)
+    visitor.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "data.html", &own)
 }
 
 /// Everything stored, as the page shows it.

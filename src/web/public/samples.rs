@@ -45,7 +45,7 @@ pub const PAGES: [&str; 22] = [
 /// [`Problem::NotFound`] for any other name; [`Problem::Internal`] when it cannot be made.
 pub fn page(visitor: &Visitor, name: &str) -> Result<Response, Problem> {
     let name = PAGES.into_iter().find(|known| *known == name).ok_or(Problem::NotFound)?;
-    visitor.page(&format!("{name}.html"), &own(visitor, name)?)
+    visitor.page_value(&format!("{name}.html"), &own(visitor, name)?)
 }
 
 const ADDRESS: &str = "maria.muster@example.org";

@@ -86,7 +86,7 @@ pub async fn form(visitor: Visitor, extensions: Extensions, headers: HeaderMap) 
         challenge: captcha::beforehand(&visitor, network.as_ref()).await?,
         captcha: None,
     };
-    let page = visitor.page("signup.html", &serde_json::json!({ "form": form }))?;
+    let page = visitor.page_value("signup.html", &serde_json::json!({ "form": form }))?;
     Ok(if form.challenge.is_some() { captcha::with_script(page) } else { page })
 }
 
@@ -155,7 +155,7 @@ async fn take(
                 return Ok((FormAnswer::ProofOfWork, captcha::ask(&visitor, &headers, &kept, now)?));
             }
             let own = serde_json::json!({ "form": kept });
-            let answer = visitor.answer(StatusCode::FORBIDDEN, "press_again.html", &own)?;
+            let answer = visitor.answer_value(StatusCode::FORBIDDEN, "press_again.html", &own)?;
             Ok((FormAnswer::PressAgain, answer))
         }
         Err(SignUpError::NotReady(_)) => Err(Problem::Unavailable),
@@ -238,7 +238,7 @@ async fn mistake(
         captcha: solved.then_some(&sent.captcha),
     };
     let own = serde_json::json!({ "form": form });
-    let page = visitor.answer(StatusCode::UNPROCESSABLE_ENTITY, "signup.html", &own)?;
+    let page = visitor.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "signup.html", &own)?;
     Ok(if form.challenge.is_some() { captcha::with_script(page) } else { page })
 }
 

@@ -36,11 +36,11 @@ pub async fn ask(
             // Mail has come back from there, or was reported: it gets none, and its owner may leave all the same.
             "is_stopped": subscriber.state != SubscriberState::Active,
         });
-        return visitor.page("unsubscribe.html", &own);
+        return visitor.page_value("unsubscribe.html", &own);
     }
     // Who wants it back confirms that by mail: a forwarded newsletter must not bring anybody back.
     let known = known.map(|(subscriber, _)| subscriber);
-    visitor.page("unsubscribed.html", &left(&visitor, known.as_ref(), None, Utc::now())?)
+    visitor.page_value("unsubscribed.html", &left(&visitor, known.as_ref(), None, Utc::now())?)
 }
 
 /// What the page says of somebody who has left. `undo` stands there only as the answer to the request that ended the
@@ -142,7 +142,7 @@ pub async fn leave(
     let (came_to, subscriber) = unsubscribe::unsubscribe(&state.app.pool, &by, id, way, now).await?;
     let undo = (came_to == Unsubscribed::Now).then(|| token::undo_token(&state.app.keys, id, now));
     let own = left(&visitor, subscriber.as_ref(), undo.as_deref(), now)?;
-    visitor.answer(StatusCode::OK, "unsubscribed.html", &own)
+    visitor.answer_value(StatusCode::OK, "unsubscribed.html", &own)
 }
 
 /// What the question after leaving sends.
@@ -169,7 +169,7 @@ pub async fn say_why(
     }
     let undo = unsubscribe::may_resubscribe(&state.app, &why.undo, now).await?;
     let undo = undo.then(|| undo_path(&visitor, &why.undo));
-    visitor.answer(StatusCode::OK, "left.html", &json!({ "undo_action": undo }))
+    visitor.answer_value(StatusCode::OK, "left.html", &json!({ "undo_action": undo }))
 }
 
 fn undo_path(visitor: &Visitor, token: &str) -> String {
@@ -193,7 +193,7 @@ pub async fn undo(
     match unsubscribe::resubscribe(&state.app, &by, (id, left_at), &page, now).await? {
         Resubscribed::Active => {
             let own = json!({ "unsubscribe_url": path(&visitor, id) });
-            visitor.answer(StatusCode::OK, "resubscribed.html", &own)
+            visitor.answer_value(StatusCode::OK, "resubscribed.html", &own)
         }
         Resubscribed::Over => Err(Problem::UndoOver),
         Resubscribed::Nobody => visitor.nothing_stored(),

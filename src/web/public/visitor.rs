@@ -14,6 +14,7 @@ use crate::{
     web::{
         AppState,
         http::{headers::PicturesFrom, problem::Problem},
+        page_context::PageContext,
         renderer::{Frame, PublicationView},
     },
 };
@@ -62,7 +63,40 @@ impl Visitor {
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
-    pub fn page(&self, template: &str, own: &impl Serialize) -> Result<Response, Problem> {
+    pub fn page<P: PageContext>(&self, own: &P) -> Result<Response, Problem> {
+        self.page_with(&format!("?lang={}", self.locale.other()), own)
+    }
+
+    /// The same, with the address of the page in the other language.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be made.
+    pub fn page_with<P: PageContext>(&self, other: &str, own: &P) -> Result<Response, Problem> {
+        let html = self.state.renderer.render(&self.frame(Some(other.to_owned())), own)?;
+        Ok(self.respond(StatusCode::OK, html))
+    }
+
+    /// The answer to a POST: it has no address to switch languages at.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be made.
+    pub fn answer<P: PageContext>(&self, status: StatusCode, own: &P) -> Result<Response, Problem> {
+        Ok(self.respond(status, self.state.renderer.render(&self.frame(None), own)?))
+    }
+
+    /// A piece of HTML that is part of a page, or is to be copied into one.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be made.
+    pub fn piece<P: PageContext>(&self, own: &P) -> Result<String, Problem> {
+        Ok(self.state.renderer.render(&self.frame(None), own)?.trim_end().to_owned())
+    }
+
+    /// A page that can be asked for again: with a link to the other language.
+    ///
+    /// # Errors
+    /// [`Problem::Internal`] when it cannot be made.
+    pub fn page_value(&self, template: &str, own: &impl Serialize) -> Result<Response, Problem> {
         let other = format!("?lang={}", self.locale.other());
         self.render(StatusCode::OK, template, Some(other), own)
     }
@@ -71,7 +105,12 @@ impl Visitor {
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
-    pub fn page_with(&self, other: &str, template: &str, own: &impl Serialize) -> Result<Response, Problem> {
+    pub fn page_with_value(
+        &self,
+        other: &str,
+        template: &str,
+        own: &impl Serialize,
+    ) -> Result<Response, Problem> {
         self.render(StatusCode::OK, template, Some(other.to_owned()), own)
     }
 
@@ -79,7 +118,7 @@ impl Visitor {
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
-    pub fn answer(
+    pub fn answer_value(
         &self,
         status: StatusCode,
         template: &str,
@@ -93,14 +132,14 @@ impl Visitor {
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
     pub fn nothing_stored(&self) -> Result<Response, Problem> {
-        self.answer(StatusCode::GONE, "nothing_stored.html", &serde_json::json!({ "is_erased": false }))
+        self.answer_value(StatusCode::GONE, "nothing_stored.html", &serde_json::json!({ "is_erased": false }))
     }
 
     /// A piece of HTML that is part of a page, or is to be copied into one.
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
-    pub fn piece(&self, template: &str, own: &impl Serialize) -> Result<String, Problem> {
+    pub fn piece_value(&self, template: &str, own: &impl Serialize) -> Result<String, Problem> {
         self.made(template, None, own).map(|html| html.trim_end().to_owned())
     }
 
@@ -116,9 +155,7 @@ impl Visitor {
         other_language_url: Option<String>,
         own: &impl Serialize,
     ) -> Result<Response, Problem> {
-        let page = self.made(template, other_language_url, own)?;
-        let pictures = Extension(PicturesFrom::publication(&self.publication.content));
-        Ok((status, [(header::CONTENT_LANGUAGE, self.locale.tag())], pictures, Html(page)).into_response())
+        Ok(self.respond(status, self.made(template, other_language_url, own)?))
     }
 
     fn made(
@@ -127,9 +164,17 @@ impl Visitor {
         other_language_url: Option<String>,
         own: &impl Serialize,
     ) -> Result<String, Problem> {
-        let publication = PublicationView::new(&self.publication.content, self.locale);
-        let frame = Frame { locale: self.locale, other_language_url, publication: Some(&publication) };
-        Ok(self.state.renderer.render(template, &frame, own)?)
+        Ok(self.state.renderer.render_value(template, &self.frame(other_language_url), own)?)
+    }
+
+    fn frame(&self, other_language_url: Option<String>) -> Frame {
+        let publication = Some(PublicationView::new(&self.publication.content, self.locale));
+        Frame { locale: self.locale, other_language_url, publication }
+    }
+
+    fn respond(&self, status: StatusCode, html: String) -> Response {
+        let pictures = Extension(PicturesFrom::publication(&self.publication.content));
+        (status, [(header::CONTENT_LANGUAGE, self.locale.tag())], pictures, Html(html)).into_response()
     }
 }
 

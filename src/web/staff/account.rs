@@ -37,7 +37,7 @@ use crate::{
 /// `GET /staff/account`
 pub async fn show(page: StaffPage, member: Member) -> Result<Response, StaffProblem> {
     let own = view(&page, &member, &member.0.name, &Mistakes::default()).await?;
-    page.show("staff/account.html", &own)
+    page.show_value("staff/account.html", &own)
 }
 
 async fn view(
@@ -85,7 +85,7 @@ pub async fn set_name(
     let Some(name) = staff::clean_name(&sent.name) else {
         let mistakes = Mistakes::one("name", page.text("error", "name"));
         let own = view(&page, &member, &form_values::again(&sent.name), &mistakes).await?;
-        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/account.html", &own);
+        return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/account.html", &own);
     };
     own_account::set_name(&state.pool, &member.0, &name, Utc::now()).await?;
     Ok(done("/staff/account", "name_changed"))
@@ -127,7 +127,7 @@ pub async fn set_password(
         }
     }
     let own = view(&page, &member, &session.name, &mistakes).await?;
-    page.answer(status, "staff/account.html", &own)
+    page.answer_value(status, "staff/account.html", &own)
 }
 
 /// `POST /staff/account/sessions/end`: log out everywhere, here too.

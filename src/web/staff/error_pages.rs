@@ -64,7 +64,7 @@ async fn rendered(state: &AppState, asked: &axum::http::request::Parts, response
     let own = json!({ "problem": { "title": text("title"), "message": message, "reference": reference } });
     let bare = || format!("{}\n\n{}\n\n{reference}\n", text("title"), text("message"));
     let mut answer = page
-        .answer(problem.status(), "staff/problem.html", &own)
+        .answer_value(problem.status(), "staff/problem.html", &own)
         .unwrap_or_else(|_| (problem.status(), bare()).into_response());
     if !taken.is_empty() {
         answer.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(taken));

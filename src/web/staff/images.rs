@@ -44,7 +44,7 @@ impl From<ImageError> for StaffProblem {
 /// `GET /staff/images`
 pub async fn list(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
     let own = library(&page, &Typed::default(), &Mistakes::default()).await?;
-    page.show("staff/images.html", &own)
+    page.show_value("staff/images.html", &own)
 }
 
 /// What was typed about a picture.
@@ -112,7 +112,7 @@ type Id = staff_page::Id<ImageId>;
 /// `GET /staff/images/{id}`
 pub async fn show(page: StaffPage, _: Member, id: Id) -> Result<Response, StaffProblem> {
     let own = one(&page, id_in(id)?, None, &Mistakes::default()).await?;
-    page.show("staff/image.html", &own)
+    page.show_value("staff/image.html", &own)
 }
 
 async fn one(
@@ -144,7 +144,7 @@ pub async fn describe(
     }
     let Some((alt, credit)) = checked.filter(|_| mistakes.is_empty()) else {
         let own = one(&page, id, Some(&typed), &mistakes).await?;
-        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/image.html", &own);
+        return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/image.html", &own);
     };
     upload_image::describe(&state.pool, &member.actor(), id, (&alt, &credit), Utc::now()).await?;
     Ok(done(&format!("/staff/images/{id}"), "image_described"))
@@ -163,7 +163,7 @@ pub async fn remove(
         Err(ImageError::InUse) => {
             let mistakes = Mistakes::one("form", page.text("images", "in_use"));
             let own = one(&page, id, None, &mistakes).await?;
-            page.answer(StatusCode::CONFLICT, "staff/image.html", &own)
+            page.answer_value(StatusCode::CONFLICT, "staff/image.html", &own)
         }
         Err(error) => Err(error.into()),
     }

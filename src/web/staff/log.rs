@@ -61,7 +61,7 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
         || filter.from.is_some()
         || filter.to.is_some()
         || filter.before.is_some();
-    page.show(
+    page.show_value(
         "staff/audit.html",
         &json!({
             "entries": entries.iter().map(|entry| shown(&page, entry)).collect::<Vec<_>>(),

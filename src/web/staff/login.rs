@@ -39,7 +39,7 @@ pub async fn form(page: StaffPage, request: Request) -> Result<Response, StaffPr
     if request.extensions().get::<Session>().is_some_and(|session| !session.is_awaiting_code) {
         return Ok(Redirect::to(destination::checked(&next).as_deref().unwrap_or("/staff")).into_response());
     }
-    page.show("staff/login.html", &json!({ "email": "", "next": next, "errors": Mistakes::default() }))
+    page.show_value("staff/login.html", &json!({ "email": "", "next": next, "errors": Mistakes::default() }))
 }
 
 /// What the form sends.
@@ -59,7 +59,7 @@ pub async fn submit(
     Form(sent): Form<Sent>,
 ) -> Result<Response, StaffProblem> {
     let again = |status, errors: Mistakes| {
-        page.answer(
+        page.answer_value(
             status,
             "staff/login.html",
             &json!({ "email": form_values::again(&sent.email), "next": sent.next, "errors": errors }),

@@ -16,8 +16,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{
     domain::{
@@ -29,6 +31,7 @@ use crate::{
     web::{
         AppState,
         http::{problem::Problem, server::Stopping},
+        page_context::{PageContext, Sample},
         staff::{
             logged_in::Member,
             mailings::{progress::Standing, send_page::triggered},
@@ -60,19 +63,62 @@ pub async fn list(
     let any_waits = found.iter().any(Overview::is_waiting_to_begin);
     let now = if any_waits { mailing::audience(&mut db, Utc::now()).await? } else { 0 };
     drop(db);
-    let mailings: Vec<Value> = found.iter().map(|mailing| row(&page, mailing, now)).collect();
-    page.show(
-        "staff/mailings.html",
-        &json!({ "mailings": mailings, "older": older, "is_first": before.is_none() }),
-    )
+    let mailings = found.iter().map(|mailing| Row::of(&page, mailing, now)).collect();
+    page.show(&MailingsPage { mailings, older, is_first: before.is_none() })
 }
 
-fn row(page: &StaffPage, mailing: &Overview, now: i64) -> Value {
-    json!({
-        "id": mailing.id, "subject": mailing.subject, "state": state_key(mailing),
-        "state_text": planned::state(page, mailing), "triggered": triggered(page, mailing),
-        "people": people(page, mailing, now),
-    })
+/// The list of mailings.
+#[derive(Serialize)]
+pub struct MailingsPage {
+    mailings: Vec<Row>,
+    /// The address of the next page.
+    older: Option<String>,
+    is_first: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    id: MailingId,
+    subject: String,
+    state: &'static str,
+    state_text: String,
+    triggered: String,
+    people: String,
+}
+
+impl Row {
+    fn of(page: &StaffPage, mailing: &Overview, now: i64) -> Self {
+        Self {
+            id: mailing.id,
+            subject: mailing.subject.clone(),
+            state: state_key(mailing),
+            state_text: planned::state(page, mailing),
+            triggered: triggered(page, mailing),
+            people: people(page, mailing, now),
+        }
+    }
+}
+
+impl PageContext for MailingsPage {
+    const TEMPLATE: &'static str = "staff/mailings.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let row = |state, state_text: &str| Row {
+            id: MailingId(Uuid::nil()),
+            subject: "Neues vom Projekt".into(),
+            state,
+            state_text: state_text.into(),
+            triggered: "25.11.2026, 14:05, Ada".into(),
+            people: "1.234 Personen".into(),
+        };
+        let mailings = vec![row("done", "fertig"), row("paused", "angehalten"), row("taken_back", "")];
+        let older = Some("/staff/mailings?before=00000000-0000-0000-0000-000000000000".into());
+        vec![
+            Self { mailings, older, is_first: true },
+            Self { mailings: Vec::new(), older: None, is_first: true },
+            Self { mailings: Vec::new(), older: None, is_first: false },
+        ]
+    }
 }
 
 /// The key of the word for where it stands.
@@ -100,7 +146,7 @@ pub async fn show(
     let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
     let mailing = found.ok_or(StaffProblem::NOT_FOUND)?;
     let own = view(&page, &mailing, None, &Mistakes::default()).await?;
-    page.show("staff/mailing.html", &own)
+    page.show_value("staff/mailing.html", &own)
 }
 
 /// What the page shows; with the date and time that were typed for another time, if they come back.

@@ -37,7 +37,7 @@ pub struct Sent {
 /// `GET /staff/people`
 pub async fn list(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     let own = view(&page, &Sent::default(), &Mistakes::default()).await?;
-    page.show("staff/people.html", &own)
+    page.show_value("staff/people.html", &own)
 }
 
 async fn view(page: &StaffPage, sent: &Sent, errors: &Mistakes) -> Result<Value, StaffProblem> {
@@ -84,14 +84,14 @@ pub async fn add(
     }
     let (Some(name), Ok(email), Some(role)) = (name, email, role) else {
         let own = view(&page, &sent, &mistakes).await?;
-        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/people.html", &own);
+        return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/people.html", &own);
     };
     let doer = (&member.actor(), Some(&member.0));
     match members::add_member(&state.pool, doer, (&email, &name), Some(role), Utc::now()).await {
         Err(StaffError::Exists) => {
             mistakes.add("email", page.text("error", "email_exists"));
             let own = view(&page, &sent, &mistakes).await?;
-            page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/people.html", &own)
+            page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/people.html", &own)
         }
         added => show_link(&page, &added?),
     }
@@ -106,13 +106,13 @@ fn show_link(
     let own = json!({
         "person": shown(page, member), "link": link, "expires_at": page.short_time(made.expires_at),
     });
-    page.answer(StatusCode::OK, "staff/link.html", &own)
+    page.answer_value(StatusCode::OK, "staff/link.html", &own)
 }
 
 /// `GET /staff/people/{id}`
 pub async fn show(page: StaffPage, Admin(member): Admin, id: Id) -> Result<Response, StaffProblem> {
     let own = person(&page, id_in(id)?, member.0.staff_id, &Mistakes::default()).await?;
-    page.show("staff/person.html", &own)
+    page.show_value("staff/person.html", &own)
 }
 
 async fn person(
@@ -140,7 +140,7 @@ async fn changed(
             let key = if matches!(refused, StaffError::OwnLink) { "own_link" } else { "last_admin" };
             let mistakes = Mistakes::one("form", page.text("error", key));
             let own = person(page, id, by, &mistakes).await?;
-            page.answer(StatusCode::CONFLICT, "staff/person.html", &own)
+            page.answer_value(StatusCode::CONFLICT, "staff/person.html", &own)
         }
         Err(error) => Err(error.into()),
     }
@@ -165,7 +165,7 @@ pub async fn set_role(
     let Some(role) = Role::parse(&sent.role) else {
         let mistakes = Mistakes::one("role", page.text("error", "role"));
         let own = person(&page, id, own, &mistakes).await?;
-        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/person.html", &own);
+        return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/person.html", &own);
     };
     let doer = (&member.actor(), Some(&member.0));
     let result = members::set_role(&state.pool, doer, id, role, Utc::now()).await;

@@ -55,7 +55,7 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     })
     .await;
     let own = view(&page, &fields, &Mistakes::default());
-    Ok(with_logos(&page, page.show("staff/publication.html", &own)?))
+    Ok(with_logos(&page, page.show_value("staff/publication.html", &own)?))
 }
 
 /// Lets the browser show the logos that there are, wherever they lie.
@@ -109,7 +109,7 @@ pub async fn change(
             "has_times": changes.iter().any(|change| change["is_time"] == true),
             "has_consent": changes.iter().any(|change| change["is_consent"] == true),
         });
-        return page.answer(StatusCode::OK, "staff/publication_changes.html", &own);
+        return page.answer_value(StatusCode::OK, "staff/publication_changes.html", &own);
     }
     let seen = (Some(base), Some(changed_fields(&before, &content)));
     match change_publication(&state.pool, &member.actor(), &content, seen, Utc::now()).await {
@@ -142,7 +142,7 @@ fn changed_meanwhile(page: &StaffPage, sent: &Sent) -> Result<Response, StaffPro
 /// The form, with what is to be mended in it.
 fn again(page: &StaffPage, sent: &Sent, mistakes: &Mistakes) -> Result<Response, StaffProblem> {
     let own = view(page, &form::again(sent), mistakes);
-    Ok(with_logos(page, page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/publication.html", &own)?))
+    Ok(with_logos(page, page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/publication.html", &own)?))
 }
 
 /// What the form said, for the page that asks about a change to say it once more.

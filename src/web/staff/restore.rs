@@ -21,7 +21,7 @@ use crate::{
 /// `GET /staff/restore`
 pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     let own = view(&page, &Mistakes::default()).await?;
-    page.show("staff/restore.html", &own)
+    page.show_value("staff/restore.html", &own)
 }
 
 async fn view(page: &StaffPage, errors: &Mistakes) -> Result<Value, StaffProblem> {
@@ -83,5 +83,5 @@ impl From<ReleaseError> for StaffProblem {
 /// The page again, with what to mend.
 async fn again(page: &StaffPage, error: &str) -> Result<Response, StaffProblem> {
     let own = view(page, &Mistakes::one("form", page.text("error", error))).await?;
-    page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/restore.html", &own)
+    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/restore.html", &own)
 }

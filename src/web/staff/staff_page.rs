@@ -7,7 +7,6 @@ use axum::{
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
-use serde_json::json;
 
 use crate::{
     domain::{
@@ -23,8 +22,9 @@ use crate::{
     web::{
         AppState,
         http::{cookies, headers::CSP_FOR_STAFF},
+        page_context::PageContext,
         public::visitor,
-        renderer::{Frame, PublicationView},
+        renderer::{Frame, PublicationView, Shell, ShellHold, ShellMember, ShellNotice},
         staff::{formats, staff_problem::StaffProblem},
     },
 };
@@ -111,7 +111,25 @@ impl StaffPage {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn show(&self, template: &str, own: &impl Serialize) -> Result<Response, StaffProblem> {
+    pub fn show<P: PageContext>(&self, own: &P) -> Result<Response, StaffProblem> {
+        let (frame, shell) = (self.frame(Some(self.other_language())), self.shell());
+        Ok(self.respond(StatusCode::OK, self.state.renderer.render_in_shell(&frame, &shell, own)?))
+    }
+
+    /// The answer to a POST, which has no address to switch languages at.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn answer<P: PageContext>(&self, status: StatusCode, own: &P) -> Result<Response, StaffProblem> {
+        let (frame, shell) = (self.frame(None), self.shell());
+        Ok(self.respond(status, self.state.renderer.render_in_shell(&frame, &shell, own)?))
+    }
+
+    /// The answer to a GET: with a link to the other language.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn show_value(&self, template: &str, own: &impl Serialize) -> Result<Response, StaffProblem> {
         self.render(StatusCode::OK, template, Some(self.other_language()), own)
     }
 
@@ -119,7 +137,7 @@ impl StaffPage {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn answer(
+    pub fn answer_value(
         &self,
         status: StatusCode,
         template: &str,
@@ -135,14 +153,23 @@ impl StaffPage {
         other_language_url: Option<String>,
         own: &impl Serialize,
     ) -> Result<Response, StaffProblem> {
-        let publication = self
-            .publication
-            .as_ref()
-            .map(|publication| PublicationView::new(&publication.content, self.locale));
-        let frame = Frame { locale: self.locale, other_language_url, publication: publication.as_ref() };
-        let mut context = serde_json::to_value(own).unwrap_or_default();
-        context["shell"] = self.shell();
-        let html = self.state.renderer.render(template, &frame, &context)?;
+        #[derive(Serialize)]
+        struct InShell<'a, O> {
+            shell: Shell,
+            #[serde(flatten)]
+            own: &'a O,
+        }
+        let (frame, own) = (self.frame(other_language_url), InShell { shell: self.shell(), own });
+        Ok(self.respond(status, self.state.renderer.render_value(template, &frame, &own)?))
+    }
+
+    fn frame(&self, other_language_url: Option<String>) -> Frame {
+        let publication = self.publication.as_ref();
+        let publication = publication.map(|one| PublicationView::new(&one.content, self.locale));
+        Frame { locale: self.locale, other_language_url, publication }
+    }
+
+    fn respond(&self, status: StatusCode, html: String) -> Response {
         let mut response =
             (status, [(header::CONTENT_LANGUAGE, self.locale.tag())], Html(html)).into_response();
         // Where passwords are typed there is no script at all.
@@ -153,35 +180,32 @@ impl StaffPage {
         if self.is_language_chosen {
             cookies::set_language(&self.state, response.headers_mut(), self.locale);
         }
-        Ok(response)
+        response
     }
 
     /// What the frame around the page shows.
-    fn shell(&self) -> serde_json::Value {
+    fn shell(&self) -> Shell {
         let path = self.uri.path();
         let section = path.strip_prefix("/staff").unwrap_or_default().split('/').nth(1).unwrap_or_default();
-        let member = self.session.as_ref().map(|session| {
-            json!({
-                "name": session.name, "email": session.email,
-                "is_admin": session.role == Role::Admin,
-                "has_second_factor": session.has_second_factor,
-            })
+        let member = self.session.as_ref().map(|session| ShellMember {
+            name: session.name.clone(),
+            email: session.email.clone(),
+            is_admin: session.role == Role::Admin,
+            has_second_factor: session.has_second_factor,
         });
         // Only texts that there are: what stands in the address is anybody's.
         let done = query(&self.uri, "done").unwrap_or_default();
-        let notice = self.text("done", &done);
+        let notice = self.text("done", &done).to_owned();
         let hold = self.hold.map(|hold| {
             let last_seen = hold.last_seen.map(|at| self.short_time(at)).unwrap_or_default();
-            json!({ "found": self.text("hold", hold.reason.name()).replace("{at}", &last_seen) })
+            ShellHold { found: self.text("hold", hold.reason.name()).replace("{at}", &last_seen) }
         });
-        json!({
-            "section": section, "member": member, "done": done, "notice": notice, "hold": hold,
-            "told": self.notices.iter().map(|notice| self.told(notice)).collect::<Vec<_>>(),
-        })
+        let told = self.notices.iter().map(|notice| self.told(notice)).collect();
+        Shell { section: section.to_owned(), member, done, notice, hold, told }
     }
 
     /// A notice in words: what was done, where and by whom.
-    fn told(&self, notice: &Unread) -> serde_json::Value {
+    fn told(&self, notice: &Unread) -> ShellNotice {
         let who = match (&notice.client, &notice.by_name) {
             (Some(client), _) if client.is_empty() => self.text("notice", "unknown_device").to_owned(),
             (Some(client), _) => self.text("notice", "device").replace("{client}", client),
@@ -193,7 +217,7 @@ impl StaffPage {
             known => known,
         };
         let text = self.text("notice", "line").replace("{who}", &who).replace("{what}", what);
-        json!({ "id": notice.id, "text": text.replace("{at}", &self.short_time(notice.at)) })
+        ShellNotice { id: notice.id, text: text.replace("{at}", &self.short_time(notice.at)) }
     }
 
     /// The same page in the other language.

@@ -65,7 +65,7 @@ pub async fn show(
     let attention = attention(&mut db, &page, &open, is_admin).await?;
     let growth = state.growth.of(&mut db).await?;
     drop(db);
-    page.show(
+    page.show_value(
         "staff/start.html",
         &json!({
             "subscribers": page.number(subscribers), "waiting": page.number(waiting), "plans": plans,

@@ -114,10 +114,10 @@ pub async fn list(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     let asked = Asked::of(&page);
     if page.query("part").as_deref() == Some("list") {
         let found = found(&page, &asked).await?;
-        return page.show("staff/subscribers_list.html", &json!({ "found": found }));
+        return page.show_value("staff/subscribers_list.html", &json!({ "found": found }));
     }
     let own = view(&page, &asked, &Typed::default(), &Mistakes::default()).await?;
-    page.show("staff/subscribers.html", &own)
+    page.show_value("staff/subscribers.html", &own)
 }
 
 /// What was found, as the list shows it.
@@ -238,5 +238,5 @@ pub async fn add(
     };
     let nothing = Asked { text: String::new(), state: None, month: None, after: None };
     let own = view(&page, &nothing, &typed, &mistakes).await?;
-    page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/subscribers.html", &own)
+    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/subscribers.html", &own)
 }

@@ -68,7 +68,7 @@ pub async fn list(
     let (updates, mailings) = write_update::list(&state.pool).await?;
     let shown = |update: &Update| shown(&page, update, mailings.get(&update.id).map_or(&[], Vec::as_slice));
     let updates: Vec<Value> = updates.iter().map(shown).collect();
-    page.show("staff/updates.html", &json!({ "updates": updates }))
+    page.show_value("staff/updates.html", &json!({ "updates": updates }))
 }
 
 /// An update as lists show it, with its mailings, newest first.

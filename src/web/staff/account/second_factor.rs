@@ -37,7 +37,7 @@ pub struct Sent {
 /// `GET /staff/account/second-factor`
 pub async fn show(page: StaffPage, member: Member) -> Result<Response, StaffProblem> {
     let own = view(&page, &member, None, "", &Mistakes::default()).await?;
-    page.show("staff/second_factor.html", &own)
+    page.show_value("staff/second_factor.html", &own)
 }
 
 /// What the page shows: how to turn it on with this secret, or that it is on.
@@ -100,7 +100,7 @@ pub async fn turn_on(
             Confirmed::Yes => {
                 let codes =
                     own_account::turn_on_second_factor(&state.app, session, &secret, step, now).await?;
-                return page.answer(
+                return page.answer_value(
                     StatusCode::OK,
                     "staff/recovery_codes.html",
                     &json!({ "codes": codes, "is_new": true }),
@@ -109,7 +109,7 @@ pub async fn turn_on(
         },
     }
     let own = view(&page, &member, Some(secret), "", &mistakes).await?;
-    page.answer(status, "staff/second_factor.html", &own)
+    page.answer_value(status, "staff/second_factor.html", &own)
 }
 
 /// `POST /staff/account/second-factor/codes`: new recovery codes, shown once.
@@ -128,11 +128,11 @@ pub async fn new_codes(
         Confirmed::Over => Ok(reauth::logged_out(&state)),
         Confirmed::No(status, mistakes) => {
             let own = view(&page, &member, None, "codes", &mistakes).await?;
-            page.answer(status, "staff/second_factor.html", &own)
+            page.answer_value(status, "staff/second_factor.html", &own)
         }
         Confirmed::Yes => {
             let codes = own_account::new_recovery_codes(&state.app, session, Utc::now()).await?;
-            page.answer(
+            page.answer_value(
                 StatusCode::OK,
                 "staff/recovery_codes.html",
                 &json!({ "codes": codes, "is_new": false }),
@@ -156,7 +156,7 @@ pub async fn turn_off(
             Confirmed::Over => return Ok(reauth::logged_out(&state)),
             Confirmed::No(status, mistakes) => {
                 let own = view(&page, &member, None, "off", &mistakes).await?;
-                return page.answer(status, "staff/second_factor.html", &own);
+                return page.answer_value(status, "staff/second_factor.html", &own);
             }
         }
     }

@@ -112,7 +112,7 @@ pub async fn upload(
     let mistakes = Mistakes::one(field, page.text("images", key));
     let mut own = library(&page, &received.typed, &mistakes).await?;
     own["next"] = received.next.into();
-    page.answer(status, "staff/images.html", &own)
+    page.answer_value(status, "staff/images.html", &own)
 }
 
 /// Receives a picture and has it taken in.

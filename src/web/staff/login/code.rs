@@ -29,7 +29,7 @@ use crate::{
 /// `GET /staff/login/code`
 pub async fn form(page: StaffPage, _: AwaitingCode) -> Result<Response, StaffProblem> {
     let next = page.query("next").unwrap_or_default();
-    page.show("staff/code.html", &json!({ "next": next, "errors": Mistakes::default() }))
+    page.show_value("staff/code.html", &json!({ "next": next, "errors": Mistakes::default() }))
 }
 
 /// What the form for the second factor sends.
@@ -49,7 +49,7 @@ pub async fn submit(
     Form(sent): Form<Sent>,
 ) -> Result<Response, StaffProblem> {
     let again = |status, errors: Mistakes| {
-        page.answer(status, "staff/code.html", &json!({ "next": sent.next, "errors": errors }))
+        page.answer_value(status, "staff/code.html", &json!({ "next": sent.next, "errors": errors }))
     };
     if sent.code.trim().is_empty() {
         let empty = Mistakes::one("code", page.text("error", "code_empty"));

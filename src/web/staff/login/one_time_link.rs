@@ -62,8 +62,8 @@ fn form(
     };
     let own = json!({ "email": email, "name": name, "is_first": is_first, "errors": errors });
     match status {
-        None => page.show("staff/welcome.html", &own),
-        Some(status) => page.answer(status, "staff/welcome.html", &own),
+        None => page.show_value("staff/welcome.html", &own),
+        Some(status) => page.answer_value(status, "staff/welcome.html", &own),
     }
 }
 

@@ -79,7 +79,7 @@ pub async fn gate(
     let path = parts.uri.path();
     let is_download = ["export", "report", "proof"].contains(&what);
     let back = destination::of_referer(&parts.headers).filter(|back| back != path);
-    page.answer(
+    page.answer_value(
         status,
         "staff/reauth.html",
         &json!({

@@ -115,7 +115,7 @@ pub async fn reschedule(
             let typed = (sent.date.as_str(), sent.time.as_str());
             let mailing = found.ok_or(StaffProblem::NOT_FOUND)?;
             let own = mailings::view(&page, &mailing, Some(typed), &mistakes).await?;
-            return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/mailing.html", &own);
+            return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/mailing.html", &own);
         }
     };
     let notice = match reschedule_mailing(&state.pool, &member.actor(), id, at, now).await {
@@ -158,7 +158,7 @@ pub async fn ask_retry(
     if let Some(what) = asked.retry() {
         let count = retryable(&state.pool, id, what).await?;
         if count > 0 {
-            return page.show("staff/retry.html", &retry_view(&page, &mailing, what, count));
+            return page.show_value("staff/retry.html", &retry_view(&page, &mailing, what, count));
         }
     }
     Ok(done(&format!("/staff/mailings/{id}"), "nothing_to_retry"))

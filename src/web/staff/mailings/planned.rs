@@ -128,7 +128,7 @@ pub async fn show(
     match replace_text::situation(&state.app, id).await {
         Ok(found) => {
             let own = show_situation(&page, &found, &TextForm::default(), &Mistakes::default());
-            page.show("staff/planned_text.html", &own)
+            page.show_value("staff/planned_text.html", &own)
         }
         Err(error) => too_late(id, error),
     }
@@ -175,5 +175,5 @@ pub async fn take(
         mistakes.add(field, page.text("error", key));
     }
     let own = show_situation(&page, &found, &sent, &mistakes);
-    page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/planned_text.html", &own)
+    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/planned_text.html", &own)
 }

@@ -37,7 +37,7 @@ pub async fn ask(
         let key = if run.count == 1 { format!("{key}_one") } else { format!("{key}_many") };
         page.text("refusals", &key).replace("{count}", &page.number(run.count))
     };
-    page.show(
+    page.show_value(
         "staff/refusals.html",
         &json!({
             "id": id, "subject": mailing.subject, "said": mask_addresses(&run.said),

@@ -110,7 +110,7 @@ pub async fn show(page: StaffPage, member: Member, id: Id<UpdateId>) -> Result<R
     let found = look(&page, id_in(id)?).await?;
     let own =
         view(&page, &member, &found, &SendForm::default(), &Chosen::default(), &Mistakes::default()).await?;
-    page.show("staff/send.html", &own)
+    page.show_value("staff/send.html", &own)
 }
 
 /// What there is to know about an update before it is sent.
@@ -247,7 +247,7 @@ pub async fn send(
     // What was changed meanwhile is to be looked at as it is now.
     let found = if whole.contains(&Objection::Changed) { look(&page, id).await? } else { found };
     let own = view(&page, &member, &found, &sent, &Chosen::default(), &mistakes).await?;
-    page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own)
+    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own)
 }
 
 impl From<SendError> for StaffProblem {

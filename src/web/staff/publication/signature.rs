@@ -23,7 +23,7 @@ use crate::{
 /// `GET /staff/signature`
 pub async fn show(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
     let own = view(&page, &Mistakes::default()).await?;
-    page.show("staff/signature.html", &own)
+    page.show_value("staff/signature.html", &own)
 }
 
 async fn view(page: &StaffPage, errors: &Mistakes) -> Result<Value, StaffProblem> {
@@ -80,5 +80,5 @@ pub async fn look(
 /// The page again, with what to mend.
 async fn again(page: &StaffPage, error: &str) -> Result<Response, StaffProblem> {
     let own = view(page, &Mistakes::one("head", page.text("error", error))).await?;
-    page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/signature.html", &own)
+    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/signature.html", &own)
 }

@@ -152,7 +152,7 @@ pub async fn show(page: StaffPage, Admin(member): Admin) -> Result<Response, Sta
         "is_draft": which == DRAFT, "width": width, "is_mail": is_mail,
         "src": format!("/staff/publication/{which}/{show}?lang={language}&look={look}"),
     });
-    page.show("staff/look.html", &own)
+    page.show_value("staff/look.html", &own)
 }
 
 /// `GET /staff/publication/{of}/mails/{folder}`

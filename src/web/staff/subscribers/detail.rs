@@ -52,7 +52,7 @@ pub async fn show(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffPr
     let looked = unsubscribe::look(&state.app, id_in(id)?).await?;
     let (subscriber, has_left) = looked.ok_or(StaffProblem::NOT_FOUND)?;
     let record = take_proof::read(&state.pool, &state.keys, &subscriber.email).await?;
-    page.show(
+    page.show_value(
         "staff/subscriber.html",
         &json!({
             "subscriber": crate::web::staff::subscribers::row(&page, &subscriber),
@@ -178,7 +178,7 @@ pub async fn ask_erase(page: StaffPage, _: Admin, id: Id) -> Result<Response, St
     let subscriber = named(&page.state, id).await?;
     let has_account = erase_address::has_account(&page.state.pool, &subscriber.email).await?;
     let own = json!({ "subscriber": crate::web::staff::subscribers::row(&page, &subscriber), "has_account": has_account });
-    page.show("staff/subscriber_erase.html", &own)
+    page.show_value("staff/subscriber_erase.html", &own)
 }
 
 /// `POST /staff/subscribers/{id}/erase`

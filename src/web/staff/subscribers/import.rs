@@ -66,7 +66,7 @@ pub const UPLOAD: Body = Body::Upload { most: 101 * 1024 * 1024, within: std::ti
 /// `GET /staff/subscribers/import`: the form for a file, and the imports there were.
 pub async fn start(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     let own = overview(&page, &Mistakes::default()).await?;
-    page.show("staff/imports.html", &own)
+    page.show_value("staff/imports.html", &own)
 }
 
 async fn overview(page: &StaffPage, errors: &Mistakes) -> Result<Value, StaffProblem> {
@@ -156,7 +156,7 @@ pub async fn receive(
             let megabytes = (LONGEST_FILE / 1024 / 1024).to_string();
             let why = page.text("error", refused).replace("{megabytes}", &megabytes);
             let own = overview(&page, &Mistakes::one("file", why)).await?;
-            page.answer(status, "staff/imports.html", &own)
+            page.answer_value(status, "staff/imports.html", &own)
         }
     }
 }
@@ -169,10 +169,10 @@ pub async fn show(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffPr
     if import.state == ImportState::Uploaded || is_edited {
         let beginning = uploaded_lists::beginning(&page.state.pool, import.id).await?;
         let own = columns(&page, &import, &import.plan, &beginning, &Mistakes::default());
-        return page.show("staff/import_columns.html", &own);
+        return page.show_value("staff/import_columns.html", &own);
     }
     let own = report(&page, &import, &Mistakes::default()).await?;
-    page.show("staff/import.html", &own)
+    page.show_value("staff/import.html", &own)
 }
 
 /// What came of it so far.
@@ -435,11 +435,11 @@ pub async fn check(
         // Kept, so that the columns chosen next are those that were shown.
         keep_plan(&state.pool, &member.actor(), import.id, &plan).await?;
         let own = columns(&page, &shown, &plan, &beginning, &Mistakes::default());
-        return page.answer(StatusCode::OK, "staff/import_columns.html", &own);
+        return page.answer_value(StatusCode::OK, "staff/import_columns.html", &own);
     }
     if !mistakes.is_empty() {
         let own = columns(&page, &import, &plan, &beginning, &mistakes);
-        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/import_columns.html", &own);
+        return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/import_columns.html", &own);
     }
     check_list(&state.pool, &member.actor(), import.id, &plan, Utc::now()).await?;
     Ok(Redirect::to(&path_of(import.id)).into_response())
@@ -464,7 +464,7 @@ pub async fn run(
     if import.state == ImportState::Checked && sent.vouched != "yes" {
         let mistakes = Mistakes::one("vouched", page.text("error", "vouched"));
         let own = report(&page, &import, &mistakes).await?;
-        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/import.html", &own);
+        return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/import.html", &own);
     }
     run_list(&state.pool, &member.actor(), import.id, Utc::now()).await?;
     Ok(Redirect::to(&path_of(import.id)).into_response())

@@ -29,7 +29,7 @@ const SHOWN: i64 = 50;
 /// `GET /staff/signups`
 pub async fn show(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
     let own = view(&page, &Mistakes::default()).await?;
-    page.show("staff/signups.html", &own)
+    page.show_value("staff/signups.html", &own)
 }
 
 async fn view(page: &StaffPage, errors: &Mistakes) -> Result<Value, StaffProblem> {
@@ -160,5 +160,5 @@ impl From<HeldError> for StaffProblem {
 /// The page again, with what to mend.
 async fn again(page: &StaffPage, error: &str) -> Result<Response, StaffProblem> {
     let own = view(page, &Mistakes::one("form", page.text("error", error))).await?;
-    page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/signups.html", &own)
+    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/signups.html", &own)
 }

@@ -84,7 +84,7 @@ pub async fn show(
         "others": others, "plans": plans, "notes": notes(&page, &mailings),
         "preview": view.shown(&page, &update),
     });
-    page.show("staff/editor.html", &own)
+    page.show_value("staff/editor.html", &own)
 }
 
 /// `POST /staff/updates/{id}`: saves. Our script asks for JSON and goes on typing; a browser without it gets the page.
@@ -148,7 +148,7 @@ pub async fn save(
                 "message": conflict_in_words(&page, &theirs),
                 "theirs": other, "writing": mine, "others": others,
             });
-            page.answer(StatusCode::CONFLICT, "staff/conflict.html", &own)
+            page.answer_value(StatusCode::CONFLICT, "staff/conflict.html", &own)
         }
     }
 }

@@ -33,7 +33,7 @@ pub async fn list(
     let (update, versions) = found.ok_or(StaffProblem::NOT_FOUND)?;
     let versions: Vec<Value> = versions.iter().map(|version| shown(&page, version)).collect();
     let own = json!({ "update": { "id": id, "title": update.title }, "versions": versions });
-    page.show("staff/history.html", &own)
+    page.show_value("staff/history.html", &own)
 }
 
 /// `GET /staff/updates/{id}/history/{version}`
@@ -52,7 +52,7 @@ pub async fn show(
         "writing": editor::form(&version.writing),
         "is_current": version.writing == update.writing(),
     });
-    page.show("staff/version.html", &own)
+    page.show_value("staff/version.html", &own)
 }
 
 /// What the button sends: the version that stood beside it.

@@ -96,5 +96,5 @@ pub async fn show(
     let found = preflight::check(&state.app, &update, Utc::now()).await?;
     let preflight = found.map(|found| view(&page, update.id, &found));
     let own = json!({ "update": { "id": update.id, "title": update.title }, "preflight": preflight });
-    page.show("staff/preflight.html", &own)
+    page.show_value("staff/preflight.html", &own)
 }

@@ -138,7 +138,7 @@ pub async fn send(
     let found = send_page::look(&page, id).await?;
     let own =
         send_page::view(&page, &member, &found, &send_page::SendForm::default(), &chosen, &mistakes).await?;
-    page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own)
+    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own)
 }
 
 /// Waits a moment for what becomes of so many tests: it usually is known within a second, and nobody has to look again.

@@ -39,7 +39,7 @@ impl From<TestRecipientError> for StaffProblem {
 /// `GET /staff/colleagues`
 pub async fn list(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
     let own = view(&page, &Sent::default(), &Mistakes::default()).await?;
-    page.show("staff/colleagues.html", &own)
+    page.show_value("staff/colleagues.html", &own)
 }
 
 async fn view(page: &StaffPage, sent: &Sent, errors: &Mistakes) -> Result<Value, StaffProblem> {
@@ -76,7 +76,7 @@ pub async fn add(
         }
     }
     let own = view(&page, &sent, &mistakes).await?;
-    page.answer(StatusCode::UNPROCESSABLE_ENTITY, "staff/colleagues.html", &own)
+    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/colleagues.html", &own)
 }
 
 /// `POST /staff/colleagues/{id}/remove`
