@@ -9,6 +9,7 @@
 //! | [`send_mailing`] | sending an update to everybody, now or later |
 //! | [`control_mailing`] | pausing, resuming, cancelling, taking back, another time |
 //! | [`replace_text`] | a newer text for a mailing that has not begun |
+//! | [`follow_mailings`] | the list of mailings, one with all that is known of it, how those go that are open somewhere |
 //! | [`retry_mailing`] | sending again what was rejected or is unknown |
 //! | [`read_signature`] | what the relay's signature covers, from a mail that arrived |
 //! | [`send_test`] | test mails |
@@ -31,6 +32,7 @@
 //! | [`uploaded_lists`] | such lists as staff upload them: taken in, tried out, brought in, ended |
 //! | [`change_publication`] | a new version of the publication |
 //! | [`release_restore`] | letting mailings go on after a restore |
+//! | [`dashboard`] | where things stand, and what somebody should look at |
 //! | [`sessions`] | whose session a request has |
 //! | [`write_update`] | writing an update: begin, save, bring back, delete |
 //! | [`test_recipients`] | the list of those who get test mails |
@@ -51,10 +53,12 @@ pub mod change_settings;
 pub mod confirm;
 pub mod consent_text;
 pub mod control_mailing;
+pub mod dashboard;
 pub mod draft;
 pub mod erase_address;
 pub mod export_subscribers;
 pub mod find_subscribers;
+pub mod follow_mailings;
 pub mod held_signups;
 pub mod images;
 pub mod import_subscribers;
@@ -106,7 +110,7 @@ use crate::{
     mail::compose::Composer,
 };
 
-use self::{preflight::Preflight, sign_up::Rules};
+use self::{dashboard::Growth, preflight::Preflight, sign_up::Rules};
 
 /// What deeds are done with. Cheap to clone.
 #[derive(Clone)]
@@ -123,6 +127,8 @@ pub struct App {
     pub preflight: Arc<Preflight>,
     /// Where staff passwords are hashed and checked.
     pub passwords: Passwords,
+    /// How the number of subscribers has grown.
+    pub growth: Arc<Growth>,
 }
 
 impl App {
@@ -131,7 +137,8 @@ impl App {
     pub fn new(pool: PgPool, config: &Config, composer: Composer) -> Self {
         let (signups, preflight) = (Arc::new(Rules::new(config)), Arc::new(Preflight::new(config)));
         let passwords = Passwords::default();
-        Self { pool, keys: config.secret_keys.clone(), composer, signups, preflight, passwords }
+        let growth = Arc::new(Growth::default());
+        Self { pool, keys: config.secret_keys.clone(), composer, signups, preflight, passwords, growth }
     }
 }
 

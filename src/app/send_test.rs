@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
+use sqlx::PgPool;
 
 use crate::{
     app::{
@@ -9,8 +10,14 @@ use crate::{
         off_runtime::{Busy, off_runtime},
     },
     domain::{
-        actor::Actor, address::EmailAddress, event::Event, ids::UpdateId, publication, queue::delivery,
-        staff::audit::Action, update,
+        actor::Actor,
+        address::EmailAddress,
+        event::Event,
+        ids::UpdateId,
+        publication,
+        queue::delivery::{self, TestMail},
+        staff::audit::Action,
+        update,
     },
     mail::compose::ComposeError,
 };
@@ -46,6 +53,14 @@ pub enum TestError {
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+/// The newest test mails of an update, up to `limit`, and what became of each.
+///
+/// # Errors
+/// When the database fails.
+pub async fn tests_of(pool: &PgPool, id: UpdateId, limit: i64) -> sqlx::Result<Vec<TestMail>> {
+    delivery::tests_of(&mut *pool.acquire().await?, id, limit).await
 }
 
 /// Queues a test of an update to each of these addresses.

@@ -176,6 +176,16 @@ impl Progress {
     pub fn waiting(&self) -> i64 {
         self.counts.pending + self.counts.claimed + self.counts.transmitting
     }
+
+    /// Whether nothing changes by itself any more. What is on its way when a mailing is cancelled still ends.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match self.state {
+            MailingState::Done => true,
+            MailingState::Cancelled => self.waiting() == 0,
+            _ => false,
+        }
+    }
 }
 
 /// How these mailings go, in one statement for all of them.

@@ -1,0 +1,95 @@
+//! Where things stand, for whoever logs in: the numbers, what is under way, and what somebody should look at.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+use tokio::sync::Mutex;
+
+use crate::{
+    app::App,
+    domain::{
+        health::Durability,
+        mailing::{self, Counts, Overview},
+        queue::batch,
+        signup::{self, held, undelivered},
+        subscriber::{self, MonthEnd},
+    },
+};
+
+/// Where things stand.
+#[derive(Debug, Clone)]
+pub struct Dashboard {
+    /// How many are subscribed.
+    pub subscribers: i64,
+    /// How many signups wait for their confirmation.
+    pub waiting: i64,
+    /// Mailings that are not over, newest first.
+    pub open: Vec<Overview>,
+    /// The mailing that began last, and its copies by state.
+    pub last: Option<(Overview, Counts)>,
+    /// How many subscribers there were at the end of each of the last [`MONTHS`], as of some minutes ago.
+    pub growth: Vec<MonthEnd>,
+    /// Mails that go before mailings, such as confirmations, and have been due for more than five minutes.
+    pub late: i64,
+    /// Signups whose mail is held until somebody decides.
+    pub held: i64,
+    /// Signups whose mail could not be delivered.
+    pub undelivered: i64,
+    /// The database server may lose in a crash what was answered. Only who runs the server can mend it, so it is looked at
+    /// for admins alone: editors would learn to overlook it.
+    pub is_unsafe: bool,
+}
+
+/// A mail that waits for so long beyond its time is late: it takes a second where all is well.
+const LATE: TimeDelta = TimeDelta::minutes(5);
+
+/// Where things stand, for an admin or an editor.
+///
+/// # Errors
+/// When the database fails.
+pub async fn dashboard(app: &App, is_admin: bool, now: DateTime<Utc>) -> sqlx::Result<Dashboard> {
+    let mut db = app.pool.acquire().await?;
+    let last = match mailing::last_begun(&mut db).await? {
+        Some(mailing) => {
+            let counts = mailing::counts(&mut db, mailing.id).await?;
+            Some((mailing, counts))
+        }
+        None => None,
+    };
+    Ok(Dashboard {
+        subscribers: subscriber::count_active(&mut db).await?,
+        waiting: signup::count_waiting(&mut db, now).await?,
+        open: mailing::open(&mut db).await?,
+        last,
+        late: batch::late_urgent(&mut db, now - LATE).await?,
+        held: held::held(&mut db).await?.held,
+        undelivered: undelivered::count(&mut db, now).await?,
+        is_unsafe: is_admin && !Durability::of(&mut db).await?.is_safe(),
+        growth: app.growth.of(&mut db, now).await?,
+    })
+}
+
+/// How the number of subscribers has grown. Counting them takes a second at a million, so it is done every few minutes at
+/// most.
+#[derive(Default)]
+pub struct Growth(Mutex<Option<(Instant, Vec<MonthEnd>)>>);
+
+const KNOWN_FOR: Duration = Duration::from_mins(5);
+
+/// The months that growth is told of.
+pub const MONTHS: u32 = 12;
+
+impl Growth {
+    async fn of(&self, db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<MonthEnd>> {
+        let mut known = self.0.lock().await;
+        if let Some((at, growth)) = &*known
+            && at.elapsed() < KNOWN_FOR
+        {
+            return Ok(growth.clone());
+        }
+        let growth = subscriber::growth(db, MONTHS, now).await?;
+        *known = Some((Instant::now(), growth.clone()));
+        Ok(growth)
+    }
+}
