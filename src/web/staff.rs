@@ -14,6 +14,7 @@ pub(super) mod mailings;
 pub(super) mod members;
 pub(super) mod publication;
 pub(super) mod restore;
+pub(super) mod sending;
 pub(super) mod staff_page;
 pub(super) mod staff_problem;
 pub(super) mod start;

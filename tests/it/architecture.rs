@@ -125,16 +125,18 @@ const CONNECTED: &[&str] = &[
     "web/staff/log.rs",
     "web/staff/mailings.rs",
     "web/staff/mailings/actions.rs",
+    "web/staff/mailings/detail.rs",
     "web/staff/mailings/live.rs",
     "web/staff/mailings/planned.rs",
     "web/staff/mailings/refusals.rs",
-    "web/staff/mailings/send_page.rs",
+    "web/staff/mailings/retry.rs",
     "web/staff/publication/signature.rs",
+    "web/staff/sending.rs",
+    "web/staff/sending/test_mail.rs",
     "web/staff/staff_page.rs",
     "web/staff/start.rs",
     "web/staff/updates/composing.rs",
     "web/staff/updates/preview.rs",
-    "web/staff/updates/test_mail.rs",
 ];
 
 /// The files of `web` and `commands` whose code, but for tests, holds one of these signs.

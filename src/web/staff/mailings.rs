@@ -1,43 +1,30 @@
-//! Mailings: the list, and the page of each, which shows how it goes and afterwards what became of it.
+//! Mailings: their list; and of each a page, which shows how it goes and afterwards what became of it.
 
 pub mod actions;
+pub mod detail;
 pub mod live;
-mod mail_view;
 pub mod planned;
 pub mod progress;
 pub mod refusals;
 pub mod report;
-pub mod send_page;
+pub mod retry;
 
-use axum::{
-    Extension,
-    extract::State,
-    http::{HeaderName, HeaderValue, header},
-    response::{IntoResponse, Response},
-};
-use chrono::{DateTime, TimeDelta, Utc};
+use axum::{extract::State, response::Response};
+use chrono::Utc;
 use serde::Serialize;
-use serde_json::{Value, json};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
     domain::{
         ids::MailingId,
-        mailing::{self, MailingState, Overview, PauseKind, Progress},
-        queue::refusals::run_of,
-        update,
+        mailing::{self, Overview},
     },
     web::{
         AppState,
-        http::{problem::Problem, server::Stopping},
         page_context::{PageContext, Sample},
         staff::{
-            logged_in::Member,
-            mailings::{progress::Standing, send_page::triggered},
-            staff_page::{Id, Mistakes, StaffPage, id_in},
+            logged_in::Member, mailings::progress::Standing, staff_page::StaffPage,
             staff_problem::StaffProblem,
-            updates::composing::content_of,
         },
     },
 };
@@ -135,182 +122,10 @@ fn people(page: &StaffPage, mailing: &Overview, now: i64) -> String {
     page.text("mailings", key).replace("{count}", &page.number(mailing.audience))
 }
 
-/// `GET /staff/mailings/{id}`
-pub async fn show(
-    State(state): State<AppState>,
-    page: StaffPage,
-    _: Member,
-    id: Id<MailingId>,
-) -> Result<Response, StaffProblem> {
-    let id = id_in(id)?;
-    let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
-    let mailing = found.ok_or(StaffProblem::NOT_FOUND)?;
-    let own = view(&page, &mailing, None, &Mistakes::default()).await?;
-    page.show_value("staff/mailing.html", &own)
-}
-
-/// What the page shows; with the date and time that were typed for another time, if they come back.
-pub async fn view(
-    page: &StaffPage,
-    mailing: &Overview,
-    typed: Option<(&str, &str)>,
-    errors: &Mistakes,
-) -> Result<Value, StaffProblem> {
-    let (state, now) = (&page.state, Utc::now());
-    let has_begun = mailing.complete_at.is_some();
-    let failures = if has_begun && !mailing.is_forgotten {
-        report::failures(page, mailing.id).await?
-    } else {
-        Vec::new()
-    };
-    let mut db = state.pool.acquire().await?;
-    let progress = mailing::progress(&mut db, &[mailing.id]).await?.pop().ok_or(StaffProblem::NOT_FOUND)?;
-    let is_over = progress::is_over(&progress);
-    let has_refusals =
-        mailing.pause_kind == Some(PauseKind::Policy) && run_of(&mut db, mailing.id).await?.is_some();
-    let left =
-        if is_over && has_begun { Some(mailing::left_because(&mut db, mailing.id).await?) } else { None };
-    let waiting =
-        if mailing.is_waiting_to_begin() { Some(Waiting::of(page, &mut db, mailing).await?) } else { None };
-    drop(db);
-    let people = people(page, mailing, waiting.as_ref().map_or(0, |waiting| waiting.people));
-    let planned = mailing.scheduled_at.filter(|_| !mailing.has_grace);
-    let local = mailing.scheduled_at.map(|at| at.with_timezone(&page.time_zone().0));
-    let typed = typed.map(|(date, time)| (date.chars().take(40).collect(), time.chars().take(40).collect()));
-    let typed: Option<(String, String)> =
-        typed.or_else(|| local.map(|at| (at.format("%Y-%m-%d").to_string(), at.format("%H:%M").to_string())));
-    Ok(json!({
-        "mailing": {
-            "id": mailing.id, "subject": mailing.subject, "state": state_key(mailing),
-            "state_text": planned::state(page, mailing),
-            "triggered": triggered(page, mailing), "update_id": mailing.update_id,
-            "people": people,
-            "planned": planned.map(|at| page.long_time(at)),
-            "begun_at": mailing.begun_at.map(|at| page.short_time(at)),
-            "grace": seconds_left(mailing, now),
-            "pause_kind": mailing.pause_kind,
-            "paused_at": mailing.paused_at.map(|at| page.short_time(at)),
-            "pause_reason": mailing.pause_reason,
-            "finished_at": mailing.finished_at.map(|at| page.short_time(at)),
-            "is_forgotten": mailing.is_forgotten, "has_begun": has_begun,
-        },
-        "waiting": waiting.map(|waiting| waiting.view(page, mailing)),
-        "progress": progress::view(&state.renderer, page.locale, page.time_zone(), &progress, None),
-        "is_live": !is_over, "failures": failures, "has_refusals": has_refusals,
-        "report": if is_over { Some(summary(page, mailing, &progress, left)) } else { None },
-        "typed": typed.map(|(date, time)| json!({ "date": date, "time": time })),
-        "zone": page.time_zone().0.name(), "errors": errors,
-    }))
-}
-
-/// What the page shows of one that has not begun.
-struct Waiting {
-    /// So many are subscribed now.
-    people: i64,
-    /// The saved text of the update would make another mail.
-    has_other_text: bool,
-}
-
-impl Waiting {
-    async fn of(page: &StaffPage, db: &mut PgConnection, mailing: &Overview) -> Result<Self, StaffProblem> {
-        let people = mailing::audience(db, Utc::now()).await?;
-        let frozen = mailing::content(db, mailing.id).await?;
-        let update = update::find(db, &mailing.update_id.to_string()).await?;
-        let content = match update {
-            // Of a mail that cannot be made nothing is said here.
-            Some(update) => content_of(page, db, &update).await.ok().flatten(),
-            None => None,
-        };
-        Ok(Self { people, has_other_text: content.is_some_and(|content| content != frozen) })
-    }
-
-    fn view(&self, page: &StaffPage, mailing: &Overview) -> Value {
-        let text = |key: &str| page.text("mailing", key);
-        let button = planned::people_now(page, self.people);
-        json!({
-            "plan": planned::view(page, mailing, self.people),
-            "has_other_text": self.has_other_text,
-            "overdue": text("overdue_text")
-                .replace("{at}", &mailing.scheduled_at.map(|at| page.planned_time(at)).unwrap_or_default()),
-            "button": text("overdue_button").replace("{people}", &button),
-            "sender": page.publication.as_ref().map(|publication| &publication.content.sender.name),
-        })
-    }
-}
-
-/// Seconds in which it can still be taken back, of a mailing that was sent now.
-fn seconds_left(mailing: &Overview, now: DateTime<Utc>) -> Option<i64> {
-    let ends =
-        mailing.scheduled_at.filter(|_| mailing.has_grace && mailing.state == MailingState::Scheduled)?;
-    Some((ends - now).num_milliseconds().max(0).div_euclid(1000) + 1).map(|seconds| seconds.clamp(0, 30))
-}
-
-/// What the report says besides the numbers.
-fn summary(page: &StaffPage, mailing: &Overview, progress: &Progress, left: Option<i64>) -> Value {
-    let text = |key: &str| page.text("mailing", key);
-    let took = mailing
-        .complete_at
-        .zip(mailing.finished_at)
-        .map(|(began, ended)| (ended - began).max(TimeDelta::zero()));
-    // After a retry the end is that of the retry, which may be days later.
-    let took = took.filter(|_| mailing.retried_at.is_none() && mailing.state == MailingState::Done);
-    let rate = took.filter(|took| took.num_seconds() > 0).map(|took| {
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a rate for people")]
-        let rate = (progress.counts.accepted as f64 / took.as_seconds_f64()).round() as i64;
-        text("average").replace("{count}", &page.number(rate.max(1)))
-    });
-    let left = left.map(|left| {
-        let key = match left {
-            0 => "left_none",
-            1 => "left_one",
-            _ => "left_many",
-        };
-        text(key).replace("{count}", &page.number(left))
-    });
-    json!({
-        // Nobody was there when it began, or it was stopped before anybody's turn came.
-        "nobody": (progress.audience == 0).then(|| {
-            text(if mailing.state == MailingState::Done { "nobody" } else { "nobody_yet" })
-        }),
-        "accepted": text("accepted_of").replace("{count}", &page.number(progress.counts.accepted))
-            .replace("{audience}", &page.number(progress.audience)),
-        "took": took.map(|took| duration(page, took)), "rate": rate, "left": left,
-    })
-}
-
-/// How long something took: `2 Std. 5 Min.`, `3 Min. 20 Sek.`
-fn duration(page: &StaffPage, took: TimeDelta) -> String {
-    let unit = |key: &str, count: i64| {
-        let text = page.text("mailing", key).replace("{count}", &page.number(count));
-        (count > 0).then_some(text)
-    };
-    let seconds = took.num_seconds().max(1);
-    let parts = if seconds >= 3600 {
-        [unit("hours", seconds / 3600), unit("minutes", seconds % 3600 / 60)]
-    } else {
-        [unit("minutes", seconds / 60), unit("seconds", seconds % 60)]
-    };
-    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
-}
-
-/// `GET /staff/mailings/{id}/events`: server-sent events of how it goes, until it or the session is over.
-pub async fn events(
-    State(state): State<AppState>,
-    page: StaffPage,
-    Member(session): Member,
-    id: Id<MailingId>,
-    stopping: Extension<Stopping>,
-) -> Result<Response, StaffProblem> {
-    let id = id_in(id)?;
-    let mut db = state.pool.acquire().await?;
-    mailing::by_id(&mut db, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    drop(db);
-    let body = live::open(&state, stopping.0, id, session.id, page.locale);
-    let body = body.ok_or(StaffProblem::Common(Problem::Busy))?;
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        // nginx would keep events until it has enough of them.
-        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-    ];
-    Ok((headers, body).into_response())
+/// Who triggered or planned a mailing, and when.
+pub fn triggered(page: &StaffPage, mailing: &Overview) -> String {
+    let by = mailing.triggered_by.as_deref().unwrap_or_else(|| page.text("audit", "command"));
+    let at = page.short_time(mailing.triggered_at);
+    let key = if mailing.scheduled_at.is_some() && !mailing.has_grace { "planned_by" } else { "triggered" };
+    page.text("mailing", key).replace("{at}", &at).replace("{by}", by)
 }

@@ -5,7 +5,6 @@ pub(in crate::web) mod editor;
 pub(in crate::web) mod history;
 pub mod preflight;
 pub(in crate::web) mod preview;
-pub(in crate::web) mod test_mail;
 pub(in crate::web) mod test_recipients;
 pub(in crate::web) mod unfinished;
 

@@ -13,7 +13,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::body::{Body, Bytes};
+use axum::{
+    Extension,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderName, HeaderValue, header},
+    response::{IntoResponse, Response},
+};
 use chrono::Utc;
 use tokio::{sync::mpsc::error::TrySendError, time::sleep};
 
@@ -28,10 +34,16 @@ use crate::{
     web::{
         AppState,
         http::{
+            problem::Problem,
             server::Stopping,
             streaming::{self, Pieces},
         },
-        staff::mailings::progress::{self, Rate},
+        staff::{
+            logged_in::Member,
+            mailings::progress::{self, Rate},
+            staff_page::{Id, StaffPage, id_in},
+            staff_problem::StaffProblem,
+        },
     },
 };
 
@@ -89,9 +101,31 @@ impl Live {
     }
 }
 
+/// `GET /staff/mailings/{id}/events`: server-sent events of how it goes, until it or the session is over.
+pub async fn events(
+    State(state): State<AppState>,
+    page: StaffPage,
+    Member(session): Member,
+    id: Id<MailingId>,
+    stopping: Extension<Stopping>,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let mut db = state.pool.acquire().await?;
+    mailing::by_id(&mut db, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    drop(db);
+    let body = open(&state, stopping.0, id, session.id, page.locale);
+    let body = body.ok_or(StaffProblem::Common(Problem::Busy))?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        // nginx would keep events until it has enough of them.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    Ok((headers, body).into_response())
+}
+
 /// Opens a page: the body of its answer, which goes on until the mailing or the session is over, or the server stops.
 /// Nothing when too many are open.
-pub fn open(
+fn open(
     state: &AppState,
     stopping: Stopping,
     mailing: MailingId,

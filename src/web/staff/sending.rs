@@ -1,4 +1,10 @@
 //! The page that sends: everything that matters before a mailing on one page, and a button that says what it does.
+//!
+//! Beside it, what is done on the way there: test mails, and a newer text for a mailing that is planned.
+
+mod mail_view;
+pub mod planned_text;
+pub mod test_mail;
 
 use axum::{
     Form,
@@ -27,17 +33,14 @@ use crate::{
         staff::{
             formats,
             logged_in::Member,
-            mailings::{
+            mailings::{planned, progress::Standing, triggered},
+            sending::{
                 mail_view::{mail, text_obstacle_view},
-                planned,
-                progress::Standing,
+                test_mail::Chosen,
             },
             staff_page::{Id, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
-            updates::{
-                preflight,
-                test_mail::{self, Chosen},
-            },
+            updates::preflight,
         },
     },
 };
@@ -181,14 +184,6 @@ pub async fn view(
         own["error_id"] = format!("later-{tick}").into();
     }
     Ok(own)
-}
-
-/// Who triggered or planned a mailing, and when.
-pub fn triggered(page: &StaffPage, mailing: &Overview) -> String {
-    let by = mailing.triggered_by.as_deref().unwrap_or_else(|| page.text("audit", "command"));
-    let at = page.short_time(mailing.triggered_at);
-    let key = if mailing.scheduled_at.is_some() && !mailing.has_grace { "planned_by" } else { "triggered" };
-    page.text("mailing", key).replace("{at}", &at).replace("{by}", by)
 }
 
 /// `POST /staff/updates/{id}/send`: triggers the mailing; a form that comes a second time leads to the same one.

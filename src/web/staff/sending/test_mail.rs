@@ -26,7 +26,7 @@ use crate::{
         http::{form_values, problem::Problem},
         staff::{
             logged_in::Member,
-            mailings::send_page,
+            sending,
             staff_page::{Id, Mistakes, StaffPage, id_in},
             staff_problem::StaffProblem,
         },
@@ -135,9 +135,9 @@ pub async fn send(
             }
         }
     }
-    let found = send_page::look(&page, id).await?;
+    let found = sending::look(&page, id).await?;
     let own =
-        send_page::view(&page, &member, &found, &send_page::SendForm::default(), &chosen, &mistakes).await?;
+        sending::view(&page, &member, &found, &sending::SendForm::default(), &chosen, &mistakes).await?;
     page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own)
 }
 

@@ -1,0 +1,97 @@
+//! Sending again what of a mailing was rejected or is unknown: what that means, the question, and doing it.
+
+use axum::{Form, extract::State, response::Response};
+use chrono::Utc;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tracing::Instrument;
+
+use crate::{
+    app::retry_mailing::{retry_mailing, retryable},
+    domain::{
+        ids::MailingId,
+        mailing::{self, MailingError, Overview, Retry},
+    },
+    web::{
+        AppState,
+        staff::{
+            logged_in::Member,
+            staff_page::{Id, StaffPage, done, id_in},
+            staff_problem::StaffProblem,
+        },
+    },
+};
+
+/// What is to be sent again.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SentRetry {
+    what: String,
+}
+
+impl SentRetry {
+    fn retry(&self) -> Option<Retry> {
+        match self.what.as_str() {
+            "rejected" => Some(Retry::Rejected),
+            "unknown" => Some(Retry::Unknown),
+            _ => None,
+        }
+    }
+}
+
+/// `GET /staff/mailings/{id}/retry?what=rejected`: says what sending again means, and asks.
+pub async fn ask(
+    State(state): State<AppState>,
+    page: StaffPage,
+    _: Member,
+    id: Id<MailingId>,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
+    let mailing = found.ok_or(StaffProblem::NOT_FOUND)?;
+    let asked = SentRetry { what: page.query("what").unwrap_or_default() };
+    if let Some(what) = asked.retry() {
+        let count = retryable(&state.pool, id, what).await?;
+        if count > 0 {
+            return page.show_value("staff/retry.html", &retry_view(&page, &mailing, what, count));
+        }
+    }
+    Ok(done(&format!("/staff/mailings/{id}"), "nothing_to_retry"))
+}
+
+fn retry_view(page: &StaffPage, mailing: &Overview, what: Retry, count: i64) -> Value {
+    let name = what.state().name();
+    let number = |key: &str| {
+        let key = if count == 1 { format!("{key}_one") } else { format!("{key}_many") };
+        page.text("retry", &key).replace("{count}", &page.number(count))
+    };
+    json!({
+        "id": mailing.id, "subject": mailing.subject, "what": name,
+        "lead": number(name), "button": number("button"),
+    })
+}
+
+/// `POST /staff/mailings/{id}/retry`
+pub async fn retry(
+    State(state): State<AppState>,
+    member: Member,
+    id: Id<MailingId>,
+    Form(sent): Form<SentRetry>,
+) -> Result<Response, StaffProblem> {
+    let id = id_in(id)?;
+    let page = format!("/staff/mailings/{id}");
+    let Some(what) = sent.retry() else {
+        let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
+        return found.map(|_| done(&page, "nothing_to_retry")).ok_or(StaffProblem::NOT_FOUND);
+    };
+    // Nobody's patience decides how many are sent again: it goes on when the browser goes away.
+    let work = async move { retry_mailing(&state.pool, &member.actor(), id, what, Utc::now()).await };
+    let work = tokio::spawn(work.in_current_span());
+    match work.await {
+        Ok(Ok(_)) => Ok(done(&page, "retried")),
+        Ok(Err(MailingError::NothingToRetry(_))) => Ok(done(&page, "nothing_to_retry")),
+        Ok(Err(MailingError::Unknown)) => Err(StaffProblem::NOT_FOUND),
+        Ok(Err(MailingError::Database(error))) => Err(error.into()),
+        Ok(Err(_)) | Err(_) => Ok(done(&page, "mailing_changed")),
+    }
+}
