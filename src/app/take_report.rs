@@ -1,4 +1,4 @@
-//! What became of a mailing, person by person: in groups to look at, and handed out line by line.
+//! What became of a mailing, person by person, handed out line by line.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::{
         actor::Actor,
         event::Event,
         ids::{MailingId, SubscriberId},
-        mailing::{self, Failed, Failure, Line, Overview},
+        mailing::{self, Line, Overview},
         staff::{
             audit::Action,
             notice::{self, Notice},
@@ -34,17 +34,6 @@ pub enum ReportError {
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
-}
-
-/// What went wrong, grouped by what the relay said, and the first `each` of each group. Looking is not logged.
-///
-/// # Errors
-/// When the database fails.
-pub async fn failures(pool: &PgPool, id: MailingId, each: i64) -> sqlx::Result<(Vec<Failure>, Vec<Failed>)> {
-    let mut db = pool.acquire().await?;
-    let groups = mailing::failures(&mut db, id).await?;
-    let people = if groups.is_empty() { Vec::new() } else { mailing::failed(&mut db, id, each).await? };
-    Ok((groups, people))
 }
 
 /// The report of a mailing, to be read some lines at a time.

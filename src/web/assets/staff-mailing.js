@@ -1,7 +1,7 @@
 // The page of a mailing, live: counts down, shows how it goes, and is made anew when it becomes another page.
 //
 // Everything on it comes from the server, words and all; this only puts it in its place. Without it the page refreshes
-// itself. Elements with data-live="NAME" show a value of the server's events (see src/web/staff/progress.rs).
+// itself. Elements with data-live="NAME" show a value of the server's events (see src/web/staff/mailings/progress.rs).
 
 const live = document.querySelector("[data-events]");
 const said = document.querySelector("[data-said]");

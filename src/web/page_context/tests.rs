@@ -26,6 +26,9 @@ fn every_page(tried: &mut Tried) {
 
     // staff: mailings
     tried.staff::<mailings::MailingsPage>();
+    tried.staff::<mailings::detail::MailingPage>();
+    tried.staff::<mailings::refusals::RefusalsPage>();
+    tried.staff::<mailings::retry::RetryPage>();
 
     // staff: subscribers
 
@@ -96,9 +99,6 @@ const NOT_TYPED: &[&str] = &[
     "staff/send.html",
     "staff/planned_text.html",
     "staff/colleagues.html",
-    "staff/mailing.html",
-    "staff/refusals.html",
-    "staff/retry.html",
     "staff/restore.html",
 ];
 

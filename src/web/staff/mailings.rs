@@ -15,10 +15,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    domain::{
-        ids::MailingId,
-        mailing::{self, Overview},
-    },
+    app::follow_mailings,
+    domain::{ids::MailingId, mailing::Overview},
     web::{
         AppState,
         page_context::{PageContext, Sample},
@@ -39,18 +37,10 @@ pub async fn list(
     _: Member,
 ) -> Result<Response, StaffProblem> {
     let before = page.query("before").and_then(|id| id.parse::<MailingId>().ok());
-    let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-    let mut db = state.pool.acquire().await?;
-    let mut found = mailing::page(&mut db, before, limit).await?;
-    let has_older = found.len() > PAGE;
-    found.truncate(PAGE);
-    let older = found.last().filter(|_| has_older);
+    let part = follow_mailings::list(&state.pool, before, PAGE, Utc::now()).await?;
+    let older = part.mailings.last().filter(|_| part.has_older);
     let older = older.map(|last| format!("/staff/mailings?before={}", last.id));
-    // Who one gets that has not begun is not decided.
-    let any_waits = found.iter().any(Overview::is_waiting_to_begin);
-    let now = if any_waits { mailing::audience(&mut db, Utc::now()).await? } else { 0 };
-    drop(db);
-    let mailings = found.iter().map(|mailing| Row::of(&page, mailing, now)).collect();
+    let mailings = part.mailings.iter().map(|mailing| Row::of(&page, mailing, part.people_now)).collect();
     page.show(&MailingsPage { mailings, older, is_first: before.is_none() })
 }
 

@@ -33,7 +33,7 @@ use crate::{
         staff::{
             formats,
             logged_in::Member,
-            mailings::{planned, progress::Standing, triggered},
+            mailings::{planned::Plan, progress::Standing, triggered},
             sending::{
                 mail_view::{mail, text_obstacle_view},
                 test_mail::Chosen,
@@ -102,7 +102,7 @@ fn obstacle_view(page: &StaffPage, obstacle: &Obstacle, update: &Update, people:
             };
             json!({
                 "kind": kind, "id": mailing.id, "text": triggered(page, mailing),
-                "plan": planned::view(page, mailing, people),
+                "plan": Plan::of(page, mailing, people),
             })
         }
     }

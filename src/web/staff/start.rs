@@ -22,7 +22,12 @@ use crate::{
     },
     web::{
         AppState,
-        staff::{logged_in::Member, mailings::planned, staff_page::StaffPage, staff_problem::StaffProblem},
+        staff::{
+            logged_in::Member,
+            mailings::planned::{self, Plan},
+            staff_page::StaffPage,
+            staff_problem::StaffProblem,
+        },
     },
 };
 
@@ -41,8 +46,7 @@ pub async fn show(
     let mut plans: Vec<&Overview> =
         open.iter().filter(|mailing| mailing.state == MailingState::Scheduled).collect();
     plans.sort_by_key(|mailing| mailing.scheduled_at);
-    let plans: Vec<Value> =
-        plans.into_iter().map(|mailing| planned::view(&page, mailing, subscribers)).collect();
+    let plans: Vec<Plan> = plans.into_iter().map(|mailing| Plan::of(&page, mailing, subscribers)).collect();
     let last = match mailing::last_begun(&mut db).await? {
         Some(mailing) => {
             let counts = mailing::counts(&mut db, mailing.id).await?;

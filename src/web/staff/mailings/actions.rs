@@ -1,21 +1,18 @@
 //! What staff can do about a mailing: take it back, give it another time, let it begin, pause, resume, cancel.
 
-use axum::{Form, extract::State, http::StatusCode, response::Response};
+use axum::{Form, extract::State, response::Response};
 use chrono::Utc;
 use serde::Deserialize;
 
 use crate::{
     app::control_mailing::{Control, Controlled, control_mailing, reschedule_mailing},
-    domain::{
-        ids::MailingId,
-        mailing::{self, MailingError},
-    },
+    domain::{ids::MailingId, mailing::MailingError},
     web::{
         AppState,
         staff::{
             formats,
             logged_in::Member,
-            mailings::detail,
+            mailings::detail::{self, When},
             staff_page::{Id, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
         },
@@ -105,12 +102,8 @@ pub async fn reschedule(
     let at = match formats::moment(page.time_zone(), &sent.date, &sent.time, now) {
         Ok(at) => at,
         Err(formats::NoMoment(field, key)) => {
-            let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
-            let mistakes = Mistakes::one(field, page.text("error", key));
-            let typed = (sent.date.as_str(), sent.time.as_str());
-            let mailing = found.ok_or(StaffProblem::NOT_FOUND)?;
-            let own = detail::view(&page, &mailing, Some(typed), &mistakes).await?;
-            return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/mailing.html", &own);
+            let errors = Mistakes::one(field, page.text("error", key));
+            return detail::answer_time(&page, id, When::typed(&sent.date, &sent.time), errors).await;
         }
     };
     let notice = match reschedule_mailing(&state.pool, &member.actor(), id, at, now).await {

@@ -1,25 +1,30 @@
 //! The page of a mailing: until it begins what it will be, while it is under way how it goes, and then what became of it.
 
-use axum::{extract::State, response::Response};
+mod samples;
+
+use axum::{extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Value, json};
-use sqlx::PgConnection;
+use serde::Serialize;
 
 use crate::{
+    app::follow_mailings::{self, Followed},
     domain::{
-        ids::MailingId,
-        mailing::{self, MailingState, Overview, PauseKind, Progress},
-        queue::refusals::run_of,
-        update,
+        ids::{MailingId, UpdateId},
+        mailing::{MailingState, Overview, PauseKind, Progress},
     },
     web::{
         AppState,
         staff::{
             logged_in::Member,
-            mailings::{people, planned, progress, report, state_key, triggered},
+            mailings::{
+                people,
+                planned::{self, Plan},
+                progress::ProgressView,
+                report::{self, FailureView},
+                state_key, triggered,
+            },
             staff_page::{Id, Mistakes, StaffPage, id_in},
             staff_problem::StaffProblem,
-            updates::composing::content_of,
         },
     },
 };
@@ -31,99 +36,159 @@ pub async fn show(
     _: Member,
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
-    let id = id_in(id)?;
-    let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
-    let mailing = found.ok_or(StaffProblem::NOT_FOUND)?;
-    let own = view(&page, &mailing, None, &Mistakes::default()).await?;
-    page.show_value("staff/mailing.html", &own)
+    let followed = follow(&state, id_in(id)?).await?;
+    page.show(&MailingPage::of(&page, followed, None, Mistakes::default()))
 }
 
-/// What the page shows; with the date and time that were typed for another time, if they come back.
-pub async fn view(
+/// The answer to a form for another time that was filled in wrong.
+pub async fn answer_time(
     page: &StaffPage,
-    mailing: &Overview,
-    typed: Option<(&str, &str)>,
-    errors: &Mistakes,
-) -> Result<Value, StaffProblem> {
-    let (state, now) = (&page.state, Utc::now());
-    let has_begun = mailing.complete_at.is_some();
-    let failures = if has_begun && !mailing.is_forgotten {
-        report::failures(page, mailing.id).await?
-    } else {
-        Vec::new()
-    };
-    let mut db = state.pool.acquire().await?;
-    let progress = mailing::progress(&mut db, &[mailing.id]).await?.pop().ok_or(StaffProblem::NOT_FOUND)?;
-    let is_over = progress::is_over(&progress);
-    let has_refusals =
-        mailing.pause_kind == Some(PauseKind::Policy) && run_of(&mut db, mailing.id).await?.is_some();
-    let left =
-        if is_over && has_begun { Some(mailing::left_because(&mut db, mailing.id).await?) } else { None };
-    let waiting =
-        if mailing.is_waiting_to_begin() { Some(Waiting::of(page, &mut db, mailing).await?) } else { None };
-    drop(db);
-    let people = people(page, mailing, waiting.as_ref().map_or(0, |waiting| waiting.people));
-    let planned = mailing.scheduled_at.filter(|_| !mailing.has_grace);
-    let local = mailing.scheduled_at.map(|at| at.with_timezone(&page.time_zone().0));
-    let typed = typed.map(|(date, time)| (date.chars().take(40).collect(), time.chars().take(40).collect()));
-    let typed: Option<(String, String)> =
-        typed.or_else(|| local.map(|at| (at.format("%Y-%m-%d").to_string(), at.format("%H:%M").to_string())));
-    Ok(json!({
-        "mailing": {
-            "id": mailing.id, "subject": mailing.subject, "state": state_key(mailing),
-            "state_text": planned::state(page, mailing),
-            "triggered": triggered(page, mailing), "update_id": mailing.update_id,
-            "people": people,
-            "planned": planned.map(|at| page.long_time(at)),
-            "begun_at": mailing.begun_at.map(|at| page.short_time(at)),
-            "grace": seconds_left(mailing, now),
-            "pause_kind": mailing.pause_kind,
-            "paused_at": mailing.paused_at.map(|at| page.short_time(at)),
-            "pause_reason": mailing.pause_reason,
-            "finished_at": mailing.finished_at.map(|at| page.short_time(at)),
-            "is_forgotten": mailing.is_forgotten, "has_begun": has_begun,
-        },
-        "waiting": waiting.map(|waiting| waiting.view(page, mailing)),
-        "progress": progress::view(&state.renderer, page.locale, page.time_zone(), &progress, None),
-        "is_live": !is_over, "failures": failures, "has_refusals": has_refusals,
-        "report": if is_over { Some(summary(page, mailing, &progress, left)) } else { None },
-        "typed": typed.map(|(date, time)| json!({ "date": date, "time": time })),
-        "zone": page.time_zone().0.name(), "errors": errors,
-    }))
+    id: MailingId,
+    typed: When,
+    errors: Mistakes,
+) -> Result<Response, StaffProblem> {
+    let followed = follow(&page.state, id).await?;
+    let own = MailingPage::of(page, followed, Some(typed), errors);
+    page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)
 }
 
-/// What the page shows of one that has not begun.
-struct Waiting {
-    /// So many are subscribed now.
-    people: i64,
+async fn follow(state: &AppState, id: MailingId) -> Result<Followed, StaffProblem> {
+    let followed = follow_mailings::follow(&state.app, id, report::SHOWN, Utc::now()).await?;
+    followed.ok_or(StaffProblem::NOT_FOUND)
+}
+
+/// The page of a mailing.
+#[derive(Serialize)]
+pub struct MailingPage {
+    mailing: MailingView,
+    /// Of one that has not begun.
+    waiting: Option<WaitingView>,
+    progress: ProgressView,
+    /// Something still changes by itself.
+    is_live: bool,
+    failures: Vec<FailureView>,
+    has_refusals: bool,
+    /// Of one that is over.
+    report: Option<Summary>,
+    /// What stands in the form for another time.
+    typed: When,
+    /// The time zone of that form.
+    zone: &'static str,
+    errors: Mistakes,
+}
+
+#[derive(Serialize)]
+struct MailingView {
+    id: MailingId,
+    update_id: UpdateId,
+    subject: String,
+    state: &'static str,
+    state_text: String,
+    triggered: String,
+    people: String,
+    /// The time that somebody has chosen for it.
+    planned: Option<String>,
+    begun_at: Option<String>,
+    /// Seconds in which it can still be taken back, of one that was to go at once.
+    grace: Option<i64>,
+    pause_kind: Option<PauseKind>,
+    paused_at: Option<String>,
+    pause_reason: Option<String>,
+    finished_at: Option<String>,
+    /// Who got it is not kept any more.
+    is_forgotten: bool,
+    /// Its audience is complete.
+    has_begun: bool,
+}
+
+/// What the page shows of a mailing that has not begun.
+#[derive(Serialize)]
+struct WaitingView {
+    plan: Plan,
     /// The saved text of the update would make another mail.
     has_other_text: bool,
+    /// That it should have begun, and when.
+    overdue: String,
+    /// What stands on the button that lets it begin now.
+    button: String,
+    sender: Option<String>,
 }
 
-impl Waiting {
-    async fn of(page: &StaffPage, db: &mut PgConnection, mailing: &Overview) -> Result<Self, StaffProblem> {
-        let people = mailing::audience(db, Utc::now()).await?;
-        let frozen = mailing::content(db, mailing.id).await?;
-        let update = update::find(db, &mailing.update_id.to_string()).await?;
-        let content = match update {
-            // Of a mail that cannot be made nothing is said here.
-            Some(update) => content_of(page, db, &update).await.ok().flatten(),
-            None => None,
-        };
-        Ok(Self { people, has_other_text: content.is_some_and(|content| content != frozen) })
+/// What the report says besides the numbers.
+#[derive(Serialize)]
+struct Summary {
+    /// That there was nobody to send to.
+    nobody: Option<String>,
+    accepted: String,
+    took: Option<String>,
+    rate: Option<String>,
+    /// How many left because of it.
+    left: Option<String>,
+}
+
+/// A date and a time of day, as they stand in a form.
+#[derive(Debug, Default, Serialize)]
+pub struct When {
+    date: String,
+    time: String,
+}
+
+impl When {
+    /// What was typed, as far as it is shown again.
+    pub fn typed(date: &str, time: &str) -> Self {
+        let short = |text: &str| text.chars().take(40).collect();
+        Self { date: short(date), time: short(time) }
     }
 
-    fn view(&self, page: &StaffPage, mailing: &Overview) -> Value {
-        let text = |key: &str| page.text("mailing", key);
-        let button = planned::people_now(page, self.people);
-        json!({
-            "plan": planned::view(page, mailing, self.people),
-            "has_other_text": self.has_other_text,
-            "overdue": text("overdue_text")
-                .replace("{at}", &mailing.scheduled_at.map(|at| page.planned_time(at)).unwrap_or_default()),
-            "button": text("overdue_button").replace("{people}", &button),
-            "sender": page.publication.as_ref().map(|publication| &publication.content.sender.name),
-        })
+    /// A moment on the publication's clocks.
+    fn at(page: &StaffPage, at: DateTime<Utc>) -> Self {
+        let local = at.with_timezone(&page.time_zone().0);
+        Self { date: local.format("%Y-%m-%d").to_string(), time: local.format("%H:%M").to_string() }
+    }
+}
+
+impl MailingPage {
+    /// `typed`: what was typed for another time, if it comes back.
+    fn of(page: &StaffPage, followed: Followed, typed: Option<When>, errors: Mistakes) -> Self {
+        let Followed { mailing, progress, waiting, failures, failed, has_refusals, left } = followed;
+        let people_now = waiting.map_or(0, |waiting| waiting.people);
+        let typed = typed.or_else(|| mailing.scheduled_at.map(|at| When::at(page, at)));
+        Self {
+            mailing: MailingView::of(page, &mailing, people_now),
+            waiting: waiting.map(|waiting| WaitingView::of(page, &mailing, waiting)),
+            progress: ProgressView::of(&page.state.renderer, page.locale, page.time_zone(), &progress, None),
+            is_live: !progress.is_over(),
+            failures: report::failures(page, failures, failed),
+            has_refusals,
+            report: progress.is_over().then(|| Summary::of(page, &mailing, &progress, left)),
+            typed: typed.unwrap_or_default(),
+            zone: page.time_zone().0.name(),
+            errors,
+        }
+    }
+}
+
+impl MailingView {
+    fn of(page: &StaffPage, mailing: &Overview, people_now: i64) -> Self {
+        let planned = mailing.scheduled_at.filter(|_| !mailing.has_grace);
+        Self {
+            id: mailing.id,
+            update_id: mailing.update_id,
+            subject: mailing.subject.clone(),
+            state: state_key(mailing),
+            state_text: planned::state(page, mailing),
+            triggered: triggered(page, mailing),
+            people: people(page, mailing, people_now),
+            planned: planned.map(|at| page.long_time(at)),
+            begun_at: mailing.begun_at.map(|at| page.short_time(at)),
+            grace: seconds_left(mailing, Utc::now()),
+            pause_kind: mailing.pause_kind,
+            paused_at: mailing.paused_at.map(|at| page.short_time(at)),
+            pause_reason: mailing.pause_reason.clone(),
+            finished_at: mailing.finished_at.map(|at| page.short_time(at)),
+            is_forgotten: mailing.is_forgotten,
+            has_begun: mailing.complete_at.is_some(),
+        }
     }
 }
 
@@ -134,37 +199,59 @@ fn seconds_left(mailing: &Overview, now: DateTime<Utc>) -> Option<i64> {
     Some((ends - now).num_milliseconds().max(0).div_euclid(1000) + 1).map(|seconds| seconds.clamp(0, 30))
 }
 
-/// What the report says besides the numbers.
-fn summary(page: &StaffPage, mailing: &Overview, progress: &Progress, left: Option<i64>) -> Value {
-    let text = |key: &str| page.text("mailing", key);
-    let took = mailing
-        .complete_at
-        .zip(mailing.finished_at)
-        .map(|(began, ended)| (ended - began).max(TimeDelta::zero()));
-    // After a retry the end is that of the retry, which may be days later.
-    let took = took.filter(|_| mailing.retried_at.is_none() && mailing.state == MailingState::Done);
-    let rate = took.filter(|took| took.num_seconds() > 0).map(|took| {
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a rate for people")]
-        let rate = (progress.counts.accepted as f64 / took.as_seconds_f64()).round() as i64;
-        text("average").replace("{count}", &page.number(rate.max(1)))
-    });
-    let left = left.map(|left| {
-        let key = match left {
-            0 => "left_none",
-            1 => "left_one",
-            _ => "left_many",
-        };
-        text(key).replace("{count}", &page.number(left))
-    });
-    json!({
+impl WaitingView {
+    fn of(page: &StaffPage, mailing: &Overview, waiting: follow_mailings::Waiting) -> Self {
+        let text = |key: &str| page.text("mailing", key);
+        let at = mailing.scheduled_at.map(|at| page.planned_time(at)).unwrap_or_default();
+        let button = planned::people_now(page, waiting.people);
+        let publication = page.publication.as_ref();
+        Self {
+            plan: Plan::of(page, mailing, waiting.people),
+            has_other_text: waiting.has_other_text,
+            overdue: text("overdue_text").replace("{at}", &at),
+            button: text("overdue_button").replace("{people}", &button),
+            sender: publication.map(|publication| publication.content.sender.name.clone()),
+        }
+    }
+}
+
+impl Summary {
+    fn of(page: &StaffPage, mailing: &Overview, progress: &Progress, left: Option<i64>) -> Self {
+        let text = |key: &str| page.text("mailing", key);
+        let took = mailing
+            .complete_at
+            .zip(mailing.finished_at)
+            .map(|(began, ended)| (ended - began).max(TimeDelta::zero()));
+        // After a retry the end is that of the retry, which may be days later.
+        let took = took.filter(|_| mailing.retried_at.is_none() && mailing.state == MailingState::Done);
+        let rate = took.filter(|took| took.num_seconds() > 0).map(|took| {
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                reason = "a rate for people"
+            )]
+            let rate = (progress.counts.accepted as f64 / took.as_seconds_f64()).round() as i64;
+            text("average").replace("{count}", &page.number(rate.max(1)))
+        });
+        let left = left.map(|left| {
+            let key = match left {
+                0 => "left_none",
+                1 => "left_one",
+                _ => "left_many",
+            };
+            text(key).replace("{count}", &page.number(left))
+        });
         // Nobody was there when it began, or it was stopped before anybody's turn came.
-        "nobody": (progress.audience == 0).then(|| {
-            text(if mailing.state == MailingState::Done { "nobody" } else { "nobody_yet" })
-        }),
-        "accepted": text("accepted_of").replace("{count}", &page.number(progress.counts.accepted))
-            .replace("{audience}", &page.number(progress.audience)),
-        "took": took.map(|took| duration(page, took)), "rate": rate, "left": left,
-    })
+        let nobody = if mailing.state == MailingState::Done { "nobody" } else { "nobody_yet" };
+        let accepted = text("accepted_of").replace("{count}", &page.number(progress.counts.accepted));
+        Self {
+            nobody: (progress.audience == 0).then(|| text(nobody).to_owned()),
+            accepted: accepted.replace("{audience}", &page.number(progress.audience)),
+            took: took.map(|took| duration(page, took)),
+            rate,
+            left,
+        }
+    }
 }
 
 /// How long something took: `2 Std. 5 Min.`, `3 Min. 20 Sek.`

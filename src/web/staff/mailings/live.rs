@@ -9,38 +9,41 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    convert::Infallible,
+    pin::Pin,
     sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use axum::{
     Extension,
-    body::{Body, Bytes},
     extract::State,
-    http::{HeaderName, HeaderValue, header},
-    response::{IntoResponse, Response},
+    http::{HeaderName, header},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
 };
 use chrono::Utc;
-use tokio::{sync::mpsc::error::TrySendError, time::sleep};
+use futures_core::Stream;
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    time::sleep,
+};
 
 use crate::{
+    app::follow_mailings,
     domain::{
         ids::{MailingId, SessionId},
         locale::Locale,
-        mailing::{self, MailingState},
-        publication,
-        staff::session,
     },
     web::{
         AppState,
-        http::{
-            problem::Problem,
-            server::Stopping,
-            streaming::{self, Pieces},
-        },
+        http::{problem::Problem, server::Stopping},
         staff::{
             logged_in::Member,
-            mailings::progress::{self, Rate},
+            mailings::progress::{ProgressView, Rate},
             staff_page::{Id, StaffPage, id_in},
             staff_problem::StaffProblem,
         },
@@ -53,6 +56,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const SESSIONS_EVERY: Duration = Duration::from_secs(5);
 /// After this long without news a page is told that we are still here, so that nobody on the way takes it for dead.
 const STILL_HERE: Duration = Duration::from_secs(15);
+/// The browser asks again after this long when an answer has ended.
+const RETRY: Duration = Duration::from_secs(2);
 /// How long one answer lasts; the browser asks again by itself. Less than a connection lives.
 const LASTS: Duration = Duration::from_mins(4);
 /// Pages open at once, at most. Beyond that they are made anew every few seconds, as without JavaScript.
@@ -76,22 +81,27 @@ struct OpenPage {
     mailing: MailingId,
     session: SessionId,
     locale: Locale,
-    to: Pieces,
+    to: mpsc::Sender<Event>,
     until: Instant,
-    /// What it was told last, and when.
-    told: Bytes,
-    told_at: Instant,
+    /// What it was told last.
+    told: Option<ProgressView>,
 }
 
 impl OpenPage {
     /// Sends it something; false when nobody reads any more.
-    fn tell(&mut self, event: &Bytes, now: Instant) -> bool {
-        match self.to.try_send(Ok(event.clone())) {
-            Ok(()) => self.told_at = now,
-            Err(TrySendError::Full(_)) => {}
-            Err(TrySendError::Closed(_)) => return false,
-        }
-        true
+    fn tell(&self, event: Event) -> bool {
+        !matches!(self.to.try_send(event), Err(TrySendError::Closed(_)))
+    }
+}
+
+/// The events of one page, as they come.
+struct Events(mpsc::Receiver<Event>);
+
+impl Stream for Events {
+    type Item = Result<Event, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(context).map(|event| event.map(Ok))
     }
 }
 
@@ -110,45 +120,43 @@ pub async fn events(
     stopping: Extension<Stopping>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let mut db = state.pool.acquire().await?;
-    mailing::by_id(&mut db, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    drop(db);
-    let body = open(&state, stopping.0, id, session.id, page.locale);
-    let body = body.ok_or(StaffProblem::Common(Problem::Busy))?;
+    follow_mailings::find(&state.pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    let events = open(&state, stopping.0, id, session.id, page.locale);
+    let events = Sse::new(events.ok_or(StaffProblem::Common(Problem::Busy))?);
+    let events = events.keep_alive(KeepAlive::new().interval(STILL_HERE).text("still here"));
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        // As on every page of staff; `Sse` alone would let a browser keep it.
+        (header::CACHE_CONTROL, "no-store"),
         // nginx would keep events until it has enough of them.
-        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+        (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    Ok((headers, body).into_response())
+    Ok((headers, events).into_response())
 }
 
-/// Opens a page: the body of its answer, which goes on until the mailing or the session is over, or the server stops.
-/// Nothing when too many are open.
+/// Opens a page: its events, which go on until the mailing or the session is over, or the server stops. Nothing when too
+/// many are open.
 fn open(
     state: &AppState,
     stopping: Stopping,
     mailing: MailingId,
     session: SessionId,
     locale: Locale,
-) -> Option<Body> {
-    let now = Instant::now();
+) -> Option<Events> {
     let mut hub = state.live.hub();
     hub.pages.retain(|page| !page.to.is_closed());
     if hub.pages.len() >= PAGES {
         return None;
     }
-    let (to, body) = streaming::later(WAITING);
-    let mut page =
-        OpenPage { mailing, session, locale, to, until: now + LASTS, told: Bytes::new(), told_at: now };
-    page.tell(&Bytes::from_static(b"retry: 2000\n\n"), now);
+    let (to, events) = mpsc::channel(WAITING);
+    let page = OpenPage { mailing, session, locale, to, until: Instant::now() + LASTS, told: None };
+    page.tell(Event::default().retry(RETRY));
     hub.pages.push(page);
     if !hub.is_looking {
         hub.is_looking = true;
         tokio::spawn(look(state.clone(), stopping));
     }
     drop(hub);
-    Some(body)
+    Some(Events(events))
 }
 
 /// Looks until no page is open, or the server stops.
@@ -199,61 +207,54 @@ fn still_open(state: &AppState, now: Instant) -> Option<(HashSet<MailingId>, Has
     Some((mailings, sessions))
 }
 
+/// Why a look told nobody anything.
+#[derive(Debug, thiserror::Error)]
+enum LookError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error("an event cannot be written: {0}")]
+    Event(#[from] axum::Error),
+}
+
+/// Looks at these mailings, and tells every page of its own what is new. Sessions are asked about where they are given.
 async fn look_once(
     state: &AppState,
     mailings: &HashSet<MailingId>,
     sessions: Option<&HashSet<SessionId>>,
     rates: &mut HashMap<MailingId, Rate>,
-) -> sqlx::Result<()> {
-    let ids: Vec<MailingId> = mailings.iter().copied().collect();
-    let mut db = state.pool.acquire().await?;
-    let found = mailing::progress(&mut db, &ids).await?;
-    // Asked for only where a time is told.
-    let waits = |progress: &mailing::Progress| {
-        matches!(progress.state, MailingState::Scheduled | MailingState::Paused)
-    };
-    let publication = if found.iter().any(waits) { publication::current(&mut db).await? } else { None };
-    let zone = publication.map(|publication| publication.content.time_zone).unwrap_or_default();
-    let good = match sessions {
-        Some(sessions) => {
-            let ids: Vec<SessionId> = sessions.iter().copied().collect();
-            Some(session::still_good(&mut db, &ids, Utc::now()).await?)
-        }
-        None => None,
-    };
-    drop(db);
+) -> Result<(), LookError> {
+    let mailings: Vec<MailingId> = mailings.iter().copied().collect();
+    let asked: Vec<SessionId> = sessions.into_iter().flatten().copied().collect();
+    let seen = follow_mailings::look(&state.pool, &mailings, &asked, Utc::now()).await?;
     let now = Instant::now();
-    let found: HashMap<MailingId, _> = found
-        .into_iter()
-        .map(|progress| {
-            let rate = rates.entry(progress.id).or_default().observe(now, progress.ended());
-            (progress.id, (progress, rate))
-        })
-        .collect();
-    let mut events: HashMap<(MailingId, Locale), Bytes> = HashMap::new();
+    let mut news: HashMap<(MailingId, Locale), (ProgressView, Event)> = HashMap::new();
+    let mut over: HashSet<MailingId> = HashSet::new();
+    for progress in &seen.progress {
+        let rate = rates.entry(progress.id).or_default().observe(now, progress.ended());
+        for locale in Locale::ALL {
+            let view = ProgressView::of(&state.renderer, locale, seen.time_zone, progress, rate);
+            let event = Event::default().json_data(&view)?;
+            news.insert((progress.id, locale), (view, event));
+        }
+        if progress.is_over() {
+            over.insert(progress.id);
+        }
+    }
     state.live.hub().pages.retain_mut(|page| {
         let was_asked = sessions.is_some_and(|sessions| sessions.contains(&page.session));
-        let has_ended = good.as_ref().is_some_and(|good| !good.contains(&page.session));
-        if was_asked && has_ended {
+        if was_asked && !seen.good.contains(&page.session) {
             return false;
         }
         // One that was opened while we looked gets its news with the next look.
-        let Some((progress, rate)) = found.get(&page.mailing) else { return true };
-        let event = events.entry((page.mailing, page.locale)).or_insert_with(|| {
-            Bytes::from(format!(
-                "data: {}\n\n",
-                progress::view(&state.renderer, page.locale, zone, progress, *rate)
-            ))
-        });
-        let goes_on = if page.told != *event && page.to.capacity() > 0 {
-            page.told = event.clone();
-            page.tell(event, now)
-        } else if now - page.told_at > STILL_HERE {
-            page.tell(&Bytes::from_static(b": still here\n\n"), now)
-        } else {
-            true
-        };
-        goes_on && !progress::is_over(progress)
+        let Some((view, event)) = news.get(&(page.mailing, page.locale)) else { return true };
+        let is_new = page.told.as_ref() != Some(view);
+        if is_new && page.to.capacity() > 0 {
+            page.told = Some(view.clone());
+            if !page.tell(event.clone()) {
+                return false;
+            }
+        }
+        !over.contains(&page.mailing)
     });
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{
     domain::{
@@ -48,15 +48,28 @@ impl Rate {
 }
 
 /// What the page has to look like: it is made anew when this changes.
-pub fn phase(progress: &Progress) -> &'static str {
-    match progress.state {
-        MailingState::Scheduled => "scheduled",
-        MailingState::Preparing | MailingState::Sending => "running",
-        MailingState::Paused if progress.pause_kind == Some(PauseKind::Overdue) => "overdue",
-        MailingState::Paused => "paused",
-        // What is on its way when a mailing is cancelled still ends.
-        MailingState::Cancelled if progress.waiting() > 0 => "ending",
-        MailingState::Done | MailingState::Cancelled => "over",
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Scheduled,
+    Overdue,
+    Running,
+    Paused,
+    /// Cancelled; what was on its way then still ends.
+    Ending,
+    Over,
+}
+
+impl From<&Progress> for Phase {
+    fn from(progress: &Progress) -> Self {
+        match progress.state {
+            MailingState::Scheduled => Self::Scheduled,
+            MailingState::Preparing | MailingState::Sending => Self::Running,
+            MailingState::Paused if progress.pause_kind == Some(PauseKind::Overdue) => Self::Overdue,
+            MailingState::Paused => Self::Paused,
+            MailingState::Done | MailingState::Cancelled if progress.is_over() => Self::Over,
+            MailingState::Done | MailingState::Cancelled => Self::Ending,
+        }
     }
 }
 
@@ -118,46 +131,79 @@ impl Standing {
 }
 
 /// What of a mailing stands fixed on its page until the page is made anew: when it begins, and which words it has.
-pub fn plan(progress: &Progress) -> String {
+fn plan(progress: &Progress) -> String {
     let at = progress.scheduled_at.map(|at| at.timestamp_micros()).unwrap_or_default();
     format!("{at}.{}", progress.frozen_at.timestamp_micros())
 }
 
-/// Whether nothing will change by itself any more.
-pub fn is_over(progress: &Progress) -> bool {
-    phase(progress) == "over"
+/// How a mailing goes, as its page shows it and its events tell it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProgressView {
+    phase: Phase,
+    /// Where it stands, in words.
+    state: String,
+    kind: Option<PauseKind>,
+    plan: String,
+    ended: i64,
+    /// One at least, for the bar.
+    audience: i64,
+    percent: i64,
+    sentence: String,
+    /// How fast it goes; nothing while that is not measured, or nothing goes.
+    rate: Option<String>,
+    /// How long it takes at this rate.
+    left: Option<String>,
+    accepted: String,
+    waiting: String,
+    rejected: String,
+    unknown: String,
+    skipped: String,
+    /// How many wait for another try; empty where none do.
+    put_off: String,
 }
 
-/// How it goes; times are told on the clocks of `zone`.
-pub fn view(
-    pages: &Renderer,
-    locale: Locale,
-    zone: TimeZone,
-    progress: &Progress,
-    rate: Option<f64>,
-) -> Value {
-    let text = |key: &str| pages.text(locale, "staff.progress", key);
-    let shown = |n: i64| number(locale, n);
-    let counts = &progress.counts;
-    let sentence = text("sentence")
-        .replace("{ended}", &shown(progress.ended()))
-        .replace("{audience}", &shown(progress.audience))
-        .replace("{accepted}", &shown(counts.accepted));
-    let rate = rate.filter(|_| progress.state == MailingState::Sending);
-    let left = rate.and_then(|rate| time_left(progress, rate));
-    let left = left.map(|(count, unit)| {
-        let key = if count == 1 { format!("left_{unit}") } else { format!("left_{unit}s") };
-        text(&key).replace("{count}", &shown(count))
-    });
-    json!({
-        "phase": phase(progress), "state": Standing::from(progress).words(pages, locale, zone),
-        "kind": progress.pause_kind, "plan": plan(progress),
-        "ended": progress.ended(), "audience": progress.audience.max(1), "percent": percent(progress),
-        "sentence": sentence, "rate": rate.map(|rate| rate_text(locale, rate, text)), "left": left,
-        "accepted": shown(counts.accepted), "waiting": shown(progress.waiting()),
-        "rejected": shown(counts.rejected), "unknown": shown(counts.unknown), "skipped": shown(counts.skipped),
-        "put_off": if counts.put_off > 0 { text("put_off").replace("{count}", &shown(counts.put_off)) } else { String::new() },
-    })
+impl ProgressView {
+    /// Times are told on the clocks of `zone`.
+    pub fn of(
+        pages: &Renderer,
+        locale: Locale,
+        zone: TimeZone,
+        progress: &Progress,
+        rate: Option<f64>,
+    ) -> Self {
+        let text = |key: &str| pages.text(locale, "staff.progress", key);
+        let shown = |n: i64| number(locale, n);
+        let counts = &progress.counts;
+        let sentence = text("sentence")
+            .replace("{ended}", &shown(progress.ended()))
+            .replace("{audience}", &shown(progress.audience))
+            .replace("{accepted}", &shown(counts.accepted));
+        let rate = rate.filter(|_| progress.state == MailingState::Sending);
+        let left = rate.and_then(|rate| time_left(progress, rate));
+        let left = left.map(|(count, unit)| {
+            let key = if count == 1 { format!("left_{unit}") } else { format!("left_{unit}s") };
+            text(&key).replace("{count}", &shown(count))
+        });
+        let put_off = text("put_off").replace("{count}", &shown(counts.put_off));
+        Self {
+            phase: Phase::from(progress),
+            state: Standing::from(progress).words(pages, locale, zone),
+            kind: progress.pause_kind,
+            plan: plan(progress),
+            ended: progress.ended(),
+            audience: progress.audience.max(1),
+            percent: percent(progress),
+            sentence,
+            rate: rate.map(|rate| rate_text(locale, rate, text)),
+            left,
+            accepted: shown(counts.accepted),
+            waiting: shown(progress.waiting()),
+            rejected: shown(counts.rejected),
+            unknown: shown(counts.unknown),
+            skipped: shown(counts.skipped),
+            put_off: if counts.put_off > 0 { put_off } else { String::new() },
+        }
+    }
 }
 
 /// A hundred only when all have ended.

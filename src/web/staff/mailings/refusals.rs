@@ -2,14 +2,16 @@
 //! mean the addresses.
 
 use axum::{extract::State, response::Response};
-use serde_json::json;
+use serde::Serialize;
+use uuid::Uuid;
 
 use crate::{
-    app::control_mailing::Control,
-    domain::{ids::MailingId, mailing, queue::refusals},
+    app::{control_mailing::Control, follow_mailings},
+    domain::{ids::MailingId, mailing::Overview, queue::refusals::RunOfMailing},
     telemetry::mask_addresses,
     web::{
         AppState,
+        page_context::{PageContext, Sample},
         staff::{
             logged_in::Member,
             mailings::actions::control,
@@ -27,23 +29,52 @@ pub async fn ask(
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let mut db = state.pool.acquire().await?;
-    let mailing = mailing::overview(&mut db, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    let Some(run) = refusals::run_of(&mut db, id).await? else {
-        return Ok(done(&format!("/staff/mailings/{id}"), "no_refusals"));
-    };
-    drop(db);
-    let number = |key: &str| {
-        let key = if run.count == 1 { format!("{key}_one") } else { format!("{key}_many") };
-        page.text("refusals", &key).replace("{count}", &page.number(run.count))
-    };
-    page.show_value(
-        "staff/refusals.html",
-        &json!({
-            "id": id, "subject": mailing.subject, "said": mask_addresses(&run.said),
-            "lead": number("lead"), "button": number("button"),
-        }),
-    )
+    let found = follow_mailings::refusals(&state.pool, id).await?;
+    match found.ok_or(StaffProblem::NOT_FOUND)? {
+        (mailing, Some(run)) => page.show(&RefusalsPage::of(&page, mailing, &run)),
+        (_, None) => Ok(done(&format!("/staff/mailings/{id}"), "no_refusals")),
+    }
+}
+
+/// The question whether to let refusals stand.
+#[derive(Serialize)]
+pub struct RefusalsPage {
+    id: MailingId,
+    subject: String,
+    /// What the relay says, with addresses masked.
+    said: String,
+    lead: String,
+    button: String,
+}
+
+impl RefusalsPage {
+    fn of(page: &StaffPage, mailing: Overview, run: &RunOfMailing) -> Self {
+        let number = |key: &str| {
+            let key = if run.count == 1 { format!("{key}_one") } else { format!("{key}_many") };
+            page.text("refusals", &key).replace("{count}", &page.number(run.count))
+        };
+        Self {
+            id: mailing.id,
+            subject: mailing.subject,
+            said: mask_addresses(&run.said).into(),
+            lead: number("lead"),
+            button: number("button"),
+        }
+    }
+}
+
+impl PageContext for RefusalsPage {
+    const TEMPLATE: &'static str = "staff/refusals.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        vec![Self {
+            id: MailingId(Uuid::nil()),
+            subject: "Neues vom Projekt".into(),
+            said: "550 5.1.1 unknown user".into(),
+            lead: "Der Mailserver hat 12 Adressen mit denselben Worten abgelehnt.".into(),
+            button: "12 Ablehnungen gelten lassen".into(),
+        }]
+    }
 }
 
 /// `POST /staff/mailings/{id}/refusals`

@@ -9,16 +9,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{SecondsFormat, Utc};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tracing::Instrument;
 
 use crate::{
-    app::take_report::{self, Report, ReportError, take_report},
+    app::take_report::{Report, ReportError, take_report},
     domain::{
         address::EmailAddress,
         csv::harmless,
         ids::MailingId,
-        mailing::Line,
+        mailing::{Failed, Failure, Line},
         queue::{delivery::DeliveryState, reply_meaning},
         staff::Role,
     },
@@ -35,14 +35,13 @@ use crate::{
 };
 
 /// Addresses shown of each group; the file has all of them.
-const SHOWN: i64 = 20;
+pub const SHOWN: i64 = 20;
 /// Pieces of the file that wait for a browser that reads slowly.
 const WAITING: usize = 2;
 
-/// What went wrong, grouped by what the relay said, with addresses.
-pub async fn failures(page: &StaffPage, id: MailingId) -> Result<Vec<Value>, StaffProblem> {
-    let (groups, failed) = take_report::failures(&page.state.pool, id, SHOWN).await?;
-    let is_admin = page.is_admin();
+/// What went wrong, grouped by what the relay said as far as whoever looks is told, with addresses.
+pub fn failures(page: &StaffPage, groups: Vec<Failure>, failed: Vec<Failed>) -> Vec<FailureView> {
+    let (is_admin, words) = (page.is_admin(), words_of(page));
     let mut people: BTreeMap<_, Vec<EmailAddress>> = BTreeMap::new();
     for one in failed {
         people.entry((one.state.name(), one.smtp_code, one.reply)).or_default().push(one.email);
@@ -56,7 +55,7 @@ pub async fn failures(page: &StaffPage, id: MailingId) -> Result<Vec<Value>, Sta
         let group = Group {
             state: group.state,
             code: group.smtp_code,
-            reply: said(&words_of(page), group.smtp_code, &masked, is_admin),
+            reply: said(&words, group.smtp_code, &masked, is_admin),
             count: group.count,
             addresses: own.iter().map(|email| shown(email, is_admin)).collect(),
         };
@@ -72,29 +71,62 @@ pub async fn failures(page: &StaffPage, id: MailingId) -> Result<Vec<Value>, Sta
             None => shown_groups.push(group),
         }
     }
-    Ok(shown_groups
-        .into_iter()
-        .map(|mut group| {
-            group.addresses.truncate(usize::try_from(SHOWN).unwrap_or(usize::MAX));
-            let more = group.count - i64::try_from(group.addresses.len()).unwrap_or(i64::MAX);
-            let more = page.text("mailing", "more_addresses").replace("{count}", &page.number(more.max(0)));
-            let is_cut = group.count > SHOWN;
-            json!({
-                "state": group.state, "code": group.code, "reply": group.reply,
-                "count": page.number(group.count), "addresses": group.addresses,
-                "more": if is_cut { more } else { String::new() },
-            })
-        })
-        .collect())
+    shown_groups.into_iter().map(|group| FailureView::of(page, group)).collect()
 }
 
-/// Copies that did not go through for the same reason, as far as whoever looks is told.
+/// Copies that did not go through for the same reason.
 struct Group {
     state: DeliveryState,
     code: Option<i16>,
     reply: String,
     count: i64,
     addresses: Vec<String>,
+}
+
+/// Such a group, as `staff/report.html` shows it.
+#[derive(Serialize)]
+pub struct FailureView {
+    state: DeliveryState,
+    code: Option<i16>,
+    reply: String,
+    count: String,
+    addresses: Vec<String>,
+    /// How many more addresses there are; empty where all are shown.
+    more: String,
+}
+
+impl FailureView {
+    fn of(page: &StaffPage, mut group: Group) -> Self {
+        group.addresses.truncate(usize::try_from(SHOWN).unwrap_or(usize::MAX));
+        let more = group.count - i64::try_from(group.addresses.len()).unwrap_or(i64::MAX);
+        let more = page.text("mailing", "more_addresses").replace("{count}", &page.number(more.max(0)));
+        Self {
+            state: group.state,
+            code: group.code,
+            reply: group.reply,
+            count: page.number(group.count),
+            addresses: group.addresses,
+            more: if group.count > SHOWN { more } else { String::new() },
+        }
+    }
+
+    /// For samples of the page: with and without code, words, addresses, and more of these than are shown.
+    pub fn samples() -> Vec<Self> {
+        let of = |state, code, reply: &str, addresses, more: &str| Self {
+            state,
+            code,
+            reply: reply.into(),
+            count: "21".into(),
+            addresses,
+            more: more.into(),
+        };
+        let address = || vec!["m…@example.org".to_owned()];
+        vec![
+            of(DeliveryState::Rejected, Some(550), "5.1.1 unknown user", address(), "und 20 weitere"),
+            of(DeliveryState::Unknown, None, "", address(), ""),
+            of(DeliveryState::Pending, Some(450), "greylisted", Vec::new(), ""),
+        ]
+    }
 }
 
 /// Our words for what a reply means, by their keys.

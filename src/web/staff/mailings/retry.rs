@@ -2,18 +2,23 @@
 
 use axum::{Form, extract::State, response::Response};
 use chrono::Utc;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use tracing::Instrument;
+use uuid::Uuid;
 
 use crate::{
-    app::retry_mailing::{retry_mailing, retryable},
+    app::{
+        follow_mailings,
+        retry_mailing::{retry_mailing, retryable},
+    },
     domain::{
         ids::MailingId,
-        mailing::{self, MailingError, Overview, Retry},
+        mailing::{MailingError, Overview, Retry},
+        queue::delivery::DeliveryState,
     },
     web::{
         AppState,
+        page_context::{PageContext, Sample},
         staff::{
             logged_in::Member,
             staff_page::{Id, StaffPage, done, id_in},
@@ -47,28 +52,60 @@ pub async fn ask(
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
-    let mailing = found.ok_or(StaffProblem::NOT_FOUND)?;
+    let mailing = follow_mailings::find(&state.pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
     let asked = SentRetry { what: page.query("what").unwrap_or_default() };
     if let Some(what) = asked.retry() {
         let count = retryable(&state.pool, id, what).await?;
         if count > 0 {
-            return page.show_value("staff/retry.html", &retry_view(&page, &mailing, what, count));
+            return page.show(&RetryPage::of(&page, mailing, what, count));
         }
     }
     Ok(done(&format!("/staff/mailings/{id}"), "nothing_to_retry"))
 }
 
-fn retry_view(page: &StaffPage, mailing: &Overview, what: Retry, count: i64) -> Value {
-    let name = what.state().name();
-    let number = |key: &str| {
-        let key = if count == 1 { format!("{key}_one") } else { format!("{key}_many") };
-        page.text("retry", &key).replace("{count}", &page.number(count))
-    };
-    json!({
-        "id": mailing.id, "subject": mailing.subject, "what": name,
-        "lead": number(name), "button": number("button"),
-    })
+/// The question whether to send again.
+#[derive(Serialize)]
+pub struct RetryPage {
+    id: MailingId,
+    subject: String,
+    what: DeliveryState,
+    lead: String,
+    button: String,
+}
+
+impl RetryPage {
+    fn of(page: &StaffPage, mailing: Overview, what: Retry, count: i64) -> Self {
+        let number = |key: &str| {
+            let key = if count == 1 { format!("{key}_one") } else { format!("{key}_many") };
+            page.text("retry", &key).replace("{count}", &page.number(count))
+        };
+        let what = what.state();
+        Self {
+            id: mailing.id,
+            subject: mailing.subject,
+            what,
+            lead: number(what.name()),
+            button: number("button"),
+        }
+    }
+}
+
+impl PageContext for RetryPage {
+    const TEMPLATE: &'static str = "staff/retry.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let of = |what, lead: &str| Self {
+            id: MailingId(Uuid::nil()),
+            subject: "Neues vom Projekt".into(),
+            what,
+            lead: lead.into(),
+            button: "An 3 Personen noch einmal senden".into(),
+        };
+        vec![
+            of(DeliveryState::Rejected, "3 Exemplare wurden abgelehnt."),
+            of(DeliveryState::Unknown, "Bei 3 Exemplaren ist unbekannt, ob sie angekommen sind."),
+        ]
+    }
 }
 
 /// `POST /staff/mailings/{id}/retry`
@@ -81,7 +118,7 @@ pub async fn retry(
     let id = id_in(id)?;
     let page = format!("/staff/mailings/{id}");
     let Some(what) = sent.retry() else {
-        let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
+        let found = follow_mailings::find(&state.pool, id).await?;
         return found.map(|_| done(&page, "nothing_to_retry")).ok_or(StaffProblem::NOT_FOUND);
     };
     // Nobody's patience decides how many are sent again: it goes on when the browser goes away.
