@@ -124,8 +124,6 @@ const CONNECTED: &[&str] = &[
     "web/http/health.rs",
     "web/staff/log.rs",
     "web/staff/publication/signature.rs",
-    "web/staff/sending.rs",
-    "web/staff/sending/test_mail.rs",
     "web/staff/staff_page.rs",
     "web/staff/start.rs",
     "web/staff/updates/composing.rs",

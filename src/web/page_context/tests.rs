@@ -13,7 +13,7 @@ use crate::{
         page_context::{PageContext, Sample},
         public::confirm,
         renderer::{Frame, PublicationView, Renderer, Shell, ShellHold, ShellMember, ShellNotice, TEMPLATES},
-        staff::mailings,
+        staff::{mailings, sending},
     },
 };
 
@@ -29,6 +29,8 @@ fn every_page(tried: &mut Tried) {
     tried.staff::<mailings::detail::MailingPage>();
     tried.staff::<mailings::refusals::RefusalsPage>();
     tried.staff::<mailings::retry::RetryPage>();
+    tried.staff::<sending::SendPage>();
+    tried.staff::<sending::planned_text::PlannedTextPage>();
 
     // staff: subscribers
 
@@ -96,8 +98,6 @@ const NOT_TYPED: &[&str] = &[
     "staff/image.html",
     "staff/preflight.html",
     "staff/problem.html",
-    "staff/send.html",
-    "staff/planned_text.html",
     "staff/colleagues.html",
     "staff/restore.html",
 ];

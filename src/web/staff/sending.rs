@@ -4,6 +4,8 @@
 
 mod mail_view;
 pub mod planned_text;
+mod samples;
+pub mod send_form;
 pub mod test_mail;
 
 use axum::{
@@ -13,8 +15,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
         mailing::{MailingState, Overview},
         update::Update,
     },
+    mail::preflight::Finding,
     web::{
         AppState,
         http::problem::Problem,
@@ -35,155 +37,201 @@ use crate::{
             logged_in::Member,
             mailings::{planned::Plan, progress::Standing, triggered},
             sending::{
-                mail_view::{mail, text_obstacle_view},
-                test_mail::Chosen,
+                mail_view::{MailView, ObstacleView, UpdateView},
+                send_form::{SendForm, tell},
+                test_mail::{Chosen, Tests},
             },
             staff_page::{Id, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
-            updates::preflight,
+            updates::preflight::{self, Findings},
         },
     },
 };
 
-/// What the form sends.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct SendForm {
-    /// The number of the form: see [`send_mailing::Page::form`].
+/// `GET /staff/updates/{id}/send`
+pub async fn show(page: StaffPage, member: Member, id: Id<UpdateId>) -> Result<Response, StaffProblem> {
+    page.show(&SendPage::fresh(&page, &member, id_in(id)?, &Chosen::default(), Mistakes::default()).await?)
+}
+
+/// What there is to know about an update before it is sent.
+async fn look(page: &StaffPage, id: UpdateId) -> Result<Situation, StaffProblem> {
+    send_mailing::situation(&page.state.app, id, Utc::now()).await?.ok_or(StaffProblem::NOT_FOUND)
+}
+
+/// The page that sends.
+#[derive(Serialize)]
+pub struct SendPage {
+    update: UpdateView,
+    /// What the mail is made of, for the form.
+    versions: String,
+    mail: Option<MailView>,
+    preflight: Findings,
+    sender: Option<Sender>,
+    audience: i64,
+    /// How many people get it, in words.
+    people: String,
+    button_now: String,
+    button_later: String,
+    /// The last mailing of this update.
+    before: Option<Before>,
+    obstacle: Option<ObstacleView>,
     form: String,
-    /// The versions of update and publication that the page has shown.
-    version: String,
-    /// How many people stood on the button.
-    shown: String,
-    /// The last mailing of this update that the page has shown.
-    after: String,
-    /// Ticked: it was sent before, and goes out once more.
-    again: String,
-    /// Ticked: the warnings are meant so, these ones; see [`warnings::marks`].
-    warnings: String,
-    /// `later` with date and time, else now.
-    when: String,
+    /// The time zone in which it is planned.
+    zone: &'static str,
+    tests: Tests,
+    typed: Typed,
+    /// What the box for warnings stands for, if there is one.
+    warnings: Option<String>,
+    errors: Mistakes,
+    error_now: TickErrors,
+    error_later: TickErrors,
+    /// The field that the page's message leads to, where it is not that of the first mistake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Sender {
+    name: String,
+    address: String,
+}
+
+#[derive(Serialize)]
+struct Before {
+    id: MailingId,
+    heading: String,
+    text: String,
+}
+
+/// What stood in the form that was sent.
+#[derive(Serialize)]
+struct Typed {
+    is_later: bool,
+    again: bool,
+    warnings: bool,
     date: String,
     time: String,
 }
 
-impl SendForm {
-    fn is_later(&self) -> bool {
-        self.when == "later"
+/// What is told at the boxes to be ticked, of one of the two forms; empty where they were.
+#[derive(Default, Serialize)]
+struct TickErrors {
+    again: String,
+    warnings: String,
+}
+
+impl SendPage {
+    /// The page as it is opened, with who was chosen to get a test.
+    pub async fn fresh(
+        page: &StaffPage,
+        member: &Member,
+        id: UpdateId,
+        chosen: &Chosen,
+        errors: Mistakes,
+    ) -> Result<Self, StaffProblem> {
+        let found = look(page, id).await?;
+        Self::of(page, member, found, &SendForm::default(), chosen, errors).await
     }
 
-    /// What is asked for, but for the time. `form` is its number.
-    fn order(&self, update: UpdateId, form: Uuid) -> Order {
-        Order {
-            update,
-            versions: self.version.parse().ok(),
-            at: None,
-            again: !self.again.is_empty(),
-            page: Some(send_mailing::Page {
-                form,
-                people: self.shown.parse().ok(),
-                last: self.after.parse().ok(),
-                warnings: self.warnings.clone(),
-            }),
+    async fn of(
+        page: &StaffPage,
+        member: &Member,
+        found: Situation,
+        sent: &SendForm,
+        chosen: &Chosen,
+        errors: Mistakes,
+    ) -> Result<Self, StaffProblem> {
+        let Situation { draft, audience, earlier, obstacle } = found;
+        let tests = Tests::of(page, member, draft.update.id, chosen).await?;
+        let count = |key: &str| {
+            let key = if audience == 1 { format!("{key}_one") } else { format!("{key}_many") };
+            page.text("send", &key).replace("{count}", &page.number(audience))
+        };
+        let sender = draft.publication.as_ref().map(|publication| &publication.content.sender);
+        let error_id = match errors.first() {
+            Some(tick @ ("again" | "warnings")) if sent.is_later() => Some(format!("later-{tick}")),
+            _ => None,
+        };
+        Ok(Self {
+            versions: draft.versions().to_string(),
+            mail: draft.content.as_ref().map(|content| MailView::of(content, &draft.update)),
+            preflight: preflight::view(page, draft.update.id, &draft.findings),
+            sender: sender
+                .map(|sender| Sender { name: sender.name.clone(), address: sender.written_address() }),
+            audience,
+            people: count("people"),
+            button_now: count("button_now"),
+            button_later: count("button_later"),
+            before: earlier.first().map(|before| Before::of(page, before)),
+            obstacle: obstacle.map(|obstacle| obstacle_view(page, obstacle, &draft.update, audience)),
+            // The same number when the form comes back with a mistake: it is still the same form.
+            form: Uuid::parse_str(&sent.form).unwrap_or_else(|_| Uuid::now_v7()).to_string(),
+            zone: page.time_zone().0.name(),
+            tests,
+            typed: Typed::of(sent, &draft.findings),
+            warnings: warnings::marks(&draft.findings),
+            error_now: TickErrors::of(&errors, !sent.is_later()),
+            error_later: TickErrors::of(&errors, sent.is_later()),
+            error_id,
+            errors,
+            update: UpdateView::of(draft.update),
+        })
+    }
+}
+
+impl Before {
+    fn of(page: &StaffPage, mailing: &Overview) -> Self {
+        let heading = match mailing.state {
+            MailingState::Cancelled => "before_cancelled",
+            _ if mailing.audience == 0 => "before_nobody",
+            _ => "before_heading",
+        };
+        Self {
+            id: mailing.id,
+            heading: page.text("send", heading).to_owned(),
+            text: triggered(page, mailing),
         }
     }
 }
 
-/// What is in the way, as `staff/obstacle.html` shows it. `people` are subscribed now.
-fn obstacle_view(page: &StaffPage, obstacle: &Obstacle, update: &Update, people: i64) -> Value {
+impl Typed {
+    fn of(sent: &SendForm, findings: &[Finding]) -> Self {
+        let short = |text: &str| text.chars().take(40).collect::<String>();
+        Self {
+            is_later: sent.is_later(),
+            again: !sent.again.is_empty(),
+            warnings: !sent.warnings.is_empty() && warnings::are_ticked(findings, &sent.warnings),
+            date: short(&sent.date),
+            time: short(&sent.time),
+        }
+    }
+}
+
+impl TickErrors {
+    /// Told at the form that was sent.
+    fn of(errors: &Mistakes, was_sent: bool) -> Self {
+        let told = |field: &str| errors.text(field).filter(|_| was_sent).unwrap_or_default().to_owned();
+        Self { again: told("again"), warnings: told("warnings") }
+    }
+}
+
+/// What is in the way. `people` are subscribed now.
+fn obstacle_view(page: &StaffPage, obstacle: Obstacle, update: &Update, people: i64) -> ObstacleView {
     match obstacle {
-        Obstacle::Text(text) => text_obstacle_view(page, text, update),
-        Obstacle::NoAudience => json!({ "kind": "no_audience" }),
+        Obstacle::Text(text) => ObstacleView::of_text(page, text, update),
+        Obstacle::NoAudience => ObstacleView::NoAudience,
         Obstacle::Open(mailing) => {
-            let kind = match Standing::from(&**mailing).key() {
-                "scheduled" | "overdue" => "planned",
-                kind @ ("starting" | "paused") => kind,
-                _ => "under_way",
-            };
-            json!({
-                "kind": kind, "id": mailing.id, "text": triggered(page, mailing),
-                "plan": Plan::of(page, mailing, people),
-            })
+            let (id, text) = (mailing.id, triggered(page, &mailing));
+            match Standing::from(&*mailing).key() {
+                "scheduled" | "overdue" => {
+                    ObstacleView::Planned { text, plan: Plan::of(page, &mailing, people) }
+                }
+                "starting" => ObstacleView::Starting { id, text },
+                "paused" => ObstacleView::Paused { id, text },
+                _ => ObstacleView::UnderWay { id, text },
+            }
         }
     }
-}
-
-/// `GET /staff/updates/{id}/send`
-pub async fn show(page: StaffPage, member: Member, id: Id<UpdateId>) -> Result<Response, StaffProblem> {
-    let found = look(&page, id_in(id)?).await?;
-    let own =
-        view(&page, &member, &found, &SendForm::default(), &Chosen::default(), &Mistakes::default()).await?;
-    page.show_value("staff/send.html", &own)
-}
-
-/// What there is to know about an update before it is sent.
-pub async fn look(page: &StaffPage, id: UpdateId) -> Result<Situation, StaffProblem> {
-    send_mailing::situation(&page.state.app, id, Utc::now()).await?.ok_or(StaffProblem::NOT_FOUND)
-}
-
-/// What the page shows.
-pub async fn view(
-    page: &StaffPage,
-    member: &Member,
-    found: &Situation,
-    sent: &SendForm,
-    chosen: &Chosen,
-    errors: &Mistakes,
-) -> Result<Value, StaffProblem> {
-    let draft = &found.draft;
-    let id = draft.update.id;
-    let tests = test_mail::view(member, &mut *page.state.pool.acquire().await?, id, chosen).await?;
-    let publication = draft.publication.as_ref().map(|publication| &publication.content);
-    let obstacle = found.obstacle.as_ref();
-    let obstacle = obstacle.map(|obstacle| obstacle_view(page, obstacle, &draft.update, found.audience));
-    // The same number when the form comes back with a mistake: it is still the same form.
-    let form = Uuid::parse_str(&sent.form).unwrap_or_else(|_| Uuid::now_v7());
-    let count = |key: &str| {
-        let key = if found.audience == 1 { format!("{key}_one") } else { format!("{key}_many") };
-        page.text("send", &key).replace("{count}", &page.number(found.audience))
-    };
-    // Told at the form it was left out of.
-    let told = |field: &str, later: bool| {
-        errors.text(field).filter(|_| later == sent.is_later()).unwrap_or_default()
-    };
-    let marks = warnings::marks(&draft.findings);
-    let short = |text: &str| text.chars().take(40).collect::<String>();
-    let mut own = json!({
-        "update": { "id": draft.update.id, "title": draft.update.title, "version": draft.update.version },
-        "versions": draft.versions().to_string(),
-        "mail": draft.content.as_ref().map(|content| mail(content, &draft.update)),
-        "preflight": preflight::view(page, id, &draft.findings),
-        "sender": publication.map(|content| json!({
-            "name": content.sender.name, "address": content.sender.written_address(),
-        })),
-        "audience": found.audience,
-        "people": count("people"), "button_now": count("button_now"), "button_later": count("button_later"),
-        "before": found.earlier.first().map(|before| json!({
-            "id": before.id, "text": triggered(page, before),
-            "heading": page.text("send", match before.state {
-                MailingState::Cancelled => "before_cancelled",
-                _ if before.audience == 0 => "before_nobody",
-                _ => "before_heading",
-            }),
-        })),
-        "obstacle": obstacle, "form": form, "zone": page.time_zone().0.name(),
-        "tests": tests,
-        "typed": {
-            "is_later": sent.is_later(), "again": !sent.again.is_empty(),
-            "warnings": !sent.warnings.is_empty() && warnings::are_ticked(&draft.findings, &sent.warnings),
-            "date": short(&sent.date), "time": short(&sent.time),
-        },
-        "warnings": marks,
-        "errors": errors,
-        "error_now": { "again": told("again", false), "warnings": told("warnings", false) },
-        "error_later": { "again": told("again", true), "warnings": told("warnings", true) },
-    });
-    if sent.is_later()
-        && let Some(tick @ ("again" | "warnings")) = errors.first()
-    {
-        own["error_id"] = format!("later-{tick}").into();
-    }
-    Ok(own)
 }
 
 /// `POST /staff/updates/{id}/send`: triggers the mailing; a form that comes a second time leads to the same one.
@@ -231,18 +279,18 @@ pub async fn send(
     let (ticks, whole): (Vec<_>, Vec<_>) = objections
         .into_iter()
         .partition(|objection| matches!(objection, Objection::Warnings { .. } | Objection::SentBefore));
-    tell(&page, &found, &ticks, &mut mistakes);
+    tell(&page, found.audience, &ticks, &mut mistakes);
     if let Err(formats::NoMoment(field, key)) = at {
         mistakes.add(field, page.text("error", key));
     }
-    tell(&page, &found, &whole, &mut mistakes);
+    tell(&page, found.audience, &whole, &mut mistakes);
     if form.is_none() {
         mistakes.add("form", page.text("error", "form_old"));
     }
     // What was changed meanwhile is to be looked at as it is now.
     let found = if whole.contains(&Objection::Changed) { look(&page, id).await? } else { found };
-    let own = view(&page, &member, &found, &sent, &Chosen::default(), &mistakes).await?;
-    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own)
+    let own = SendPage::of(&page, &member, found, &sent, &Chosen::default(), mistakes).await?;
+    page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)
 }
 
 impl From<SendError> for StaffProblem {
@@ -261,23 +309,4 @@ impl From<SendError> for StaffProblem {
 
 fn to_mailing(id: MailingId) -> Response {
     Redirect::to(&format!("/staff/mailings/{id}")).into_response()
-}
-
-/// What is to be mended, in words.
-fn tell(page: &StaffPage, found: &Situation, objections: &[Objection], mistakes: &mut Mistakes) {
-    for objection in objections {
-        match objection {
-            Objection::Warnings { some } => {
-                let key = if *some { "warnings_changed" } else { "warnings" };
-                mistakes.add("warnings", page.text("error", key));
-            }
-            Objection::SentBefore => mistakes.add("again", page.text("error", "again")),
-            // What somebody has changed since was neither seen nor checked.
-            Objection::Changed => mistakes.add("form", page.text("error", "version")),
-            Objection::Audience { shown } => {
-                let text = page.text("error", "audience").replace("{count}", &page.number(found.audience));
-                mistakes.add("form", text.replace("{shown}", &page.number(shown.unwrap_or(0))));
-            }
-        }
-    }
 }

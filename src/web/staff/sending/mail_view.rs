@@ -1,31 +1,92 @@
 //! The text of a mailing on the pages that send it or replace it: how it stands in a mailbox, and what is in its way.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{
     app::draft::TextObstacle,
-    domain::{mailing::FrozenContent, update::Update},
+    domain::{
+        ids::{MailingId, UpdateId},
+        mailing::FrozenContent,
+        update::Update,
+    },
     mail::preheader,
-    web::staff::{staff_page::StaffPage, updates::unfinished},
+    web::staff::{mailings::planned::Plan, staff_page::StaffPage, updates::unfinished},
 };
 
-/// What is in the way of a text, as `staff/obstacle.html` shows it.
-pub fn text_obstacle_view(page: &StaffPage, obstacle: &TextObstacle, update: &Update) -> Value {
-    match obstacle {
-        TextObstacle::NoPublication => json!({ "kind": "no_publication" }),
-        TextObstacle::Missing(fields) => json!({ "kind": "missing", "fields": fields }),
-        TextObstacle::Unfinished => {
-            let words = unfinished::in_words(page, &update.writing());
-            json!({ "kind": "unfinished", "what": words.values().collect::<Vec<_>>() })
-        }
-        TextObstacle::Found => json!({ "kind": "found" }),
+/// The update that is sent.
+#[derive(Serialize)]
+pub struct UpdateView {
+    pub(super) id: UpdateId,
+    pub(super) title: String,
+    pub(super) version: i32,
+}
+
+impl UpdateView {
+    pub fn of(update: Update) -> Self {
+        Self { id: update.id, title: update.title, version: update.version }
     }
 }
 
 /// How a mail stands in a mailbox.
-pub fn mail(content: &FrozenContent, update: &Update) -> Value {
-    json!({
-        "subject": content.subject,
-        "preheader": preheader::of_update(&update.title, &update.teaser, &update.body),
-    })
+#[derive(Serialize)]
+pub struct MailView {
+    pub(super) subject: String,
+    pub(super) preheader: String,
+}
+
+impl MailView {
+    pub fn of(content: &FrozenContent, update: &Update) -> Self {
+        let preheader = preheader::of_update(&update.title, &update.teaser, &update.body);
+        Self { subject: content.subject.clone(), preheader }
+    }
+}
+
+/// Why there is no button, as `staff/obstacle.html` shows it.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ObstacleView {
+    NoPublication,
+    /// Fields of the publication, by their names in its file.
+    Missing {
+        fields: Vec<String>,
+    },
+    Unfinished {
+        what: Vec<String>,
+    },
+    /// The preflight has found an error.
+    Found,
+    NoAudience,
+    /// A mailing of the update waits for its time or for a decision.
+    Planned {
+        text: String,
+        plan: Plan,
+    },
+    /// One was sent now, and can still be taken back.
+    Starting {
+        id: MailingId,
+        text: String,
+    },
+    Paused {
+        id: MailingId,
+        text: String,
+    },
+    UnderWay {
+        id: MailingId,
+        text: String,
+    },
+}
+
+impl ObstacleView {
+    pub fn of_text(page: &StaffPage, obstacle: TextObstacle, update: &Update) -> Self {
+        match obstacle {
+            TextObstacle::NoPublication => Self::NoPublication,
+            TextObstacle::Missing(fields) => Self::Missing { fields },
+            TextObstacle::Unfinished => {
+                let words = unfinished::in_words(page, &update.writing());
+                let words = words.values().filter_map(|words| words.as_str());
+                Self::Unfinished { what: words.map(str::to_owned).collect() }
+            }
+            TextObstacle::Found => Self::Found,
+        }
+    }
 }

@@ -2,8 +2,7 @@
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     app::{
@@ -16,10 +15,10 @@ use crate::{
         staff::{
             logged_in::Member,
             mailings::planned,
-            sending::mail_view,
+            sending::mail_view::{MailView, ObstacleView, UpdateView},
             staff_page::{Id, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
-            updates::preflight,
+            updates::preflight::{self, Findings},
         },
     },
 };
@@ -36,26 +35,68 @@ pub struct TextForm {
     warnings: String,
 }
 
-fn show_situation(page: &StaffPage, found: &Situation, sent: &TextForm, errors: &Mistakes) -> Value {
-    let Situation { mailing, draft, .. } = found;
-    let sender = draft.publication.as_ref().map(|publication| &publication.content.sender.name);
-    let are_ticked = !sent.warnings.is_empty() && warnings::are_ticked(&draft.findings, &sent.warnings);
-    let obstacle = found.obstacle.as_ref();
-    json!({
-        "mailing": {
-            "id": mailing.id, "state": planned::state(page, mailing), "frozen_text": planned::frozen(page, mailing),
-            "frozen": mailing.frozen_at.timestamp_micros().to_string(),
-        },
-        "update": { "id": draft.update.id, "title": draft.update.title, "version": draft.update.version },
-        "saved": page.text("planned", "saved").replace("{at}", &page.short_time(draft.update.changed_at)),
-        "versions": draft.versions().to_string(),
-        "mail": draft.content.as_ref().map(|content| mail_view::mail(content, &draft.update)),
-        "sender": sender.map(|name| json!({ "name": name })),
-        "preflight": preflight::view(page, draft.update.id, &draft.findings),
-        "obstacle": obstacle.map(|obstacle| mail_view::text_obstacle_view(page, obstacle, &draft.update)),
-        "is_same": found.is_same, "warnings": warnings::marks(&draft.findings), "is_ticked": are_ticked,
-        "errors": errors,
-    })
+/// The saved text, and whether it can be taken over.
+#[derive(Serialize)]
+pub struct PlannedTextPage {
+    pub(super) mailing: PlannedView,
+    pub(super) update: UpdateView,
+    /// When the text was saved.
+    pub(super) saved: String,
+    /// What the new mail is made of, for the form.
+    pub(super) versions: String,
+    pub(super) mail: Option<MailView>,
+    pub(super) sender: Option<SenderName>,
+    pub(super) preflight: Findings,
+    pub(super) obstacle: Option<ObstacleView>,
+    /// The mailing says the same already.
+    pub(super) is_same: bool,
+    /// What the box for warnings stands for, if there is one.
+    pub(super) warnings: Option<String>,
+    pub(super) is_ticked: bool,
+    pub(super) errors: Mistakes,
+}
+
+#[derive(Serialize)]
+pub(super) struct PlannedView {
+    pub(super) id: MailingId,
+    pub(super) state: String,
+    pub(super) frozen_text: String,
+    /// When its words were frozen, for the form.
+    pub(super) frozen: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct SenderName {
+    pub(super) name: String,
+}
+
+impl PlannedTextPage {
+    fn of(page: &StaffPage, found: Situation, sent: &TextForm, errors: Mistakes) -> Self {
+        let Situation { mailing, draft, is_same, obstacle } = found;
+        let are_ticked = !sent.warnings.is_empty() && warnings::are_ticked(&draft.findings, &sent.warnings);
+        Self {
+            mailing: PlannedView {
+                id: mailing.id,
+                state: planned::state(page, &mailing),
+                frozen_text: planned::frozen(page, &mailing),
+                frozen: mailing.frozen_at.timestamp_micros().to_string(),
+            },
+            saved: page.text("planned", "saved").replace("{at}", &page.short_time(draft.update.changed_at)),
+            versions: draft.versions().to_string(),
+            mail: draft.content.as_ref().map(|content| MailView::of(content, &draft.update)),
+            sender: draft
+                .publication
+                .as_ref()
+                .map(|one| SenderName { name: one.content.sender.name.clone() }),
+            preflight: preflight::view(page, draft.update.id, &draft.findings),
+            obstacle: obstacle.map(|obstacle| ObstacleView::of_text(page, obstacle, &draft.update)),
+            is_same,
+            warnings: warnings::marks(&draft.findings),
+            is_ticked: are_ticked,
+            errors,
+            update: UpdateView::of(draft.update),
+        }
+    }
 }
 
 fn path(id: MailingId) -> String {
@@ -84,10 +125,7 @@ pub async fn show(
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
     match replace_text::situation(&state.app, id).await {
-        Ok(found) => {
-            let own = show_situation(&page, &found, &TextForm::default(), &Mistakes::default());
-            page.show_value("staff/planned_text.html", &own)
-        }
+        Ok(found) => page.show(&PlannedTextPage::of(&page, found, &TextForm::default(), Mistakes::default())),
         Err(error) => too_late(id, error),
     }
 }
@@ -132,6 +170,5 @@ pub async fn take(
         };
         mistakes.add(field, page.text("error", key));
     }
-    let own = show_situation(&page, &found, &sent, &mistakes);
-    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/planned_text.html", &own)
+    page.answer(StatusCode::UNPROCESSABLE_ENTITY, &PlannedTextPage::of(&page, found, &sent, mistakes))
 }

@@ -9,24 +9,25 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use serde_json::{Value, json};
-use sqlx::PgConnection;
+use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::{
-    app::send_test::{AN_HOUR, TestError, send_test},
+    app::{
+        send_test::{self, AN_HOUR, TestError, send_test},
+        test_recipients,
+    },
     domain::{
         address::EmailAddress,
-        ids::UpdateId,
-        queue::delivery::{self, DeliveryState},
-        test_recipient,
+        ids::{TestRecipientId, UpdateId},
+        queue::delivery::{DeliveryState, TestMail},
     },
     web::{
         AppState,
         http::{form_values, problem::Problem},
         staff::{
             logged_in::Member,
-            sending,
+            sending::SendPage,
             staff_page::{Id, Mistakes, StaffPage, id_in},
             staff_problem::StaffProblem,
         },
@@ -64,42 +65,69 @@ impl Chosen {
     }
 }
 
-/// What the page shows of it: who can be chosen, and what became of the last ones.
-pub async fn view(
-    Member(session): &Member,
-    db: &mut PgConnection,
-    id: UpdateId,
-    chosen: &Chosen,
-) -> Result<Value, StaffProblem> {
-    let colleagues: Vec<Value> = test_recipient::list(db)
-        .await?
-        .iter()
-        .map(|colleague| {
-            json!({
-                "id": colleague.id, "name": colleague.name, "email": colleague.email,
-                "is_chosen": chosen.colleagues.contains(&colleague.id.to_string()),
-            })
+/// What the page that sends shows of test mails: who can be chosen, and what became of the last ones.
+#[derive(Serialize)]
+pub struct Tests {
+    /// The address of whoever looks.
+    pub(super) own: String,
+    pub(super) own_is_chosen: bool,
+    pub(super) typed: String,
+    pub(super) colleagues: Vec<Colleague>,
+    pub(super) sent: Vec<SentTest>,
+    /// Of some it is not known yet what became of them.
+    pub(super) are_waiting: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Colleague {
+    pub(super) id: TestRecipientId,
+    pub(super) name: String,
+    pub(super) email: String,
+    pub(super) is_chosen: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct SentTest {
+    pub(super) address: String,
+    pub(super) state: DeliveryState,
+    pub(super) reply: String,
+}
+
+impl From<TestMail> for SentTest {
+    fn from(test: TestMail) -> Self {
+        let reply = [test.smtp_code.map(|code| code.to_string()), test.smtp_text];
+        let reply = reply.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        Self {
+            address: test.address,
+            state: test.state,
+            // What a relay says when all is well helps nobody.
+            reply: if test.state == DeliveryState::Accepted { String::new() } else { reply },
+        }
+    }
+}
+
+impl Tests {
+    pub async fn of(page: &StaffPage, member: &Member, id: UpdateId, chosen: &Chosen) -> sqlx::Result<Self> {
+        let pool = &page.state.pool;
+        let colleagues = test_recipients::list(pool).await?;
+        let sent = send_test::tests_of(pool, id, SHOWN).await?;
+        Ok(Self {
+            own: member.0.email.clone(),
+            own_is_chosen: chosen.own || !chosen.is_sent,
+            typed: form_values::again(&chosen.typed),
+            colleagues: colleagues
+                .into_iter()
+                .map(|colleague| Colleague {
+                    id: colleague.id,
+                    name: colleague.name,
+                    email: colleague.email.as_str().to_owned(),
+                    is_chosen: chosen.colleagues.contains(&colleague.id.to_string()),
+                })
+                .collect(),
+            are_waiting: sent.iter().any(|test| test.state == DeliveryState::Pending),
+            sent: sent.into_iter().map(SentTest::from).collect(),
         })
-        .collect();
-    let tests = delivery::tests_of(db, id, SHOWN).await?;
-    let are_waiting = tests.iter().any(|test| test.state == DeliveryState::Pending);
-    let sent: Vec<Value> = tests
-        .iter()
-        .map(|test| {
-            let reply = [test.smtp_code.map(|code| code.to_string()), test.smtp_text.clone()];
-            let reply = reply.into_iter().flatten().collect::<Vec<_>>().join(" ");
-            json!({
-                "address": test.address, "state": test.state,
-                // What a relay says when all is well helps nobody.
-                "reply": if test.state == DeliveryState::Accepted { String::new() } else { reply },
-            })
-        })
-        .collect();
-    Ok(json!({
-        "own": session.email, "own_is_chosen": chosen.own || !chosen.is_sent,
-        "typed": form_values::again(&chosen.typed),
-        "colleagues": colleagues, "sent": sent, "are_waiting": are_waiting,
-    }))
+    }
 }
 
 /// `POST /staff/updates/{id}/test`
@@ -113,7 +141,7 @@ pub async fn send(
     let id = id_in(id)?;
     let chosen = Chosen::read(fields);
     let mut mistakes = Mistakes::default();
-    let to = addresses(&page, &member, &mut *state.pool.acquire().await?, &chosen, &mut mistakes).await?;
+    let to = addresses(&page, &member, &chosen, &mut mistakes).await?;
     if mistakes.is_empty() {
         match send_test(&state.app, &member.actor(), id, &to, Utc::now()).await {
             Ok(()) => {
@@ -135,17 +163,15 @@ pub async fn send(
             }
         }
     }
-    let found = sending::look(&page, id).await?;
-    let own =
-        sending::view(&page, &member, &found, &sending::SendForm::default(), &chosen, &mistakes).await?;
-    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/send.html", &own)
+    let own = SendPage::fresh(&page, &member, id, &chosen, mistakes).await?;
+    page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)
 }
 
 /// Waits a moment for what becomes of so many tests: it usually is known within a second, and nobody has to look again.
 async fn wait_for(state: &AppState, id: UpdateId, count: usize) -> sqlx::Result<()> {
     let count = i64::try_from(count).unwrap_or(SHOWN);
     for _ in 0..15 {
-        let tests = delivery::tests_of(&mut *state.pool.acquire().await?, id, count).await?;
+        let tests = send_test::tests_of(&state.pool, id, count).await?;
         if tests.iter().all(|test| test.state != DeliveryState::Pending) {
             break;
         }
@@ -158,7 +184,6 @@ async fn wait_for(state: &AppState, id: UpdateId, count: usize) -> sqlx::Result<
 async fn addresses(
     page: &StaffPage,
     Member(session): &Member,
-    db: &mut PgConnection,
     chosen: &Chosen,
     mistakes: &mut Mistakes,
 ) -> Result<Vec<EmailAddress>, StaffProblem> {
@@ -173,7 +198,7 @@ async fn addresses(
     {
         add(own);
     }
-    for colleague in test_recipient::list(db).await? {
+    for colleague in test_recipients::list(&page.state.pool).await? {
         if chosen.colleagues.contains(&colleague.id.to_string()) {
             add(colleague.email);
         }
