@@ -72,8 +72,6 @@ pub struct Inner {
     pub renderer: Renderer,
     /// The proxies in front.
     pub proxies: Proxies,
-    /// How the number of subscribers has grown, as of some minutes ago.
-    pub growth: staff::Growth,
     /// What makes mails: for tests, for mailings, and to show them.
     pub composer: Composer,
     /// Staff pages that show how a mailing goes.
@@ -126,7 +124,6 @@ impl AppState {
             hsts_subdomains: config.hsts_subdomains,
             renderer: Renderer::load()?,
             proxies: Proxies::new(config.trusted_proxies.clone()),
-            growth: staff::Growth::default(),
             composer,
             live: Live::default(),
             routes: Table(ROUTES),

@@ -30,7 +30,7 @@ use crate::web::{
     staff::{access::Gate, staff_problem::StaffProblem},
 };
 
-pub use crate::web::staff::{images::Uploads, mailings::live::Live, start::Growth};
+pub use crate::web::staff::{images::Uploads, mailings::live::Live};
 
 /// The staff routes, with what is around all of them: who may use which, protection against forms on other sites, error
 /// pages.

@@ -125,7 +125,6 @@ const CONNECTED: &[&str] = &[
     "web/staff/log.rs",
     "web/staff/publication/signature.rs",
     "web/staff/staff_page.rs",
-    "web/staff/start.rs",
     "web/staff/updates/composing.rs",
     "web/staff/updates/preview.rs",
 ];

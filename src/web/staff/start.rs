@@ -1,27 +1,24 @@
 //! The start page: where things stand, what needs attention, and the way to write.
 
-use std::time::{Duration, Instant};
-
 use axum::{
     extract::State,
     response::{Redirect, Response},
 };
-use chrono::{Datelike, TimeDelta, Utc};
-use serde_json::{Value, json};
-use sqlx::PgConnection;
-use tokio::sync::Mutex;
+use chrono::{Datelike, Utc};
+use serde::Serialize;
+use uuid::Uuid;
 
 use crate::{
+    app::dashboard::{Dashboard, MONTHS, dashboard},
     domain::{
-        health::Durability,
-        mailing::{self, MailingState, Overview, PauseKind},
-        queue::batch,
-        signup::{self, held, undelivered},
+        ids::MailingId,
+        mailing::{Counts, MailingState, Overview, PauseKind},
         staff::Role,
-        subscriber::{self, MonthEnd},
+        subscriber::MonthEnd,
     },
     web::{
         AppState,
+        page_context::{PageContext, Sample},
         staff::{
             logged_in::Member,
             mailings::planned::{self, Plan},
@@ -37,47 +34,21 @@ pub async fn show(
     page: StaffPage,
     member: Member,
 ) -> Result<Response, StaffProblem> {
-    let mut db = state.pool.acquire().await?;
-    let now = Utc::now();
-    let subscribers = subscriber::count_active(&mut db).await?;
-    let waiting = signup::count_waiting(&mut db, now).await?;
-    let open = mailing::open(&mut db).await?;
+    let is_admin = member.0.role == Role::Admin;
+    let found = dashboard(&state.app, is_admin, Utc::now()).await?;
     // What needs a decision stands above; what waits for its time, the next one first.
     let mut plans: Vec<&Overview> =
-        open.iter().filter(|mailing| mailing.state == MailingState::Scheduled).collect();
+        found.open.iter().filter(|mailing| mailing.state == MailingState::Scheduled).collect();
     plans.sort_by_key(|mailing| mailing.scheduled_at);
-    let plans: Vec<Plan> = plans.into_iter().map(|mailing| Plan::of(&page, mailing, subscribers)).collect();
-    let last = match mailing::last_begun(&mut db).await? {
-        Some(mailing) => {
-            let counts = mailing::counts(&mut db, mailing.id).await?;
-            Some(json!({
-                "id": mailing.id,
-                "subject": mailing.subject,
-                "state": planned::state(&page, &mailing),
-                "at": mailing.begun_at.map(|at| page.short_time(at)),
-                "is_for_nobody": mailing.audience == 0 && mailing.state == MailingState::Done,
-                "counts": {
-                    "accepted": page.number(counts.accepted), "rejected": page.number(counts.rejected),
-                    "open": page.number(counts.pending + counts.claimed + counts.transmitting),
-                    "unknown": page.number(counts.unknown), "skipped": page.number(counts.skipped),
-                },
-            }))
-        }
-        None => None,
-    };
-    let is_admin = member.0.role == Role::Admin;
-    let attention = attention(&mut db, &page, &open, is_admin).await?;
-    let growth = state.growth.of(&mut db).await?;
-    drop(db);
-    page.show_value(
-        "staff/start.html",
-        &json!({
-            "subscribers": page.number(subscribers), "waiting": page.number(waiting), "plans": plans,
-            "last": last,
-            "attention": attention,
-            "chart": chart(&page, &growth),
-        }),
-    )
+    page.show(&StartPage {
+        name: member.0.name.clone(),
+        subscribers: page.number(found.subscribers),
+        waiting: page.number(found.waiting),
+        plans: plans.into_iter().map(|mailing| Plan::of(&page, mailing, found.subscribers)).collect(),
+        last: found.last.as_ref().map(|(mailing, counts)| Last::of(&page, mailing, counts)),
+        attention: attention(&page, &found, is_admin),
+        chart: Chart::of(&page, &found.growth),
+    })
 }
 
 /// `GET /staff/`
@@ -85,18 +56,76 @@ pub async fn without_slash() -> Redirect {
     Redirect::permanent("/staff")
 }
 
-/// A confirmation that waits for so long beyond its time is late: it takes a second where all is well.
-const LATE: TimeDelta = TimeDelta::minutes(5);
+/// The start page.
+#[derive(Serialize)]
+pub struct StartPage {
+    /// Who is greeted.
+    name: String,
+    subscribers: String,
+    /// How many signups wait for their confirmation.
+    waiting: String,
+    /// Mailings that wait for their time.
+    plans: Vec<Plan>,
+    /// The mailing that began last.
+    last: Option<Last>,
+    attention: Vec<Attention>,
+    chart: Chart,
+}
 
-/// What somebody should look at, each with the way there.
-async fn attention(
-    db: &mut PgConnection,
-    page: &StaffPage,
-    mailings: &[Overview],
-    is_admin: bool,
-) -> sqlx::Result<Vec<Value>> {
-    let mut found = Vec::new();
-    for mailing in mailings.iter().filter(|mailing| mailing.state == MailingState::Paused) {
+#[derive(Serialize)]
+struct Last {
+    id: MailingId,
+    subject: String,
+    state: String,
+    at: Option<String>,
+    is_for_nobody: bool,
+    counts: LastCounts,
+}
+
+#[derive(Serialize)]
+struct LastCounts {
+    accepted: String,
+    rejected: String,
+    open: String,
+    unknown: String,
+    skipped: String,
+}
+
+impl Last {
+    fn of(page: &StaffPage, mailing: &Overview, counts: &Counts) -> Self {
+        Self {
+            id: mailing.id,
+            subject: mailing.subject.clone(),
+            state: planned::state(page, mailing),
+            at: mailing.begun_at.map(|at| page.short_time(at)),
+            is_for_nobody: mailing.audience == 0 && mailing.state == MailingState::Done,
+            counts: LastCounts {
+                accepted: page.number(counts.accepted),
+                rejected: page.number(counts.rejected),
+                open: page.number(counts.pending + counts.claimed + counts.transmitting),
+                unknown: page.number(counts.unknown),
+                skipped: page.number(counts.skipped),
+            },
+        }
+    }
+}
+
+/// Something that somebody should look at.
+#[derive(Serialize)]
+struct Attention {
+    text: String,
+    /// More about it, in the relay's words.
+    more: Option<String>,
+    /// The way there.
+    url: Option<String>,
+}
+
+impl Attention {
+    fn new(text: impl Into<String>, url: Option<&str>) -> Self {
+        Self { text: text.into(), more: None, url: url.map(str::to_owned) }
+    }
+
+    fn paused(page: &StaffPage, mailing: &Overview) -> Self {
         let why = match mailing.pause_kind {
             Some(PauseKind::Unreachable) => "relay_away",
             Some(PauseKind::Login) => "relay_login",
@@ -109,58 +138,39 @@ async fn attention(
         let text = page.text("attention", why).replace("{at}", &at).replace("{subject}", &mailing.subject);
         // In the relay's words, which say nothing where staff have paused it.
         let is_relays = !matches!(mailing.pause_kind, Some(PauseKind::Staff | PauseKind::Overdue));
-        let more = mailing.pause_reason.as_ref().filter(|_| is_relays);
-        found.push(json!({ "text": text, "more": more, "url": format!("/staff/mailings/{}", mailing.id) }));
+        let more = mailing.pause_reason.clone().filter(|_| is_relays);
+        Self { text, more, url: Some(format!("/staff/mailings/{}", mailing.id)) }
     }
-    let late = batch::late_urgent(db, Utc::now() - LATE).await?;
-    if late > 0 {
-        let key = if late == 1 { "late_one" } else { "late_many" };
-        let text = page.text("attention", key).replace("{count}", &page.number(late));
-        found.push(json!({ "text": text, "more": null, "url": null }));
+}
+
+/// What somebody should look at, each with the way there.
+fn attention(page: &StaffPage, dashboard: &Dashboard, is_admin: bool) -> Vec<Attention> {
+    let paused = dashboard.open.iter().filter(|mailing| mailing.state == MailingState::Paused);
+    let mut found: Vec<Attention> = paused.map(|mailing| Attention::paused(page, mailing)).collect();
+    if dashboard.late > 0 {
+        let key = if dashboard.late == 1 { "late_one" } else { "late_many" };
+        let text = page.text("attention", key).replace("{count}", &page.number(dashboard.late));
+        found.push(Attention::new(text, None));
     }
-    let held = held::held(db).await?.held;
-    if held > 0 {
-        let key = if held == 1 { "held_one" } else { "held_many" };
-        let text = page.text("attention", key).replace("{count}", &page.number(held));
-        found.push(json!({ "text": text, "more": null, "url": "/staff/signups" }));
+    if dashboard.held > 0 {
+        let key = if dashboard.held == 1 { "held_one" } else { "held_many" };
+        let text = page.text("attention", key).replace("{count}", &page.number(dashboard.held));
+        found.push(Attention::new(text, Some("/staff/signups")));
     }
-    let undelivered = undelivered::count(db, Utc::now()).await?;
-    if undelivered > 0 {
-        let key = if undelivered == 1 { "undelivered_one" } else { "undelivered_many" };
-        let text = page.text("attention", key).replace("{count}", &page.number(undelivered));
-        found.push(json!({ "text": text, "more": null, "url": "/staff/signups" }));
+    if dashboard.undelivered > 0 {
+        let key = if dashboard.undelivered == 1 { "undelivered_one" } else { "undelivered_many" };
+        let text = page.text("attention", key).replace("{count}", &page.number(dashboard.undelivered));
+        found.push(Attention::new(text, Some("/staff/signups")));
     }
-    // Only who runs the server can mend it; editors would learn to overlook what stands here.
-    if is_admin && !Durability::of(&mut *db).await?.is_safe() {
-        found.push(json!({ "text": page.text("attention", "unsafe_server"), "more": null, "url": null }));
+    if dashboard.is_unsafe {
+        found.push(Attention::new(page.text("attention", "unsafe_server"), None));
     }
     let missing = page.publication.as_ref().map(|publication| publication.content.missing());
     if missing.is_none_or(|missing| !missing.is_empty()) {
         let url = is_admin.then_some("/staff/publication");
-        found.push(json!({ "text": page.text("attention", "publication"), "more": null, "url": url }));
+        found.push(Attention::new(page.text("attention", "publication"), url));
     }
-    Ok(found)
-}
-
-/// How the number of subscribers has grown. Counting them all takes a moment, so it is done every few minutes at most.
-#[derive(Default)]
-pub struct Growth(Mutex<Option<(Instant, Vec<MonthEnd>)>>);
-
-const KNOWN_FOR: Duration = Duration::from_mins(5);
-const MONTHS: u32 = 12;
-
-impl Growth {
-    async fn of(&self, db: &mut PgConnection) -> sqlx::Result<Vec<MonthEnd>> {
-        let mut known = self.0.lock().await;
-        if let Some((at, growth)) = &*known
-            && at.elapsed() < KNOWN_FOR
-        {
-            return Ok(growth.clone());
-        }
-        let growth = subscriber::growth(db, MONTHS, Utc::now()).await?;
-        *known = Some((Instant::now(), growth.clone()));
-        Ok(growth)
-    }
+    found
 }
 
 /// Height in units of the drawing.
@@ -168,21 +178,87 @@ const HIGH: i64 = 100;
 /// Width of a month in the drawing.
 const WIDE: i64 = 50;
 
-/// The bars of the chart.
-fn chart(page: &StaffPage, growth: &[MonthEnd]) -> Value {
-    let most = growth.iter().map(|month| month.active).max().unwrap_or(0).max(1);
-    let bars: Vec<Value> = growth
-        .iter()
-        .zip(0_i64..)
-        .map(|(month, number)| {
+/// How the number of subscribers has grown, as a drawing.
+#[derive(Serialize)]
+struct Chart {
+    bars: Vec<Bar>,
+    width: i64,
+}
+
+#[derive(Serialize)]
+struct Bar {
+    x: i64,
+    y: i64,
+    height: i64,
+    middle: i64,
+    month: String,
+    year: i32,
+    active: i64,
+}
+
+impl Chart {
+    fn of(page: &StaffPage, growth: &[MonthEnd]) -> Self {
+        let most = growth.iter().map(|month| month.active).max().unwrap_or(0).max(1);
+        let bars = growth.iter().zip(0_i64..).map(|(month, number)| {
             // The smallest number that is there is seen.
             let high = (month.active * HIGH / most).max(i64::from(month.active > 0) * 2);
-            let name = page.text("month", &month.month.month().to_string()).to_owned();
-            json!({
-                "x": number * WIDE + 8, "y": HIGH - high, "height": high, "middle": number * WIDE + WIDE / 2,
-                "month": name, "year": month.month.year(), "active": month.active,
-            })
-        })
-        .collect();
-    json!({ "bars": bars, "width": i64::from(MONTHS) * WIDE })
+            Bar {
+                x: number * WIDE + 8,
+                y: HIGH - high,
+                height: high,
+                middle: number * WIDE + WIDE / 2,
+                month: page.text("month", &month.month.month().to_string()).to_owned(),
+                year: month.month.year(),
+                active: month.active,
+            }
+        });
+        Self { bars: bars.collect(), width: i64::from(MONTHS) * WIDE }
+    }
+}
+
+impl PageContext for StartPage {
+    const TEMPLATE: &'static str = "staff/start.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let last = |is_for_nobody| Last {
+            id: MailingId(Uuid::nil()),
+            subject: "Neues vom Projekt".into(),
+            state: "fertig".into(),
+            at: Some("25.11.2026, 14:05".into()),
+            is_for_nobody,
+            counts: LastCounts {
+                accepted: "1.230".into(),
+                rejected: "3".into(),
+                open: "0".into(),
+                unknown: "1".into(),
+                skipped: "0".into(),
+            },
+        };
+        let bar = |number: i64| Bar {
+            x: number * WIDE + 8,
+            y: 20,
+            height: 80,
+            middle: number * WIDE + WIDE / 2,
+            month: "Nov".into(),
+            year: 2026,
+            active: 1_234,
+        };
+        let of = |plans, last, attention| Self {
+            name: "Ada Muster".into(),
+            subscribers: "1.234".into(),
+            waiting: "5".into(),
+            plans,
+            last,
+            attention,
+            chart: Chart { bars: (0..12).map(bar).collect(), width: i64::from(MONTHS) * WIDE },
+        };
+        let mut paused = Attention::new("Der Mailserver ist nicht erreichbar.", Some("/staff/mailings/1"));
+        paused.more = Some("connection refused".into());
+        let late = Attention::new("Eine Mail wartet, die sofort hinausgehen sollte.", None);
+        vec![
+            of(Plan::samples(), Some(last(false)), Vec::new()),
+            of(Vec::new(), Some(last(true)), vec![paused, late]),
+            of(Vec::new(), None, Vec::new()),
+        ]
+    }
 }
