@@ -96,7 +96,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use crate::{
     config::{Config, SecretKeys},
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         event::{self, Event},
         staff::{
             audit::{self, Action},
@@ -145,6 +145,16 @@ struct Deed<'a> {
 impl<'a> Deed<'a> {
     async fn begin(pool: &PgPool, by: &'a Actor, now: DateTime<Utc>) -> sqlx::Result<Self> {
         Ok(Self { transaction: pool.begin().await?, by, now })
+    }
+
+    /// Begins what only staff may do. The first `?` refuses everybody else, before a connection is taken.
+    fn by_staff(
+        pool: &PgPool,
+        by: &'a Actor,
+        now: DateTime<Utc>,
+    ) -> Result<impl Future<Output = sqlx::Result<Self>>, NotStaff> {
+        by.require_staff()?;
+        Ok(Self::begin(pool, by, now))
     }
 
     /// The same deed, where it shows only on the way who does it.

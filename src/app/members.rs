@@ -84,10 +84,7 @@ pub async fn add_member(
     role: Option<Role>,
     now: DateTime<Utc>,
 ) -> Result<MemberLink, StaffError> {
-    if !by.is_staff() {
-        return Err(StaffError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let role = match role {
         Some(role) => role,
         None if staff::has_admin(&mut deed).await? => Role::Editor,
@@ -114,13 +111,10 @@ pub async fn make_link(
     factor: Factor,
     now: DateTime<Utc>,
 ) -> Result<MemberLink, StaffError> {
-    if !by.is_staff() {
-        return Err(StaffError::NotAllowed);
-    }
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     if by.member() == Some(id) {
         return Err(StaffError::OwnLink);
     }
-    let mut deed = Deed::begin(pool, by, now).await?;
     let has_lost_factor = factor == Factor::TurnOff && turn_off_factor(&mut deed, id).await?;
     if has_lost_factor {
         tell_others(&mut deed, session, Notice::FactorReset).await?;
@@ -142,10 +136,7 @@ pub async fn set_role(
     role: Role,
     now: DateTime<Utc>,
 ) -> Result<bool, StaffError> {
-    if !by.is_staff() {
-        return Err(StaffError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let Some(before) = staff::set_role(&mut deed, id, role).await? else { return Ok(false) };
     let details = json!({ "from": before.role, "to": role });
     deed.note(Action::RoleChanged, &before.email, &details, &Event::MemberRoleChanged(id)).await?;
@@ -165,10 +156,7 @@ pub async fn disable_member(
     id: StaffId,
     now: DateTime<Utc>,
 ) -> Result<bool, StaffError> {
-    if !by.is_staff() {
-        return Err(StaffError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let Some(before) = staff::disable(&mut deed, id, now).await? else { return Ok(false) };
     deed.note(Action::MemberDisabled, &before.email, &json!({}), &Event::MemberDisabled(id)).await?;
     tell_others(&mut deed, session, Notice::PersonDisabled).await?;
@@ -186,10 +174,7 @@ pub async fn enable_member(
     id: StaffId,
     now: DateTime<Utc>,
 ) -> Result<bool, StaffError> {
-    if !by.is_staff() {
-        return Err(StaffError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let Some(before) = staff::enable(&mut deed, id).await? else { return Ok(false) };
     deed.note(Action::MemberEnabled, &before.email, &json!({}), &Event::MemberEnabled(id)).await?;
     tell_others(&mut deed, session, Notice::PersonEnabled).await?;

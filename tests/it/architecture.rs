@@ -206,7 +206,7 @@ fn deeds() -> Vec<(String, String)> {
         let source = fs::read_to_string(&file).unwrap();
         for function in source.split("\npub async fn ").skip(1) {
             let (name, body) = name_and_body(function);
-            if body.contains("Deed::begin(") {
+            if ["Deed::begin(", "Deed::by_staff("].iter().any(|begins| body.contains(begins)) {
                 let helpers = source.split("\nasync fn ").skip(1).map(name_and_body);
                 let called = helpers.filter(|(helper, _)| body.contains(&format!("{helper}(")));
                 let bodies: String = [body].into_iter().chain(called.map(|(_, body)| body)).collect();
@@ -234,8 +234,9 @@ const AUDITED_BEFORE: [&str; 1] = ["import_subscribers::bring_in"];
 
 /// How a deed asks whether it is staff: any of them, a command alone, the owner of an account, or somebody who logs in to it,
 /// out of it, or has a one-time link for it.
-const ASKS_FOR_STAFF: [&str; 9] = [
-    "!by.is_staff()",
+const ASKS_FOR_STAFF: [&str; 10] = [
+    "Deed::by_staff(",
+    "by.require_staff()",
     "!by.may_act_for(",
     "*by != Actor::Command",
     "owner(session)?",

@@ -74,7 +74,7 @@ pub async fn release(
 impl From<ReleaseError> for StaffProblem {
     fn from(error: ReleaseError) -> Self {
         match error {
-            ReleaseError::NotAllowed => Self::no_gate(),
+            ReleaseError::NotAllowed(_) => Self::no_gate(),
             ReleaseError::Database(error) => error.into(),
         }
     }

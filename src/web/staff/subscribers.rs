@@ -233,7 +233,7 @@ pub async fn add(
         Err(AskError::NotReady(_)) => Mistakes::one("form", page.text("error", "publication_missing")),
         Err(AskError::Subscribed) => Mistakes::one("email", page.text("error", "already_subscribed")),
         Err(AskError::Suppressed) => Mistakes::one("email", page.text("error", "never_to_be_mailed")),
-        Err(AskError::NotAllowed) => return Err(StaffProblem::no_gate()),
+        Err(AskError::NotAllowed(_)) => return Err(StaffProblem::no_gate()),
         Err(AskError::Database(error)) => return Err(error.into()),
     };
     let nothing = Asked { text: String::new(), state: None, month: None, after: None };

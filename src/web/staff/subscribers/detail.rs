@@ -135,7 +135,7 @@ pub async fn take_proof(
     let (record, publication) = match taken {
         Ok(taken) => taken,
         Err(ProofError::Nothing) => return Err(StaffProblem::NOT_FOUND),
-        Err(ProofError::NotAllowed) => return Err(StaffProblem::no_gate()),
+        Err(ProofError::NotAllowed(_)) => return Err(StaffProblem::no_gate()),
         Err(ProofError::Database(error)) => return Err(error.into()),
     };
     let (name, locale) = publication
@@ -191,7 +191,7 @@ pub async fn erase(
     match erase_address(&state.pool, &state.keys, &by, whose, Utc::now()).await {
         Ok(_) => Ok(done("/staff/subscribers", "subscriber_erased")),
         Err(EraseError::Unknown) => Err(StaffProblem::NOT_FOUND),
-        Err(EraseError::NotAllowed) => Err(StaffProblem::no_gate()),
+        Err(EraseError::NotAllowed(_)) => Err(StaffProblem::no_gate()),
         Err(EraseError::Database(error)) => Err(error.into()),
     }
 }

@@ -151,7 +151,7 @@ pub async fn send_again(
 impl From<HeldError> for StaffProblem {
     fn from(error: HeldError) -> Self {
         match error {
-            HeldError::NotAllowed => Self::no_gate(),
+            HeldError::NotAllowed(_) => Self::no_gate(),
             HeldError::Database(error) => error.into(),
         }
     }
