@@ -32,6 +32,8 @@
 //! | [`change_publication`] | a new version of the publication |
 //! | [`release_restore`] | letting mailings go on after a restore |
 //! | [`sessions`] | whose session a request has |
+//! | [`page_frame`] | what every staff page shows around what it is about |
+//! | [`read_log`] | the audit log |
 //! | [`write_update`] | writing an update: begin, save, bring back, delete |
 //! | [`test_recipients`] | the list of those who get test mails |
 //! | [`members`] | who may log in, and as what |
@@ -65,8 +67,10 @@ pub mod move_mailings;
 pub mod off_runtime;
 pub mod one_time_link;
 pub mod own_account;
+pub mod page_frame;
 pub mod preflight;
 pub mod privacy;
+pub mod read_log;
 pub mod read_signature;
 pub mod release_restore;
 pub mod replace_text;
