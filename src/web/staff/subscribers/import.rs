@@ -1,8 +1,8 @@
 //! Lists of people who agreed elsewhere: uploaded, looked at, tried out, and only then brought in.
 
-mod columns;
+pub mod columns;
 mod form;
-mod view;
+pub mod view;
 
 use axum::{
     Form, Json,
@@ -12,13 +12,12 @@ use axum::{
 };
 use chrono::Utc;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::{
     app::uploaded_lists::{self, cancel_list, check_list, keep_plan, run_list},
     domain::import::{
         plan::Plan,
-        upload::{Import, ImportState, LONGEST_FILE},
+        upload::{ImportState, LONGEST_FILE},
     },
     web::{
         AppState,
@@ -30,9 +29,9 @@ use crate::{
             subscribers::{
                 default_locale,
                 import::{
-                    columns::columns,
+                    columns::ColumnsPage,
                     form::{Sent, mistakes_in},
-                    view::{Id, named, path_of, read, shown},
+                    view::{Id, ImportPage, ImportsPage, Status, named, path_of},
                 },
                 upload::take,
             },
@@ -40,23 +39,12 @@ use crate::{
     },
 };
 
-/// Imports that are listed.
-const LISTED: i64 = 20;
-/// Bad lines that the page shows; the file with them has all that are kept.
-const SHOWN_PROBLEMS: i64 = 20;
 /// A list, and what a form around it adds: a hundred megabytes over a line of four megabits a second.
 pub const UPLOAD: Body = Body::Upload { most: 101 * 1024 * 1024, within: std::time::Duration::from_mins(4) };
 
 /// `GET /staff/subscribers/import`: the form for a file, and the imports there were.
 pub async fn start(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
-    let own = overview(&page, &Mistakes::default()).await?;
-    page.show_value("staff/imports.html", &own)
-}
-
-async fn overview(page: &StaffPage, errors: &Mistakes) -> Result<Value, StaffProblem> {
-    let imports = uploaded_lists::latest(&page.state.pool, LISTED).await?;
-    let imports: Vec<Value> = imports.iter().map(|import| shown(page, import)).collect();
-    Ok(json!({ "imports": imports, "megabytes": LONGEST_FILE / 1024 / 1024, "errors": errors }))
+    page.show(&ImportsPage::of(&page, Mistakes::default()).await?)
 }
 
 /// `POST /staff/subscribers/import`: takes a file.
@@ -82,8 +70,7 @@ pub async fn receive(
             };
             let megabytes = (LONGEST_FILE / 1024 / 1024).to_string();
             let why = page.text("error", refused).replace("{megabytes}", &megabytes);
-            let own = overview(&page, &Mistakes::one("file", why)).await?;
-            page.answer_value(status, "staff/imports.html", &own)
+            page.answer(status, &ImportsPage::of(&page, Mistakes::one("file", why)).await?)
         }
     }
 }
@@ -95,26 +82,9 @@ pub async fn show(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffPr
     let is_edited = page.query("edit").is_some() && import.state == ImportState::Checked;
     if import.state == ImportState::Uploaded || is_edited {
         let beginning = uploaded_lists::beginning(&page.state.pool, import.id).await?;
-        let own = columns(&page, &import, &import.plan, &beginning, &Mistakes::default());
-        return page.show_value("staff/import_columns.html", &own);
+        return page.show(&ColumnsPage::of(&page, &import, &import.plan, &beginning, Mistakes::default()));
     }
-    let own = report(&page, &import, &Mistakes::default()).await?;
-    page.show_value("staff/import.html", &own)
-}
-
-/// What came of it so far.
-async fn report(page: &StaffPage, import: &Import, errors: &Mistakes) -> Result<Value, StaffProblem> {
-    let problems = uploaded_lists::problems(&page.state.pool, import.id, SHOWN_PROBLEMS).await?;
-    let problems: Vec<Value> = problems
-        .iter()
-        .map(|bad| json!({ "line": page.number(bad.line), "text": page.text("line_problem", &bad.problem) }))
-        .collect();
-    Ok(json!({
-        "import": shown(page, import), "problems": problems,
-        "is_under_way": import.state.is_under_way(), "is_over": import.state.is_over(),
-        "is_dry": !import.brings_in,
-        "errors": errors,
-    }))
+    page.show(&ImportPage::of(&page, &import, Mistakes::default()).await?)
 }
 
 /// `POST /staff/subscribers/import/{id}/check`: takes the plan and begins the dry run; or shows the file again, read in
@@ -136,16 +106,14 @@ pub async fn check(
     let is_read_anew = way(&plan) != way(&import.plan);
     let mistakes = mistakes_in(&page, &plan, &import.file_name, &beginning);
     if sent.action == "preview" || is_read_anew {
-        let mut shown = import.clone();
-        shown.plan.0 = plan.clone();
         // Kept, so that the columns chosen next are those that were shown.
         keep_plan(&state.pool, &member.actor(), import.id, &plan).await?;
-        let own = columns(&page, &shown, &plan, &beginning, &Mistakes::default());
-        return page.answer_value(StatusCode::OK, "staff/import_columns.html", &own);
+        let own = ColumnsPage::of(&page, &import, &plan, &beginning, Mistakes::default());
+        return page.answer(StatusCode::OK, &own);
     }
     if !mistakes.is_empty() {
-        let own = columns(&page, &import, &plan, &beginning, &mistakes);
-        return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/import_columns.html", &own);
+        let own = ColumnsPage::of(&page, &import, &plan, &beginning, mistakes);
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     }
     check_list(&state.pool, &member.actor(), import.id, &plan, Utc::now()).await?;
     Ok(Redirect::to(&path_of(import.id)).into_response())
@@ -169,8 +137,8 @@ pub async fn run(
     let import = named(&state, id).await?;
     if import.state == ImportState::Checked && sent.vouched != "yes" {
         let mistakes = Mistakes::one("vouched", page.text("error", "vouched"));
-        let own = report(&page, &import, &mistakes).await?;
-        return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/import.html", &own);
+        let own = ImportPage::of(&page, &import, mistakes).await?;
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     }
     run_list(&state.pool, &member.actor(), import.id, Utc::now()).await?;
     Ok(Redirect::to(&path_of(import.id)).into_response())
@@ -190,8 +158,7 @@ pub async fn cancel(
 /// `GET /staff/subscribers/import/{id}/status`: how far it is, for the script that shows it.
 pub async fn status(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
     let import = named(&page.state, id).await?;
-    let read = read(&page, &import);
-    Ok(Json(json!({ "state": import.state, "percent": import.percent(), "read": read })).into_response())
+    Ok(Json(Status::of(&page, &import)).into_response())
 }
 
 /// `GET /staff/subscribers/import/{id}/problems.csv`: the lines that cannot come in, to mend them.
