@@ -15,18 +15,23 @@ use crate::web::{
         headers::PicturesFrom,
         problem::{Problem, problem_json, wants_json},
         request_log::RequestId,
+        route::Matched,
     },
     public::visitor,
     renderer::{Frame, PublicationView},
 };
 
 /// Puts a page, or problem+json for programs, in the place of every bare error.
-pub async fn render(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub async fn render(
+    State(state): State<AppState>,
+    Extension(Matched { holds_token, .. }): Extension<Matched>,
+    request: Request,
+    next: Next,
+) -> Response {
     let asked = request.headers().clone();
     let id = request.extensions().get::<RequestId>().cloned();
     let reference = id.as_ref().map_or("", RequestId::as_str);
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let holds_token = state.routes.holds_token(uri.path());
     let response = next.run(request).await;
     let Some(problem) = Problem::of_response(&response) else { return response };
     if let Some(told) = problem.for_its_author() {
