@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::Utc;
 
 use crate::{
+    config::PublicUrl,
     domain::{
         locale::Locale,
         publication::{Content, Publication},
@@ -123,6 +124,7 @@ fn every_page_is_made_of_its_samples_in_every_language() {
 
 struct Tried {
     renderer: Renderer,
+    public_url: PublicUrl,
     publications: [Publication; 2],
     templates: BTreeSet<&'static str>,
 }
@@ -133,6 +135,7 @@ impl Tried {
         let of = |content| Publication { version: 1, applied_at: Utc::now(), content };
         Self {
             renderer: Renderer::load().unwrap(),
+            public_url: PublicUrl::parse("https://news.example.org").unwrap(),
             publications: [of(whole), of(Content::default())],
             templates: BTreeSet::new(),
         }
@@ -173,7 +176,8 @@ impl Tried {
         for (locale, publication) in
             Locale::ALL.into_iter().flat_map(|locale| self.publications.iter().map(move |one| (locale, one)))
         {
-            let samples = P::samples(&Sample { publication, locale, renderer: &self.renderer });
+            let (renderer, public_url) = (&self.renderer, &self.public_url);
+            let samples = P::samples(&Sample { publication, locale, renderer, public_url });
             assert!(!samples.is_empty(), "{} has samples", P::TEMPLATE);
             for (at, page) in samples.iter().enumerate() {
                 let view = PublicationView::new(&publication.content, locale);
