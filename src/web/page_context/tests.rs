@@ -12,7 +12,7 @@ use crate::{
     },
     web::{
         page_context::{PageContext, Sample},
-        public::confirm,
+        public::{confirm, manage, unsubscribe},
         renderer::{Frame, PublicationView, Renderer, Shell, ShellHold, ShellMember, ShellNotice, TEMPLATES},
         staff::mailings,
     },
@@ -21,7 +21,17 @@ use crate::{
 /// Every page.
 fn every_page(tried: &mut Tried) {
     // public
+    tried.public::<confirm::ConfirmPage>();
+    tried.public::<confirm::ConfirmChangePage>();
+    tried.public::<confirm::ConfirmedPage>();
     tried.public::<confirm::DeclinedPage>();
+    tried.public::<confirm::SubscribedPage>();
+    tried.public::<unsubscribe::UnsubscribePage>();
+    tried.public::<unsubscribe::UnsubscribedPage>();
+    tried.public::<unsubscribe::LeftPage>();
+    tried.public::<unsubscribe::ResubscribedPage>();
+    tried.public::<manage::ManagePage>();
+    tried.public::<manage::AccessSentPage>();
 
     // staff: updates
 
@@ -43,16 +53,6 @@ const NOT_TYPED: &[&str] = &[
     "captcha.html",
     "press_again.html",
     "check_mailbox.html",
-    "confirm.html",
-    "confirmed.html",
-    "subscribed.html",
-    "unsubscribe.html",
-    "unsubscribed.html",
-    "left.html",
-    "resubscribed.html",
-    "confirm_change.html",
-    "manage.html",
-    "access_sent.html",
     "access_expired.html",
     "data.html",
     "address_asked.html",
