@@ -45,6 +45,7 @@
 //! | [`preflight`] | what is wrong with an update before it is sent |
 //! | [`images`] | pictures that staff upload: processing and store |
 //! | [`upload_image`] | taking an image in, describing it, removing it |
+//! | [`health`] | how the service is, for monitoring |
 //! | [`off_runtime`] | work that keeps a processor busy |
 
 pub mod answer_signup;
@@ -57,6 +58,7 @@ pub mod draft;
 pub mod erase_address;
 pub mod export_subscribers;
 pub mod find_subscribers;
+pub mod health;
 pub mod held_signups;
 pub mod images;
 pub mod import_subscribers;

@@ -121,7 +121,6 @@ const CONNECTED: &[&str] = &[
     "commands/serve.rs",
     "commands/serve/forgetting.rs",
     "commands/serve/metrics.rs",
-    "web/http/health.rs",
     "web/staff/mailings.rs",
     "web/staff/mailings/actions.rs",
     "web/staff/mailings/live.rs",
