@@ -289,3 +289,16 @@ impl Drop for OpenConnection {
         self.0.dec();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_are_labelled_as_dashboards_know_them() {
+        let labels = [
+            "lookup", "connect", "tls", "greeting", "ehlo", "login", "mail", "rcpt", "data", "content", "dot",
+        ];
+        assert_eq!(Phase::ALL.map(Phase::name), labels);
+    }
+}

@@ -207,3 +207,24 @@ impl HttpMetrics {
         self.presses[press as usize].inc();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_labelled_as_dashboards_know_them() {
+        let labels = [
+            "taken",
+            "proof_of_work",
+            "press_again",
+            "mistake",
+            "nothing_stored",
+            "other_site",
+            "unreadable",
+            "failed",
+        ];
+        assert_eq!(FormAnswer::ALL.map(FormAnswer::name), labels);
+        assert_eq!(Press::ALL.map(Press::name), ["confirmed", "declined", "too_late"]);
+    }
+}
