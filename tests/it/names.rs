@@ -305,7 +305,6 @@ fn names_of_held_for() {
     ];
     named(&stored, restore::HeldFor::name);
     in_json(&stored, &[]);
-    listed(&stored, &restore::HeldFor::ALL);
 }
 
 #[test]
@@ -389,7 +388,7 @@ fn names_of_mail_kind() {
         (MailKind::AddressNotice, "address_notice"),
     ];
     named(&stored, MailKind::folder);
-    listed(&stored, &MailKind::ALL);
+    listed(&stored, MailKind::ALL);
     found(&stored, MailKind::from_folder);
 }
 
