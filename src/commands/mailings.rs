@@ -17,7 +17,7 @@ use crate::{
     app::{
         App,
         control_mailing::{Control, Controlled, control_mailing},
-        send_mailing::{self, Order, SendError, Sent, Situation, send_mailing},
+        send_mailing::{self, Order, Ordered, SendError, Situation, send_mailing},
         send_test::send_test,
     },
     config::Config,
@@ -314,9 +314,9 @@ async fn trigger(
         }
     }
     let (id, audience) = match send_mailing(&app, &Actor::Command, &order, Utc::now()).await {
-        Ok(Sent::Now { mailing, people }) => (mailing, people),
+        Ok(Ordered::Now { mailing, people }) => (mailing, people),
         // Of a page's form.
-        Ok(Sent::Before(mailing)) => bail!("it was sent as mailing {mailing}"),
+        Ok(Ordered::Before(mailing)) => bail!("it was sent as mailing {mailing}"),
         Err(SendError::Refused(refused)) => {
             may_be_sent(&refused.0, &order)?;
             check::nothing_to_mend(&refused.0.draft.findings)?;
