@@ -9,7 +9,7 @@ use crate::{
     domain::{
         actor::Actor,
         event::Event,
-        restore::{self, Hold, How, Open},
+        restore::{self, Hold, How, Memory, Open},
         staff::audit::Action,
     },
 };
@@ -71,7 +71,24 @@ pub enum Progress {
     Waiting,
 }
 
-/// Does the next piece of a release [`How::AsUnknown`], as every worker does.
+/// Compares the database with what this process remembers of it, when another server answers than before. Holds mailings
+/// where it may be an older one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn verify(pool: &PgPool, memory: &Memory) -> sqlx::Result<()> {
+    memory.verify(&mut *pool.acquire().await?).await
+}
+
+/// Does the next piece of a release [`How::AsUnknown`], if that was said; answers whether to go on at once.
+///
+/// # Errors
+/// When the database fails.
+pub async fn step(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    restore::step(&mut *pool.acquire().await?, now).await
+}
+
+/// Does what [`step`] does, and tells whether mailings go on by now.
 ///
 /// # Errors
 /// When the database fails.
