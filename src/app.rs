@@ -12,6 +12,8 @@
 //! | [`retry_mailing`] | sending again what was rejected or is unknown |
 //! | [`read_signature`] | what the relay's signature covers, from a mail that arrived |
 //! | [`send_test`] | test mails |
+//! | [`preview_mail`] | the exact mail of an update, to look at |
+//! | [`mailing_status`] | how mailings are, for commands |
 //! | [`move_mailings`] | what the service does about mailings by itself |
 //! | [`sign_up`] | signing up, and asking somebody to |
 //! | [`answer_signup`] | which mail answers a signup |
@@ -60,12 +62,14 @@ pub mod images;
 pub mod import_subscribers;
 pub mod log_in;
 pub mod login_origin;
+pub mod mailing_status;
 pub mod members;
 pub mod move_mailings;
 pub mod off_runtime;
 pub mod one_time_link;
 pub mod own_account;
 pub mod preflight;
+pub mod preview_mail;
 pub mod privacy;
 pub mod read_signature;
 pub mod release_restore;
