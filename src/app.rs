@@ -45,6 +45,9 @@
 //! | [`preflight`] | what is wrong with an update before it is sent |
 //! | [`images`] | pictures that staff upload: processing and store |
 //! | [`upload_image`] | taking an image in, describing it, removing it |
+//! | [`retention`] | deleting what is kept only for a time |
+//! | [`read_snapshot`] | what metrics tell of the database |
+//! | [`service_state`] | what the service looks at when it starts |
 //! | [`off_runtime`] | work that keeps a processor busy |
 
 pub mod answer_signup;
@@ -72,11 +75,14 @@ pub mod preflight;
 pub mod preview_mail;
 pub mod privacy;
 pub mod read_signature;
+pub mod read_snapshot;
 pub mod release_restore;
 pub mod replace_text;
+pub mod retention;
 pub mod retry_mailing;
 pub mod send_mailing;
 pub mod send_test;
+pub mod service_state;
 pub mod sessions;
 pub mod sign_up;
 pub mod surge;

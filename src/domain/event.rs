@@ -35,7 +35,7 @@ pub enum Event {
     ImageAdded(ImageId),
     /// What an image shows, or who made it, was changed.
     ImageDescribed(ImageId),
-    /// An image that nothing used was removed by staff.
+    /// An image that nothing used was removed: by staff, or by retention.
     ImageRemoved(ImageId),
     /// A test mail of an update was queued.
     TestQueued(UpdateId),
@@ -125,6 +125,8 @@ pub enum Event {
     MemberEnabled(StaffId),
     /// A member's second factor was turned off by somebody else.
     MemberSecondFactorReset(StaffId),
+    /// A one-time link was made that makes the first admin.
+    FirstAdminInvited,
     /// A member became the first admin.
     FirstAdmin(StaffId),
     /// A member's password is another one.
@@ -215,6 +217,7 @@ impl Event {
             Event::MemberDisabled(_) => "member_disabled",
             Event::MemberEnabled(_) => "member_enabled",
             Event::MemberSecondFactorReset(_) => "member_second_factor_reset",
+            Event::FirstAdminInvited => "first_admin_invited",
             Event::FirstAdmin(_) => "first_admin",
             Event::MemberPasswordSet(_) => "member_password_set",
             Event::MemberRenamed(_) => "member_renamed",
@@ -251,6 +254,7 @@ impl Event {
             | Event::ConfirmationsSentAgain
             | Event::ProofTaken
             | Event::SubscribersExported
+            | Event::FirstAdminInvited
             | Event::ImportStarted(None)
             | Event::SubscribersImported(None) => json!({}),
             Event::MailingOrdered(mailing, update) => json!({ "mailing": mailing, "update": update }),
