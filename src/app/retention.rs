@@ -4,7 +4,7 @@
 //! erasure; an image that is removed is told too. The rest is past its time for everybody, and tells nothing.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::{
     app::{Deed, images::store::Store},
@@ -44,36 +44,35 @@ pub async fn delete_expired(
     signup::limits::forget_places(&mut db, now).await?;
     signup::challenge::forget_spent(&mut db, now).await?;
     let publication = publication::current(&mut db).await?;
-    drop(db);
     let times = publication.map(|publication| publication.content.retention).unwrap_or_default();
     loop {
-        let signups = apart(pool, async |db| retention::expired_signups(db, now).await).await?;
+        let signups = apart(&mut db, async |db| retention::expired_signups(db, now).await).await?;
         let subscribers =
-            apart(pool, async |db| retention::withdrawn_proofs(db, keys, times, now).await).await?;
+            apart(&mut db, async |db| retention::withdrawn_proofs(db, keys, times, now).await).await?;
         let addresses =
-            apart(pool, async |db| retention::former_addresses(db, keys, times, now).await).await?;
+            apart(&mut db, async |db| retention::former_addresses(db, keys, times, now).await).await?;
         let copies = match extent {
-            Extent::Daily => apart(pool, async |db| retention::old_mailings(db, times, now).await).await?,
+            Extent::Daily => apart(&mut db, async |db| retention::old_mailings(db, times, now).await).await?,
             Extent::Hourly => 0,
         };
-        let staff = apart(pool, async |db| retention::staff_leftovers(db, now).await).await?;
+        let staff = apart(&mut db, async |db| retention::staff_leftovers(db, now).await).await?;
         if signups + subscribers + addresses + copies + staff == 0 {
             break;
         }
         tracing::info!(signups, subscribers, addresses, copies, staff, "deleted by retention");
     }
     if extent == Extent::Daily {
-        retention::old_mails(&mut *pool.acquire().await?, times, now).await?;
+        retention::old_mails(&mut db, times, now).await?;
     }
     Ok(())
 }
 
 /// Does one piece of work in a transaction of its own.
 async fn apart(
-    pool: &PgPool,
+    db: &mut PgConnection,
     work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<u64>,
 ) -> sqlx::Result<u64> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = db.begin().await?;
     let done = work(&mut transaction).await?;
     transaction.commit().await?;
     Ok(done)
