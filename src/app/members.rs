@@ -25,6 +25,8 @@ use crate::{
     },
 };
 
+const SERVICE: &Actor = &Actor::Service;
+
 /// Who does it, and from which session, where it is a staff page.
 pub type Doer<'a> = (&'a Actor, Option<&'a Session>);
 
@@ -185,6 +187,18 @@ pub async fn give_password(
     deed.note(Action::PasswordSet, &before.email, &json!({}), &Event::MemberPasswordSet(id)).await?;
     deed.commit().await?;
     Ok(id)
+}
+
+/// Makes a link for the first admin, while no admin can log in; nothing afterwards. Each start of the service makes one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn invite_first_admin(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Option<Made>> {
+    let mut deed = Deed::begin(pool, SERVICE, now).await?;
+    let Some(made) = link::make_for_first_admin(&mut deed, now).await? else { return Ok(None) };
+    deed.tell(&Event::FirstAdminInvited).await?;
+    deed.commit().await?;
+    Ok(Some(made))
 }
 
 /// Whether an admin can log in.

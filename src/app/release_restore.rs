@@ -9,7 +9,7 @@ use crate::{
     domain::{
         actor::{Actor, NotStaff},
         event::Event,
-        restore::{self, Hold, How, Open},
+        restore::{self, Hold, How, Memory, Open},
         staff::audit::Action,
     },
 };
@@ -68,9 +68,27 @@ pub enum Progress {
     Waiting,
 }
 
-/// Does the next piece of a release [`How::AsUnknown`], as every worker does. It is no [`Deed`]: that was the release, which
-/// wrote event and audit line. A piece is several transactions, because writing the rest of an audience waits for those who
-/// leave, and they may wait for what was just recovered; [`restore::step`] writes the event of each mailing that pauses.
+/// Compares the database with what this process remembers of it, when another server answers than before. Holds mailings
+/// where it may be an older one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn verify(pool: &PgPool, memory: &Memory) -> sqlx::Result<()> {
+    memory.verify(&mut *pool.acquire().await?).await
+}
+
+/// Does the next piece of a release [`How::AsUnknown`], as every worker does; answers whether to go on at once. It is no
+/// [`Deed`]: that was the release, which wrote event and audit line. A piece is several transactions, because writing the
+/// rest of an audience waits for those who leave, and they may wait for what was just recovered; [`restore::step`] writes
+/// the event of each mailing that pauses.
+///
+/// # Errors
+/// When the database fails.
+pub async fn step(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    restore::step(&mut *pool.acquire().await?, now).await
+}
+
+/// Does what [`step`] does, and tells whether mailings go on by now.
 ///
 /// # Errors
 /// When the database fails.
