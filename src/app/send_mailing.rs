@@ -12,7 +12,7 @@ use crate::{
         preflight::{PreflightError, recipients, warnings},
     },
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         event::Event,
         ids::{MailingId, UpdateId},
         mailing::{self, GRACE, MailingState, NewMailing, Overview},
@@ -112,7 +112,7 @@ pub enum Ordered {
 pub enum SendError {
     /// Only staff send.
     #[error("only staff may send a mailing")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// There is no such update.
     #[error("there is no such update")]
     Unknown,
@@ -161,9 +161,7 @@ pub async fn send_mailing(
     order: &Order,
     now: DateTime<Utc>,
 ) -> Result<Ordered, SendError> {
-    if !by.is_staff() {
-        return Err(SendError::NotAllowed);
-    }
+    by.require_staff()?;
     let draft = Draft::of(app, order.update).await?.ok_or(SendError::Unknown)?;
     let mut deed = Deed::begin(&app.pool, by, now).await?;
     let locked = update::lock(&mut deed, order.update).await?.ok_or(SendError::Unknown)?;

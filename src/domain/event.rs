@@ -36,7 +36,7 @@ pub enum Event {
     ImageAdded(ImageId),
     /// What an image shows, or who made it, was changed.
     ImageDescribed(ImageId),
-    /// An image that nothing used was removed by staff.
+    /// An image that nothing used was removed: by staff, or by retention.
     ImageRemoved(ImageId),
     /// A test mail of an update was queued.
     TestQueued(UpdateId),
@@ -126,6 +126,8 @@ pub enum Event {
     MemberEnabled(StaffId),
     /// A member's second factor was turned off by somebody else.
     MemberSecondFactorReset(StaffId),
+    /// A one-time link was made that makes the first admin.
+    FirstAdminInvited,
     /// A member became the first admin.
     FirstAdmin(StaffId),
     /// A member's password is another one.
@@ -185,6 +187,7 @@ impl Event {
             | Event::ConfirmationsSentAgain
             | Event::ProofTaken
             | Event::SubscribersExported
+            | Event::FirstAdminInvited
             | Event::ImportStarted(None)
             | Event::SubscribersImported(None) => json!({}),
             Event::MailingOrdered(mailing, update) => json!({ "mailing": mailing, "update": update }),

@@ -34,7 +34,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use crate::domain::{address::EmailAddress, ids::StaffId};
+use crate::domain::{actor::NotStaff, address::EmailAddress, ids::StaffId};
 
 /// What a member may do.
 #[derive(
@@ -125,6 +125,13 @@ pub enum StaffError {
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+/// By hand: somebody on the staff may not be allowed either.
+impl From<NotStaff> for StaffError {
+    fn from(_: NotStaff) -> Self {
+        Self::NotAllowed
+    }
 }
 
 /// Most characters of a name.

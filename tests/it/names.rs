@@ -136,6 +136,7 @@ fn names_of_events() {
         (Event::MemberDisabled(StaffId(id)), "member_disabled"),
         (Event::MemberEnabled(StaffId(id)), "member_enabled"),
         (Event::MemberSecondFactorReset(StaffId(id)), "member_second_factor_reset"),
+        (Event::FirstAdminInvited, "first_admin_invited"),
         (Event::FirstAdmin(StaffId(id)), "first_admin"),
         (Event::MemberPasswordSet(StaffId(id)), "member_password_set"),
         (Event::MemberRenamed(StaffId(id)), "member_renamed"),

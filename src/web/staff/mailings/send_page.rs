@@ -257,7 +257,7 @@ impl From<SendError> for StaffProblem {
             SendError::Preflight(error) => error.into(),
             SendError::Database(error) => error.into(),
             // Answered by the page that sends.
-            error @ (SendError::NotAllowed | SendError::SentMeanwhile(_) | SendError::Refused(_)) => {
+            error @ (SendError::NotAllowed(_) | SendError::SentMeanwhile(_) | SendError::Refused(_)) => {
                 StaffProblem::Common(Problem::internal(&error))
             }
         }
