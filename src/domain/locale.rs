@@ -35,6 +35,24 @@ impl Locale {
         }
     }
 
+    /// A number with a mark between its thousands: `1.234` or `1,234`.
+    #[must_use]
+    pub fn number(self, number: i64) -> String {
+        let mark = match self {
+            Locale::De => '.',
+            Locale::En => ',',
+        };
+        let digits = number.unsigned_abs().to_string();
+        let mut text = if number < 0 { "-".to_owned() } else { String::new() };
+        for (at, digit) in digits.chars().enumerate() {
+            if at > 0 && (digits.len() - at).is_multiple_of(3) {
+                text.push(mark);
+            }
+            text.push(digit);
+        }
+        text
+    }
+
     /// Understands a tag in any case and with a region, such as `de`, `EN` or `de-AT`.
     #[must_use]
     pub fn from_tag(tag: &str) -> Option<Locale> {
@@ -77,6 +95,17 @@ impl From<String> for Locale {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_are_set_apart_as_each_language_does() {
+        let german = |n| Locale::De.number(n);
+        assert_eq!(
+            [german(0), german(999), german(1_234), german(1_000_000)],
+            ["0", "999", "1.234", "1.000.000"]
+        );
+        assert_eq!(Locale::En.number(12_345), "12,345");
+        assert_eq!(german(-1_234), "-1.234");
+    }
 
     #[test]
     fn the_browsers_weights_decide() {

@@ -12,7 +12,7 @@ use crate::{
     },
     source::{Live, SourceFile},
     source_file,
-    web::{asset_files, page_context::PageContext},
+    web::{asset_files, page_context::PageContext, plurals},
 };
 
 macro_rules! built_in {
@@ -294,12 +294,25 @@ impl Renderer {
     /// One text by its table and key; empty when there is none.
     #[must_use]
     pub fn text(&self, locale: Locale, table: &str, key: &str) -> &str {
+        self.table(locale, table).and_then(|table| table.get(key)?.as_str()).unwrap_or_default()
+    }
+
+    /// A text with the form that goes with a number, which stands in it for `{count}`; see [`plurals`].
+    #[must_use]
+    pub fn plural(&self, locale: Locale, table: &str, key: &str, count: i64) -> String {
+        let forms = self.table(locale, table).and_then(|table| table.get(key)?.as_table());
+        let form = plurals::form(locale, count.unsigned_abs());
+        let text = forms.and_then(|forms| forms.get(form)?.as_str()).unwrap_or_default();
+        text.replace("{count}", &locale.number(count))
+    }
+
+    fn table(&self, locale: Locale, table: &str) -> Option<&toml::Table> {
         let parsed = self.parsed.current(&FILES, Parsed::read).unwrap_or_else(|_| self.parsed.working());
         let mut found = Some(parsed.texts(locale));
         for part in table.split('.') {
             found = found.and_then(|table| table.get(part)?.as_table());
         }
-        found.and_then(|table| table.get(key)?.as_str()).unwrap_or_default()
+        found
     }
 }
 
@@ -307,6 +320,7 @@ impl Parsed {
     fn read() -> Result<Self, PageError> {
         let mut tera = Tera::new();
         asset_files::register(&mut tera);
+        plurals::register(&mut tera);
         tera.add_raw_templates(TEMPLATES.iter().map(|(name, file)| (*name, file.read())))?;
         Ok(Self { tera, german: with_staff(GERMAN)?, english: with_staff(ENGLISH)? })
     }

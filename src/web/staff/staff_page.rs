@@ -236,6 +236,11 @@ impl StaffPage {
         self.state.renderer.text(self.locale, &format!("staff.{table}"), key)
     }
 
+    /// A text with the form that goes with a number, which stands in it for `{count}`.
+    pub fn plural(&self, table: &str, key: &str, count: i64) -> String {
+        self.state.renderer.plural(self.locale, &format!("staff.{table}"), key, count)
+    }
+
     /// Whether an admin asks.
     pub fn is_admin(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.role == Role::Admin)
@@ -271,7 +276,7 @@ impl StaffPage {
 
     /// A number with a mark between its thousands.
     pub fn number(&self, number: i64) -> String {
-        formats::number(self.locale, number)
+        self.locale.number(number)
     }
 
     /// The publication's time zone.

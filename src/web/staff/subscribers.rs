@@ -128,11 +128,8 @@ async fn found(page: &StaffPage, asked: &Asked) -> Result<Value, StaffProblem> {
     let text = |key: &str| page.text("subscribers", key).to_owned();
     let count = match count {
         0 => text("found_none"),
-        1 => text("found_one"),
-        2..=COUNTED => {
-            text("found_some").replace("{count}", &page.number(i64::try_from(count).unwrap_or(i64::MAX)))
-        }
-        _ => text("found_many").replace("{count}", &page.number(i64::try_from(COUNTED).unwrap_or(i64::MAX))),
+        1..=COUNTED => page.plural("subscribers", "found_count", i64::try_from(count).unwrap_or(i64::MAX)),
+        _ => text("found_more").replace("{most}", &page.number(i64::try_from(COUNTED).unwrap_or(i64::MAX))),
     };
     let rows: Vec<Value> = shown.subscribers.iter().map(|subscriber| row(page, subscriber)).collect();
     Ok(json!({

@@ -40,12 +40,11 @@ async fn view(page: &StaffPage, errors: &Mistakes) -> Result<Value, StaffProblem
         .reasons
         .iter()
         .map(|by| {
-            let key = if by.held == 1 { "count_one" } else { "count_many" };
             json!({
                 "name": by.reason.name(),
                 "title": page.text("signups.reason", by.reason.name()),
                 "text": page.text("signups.about", by.reason.name()),
-                "count": page.text("signups", key).replace("{count}", &page.number(by.held)),
+                "count": page.plural("signups", "count", by.held),
                 "since": page.short_time(by.since),
             })
         })
