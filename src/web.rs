@@ -12,6 +12,7 @@ mod public;
 mod renderer;
 pub mod routes;
 pub mod staff;
+mod texts;
 
 use std::sync::Arc;
 

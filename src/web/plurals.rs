@@ -56,9 +56,10 @@ mod tests {
     #[test]
     fn one_is_one_and_all_others_are_many_in_german_and_english() {
         for locale in [Locale::De, Locale::En] {
-            assert_eq!([0, 1, 2, 21, 1_000_000].map(|count| form(locale, count)), [
-                "other", "one", "other", "other", "other"
-            ]);
+            assert_eq!(
+                [0, 1, 2, 21, 1_000_000].map(|count| form(locale, count)),
+                ["other", "one", "other", "other", "other"]
+            );
             assert!(rules(locale).is_some());
         }
     }

@@ -12,7 +12,10 @@ use crate::{
     web::{
         page_context::{PageContext, Sample},
         public::confirm,
-        renderer::{Frame, PublicationView, Renderer, Shell, ShellHold, ShellMember, ShellNotice, TEMPLATES},
+        renderer::{
+            Frame, LanguageLink, PublicationView, Renderer, Shell, ShellHold, ShellMember, ShellNotice,
+            TEMPLATES,
+        },
         staff::mailings,
     },
 };
@@ -176,9 +179,9 @@ impl Tried {
             let samples = P::samples(&Sample { publication, locale, renderer: &self.renderer });
             assert!(!samples.is_empty(), "{} has samples", P::TEMPLATE);
             for (at, page) in samples.iter().enumerate() {
-                let view = PublicationView::new(&publication.content, locale);
-                let frame =
-                    Frame { locale, other_language_url: Some("?lang=en".into()), publication: Some(view) };
+                let view = PublicationView::new(&publication.content, locale, &self.renderer);
+                let other_languages = LanguageLink::to_others(locale, |other| format!("?lang={other}"));
+                let frame = Frame { locale, other_languages, publication: Some(view) };
                 let made = make(&self.renderer, &frame, page);
                 made.unwrap_or_else(|error| panic!("{}, sample {at}, {locale}: {error}", P::TEMPLATE));
             }

@@ -68,8 +68,8 @@ pub async fn render(State(state): State<AppState>, request: Request, next: Next)
         problem_json(status, &view.title, &view.message, Some(reference))
     } else {
         let content = publication.as_ref().map(|publication| &publication.content);
-        let shown = content.map(|content| PublicationView::new(content, locale));
-        let frame = Frame { locale, other_language_url: None, publication: shown };
+        let shown = content.map(|content| PublicationView::new(content, locale, &state.renderer));
+        let frame = Frame { locale, other_languages: Vec::new(), publication: shown };
         match state.renderer.render_value("problem.html", &frame, &serde_json::json!({ "problem": view })) {
             Ok(page) => {
                 let pictures = content.map(PicturesFrom::publication).map(Extension);

@@ -196,7 +196,7 @@ fn everything(visitor: &Visitor, own: &OwnData, token: &str) -> Value {
         "since": manage::since(visitor, subscriber),
         "consented": record.agreed_elsewhere().map(|at| consented(visitor, at)),
         "confirmed_at": content.written_time(subscriber.confirmed_at, lang),
-        "language": visitor.text("data", if subscriber.locale.tag() == "de" { "german" } else { "english" }),
+        "language": visitor.language(subscriber.locale),
         "new_address": new_address.as_ref().map(|address| address.as_str().to_owned()),
         "events": events(visitor, record),
         "mails": mails(visitor, record),

@@ -93,7 +93,7 @@ fn own(visitor: &Visitor, name: &str) -> Result<Value, Problem> {
         }),
         "data" => json!({
             "address": ADDRESS, "is_active": true, "since": time, "confirmed_at": time, "consented": null,
-            "language": visitor.text("data", if visitor.locale.tag() == "de" { "german" } else { "english" }),
+            "language": visitor.language(visitor.locale),
             "new_address": null, "events": [], "mails": [],
             "time_zone": visitor.publication.content.time_zone.0.name(), "about": privacy_page::about(visitor),
             "links": { "download": "", "address": "", "erase": "", "manage": "" },

@@ -15,7 +15,7 @@ use crate::{
         AppState,
         http::{headers::PicturesFrom, problem::Problem},
         page_context::PageContext,
-        renderer::{Frame, PublicationView},
+        renderer::{Frame, LanguageLink, PublicationView},
     },
 };
 
@@ -59,20 +59,20 @@ impl Visitor {
         Err(Problem::Unavailable)
     }
 
-    /// A page that can be asked for again: with a link to the other language.
+    /// A page that can be asked for again: with links to the other languages.
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
     pub fn page<P: PageContext>(&self, own: &P) -> Result<Response, Problem> {
-        self.page_with(&format!("?lang={}", self.locale.other()), own)
+        self.page_with("", own)
     }
 
-    /// The same, with the address of the page in the other language.
+    /// The same; `more` is what belongs to the page's address besides the language, such as `&to=…`.
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
-    pub fn page_with<P: PageContext>(&self, other: &str, own: &P) -> Result<Response, Problem> {
-        let html = self.state.renderer.render(&self.frame(Some(other.to_owned())), own)?;
+    pub fn page_with<P: PageContext>(&self, more: &str, own: &P) -> Result<Response, Problem> {
+        let html = self.state.renderer.render(&self.frame(Some(more)), own)?;
         Ok(self.respond(StatusCode::OK, html))
     }
 
@@ -92,26 +92,25 @@ impl Visitor {
         Ok(self.state.renderer.render(&self.frame(None), own)?.trim_end().to_owned())
     }
 
-    /// A page that can be asked for again: with a link to the other language.
+    /// A page that can be asked for again: with links to the other languages.
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
     pub fn page_value(&self, template: &str, own: &impl Serialize) -> Result<Response, Problem> {
-        let other = format!("?lang={}", self.locale.other());
-        self.render(StatusCode::OK, template, Some(other), own)
+        self.render(StatusCode::OK, template, Some(""), own)
     }
 
-    /// The same, with the address of the page in the other language.
+    /// The same; `more` is what belongs to the page's address besides the language, such as `&to=…`.
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
     pub fn page_with_value(
         &self,
-        other: &str,
+        more: &str,
         template: &str,
         own: &impl Serialize,
     ) -> Result<Response, Problem> {
-        self.render(StatusCode::OK, template, Some(other.to_owned()), own)
+        self.render(StatusCode::OK, template, Some(more), own)
     }
 
     /// The answer to a POST: it has no address to switch languages at.
@@ -148,28 +147,30 @@ impl Visitor {
         self.state.renderer.text(self.locale, table, key)
     }
 
+    /// What a language is called in the one of the page.
+    pub fn language(&self, of: Locale) -> &str {
+        self.state.renderer.language(self.locale, of)
+    }
+
     fn render(
         &self,
         status: StatusCode,
         template: &str,
-        other_language_url: Option<String>,
+        more: Option<&str>,
         own: &impl Serialize,
     ) -> Result<Response, Problem> {
-        Ok(self.respond(status, self.made(template, other_language_url, own)?))
+        Ok(self.respond(status, self.made(template, more, own)?))
     }
 
-    fn made(
-        &self,
-        template: &str,
-        other_language_url: Option<String>,
-        own: &impl Serialize,
-    ) -> Result<String, Problem> {
-        Ok(self.state.renderer.render_value(template, &self.frame(other_language_url), own)?)
+    fn made(&self, template: &str, more: Option<&str>, own: &impl Serialize) -> Result<String, Problem> {
+        Ok(self.state.renderer.render_value(template, &self.frame(more), own)?)
     }
 
-    fn frame(&self, other_language_url: Option<String>) -> Frame {
-        let publication = Some(PublicationView::new(&self.publication.content, self.locale));
-        Frame { locale: self.locale, other_language_url, publication }
+    fn frame(&self, more: Option<&str>) -> Frame {
+        let publication = PublicationView::new(&self.publication.content, self.locale, &self.state.renderer);
+        let links = |more| LanguageLink::to_others(self.locale, |other| format!("?lang={other}{more}"));
+        let other_languages = more.map(links).unwrap_or_default();
+        Frame { locale: self.locale, other_languages, publication: Some(publication) }
     }
 
     fn respond(&self, status: StatusCode, html: String) -> Response {

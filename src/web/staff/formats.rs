@@ -6,19 +6,10 @@ use crate::domain::{locale::Locale, publication::TimeZone};
 
 /// A moment to come, with its weekday: `Mo, 30.11., 8:00` or `Mon, 30 Nov, 8:00`; the year where it is not this one.
 pub fn planned_time(locale: Locale, zone: TimeZone, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    const GERMAN: [&str; 7] = ["Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"];
     let (at, now) = (at.with_timezone(&zone.0), now.with_timezone(&zone.0));
-    let is_this_year = at.year() == now.year();
-    match locale {
-        Locale::De => {
-            let weekday = GERMAN[at.weekday().num_days_from_monday() as usize];
-            let day = at.format(if is_this_year { "%-d.%-m." } else { "%-d.%-m.%Y" });
-            format!("{weekday}, {day}, {}", at.format("%-H:%M"))
-        }
-        Locale::En => {
-            at.format(if is_this_year { "%a, %-d %b, %-H:%M" } else { "%a, %-d %b %Y, %-H:%M" }).to_string()
-        }
-    }
+    let language = locale.language();
+    let pattern = if at.year() == now.year() { language.planned } else { language.planned_with_year };
+    language.time(pattern, at.naive_local())
 }
 
 /// How far ahead a mailing may be planned.

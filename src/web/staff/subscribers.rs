@@ -143,7 +143,7 @@ async fn found(page: &StaffPage, asked: &Asked) -> Result<Value, StaffProblem> {
 fn row(page: &StaffPage, subscriber: &Subscriber) -> Value {
     json!({
         "id": subscriber.id, "email": subscriber.email.as_str(), "state": subscriber.state,
-        "language": page.text("language", subscriber.locale.tag()),
+        "language": page.language(subscriber.locale),
         "confirmed_at": page.short_time(subscriber.confirmed_at),
         "state_changed_at": page.short_time(subscriber.state_changed_at),
     })
@@ -182,7 +182,7 @@ fn default_locale(page: &StaffPage) -> Locale {
 /// Languages to choose from.
 fn locales(page: &StaffPage, chosen: Locale) -> Vec<Value> {
     let option = |locale: Locale| {
-        let (tag, label) = (locale.tag(), page.text("language", locale.tag()));
+        let (tag, label) = (locale.tag(), page.language(locale));
         json!({ "value": tag, "label": label, "selected": locale == chosen })
     };
     Locale::ALL.map(option).to_vec()
@@ -196,7 +196,8 @@ fn months(page: &StaffPage, first: Option<DateTime<Utc>>, chosen: Option<NaiveDa
     (0..MONTHS)
         .map_while(|back| last.checked_sub_months(Months::new(back)).filter(|month| *month >= first))
         .map(|month| {
-            let label = format!("{} {}", page.text("month_name", &month.month().to_string()), month.year());
+            let label =
+                format!("{} {}", page.locale.language().months[month.month0() as usize], month.year());
             json!({ "value": month_name(month), "label": label, "selected": chosen == Some(month) })
         })
         .collect()

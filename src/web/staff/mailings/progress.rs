@@ -14,10 +14,7 @@ use crate::{
         mailing::{MailingState, Overview, PauseKind, Progress},
         publication::TimeZone,
     },
-    web::{
-        renderer::Renderer,
-        staff::formats::planned_time,
-    },
+    web::{renderer::Renderer, staff::formats::planned_time},
 };
 
 /// The time that a rate is measured over: an average over all would hide that it has stopped.
