@@ -81,3 +81,6 @@ fn told<'a>(text: Option<&'a str>, locale: Locale, table: &str, key: &str) -> &'
         ""
     })
 }
+
+#[cfg(test)]
+mod tests;
