@@ -13,9 +13,7 @@ use crate::{
     source::{Live, SourceFile},
     source_file,
     web::{
-        asset_files,
-        page_context::PageContext,
-        plurals,
+        asset_files, plurals,
         texts::{self, Texts},
     },
 };
@@ -217,13 +215,6 @@ pub struct ShellNotice {
 }
 
 #[derive(Serialize)]
-struct InShell<'a, P> {
-    shell: &'a Shell,
-    #[serde(flatten)]
-    own: &'a P,
-}
-
-#[derive(Serialize)]
 struct LanguageView<'a> {
     tag: &'static str,
     own_name: &'static str,
@@ -266,27 +257,6 @@ impl Renderer {
     /// [`PageError`] names what is broken.
     pub fn load() -> Result<Self, PageError> {
         Ok(Self { parsed: Live::new(&FILES, Parsed::read)? })
-    }
-
-    /// Makes a page of the public.
-    ///
-    /// # Errors
-    /// [`PageError::Template`], also for values that cannot be written down.
-    pub fn render<P: PageContext>(&self, frame: &Frame, own: &P) -> Result<String, PageError> {
-        self.render_value(P::TEMPLATE, frame, own)
-    }
-
-    /// Makes a staff page, with its shell around it.
-    ///
-    /// # Errors
-    /// [`PageError::Template`], also for values that cannot be written down.
-    pub fn render_in_shell<P: PageContext>(
-        &self,
-        frame: &Frame,
-        shell: &Shell,
-        own: &P,
-    ) -> Result<String, PageError> {
-        self.render_value(P::TEMPLATE, frame, &InShell { shell, own })
     }
 
     /// A page whose values have no type of their own yet.

@@ -21,7 +21,6 @@ use crate::{
         leave_reason::LeaveReason,
         mailing::PauseKind,
         queue::{delivery::DeliveryKind, reply_meaning},
-        restore,
         signup::held,
         staff::audit::Action,
         subscriber::SubscriberState,
@@ -228,13 +227,13 @@ fn chosen_by_data() -> Vec<(&'static str, Vec<String>)> {
     let action = Action::ALL.iter().map(|action| action.as_str());
     of.push(("staff.action", own(action)));
     of.push(("staff.audit", own(["image_gone", "image_unnamed", "update_gone", "update_unnamed"])));
-    let states = names_in("src/domain/queue/delivery.rs", "impl DeliveryState");
+    let states = variants("src/domain/queue/delivery.rs", "pub enum DeliveryState");
     of.push(("data.result", states.clone()));
     of.push(("staff.delivery_state", states));
     of.push(("staff.encoding", own(Encoding::ALL.map(Encoding::name))));
     of.push(("staff.separator", own(Separator::ALL.map(Separator::name))));
     of.push(("staff.preset", own(Preset::ALL.map(Preset::name))));
-    of.push(("staff.hold", own(restore::HeldFor::ALL.map(restore::HeldFor::name))));
+    of.push(("staff.hold", variants("src/domain/restore.rs", "pub enum HeldFor")));
     let import = variants("src/domain/import/upload.rs", "pub enum ImportState");
     for table in ["staff.import_lead", "staff.import_state", "staff.import_title"] {
         of.push((table, import.clone()));
@@ -245,10 +244,10 @@ fn chosen_by_data() -> Vec<(&'static str, Vec<String>)> {
     of.push(("staff.import_failure", own(["erased", "internal", "long_line", "open_quote", "others_below"])));
     of.push(("staff.state_means", own(Means::ALL.map(Means::name).into_iter().chain(["ignore"]))));
     of.push(("staff.line_problem", names_in("src/domain/import/lines.rs", "pub fn key(&self)")));
-    of.push(("staff.mails", own(MailKind::ALL.map(MailKind::folder))));
+    of.push(("staff.mails", own(MailKind::ALL.iter().map(|kind| kind.folder()))));
     of.push(("staff.meaning", own(reply_meaning::ALL)));
     of.push(("staff.month", (1..=12).map(|month| month.to_string()).collect()));
-    of.push(("staff.notice.what", names_in("src/domain/staff/notice.rs", "pub fn name(self)")));
+    of.push(("staff.notice.what", variants("src/domain/staff/notice.rs", "pub enum Notice")));
     for table in ["staff.pause_heading", "staff.pause_text"] {
         of.push((table, own(PauseKind::ALL.map(PauseKind::name))));
     }
@@ -258,13 +257,14 @@ fn chosen_by_data() -> Vec<(&'static str, Vec<String>)> {
         own(["sender_name", "sender_address", "privacy_url", "imprint", "consent"]),
     ));
     of.push(("staff.reauth", after_call("src/web/routes.rs", ".reauth(")));
-    of.push(("staff.sample_page", own(samples::PAGES)));
-    let verdicts = names_in("src/domain/signature_seen.rs", "pub fn as_str(self)");
+    of.push(("staff.sample_page", own(samples::PAGES.iter().copied())));
+    let verdicts = variants("src/domain/signature_seen.rs", "pub enum SignatureVerdict");
     of.push(("staff.signature_short", verdicts.clone()));
     of.push(("staff.signature_verdict", verdicts));
     for table in ["staff.signups.reason", "staff.signups.about"] {
         of.push((table, own(held::HeldFor::ALL.map(held::HeldFor::name))));
     }
+    of.push(("staff.state", variants("src/web/staff/members.rs", "enum PersonState")));
     of.push(("staff.subscriber_state", own(SubscriberState::ALL.map(SubscriberState::name))));
     of.push(("staff.suppressed", variants("src/domain/suppression.rs", "pub enum SuppressionReason")));
     let mut unfinished = names_in("src/mail/markdown.rs", "pub fn key(self)");
@@ -347,11 +347,22 @@ fn names_in(file: &str, head: &str) -> Vec<String> {
     literals(&block(file, head)).into_iter().filter(|name| is_name(name)).map(str::to_owned).collect()
 }
 
-/// The variants of an enum, as serde writes them.
+/// The variants of an enum, as serde and strum write them.
 fn variants(file: &str, head: &str) -> Vec<String> {
     let body = block(file, head);
     let lines = body.lines().skip(1).map(str::trim).filter(|line| line.starts_with(char::is_uppercase));
-    lines.map(|line| line.trim_end_matches(',').to_lowercase()).collect()
+    lines.map(|line| snake_case(line.trim_end_matches(','))).collect()
+}
+
+fn snake_case(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.extend(c.to_lowercase());
+    }
+    text
 }
 
 /// The literals behind a call.
