@@ -13,7 +13,7 @@ use std::{
 };
 
 use rundbrief::{
-    app::preflight::links::{Links, LinkState},
+    app::preflight::links::{LinkState, Links},
     config::PublicUrl,
     mail::preflight::{Code, Place, Target},
 };
@@ -129,7 +129,7 @@ async fn ask(url: &str) -> LinkState {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kinds_of_answers_are_told_apart() {
-    for (path, verdict) in [
+    for (path, state) in [
         ("/ok", LinkState::Fine),
         ("/gone", LinkState::Dead(404)),
         ("/no-head", LinkState::Fine),
@@ -140,7 +140,7 @@ async fn kinds_of_answers_are_told_apart() {
         ("/to-port", LinkState::Unasked),
         ("/to-file", LinkState::NoHost),
     ] {
-        assert_eq!(ask(&format!("http://www.somewhere{path}")).await, verdict, "{path}");
+        assert_eq!(ask(&format!("http://www.somewhere{path}")).await, state, "{path}");
     }
     assert_eq!(ask("http://nowhere.somewhere/").await, LinkState::NoHost);
     assert_eq!(ask("http://www.somewhere:8080/").await, LinkState::Unasked);
