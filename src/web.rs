@@ -6,11 +6,13 @@
 pub mod asset_files;
 pub mod http;
 mod page_context;
+mod plurals;
 pub mod proof;
 mod public;
 mod renderer;
 pub mod routes;
 pub mod staff;
+mod texts;
 
 use std::sync::Arc;
 

@@ -131,8 +131,7 @@ fn people(page: &StaffPage, mailing: &Overview, now: i64) -> String {
     if mailing.is_waiting_to_begin() {
         return planned::people_now(page, now);
     }
-    let key = if mailing.audience == 1 { "people_one" } else { "people_many" };
-    page.text("mailings", key).replace("{count}", &page.number(mailing.audience))
+    page.plural("mailings", "people", mailing.audience)
 }
 
 /// `GET /staff/mailings/{id}`
@@ -259,13 +258,9 @@ fn summary(page: &StaffPage, mailing: &Overview, progress: &Progress, left: Opti
         let rate = (progress.counts.accepted as f64 / took.as_seconds_f64()).round() as i64;
         text("average").replace("{count}", &page.number(rate.max(1)))
     });
-    let left = left.map(|left| {
-        let key = match left {
-            0 => "left_none",
-            1 => "left_one",
-            _ => "left_many",
-        };
-        text(key).replace("{count}", &page.number(left))
+    let left = left.map(|left| match left {
+        0 => text("left_none").to_owned(),
+        _ => page.plural("mailing", "left_people", left),
     });
     json!({
         // Nobody was there when it began, or it was stopped before anybody's turn came.

@@ -72,8 +72,7 @@ fn view(page: &StaffPage, fields: &Value, errors: &Mistakes) -> Value {
     );
     let missing =
         page.publication.as_ref().map(|publication| publication.content.missing()).unwrap_or_default();
-    let missing: Vec<&str> =
-        missing.iter().map(|field| page.text("publication_missing", &field.replace('.', "_"))).collect();
+    let missing: Vec<String> = missing.iter().map(|field| missing_in_words(page, field)).collect();
     let (shown, more) = form::funders(fields);
     json!({
         "fields": fields, "errors": errors, "version": version, "missing": missing,
@@ -152,12 +151,22 @@ fn sent_pairs(sent: &Sent) -> Vec<Value> {
     pairs.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
 }
 
+/// A field that sending needs and that is not set.
+fn missing_in_words(page: &StaffPage, field: &str) -> String {
+    let text = |key: &str| page.text("publication_missing", &key.replace('.', "_"));
+    let in_language = field.strip_prefix("texts.").and_then(|rest| rest.split_once('.'));
+    match in_language.and_then(|(tag, name)| Some((Locale::from_tag(tag)?, name))) {
+        Some((locale, name)) => text(name).replace("{lang}", page.language(locale)),
+        None => text(field).to_owned(),
+    }
+}
+
 /// The legal texts and times that change, with what goes and what comes.
 fn legal_changes(page: &StaffPage, before: &Content, after: &Content) -> Vec<Value> {
     let mut changes = Vec::new();
     let mut look = |name: &str, locale: Option<Locale>, before: &str, after: &str| {
         if before != after && !before.is_empty() {
-            let lang = locale.map(|locale| page.text("publication", locale.tag()));
+            let lang = locale.map(|locale| page.language(locale));
             changes.push(json!({
                 "what": page.text("publication", name), "lang": lang, "parts": parts(before, after),
                 "is_time": matches!(name, "mailing_days" | "proof_years"), "is_consent": name == "consent",

@@ -11,7 +11,7 @@ use url::Url;
 use crate::{
     domain::{
         address::EmailAddress,
-        locale::Locale,
+        locale::{Locale, languages},
         publication::{
             Accent, AccentError, Content, LONGEST_LINE, LONGEST_TEXT, Logo, Origin, Retention,
             SenderIdentity, Texts, TimeZone,
@@ -26,26 +26,28 @@ pub type Sent = HashMap<String, String>;
 /// The rows for logos of funders, by the names of their fields.
 const FUNDERS: [&str; 6] = ["funder_1", "funder_2", "funder_3", "funder_4", "funder_5", "funder_6"];
 
+macro_rules! longest {
+    ($($name:ident $tag:ident),+) => {
+        &[
+            ("name", LONGEST_LINE),
+            ("website", LONGEST_LINE),
+            ("privacy_url", LONGEST_LINE),
+            ("sender_name", LONGEST_LINE),
+            ("allowed_origins", LONGEST_TEXT),
+            $(
+                (concat!(stringify!($tag), "_heading"), LONGEST_LINE),
+                (concat!(stringify!($tag), "_teaser"), LONGEST_LINE),
+                (concat!(stringify!($tag), "_frequency"), LONGEST_LINE),
+                (concat!(stringify!($tag), "_consent"), LONGEST_TEXT),
+                (concat!(stringify!($tag), "_imprint"), LONGEST_TEXT),
+                (concat!(stringify!($tag), "_funding_notice"), LONGEST_TEXT),
+            )+
+        ]
+    };
+}
+
 /// How long the texts may be, by the names of their fields.
-const LONGEST: [(&str, usize); 17] = [
-    ("name", LONGEST_LINE),
-    ("website", LONGEST_LINE),
-    ("privacy_url", LONGEST_LINE),
-    ("sender_name", LONGEST_LINE),
-    ("allowed_origins", LONGEST_TEXT),
-    ("de_heading", LONGEST_LINE),
-    ("de_teaser", LONGEST_LINE),
-    ("de_frequency", LONGEST_LINE),
-    ("de_consent", LONGEST_TEXT),
-    ("de_imprint", LONGEST_TEXT),
-    ("de_funding_notice", LONGEST_TEXT),
-    ("en_heading", LONGEST_LINE),
-    ("en_teaser", LONGEST_LINE),
-    ("en_frequency", LONGEST_LINE),
-    ("en_consent", LONGEST_TEXT),
-    ("en_imprint", LONGEST_TEXT),
-    ("en_funding_notice", LONGEST_TEXT),
-];
+const LONGEST: &[(&str, usize)] = languages!(longest);
 
 /// The fields of a publication as the form shows them.
 pub fn of(content: &Content) -> Value {
@@ -132,7 +134,7 @@ pub fn again(sent: &Sent) -> Value {
 /// Every mistake, at its field.
 pub fn read(page: &StaffPage, sent: &Sent) -> Result<Content, Mistakes> {
     let mut reading = Reading { page, sent, mistakes: Mistakes::default() };
-    for (field, most) in LONGEST {
+    for &(field, most) in LONGEST {
         if reading.text(field).chars().nth(most).is_some() {
             let text = page.text("publication_error", "too_long");
             reading
@@ -159,7 +161,8 @@ impl Reading<'_> {
         if name.is_empty() {
             self.wrong("name", "name");
         }
-        let locale = Locale::from_tag(&self.line("locale")).unwrap_or_default();
+        let before = self.page.publication.as_ref().map(|publication| publication.content.locale);
+        let locale = Locale::from_tag(&self.line("locale")).or(before).unwrap_or_default();
         let mut texts = BTreeMap::new();
         for locale in Locale::ALL {
             let text = |name: &str| self.several(&format!("{locale}_{name}"));

@@ -54,10 +54,11 @@ impl Choice {
         };
         let which = query("of", CURRENT, DRAFT);
         let show = page.query("show").filter(|show| all(&which).any(|known| known == *show));
+        let language = page.query("language");
         Self {
             which,
             show: show.unwrap_or_else(|| format!("mails/{}", MailKind::Update.folder())),
-            language: query("language", "de", "en"),
+            language: locale_or_own(page, language).tag().to_owned(),
             width: query("width", "desk", "phone"),
             look: query("look", "light", "dark"),
         }
@@ -126,19 +127,18 @@ pub async fn show(page: StaffPage, Admin(member): Admin) -> Result<Response, Sta
     };
     let text = |table: &str, key: &str| page.text(table, key).to_owned();
     let mut pairs = vec![
-        [
+        vec![
             choice.way(&text("editor", "desk"), |choice| choice.width = "desk".into()),
             choice.way(&text("editor", "phone"), |choice| choice.width = "phone".into()),
         ],
-        [
-            choice.way(&text("publication", "de"), |choice| choice.language = "de".into()),
-            choice.way(&text("publication", "en"), |choice| choice.language = "en".into()),
-        ],
+        Locale::ALL
+            .map(|locale| choice.way(page.language(locale), |choice| choice.language = locale.tag().into()))
+            .to_vec(),
     ];
     // A page is as light or dark as the system it is looked at on.
     let is_mail = choice.show.starts_with("mails/");
     if is_mail {
-        pairs.push([
+        pairs.push(vec![
             choice.way(&text("editor", "light"), |choice| choice.look = "light".into()),
             choice.way(&text("editor", "dark"), |choice| choice.look = "dark".into()),
         ]);
@@ -193,5 +193,11 @@ pub async fn sample_page(
 
 /// The language of what is looked at.
 fn locale(page: &StaffPage) -> Locale {
-    page.query("lang").and_then(|tag| Locale::from_tag(&tag)).unwrap_or_default()
+    locale_or_own(page, page.query("lang"))
+}
+
+/// The language with this tag, else the publication's own.
+fn locale_or_own(page: &StaffPage, tag: Option<String>) -> Locale {
+    let own = page.publication.as_ref().map(|publication| publication.content.locale);
+    tag.and_then(|tag| Locale::from_tag(&tag)).or(own).unwrap_or_default()
 }

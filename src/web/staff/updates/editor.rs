@@ -136,7 +136,7 @@ pub async fn save(
                 .map(|(field, label)| {
                     let shown = |value: &Value| {
                         let text = value.as_str().unwrap_or_default();
-                        if field == "locale" { page.text("language", text).to_owned() } else { text.to_owned() }
+                        if field == "locale" { Locale::from_tag(text).map_or("", |locale| page.language(locale)).to_owned() } else { text.to_owned() }
                     };
                     json!({
                         "label": page.text("editor", label), "mine": shown(&mine[field]), "theirs": shown(&other[field]),
