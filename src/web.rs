@@ -6,7 +6,6 @@
 pub mod asset_files;
 pub mod http;
 mod page_context;
-pub mod proof;
 mod public;
 mod renderer;
 pub mod routes;
