@@ -132,8 +132,6 @@ const CONNECTED: &[&str] = &[
     "web/staff/publication/signature.rs",
     "web/staff/staff_page.rs",
     "web/staff/start.rs",
-    "web/staff/updates/composing.rs",
-    "web/staff/updates/preview.rs",
     "web/staff/updates/test_mail.rs",
 ];
 

@@ -13,7 +13,7 @@ use crate::{
         page_context::{PageContext, Sample},
         public::confirm,
         renderer::{Frame, PublicationView, Renderer, Shell, ShellHold, ShellMember, ShellNotice, TEMPLATES},
-        staff::mailings,
+        staff::{mailings, updates},
     },
 };
 
@@ -23,6 +23,13 @@ fn every_page(tried: &mut Tried) {
     tried.public::<confirm::DeclinedPage>();
 
     // staff: updates
+    tried.staff::<updates::UpdatesPage>();
+    tried.staff::<updates::editor::EditorPage>();
+    tried.staff::<updates::editor::ConflictPage>();
+    tried.staff::<updates::history::HistoryPage>();
+    tried.staff::<updates::history::VersionPage>();
+    tried.staff::<updates::preflight::PreflightPage>();
+    tried.staff::<updates::test_recipients::ColleaguesPage>();
 
     // staff: mailings
     tried.staff::<mailings::MailingsPage>();
@@ -74,11 +81,6 @@ const NOT_TYPED: &[&str] = &[
     "staff/publication.html",
     "staff/publication_changes.html",
     "staff/look.html",
-    "staff/updates.html",
-    "staff/editor.html",
-    "staff/conflict.html",
-    "staff/history.html",
-    "staff/version.html",
     "staff/people.html",
     "staff/person.html",
     "staff/link.html",
@@ -91,11 +93,9 @@ const NOT_TYPED: &[&str] = &[
     "staff/audit.html",
     "staff/images.html",
     "staff/image.html",
-    "staff/preflight.html",
     "staff/problem.html",
     "staff/send.html",
     "staff/planned_text.html",
-    "staff/colleagues.html",
     "staff/mailing.html",
     "staff/refusals.html",
     "staff/retry.html",
