@@ -129,7 +129,6 @@ const CONNECTED: &[&str] = &[
     "web/staff/mailings/planned.rs",
     "web/staff/mailings/refusals.rs",
     "web/staff/mailings/send_page.rs",
-    "web/staff/publication/signature.rs",
     "web/staff/staff_page.rs",
     "web/staff/start.rs",
     "web/staff/updates/test_mail.rs",

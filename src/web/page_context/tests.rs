@@ -13,7 +13,7 @@ use crate::{
         page_context::{PageContext, Sample},
         public::confirm,
         renderer::{Frame, PublicationView, Renderer, Shell, ShellHold, ShellMember, ShellNotice, TEMPLATES},
-        staff::{mailings, updates},
+        staff::{images, mailings, publication, updates},
     },
 };
 
@@ -37,6 +37,12 @@ fn every_page(tried: &mut Tried) {
     // staff: subscribers
 
     // staff: publication, images
+    tried.staff::<publication::PublicationPage>();
+    tried.staff::<publication::ChangesPage>();
+    tried.staff::<publication::signature::SignaturePage>();
+    tried.staff::<publication::theme::LookPage>();
+    tried.staff::<images::ImagesPage>();
+    tried.staff::<images::ImagePage>();
 
     // staff: account, login, members
 
@@ -72,15 +78,11 @@ const NOT_TYPED: &[&str] = &[
     "staff/code.html",
     "staff/welcome.html",
     "staff/start.html",
-    "staff/signature.html",
     "staff/signups.html",
     "staff/account.html",
     "staff/second_factor.html",
     "staff/reauth.html",
     "staff/recovery_codes.html",
-    "staff/publication.html",
-    "staff/publication_changes.html",
-    "staff/look.html",
     "staff/people.html",
     "staff/person.html",
     "staff/link.html",
@@ -91,8 +93,6 @@ const NOT_TYPED: &[&str] = &[
     "staff/import.html",
     "staff/import_columns.html",
     "staff/audit.html",
-    "staff/images.html",
-    "staff/image.html",
     "staff/problem.html",
     "staff/send.html",
     "staff/planned_text.html",
