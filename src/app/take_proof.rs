@@ -10,7 +10,7 @@ use crate::{
     app::Deed,
     config::SecretKeys,
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         address::EmailAddress,
         event::Event,
         personal_data::{self, PersonalData},
@@ -32,7 +32,7 @@ use self::document::{Format, WriteError};
 pub enum ProofError {
     /// Only staff take a proof.
     #[error("only staff may take the proof of a consent")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// No consent is recorded of the address.
     #[error("no consent is recorded of this address")]
     Nothing,
@@ -76,10 +76,7 @@ pub async fn take_proof(
     format: Format,
     now: DateTime<Utc>,
 ) -> Result<Taken, ProofError> {
-    if !by.is_staff() {
-        return Err(ProofError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let data = personal_data::of_address(&mut deed, keys, address).await?;
     if data.consent_events.is_empty() {
         return Err(ProofError::Nothing);

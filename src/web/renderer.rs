@@ -12,7 +12,7 @@ use crate::{
     },
     source::{Live, SourceFile},
     source_file,
-    web::{asset_files, page_context::PageContext},
+    web::asset_files,
 };
 
 macro_rules! built_in {
@@ -224,13 +224,6 @@ pub struct ShellNotice {
     pub text: String,
 }
 
-#[derive(Serialize)]
-struct InShell<'a, P> {
-    shell: &'a Shell,
-    #[serde(flatten)]
-    own: &'a P,
-}
-
 /// What a page is made with, besides its own values.
 pub struct Frame {
     /// Its language.
@@ -248,27 +241,6 @@ impl Renderer {
     /// [`PageError`] names what is broken.
     pub fn load() -> Result<Self, PageError> {
         Ok(Self { parsed: Live::new(&FILES, Parsed::read)? })
-    }
-
-    /// Makes a page of the public.
-    ///
-    /// # Errors
-    /// [`PageError::Template`], also for values that cannot be written down.
-    pub fn render<P: PageContext>(&self, frame: &Frame, own: &P) -> Result<String, PageError> {
-        self.render_value(P::TEMPLATE, frame, own)
-    }
-
-    /// Makes a staff page, with its shell around it.
-    ///
-    /// # Errors
-    /// [`PageError::Template`], also for values that cannot be written down.
-    pub fn render_in_shell<P: PageContext>(
-        &self,
-        frame: &Frame,
-        shell: &Shell,
-        own: &P,
-    ) -> Result<String, PageError> {
-        self.render_value(P::TEMPLATE, frame, &InShell { shell, own })
     }
 
     /// A page whose values have no type of their own yet.

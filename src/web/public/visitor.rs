@@ -14,7 +14,7 @@ use crate::{
     web::{
         AppState,
         http::{headers::PicturesFrom, problem::Problem},
-        page_context::PageContext,
+        page_context::{PageContext, Sample},
         renderer::{Frame, PublicationView},
     },
 };
@@ -84,63 +84,12 @@ impl Visitor {
         Ok(self.respond(status, self.state.renderer.render(&self.frame(None), own)?))
     }
 
-    /// A piece of HTML that is part of a page, or is to be copied into one.
-    ///
-    /// # Errors
-    /// [`Problem::Internal`] when it cannot be made.
-    pub fn piece<P: PageContext>(&self, own: &P) -> Result<String, Problem> {
-        Ok(self.state.renderer.render(&self.frame(None), own)?.trim_end().to_owned())
-    }
-
-    /// A page that can be asked for again: with a link to the other language.
-    ///
-    /// # Errors
-    /// [`Problem::Internal`] when it cannot be made.
-    pub fn page_value(&self, template: &str, own: &impl Serialize) -> Result<Response, Problem> {
-        let other = format!("?lang={}", self.locale.other());
-        self.render(StatusCode::OK, template, Some(other), own)
-    }
-
-    /// The same, with the address of the page in the other language.
-    ///
-    /// # Errors
-    /// [`Problem::Internal`] when it cannot be made.
-    pub fn page_with_value(
-        &self,
-        other: &str,
-        template: &str,
-        own: &impl Serialize,
-    ) -> Result<Response, Problem> {
-        self.render(StatusCode::OK, template, Some(other.to_owned()), own)
-    }
-
-    /// The answer to a POST: it has no address to switch languages at.
-    ///
-    /// # Errors
-    /// [`Problem::Internal`] when it cannot be made.
-    pub fn answer_value(
-        &self,
-        status: StatusCode,
-        template: &str,
-        own: &impl Serialize,
-    ) -> Result<Response, Problem> {
-        self.render(status, template, None, own)
-    }
-
     /// The page for those of whom nothing is stored (any more).
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
     pub fn nothing_stored(&self) -> Result<Response, Problem> {
-        self.answer_value(StatusCode::GONE, "nothing_stored.html", &serde_json::json!({ "is_erased": false }))
-    }
-
-    /// A piece of HTML that is part of a page, or is to be copied into one.
-    ///
-    /// # Errors
-    /// [`Problem::Internal`] when it cannot be made.
-    pub fn piece_value(&self, template: &str, own: &impl Serialize) -> Result<String, Problem> {
-        self.made(template, None, own).map(|html| html.trim_end().to_owned())
+        self.answer(StatusCode::GONE, &NothingStoredPage { is_erased: false })
     }
 
     /// A text of the pages.
@@ -148,26 +97,8 @@ impl Visitor {
         self.state.renderer.text(self.locale, table, key)
     }
 
-    fn render(
-        &self,
-        status: StatusCode,
-        template: &str,
-        other_language_url: Option<String>,
-        own: &impl Serialize,
-    ) -> Result<Response, Problem> {
-        Ok(self.respond(status, self.made(template, other_language_url, own)?))
-    }
-
-    fn made(
-        &self,
-        template: &str,
-        other_language_url: Option<String>,
-        own: &impl Serialize,
-    ) -> Result<String, Problem> {
-        Ok(self.state.renderer.render_value(template, &self.frame(other_language_url), own)?)
-    }
-
-    fn frame(&self, other_language_url: Option<String>) -> Frame {
+    /// What is made for the visitor is made with this, and with the address of the other language where there is one.
+    pub fn frame(&self, other_language_url: Option<String>) -> Frame {
         let publication = Some(PublicationView::new(&self.publication.content, self.locale));
         Frame { locale: self.locale, other_language_url, publication }
     }
@@ -175,6 +106,21 @@ impl Visitor {
     fn respond(&self, status: StatusCode, html: String) -> Response {
         let pictures = Extension(PicturesFrom::publication(&self.publication.content));
         (status, [(header::CONTENT_LANGUAGE, self.locale.tag())], pictures, Html(html)).into_response()
+    }
+}
+
+/// Nothing is stored of somebody (any more).
+#[derive(Serialize)]
+pub struct NothingStoredPage {
+    /// Just now, because they wanted it.
+    pub is_erased: bool,
+}
+
+impl PageContext for NothingStoredPage {
+    const TEMPLATE: &'static str = "nothing_stored.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        [true, false].map(|is_erased| Self { is_erased }).into()
     }
 }
 
