@@ -83,11 +83,13 @@ async fn round(
     extent: Extent,
 ) -> sqlx::Result<()> {
     delete_expired(pool, keys, keep_ip_days, extent, Utc::now()).await?;
-    while extent == Extent::Daily {
+    if extent == Extent::Hourly {
+        return Ok(());
+    }
+    loop {
         match remove_unused_images(pool, images, Utc::now()).await? {
-            0 => break,
+            0 => return Ok(()),
             images => tracing::info!(images, "pictures deleted that were unused for thirty days"),
         }
     }
-    Ok(())
 }
