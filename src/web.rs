@@ -7,7 +7,6 @@ pub mod asset_files;
 pub mod http;
 mod page_context;
 mod plurals;
-pub mod proof;
 mod public;
 mod renderer;
 pub mod routes;

@@ -41,8 +41,8 @@ pub async fn show(
     let mut plans: Vec<&Overview> =
         open.iter().filter(|mailing| mailing.state == MailingState::Scheduled).collect();
     plans.sort_by_key(|mailing| mailing.scheduled_at);
-    let plans: Vec<Value> =
-        plans.into_iter().map(|mailing| planned::view(&page, mailing, subscribers)).collect();
+    let plans: Vec<planned::Plan> =
+        plans.into_iter().map(|mailing| planned::Plan::of(&page, mailing, subscribers)).collect();
     let last = match mailing::last_begun(&mut db).await? {
         Some(mailing) => {
             let counts = mailing::counts(&mut db, mailing.id).await?;

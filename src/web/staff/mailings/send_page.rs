@@ -99,7 +99,7 @@ fn obstacle_view(page: &StaffPage, obstacle: &Obstacle, update: &Update, people:
             };
             json!({
                 "kind": kind, "id": mailing.id, "text": triggered(page, mailing),
-                "plan": planned::view(page, mailing, people),
+                "plan": planned::Plan::of(page, mailing, people),
             })
         }
     }
