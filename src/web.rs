@@ -6,11 +6,12 @@
 pub mod asset_files;
 pub mod http;
 mod page_context;
-pub mod proof;
+mod plurals;
 mod public;
 mod renderer;
 pub mod routes;
 pub mod staff;
+mod texts;
 
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ use crate::web::{
         long_part, problem,
         rate_limit::{self, RateLimit},
         request_log,
-        route::Table,
+        route::{self, Table},
         server,
     },
     public::error_pages,
@@ -151,10 +152,11 @@ pub fn router(state: AppState, more: Router<AppState>) -> Router {
         // A service that has much to do is not down.
         .route("/health/live", routing::get(health::live))
         .route("/health/ready", routing::get(health::ready))
-        .layer(middleware::from_fn_with_state(state.clone(), body_limits::in_time))
+        .layer(middleware::from_fn(body_limits::in_time))
         .layer(CatchPanicLayer::custom(problem::after_panic))
         .layer(middleware::from_fn_with_state(state.clone(), error_pages::render))
         .layer(middleware::from_fn_with_state(state.clone(), headers::add))
         .layer(middleware::from_fn_with_state(Arc::clone(&state.metrics), request_log::trace))
+        .layer(middleware::map_request_with_state(state.routes, route::look_up))
         .with_state(state)
 }

@@ -1,6 +1,6 @@
 //! Every public and staff route: what answers, who may use it, and what else sets it apart.
 //!
-//! A route that is not here is not served. What depends on a route is looked up in this table: see [`Table`](crate::web::http::route::Table).
+//! A route that is not here is not served. What depends on a route is looked up in this table: see [`route`](crate::web::http::route).
 //! GET and HEAD change nothing (invariant 1).
 
 use axum::{
@@ -160,14 +160,24 @@ pub const ROUTES: &[Route] = &[
 mod tests {
     use std::collections::BTreeSet;
 
-    use axum::extract::Request;
+    use axum::{
+        Extension, Router,
+        body::{self, to_bytes},
+        extract::Request,
+        middleware::{self, Next},
+    };
+    use tower_service::Service;
 
-    use crate::web::http::route::{Access, Table};
+    use crate::web::http::route::{self, Access, Matched, Table};
 
     use super::*;
 
-    fn of(path: &str) -> &'static Route {
-        Table(ROUTES).of(&Request::get(path).body(axum::body::Body::empty()).unwrap())
+    fn request(path: &str) -> Request {
+        Request::get(path).body(body::Body::empty()).unwrap()
+    }
+
+    fn of(path: &str) -> Matched {
+        Table(ROUTES).of(&request(path))
     }
 
     #[test]
@@ -182,14 +192,44 @@ mod tests {
 
     #[test]
     fn a_link_with_something_behind_its_token_still_counts_as_one() {
-        assert_eq!(of("/unsubscribe/token/and-more").path, "/unsubscribe/{token}");
-        assert_eq!(of("/data/token/elsewhere").path, "/data/{token}");
+        assert_eq!(of("/unsubscribe/token/and-more").route.path, "/unsubscribe/{token}");
+        assert_eq!(of("/data/token/elsewhere").route.path, "/data/{token}");
         for link in ["/confirm/token", "/unsubscribe/token/", "/staff/welcome/token/more"] {
-            assert!(Table(ROUTES).holds_token(link), "{link}");
+            assert!(of(link).holds_token, "{link}");
         }
-        assert!(!Table(ROUTES).holds_token("/staff/updates/1") && !Table(ROUTES).holds_token("/confirm"));
+        assert!(!of("/staff/updates/1").holds_token && !of("/confirm").holds_token);
         for nowhere in ["/unsubscribe", "/nowhere", "/staffed", "//evil.example/"] {
-            assert_eq!(of(nowhere).path, "", "{nowhere}");
+            assert_eq!(of(nowhere).route.path, "", "{nowhere}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_carries_its_route_to_every_layer_and_handler() {
+        async fn told(Extension(Matched { route, holds_token }): Extension<Matched>) -> String {
+            format!("{} {holds_token}", route.path)
+        }
+        async fn tell(matched: Extension<Matched>, request: Request, next: Next) -> String {
+            let handler = next.run(request).await.into_body();
+            let handler = to_bytes(handler, 1_000).await.unwrap();
+            format!("{}, {}", told(matched).await, str::from_utf8(&handler).unwrap())
+        }
+        let mut router = Router::new()
+            .route("/manage/{token}", get(told))
+            .route("/staff/updates/{id}", get(told))
+            .route("/staff/{*rest}", get(told))
+            .fallback(told)
+            .layer(middleware::from_fn(tell))
+            .layer(middleware::map_request_with_state(Table(ROUTES), route::look_up));
+        for (path, expected) in [
+            ("/manage/x", "/manage/{token} true"),
+            ("/staff/updates/x", "/staff/updates/{id} false"),
+            ("/staff/welcome/x/more", "/staff/{*rest} true"),
+            ("/manage/x/more", "/manage/{token} true"),
+            ("/nowhere", " false"),
+        ] {
+            let answer = router.call(request(path)).await.unwrap();
+            let answer = to_bytes(answer.into_body(), 1_000).await.unwrap();
+            assert_eq!(answer, format!("{expected}, {expected}"), "{path}");
         }
     }
 }

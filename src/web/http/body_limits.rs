@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::{
+    Extension,
     body::{self, HttpBody, to_bytes},
     extract::{Request, State},
     http::{HeaderMap, Method, request::Parts},
@@ -19,7 +20,7 @@ use crate::{
         http::{
             cookies,
             problem::Problem,
-            route::{Access, Body, Route},
+            route::{Access, Body, Matched, Route},
         },
     },
 };
@@ -36,8 +37,12 @@ const WITHIN: Duration = Duration::from_secs(15);
 
 /// Reads a form as a whole before anything else looks at the request: those who send theirs byte by byte take no slot from
 /// others. An upload is left to its handler.
-pub async fn read_form(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let route = state.routes.of(&request);
+pub async fn read_form(
+    State(state): State<AppState>,
+    Extension(Matched { route, .. }): Extension<Matched>,
+    request: Request,
+    next: Next,
+) -> Response {
     if is_upload(route, request.method()) {
         return next.run(request).await;
     }
@@ -98,8 +103,11 @@ fn unread(route: &Route, parts: Parts) -> Result<Request, Problem> {
 }
 
 /// Answers 408 when a request takes longer than its route may.
-pub async fn in_time(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let route = state.routes.of(&request);
+pub async fn in_time(
+    Extension(Matched { route, .. }): Extension<Matched>,
+    request: Request,
+    next: Next,
+) -> Response {
     let within = match route.body {
         Body::Upload { within, .. } if is_upload(route, request.method()) => within,
         _ => WITHIN,

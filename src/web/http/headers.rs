@@ -1,13 +1,17 @@
 //! Headers that every answer carries.
 
 use axum::{
+    Extension,
     extract::{Request, State},
     http::{HeaderName, HeaderValue, header},
     middleware::Next,
     response::Response,
 };
 
-use crate::{domain::publication::Content, web::AppState};
+use crate::{
+    domain::publication::Content,
+    web::{AppState, http::route::Matched},
+};
 
 macro_rules! csp {
     ($more:literal) => {
@@ -39,8 +43,12 @@ const HSTS: &str = "max-age=31536000";
 const HSTS_WITH_SUBDOMAINS: &str = "max-age=31536000; includeSubDomains";
 
 /// Adds the security headers. Pages whose address holds a token also keep it out of caches and of Referer headers.
-pub async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let holds_token = state.routes.holds_token(request.uri().path());
+pub async fn add(
+    State(state): State<AppState>,
+    Extension(Matched { holds_token, .. }): Extension<Matched>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {

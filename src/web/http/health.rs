@@ -13,13 +13,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing,
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 use sqlx::PgPool;
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
-    db,
-    domain::health,
+    app::health,
+    domain::health::Health,
     web::{
         AppState,
         http::{metrics::HttpMetrics, request_log, server::Stopping},
@@ -30,7 +30,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Monitor {
     pool: PgPool,
-    last: Arc<Mutex<Option<(Instant, Value)>>>,
+    last: Arc<Mutex<Option<(Instant, Health)>>>,
 }
 
 /// How long an answer counts.
@@ -49,35 +49,47 @@ impl Monitor {
     /// in the body, and is for people.
     async fn ready(&self, is_stopping: bool) -> Response {
         if is_stopping {
-            return answer(StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "stopping" }));
+            return answer(StatusCode::SERVICE_UNAVAILABLE, NotReady { status: "stopping", database: None });
         }
         let mut last = self.last.lock().await;
-        if let Some((at, body)) = &*last
+        if let Some((at, health)) = &*last
             && at.elapsed() < FRESH
             && !self.pool.is_closed()
         {
-            return answer(StatusCode::OK, body.clone());
+            return answer(StatusCode::OK, health);
         }
-        let look = async { health::look(&mut *self.pool.acquire().await?, db::newest_migration()).await };
-        match timeout(PATIENCE, look).await {
+        match timeout(PATIENCE, health::look(&self.pool)).await {
             Ok(Ok(health)) => {
-                let body = serde_json::to_value(health).unwrap_or_default();
-                *last = Some((Instant::now(), body.clone()));
-                answer(StatusCode::OK, body)
+                let answer = answer(StatusCode::OK, &health);
+                *last = Some((Instant::now(), health));
+                answer
             }
             failed => {
                 *last = None;
                 if let Ok(Err(error)) = failed {
                     tracing::warn!(%error, "not ready: the database cannot be asked");
                 }
-                let body = json!({ "status": "unavailable", "database": { "state": "unreachable" } });
-                answer(StatusCode::SERVICE_UNAVAILABLE, body)
+                let database = Some(Database { state: "unreachable" });
+                answer(StatusCode::SERVICE_UNAVAILABLE, NotReady { status: "unavailable", database })
             }
         }
     }
 }
 
-fn answer(status: StatusCode, body: Value) -> Response {
+/// In the place of [`Health`] where nobody looked, or nobody could.
+#[derive(Serialize)]
+struct NotReady {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<Database>,
+}
+
+#[derive(Serialize)]
+struct Database {
+    state: &'static str,
+}
+
+fn answer(status: StatusCode, body: impl Serialize) -> Response {
     (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 

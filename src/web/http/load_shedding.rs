@@ -8,6 +8,7 @@
 //! | who logs in from a browser that is known | those, and 16 more |
 
 use axum::{
+    Extension,
     extract::{Request, State},
     http::Method,
     middleware::Next,
@@ -23,7 +24,7 @@ use crate::{
         http::{
             cookies,
             problem::Problem,
-            route::{Route, SlotClass},
+            route::{Matched, Route, SlotClass},
         },
     },
 };
@@ -98,8 +99,7 @@ enum Claim {
 }
 
 impl Claim {
-    fn of(state: &AppState, request: &Request) -> Self {
-        let route = state.routes.of(request);
+    fn of(state: &AppState, route: &Route, request: &Request) -> Self {
         match route.slots {
             SlotClass::Login if request.method() == Method::POST => {
                 let is_known = cookies::device(state, request.headers()).is_some();
@@ -119,8 +119,13 @@ fn is_link(keys: &SecretKeys, route: &Route, purpose: LinkPurpose, path: &str) -
 }
 
 /// Answers 503 at once when there are too many requests already.
-pub async fn shed(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let Some(_slot) = state.slots.acquire(Claim::of(&state, &request)) else {
+pub async fn shed(
+    State(state): State<AppState>,
+    Extension(Matched { route, .. }): Extension<Matched>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(_slot) = state.slots.acquire(Claim::of(&state, route, &request)) else {
         return Problem::Busy.into_response();
     };
     next.run(request).await

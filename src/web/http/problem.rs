@@ -6,9 +6,11 @@
 use std::any::Any;
 
 use axum::{
+    Json,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
+use serde::Serialize;
 
 use crate::{
     app::off_runtime::Busy,
@@ -283,13 +285,46 @@ pub fn wants_json(headers: &HeaderMap) -> bool {
             || value(HeaderName::from_static("sec-fetch-mode")) == "cors")
 }
 
+/// Problem details (RFC 9457 §3.1): what programs get for a page about a problem.
+#[derive(Serialize)]
+struct ProblemDetails<'a, E> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<&'a str>,
+    #[serde(flatten)]
+    extension: E,
+}
+
 /// An answer in the form of RFC 9457.
 pub fn problem_json(status: StatusCode, title: &str, detail: &str, instance: Option<&str>) -> Response {
-    let mut body = serde_json::json!({ "title": title, "status": status.as_u16(), "detail": detail });
-    if let Some(instance) = instance {
-        body["instance"] = instance.into();
-    }
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+    of_details(status, title, detail, instance, ())
+}
+
+/// The same, with what else a program can do something with (extension members, §3.2).
+pub fn extended_problem_json(
+    status: StatusCode,
+    title: &str,
+    detail: &str,
+    extension: impl Serialize,
+) -> Response {
+    of_details(status, title, detail, None, extension)
+}
+
+fn of_details(
+    status: StatusCode,
+    title: &str,
+    detail: &str,
+    instance: Option<&str>,
+    extension: impl Serialize,
+) -> Response {
+    // No type of its own: the title says no more than the status and the page do.
+    let kind = "about:blank";
+    let details = ProblemDetails { kind, title, status: status.as_u16(), detail, instance, extension };
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(details)).into_response()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::{
 };
 
 use axum::{
+    Extension,
     extract::{Request, State},
     http::{HeaderValue, header},
     middleware::Next,
@@ -27,6 +28,7 @@ use crate::{
             client::{Client, Counted},
             cookies,
             problem::Problem,
+            route::Matched,
         },
     },
 };
@@ -122,8 +124,13 @@ impl RateLimit {
 }
 
 /// Answers 429 to a client that asks too often, before its request's body is read.
-pub async fn limit(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if !state.routes.of(&request).is_counted {
+pub async fn limit(
+    State(state): State<AppState>,
+    Extension(Matched { route, .. }): Extension<Matched>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !route.is_counted {
         return next.run(request).await;
     }
     let client = Client::of(request.extensions(), request.headers(), &state.proxies);

@@ -1,13 +1,12 @@
 //! What is known of a route besides its handlers: who may use it, what it takes, how its requests are counted.
 //!
-//! [`routes`](crate::web::routes) is the table. Whatever depends on a route reads it there by [`Table::of`], and compares no
-//! paths.
+//! [`routes`](crate::web::routes) is the table. [`look_up`] finds the route of a request there, once; whatever depends on it
+//! takes it from the request as [`Matched`], and compares no paths.
 
 use std::time::Duration;
 
 use axum::{
-    extract::{MatchedPath, Request},
-    http::{Extensions, request::Parts},
+    extract::{MatchedPath, Request, State},
     routing::MethodRouter,
 };
 
@@ -175,29 +174,35 @@ const NOWHERE: Route = Route::public("", MethodRouter::new);
 #[derive(Clone, Copy)]
 pub struct Table(pub &'static [Route]);
 
+/// Among the extensions of every request: what the table says of it.
+#[derive(Clone, Copy)]
+pub struct Matched {
+    /// The route. A path that no route takes counts as the public one that it begins like: a link with something behind its
+    /// token is treated like one.
+    pub route: &'static Route,
+    /// Whether the address holds a token, whatever stands behind that: also where another route, or none, takes the path.
+    pub holds_token: bool,
+}
+
+/// Looks up the route of a request, for every layer and handler. The outermost layer: each of them needs it.
+pub async fn look_up(State(table): State<Table>, mut request: Request) -> Request {
+    let matched = table.of(&request);
+    request.extensions_mut().insert(matched);
+    request
+}
+
 impl Table {
-    /// The route of a request. A path that no route takes counts as the public one that it begins like: a link with
-    /// something behind its token still holds one.
-    pub(in crate::web) fn of(self, request: &Request) -> &'static Route {
-        self.find(request.extensions(), request.uri().path())
-    }
-
-    /// The same, where only the head of the request is at hand.
-    pub(in crate::web) fn of_parts(self, parts: &Parts) -> &'static Route {
-        self.find(&parts.extensions, parts.uri.path())
-    }
-
-    /// Whether an address holds a token, whatever stands behind that: also where another route, or none, takes the path.
-    pub(in crate::web) fn holds_token(self, path: &str) -> bool {
-        self.0.iter().any(|route| route.holds_token && route.rest(path).is_some())
-    }
-
-    fn find(self, extensions: &Extensions, path: &str) -> &'static Route {
-        let matched = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-        if let Some(route) = matched.and_then(|path| self.0.iter().find(|route| route.path == path)) {
-            return route;
-        }
+    /// What it says of a request.
+    pub(in crate::web) fn of(self, request: &Request) -> Matched {
+        let path = request.uri().path();
+        let taken_by = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        let exact = taken_by.and_then(|path| self.0.iter().find(|route| route.path == path));
         let is_like = |route: &&Route| route.access == Access::Everybody && route.rest(path).is_some();
-        self.0.iter().find(is_like).unwrap_or(&NOWHERE)
+        let route = exact.or_else(|| self.0.iter().find(is_like)).unwrap_or(&NOWHERE);
+        Matched { route, holds_token: self.holds_token(path) }
+    }
+
+    fn holds_token(self, path: &str) -> bool {
+        self.0.iter().any(|route| route.holds_token && route.rest(path).is_some())
     }
 }

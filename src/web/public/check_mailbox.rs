@@ -6,12 +6,16 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{
-    domain::{address::near_miss, token::SentTo},
+    domain::{
+        address::{EmailAddress, near_miss},
+        token::SentTo,
+    },
     web::{
         http::problem::{self, Problem},
+        page_context::{PageContext, Sample},
         public::visitor::Visitor,
     },
 };
@@ -24,17 +28,27 @@ pub const PATH: &str = "/check-mailbox";
 pub fn answer(visitor: &Visitor, headers: &HeaderMap, sent_to: &SentTo, now: DateTime<Utc>) -> Response {
     let locale = visitor.locale;
     if problem::wants_json(headers) {
-        let mut body = json!({ "status": "check_mailbox" });
-        if let Some(meant) = suggestion(sent_to) {
-            body["suggestion"] = meant.into();
-        }
-        if sent_to.waits {
-            body["notice"] = visitor.text("check_mailbox", "waits").into();
-        }
-        return (StatusCode::ACCEPTED, Json(body)).into_response();
+        let taken = TakenForm {
+            status: "check_mailbox",
+            suggestion: suggestion(sent_to),
+            notice: sent_to.waits.then(|| visitor.text("check_mailbox", "waits")),
+        };
+        return (StatusCode::ACCEPTED, Json(taken)).into_response();
     }
     let token = sent_to.seal(&visitor.state.keys, now);
     Redirect::to(&format!("{PATH}?lang={locale}&to={token}")).into_response()
+}
+
+/// What a script reads whose form was taken.
+#[derive(Serialize)]
+struct TakenForm<'a> {
+    status: &'static str,
+    /// The address that was meant, perhaps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestion: Option<String>,
+    /// That the mail waits for staff.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<&'a str>,
 }
 
 /// `GET /check-mailbox`: shows the address back, with a form filled in to correct it. Without a token that is good, it
@@ -43,11 +57,11 @@ pub async fn page(visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let token = query.into_iter().find(|(name, _)| name == "to").map(|(_, value)| value);
     let sent_to = token.as_ref().and_then(|token| SentTo::open(&visitor.state.keys, token, Utc::now()));
-    let other = match (&sent_to, &token) {
-        (Some(_), Some(token)) => format!("?lang={}&to={token}", visitor.locale.other()),
-        _ => format!("?lang={}", visitor.locale.other()),
+    let more = match (&sent_to, &token) {
+        (Some(_), Some(token)) => format!("&to={token}"),
+        _ => String::new(),
     };
-    visitor.page_with_value(&other, "check_mailbox.html", &own(&visitor, sent_to.as_ref()))
+    visitor.page_with(&more, &shown(&visitor, sent_to.as_ref()))
 }
 
 /// The address that was meant, perhaps. Of one that is masked nothing is told.
@@ -56,20 +70,62 @@ fn suggestion(sent_to: &SentTo) -> Option<String> {
     meant.map(|meant| meant.written())
 }
 
-/// What the page shows.
-pub fn own(visitor: &Visitor, sent_to: Option<&SentTo>) -> Value {
+fn shown(visitor: &Visitor, sent_to: Option<&SentTo>) -> CheckMailboxPage {
     let minutes = visitor.state.repeat_minutes;
-    let again = (minutes > 0)
-        .then(|| visitor.text("check_mailbox", "missing_again").replace("{minutes}", &minutes.to_string()));
-    json!({
-        "address": sent_to.map(|sent_to| {
+    let again = visitor.text("check_mailbox", "missing_again");
+    let again = (minutes > 0).then(|| again.replace("{minutes}", &minutes.to_string()));
+    CheckMailboxPage::of(sent_to, again, visitor.state.public_url.join(PATH), visitor.publication.version)
+}
+
+/// The page.
+#[derive(Serialize)]
+pub struct CheckMailboxPage {
+    /// As it was typed, or masked; nothing without a good token.
+    address: Option<String>,
+    is_masked: bool,
+    suggestion: Option<String>,
+    waits: bool,
+    /// After how long signing up again brings another mail, in words; nothing where it does at once.
+    again: Option<String>,
+    /// Its own address, for the form that corrects the first one.
+    page: String,
+    consent_version: i32,
+}
+
+impl CheckMailboxPage {
+    fn of(sent_to: Option<&SentTo>, again: Option<String>, page: String, consent_version: i32) -> Self {
+        let address = |sent_to: &SentTo| {
             if sent_to.is_masked { sent_to.email.masked() } else { sent_to.email.written() }
-        }),
-        "is_masked": sent_to.is_some_and(|sent_to| sent_to.is_masked),
-        "suggestion": sent_to.and_then(suggestion),
-        "waits": sent_to.is_some_and(|sent_to| sent_to.waits),
-        "again": again,
-        "page": visitor.state.public_url.join(PATH),
-        "consent_version": visitor.publication.version,
-    })
+        };
+        Self {
+            address: sent_to.map(address),
+            is_masked: sent_to.is_some_and(|sent_to| sent_to.is_masked),
+            suggestion: sent_to.and_then(suggestion),
+            waits: sent_to.is_some_and(|sent_to| sent_to.waits),
+            again,
+            page,
+            consent_version,
+        }
+    }
+}
+
+impl PageContext for CheckMailboxPage {
+    const TEMPLATE: &'static str = "check_mailbox.html";
+
+    fn samples(of: &Sample<'_>) -> Vec<Self> {
+        let sent_to = |address, waits, is_masked| {
+            EmailAddress::parse(address).ok().map(|email| SentTo { email, waits, is_masked })
+        };
+        let again = of.text("check_mailbox", "missing_again").replace("{minutes}", "10");
+        let page = |sent_to: Option<SentTo>, again| {
+            let version = of.publication.version;
+            Self::of(sent_to.as_ref(), again, of.public_url.join(PATH), version)
+        };
+        vec![
+            page(sent_to(Sample::ADDRESS, false, false), Some(again)),
+            page(sent_to("maria@gmial.com", true, false), None),
+            page(sent_to(Sample::ADDRESS, false, true), None),
+            page(None, None),
+        ]
+    }
 }

@@ -3,7 +3,6 @@
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use url::Url;
 
 use crate::{
@@ -11,6 +10,7 @@ use crate::{
     domain::{
         actor::Actor,
         ids::SubscriberId,
+        locale::Locale,
         publication::Origin,
         signup::{Signup, standing::Standing},
         token::{self, ConfirmToken},
@@ -47,18 +47,84 @@ pub async fn ask(
     if standing != Standing::Open {
         return told(&visitor, &signup, standing, NOTHING);
     }
-    let template = if signup.replaces.is_some() { "confirm_change.html" } else { "confirm.html" };
-    visitor.page_value(
-        template,
-        &json!({
-            "masked_address": signup.email.masked(),
-            "action": format!("/confirm/{token}?lang={}", visitor.locale),
-            "opened": token::opened_token(&state.app.keys, confirm_token.hash(), now),
-            "requested_at": visitor.publication.content.written_time(signup.requested_at, visitor.locale),
-            "requested_page": own_page_host(&signup, &visitor).filter(|_| !signup.is_by_staff),
-            "consent": consent, "consent_lang": signup.locale,
-        }),
-    )
+    let question = Question {
+        masked_address: signup.email.masked(),
+        action: format!("/confirm/{token}?lang={}", visitor.locale),
+        opened: token::opened_token(&state.app.keys, confirm_token.hash(), now),
+        requested_at: visitor.publication.content.written_time(signup.requested_at, visitor.locale),
+        requested_page: own_page_host(&signup, &visitor).filter(|_| !signup.is_by_staff),
+        consent,
+        consent_lang: signup.locale,
+    };
+    if signup.replaces.is_some() {
+        visitor.page(&ConfirmChangePage(question))
+    } else {
+        visitor.page(&ConfirmPage(question))
+    }
+}
+
+/// Asks whether to subscribe.
+#[derive(Serialize)]
+pub struct ConfirmPage(Question);
+
+/// Asks whether to move a subscription to this address.
+#[derive(Serialize)]
+pub struct ConfirmChangePage(Question);
+
+#[derive(Serialize)]
+struct Question {
+    masked_address: String,
+    action: String,
+    /// When the page was opened, as a token.
+    opened: String,
+    requested_at: String,
+    /// The host of the page with the form; nothing where it is not the project's, and where staff entered the address.
+    requested_page: Option<String>,
+    /// The consent text, where the form did not show it.
+    consent: Option<String>,
+    consent_lang: Locale,
+}
+
+impl Question {
+    /// As it usually is, and with everything that the form did not show.
+    fn samples(of: &Sample<'_>) -> [Self; 2] {
+        let website = of.publication.content.website.as_ref();
+        let usual = Self {
+            masked_address: Sample::MASKED.into(),
+            action: String::new(),
+            opened: String::new(),
+            requested_at: of.time(),
+            requested_page: website.and_then(Url::host_str).map(str::to_owned),
+            consent: None,
+            consent_lang: of.locale,
+        };
+        let by_staff = Self {
+            masked_address: Sample::MASKED.into(),
+            action: String::new(),
+            opened: String::new(),
+            requested_at: of.time(),
+            requested_page: None,
+            consent: Some(of.publication.content.texts(of.locale).consent),
+            consent_lang: of.locale.others().next().unwrap_or(of.locale),
+        };
+        [usual, by_staff]
+    }
+}
+
+impl PageContext for ConfirmPage {
+    const TEMPLATE: &'static str = "confirm.html";
+
+    fn samples(of: &Sample<'_>) -> Vec<Self> {
+        Question::samples(of).map(Self).into()
+    }
+}
+
+impl PageContext for ConfirmChangePage {
+    const TEMPLATE: &'static str = "confirm_change.html";
+
+    fn samples(of: &Sample<'_>) -> Vec<Self> {
+        Question::samples(of).map(Self).into()
+    }
 }
 
 /// `POST /confirm/{token}`: takes the answer. Pressing twice does what pressing once does.
@@ -105,11 +171,11 @@ fn told(visitor: &Visitor, signup: &Signup, standing: Standing, pressed: &str) -
     let of = |signup: Problem, change: Problem| Err(if is_change { change } else { signup });
     match standing {
         Standing::Confirmed(subscriber) if pressed == DECLINE => {
-            subscribed(visitor, signup, subscriber, if is_change { "change" } else { "yes" })
+            subscribed(visitor, signup, subscriber, if is_change { Why::Change } else { Why::Yes })
         }
         Standing::Confirmed(subscriber) => confirmed(visitor, signup, subscriber),
         Standing::Elsewhere(subscriber) => {
-            let why = if pressed == DECLINE { "declined" } else { "elsewhere" };
+            let why = if pressed == DECLINE { Why::Declined } else { Why::Elsewhere };
             subscribed(visitor, signup, subscriber, why)
         }
         Standing::Declined if pressed == DECLINE => {
@@ -143,12 +209,31 @@ impl PageContext for DeclinedPage {
 }
 
 fn confirmed(visitor: &Visitor, signup: &Signup, subscriber: SubscriberId) -> Result<Response, Problem> {
-    let own = json!({
-        "is_change": signup.replaces.is_some(),
-        "address": signup.email.masked(),
-        "unsubscribe_url": unsubscribe::path(visitor, subscriber),
-    });
-    visitor.answer_value(StatusCode::OK, "confirmed.html", &own)
+    let page = ConfirmedPage {
+        is_change: signup.replaces.is_some(),
+        address: signup.email.masked(),
+        unsubscribe_url: unsubscribe::path(visitor, subscriber),
+    };
+    visitor.answer(StatusCode::OK, &page)
+}
+
+/// The address is subscribed from now on.
+#[derive(Serialize)]
+pub struct ConfirmedPage {
+    is_change: bool,
+    /// Masked.
+    address: String,
+    unsubscribe_url: String,
+}
+
+impl PageContext for ConfirmedPage {
+    const TEMPLATE: &'static str = "confirmed.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let page =
+            |is_change| Self { is_change, address: Sample::MASKED.into(), unsubscribe_url: String::new() };
+        [false, true].map(page).into()
+    }
 }
 
 /// The address is subscribed, whatever was pressed or asked here: says why, and offers to leave.
@@ -156,14 +241,46 @@ fn subscribed(
     visitor: &Visitor,
     signup: &Signup,
     subscriber: SubscriberId,
-    why: &str,
+    why: Why,
 ) -> Result<Response, Problem> {
-    let own = json!({
-        "why": why,
-        "masked_address": signup.email.masked(),
-        "unsubscribe_action": unsubscribe::path(visitor, subscriber),
-    });
-    visitor.answer_value(StatusCode::OK, "subscribed.html", &own)
+    let page = SubscribedPage {
+        why,
+        masked_address: signup.email.masked(),
+        unsubscribe_action: unsubscribe::path(visitor, subscriber),
+    };
+    visitor.answer(StatusCode::OK, &page)
+}
+
+/// The address is subscribed already.
+#[derive(Serialize)]
+pub struct SubscribedPage {
+    why: Why,
+    masked_address: String,
+    unsubscribe_action: String,
+}
+
+/// Why it is; keys of the texts.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Why {
+    /// "Ja, anmelden" was pressed before.
+    Yes,
+    /// The same, for a change of address.
+    Change,
+    /// By another signup, and nothing or "Ja, anmelden" was pressed here.
+    Elsewhere,
+    /// By another signup, and "Das war ich nicht" was pressed here.
+    Declined,
+}
+
+impl PageContext for SubscribedPage {
+    const TEMPLATE: &'static str = "subscribed.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let page =
+            |why| Self { why, masked_address: Sample::MASKED.into(), unsubscribe_action: String::new() };
+        [Why::Yes, Why::Change, Why::Elsewhere, Why::Declined].map(page).into()
+    }
 }
 
 /// The host of the page the form stood on, if it is one of the project's own: any other name was made up by whoever

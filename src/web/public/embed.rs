@@ -9,55 +9,116 @@ use axum::{
 };
 use chrono::Utc;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::{
-    domain::{publication::Origin, token},
+    domain::{publication::Publication, token},
     source_file,
     web::{
         asset_files,
         http::{headers::CSP_WITH_OWN_SCRIPT, problem::Problem},
+        page_context::{PageContext, Sample},
         public::{cors::RequestOrigin, visitor::Visitor},
-        renderer::PublicationView,
+        renderer::{Frame, PageError, PublicationView, Renderer},
     },
 };
 
 /// `GET /embed`: three ways in, each explained, to copy, and at work.
 pub async fn page(visitor: Visitor) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
-    let mut answer = visitor.page_value("embed.html", &own(&visitor)?)?;
+    let Visitor { state, publication, .. } = &visitor;
+    let page =
+        EmbedPage::make(&state.renderer, &visitor.frame(None), publication, state.public_url.as_str())?;
+    let mut answer = visitor.page(&page)?;
     let csp = HeaderValue::from_static(CSP_WITH_OWN_SCRIPT);
     answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, csp);
     Ok(answer)
 }
 
-/// What the page shows.
-pub fn own(visitor: &Visitor) -> Result<Value, Problem> {
-    let service = visitor.state.public_url.as_str();
-    let origins = visitor.publication.content.origins();
-    Ok(json!({
-        "service": service,
-        "version": visitor.publication.version.to_string(),
-        "accent": visitor.publication.content.accent.as_str(),
-        "origins": origins.iter().map(Origin::as_str).collect::<Vec<_>>(),
-        "form": form(visitor, service)?,
-        "script": script(visitor, service)?,
-        // At work here they send to wherever the page was opened, which is the same unless somebody tries things out.
-        "live_form": form(visitor, "")?,
-        "live_script": script(visitor, "")?,
-    }))
+/// The page to copy the signup box from.
+#[derive(Serialize)]
+pub struct EmbedPage {
+    /// Our own address.
+    service: String,
+    /// Of the publication; the form names it.
+    version: String,
+    accent: String,
+    /// From where a form may be sent.
+    origins: Vec<String>,
+    /// The plain form and the script, to be copied.
+    form: String,
+    script: String,
+    /// The same, at work on this page.
+    live_form: String,
+    live_script: String,
 }
 
-/// The plain form, as it is to be copied.
-fn form(visitor: &Visitor, service: &str) -> Result<String, Problem> {
-    visitor
-        .piece_value("box_form.html", &json!({ "service": service, "version": visitor.publication.version }))
+impl EmbedPage {
+    fn make(
+        renderer: &Renderer,
+        frame: &Frame,
+        publication: &Publication,
+        service: &str,
+    ) -> Result<Self, PageError> {
+        let Publication { version, content, .. } = publication;
+        let form = |service: &str| {
+            let form = FormPiece { service: service.to_owned(), version: *version };
+            renderer.render(frame, &form).map(|html| html.trim_end().to_owned())
+        };
+        let script = |service: &str| {
+            let script = ScriptPiece { service: service.to_owned(), form: form(service)? };
+            renderer.render(frame, &script).map(|html| html.trim_end().to_owned())
+        };
+        Ok(Self {
+            service: service.to_owned(),
+            version: version.to_string(),
+            accent: content.accent.as_str().to_owned(),
+            origins: content.origins().iter().map(|origin| origin.as_str().to_owned()).collect(),
+            form: form(service)?,
+            script: script(service)?,
+            // At work here they send to wherever the page was opened, which is the same unless somebody tries things out.
+            live_form: form("")?,
+            live_script: script("")?,
+        })
+    }
 }
 
-/// The script with the plain form inside, as it is to be copied.
-fn script(visitor: &Visitor, service: &str) -> Result<String, Problem> {
-    let form = form(visitor, service)?;
-    visitor.piece_value("box_script.html", &json!({ "service": service, "form": form }))
+impl PageContext for EmbedPage {
+    const TEMPLATE: &'static str = "embed.html";
+
+    fn samples(of: &Sample<'_>) -> Vec<Self> {
+        let made = Self::make(of.renderer, &of.frame(), of.publication, of.public_url.as_str());
+        made.into_iter().collect()
+    }
+}
+
+/// The plain form. Its address begins with `service`.
+#[derive(Serialize)]
+pub struct FormPiece {
+    service: String,
+    version: i32,
+}
+
+impl PageContext for FormPiece {
+    const TEMPLATE: &'static str = "box_form.html";
+
+    fn samples(of: &Sample<'_>) -> Vec<Self> {
+        vec![Self { service: of.public_url.as_str().to_owned(), version: of.publication.version }]
+    }
+}
+
+/// The script, with the plain form inside for browsers without scripts.
+#[derive(Serialize)]
+pub struct ScriptPiece {
+    service: String,
+    form: String,
+}
+
+impl PageContext for ScriptPiece {
+    const TEMPLATE: &'static str = "box_script.html";
+
+    fn samples(of: &Sample<'_>) -> Vec<Self> {
+        vec![Self { service: of.public_url.as_str().to_owned(), form: "<form></form>".into() }]
+    }
 }
 
 /// What `embed.js` shows. The messages about what was typed come with the answer to the form.
@@ -127,7 +188,7 @@ pub async fn signup_box(visitor: Visitor, headers: HeaderMap) -> Response {
 
 fn words(visitor: &Visitor) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
-    let view = PublicationView::new(&visitor.publication.content, visitor.locale);
+    let view = PublicationView::new(&visitor.publication.content, visitor.locale, &visitor.state.renderer);
     let hosted = visitor.state.public_url.join(&format!("/?lang={}", visitor.locale));
     let check = |key| visitor.text("check_mailbox", key);
     let open = check("step_open").replace("{sender}", &view.sender_name);
@@ -143,7 +204,7 @@ fn words(visitor: &Visitor) -> Result<Response, Problem> {
         consent_heading: visitor.text("signup", "consent_heading"),
         consent: &view.consent,
         consent_version: visitor.publication.version,
-        shown: token::shown_token(&visitor.state.keys, Utc::now()),
+        shown: token::shown_token(&visitor.state.app.keys, Utc::now()),
         sender: fact("sender", &format!("{}\n{}", view.sender_name, view.sender_address)),
         frequency: (!view.frequency.is_empty()).then(|| fact("frequency", &view.frequency)),
         withdraw: fact("withdraw", visitor.text("signup", "withdraw_text")),

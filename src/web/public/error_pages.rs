@@ -15,18 +15,24 @@ use crate::web::{
         headers::PicturesFrom,
         problem::{Problem, problem_json, wants_json},
         request_log::RequestId,
+        route::Matched,
     },
+    page_context::{PageContext, Sample},
     public::visitor,
     renderer::{Frame, PublicationView},
 };
 
 /// Puts a page, or problem+json for programs, in the place of every bare error.
-pub async fn render(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub async fn render(
+    State(state): State<AppState>,
+    Extension(Matched { holds_token, .. }): Extension<Matched>,
+    request: Request,
+    next: Next,
+) -> Response {
     let asked = request.headers().clone();
     let id = request.extensions().get::<RequestId>().cloned();
     let reference = id.as_ref().map_or("", RequestId::as_str);
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let holds_token = state.routes.holds_token(uri.path());
     let response = next.run(request).await;
     let Some(problem) = Problem::of_response(&response) else { return response };
     if let Some(told) = problem.for_its_author() {
@@ -62,22 +68,27 @@ pub async fn render(State(state): State<AppState>, request: Request, next: Next)
     let message = text("message")
         .replace("{address}", contact.as_deref().unwrap_or_default())
         .replace("{types}", problem.taken());
-    let view =
-        View { title: text("title"), message, reference, way_on_url: way_on, way_on_label: text("way_on") };
+    let page = ProblemPage {
+        title: text("title"),
+        message,
+        reference: reference.to_owned(),
+        way_on_url: way_on,
+        way_on_label: text("way_on"),
+    };
     let mut answer = if wants_json(&asked) {
-        problem_json(status, &view.title, &view.message, Some(reference))
+        problem_json(status, &page.title, &page.message, Some(reference))
     } else {
         let content = publication.as_ref().map(|publication| &publication.content);
-        let shown = content.map(|content| PublicationView::new(content, locale));
-        let frame = Frame { locale, other_language_url: None, publication: shown };
-        match state.renderer.render_value("problem.html", &frame, &serde_json::json!({ "problem": view })) {
-            Ok(page) => {
+        let shown = content.map(|content| PublicationView::new(content, locale, &state.renderer));
+        let frame = Frame { locale, other_languages: Vec::new(), publication: shown };
+        match state.renderer.render(&frame, &page) {
+            Ok(html) => {
                 let pictures = content.map(PicturesFrom::publication).map(Extension);
-                (status, [(header::CONTENT_LANGUAGE, locale.tag())], pictures, Html(page)).into_response()
+                (status, [(header::CONTENT_LANGUAGE, locale.tag())], pictures, Html(html)).into_response()
             }
             Err(error) => {
                 tracing::error!(%error, "the error page cannot be made");
-                (status, format!("{}\n\n{}\n\n{reference}\n", view.title, view.message)).into_response()
+                (status, format!("{}\n\n{}\n\n{reference}\n", page.title, page.message)).into_response()
             }
         }
     };
@@ -100,14 +111,33 @@ fn of_ours(path: &str) -> &str {
     if is_ours { path } else { "/" }
 }
 
+/// What went wrong, and a way on.
 #[derive(Serialize)]
-struct View<'a> {
+pub struct ProblemPage {
     title: String,
     message: String,
     /// The id of the request, to quote in a question.
-    reference: &'a str,
+    reference: String,
     way_on_url: Option<String>,
     way_on_label: String,
+}
+
+impl PageContext for ProblemPage {
+    const TEMPLATE: &'static str = "problem.html";
+
+    fn samples(of: &Sample<'_>) -> Vec<Self> {
+        let page = |key: &str, reference: &str, way_on_url: Option<&str>| {
+            let text = |of_problem| of.text(&format!("problem.{key}"), of_problem);
+            Self {
+                title: text("title"),
+                message: text("message"),
+                reference: reference.to_owned(),
+                way_on_url: way_on_url.map(str::to_owned),
+                way_on_label: text("way_on"),
+            }
+        };
+        vec![page("link_expired", "7h2kq9x4m0vtc3dw", Some("/")), page("unsubscribe_unknown", "", None)]
+    }
 }
 
 #[cfg(test)]

@@ -9,24 +9,26 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::privacy::{self, AccessError, NewAddress, NewAddressError, OwnData},
-    domain::{
-        address::near_miss,
-        consent::{self, ConsentEvent},
-        personal_data::PersonalData,
-        publication::{self, Retention},
-        subscriber::SubscriberState,
-    },
+    app::privacy::{self, AccessError, NewAddress, NewAddressError},
+    domain::{address::near_miss, personal_data::PersonalData},
     web::{
         AppState,
         http::{client::Client, form_body::form_in, form_values, problem::Problem},
-        public::{link_token::LinkToken, manage, subscribe, visitor::Visitor},
+        page_context::{PageContext, Sample},
+        public::{
+            link_token::LinkToken,
+            manage,
+            privacy_page::data::{About, DataPage, about},
+            subscribe,
+            visitor::{NothingStoredPage, Visitor},
+        },
     },
 };
+
+pub mod data;
 
 /// `GET /data/{token}`
 pub async fn page(
@@ -35,7 +37,7 @@ pub async fn page(
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     match privacy::read(&state.app, &token, Utc::now()).await {
-        Ok(own) => visitor.page_value("data.html", &everything(&visitor, &own, &token)),
+        Ok(own) => visitor.page(&DataPage::of(&visitor, &own, &token)),
         Err(error) => refused(&visitor, error),
     }
 }
@@ -50,12 +52,13 @@ pub async fn download(
         Ok(own) => own,
         Err(error) => return refused(&visitor, error),
     };
-    let file = json!({
-        "newsletter": visitor.publication.content.name,
-        "made_at": Utc::now(),
-        "about": about(&visitor),
-        "record": own.data,
-    });
+    let content = &visitor.publication.content;
+    let file = Download {
+        newsletter: &content.name,
+        made_at: Utc::now(),
+        about: about(content, visitor.locale, &visitor.state.renderer),
+        record: &own.data,
+    };
     let text = serde_json::to_string_pretty(&file).map_err(|error| Problem::internal(&error))?;
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
@@ -63,6 +66,15 @@ pub async fn download(
         (HeaderName::from_static("x-robots-tag"), "noindex"),
     ];
     Ok((headers, text).into_response())
+}
+
+/// The file.
+#[derive(Serialize)]
+struct Download<'a> {
+    newsletter: &'a str,
+    made_at: DateTime<Utc>,
+    about: Vec<About>,
+    record: &'a PersonalData,
 }
 
 /// What the form for another address sends.
@@ -107,14 +119,41 @@ pub async fn ask_address(
         Err(NewAddressError::NotReady(_)) => return Err(Problem::Unavailable),
         Err(NewAddressError::Database(error)) => return Err(error.into()),
     };
-    let own = json!({
-        "old_address": subscriber.email.as_str(),
-        "new_address": email.written(),
-        "suggestion": near_miss::suggestion(&email).map(|meant| meant.written()),
-        "data_url": format!("/data/{token}?lang={}", visitor.locale),
-        "manage_url": manage::path(&visitor, subscriber.id),
-    });
-    visitor.answer_value(StatusCode::OK, "address_asked.html", &own)
+    let page = AddressAskedPage {
+        old_address: subscriber.email.as_str().to_owned(),
+        new_address: email.written(),
+        suggestion: near_miss::suggestion(&email).map(|meant| meant.written()),
+        data_url: format!("/data/{token}?lang={}", visitor.locale),
+        manage_url: manage::path(&visitor, subscriber.id),
+    };
+    visitor.answer(StatusCode::OK, &page)
+}
+
+/// Another address was asked for, and has to be confirmed by its owner.
+#[derive(Clone, Serialize)]
+pub struct AddressAskedPage {
+    old_address: String,
+    new_address: String,
+    /// The one that was meant, perhaps.
+    suggestion: Option<String>,
+    data_url: String,
+    manage_url: String,
+}
+
+impl PageContext for AddressAskedPage {
+    const TEMPLATE: &'static str = "address_asked.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let usual = Self {
+            old_address: Sample::ADDRESS.into(),
+            new_address: "maria@example.net".into(),
+            suggestion: None,
+            data_url: String::new(),
+            manage_url: String::new(),
+        };
+        let mistyped = Self { suggestion: Some("maria@example.org".into()), ..usual.clone() };
+        vec![usual, mistyped]
+    }
 }
 
 /// `GET /data/{token}/erase`: says what will be gone, and asks.
@@ -124,15 +163,28 @@ pub async fn ask_erase(
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     match privacy::look(&state.app, &token, Utc::now()).await {
-        Ok(subscriber) => visitor.page_value(
-            "erase.html",
-            &json!({
-                "address": subscriber.email.as_str(),
-                "action": format!("/data/{token}/erase?lang={}", visitor.locale),
-                "back": format!("/data/{token}?lang={}", visitor.locale),
-            }),
-        ),
+        Ok(subscriber) => visitor.page(&ErasePage {
+            address: subscriber.email.as_str().to_owned(),
+            action: format!("/data/{token}/erase?lang={}", visitor.locale),
+            back: format!("/data/{token}?lang={}", visitor.locale),
+        }),
         Err(error) => refused(&visitor, error),
+    }
+}
+
+/// Asks whether to erase everything.
+#[derive(Serialize)]
+pub struct ErasePage {
+    address: String,
+    action: String,
+    back: String,
+}
+
+impl PageContext for ErasePage {
+    const TEMPLATE: &'static str = "erase.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        vec![Self { address: Sample::ADDRESS.into(), action: String::new(), back: String::new() }]
     }
 }
 
@@ -148,7 +200,7 @@ pub async fn erase(
     let is_pressed =
         url::form_urlencoded::parse(&body).any(|(name, value)| name == "action" && value == "erase");
     match privacy::erase(&state.app, &token, is_pressed, Utc::now()).await {
-        Ok(()) => visitor.answer_value(StatusCode::OK, "nothing_stored.html", &json!({ "is_erased": true })),
+        Ok(()) => visitor.answer(StatusCode::OK, &NothingStoredPage { is_erased: true }),
         Err(error) => refused(&visitor, error),
     }
 }
@@ -159,11 +211,24 @@ fn refused(visitor: &Visitor, error: AccessError) -> Result<Response, Problem> {
         AccessError::Unknown => Err(Problem::LinkUnknown),
         AccessError::NothingStored => visitor.nothing_stored(),
         AccessError::Expired(id) => {
-            let own = json!({ "action": manage::path(visitor, id) });
-            visitor.answer_value(StatusCode::GONE, "access_expired.html", &own)
+            visitor.answer(StatusCode::GONE, &AccessExpiredPage { action: manage::path(visitor, id) })
         }
         AccessError::Moved => Err(Problem::AccessMoved),
         AccessError::Database(error) => Err(error.into()),
+    }
+}
+
+/// The hour of a link is over; asks whether to send another one.
+#[derive(Serialize)]
+pub struct AccessExpiredPage {
+    action: String,
+}
+
+impl PageContext for AccessExpiredPage {
+    const TEMPLATE: &'static str = "access_expired.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        vec![Self { action: String::new() }]
     }
 }
 
@@ -173,113 +238,6 @@ async fn mistake(visitor: &Visitor, token: &str, typed: &str, message: &str) -> 
         Ok(own) => own,
         Err(error) => return refused(visitor, error),
     };
-    let mut own = everything(visitor, &own, token);
-    own["form"]["email"] = form_values::again(typed).into();
-    own["form"]["error"] = message.into();
-    visitor.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "data.html", &own)
-}
-
-/// Everything stored, as the page shows it.
-fn everything(visitor: &Visitor, own: &OwnData, token: &str) -> Value {
-    let OwnData { subscriber, data: record, new_address } = own;
-    let content = &visitor.publication.content;
-    let lang = visitor.locale;
-    let links = json!({
-        "download": format!("/data/{token}/download?lang={lang}"),
-        "address": format!("/data/{token}/address?lang={lang}"),
-        "erase": format!("/data/{token}/erase?lang={lang}"),
-        "manage": manage::path(visitor, subscriber.id),
-    });
-    json!({
-        "address": subscriber.email.as_str(),
-        "is_active": subscriber.state == SubscriberState::Active,
-        "since": manage::since(visitor, subscriber),
-        "consented": record.agreed_elsewhere().map(|at| consented(visitor, at)),
-        "confirmed_at": content.written_time(subscriber.confirmed_at, lang),
-        "language": visitor.text("data", if subscriber.locale.tag() == "de" { "german" } else { "english" }),
-        "new_address": new_address.as_ref().map(|address| address.as_str().to_owned()),
-        "events": events(visitor, record),
-        "mails": mails(visitor, record),
-        "time_zone": content.time_zone.0.name(),
-        "about": about(visitor),
-        "links": links,
-        "form": { "email": "", "error": null, "consent_version": visitor.publication.version },
-    })
-}
-
-/// The record of consent in words, of former addresses too, oldest first.
-fn events(visitor: &Visitor, record: &PersonalData) -> Vec<Value> {
-    let mut all: Vec<(Option<&str>, &ConsentEvent)> = Vec::new();
-    for former in &record.former_addresses {
-        all.extend(former.consent_events.iter().map(|event| (Some(former.address.as_str()), event)));
-    }
-    all.extend(record.consent_events.iter().map(|event| (None, event)));
-    all.sort_by_key(|(_, event)| event.at);
-    let in_words = all.into_iter().map(|(former, event)| {
-        json!({
-            "at": visitor.publication.content.written_time(event.at, visitor.locale),
-            "what": visitor.text("data.event", event.what()),
-            "how": visitor.text("data.method", event.how()),
-            "former_address": former,
-            "text": event.consent_text,
-            "page": event.form_page,
-            "client_ip": event.client_ip,
-            "source": event.source,
-            "consented_at": event.consented_at.map(|at| consented(visitor, at)),
-        })
-    });
-    in_words.collect()
-}
-
-/// A moment of consent from a list, or the day alone where the list named no more.
-fn consented(visitor: &Visitor, at: DateTime<Utc>) -> String {
-    let (content, locale) = (&visitor.publication.content, visitor.locale);
-    match consent::day_alone(at) {
-        Some(day) => publication::written_date(day, locale),
-        None => content.written_time(at, locale),
-    }
-}
-
-/// The mails, newest first.
-fn mails(visitor: &Visitor, record: &PersonalData) -> Vec<Value> {
-    let in_words = record.deliveries.iter().rev().map(|mail| {
-        let at = mail.finished_at.unwrap_or(mail.due_at);
-        json!({
-            "at": visitor.publication.content.written_time(at, visitor.locale),
-            "what": mail.subject.as_deref().unwrap_or_else(|| visitor.text("data.mail", &mail.kind)),
-            "result": visitor.text("data.result", &word(&mail.state)),
-        })
-    });
-    in_words.collect()
-}
-
-/// What a person has to be told about the processing (Art. 15(1) and (2) DSGVO).
-pub fn about(visitor: &Visitor) -> Vec<Value> {
-    let content = &visitor.publication.content;
-    let text = |key: &str| visitor.text("data.about", key).to_owned();
-    let part =
-        |key: &str, text: String| json!({ "label": visitor.text("data.about.label", key), "text": text });
-    let mut parts = vec![
-        part("responsible", content.texts(visitor.locale).imprint),
-        part("purpose", text("purpose")),
-        part("basis", text("basis")),
-        part("recipients", text("recipients")),
-        part("retention", times(&text("retention"), content.retention)),
-        part("rights", text("rights")),
-    ];
-    if let Some(url) = &content.privacy_url {
-        parts.push(part("privacy", url.to_string()));
-    }
-    parts
-}
-
-/// How long what is kept, in words.
-fn times(text: &str, retention: Retention) -> String {
-    text.replace("{years}", &retention.proof_years.to_string())
-        .replace("{days}", &retention.mailing_days.to_string())
-}
-
-/// The name that a value has in the texts.
-fn word(value: &impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    let page = DataPage::of(visitor, &own, token).with_mistake(form_values::again(typed), message);
+    visitor.answer(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }

@@ -4,7 +4,7 @@ use axum::{
     Form,
     extract::{Request, State},
     http::{Extensions, HeaderMap, StatusCode, header},
-    response::{IntoResponse, Redirect, Response},
+    response::{Redirect, Response},
 };
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,7 @@ use crate::{
             metrics::FormAnswer,
             problem::{self, Problem},
         },
+        page_context::{PageContext, Sample},
         public::{
             captcha::{self, Kept},
             check_mailbox,
@@ -59,35 +60,74 @@ struct Sent {
     homepage: String,
 }
 
-/// The form as the page shows it.
-#[derive(Serialize)]
-struct Shows<'a> {
-    email: &'a str,
-    error: Option<&'a str>,
-    page: String,
-    consent_version: Option<i32>,
-    shown: Option<&'a str>,
-    /// A challenge to work on while the visitor types.
-    challenge: Option<String>,
-    /// A challenge that is solved already.
-    captcha: Option<&'a str>,
-}
-
 /// `GET /`
 pub async fn form(visitor: Visitor, extensions: Extensions, headers: HeaderMap) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
     let network = network(&visitor.state, Client::of(&extensions, &headers, &visitor.state.proxies));
-    let form = Shows {
-        email: "",
+    let form = SignupForm {
+        email: String::new(),
         error: None,
         page: visitor.state.public_url.join("/"),
-        consent_version: Some(visitor.publication.version),
-        shown: Some(&token::shown_token(&visitor.state.app.keys, Utc::now())),
+        consent_version: visitor.publication.version,
+        shown: Some(token::shown_token(&visitor.state.app.keys, Utc::now())),
         challenge: captcha::beforehand(&visitor, network.as_ref()).await?,
         captcha: None,
     };
-    let page = visitor.page_value("signup.html", &serde_json::json!({ "form": form }))?;
-    Ok(if form.challenge.is_some() { captcha::with_script(page) } else { page })
+    let page = SignupPage { form };
+    Ok(page.with_its_script(visitor.page(&page)?))
+}
+
+/// The signup page.
+#[derive(Serialize)]
+pub struct SignupPage {
+    form: SignupForm,
+}
+
+#[derive(Clone, Serialize)]
+struct SignupForm {
+    email: String,
+    /// What is wrong with the address, in words.
+    error: Option<String>,
+    /// Where the form stands or stood.
+    page: String,
+    consent_version: i32,
+    /// When it was shown first, as a token.
+    shown: Option<String>,
+    /// A challenge to work on while the visitor types.
+    challenge: Option<String>,
+    /// A challenge that is solved already.
+    captcha: Option<String>,
+}
+
+impl SignupPage {
+    fn with_its_script(&self, answer: Response) -> Response {
+        if self.form.challenge.is_some() { captcha::with_script(answer) } else { answer }
+    }
+}
+
+impl PageContext for SignupPage {
+    const TEMPLATE: &'static str = "signup.html";
+
+    fn samples(of: &Sample<'_>) -> Vec<Self> {
+        let form = SignupForm {
+            email: String::new(),
+            error: None,
+            page: of.public_url.join("/"),
+            consent_version: of.publication.version,
+            shown: Some("shown".into()),
+            challenge: None,
+            captcha: None,
+        };
+        let mistaken = SignupForm {
+            email: "maria.muster@".into(),
+            error: Some(of.text("error", "email_domain")),
+            shown: None,
+            captcha: Some("solution".into()),
+            ..form.clone()
+        };
+        let during_a_surge = SignupForm { challenge: Some("{}".into()), ..form.clone() };
+        [form, mistaken, during_a_surge].map(|form| Self { form }).into()
+    }
 }
 
 /// `GET /subscribe`, when somebody reloads the answer to a mistake.
@@ -150,13 +190,11 @@ async fn take(
         Err(SignUpError::NothingStored) => Ok((FormAnswer::NothingStored, visitor.nothing_stored()?)),
         Err(SignUpError::ProofOfWork { email, may_press }) => {
             let masked = is_masked.then(|| email.masked());
-            let kept = kept(&visitor, &sent, masked.as_deref(), &page);
+            let kept = kept(&visitor, &sent, masked, &page);
             if !may_press || problem::wants_json(&headers) {
-                return Ok((FormAnswer::ProofOfWork, captcha::ask(&visitor, &headers, &kept, now)?));
+                return Ok((FormAnswer::ProofOfWork, captcha::ask(&visitor, &headers, kept, now)?));
             }
-            let own = serde_json::json!({ "form": kept });
-            let answer = visitor.answer_value(StatusCode::FORBIDDEN, "press_again.html", &own)?;
-            Ok((FormAnswer::PressAgain, answer))
+            Ok((FormAnswer::PressAgain, captcha::ask_for_press(&visitor, kept)?))
         }
         Err(SignUpError::NotReady(_)) => Err(Problem::Unavailable),
         Err(SignUpError::NotAllowed | SignUpError::FormExpired) => Err(Problem::LinkExpired),
@@ -190,19 +228,19 @@ pub fn network(state: &AppState, client: Option<Client>) -> Option<ClientNetwork
 
 /// What a form said, for the page that asks for a proof of work or one more press; with the address as it may be shown
 /// where the form did not name it.
-fn kept<'a>(visitor: &Visitor, sent: &'a Sent, masked: Option<&'a str>, form_page: &'a str) -> Kept<'a> {
+fn kept(visitor: &Visitor, sent: &Sent, masked: Option<String>, form_page: &str) -> Kept {
     Kept {
-        email: masked.unwrap_or(&sent.email),
-        again: masked.map(|_| sent.again.as_str()),
-        page: form_page,
+        again: masked.is_some().then(|| sent.again.clone()),
+        email: masked.unwrap_or_else(|| sent.email.clone()),
+        page: form_page.to_owned(),
         consent_version: sent.consent_version.parse().ok(),
         shown: genuine_shown(&visitor.state, sent),
     }
 }
 
 /// The time the form was shown, if it is ours: it goes on with the form, so that nobody has to type slowly twice.
-fn genuine_shown<'a>(state: &AppState, sent: &'a Sent) -> Option<&'a str> {
-    token::read_shown_token(&state.app.keys, &sent.shown).map(|_| sent.shown.as_str())
+fn genuine_shown(state: &AppState, sent: &Sent) -> Option<String> {
+    token::read_shown_token(&state.app.keys, &sent.shown).map(|_| sent.shown.clone())
 }
 
 /// The form again, with what to mend. A challenge that was solved stays so: it is used by a signup alone.
@@ -217,29 +255,37 @@ async fn mistake(
     let message = visitor.text("error", key);
     if problem::wants_json(headers) {
         let title = visitor.text("signup", "error_heading");
-        let mut body = serde_json::json!({
-            "title": title, "status": 422, "detail": message,
-            "errors": [{ "field": "email", "code": key, "message": message }],
-        });
-        body["type"] = "about:blank".into();
-        let media_type = [(header::CONTENT_TYPE, "application/problem+json")];
-        return Ok((StatusCode::UNPROCESSABLE_ENTITY, media_type, body.to_string()).into_response());
+        let more = Mistakes { errors: [Mistake { field: "email", code: key, message }] };
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return Ok(problem::extended_problem_json(status, title, message, more));
     }
-    let typed = form_values::again(&sent.email);
     let solved = challenge::check(&visitor.state.app.keys, &sent.captcha, Utc::now()).is_ok();
     let challenge = if solved { None } else { captcha::beforehand(visitor, form.network.as_ref()).await? };
-    let form = Shows {
-        email: &typed,
-        error: Some(message),
+    let form = SignupForm {
+        email: form_values::again(&sent.email),
+        error: Some(message.to_owned()),
         page: form.page.to_owned(),
-        consent_version: Some(visitor.publication.version),
+        consent_version: visitor.publication.version,
         shown: genuine_shown(&visitor.state, sent),
         challenge,
-        captcha: solved.then_some(&sent.captcha),
+        captcha: solved.then(|| sent.captcha.clone()),
     };
-    let own = serde_json::json!({ "form": form });
-    let page = visitor.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "signup.html", &own)?;
-    Ok(if form.challenge.is_some() { captcha::with_script(page) } else { page })
+    let page = SignupPage { form };
+    Ok(page.with_its_script(visitor.answer(StatusCode::UNPROCESSABLE_ENTITY, &page)?))
+}
+
+/// What a script reads of a form that has to be mended.
+#[derive(Serialize)]
+struct Mistakes<'a> {
+    errors: [Mistake<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Mistake<'a> {
+    field: &'static str,
+    /// The key of the message in the texts.
+    code: &'static str,
+    message: &'a str,
 }
 
 /// The page the form stood on: what the form says, else what the browser says, else our own. Recorded as parsed, so

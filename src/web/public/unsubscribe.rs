@@ -2,8 +2,7 @@
 
 use axum::{Form, body::Bytes, extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     app::unsubscribe::{self, UnsubscribeError, Way},
@@ -17,6 +16,7 @@ use crate::{
     web::{
         AppState,
         http::problem::Problem,
+        page_context::{PageContext, Sample},
         public::{link_token::LinkToken, visitor::Visitor},
     },
 };
@@ -30,17 +30,34 @@ pub async fn ask(
     let id = subscriber_of(&state, &token)?;
     let known = unsubscribe::look(&state.app, id).await?;
     if let Some((subscriber, false)) = &known {
-        let own = json!({
-            "action": format!("/unsubscribe/{token}?lang={}", visitor.locale),
-            "masked_address": subscriber.email.masked(),
-            // Mail has come back from there, or was reported: it gets none, and its owner may leave all the same.
-            "is_stopped": subscriber.state != SubscriberState::Active,
+        return visitor.page(&UnsubscribePage {
+            action: format!("/unsubscribe/{token}?lang={}", visitor.locale),
+            masked_address: subscriber.email.masked(),
+            is_stopped: subscriber.state != SubscriberState::Active,
         });
-        return visitor.page_value("unsubscribe.html", &own);
     }
     // Who wants it back confirms that by mail: a forwarded newsletter must not bring anybody back.
     let known = known.map(|(subscriber, _)| subscriber);
-    visitor.page_value("unsubscribed.html", &left(&visitor, known.as_ref(), None, Utc::now())?)
+    visitor.page(&left(&visitor, known.as_ref(), None, Utc::now())?)
+}
+
+/// Asks whether to leave.
+#[derive(Serialize)]
+pub struct UnsubscribePage {
+    action: String,
+    masked_address: String,
+    /// Mail has come back from there, or was reported: it gets none, and its owner may leave all the same.
+    is_stopped: bool,
+}
+
+impl PageContext for UnsubscribePage {
+    const TEMPLATE: &'static str = "unsubscribe.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let page =
+            |is_stopped| Self { action: String::new(), masked_address: Sample::MASKED.into(), is_stopped };
+        [false, true].map(page).into()
+    }
 }
 
 /// What the page says of somebody who has left. `undo` stands there only as the answer to the request that ended the
@@ -50,35 +67,85 @@ fn left(
     known: Option<&Subscriber>,
     undo: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<Value, Problem> {
+) -> Result<UnsubscribedPage, Problem> {
     let why = match undo {
-        None => Value::Null,
+        None => None,
         Some(undo) => {
             let form = token::leave_form_token(&visitor.state.app.keys, now)
                 .map_err(|error| Problem::internal(&error))?;
-            json!({
-                "action": format!("/left/{form}?lang={}", visitor.locale),
-                "undo": undo,
-                "reasons": LeaveReason::ALL.map(LeaveReason::name),
+            Some(WhyForm {
+                action: format!("/left/{form}?lang={}", visitor.locale),
+                undo: undo.to_owned(),
+                reasons: LeaveReason::ALL,
             })
         }
     };
-    Ok(json!({
-        "undo_action": undo.map(|undo| undo_path(visitor, undo)),
-        "why": why,
-        "again": known.filter(|_| undo.is_none()).map(|known| again(visitor, known, now)),
-        "offers_signup": undo.is_none(),
-    }))
+    Ok(UnsubscribedPage {
+        undo_action: undo.map(|undo| undo_path(visitor, undo)),
+        why,
+        again: known.filter(|_| undo.is_none()).map(|known| again(visitor, known, now)),
+        offers_signup: undo.is_none(),
+    })
+}
+
+fn again(visitor: &Visitor, subscriber: &Subscriber, now: DateTime<Utc>) -> AgainForm {
+    AgainForm {
+        token: token::again_token(&visitor.state.app.keys, subscriber.id, now),
+        masked_address: subscriber.email.masked(),
+        page: visitor.state.public_url.join(PAGE),
+        consent_version: visitor.publication.version,
+    }
+}
+
+/// Somebody has left.
+#[derive(Serialize)]
+pub struct UnsubscribedPage {
+    undo_action: Option<String>,
+    why: Option<WhyForm>,
+    again: Option<AgainForm>,
+    offers_signup: bool,
+}
+
+/// The question why.
+#[derive(Serialize)]
+struct WhyForm {
+    action: String,
+    /// The token of the undo button, for the next page.
+    undo: String,
+    reasons: [LeaveReason; LeaveReason::ALL.len()],
 }
 
 /// The signup form, filled in with an address that the page shows masked: what it sends is answered by a mail to there.
-fn again(visitor: &Visitor, subscriber: &Subscriber, now: DateTime<Utc>) -> Value {
-    json!({
-        "token": token::again_token(&visitor.state.app.keys, subscriber.id, now),
-        "masked_address": subscriber.email.masked(),
-        "page": visitor.state.public_url.join(PAGE),
-        "consent_version": visitor.publication.version,
-    })
+#[derive(Serialize)]
+struct AgainForm {
+    token: String,
+    masked_address: String,
+    page: String,
+    consent_version: i32,
+}
+
+impl PageContext for UnsubscribedPage {
+    const TEMPLATE: &'static str = "unsubscribed.html";
+
+    fn samples(of: &Sample<'_>) -> Vec<Self> {
+        let why = WhyForm { action: String::new(), undo: "undo".into(), reasons: LeaveReason::ALL };
+        let again = AgainForm {
+            token: "again".into(),
+            masked_address: Sample::MASKED.into(),
+            page: of.public_url.join(PAGE),
+            consent_version: of.publication.version,
+        };
+        vec![
+            Self {
+                undo_action: Some("/resubscribe/undo".into()),
+                why: Some(why),
+                again: None,
+                offers_signup: false,
+            },
+            Self { undo_action: None, why: None, again: Some(again), offers_signup: true },
+            Self { undo_action: None, why: None, again: None, offers_signup: true },
+        ]
+    }
 }
 
 /// The page that answers an unsubscribe, as the record names it: not by its token.
@@ -141,8 +208,7 @@ pub async fn leave(
     let (now, by) = (Utc::now(), Actor::Subscriber(id));
     let (came_to, subscriber) = unsubscribe::unsubscribe(&state.app.pool, &by, id, way, now).await?;
     let undo = (came_to == Unsubscribed::Now).then(|| token::undo_token(&state.app.keys, id, now));
-    let own = left(&visitor, subscriber.as_ref(), undo.as_deref(), now)?;
-    visitor.answer_value(StatusCode::OK, "unsubscribed.html", &own)
+    visitor.answer(StatusCode::OK, &left(&visitor, subscriber.as_ref(), undo.as_deref(), now)?)
 }
 
 /// What the question after leaving sends.
@@ -168,8 +234,22 @@ pub async fn say_why(
         unsubscribe::give_reason(&state.app, form, reason, now).await?;
     }
     let undo = unsubscribe::may_resubscribe(&state.app, &why.undo, now).await?;
-    let undo = undo.then(|| undo_path(&visitor, &why.undo));
-    visitor.answer_value(StatusCode::OK, "left.html", &json!({ "undo_action": undo }))
+    let undo_action = undo.then(|| undo_path(&visitor, &why.undo));
+    visitor.answer(StatusCode::OK, &LeftPage { undo_action })
+}
+
+/// Thanks for saying why.
+#[derive(Serialize)]
+pub struct LeftPage {
+    undo_action: Option<String>,
+}
+
+impl PageContext for LeftPage {
+    const TEMPLATE: &'static str = "left.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        vec![Self { undo_action: Some("/resubscribe/undo".into()) }, Self { undo_action: None }]
+    }
 }
 
 fn undo_path(visitor: &Visitor, token: &str) -> String {
@@ -192,11 +272,24 @@ pub async fn undo(
     let by = Actor::Subscriber(id);
     match unsubscribe::resubscribe(&state.app, &by, (id, left_at), &page, now).await? {
         Resubscribed::Active => {
-            let own = json!({ "unsubscribe_url": path(&visitor, id) });
-            visitor.answer_value(StatusCode::OK, "resubscribed.html", &own)
+            visitor.answer(StatusCode::OK, &ResubscribedPage { unsubscribe_url: path(&visitor, id) })
         }
         Resubscribed::Over => Err(Problem::UndoOver),
         Resubscribed::Nobody => visitor.nothing_stored(),
+    }
+}
+
+/// The subscription goes on.
+#[derive(Serialize)]
+pub struct ResubscribedPage {
+    unsubscribe_url: String,
+}
+
+impl PageContext for ResubscribedPage {
+    const TEMPLATE: &'static str = "resubscribed.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        vec![Self { unsubscribe_url: String::new() }]
     }
 }
 

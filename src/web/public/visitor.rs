@@ -14,8 +14,8 @@ use crate::{
     web::{
         AppState,
         http::{headers::PicturesFrom, problem::Problem},
-        page_context::PageContext,
-        renderer::{Frame, PublicationView},
+        page_context::{PageContext, Sample},
+        renderer::{Frame, LanguageLink, PublicationView},
     },
 };
 
@@ -59,20 +59,20 @@ impl Visitor {
         Err(Problem::Unavailable)
     }
 
-    /// A page that can be asked for again: with a link to the other language.
+    /// A page that can be asked for again: with links to the other languages.
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
     pub fn page<P: PageContext>(&self, own: &P) -> Result<Response, Problem> {
-        self.page_with(&format!("?lang={}", self.locale.other()), own)
+        self.page_with("", own)
     }
 
-    /// The same, with the address of the page in the other language.
+    /// The same; `more` is what belongs to the page's address besides the language, such as `&to=…`.
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
-    pub fn page_with<P: PageContext>(&self, other: &str, own: &P) -> Result<Response, Problem> {
-        let html = self.state.renderer.render(&self.frame(Some(other.to_owned())), own)?;
+    pub fn page_with<P: PageContext>(&self, more: &str, own: &P) -> Result<Response, Problem> {
+        let html = self.state.renderer.render(&self.frame(Some(more)), own)?;
         Ok(self.respond(StatusCode::OK, html))
     }
 
@@ -84,63 +84,12 @@ impl Visitor {
         Ok(self.respond(status, self.state.renderer.render(&self.frame(None), own)?))
     }
 
-    /// A piece of HTML that is part of a page, or is to be copied into one.
-    ///
-    /// # Errors
-    /// [`Problem::Internal`] when it cannot be made.
-    pub fn piece<P: PageContext>(&self, own: &P) -> Result<String, Problem> {
-        Ok(self.state.renderer.render(&self.frame(None), own)?.trim_end().to_owned())
-    }
-
-    /// A page that can be asked for again: with a link to the other language.
-    ///
-    /// # Errors
-    /// [`Problem::Internal`] when it cannot be made.
-    pub fn page_value(&self, template: &str, own: &impl Serialize) -> Result<Response, Problem> {
-        let other = format!("?lang={}", self.locale.other());
-        self.render(StatusCode::OK, template, Some(other), own)
-    }
-
-    /// The same, with the address of the page in the other language.
-    ///
-    /// # Errors
-    /// [`Problem::Internal`] when it cannot be made.
-    pub fn page_with_value(
-        &self,
-        other: &str,
-        template: &str,
-        own: &impl Serialize,
-    ) -> Result<Response, Problem> {
-        self.render(StatusCode::OK, template, Some(other.to_owned()), own)
-    }
-
-    /// The answer to a POST: it has no address to switch languages at.
-    ///
-    /// # Errors
-    /// [`Problem::Internal`] when it cannot be made.
-    pub fn answer_value(
-        &self,
-        status: StatusCode,
-        template: &str,
-        own: &impl Serialize,
-    ) -> Result<Response, Problem> {
-        self.render(status, template, None, own)
-    }
-
     /// The page for those of whom nothing is stored (any more).
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
     pub fn nothing_stored(&self) -> Result<Response, Problem> {
-        self.answer_value(StatusCode::GONE, "nothing_stored.html", &serde_json::json!({ "is_erased": false }))
-    }
-
-    /// A piece of HTML that is part of a page, or is to be copied into one.
-    ///
-    /// # Errors
-    /// [`Problem::Internal`] when it cannot be made.
-    pub fn piece_value(&self, template: &str, own: &impl Serialize) -> Result<String, Problem> {
-        self.made(template, None, own).map(|html| html.trim_end().to_owned())
+        self.answer(StatusCode::GONE, &NothingStoredPage { is_erased: false })
     }
 
     /// A text of the pages.
@@ -148,33 +97,38 @@ impl Visitor {
         self.state.renderer.text(self.locale, table, key)
     }
 
-    fn render(
-        &self,
-        status: StatusCode,
-        template: &str,
-        other_language_url: Option<String>,
-        own: &impl Serialize,
-    ) -> Result<Response, Problem> {
-        Ok(self.respond(status, self.made(template, other_language_url, own)?))
+    /// What a language is called in the one of the page.
+    pub fn language(&self, of: Locale) -> &str {
+        self.state.renderer.language(self.locale, of)
     }
 
-    fn made(
-        &self,
-        template: &str,
-        other_language_url: Option<String>,
-        own: &impl Serialize,
-    ) -> Result<String, Problem> {
-        Ok(self.state.renderer.render_value(template, &self.frame(other_language_url), own)?)
-    }
-
-    fn frame(&self, other_language_url: Option<String>) -> Frame {
-        let publication = Some(PublicationView::new(&self.publication.content, self.locale));
-        Frame { locale: self.locale, other_language_url, publication }
+    /// What is made for the visitor is made with this. With the rest of its address (see [`page_with`](Self::page_with)) the
+    /// page has links to the other languages.
+    pub fn frame(&self, more: Option<&str>) -> Frame {
+        let publication = PublicationView::new(&self.publication.content, self.locale, &self.state.renderer);
+        let links = |more| LanguageLink::to_others(self.locale, |other| format!("?lang={other}{more}"));
+        let other_languages = more.map(links).unwrap_or_default();
+        Frame { locale: self.locale, other_languages, publication: Some(publication) }
     }
 
     fn respond(&self, status: StatusCode, html: String) -> Response {
         let pictures = Extension(PicturesFrom::publication(&self.publication.content));
         (status, [(header::CONTENT_LANGUAGE, self.locale.tag())], pictures, Html(html)).into_response()
+    }
+}
+
+/// Nothing is stored of somebody (any more).
+#[derive(Serialize)]
+pub struct NothingStoredPage {
+    /// Just now, because they wanted it.
+    pub is_erased: bool,
+}
+
+impl PageContext for NothingStoredPage {
+    const TEMPLATE: &'static str = "nothing_stored.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        [true, false].map(|is_erased| Self { is_erased }).into()
     }
 }
 

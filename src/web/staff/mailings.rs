@@ -108,8 +108,7 @@ fn people(page: &StaffPage, mailing: &Overview, now: i64) -> String {
     if mailing.is_waiting_to_begin() {
         return planned::people_now(page, now);
     }
-    let key = if mailing.audience == 1 { "people_one" } else { "people_many" };
-    page.text("mailings", key).replace("{count}", &page.number(mailing.audience))
+    page.plural("mailings", "people", mailing.audience)
 }
 
 /// Who triggered or planned a mailing, and when.

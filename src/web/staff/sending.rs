@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::{
     app::{
         preflight::warnings,
-        send_mailing::{self, Objection, Obstacle, Order, SendError, Sent, Situation, send_mailing},
+        send_mailing::{self, Objection, Obstacle, Order, Ordered, SendError, Situation, send_mailing},
     },
     domain::{
         ids::{MailingId, UpdateId},
@@ -143,10 +143,7 @@ impl SendPage {
     ) -> Result<Self, StaffProblem> {
         let Situation { draft, audience, earlier, obstacle } = found;
         let tests = Tests::of(page, member, draft.update.id, chosen).await?;
-        let count = |key: &str| {
-            let key = if audience == 1 { format!("{key}_one") } else { format!("{key}_many") };
-            page.text("send", &key).replace("{count}", &page.number(audience))
-        };
+        let count = |key: &str| page.plural("send", key, audience);
         let sender = draft.publication.as_ref().map(|publication| &publication.content.sender);
         let error_id = match errors.first() {
             Some(tick @ ("again" | "warnings")) if sent.is_later() => Some(format!("later-{tick}")),
@@ -252,7 +249,7 @@ pub async fn send(
     let (found, objections) = if let (Some(form), Ok(at)) = (form, &at) {
         let order = Order { at: *at, ..sent.order(id, form) };
         match send_mailing(&state.app, &member.actor(), &order, now).await {
-            Ok(Sent::Now { mailing, .. } | Sent::Before(mailing)) => return Ok(to_mailing(mailing)),
+            Ok(Ordered::Now { mailing, .. } | Ordered::Before(mailing)) => return Ok(to_mailing(mailing)),
             Err(SendError::SentMeanwhile(before)) => {
                 return Ok(done(&format!("/staff/mailings/{before}"), "sent_before"));
             }
@@ -300,7 +297,7 @@ impl From<SendError> for StaffProblem {
             SendError::Preflight(error) => error.into(),
             SendError::Database(error) => error.into(),
             // Answered by the page that sends.
-            error @ (SendError::NotAllowed | SendError::SentMeanwhile(_) | SendError::Refused(_)) => {
+            error @ (SendError::NotAllowed(_) | SendError::SentMeanwhile(_) | SendError::Refused(_)) => {
                 StaffProblem::Common(Problem::internal(&error))
             }
         }

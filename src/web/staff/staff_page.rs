@@ -5,26 +5,23 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts},
     response::{Html, IntoResponse, Redirect, Response},
 };
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
 
 use crate::{
+    app::page_frame::{self, Around},
     domain::{
         locale::Locale,
         publication::{Publication, TimeZone},
-        restore::{self, Hold},
-        staff::{
-            Role,
-            notice::{self, Unread},
-            session::Session,
-        },
+        restore::Hold,
+        staff::{Role, notice::Unread, session::Session},
     },
     web::{
         AppState,
         http::{cookies, headers::CSP_FOR_STAFF},
         page_context::PageContext,
         public::visitor,
-        renderer::{Frame, PublicationView, Shell, ShellHold, ShellMember, ShellNotice},
+        renderer::{Frame, LanguageLink, PublicationView, Shell, ShellHold, ShellMember, ShellNotice},
         staff::{formats, staff_problem::StaffProblem},
     },
 };
@@ -51,21 +48,11 @@ impl FromRequestParts<AppState> for StaffPage {
     type Rejection = StaffProblem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
-        let publication = visitor::publication(state).await?;
         let session = parts.extensions.get::<Session>().filter(|session| !session.is_awaiting_code).cloned();
         // Not on the answer to a POST: it may show what is shown only once, and reading a notice leaves it.
         let is_page = parts.method == Method::GET;
-        let notices = match &session {
-            Some(session) if session.has_notices && is_page => {
-                notice::unread(&mut *state.pool.acquire().await?, session.id).await?
-            }
-            _ => Vec::new(),
-        };
-        let hold = match session {
-            Some(_) => restore::hold(&mut *state.pool.acquire().await?).await?,
-            None => None,
-        };
-        Ok(Self { notices, ..Self::of(state, &parts.uri, &parts.headers, session, publication, hold) })
+        let around = page_frame::around(&state.pool, session.as_ref(), is_page).await?;
+        Ok(Self::of(state, &parts.uri, &parts.headers, session, around))
     }
 }
 
@@ -78,7 +65,8 @@ impl StaffPage {
         may_ask: bool,
     ) -> Self {
         let publication = if may_ask { visitor::publication(state).await.unwrap_or_default() } else { None };
-        Self::of(state, &asked.uri, &asked.headers, session, publication, None)
+        let around = Around { publication, ..Around::default() };
+        Self::of(state, &asked.uri, &asked.headers, session, around)
     }
 
     fn of(
@@ -86,8 +74,7 @@ impl StaffPage {
         uri: &Uri,
         headers: &HeaderMap,
         session: Option<Session>,
-        publication: Option<Publication>,
-        hold: Option<Hold>,
+        Around { publication, notices, hold }: Around,
     ) -> Self {
         let chosen = query(uri, "lang").and_then(|tag| Locale::from_tag(&tag));
         let locale = chosen
@@ -100,19 +87,19 @@ impl StaffPage {
             locale,
             publication,
             session,
-            notices: Vec::new(),
+            notices,
             hold,
             uri: uri.clone(),
             is_language_chosen: chosen.is_some(),
         }
     }
 
-    /// The answer to a GET: with a link to the other language.
+    /// The answer to a GET: with links to the other languages.
     ///
     /// # Errors
     /// When it cannot be made.
     pub fn show<P: PageContext>(&self, own: &P) -> Result<Response, StaffProblem> {
-        let (frame, shell) = (self.frame(Some(self.other_language())), self.shell());
+        let (frame, shell) = (self.frame(self.other_languages()), self.shell());
         Ok(self.respond(StatusCode::OK, self.state.renderer.render_in_shell(&frame, &shell, own)?))
     }
 
@@ -121,52 +108,15 @@ impl StaffPage {
     /// # Errors
     /// When it cannot be made.
     pub fn answer<P: PageContext>(&self, status: StatusCode, own: &P) -> Result<Response, StaffProblem> {
-        let (frame, shell) = (self.frame(None), self.shell());
+        let (frame, shell) = (self.frame(Vec::new()), self.shell());
         Ok(self.respond(status, self.state.renderer.render_in_shell(&frame, &shell, own)?))
     }
 
-    /// The answer to a GET: with a link to the other language.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn show_value(&self, template: &str, own: &impl Serialize) -> Result<Response, StaffProblem> {
-        self.render(StatusCode::OK, template, Some(self.other_language()), own)
-    }
-
-    /// The answer to a POST, which has no address to switch languages at.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn answer_value(
-        &self,
-        status: StatusCode,
-        template: &str,
-        own: &impl Serialize,
-    ) -> Result<Response, StaffProblem> {
-        self.render(status, template, None, own)
-    }
-
-    fn render(
-        &self,
-        status: StatusCode,
-        template: &str,
-        other_language_url: Option<String>,
-        own: &impl Serialize,
-    ) -> Result<Response, StaffProblem> {
-        #[derive(Serialize)]
-        struct InShell<'a, O> {
-            shell: Shell,
-            #[serde(flatten)]
-            own: &'a O,
-        }
-        let (frame, own) = (self.frame(other_language_url), InShell { shell: self.shell(), own });
-        Ok(self.respond(status, self.state.renderer.render_value(template, &frame, &own)?))
-    }
-
-    fn frame(&self, other_language_url: Option<String>) -> Frame {
+    fn frame(&self, other_languages: Vec<LanguageLink>) -> Frame {
         let publication = self.publication.as_ref();
-        let publication = publication.map(|one| PublicationView::new(&one.content, self.locale));
-        Frame { locale: self.locale, other_language_url, publication }
+        let publication =
+            publication.map(|one| PublicationView::new(&one.content, self.locale, &self.state.renderer));
+        Frame { locale: self.locale, other_languages, publication }
     }
 
     fn respond(&self, status: StatusCode, html: String) -> Response {
@@ -195,7 +145,7 @@ impl StaffPage {
         });
         // Only texts that there are: what stands in the address is anybody's.
         let done = query(&self.uri, "done").unwrap_or_default();
-        let notice = self.text("done", &done).to_owned();
+        let notice = self.text_if_any("done", &done).unwrap_or_default().to_owned();
         let hold = self.hold.map(|hold| {
             let last_seen = hold.last_seen.map(|at| self.short_time(at)).unwrap_or_default();
             ShellHold { found: self.text("hold", hold.reason.name()).replace("{at}", &last_seen) }
@@ -212,28 +162,43 @@ impl StaffPage {
             (None, Some(name)) => self.text("notice", "colleague").replace("{name}", name),
             (None, None) => self.text("notice", "command").to_owned(),
         };
-        let what = match self.text("notice.what", &notice.what) {
-            "" => &notice.what,
-            known => known,
-        };
+        let what = self.text_if_any("notice.what", &notice.what).unwrap_or(&notice.what);
         let text = self.text("notice", "line").replace("{who}", &who).replace("{what}", what);
         ShellNotice { id: notice.id, text: text.replace("{at}", &self.short_time(notice.at)) }
     }
 
-    /// The same page in the other language.
-    fn other_language(&self) -> String {
-        let mut kept = url::form_urlencoded::Serializer::new(String::new());
-        for (name, value) in url::form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes()) {
-            if name != "lang" && name != "done" {
-                kept.append_pair(&name, &value);
+    /// The same page in the other languages.
+    fn other_languages(&self) -> Vec<LanguageLink> {
+        LanguageLink::to_others(self.locale, |other| {
+            let mut kept = url::form_urlencoded::Serializer::new(String::new());
+            for (name, value) in url::form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes())
+            {
+                if name != "lang" && name != "done" {
+                    kept.append_pair(&name, &value);
+                }
             }
-        }
-        format!("?{}", kept.append_pair("lang", self.locale.other().tag()).finish())
+            format!("?{}", kept.append_pair("lang", other.tag()).finish())
+        })
     }
 
-    /// A text of the staff pages by its table and key; empty when there is none.
+    /// A text of the staff pages that there is, by its table and key.
     pub fn text(&self, table: &str, key: &str) -> &str {
         self.state.renderer.text(self.locale, &format!("staff.{table}"), key)
+    }
+
+    /// A text of the staff pages whose key comes from elsewhere, such as from an address.
+    pub fn text_if_any(&self, table: &str, key: &str) -> Option<&str> {
+        self.state.renderer.text_if_any(self.locale, &format!("staff.{table}"), key)
+    }
+
+    /// What a language is called in the one of the page.
+    pub fn language(&self, of: Locale) -> &str {
+        self.state.renderer.language(self.locale, of)
+    }
+
+    /// A text with the form that goes with a number, which stands in it for `{count}`.
+    pub fn plural(&self, table: &str, key: &str, count: i64) -> String {
+        self.state.renderer.plural(self.locale, &format!("staff.{table}"), key, count)
     }
 
     /// Whether an admin asks.
@@ -254,8 +219,8 @@ impl StaffPage {
 
     /// A day: `25.11.2026` or `25 Nov 2026`.
     pub fn day(&self, day: NaiveDate) -> String {
-        let format = if self.locale == Locale::De { "%d.%m.%Y" } else { "%-d %b %Y" };
-        day.format(format).to_string()
+        let language = self.locale.language();
+        language.time(language.short_date, day.and_time(NaiveTime::MIN))
     }
 
     /// A moment to come, with its weekday: `Mo, 30.11., 8:00`.
@@ -271,7 +236,7 @@ impl StaffPage {
 
     /// A number with a mark between its thousands.
     pub fn number(&self, number: i64) -> String {
-        formats::number(self.locale, number)
+        self.locale.number(number)
     }
 
     /// The publication's time zone.
@@ -305,6 +270,20 @@ fn query(uri: &Uri, name: &str) -> Option<String> {
 /// Leads on after a POST, with a notice of what was done: a key of `staff.done`.
 pub fn done(path: &str, notice: &str) -> Response {
     Redirect::to(&format!("{path}?done={notice}")).into_response()
+}
+
+/// What can be chosen in a list of a form.
+#[derive(Debug, Clone, Serialize)]
+pub struct Choice {
+    pub value: String,
+    pub label: String,
+    pub selected: bool,
+}
+
+impl Choice {
+    pub fn new(value: impl Into<String>, label: impl Into<String>, selected: bool) -> Self {
+        Self { value: value.into(), label: label.into(), selected }
+    }
 }
 
 /// What is to be mended in a form, by field, in the order of the fields.

@@ -148,19 +148,16 @@ fn attention(page: &StaffPage, dashboard: &Dashboard, is_admin: bool) -> Vec<Att
     let paused = dashboard.open.iter().filter(|mailing| mailing.state == MailingState::Paused);
     let mut found: Vec<Attention> = paused.map(|mailing| Attention::paused(page, mailing)).collect();
     if dashboard.late > 0 {
-        let key = if dashboard.late == 1 { "late_one" } else { "late_many" };
-        let text = page.text("attention", key).replace("{count}", &page.number(dashboard.late));
-        found.push(Attention::new(text, None));
+        found.push(Attention::new(page.plural("attention", "late", dashboard.late), None));
     }
     if dashboard.held > 0 {
-        let key = if dashboard.held == 1 { "held_one" } else { "held_many" };
-        let text = page.text("attention", key).replace("{count}", &page.number(dashboard.held));
-        found.push(Attention::new(text, Some("/staff/signups")));
+        found.push(Attention::new(page.plural("attention", "held", dashboard.held), Some("/staff/signups")));
     }
     if dashboard.undelivered > 0 {
-        let key = if dashboard.undelivered == 1 { "undelivered_one" } else { "undelivered_many" };
-        let text = page.text("attention", key).replace("{count}", &page.number(dashboard.undelivered));
-        found.push(Attention::new(text, Some("/staff/signups")));
+        found.push(Attention::new(
+            page.plural("attention", "undelivered", dashboard.undelivered),
+            Some("/staff/signups"),
+        ));
     }
     if dashboard.is_unsafe {
         found.push(Attention::new(page.text("attention", "unsafe_server"), None));

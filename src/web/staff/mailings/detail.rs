@@ -233,13 +233,9 @@ impl Summary {
             let rate = (progress.counts.accepted as f64 / took.as_seconds_f64()).round() as i64;
             text("average").replace("{count}", &page.number(rate.max(1)))
         });
-        let left = left.map(|left| {
-            let key = match left {
-                0 => "left_none",
-                1 => "left_one",
-                _ => "left_many",
-            };
-            text(key).replace("{count}", &page.number(left))
+        let left = left.map(|left| match left {
+            0 => text("left_none").to_owned(),
+            _ => page.plural("mailing", "left_people", left),
         });
         // Nobody was there when it began, or it was stopped before anybody's turn came.
         let nobody = if mailing.state == MailingState::Done { "nobody" } else { "nobody_yet" };

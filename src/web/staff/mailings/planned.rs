@@ -76,8 +76,7 @@ pub fn state(page: &StaffPage, mailing: &Overview) -> String {
 
 /// So many people as of now; who it will be is decided when it begins.
 pub fn people_now(page: &StaffPage, count: i64) -> String {
-    let key = if count == 1 { "people_now_one" } else { "people_now_many" };
-    page.text("mailings", key).replace("{count}", &page.number(count))
+    page.plural("mailings", "people_now", count)
 }
 
 /// From when the words are.

@@ -49,10 +49,7 @@ pub struct RefusalsPage {
 
 impl RefusalsPage {
     fn of(page: &StaffPage, mailing: Overview, run: &RunOfMailing) -> Self {
-        let number = |key: &str| {
-            let key = if run.count == 1 { format!("{key}_one") } else { format!("{key}_many") };
-            page.text("refusals", &key).replace("{count}", &page.number(run.count))
-        };
+        let number = |key: &str| page.plural("refusals", key, run.count);
         Self {
             id: mailing.id,
             subject: mailing.subject,

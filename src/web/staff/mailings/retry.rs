@@ -75,10 +75,7 @@ pub struct RetryPage {
 
 impl RetryPage {
     fn of(page: &StaffPage, mailing: Overview, what: Retry, count: i64) -> Self {
-        let number = |key: &str| {
-            let key = if count == 1 { format!("{key}_one") } else { format!("{key}_many") };
-            page.text("retry", &key).replace("{count}", &page.number(count))
-        };
+        let number = |key: &str| page.plural("retry", key, count);
         let what = what.state();
         Self {
             id: mailing.id,

@@ -83,8 +83,7 @@ impl ObstacleView {
             TextObstacle::Missing(fields) => Self::Missing { fields },
             TextObstacle::Unfinished => {
                 let words = unfinished::in_words(page, &update.writing());
-                let words = words.values().filter_map(|words| words.as_str());
-                Self::Unfinished { what: words.map(str::to_owned).collect() }
+                Self::Unfinished { what: words.into_values().collect() }
             }
             TextObstacle::Found => Self::Found,
         }

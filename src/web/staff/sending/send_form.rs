@@ -4,7 +4,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::{
-    app::send_mailing::{Objection, Order, Page},
+    app::send_mailing::{FormState, Objection, Order},
     domain::ids::UpdateId,
     web::staff::staff_page::{Mistakes, StaffPage},
 };
@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct SendForm {
-    /// The number of the form: see [`Page::form`].
+    /// The number of the form: see [`FormState::form`].
     pub form: String,
     /// The versions of update and publication that the page has shown.
     pub version: String,
@@ -23,7 +23,7 @@ pub struct SendForm {
     pub after: String,
     /// Ticked: it was sent before, and goes out once more.
     pub again: String,
-    /// Ticked: the warnings are meant so, these ones; see [`Page::warnings`].
+    /// Ticked: the warnings are meant so, these ones; see [`FormState::warnings`].
     pub warnings: String,
     /// `later` with date and time, else now.
     pub when: String,
@@ -43,7 +43,7 @@ impl SendForm {
             versions: self.version.parse().ok(),
             at: None,
             again: !self.again.is_empty(),
-            page: Some(Page {
+            page: Some(FormState {
                 form,
                 people: self.shown.parse().ok(),
                 last: self.after.parse().ok(),

@@ -152,13 +152,13 @@ pub async fn send(
             Err(TestError::Nobody) => mistakes.add("address", page.text("error", "test_nobody")),
             Err(TestError::NotReady(_)) => mistakes.add("form", page.text("error", "test_not_ready")),
             Err(TestError::TooMany) => {
-                let text = page.text("error", "tests_many").replace("{count}", &page.number(AN_HOUR));
+                let text = page.text("error", "tests_too_many").replace("{most}", &page.number(AN_HOUR));
                 mistakes.add("form", text);
             }
             Err(TestError::Unknown) => return Err(StaffProblem::NOT_FOUND),
             Err(TestError::Busy(busy)) => return Err(StaffProblem::Common(busy.into())),
             Err(TestError::Database(error)) => return Err(error.into()),
-            Err(error @ (TestError::NotAllowed | TestError::Compose(_))) => {
+            Err(error @ (TestError::NotAllowed(_) | TestError::Compose(_))) => {
                 return Err(StaffProblem::Common(Problem::internal(&error)));
             }
         }

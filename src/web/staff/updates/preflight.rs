@@ -3,7 +3,7 @@
 use axum::{extract::State, response::Response};
 use chrono::Utc;
 use serde::Serialize;
-use serde_json::json;
+use uuid::Uuid;
 
 use crate::{
     app::preflight::{self, PreflightError},
@@ -12,6 +12,7 @@ use crate::{
     web::{
         AppState, Renderer,
         http::problem::Problem,
+        page_context::{PageContext, Sample},
         staff::{
             logged_in::Member,
             staff_page::{StaffPage, id_in},
@@ -148,6 +149,32 @@ pub async fn show(
     let update = find(&state, id_in(id)?).await?;
     let found = preflight::check(&state.app, &update, Utc::now()).await?;
     let preflight = found.map(|found| view(&page, update.id, &found));
-    let own = json!({ "update": { "id": update.id, "title": update.title }, "preflight": preflight });
-    page.show_value("staff/preflight.html", &own)
+    let update = Checked { id: update.id, title: update.title };
+    page.show(&PreflightPage { update, preflight })
+}
+
+/// What the preflight says of an update.
+#[derive(Serialize)]
+pub struct PreflightPage {
+    update: Checked,
+    /// Nothing before there is a publication.
+    preflight: Option<Findings>,
+}
+
+#[derive(Serialize)]
+struct Checked {
+    id: UpdateId,
+    title: String,
+}
+
+impl PageContext for PreflightPage {
+    const TEMPLATE: &'static str = "staff/preflight.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let of = |preflight| {
+            let update = Checked { id: UpdateId(Uuid::nil()), title: "Neues vom Projekt".into() };
+            Self { update, preflight }
+        };
+        Findings::samples().map(Some).into_iter().chain([None]).map(of).collect()
+    }
 }
