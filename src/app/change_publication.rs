@@ -30,25 +30,16 @@ pub enum ChangeError {
 }
 
 /// The current version, if there is any.
-///
-/// # Errors
-/// When the database fails.
 pub async fn current(pool: &PgPool) -> sqlx::Result<Option<Publication>> {
     publication::current(&mut *pool.acquire().await?).await
 }
 
 /// What an admin has typed within a day and not saved, to be looked at.
-///
-/// # Errors
-/// When the database fails.
 pub async fn draft_of(pool: &PgPool, who: StaffId, now: DateTime<Utc>) -> sqlx::Result<Option<Content>> {
     draft::of(&mut *pool.acquire().await?, who, now).await
 }
 
 /// Keeps what an admin has typed, in place of what they typed before. It is no deed: only they see it, and it counts nowhere.
-///
-/// # Errors
-/// When the database fails.
 pub async fn keep_draft(
     pool: &PgPool,
     who: StaffId,

@@ -50,9 +50,6 @@ pub enum SettingsError {
 }
 
 /// The settings of a subscriber; nothing when nobody has this id (any more).
-///
-/// # Errors
-/// When the database fails.
 pub async fn settings(app: &App, id: SubscriberId, now: DateTime<Utc>) -> sqlx::Result<Option<Settings>> {
     let mut db = app.pool.acquire().await?;
     let Some(subscriber) = subscriber::by_id(&mut db, id).await? else { return Ok(None) };

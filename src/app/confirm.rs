@@ -50,9 +50,6 @@ pub enum ConfirmError {
 }
 
 /// What the page behind a link shows; nothing when no signup has this token. Looking changes nothing (invariant 1).
-///
-/// # Errors
-/// When the database fails.
 pub async fn look(app: &App, token: ConfirmTokenHash, now: DateTime<Utc>) -> sqlx::Result<Option<Link>> {
     let mut db = app.pool.acquire().await?;
     let Some(signup) = signup::by_token(&mut db, token).await? else { return Ok(None) };

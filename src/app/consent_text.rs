@@ -10,9 +10,6 @@ use crate::domain::{
 
 /// The text of the version that a form named, and true, if there ever was that version. Else the current one, and false: of a
 /// form that names no text nobody knows what its visitors have read.
-///
-/// # Errors
-/// When the database fails.
 pub async fn of_form(
     db: &mut PgConnection,
     current: &Publication,

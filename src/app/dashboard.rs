@@ -45,9 +45,6 @@ pub struct Dashboard {
 const LATE: TimeDelta = TimeDelta::minutes(5);
 
 /// Where things stand, for an admin or an editor.
-///
-/// # Errors
-/// When the database fails.
 pub async fn dashboard(app: &App, is_admin: bool, now: DateTime<Utc>) -> sqlx::Result<Dashboard> {
     let mut db = app.pool.acquire().await?;
     let last = match mailing::last_begun(&mut db).await? {

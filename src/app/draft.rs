@@ -113,9 +113,6 @@ impl Draft {
 
     /// Whether update and publication are still those the mail was made of, which takes seconds. `locked` is the update as
     /// it is kept from changing now.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn is_current(&self, db: &mut PgConnection, locked: &Update) -> sqlx::Result<bool> {
         let publication = publication::current_version(db).await?.unwrap_or(0);
         Ok(self.versions() == Versions { update: locked.version, publication })
@@ -150,9 +147,6 @@ pub async fn mail_of(
 }
 
 /// The mail of a mailing as it was frozen; nothing when there is no such mailing.
-///
-/// # Errors
-/// When the database fails.
 pub async fn frozen(pool: &PgPool, id: MailingId) -> sqlx::Result<Option<FrozenContent>> {
     let mut db = pool.acquire().await?;
     if mailing::by_id(&mut db, id).await?.is_none() {

@@ -43,9 +43,6 @@ pub enum EraseError {
 }
 
 /// Whether somebody on the staff logs in with this address.
-///
-/// # Errors
-/// When the database fails.
 pub async fn has_account(pool: &PgPool, email: &EmailAddress) -> sqlx::Result<bool> {
     erasure::has_account(&mut *pool.acquire().await?, &email.normalized()).await
 }

@@ -43,9 +43,6 @@ pub struct Export {
 impl Export {
     /// The next subscribers, in the order of their ids; none at the end. No connection is held between two calls: a reader
     /// may take its time.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn next_page(&mut self) -> sqlx::Result<Vec<Exported>> {
         let page = export::page(&mut *self.pool.acquire().await?, self.after, export::PAGE).await?;
         if let Some(last) = page.last() {

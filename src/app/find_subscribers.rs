@@ -21,9 +21,6 @@ pub struct Limits {
 }
 
 /// How many a search finds, up to a limit, and a page of them.
-///
-/// # Errors
-/// When the database fails.
 pub async fn find_subscribers(
     pool: &PgPool,
     search: &Search,
@@ -41,17 +38,11 @@ pub async fn find_subscribers(
 }
 
 /// When the first of all subscribers confirmed.
-///
-/// # Errors
-/// When the database fails.
 pub async fn first_confirmed(pool: &PgPool) -> sqlx::Result<Option<DateTime<Utc>>> {
     search::first_confirmed(&mut *pool.acquire().await?).await
 }
 
 /// The subscriber with this id.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_id(pool: &PgPool, id: SubscriberId) -> sqlx::Result<Option<Subscriber>> {
     subscriber::by_id(&mut *pool.acquire().await?, id).await
 }

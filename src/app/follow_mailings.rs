@@ -31,9 +31,6 @@ pub struct Part {
 }
 
 /// Up to `limit` mailings: the newest, or those behind `before`.
-///
-/// # Errors
-/// When the database fails.
 pub async fn list(
     pool: &PgPool,
     before: Option<MailingId>,
@@ -51,17 +48,11 @@ pub async fn list(
 }
 
 /// The mailing with this id.
-///
-/// # Errors
-/// When the database fails.
 pub async fn find(pool: &PgPool, id: MailingId) -> sqlx::Result<Option<Overview>> {
     mailing::overview(&mut *pool.acquire().await?, id).await
 }
 
 /// How many people a mailing that begins now would reach.
-///
-/// # Errors
-/// When the database fails.
 pub async fn people_now(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<i64> {
     mailing::audience(&mut *pool.acquire().await?, now).await
 }
@@ -96,9 +87,6 @@ pub struct Waiting {
 
 /// A mailing with all that is known of it, and up to `each` people of each group of failures; nothing when there is no
 /// such mailing.
-///
-/// # Errors
-/// When the database fails.
 pub async fn follow(
     app: &App,
     id: MailingId,
@@ -137,9 +125,6 @@ async fn has_other_text(app: &App, db: &mut PgConnection, mailing: &Overview) ->
 
 /// A mailing, and the equal refusals for which it is paused, if it is paused for such; nothing when there is no such
 /// mailing.
-///
-/// # Errors
-/// When the database fails.
 pub async fn refusals(
     pool: &PgPool,
     id: MailingId,
@@ -161,9 +146,6 @@ pub struct Seen {
 }
 
 /// How these mailings go, and which of these sessions are still good, on one connection: for pages that stay open.
-///
-/// # Errors
-/// When the database fails.
 pub async fn look(
     pool: &PgPool,
     mailings: &[MailingId],

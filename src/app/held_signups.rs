@@ -47,18 +47,12 @@ pub enum HeldError {
 }
 
 /// How it stands with signups.
-///
-/// # Errors
-/// When the database fails.
 pub async fn situation(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Situation> {
     let mut db = pool.acquire().await?;
     Ok(Situation { last_hour: held::last_hour(&mut db, now).await?, held: held::held(&mut db).await? })
 }
 
 /// The newest held signups, and the newest whose mail did not go out.
-///
-/// # Errors
-/// When the database fails.
 pub async fn newest(
     pool: &PgPool,
     limit: i64,

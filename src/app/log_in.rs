@@ -208,9 +208,6 @@ pub async fn reauthenticate(
 }
 
 /// Ends a session. One that waits for the second factor was no login, and nothing is noted of it.
-///
-/// # Errors
-/// When the database fails.
 pub async fn log_out(pool: &PgPool, session: &Session, now: DateTime<Utc>) -> sqlx::Result<()> {
     let by = session.actor();
     let mut deed = Deed::begin(pool, &by, now).await?;

@@ -82,9 +82,6 @@ impl Origin {
     }
 
     /// Counts an attempt for an account; nobody's when there is no owner.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub(in crate::app) async fn admit(
         &self,
         app: &App,
@@ -107,9 +104,6 @@ impl Origin {
     }
 
     /// Begins a session in the place of the one that there was: whoever had planted or seen the old cookie has nothing.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub(in crate::app) async fn begin_session(
         &self,
         db: &mut PgConnection,

@@ -42,9 +42,6 @@ pub struct MailingStatus {
 }
 
 /// The newest mailings.
-///
-/// # Errors
-/// When the database fails.
 pub async fn list(pool: &PgPool) -> sqlx::Result<MailingList> {
     let mut db = pool.acquire().await?;
     Ok(MailingList {
@@ -55,9 +52,6 @@ pub async fn list(pool: &PgPool) -> sqlx::Result<MailingList> {
 }
 
 /// One mailing; nothing when there is none with this id.
-///
-/// # Errors
-/// When the database fails.
 pub async fn status(pool: &PgPool, id: MailingId, now: DateTime<Utc>) -> sqlx::Result<Option<MailingStatus>> {
     let mut db = pool.acquire().await?;
     let Some((mailing, counts)) = with_counts(&mut db, id).await? else { return Ok(None) };
@@ -72,17 +66,11 @@ pub async fn status(pool: &PgPool, id: MailingId, now: DateTime<Utc>) -> sqlx::R
 }
 
 /// A mailing and its counts alone, for whoever asks every second; nothing when there is none with this id.
-///
-/// # Errors
-/// When the database fails.
 pub async fn progress(pool: &PgPool, id: MailingId) -> sqlx::Result<Option<(Mailing, Counts)>> {
     with_counts(&mut *pool.acquire().await?, id).await
 }
 
 /// Whether all mailings are held, because the database may be an older one.
-///
-/// # Errors
-/// When the database fails.
 pub async fn are_held(pool: &PgPool) -> sqlx::Result<bool> {
     Ok(restore::hold(&mut *pool.acquire().await?).await?.is_some())
 }

@@ -51,25 +51,16 @@ pub enum Factor {
 }
 
 /// Everybody, in the order of their names.
-///
-/// # Errors
-/// When the database fails.
 pub async fn list(pool: &PgPool) -> sqlx::Result<Vec<StaffMember>> {
     staff::list(&mut *pool.acquire().await?).await
 }
 
 /// One of them.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_id(pool: &PgPool, id: StaffId) -> sqlx::Result<Option<StaffMember>> {
     staff::by_id(&mut *pool.acquire().await?, id).await
 }
 
 /// Whose address this is.
-///
-/// # Errors
-/// When the database fails.
 pub async fn id_of(pool: &PgPool, email: &EmailAddress) -> sqlx::Result<Option<StaffId>> {
     staff::id_of(&mut *pool.acquire().await?, email).await
 }
@@ -190,9 +181,6 @@ pub async fn give_password(
 }
 
 /// Makes a link for the first admin, while no admin can log in; nothing afterwards. Each start of the service makes one.
-///
-/// # Errors
-/// When the database fails.
 pub async fn invite_first_admin(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Option<Made>> {
     let mut deed = Deed::begin(pool, SERVICE, now).await?;
     let Some(made) = link::make_for_first_admin(&mut deed, now).await? else { return Ok(None) };
@@ -202,9 +190,6 @@ pub async fn invite_first_admin(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Resu
 }
 
 /// Whether an admin can log in.
-///
-/// # Errors
-/// When the database fails.
 pub async fn has_admin(pool: &PgPool) -> sqlx::Result<bool> {
     staff::has_admin(&mut *pool.acquire().await?).await
 }

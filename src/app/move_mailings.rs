@@ -25,9 +25,6 @@ const SERVICE: &Actor = &Actor::Service;
 
 /// Begins the mailings that are due, and holds those that should have begun hours ago, until a person decides. Answers the
 /// ones that are held now.
-///
-/// # Errors
-/// When the database fails.
 pub async fn begin_due(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Vec<MailingId>> {
     let mut deed = Deed::begin(pool, SERVICE, now).await?;
     let held = mailing::hold_overdue(&mut deed, now).await?;
@@ -39,9 +36,6 @@ pub async fn begin_due(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Vec<Ma
 }
 
 /// Writes the next chunk of copies of the oldest mailing that is being prepared, in a transaction of its own.
-///
-/// # Errors
-/// When the database fails.
 pub async fn fan_out(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<FanOut> {
     let mut transaction = pool.begin().await?;
     let step = mailing::fan_out(&mut transaction, now).await?;
@@ -50,9 +44,6 @@ pub async fn fan_out(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<FanOut> 
 }
 
 /// Ends the mailings with nothing left to send. Answers them.
-///
-/// # Errors
-/// When the database fails.
 pub async fn end_finished(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Vec<MailingId>> {
     let mut deed = Deed::begin(pool, SERVICE, now).await?;
     let done = mailing::end_finished(&mut deed, now).await?;
@@ -62,9 +53,6 @@ pub async fn end_finished(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Vec
 }
 
 /// The mailings that copies may be claimed of, oldest first; none while mailings are held.
-///
-/// # Errors
-/// When the database fails.
 pub async fn sending(pool: &PgPool) -> sqlx::Result<Vec<MailingId>> {
     mailing::sending(&mut *pool.acquire().await?).await
 }
@@ -80,9 +68,6 @@ pub async fn skip_leftovers(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<(
 }
 
 /// Puts back into the queue what dead workers held, in a transaction of its own; see [`worker::recover`].
-///
-/// # Errors
-/// When the database fails.
 pub async fn recover(pool: &PgPool) -> sqlx::Result<Recovered> {
     let mut transaction = pool.begin().await?;
     let recovered = worker::recover(&mut transaction).await?;
@@ -109,17 +94,11 @@ pub async fn pause_for_relay(
 }
 
 /// Whether a mailing waits for a relay that could not be reached.
-///
-/// # Errors
-/// When the database fails.
 pub async fn any_unreachable(pool: &PgPool) -> sqlx::Result<bool> {
     mailing::any_unreachable(&mut *pool.acquire().await?).await
 }
 
 /// Lets every mailing go on that had paused because the relay could not be reached. Answers how many.
-///
-/// # Errors
-/// When the database fails.
 pub async fn resume_unreachable(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<usize> {
     let mut deed = Deed::begin(pool, SERVICE, now).await?;
     let resumed = mailing::resume_unreachable(&mut deed).await?;
@@ -129,25 +108,16 @@ pub async fn resume_unreachable(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Resu
 }
 
 /// Whether the relay has refused anybody since it last accepted something.
-///
-/// # Errors
-/// When the database fails.
 pub async fn any_refusal(pool: &PgPool) -> sqlx::Result<bool> {
     refusals::any_refusal(&mut *pool.acquire().await?).await
 }
 
 /// How often people have let this reply of the relay stand, over all mailings.
-///
-/// # Errors
-/// When the database fails.
 pub async fn times_let_stand(pool: &PgPool, reply: &str) -> sqlx::Result<i64> {
     refusals::times_let_stand(&mut *pool.acquire().await?, reply).await
 }
 
 /// Ends a run of equal refusals that is about us: see [`mailing::hold_refused`].
-///
-/// # Errors
-/// When the database fails.
 pub async fn hold_refused(pool: &PgPool, worker: WorkerId, now: DateTime<Utc>) -> sqlx::Result<Option<Held>> {
     let mut deed = Deed::begin(pool, SERVICE, now).await?;
     let held = mailing::hold_refused(&mut deed, worker, now).await?;

@@ -34,9 +34,6 @@ fn owner(session: &Session) -> Result<Actor, StaffError> {
 }
 
 /// The account's sessions, and the newest so many lines of the audit log about it.
-///
-/// # Errors
-/// When the database fails.
 pub async fn look(
     pool: &PgPool,
     session: &Session,
@@ -127,9 +124,6 @@ pub async fn end_session(
 }
 
 /// Notes that a session has read what it was told.
-///
-/// # Errors
-/// When the database fails.
 pub async fn read_notices(pool: &PgPool, session: &Session, ids: &[i64]) -> sqlx::Result<()> {
     notice::read(&mut *pool.acquire().await?, session, ids).await
 }
@@ -195,9 +189,6 @@ pub async fn turn_off_second_factor(
 }
 
 /// How many recovery codes are left.
-///
-/// # Errors
-/// When the database fails.
 pub async fn recovery_codes_left(pool: &PgPool, session: &Session) -> sqlx::Result<i64> {
     second_factor::recovery_codes_left(&mut *pool.acquire().await?, session.staff_id).await
 }

@@ -23,9 +23,6 @@ pub struct Around {
 }
 
 /// Loads what stands around a page, for who is logged in, and with their notices where `with_notices` says so.
-///
-/// # Errors
-/// When the database fails.
 pub async fn around(pool: &PgPool, session: Option<&Session>, with_notices: bool) -> sqlx::Result<Around> {
     let mut db = pool.acquire().await?;
     let publication = publication::current(&mut db).await?;

@@ -16,9 +16,6 @@ pub struct Excerpt {
 }
 
 /// The newest `limit` entries that a filter lets through.
-///
-/// # Errors
-/// When the database fails.
 pub async fn page(pool: &PgPool, filter: &Filter, limit: usize) -> sqlx::Result<Excerpt> {
     let mut db = pool.acquire().await?;
     // One more than is shown tells whether there are older ones.

@@ -41,9 +41,6 @@ pub fn sender_domain(publication: Option<&Publication>) -> Option<String> {
 }
 
 /// What was last seen for mails from this domain through the relay that is set.
-///
-/// # Errors
-/// When the database fails.
 pub async fn last_seen(app: &App, sender_domain: &str) -> sqlx::Result<Option<Seen>> {
     signature_seen::latest(&mut *app.pool.acquire().await?, sender_domain, app.preflight.relay()).await
 }

@@ -26,9 +26,6 @@ pub enum ReleaseError {
 }
 
 /// The hold, if there is one, and what of mailings is open.
-///
-/// # Errors
-/// When the database fails.
 pub async fn situation(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<(Option<Hold>, Open)> {
     let mut db = pool.acquire().await?;
     Ok((restore::hold(&mut db).await?, restore::open(&mut db, now).await?))
@@ -70,9 +67,6 @@ pub enum Progress {
 
 /// Compares the database with what this process remembers of it, when another server answers than before. Holds mailings
 /// where it may be an older one.
-///
-/// # Errors
-/// When the database fails.
 pub async fn verify(pool: &PgPool, memory: &Memory) -> sqlx::Result<()> {
     memory.verify(&mut *pool.acquire().await?).await
 }
@@ -81,17 +75,11 @@ pub async fn verify(pool: &PgPool, memory: &Memory) -> sqlx::Result<()> {
 /// [`Deed`]: that was the release, which wrote event and audit line. A piece is several transactions, because writing the
 /// rest of an audience waits for those who leave, and they may wait for what was just recovered; [`restore::step`] writes
 /// the event of each mailing that pauses.
-///
-/// # Errors
-/// When the database fails.
 pub async fn step(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<bool> {
     restore::step(&mut *pool.acquire().await?, now).await
 }
 
 /// Does what [`step`] does, and tells whether mailings go on by now.
-///
-/// # Errors
-/// When the database fails.
 pub async fn finish(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Progress> {
     let mut db = pool.acquire().await?;
     if restore::hold(&mut db).await?.is_none() {

@@ -80,9 +80,6 @@ async fn apart(
 
 /// Removes images that were unused for thirty days, up to a hundred: first the rows, then, after the commit, the files.
 /// Answers how many.
-///
-/// # Errors
-/// When the database fails.
 pub async fn remove_unused_images(pool: &PgPool, images: &Store, now: DateTime<Utc>) -> sqlx::Result<usize> {
     let mut deed = Deed::begin(pool, SERVICE, now).await?;
     let gone = image::forget_unused(&mut deed, now).await?;

@@ -16,9 +16,6 @@ use crate::{
 };
 
 /// How many deliveries of a mailing could be sent again.
-///
-/// # Errors
-/// When the database fails.
 pub async fn retryable(pool: &PgPool, id: MailingId, what: Retry) -> sqlx::Result<i64> {
     let found = mailing::progress(&mut *pool.acquire().await?, &[id]).await?;
     Ok(found.first().map_or(0, |progress| match what {

@@ -144,9 +144,6 @@ pub async fn situation(
 }
 
 /// The mailing that a form has made, if it was sent before.
-///
-/// # Errors
-/// When the database fails.
 pub async fn sent_by(app: &App, form: Uuid) -> sqlx::Result<Option<MailingId>> {
     mailing::of_form(&mut *app.pool.acquire().await?, form).await
 }

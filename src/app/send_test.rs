@@ -56,9 +56,6 @@ pub enum TestError {
 }
 
 /// The newest test mails of an update, up to `limit`, and what became of each.
-///
-/// # Errors
-/// When the database fails.
 pub async fn tests_of(pool: &PgPool, id: UpdateId, limit: i64) -> sqlx::Result<Vec<TestMail>> {
     delivery::tests_of(&mut *pool.acquire().await?, id, limit).await
 }

@@ -9,17 +9,11 @@ use crate::domain::staff::{
 };
 
 /// The session that a token belongs to; nothing when it is none, has ended, or its owner may not log in any more.
-///
-/// # Errors
-/// When the database fails.
 pub async fn find(pool: &PgPool, token: &SessionToken, now: DateTime<Utc>) -> sqlx::Result<Option<Session>> {
     session::find(&mut *pool.acquire().await?, token, now).await
 }
 
 /// Notes that somebody is at work in a session.
-///
-/// # Errors
-/// When the database fails.
 pub async fn seen(pool: &PgPool, session: &Session, now: DateTime<Utc>) -> sqlx::Result<()> {
     session::seen(&mut *pool.acquire().await?, session, now).await
 }

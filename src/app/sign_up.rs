@@ -185,9 +185,6 @@ pub async fn sign_up(
 }
 
 /// Whether a signup from this network has to bring a proof of work, for the page with the form.
-///
-/// # Errors
-/// When the database fails.
 pub async fn needs_proof(
     app: &App,
     network: Option<&ClientNetwork>,

@@ -56,9 +56,6 @@ impl Watch {
 
     /// Whether a signup from this network has to bring a proof of work, and whether its mail will be held for staff. One whose
     /// network cannot be told is judged by all signups alone.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn surge(
         &self,
         db: &mut PgConnection,

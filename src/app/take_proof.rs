@@ -45,9 +45,6 @@ pub enum ProofError {
 }
 
 /// Everything that is recorded of an address; it may be nothing. Looking is not logged.
-///
-/// # Errors
-/// When the database fails.
 pub async fn read(pool: &PgPool, keys: &SecretKeys, address: &EmailAddress) -> sqlx::Result<PersonalData> {
     personal_data::of_address(&mut *pool.acquire().await?, keys, address).await
 }

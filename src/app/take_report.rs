@@ -48,9 +48,6 @@ pub struct Report {
 impl Report {
     /// The next lines, one for each recipient; none at the end. No connection is held between two calls: a reader may take
     /// its time.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn next_lines(&mut self) -> sqlx::Result<Vec<Line>> {
         let lines =
             mailing::lines(&mut *self.pool.acquire().await?, self.mailing.id, self.after, LINES).await?;

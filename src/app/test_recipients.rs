@@ -28,9 +28,6 @@ pub enum TestRecipientError {
 }
 
 /// Everybody on the list, by name.
-///
-/// # Errors
-/// When the database fails.
 pub async fn list(pool: &PgPool) -> sqlx::Result<Vec<TestRecipient>> {
     test_recipient::list(&mut *pool.acquire().await?).await
 }

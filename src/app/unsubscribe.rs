@@ -42,9 +42,6 @@ pub enum UnsubscribeError {
 }
 
 /// A subscriber, and whether they have left; nothing when nobody has this id.
-///
-/// # Errors
-/// When the database fails.
 pub async fn look(app: &App, id: SubscriberId) -> sqlx::Result<Option<(Subscriber, bool)>> {
     let mut db = app.pool.acquire().await?;
     let Some(known) = subscriber::by_id(&mut db, id).await? else { return Ok(None) };
@@ -106,9 +103,6 @@ pub async fn resubscribe(
 }
 
 /// Whether the unsubscribe of this undo token can still be taken back.
-///
-/// # Errors
-/// When the database fails.
 pub async fn may_resubscribe(app: &App, undo: &str, now: DateTime<Utc>) -> sqlx::Result<bool> {
     match token::read_undo_token(&app.keys, undo, now) {
         Some(Undo::For(id, left_at)) => {
@@ -120,9 +114,6 @@ pub async fn may_resubscribe(app: &App, undo: &str, now: DateTime<Utc>) -> sqlx:
 
 /// Counts why somebody left. It is no [`Deed`]: such answers have no actor, and an event, with its time beside that of the
 /// unsubscribe, would tell whose answer it is.
-///
-/// # Errors
-/// When the database fails.
 pub async fn give_reason(
     app: &App,
     form: LeaveForm,
@@ -133,9 +124,6 @@ pub async fn give_reason(
 }
 
 /// How often each reason was given since a day, the most frequent first.
-///
-/// # Errors
-/// When the database fails.
 pub async fn reasons(pool: &PgPool, since: chrono::NaiveDate) -> sqlx::Result<Vec<leave_reason::Counted>> {
     leave_reason::counts(&mut *pool.acquire().await?, since).await
 }

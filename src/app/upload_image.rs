@@ -221,9 +221,6 @@ pub async fn remove(
 pub type Uses = BTreeMap<String, Vec<Use>>;
 
 /// Images, newest first, those older than `before`; and where images are used.
-///
-/// # Errors
-/// When the database fails.
 pub async fn page(pool: &PgPool, before: Option<ImageId>, limit: i64) -> sqlx::Result<(Vec<Image>, Uses)> {
     let mut db = pool.acquire().await?;
     let images = image::page(&mut db, before, limit).await?;
@@ -231,9 +228,6 @@ pub async fn page(pool: &PgPool, before: Option<ImageId>, limit: i64) -> sqlx::R
 }
 
 /// One image, and where images are used.
-///
-/// # Errors
-/// When the database fails.
 pub async fn find(pool: &PgPool, id: ImageId) -> sqlx::Result<Option<(Image, Uses)>> {
     let mut db = pool.acquire().await?;
     let Some(image) = image::by_id(&mut db, id).await? else { return Ok(None) };

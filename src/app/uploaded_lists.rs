@@ -31,34 +31,22 @@ pub enum ListError {
 }
 
 /// The latest lists, without those that are still on their way here.
-///
-/// # Errors
-/// When the database fails.
 pub async fn latest(pool: &PgPool, limit: i64) -> sqlx::Result<Vec<Import>> {
     upload::list(&mut *pool.acquire().await?, limit).await
 }
 
 /// A list; nothing while it is still on its way here.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_id(pool: &PgPool, id: ImportId) -> sqlx::Result<Option<Import>> {
     let found = upload::by_id(&mut *pool.acquire().await?, id).await?;
     Ok(found.filter(|import| import.state != ImportState::Uploading))
 }
 
 /// The first lines of a list, as many as it takes to say what stands in which column.
-///
-/// # Errors
-/// When the database fails.
 pub async fn beginning(pool: &PgPool, id: ImportId) -> sqlx::Result<Vec<u8>> {
     upload::beginning(&mut *pool.acquire().await?, id).await
 }
 
 /// Lines that cannot come in, in their order.
-///
-/// # Errors
-/// When the database fails.
 pub async fn problems(pool: &PgPool, id: ImportId, limit: i64) -> sqlx::Result<Vec<BadLine>> {
     upload::problems(&mut *pool.acquire().await?, id, limit).await
 }
@@ -89,9 +77,6 @@ pub async fn begin_upload(
 
 impl Upload {
     /// Keeps the next piece. All have [`upload::PIECE`] bytes, but for the last.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub async fn keep_piece(&mut self, bytes: &[u8]) -> sqlx::Result<()> {
         upload::keep_piece(&mut *self.pool.acquire().await?, self.id, self.pieces, bytes).await?;
         self.pieces += 1;

@@ -160,17 +160,11 @@ pub async fn delete(pool: &PgPool, by: &Actor, id: UpdateId, now: DateTime<Utc>)
 }
 
 /// The update with this id or slug.
-///
-/// # Errors
-/// When the database fails.
 pub async fn find(pool: &PgPool, id_or_slug: &str) -> sqlx::Result<Option<Update>> {
     update::find(&mut *pool.acquire().await?, id_or_slug).await
 }
 
 /// Every update, newest first, and the mailings of each, newest first.
-///
-/// # Errors
-/// When the database fails.
 pub async fn list(pool: &PgPool) -> sqlx::Result<(Vec<Update>, HashMap<UpdateId, Vec<Overview>>)> {
     let mut db = pool.acquire().await?;
     let updates = update::list(&mut db).await?;
@@ -194,9 +188,6 @@ pub struct Opened {
 }
 
 /// What the editor shows to this author; nothing when there is no such update.
-///
-/// # Errors
-/// When the database fails.
 pub async fn open(
     pool: &PgPool,
     author: &Author,
@@ -211,9 +202,6 @@ pub async fn open(
 
 /// Notes that somebody has an update open, for some seconds. Answers the update and who else has it open; nothing when
 /// there is no such update. No deed: who is at work is shown and forgotten.
-///
-/// # Errors
-/// When the database fails.
 pub async fn is_here(
     pool: &PgPool,
     author: &Author,
@@ -226,9 +214,6 @@ pub async fn is_here(
 }
 
 /// An update and what it said before, newest first; nothing when there is no such update.
-///
-/// # Errors
-/// When the database fails.
 pub async fn versions(pool: &PgPool, id: UpdateId) -> sqlx::Result<Option<(Update, Vec<Version>)>> {
     let mut db = pool.acquire().await?;
     let Some(update) = update::find(&mut db, &id.to_string()).await? else { return Ok(None) };
@@ -236,9 +221,6 @@ pub async fn versions(pool: &PgPool, id: UpdateId) -> sqlx::Result<Option<(Updat
 }
 
 /// An update and one of its earlier texts; nothing when there is none such.
-///
-/// # Errors
-/// When the database fails.
 pub async fn version(pool: &PgPool, id: UpdateId, entry: i64) -> sqlx::Result<Option<(Update, Version)>> {
     let mut db = pool.acquire().await?;
     let Some(update) = update::find(&mut db, &id.to_string()).await? else { return Ok(None) };

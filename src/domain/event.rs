@@ -245,9 +245,6 @@ impl Event {
 }
 
 /// Writes an event down. To be called in the transaction that makes it happen.
-///
-/// # Errors
-/// When the database fails.
 pub async fn record(
     db: &mut PgConnection,
     by: &Actor,
@@ -267,9 +264,6 @@ pub async fn record(
 }
 
 /// Removes events whose time is over, a thousand at most; answers how many.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<i64> {
     let removed = sqlx::query_scalar!("select forget_events($1)", now - KEPT).fetch_one(db).await?;
     Ok(removed.unwrap_or(0))

@@ -173,9 +173,6 @@ pub async fn add(
 }
 
 /// Everybody, in the order of their names.
-///
-/// # Errors
-/// When the database fails.
 pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<StaffMember>> {
     sqlx::query_as!(
         StaffMember,
@@ -189,9 +186,6 @@ pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<StaffMember>> {
 }
 
 /// One of them.
-///
-/// # Errors
-/// When the database fails.
 pub async fn by_id(db: &mut PgConnection, id: StaffId) -> sqlx::Result<Option<StaffMember>> {
     sqlx::query_as!(
         StaffMember,
@@ -206,9 +200,6 @@ pub async fn by_id(db: &mut PgConnection, id: StaffId) -> sqlx::Result<Option<St
 }
 
 /// Whose address this is.
-///
-/// # Errors
-/// When the database fails.
 pub async fn id_of(db: &mut PgConnection, email: &EmailAddress) -> sqlx::Result<Option<StaffId>> {
     let normalized = email.normalized();
     sqlx::query_scalar!(
@@ -220,9 +211,6 @@ pub async fn id_of(db: &mut PgConnection, email: &EmailAddress) -> sqlx::Result<
 }
 
 /// Whether an admin can log in: not disabled, and with a password.
-///
-/// # Errors
-/// When the database fails.
 pub async fn has_admin(db: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (select from staff where role = 'admin' and disabled_at is null and password_hash is not null) as "there!""#
@@ -352,9 +340,6 @@ async fn keep_an_admin(db: &mut PgConnection, leaving: StaffId) -> Result<(), St
 }
 
 /// Removes who was disabled so long ago that the [`audit`] log speaks of them no more; answers how many.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let removed =
         sqlx::query!("delete from staff where disabled_at < $1", now - audit::KEPT).execute(db).await?;

@@ -62,9 +62,6 @@ pub struct Update {
 }
 
 /// Brings in an update as a draft. Its slug is made from the title and made unique with a number.
-///
-/// # Errors
-/// When the database fails.
 pub async fn add(db: &mut PgConnection, file: &UpdateFile, now: DateTime<Utc>) -> sqlx::Result<Update> {
     // Two people adding at once must not both find the same slug free.
     sqlx::query!("select pg_advisory_xact_lock($1)", SLUG_LOCK).execute(&mut *db).await?;
@@ -108,9 +105,6 @@ async fn free_slug(db: &mut PgConnection, wanted: &str) -> sqlx::Result<String> 
 }
 
 /// The update with this id or slug.
-///
-/// # Errors
-/// When the database fails.
 pub async fn find(db: &mut PgConnection, id_or_slug: &str) -> sqlx::Result<Option<Update>> {
     let id: Option<UpdateId> = id_or_slug.parse().ok();
     sqlx::query_as!(
@@ -127,9 +121,6 @@ pub async fn find(db: &mut PgConnection, id_or_slug: &str) -> sqlx::Result<Optio
 
 /// The update with this id, kept as it is until the end of the transaction. Of two who send or remove it at the same
 /// moment the second waits here, and then finds what the first has done.
-///
-/// # Errors
-/// When the database fails.
 pub async fn lock(db: &mut PgConnection, id: UpdateId) -> sqlx::Result<Option<Update>> {
     sqlx::query_as!(
         Update,
@@ -143,9 +134,6 @@ pub async fn lock(db: &mut PgConnection, id: UpdateId) -> sqlx::Result<Option<Up
 }
 
 /// Every update, newest first.
-///
-/// # Errors
-/// When the database fails.
 pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<Update>> {
     sqlx::query_as!(
         Update,

@@ -17,9 +17,6 @@ const UNUSUAL: i64 = 20;
 const LOOKED_AT: i64 = 50;
 
 /// Compares the audience, as it was counted just now, with that of the last mailing.
-///
-/// # Errors
-/// When the database fails.
 pub async fn check(db: &mut PgConnection, update: UpdateId, audience: i64) -> sqlx::Result<Vec<Finding>> {
     let mailings = mailing::list(&mut *db, LOOKED_AT).await?;
     let mut sent = mailings.iter().filter(|mailing| mailing.state != MailingState::Cancelled);

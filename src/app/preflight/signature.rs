@@ -9,9 +9,6 @@ use crate::{
 };
 
 /// What was last seen for mails from `sender_domain` through `relay`; nothing when it was right.
-///
-/// # Errors
-/// When the database fails.
 pub async fn check(db: &mut PgConnection, sender_domain: &str, relay: &str) -> sqlx::Result<Option<Finding>> {
     let Some(seen) = signature_seen::latest(db, sender_domain, relay).await? else {
         return Ok(Some(Finding::new(Code::SignatureUnseen)));

@@ -150,9 +150,6 @@ impl Action {
 }
 
 /// Records what was done to `subject`, such as an address.
-///
-/// # Errors
-/// When the database fails.
 pub async fn record(
     db: &mut PgConnection,
     by: &Actor,
@@ -217,9 +214,6 @@ pub struct Filter {
 }
 
 /// Entries, newest first.
-///
-/// # Errors
-/// When the database fails.
 pub async fn page(db: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Entry>> {
     sqlx::query_as!(
         Entry,
@@ -289,9 +283,6 @@ const OF_ACCOUNT: [Action; 21] = [
 ];
 
 /// What was done with an account and to it, newest first.
-///
-/// # Errors
-/// When the database fails.
 pub async fn of_account(db: &mut PgConnection, email: &str, limit: i64) -> sqlx::Result<Vec<Entry>> {
     let actions = OF_ACCOUNT.map(|action| action.as_str().to_owned());
     // Each half by its index, newest first; so a long log costs no more than a short one.
@@ -313,9 +304,6 @@ pub async fn of_account(db: &mut PgConnection, email: &str, limit: i64) -> sqlx:
 }
 
 /// Everybody who did something that is logged, by address.
-///
-/// # Errors
-/// When the database fails.
 pub async fn people(db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     // From one name to the next by the index, and not through every entry there is.
     sqlx::query_scalar!(
@@ -331,9 +319,6 @@ pub async fn people(db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
 }
 
 /// Removes entries whose time is over, a thousand at most; answers how many.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<i64> {
     let removed = sqlx::query_scalar!("select forget_audit_log($1)", now - KEPT).fetch_one(db).await?;
     Ok(removed.unwrap_or(0))

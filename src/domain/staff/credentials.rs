@@ -21,9 +21,6 @@ pub struct Credentials {
 }
 
 /// The credentials of who may log in with this address; nothing for everybody else, whatever the reason.
-///
-/// # Errors
-/// When the database fails.
 pub async fn credentials(db: &mut PgConnection, email: &str) -> sqlx::Result<Option<Credentials>> {
     sqlx::query_as!(
         Credentials,
@@ -36,9 +33,6 @@ pub async fn credentials(db: &mut PgConnection, email: &str) -> sqlx::Result<Opt
 }
 
 /// Whether this is still the password, and its owner may still log in; both stay so until the transaction ends.
-///
-/// # Errors
-/// When the database fails.
 pub async fn still_has_password(
     db: &mut PgConnection,
     id: StaffId,
@@ -80,9 +74,6 @@ pub async fn set_password(
 }
 
 /// Stores the same password under today's parameters. No session ends; not an action of anybody's.
-///
-/// # Errors
-/// When the database fails.
 pub async fn rehash_password(
     db: &mut PgConnection,
     id: StaffId,

@@ -63,9 +63,6 @@ pub async fn make(db: &mut PgConnection, staff_id: StaffId, now: DateTime<Utc>) 
 }
 
 /// Makes a link for the first admin; nothing when there is one who can log in.
-///
-/// # Errors
-/// When the database fails.
 pub async fn make_for_first_admin(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Option<Made>> {
     if has_admin(&mut *db).await? {
         return Ok(None);
@@ -95,9 +92,6 @@ async fn insert(
 }
 
 /// What a link does; nothing when it is over, was used, or is not ours. Changes nothing.
-///
-/// # Errors
-/// When the database fails.
 pub async fn read(
     db: &mut PgConnection,
     token: &OneTimeToken,
@@ -199,9 +193,6 @@ pub async fn use_for_first_admin(
 }
 
 /// Removes links whose time is over; answers how many.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let removed = sqlx::query!("delete from staff_links where expires_at <= $1", now).execute(db).await?;
     Ok(removed.rows_affected())

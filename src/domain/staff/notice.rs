@@ -54,9 +54,6 @@ impl Notice {
 }
 
 /// Tells the other sessions of an account what was done from this one. In the transaction of the deed.
-///
-/// # Errors
-/// When the database fails.
 pub async fn tell_others(
     db: &mut PgConnection,
     session: &Session,
@@ -77,9 +74,6 @@ pub async fn tell_others(
 
 /// Tells all sessions of an account what somebody else did to it; nothing when its owner did it. In the transaction of the
 /// deed.
-///
-/// # Errors
-/// When the database fails.
 pub async fn tell(
     db: &mut PgConnection,
     whom: StaffId,
@@ -120,9 +114,6 @@ pub struct Unread {
 }
 
 /// What a session has not read: what was done since it began, and not from here. The oldest first, a few at a time.
-///
-/// # Errors
-/// When the database fails.
 pub async fn unread(db: &mut PgConnection, session: SessionId) -> sqlx::Result<Vec<Unread>> {
     sqlx::query_as!(
         Unread,
@@ -138,9 +129,6 @@ pub async fn unread(db: &mut PgConnection, session: SessionId) -> sqlx::Result<V
 }
 
 /// Notes that a session has read some.
-///
-/// # Errors
-/// When the database fails.
 pub async fn read(db: &mut PgConnection, session: &Session, ids: &[i64]) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into staff_notices_read (notice_id, session_id)
@@ -155,9 +143,6 @@ pub async fn read(db: &mut PgConnection, session: &Session, ids: &[i64]) -> sqlx
 }
 
 /// Removes those that no session can be there to read any more; answers how many.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let removed =
         sqlx::query!("delete from staff_notices where at < $1", now - session::ABSOLUTE).execute(db).await?;

@@ -19,9 +19,6 @@ use crate::{
 const RECOVERY_CODES: usize = 10;
 
 /// Turns the second factor on, once its owner has shown a code of `step`. Answers the recovery codes, which are shown once.
-///
-/// # Errors
-/// When the database fails.
 pub async fn turn_on(
     db: &mut PgConnection,
     keys: &SecretKeys,
@@ -60,9 +57,6 @@ pub async fn turn_off(db: &mut PgConnection, staff_id: StaffId) -> Result<Option
 }
 
 /// Makes new recovery codes; the old ones work no more.
-///
-/// # Errors
-/// When the database fails.
 pub async fn new_recovery_codes(
     db: &mut PgConnection,
     keys: &SecretKeys,
@@ -102,9 +96,6 @@ fn recovery_message(staff_id: StaffId, typed: &str) -> Vec<u8> {
 }
 
 /// How many recovery codes are left.
-///
-/// # Errors
-/// When the database fails.
 pub async fn recovery_codes_left(db: &mut PgConnection, staff_id: StaffId) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"select count(*) as "left!" from staff_recovery_codes where staff_id = $1"#,
@@ -129,9 +120,6 @@ pub enum SecondFactor {
 }
 
 /// Checks what was typed, and uses it up.
-///
-/// # Errors
-/// When the database fails.
 pub async fn check(
     db: &mut PgConnection,
     keys: &SecretKeys,

@@ -69,9 +69,6 @@ impl Session {
 }
 
 /// Begins a session. `client` is the name of browser and system, for its owner to recognise.
-///
-/// # Errors
-/// When the database fails.
 pub async fn begin(
     db: &mut PgConnection,
     staff_id: StaffId,
@@ -99,9 +96,6 @@ pub async fn begin(
 }
 
 /// The session of a token; nothing when it is over, never was, or its owner is disabled.
-///
-/// # Errors
-/// When the database fails.
 pub async fn find(
     db: &mut PgConnection,
     token: &SessionToken,
@@ -128,9 +122,6 @@ pub async fn find(
 }
 
 /// Notes that a session was used; at most once a minute.
-///
-/// # Errors
-/// When the database fails.
 pub async fn seen(db: &mut PgConnection, session: &Session, now: DateTime<Utc>) -> sqlx::Result<()> {
     if now - session.last_seen_at < SEEN_WITHIN {
         return Ok(());
@@ -142,9 +133,6 @@ pub async fn seen(db: &mut PgConnection, session: &Session, now: DateTime<Utc>) 
 }
 
 /// Counts a code that is about to be tried. False: it was one too many, and the session is over.
-///
-/// # Errors
-/// When the database fails.
 pub async fn may_try_code(db: &mut PgConnection, id: SessionId) -> sqlx::Result<bool> {
     let tries = sqlx::query_scalar!(
         "update staff_sessions set code_tries = code_tries + 1 where id = $1 and is_awaiting_code returning code_tries",
@@ -161,9 +149,6 @@ pub async fn may_try_code(db: &mut PgConnection, id: SessionId) -> sqlx::Result<
 
 /// Counts a try to show again whose session it is, before it is looked at. False: it was one too many, and the session is
 /// over.
-///
-/// # Errors
-/// When the database fails.
 pub async fn may_reauthenticate(db: &mut PgConnection, id: SessionId) -> sqlx::Result<bool> {
     let tries = sqlx::query_scalar!(
         "update staff_sessions set reauth_tries = reauth_tries + 1 where id = $1 returning reauth_tries",
@@ -179,9 +164,6 @@ pub async fn may_reauthenticate(db: &mut PgConnection, id: SessionId) -> sqlx::R
 }
 
 /// Notes that a session's owner has shown who they are. False: the session is over.
-///
-/// # Errors
-/// When the database fails.
 pub async fn authenticated(db: &mut PgConnection, id: SessionId, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let noted = sqlx::query!(
         "update staff_sessions set authenticated_at = $2, reauth_tries = 0 where id = $1",
@@ -194,18 +176,12 @@ pub async fn authenticated(db: &mut PgConnection, id: SessionId, now: DateTime<U
 }
 
 /// Ends a session.
-///
-/// # Errors
-/// When the database fails.
 pub async fn end(db: &mut PgConnection, id: SessionId) -> sqlx::Result<()> {
     sqlx::query!("delete from staff_sessions where id = $1", id.0).execute(db).await?;
     Ok(())
 }
 
 /// Ends all sessions of a member but `kept`; answers how many.
-///
-/// # Errors
-/// When the database fails.
 pub async fn end_all(db: &mut PgConnection, staff_id: StaffId, kept: Option<SessionId>) -> sqlx::Result<u64> {
     let ended = sqlx::query!(
         "delete from staff_sessions where staff_id = $1 and ($2::uuid is null or id <> $2)",
@@ -218,9 +194,6 @@ pub async fn end_all(db: &mut PgConnection, staff_id: StaffId, kept: Option<Sess
 }
 
 /// Ends one session of a member's own; false when it is not theirs.
-///
-/// # Errors
-/// When the database fails.
 pub async fn end_own(db: &mut PgConnection, staff_id: StaffId, id: SessionId) -> sqlx::Result<bool> {
     let ended = sqlx::query!("delete from staff_sessions where staff_id = $1 and id = $2", staff_id.0, id.0)
         .execute(db)
@@ -242,9 +215,6 @@ pub struct Listed {
 }
 
 /// The sessions of a member that are good, the one used last first.
-///
-/// # Errors
-/// When the database fails.
 pub async fn of_member(
     db: &mut PgConnection,
     staff_id: StaffId,
@@ -264,9 +234,6 @@ pub async fn of_member(
 }
 
 /// Which of these sessions are good; for pages that stay open, and so are not asked for again.
-///
-/// # Errors
-/// When the database fails.
 pub async fn still_good(
     db: &mut PgConnection,
     ids: &[SessionId],
@@ -285,9 +252,6 @@ pub async fn still_good(
 }
 
 /// Removes sessions that are over; answers how many.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let removed = sqlx::query!(
         "delete from staff_sessions where expires_at <= $1 or last_seen_at <= $2",

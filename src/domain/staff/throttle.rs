@@ -75,9 +75,6 @@ pub enum Admission {
 }
 
 /// Counts an attempt. In a transaction of its own, which is committed before the attempt is looked at.
-///
-/// # Errors
-/// When the database fails.
 pub async fn admit(
     db: &mut PgConnection,
     keys: &SecretKeys,
@@ -116,9 +113,6 @@ pub async fn admit(
 }
 
 /// Takes the counts of a success back: the account's altogether, each network's by one.
-///
-/// # Errors
-/// When the database fails.
 pub async fn succeeded(db: &mut PgConnection, attempt: &Attempt, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!("delete from staff_login_throttle where bucket = $1", attempt.account.as_slice())
         .execute(&mut *db)
@@ -127,9 +121,6 @@ pub async fn succeeded(db: &mut PgConnection, attempt: &Attempt, now: DateTime<U
 }
 
 /// Takes back what the networks were counted for a right password; the account's count stays until the code was right too.
-///
-/// # Errors
-/// When the database fails.
 pub async fn password_was_right(
     db: &mut PgConnection,
     attempt: &Attempt,
@@ -200,9 +191,6 @@ fn bucket_of(keys: &SecretKeys, network: IpNet) -> [u8; 32] {
 }
 
 /// Removes counts that count no more; answers how many.
-///
-/// # Errors
-/// When the database fails.
 pub async fn forget(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let removed = sqlx::query!("delete from staff_login_throttle where last_at <= $1", now - FORGOTTEN_AFTER)
         .execute(db)

@@ -61,9 +61,6 @@ fn loses_much(before: &str, after: &str) -> bool {
 }
 
 /// Ends the sitting: what the update says now stays in the history, whatever is saved next.
-///
-/// # Errors
-/// When the database fails.
 pub async fn end_sitting(db: &mut PgConnection, update: &Update) -> sqlx::Result<()> {
     let ended = sqlx::query!(
         "update update_versions set is_over = true
@@ -189,17 +186,11 @@ pub struct Version {
 }
 
 /// What an update said, newest first, up to a hundred sittings.
-///
-/// # Errors
-/// When the database fails.
 pub async fn of_update(db: &mut PgConnection, id: UpdateId) -> sqlx::Result<Vec<Version>> {
     select(db, id, None).await
 }
 
 /// One entry of an update.
-///
-/// # Errors
-/// When the database fails.
 pub async fn version(db: &mut PgConnection, id: UpdateId, version: i64) -> sqlx::Result<Option<Version>> {
     Ok(select(db, id, Some(version)).await?.pop())
 }

@@ -16,9 +16,6 @@ use crate::domain::{
 const UNNAMED: &str = "entwurf";
 
 /// Begins an empty draft. Answers its id and its slug.
-///
-/// # Errors
-/// When the database fails.
 pub async fn begin(
     db: &mut PgConnection,
     by: &Author,
@@ -58,9 +55,6 @@ pub enum Saved {
 
 /// Saves what somebody has written, made from version `base` of an update that is locked as `current`. The same text once
 /// more changes nothing.
-///
-/// # Errors
-/// When the database fails.
 pub async fn save(
     db: &mut PgConnection,
     current: &Update,
@@ -120,9 +114,6 @@ async fn write(
 
 /// Removes a draft that was never sent, with the mailings of it that were taken back in time. Answers its slug and
 /// its title; nothing when there is none such.
-///
-/// # Errors
-/// When the database fails.
 pub async fn delete(db: &mut PgConnection, id: UpdateId) -> sqlx::Result<Option<(String, String)>> {
     // Nobody sends it meanwhile.
     update::lock(db, id).await?;
@@ -144,9 +135,6 @@ pub async fn delete(db: &mut PgConnection, id: UpdateId) -> sqlx::Result<Option<
 const HERE_FOR: Duration = Duration::seconds(45);
 
 /// Notes that somebody has an update open; answers who else has.
-///
-/// # Errors
-/// When the database fails.
 pub async fn here(
     db: &mut PgConnection,
     id: UpdateId,
@@ -171,9 +159,6 @@ pub async fn here(
 }
 
 /// Who else has an update open.
-///
-/// # Errors
-/// When the database fails.
 pub async fn others(
     db: &mut PgConnection,
     id: UpdateId,

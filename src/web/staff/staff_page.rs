@@ -95,18 +95,12 @@ impl StaffPage {
     }
 
     /// The answer to a GET: with links to the other languages.
-    ///
-    /// # Errors
-    /// When it cannot be made.
     pub fn show<P: PageContext>(&self, own: &P) -> Result<Response, StaffProblem> {
         let (frame, shell) = (self.frame(self.other_languages()), self.shell());
         Ok(self.respond(StatusCode::OK, self.state.renderer.render_in_shell(&frame, &shell, own)?))
     }
 
     /// The answer to a POST, which has no address to switch languages at.
-    ///
-    /// # Errors
-    /// When it cannot be made.
     pub fn answer<P: PageContext>(&self, status: StatusCode, own: &P) -> Result<Response, StaffProblem> {
         let (frame, shell) = (self.frame(Vec::new()), self.shell());
         Ok(self.respond(status, self.state.renderer.render_in_shell(&frame, &shell, own)?))
