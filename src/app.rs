@@ -12,6 +12,8 @@
 //! | [`retry_mailing`] | sending again what was rejected or is unknown |
 //! | [`read_signature`] | what the relay's signature covers, from a mail that arrived |
 //! | [`send_test`] | test mails |
+//! | [`preview_mail`] | the exact mail of an update, to look at |
+//! | [`mailing_status`] | how mailings are, for commands |
 //! | [`move_mailings`] | what the service does about mailings by itself |
 //! | [`sign_up`] | signing up, and asking somebody to |
 //! | [`answer_signup`] | which mail answers a signup |
@@ -32,6 +34,8 @@
 //! | [`change_publication`] | a new version of the publication |
 //! | [`release_restore`] | letting mailings go on after a restore |
 //! | [`sessions`] | whose session a request has |
+//! | [`page_frame`] | what every staff page shows around what it is about |
+//! | [`read_log`] | the audit log |
 //! | [`write_update`] | writing an update: begin, save, bring back, delete |
 //! | [`test_recipients`] | the list of those who get test mails |
 //! | [`members`] | who may log in, and as what |
@@ -44,6 +48,9 @@
 //! | [`images`] | pictures that staff upload: processing and store |
 //! | [`upload_image`] | taking an image in, describing it, removing it |
 //! | [`health`] | how the service is, for monitoring |
+//! | [`retention`] | deleting what is kept only for a time |
+//! | [`read_snapshot`] | what metrics tell of the database |
+//! | [`service_state`] | what the service looks at when it starts |
 //! | [`off_runtime`] | work that keeps a processor busy |
 
 pub mod answer_signup;
@@ -62,19 +69,26 @@ pub mod images;
 pub mod import_subscribers;
 pub mod log_in;
 pub mod login_origin;
+pub mod mailing_status;
 pub mod members;
 pub mod move_mailings;
 pub mod off_runtime;
 pub mod one_time_link;
 pub mod own_account;
+pub mod page_frame;
 pub mod preflight;
+pub mod preview_mail;
 pub mod privacy;
+pub mod read_log;
 pub mod read_signature;
+pub mod read_snapshot;
 pub mod release_restore;
 pub mod replace_text;
+pub mod retention;
 pub mod retry_mailing;
 pub mod send_mailing;
 pub mod send_test;
+pub mod service_state;
 pub mod sessions;
 pub mod sign_up;
 pub mod surge;
@@ -98,7 +112,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use crate::{
     config::{Config, SecretKeys},
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         event::{self, Event},
         staff::{
             audit::{self, Action},
@@ -147,6 +161,16 @@ struct Deed<'a> {
 impl<'a> Deed<'a> {
     async fn begin(pool: &PgPool, by: &'a Actor, now: DateTime<Utc>) -> sqlx::Result<Self> {
         Ok(Self { transaction: pool.begin().await?, by, now })
+    }
+
+    /// Begins what only staff may do. The first `?` refuses everybody else, before a connection is taken.
+    fn by_staff(
+        pool: &PgPool,
+        by: &'a Actor,
+        now: DateTime<Utc>,
+    ) -> Result<impl Future<Output = sqlx::Result<Self>>, NotStaff> {
+        by.require_staff()?;
+        Ok(Self::begin(pool, by, now))
     }
 
     /// The same deed, where it shows only on the way who does it.

@@ -25,9 +25,9 @@ use clap::{Parser, Subcommand};
 use sqlx::PgPool;
 
 use crate::{
+    app::service_state,
     config::{self, Config, ConfigErrors, SecretKeys, Source},
     db::{self, DbError},
-    domain::secret_key,
     mail::{compose::Composer, templates::Templates},
     telemetry,
 };
@@ -195,7 +195,7 @@ async fn database() -> anyhow::Result<PgPool> {
 async fn database_with(keys: &SecretKeys) -> anyhow::Result<PgPool> {
     let pool = database().await?;
     // Only the service stores the first keys: a command run with some key must not decide that.
-    if secret_key::any_known(&mut *pool.acquire().await?).await? {
+    if service_state::any_key_known(&pool).await? {
         check_keys(&pool, keys).await?;
     }
     Ok(pool)
@@ -207,7 +207,7 @@ static ACCEPT_NEW_KEY: AtomicBool = AtomicBool::new(false);
 /// Refuses keys that do not fit the database, unless `--accept-new-key` was given.
 async fn check_keys(pool: &PgPool, keys: &SecretKeys) -> anyhow::Result<()> {
     let accept = ACCEPT_NEW_KEY.load(Ordering::Relaxed);
-    match secret_key::note(&mut *pool.acquire().await?, keys, accept).await? {
+    match service_state::check_keys(pool, keys, accept).await? {
         Some(loss) => Err(Usage(loss.to_string()).into()),
         None => Ok(()),
     }

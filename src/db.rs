@@ -1,5 +1,8 @@
 //! The database: pool and migrations.
 
+#[cfg(feature = "demo")]
+pub mod own_server;
+
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         event::Event,
         ids::StaffId,
         publication::{self, Applied, Content, Publication, draft},
@@ -20,7 +20,7 @@ use crate::{
 pub enum ChangeError {
     /// Only staff change it.
     #[error("only staff may change the publication")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// Somebody else changed it meanwhile; look at it again.
     #[error("the publication was changed meanwhile")]
     ChangedMeanwhile,
@@ -71,10 +71,7 @@ pub async fn change_publication(
     (base, changed): (Option<i32>, Option<Vec<String>>),
     now: DateTime<Utc>,
 ) -> Result<Applied, ChangeError> {
-    if !by.is_staff() {
-        return Err(ChangeError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     publication::lock(&mut deed).await?;
     let current = publication::current_version(&mut deed).await?.unwrap_or_default();
     if base.is_some_and(|base| base != current) {

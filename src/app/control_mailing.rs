@@ -61,10 +61,7 @@ pub async fn control_mailing(
     control: Control,
     now: DateTime<Utc>,
 ) -> Result<Controlled, MailingError> {
-    if !by.is_staff() {
-        return Err(MailingError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let done = match control {
         Control::TakeBack => {
             mailing::take_back(&mut deed, id, now).await?;
@@ -126,10 +123,7 @@ pub async fn reschedule_mailing(
     at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<(), MailingError> {
-    if !by.is_staff() {
-        return Err(MailingError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let before = mailing::overview(&mut deed, id).await?.ok_or(MailingError::Unknown)?;
     mailing::reschedule(&mut deed, id, at).await?;
     let details = json!({ "from": before.scheduled_at, "at": at });

@@ -9,7 +9,7 @@ use crate::{
     app::Deed,
     config::SecretKeys,
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         address::EmailAddress,
         consent::ConsentMethod,
         erasure::{self, Erased},
@@ -33,7 +33,7 @@ pub enum Whose<'a> {
 pub enum EraseError {
     /// Only staff erase somebody else's data.
     #[error("only staff may erase somebody's data")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// Nobody has this id (any more).
     #[error("there is no such subscriber (any more)")]
     Unknown,
@@ -61,11 +61,8 @@ pub async fn erase_address(
     whose: Whose<'_>,
     now: DateTime<Utc>,
 ) -> Result<Erased, EraseError> {
-    if !by.is_staff() {
-        return Err(EraseError::NotAllowed);
-    }
     let method = if *by == Actor::Command { ConsentMethod::Command } else { ConsentMethod::Staff };
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let email = match whose {
         Whose::Address(email) => email.clone(),
         Whose::Subscriber(id) => subscriber::by_id(&mut deed, id).await?.ok_or(EraseError::Unknown)?.email,

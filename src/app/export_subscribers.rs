@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         event::Event,
         ids::SubscriberId,
         staff::{
@@ -27,7 +27,7 @@ use crate::{
 pub enum ExportError {
     /// Only staff take the list.
     #[error("only staff may export the subscribers")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -66,10 +66,7 @@ pub async fn export_subscribers(
     session: Option<&Session>,
     now: DateTime<Utc>,
 ) -> Result<Export, ExportError> {
-    if !by.is_staff() {
-        return Err(ExportError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let details = json!({ "subscribers": subscriber::count_all(&mut deed).await? });
     deed.note(Action::SubscribersExported, "", &details, &Event::SubscribersExported).await?;
     if let Some(session) = session {

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         event::Event,
         signup::{
             held::{self, Choice, Held, HeldSignup, LastHour},
@@ -40,7 +40,7 @@ pub enum Decision {
 pub enum HeldError {
     /// Only staff decide.
     #[error("only staff may decide about held signups")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -80,10 +80,7 @@ pub async fn decide_held(
     decision: Decision,
     now: DateTime<Utc>,
 ) -> Result<u64, HeldError> {
-    if !by.is_staff() {
-        return Err(HeldError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let (count, action, event) = match decision {
         Decision::Release => {
             let count = held::release(&mut deed, choice, now).await?;
@@ -115,10 +112,7 @@ pub async fn send_again(
     until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<usize, HeldError> {
-    if !by.is_staff() {
-        return Err(HeldError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let count = undelivered::send_again(&mut deed, until, now).await?;
     if count > 0 {
         let details = json!({ "signups": count });

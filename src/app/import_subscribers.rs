@@ -9,7 +9,7 @@ use crate::{
     app::Deed,
     config::SecretKeys,
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         event::Event,
         ids::ImportId,
         import::{
@@ -29,7 +29,7 @@ const SERVICE: &Actor = &Actor::Service;
 pub enum ImportError {
     /// Only staff import people.
     #[error("only staff may import subscribers")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -45,10 +45,7 @@ pub async fn begin_file(
     masked_name: &str,
     now: DateTime<Utc>,
 ) -> Result<(), ImportError> {
-    if !by.is_staff() {
-        return Err(ImportError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     deed.note(Action::ImportStarted, masked_name, &json!({}), &Event::ImportStarted(None)).await?;
     deed.commit().await?;
     Ok(())
@@ -76,10 +73,7 @@ pub async fn bring_in(
     reading: Reading<'_>,
     now: DateTime<Utc>,
 ) -> Result<Vec<(u64, Imported)>, ImportError> {
-    if !by.is_staff() {
-        return Err(ImportError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let outcomes = import::batch(&mut deed, keys, rows, reading.known, reading.leaves_out, now).await?;
     if outcomes.iter().any(|(_, outcome)| matches!(outcome, Imported::Added | Imported::AddedAs(_))) {
         deed.tell(&Event::SubscribersImported(None)).await?;

@@ -25,6 +25,8 @@ use crate::{
     },
 };
 
+const SERVICE: &Actor = &Actor::Service;
+
 /// Who does it, and from which session, where it is a staff page.
 pub type Doer<'a> = (&'a Actor, Option<&'a Session>);
 
@@ -84,10 +86,7 @@ pub async fn add_member(
     role: Option<Role>,
     now: DateTime<Utc>,
 ) -> Result<MemberLink, StaffError> {
-    if !by.is_staff() {
-        return Err(StaffError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let role = match role {
         Some(role) => role,
         None if staff::has_admin(&mut deed).await? => Role::Editor,
@@ -114,110 +113,50 @@ pub async fn make_link(
     factor: Factor,
     now: DateTime<Utc>,
 ) -> Result<MemberLink, StaffError> {
-    if !by.is_staff() {
-        return Err(StaffError::NotAllowed);
-    }
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     if by.member() == Some(id) {
         return Err(StaffError::OwnLink);
     }
-    let mut deed = Deed::begin(pool, by, now).await?;
-    let has_lost_factor = factor == Factor::TurnOff && turn_off_factor(&mut deed, id).await?;
-    if has_lost_factor {
-        tell_others(&mut deed, session, Notice::FactorReset).await?;
-    }
+    let has_lost_factor =
+        factor == Factor::TurnOff && make_change(&mut deed, session, id, Change::ResetSecondFactor).await?;
     let (member, made) = new_link(&mut deed, id).await?;
     tell_others(&mut deed, session, Notice::LinkMade).await?;
     deed.commit().await?;
     Ok(MemberLink { member, made, has_lost_factor })
 }
 
-/// Gives somebody another role; false when it is the one they had.
+/// What is changed about a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// They have another role.
+    Role(Role),
+    /// They log in no more: their sessions and one-time links end with it.
+    Disable,
+    /// They log in again.
+    Enable,
+    /// Their second factor, which they have lost, is turned off. The own one asks for the password: see
+    /// [`own_account`](super::own_account).
+    ResetSecondFactor,
+}
+
+/// Changes something about a member; false when it was so already.
 ///
 /// # Errors
 /// [`StaffError`]; most often [`StaffError::LastAdmin`].
-pub async fn set_role(
+pub async fn change_member(
     pool: &PgPool,
     (by, session): Doer<'_>,
     id: StaffId,
-    role: Role,
+    change: Change,
     now: DateTime<Utc>,
 ) -> Result<bool, StaffError> {
-    if !by.is_staff() {
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    if change == Change::ResetSecondFactor && by.member() == Some(id) {
         return Err(StaffError::NotAllowed);
     }
-    let mut deed = Deed::begin(pool, by, now).await?;
-    let Some(before) = staff::set_role(&mut deed, id, role).await? else { return Ok(false) };
-    let details = json!({ "from": before.role, "to": role });
-    deed.note(Action::RoleChanged, &before.email, &details, &Event::MemberRoleChanged(id)).await?;
-    notice::tell(&mut deed, id, by, Notice::YourRole, now).await?;
-    tell_others(&mut deed, session, Notice::RoleChanged).await?;
+    let is_changed = make_change(&mut deed, session, id, change).await?;
     deed.commit().await?;
-    Ok(true)
-}
-
-/// Lets somebody log in no more: their sessions and one-time links end with it. False when they could not before.
-///
-/// # Errors
-/// [`StaffError`]; most often [`StaffError::LastAdmin`].
-pub async fn disable_member(
-    pool: &PgPool,
-    (by, session): Doer<'_>,
-    id: StaffId,
-    now: DateTime<Utc>,
-) -> Result<bool, StaffError> {
-    if !by.is_staff() {
-        return Err(StaffError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
-    let Some(before) = staff::disable(&mut deed, id, now).await? else { return Ok(false) };
-    deed.note(Action::MemberDisabled, &before.email, &json!({}), &Event::MemberDisabled(id)).await?;
-    tell_others(&mut deed, session, Notice::PersonDisabled).await?;
-    deed.commit().await?;
-    Ok(true)
-}
-
-/// Lets somebody log in again; false when they could before.
-///
-/// # Errors
-/// [`StaffError`].
-pub async fn enable_member(
-    pool: &PgPool,
-    (by, session): Doer<'_>,
-    id: StaffId,
-    now: DateTime<Utc>,
-) -> Result<bool, StaffError> {
-    if !by.is_staff() {
-        return Err(StaffError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
-    let Some(before) = staff::enable(&mut deed, id).await? else { return Ok(false) };
-    deed.note(Action::MemberEnabled, &before.email, &json!({}), &Event::MemberEnabled(id)).await?;
-    tell_others(&mut deed, session, Notice::PersonEnabled).await?;
-    deed.commit().await?;
-    Ok(true)
-}
-
-/// Turns the second factor of somebody off who has lost it; false when there was none.
-///
-/// # Errors
-/// [`StaffError`].
-pub async fn reset_second_factor(
-    pool: &PgPool,
-    (by, session): Doer<'_>,
-    id: StaffId,
-    now: DateTime<Utc>,
-) -> Result<bool, StaffError> {
-    // The own one asks for the password: see `own_account`.
-    if !by.is_staff() || by.member() == Some(id) {
-        return Err(StaffError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
-    let was_on = turn_off_factor(&mut deed, id).await?;
-    if was_on {
-        tell_others(&mut deed, session, Notice::FactorReset).await?;
-    }
-    deed.commit().await?;
-    Ok(was_on)
+    Ok(is_changed)
 }
 
 /// Gives an account a password at once, for the demo and for tests; adds it where there is none with this address.
@@ -250,6 +189,18 @@ pub async fn give_password(
     Ok(id)
 }
 
+/// Makes a link for the first admin, while no admin can log in; nothing afterwards. Each start of the service makes one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn invite_first_admin(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Option<Made>> {
+    let mut deed = Deed::begin(pool, SERVICE, now).await?;
+    let Some(made) = link::make_for_first_admin(&mut deed, now).await? else { return Ok(None) };
+    deed.tell(&Event::FirstAdminInvited).await?;
+    deed.commit().await?;
+    Ok(Some(made))
+}
+
 /// Whether an admin can log in.
 ///
 /// # Errors
@@ -268,11 +219,41 @@ async fn new_link(deed: &mut Deed<'_>, id: StaffId) -> Result<(StaffMember, Made
     Ok((member, made))
 }
 
-async fn turn_off_factor(deed: &mut Deed<'_>, id: StaffId) -> Result<bool, StaffError> {
-    let Some(before) = second_factor::turn_off(deed, id).await? else { return Ok(false) };
-    let event = Event::MemberSecondFactorReset(id);
-    deed.note(Action::SecondFactorReset, &before.email, &json!({}), &event).await?;
-    notice::tell(&mut deed.transaction, id, deed.by, Notice::YourFactorReset, deed.now).await?;
+async fn make_change(
+    deed: &mut Deed<'_>,
+    session: Option<&Session>,
+    id: StaffId,
+    change: Change,
+) -> Result<bool, StaffError> {
+    let now = deed.now;
+    let before = match change {
+        Change::Role(role) => staff::set_role(deed, id, role).await?,
+        Change::Disable => staff::disable(deed, id, now).await?,
+        Change::Enable => staff::enable(deed, id).await?,
+        Change::ResetSecondFactor => second_factor::turn_off(deed, id).await?,
+    };
+    let Some(before) = before else { return Ok(false) };
+    let details = match change {
+        Change::Role(role) => json!({ "from": before.role, "to": role }),
+        _ => json!({}),
+    };
+    let (action, event, for_them, for_others) = match change {
+        Change::Role(_) => {
+            let event = Event::MemberRoleChanged(id);
+            (Action::RoleChanged, event, Some(Notice::YourRole), Notice::RoleChanged)
+        }
+        Change::Disable => (Action::MemberDisabled, Event::MemberDisabled(id), None, Notice::PersonDisabled),
+        Change::Enable => (Action::MemberEnabled, Event::MemberEnabled(id), None, Notice::PersonEnabled),
+        Change::ResetSecondFactor => {
+            let event = Event::MemberSecondFactorReset(id);
+            (Action::SecondFactorReset, event, Some(Notice::YourFactorReset), Notice::FactorReset)
+        }
+    };
+    deed.note(action, &before.email, &details, &event).await?;
+    if let Some(notice) = for_them {
+        notice::tell(&mut deed.transaction, id, deed.by, notice, now).await?;
+    }
+    tell_others(deed, session, for_others).await?;
     Ok(true)
 }
 

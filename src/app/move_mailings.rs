@@ -1,5 +1,8 @@
-//! What the service does about mailings by itself: it begins those that are due, ends those with nothing left to send, and
-//! pauses and resumes them for the relay.
+//! What the service does about mailings by itself: it begins those that are due, fans them out, ends those with nothing left
+//! to send, pauses and resumes them for the relay, and recovers what dead workers held.
+//!
+//! An event tells that a mailing begins, ends, pauses or goes on. The steps between, of which a mailing takes hundreds, tell
+//! nothing: they are read from the mailing.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -10,7 +13,11 @@ use crate::{
         actor::Actor,
         event::Event,
         ids::{MailingId, WorkerId},
-        mailing::{self, Held, MailingError, PauseKind},
+        mailing::{self, FanOut, Held, MailingError, PauseKind},
+        queue::{
+            refusals,
+            worker::{self, Recovered},
+        },
     },
 };
 
@@ -31,6 +38,17 @@ pub async fn begin_due(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Vec<Ma
     Ok(held)
 }
 
+/// Writes the next chunk of copies of the oldest mailing that is being prepared, in a transaction of its own.
+///
+/// # Errors
+/// When the database fails.
+pub async fn fan_out(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<FanOut> {
+    let mut transaction = pool.begin().await?;
+    let step = mailing::fan_out(&mut transaction, now).await?;
+    transaction.commit().await?;
+    Ok(step)
+}
+
 /// Ends the mailings with nothing left to send. Answers them.
 ///
 /// # Errors
@@ -41,6 +59,35 @@ pub async fn end_finished(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Vec
     deed.tell_each(&done, Event::MailingDone).await?;
     deed.commit().await?;
     Ok(done)
+}
+
+/// The mailings that copies may be claimed of, oldest first; none while mailings are held.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sending(pool: &PgPool) -> sqlx::Result<Vec<MailingId>> {
+    mailing::sending(&mut *pool.acquire().await?).await
+}
+
+/// Skips what waits of cancelled mailings, until nothing is left of it.
+///
+/// # Errors
+/// When the database fails; what was skipped stays skipped.
+pub async fn skip_leftovers(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<()> {
+    let mut db = pool.acquire().await?;
+    while mailing::skip_leftovers(&mut db, now).await? {}
+    Ok(())
+}
+
+/// Puts back into the queue what dead workers held, in a transaction of its own; see [`worker::recover`].
+///
+/// # Errors
+/// When the database fails.
+pub async fn recover(pool: &PgPool) -> sqlx::Result<Recovered> {
+    let mut transaction = pool.begin().await?;
+    let recovered = worker::recover(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(recovered)
 }
 
 /// Pauses a mailing because the relay refuses us or is away.
@@ -61,6 +108,14 @@ pub async fn pause_for_relay(
     Ok(())
 }
 
+/// Whether a mailing waits for a relay that could not be reached.
+///
+/// # Errors
+/// When the database fails.
+pub async fn any_unreachable(pool: &PgPool) -> sqlx::Result<bool> {
+    mailing::any_unreachable(&mut *pool.acquire().await?).await
+}
+
 /// Lets every mailing go on that had paused because the relay could not be reached. Answers how many.
 ///
 /// # Errors
@@ -71,6 +126,22 @@ pub async fn resume_unreachable(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Resu
     deed.tell_each(&resumed, Event::MailingResumed).await?;
     deed.commit().await?;
     Ok(resumed.len())
+}
+
+/// Whether the relay has refused anybody since it last accepted something.
+///
+/// # Errors
+/// When the database fails.
+pub async fn any_refusal(pool: &PgPool) -> sqlx::Result<bool> {
+    refusals::any_refusal(&mut *pool.acquire().await?).await
+}
+
+/// How often people have let this reply of the relay stand, over all mailings.
+///
+/// # Errors
+/// When the database fails.
+pub async fn times_let_stand(pool: &PgPool, reply: &str) -> sqlx::Result<i64> {
+    refusals::times_let_stand(&mut *pool.acquire().await?, reply).await
 }
 
 /// Ends a run of equal refusals that is about us: see [`mailing::hold_refused`].

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     app::{App, Deed},
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         event::Event,
         publication::{self, Publication},
         signature_seen::{self, Seen},
@@ -21,7 +21,7 @@ use crate::{
 pub enum SignatureError {
     /// Only staff show mails.
     #[error("only staff may show what a mail server has signed")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// There is no publication with a sender, so no mail of ours can have arrived.
     #[error("the publication has no sender address")]
     NoSender,
@@ -51,10 +51,7 @@ pub async fn read_signature(
     text: &str,
     now: DateTime<Utc>,
 ) -> Result<(Seen, bool), SignatureError> {
-    if !by.is_staff() {
-        return Err(SignatureError::NotAllowed);
-    }
-    let mut deed = Deed::begin(&app.pool, by, now).await?;
+    let mut deed = Deed::by_staff(&app.pool, by, now)?.await?;
     let publication = publication::current(&mut deed).await?;
     let domain = sender_domain(publication.as_ref()).ok_or(SignatureError::NoSender)?;
     let list = app.composer.public_url().list_id();

@@ -7,9 +7,9 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         event::Event,
-        restore::{self, Hold, How, Open},
+        restore::{self, Hold, How, Memory, Open},
         staff::audit::Action,
     },
 };
@@ -19,7 +19,7 @@ use crate::{
 pub enum ReleaseError {
     /// Only staff release mailings.
     #[error("only staff may let held mailings go on")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -45,10 +45,7 @@ pub async fn release_restore(
     how: How,
     now: DateTime<Utc>,
 ) -> Result<bool, ReleaseError> {
-    if !by.is_staff() {
-        return Err(ReleaseError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let hold = restore::hold(&mut deed).await?;
     let is_released = restore::release(&mut deed, how).await?;
     if let (Some(hold), true) = (hold, is_released) {
@@ -71,7 +68,27 @@ pub enum Progress {
     Waiting,
 }
 
-/// Does the next piece of a release [`How::AsUnknown`], as every worker does.
+/// Compares the database with what this process remembers of it, when another server answers than before. Holds mailings
+/// where it may be an older one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn verify(pool: &PgPool, memory: &Memory) -> sqlx::Result<()> {
+    memory.verify(&mut *pool.acquire().await?).await
+}
+
+/// Does the next piece of a release [`How::AsUnknown`], as every worker does; answers whether to go on at once. It is no
+/// [`Deed`]: that was the release, which wrote event and audit line. A piece is several transactions, because writing the
+/// rest of an audience waits for those who leave, and they may wait for what was just recovered; [`restore::step`] writes
+/// the event of each mailing that pauses.
+///
+/// # Errors
+/// When the database fails.
+pub async fn step(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    restore::step(&mut *pool.acquire().await?, now).await
+}
+
+/// Does what [`step`] does, and tells whether mailings go on by now.
 ///
 /// # Errors
 /// When the database fails.

@@ -99,9 +99,7 @@ pub async fn replace_text(
     order: &Order,
     now: DateTime<Utc>,
 ) -> Result<(), ReplaceError> {
-    if !by.is_staff() {
-        return Err(MailingError::NotAllowed.into());
-    }
+    by.require_staff().map_err(MailingError::from)?;
     let mailing = waiting(&mut *app.pool.acquire().await?, order.mailing).await?;
     let draft = Draft::of(app, mailing.update_id).await?.ok_or(MailingError::Unknown)?;
     let mut deed = Deed::begin(&app.pool, by, now).await?;

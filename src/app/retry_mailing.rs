@@ -39,9 +39,7 @@ pub async fn retry_mailing(
     what: Retry,
     now: DateTime<Utc>,
 ) -> Result<i64, MailingError> {
-    if !by.is_staff() {
-        return Err(MailingError::NotAllowed);
-    }
+    by.require_staff()?;
     let people = retryable(pool, id, what).await?;
     let (mut again, mut after) = (0, None);
     loop {

@@ -12,7 +12,7 @@ use crate::{
         preflight::{PreflightError, recipients, warnings},
     },
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         event::Event,
         ids::{MailingId, UpdateId},
         mailing::{self, GRACE, MailingState, NewMailing, Overview},
@@ -34,12 +34,12 @@ pub struct Order {
     /// It goes out once more although it was sent before.
     pub again: bool,
     /// What a page has shown; nothing from a command, which asks in the same moment.
-    pub page: Option<Page>,
+    pub page: Option<FormState>,
 }
 
 /// What the page has shown on which somebody pressed the button.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct FormState {
     /// The number of its form. One form makes one mailing.
     pub form: Uuid,
     /// How many people stood on the button.
@@ -95,7 +95,7 @@ pub enum Objection {
 
 /// What came of it.
 #[derive(Debug, Clone)]
-pub enum Sent {
+pub enum Ordered {
     /// A mailing, to so many people as of now.
     Now {
         /// Its id.
@@ -112,7 +112,7 @@ pub enum Sent {
 pub enum SendError {
     /// Only staff send.
     #[error("only staff may send a mailing")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// There is no such update.
     #[error("there is no such update")]
     Unknown,
@@ -160,10 +160,8 @@ pub async fn send_mailing(
     by: &Actor,
     order: &Order,
     now: DateTime<Utc>,
-) -> Result<Sent, SendError> {
-    if !by.is_staff() {
-        return Err(SendError::NotAllowed);
-    }
+) -> Result<Ordered, SendError> {
+    by.require_staff()?;
     let draft = Draft::of(app, order.update).await?.ok_or(SendError::Unknown)?;
     let mut deed = Deed::begin(&app.pool, by, now).await?;
     let locked = update::lock(&mut deed, order.update).await?.ok_or(SendError::Unknown)?;
@@ -171,7 +169,7 @@ pub async fn send_mailing(
     if let Some(page) = &order.page
         && let Some(before) = mailing::of_form(&mut deed, page.form).await?
     {
-        return Ok(Sent::Before(before));
+        return Ok(Ordered::Before(before));
     }
     let situation = Situation::of(&mut deed, draft, now).await?;
     let is_as_made = situation.draft.is_current(&mut deed, &locked).await?;
@@ -205,7 +203,7 @@ pub async fn send_mailing(
         deed.tell_each(&[mailing], Event::MailingBegun).await?;
     }
     deed.commit().await?;
-    Ok(Sent::Now { mailing, people: situation.audience })
+    Ok(Ordered::Now { mailing, people: situation.audience })
 }
 
 impl Situation {

@@ -9,8 +9,14 @@ use crate::{
         off_runtime::{Busy, off_runtime},
     },
     domain::{
-        actor::Actor, address::EmailAddress, event::Event, ids::UpdateId, publication, queue::delivery,
-        staff::audit::Action, update,
+        actor::{Actor, NotStaff},
+        address::EmailAddress,
+        event::Event,
+        ids::UpdateId,
+        publication,
+        queue::delivery,
+        staff::audit::Action,
+        update,
     },
     mail::compose::ComposeError,
 };
@@ -24,7 +30,7 @@ pub const AN_HOUR: i64 = 200;
 pub enum TestError {
     /// Only staff send tests.
     #[error("only staff may send tests")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// There is no such update.
     #[error("there is no such update")]
     Unknown,
@@ -59,13 +65,10 @@ pub async fn send_test(
     to: &[EmailAddress],
     now: DateTime<Utc>,
 ) -> Result<(), TestError> {
-    if !by.is_staff() {
-        return Err(TestError::NotAllowed);
-    }
+    let mut deed = Deed::by_staff(&app.pool, by, now)?.await?;
     if to.is_empty() {
         return Err(TestError::Nobody);
     }
-    let mut deed = Deed::begin(&app.pool, by, now).await?;
     let update = update::find(&mut deed, &id.to_string()).await?.ok_or(TestError::Unknown)?;
     let lately = delivery::count_tests(&mut deed, now - TimeDelta::hours(1)).await?;
     // Whoever runs commands on the server could send anything anyway.

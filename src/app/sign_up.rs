@@ -13,7 +13,7 @@ use crate::{
     app::{App, Deed, consent_text, surge::Watch},
     config::Config,
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         address::{AddressError, EmailAddress},
         locale::Locale,
         publication::Publication,
@@ -215,7 +215,7 @@ fn suspicion(app: &App, form: &Form<'_>, now: DateTime<Utc>) -> Option<&'static 
 pub enum AskError {
     /// Only staff ask somebody.
     #[error("only staff may ask somebody to subscribe")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// There is no publication, or it lacks these fields.
     #[error("the publication is not complete: {}", .0.join(", "))]
     NotReady(Vec<String>),
@@ -246,16 +246,13 @@ pub async fn ask_to_subscribe(
     page: &str,
     now: DateTime<Utc>,
 ) -> Result<(), AskError> {
-    if !by.is_staff() {
-        return Err(AskError::NotAllowed);
-    }
+    let mut deed = Deed::by_staff(&app.pool, by, now)?.await?;
     let email = EmailAddress::parse(typed)?;
     let publication = publication.ok_or_else(|| AskError::NotReady(Vec::new()))?;
     let missing = publication.content.missing();
     if !missing.is_empty() {
         return Err(AskError::NotReady(missing));
     }
-    let mut deed = Deed::begin(&app.pool, by, now).await?;
     let known = subscriber::by_address(&mut deed, &email.normalized()).await?;
     if known.is_some_and(|known| known.state == SubscriberState::Active) {
         return Err(AskError::Subscribed);

@@ -8,7 +8,7 @@ use crate::{
     app::Deed,
     config::SecretKeys,
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         address::EmailAddress,
         event::Event,
         personal_data::{self, PersonalData},
@@ -26,7 +26,7 @@ use crate::{
 pub enum ProofError {
     /// Only staff take a proof.
     #[error("only staff may take the proof of a consent")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// No consent is recorded of the address.
     #[error("no consent is recorded of this address")]
     Nothing,
@@ -56,10 +56,7 @@ pub async fn take_proof(
     address: &EmailAddress,
     now: DateTime<Utc>,
 ) -> Result<(PersonalData, Option<Publication>), ProofError> {
-    if !by.is_staff() {
-        return Err(ProofError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let data = personal_data::of_address(&mut deed, keys, address).await?;
     if data.consent_events.is_empty() {
         return Err(ProofError::Nothing);

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         event::Event,
         ids::{MailingId, SubscriberId},
         mailing::{self, Failed, Failure, Line, Overview},
@@ -27,7 +27,7 @@ const LINES: i64 = 1_000;
 pub enum ReportError {
     /// Only staff take a report.
     #[error("only staff may take the report of a mailing")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// There is no such mailing.
     #[error("there is no such mailing")]
     Unknown,
@@ -84,10 +84,7 @@ pub async fn take_report(
     id: MailingId,
     now: DateTime<Utc>,
 ) -> Result<Report, ReportError> {
-    if !by.is_staff() {
-        return Err(ReportError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let mailing = mailing::overview(&mut deed, id).await?.ok_or(ReportError::Unknown)?;
     deed.note(Action::ReportDownloaded, &mailing.subject, &json!({}), &Event::ReportTaken(id)).await?;
     if let Some(session) = session {

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         address::EmailAddress,
         event::Event,
         ids::TestRecipientId,
@@ -21,7 +21,7 @@ use crate::{
 pub enum TestRecipientError {
     /// Only staff change it.
     #[error("only staff may change who gets test mails")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -46,10 +46,7 @@ pub async fn add(
     name: &str,
     now: DateTime<Utc>,
 ) -> Result<Added, TestRecipientError> {
-    if !by.is_staff() {
-        return Err(TestRecipientError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let added = test_recipient::add(&mut deed, email, name, now).await?;
     if let Added::Now(id) = added {
         let event = Event::TestRecipientAdded(id);
@@ -70,10 +67,7 @@ pub async fn remove(
     id: TestRecipientId,
     now: DateTime<Utc>,
 ) -> Result<(), TestRecipientError> {
-    if !by.is_staff() {
-        return Err(TestRecipientError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     if let Some(email) = test_recipient::remove(&mut deed, id).await? {
         let event = Event::TestRecipientRemoved(id);
         deed.note(Action::ColleagueRemoved, &email.masked(), &json!({}), &event).await?;

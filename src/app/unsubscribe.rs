@@ -118,8 +118,8 @@ pub async fn may_resubscribe(app: &App, undo: &str, now: DateTime<Utc>) -> sqlx:
     }
 }
 
-/// Counts why somebody left. It has no actor and writes no event: such answers are counted without names, and an event, with
-/// its time beside that of the unsubscribe, would give them one.
+/// Counts why somebody left. It is no [`Deed`]: such answers have no actor, and an event, with its time beside that of the
+/// unsubscribe, would tell whose answer it is.
 ///
 /// # Errors
 /// When the database fails.

@@ -19,7 +19,7 @@ use crate::{
         },
     },
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         event::Event,
         ids::ImageId,
         image::{self, FileName, Image, ImageName, NewImage, Removed, Use},
@@ -52,7 +52,7 @@ pub struct Upload {
 pub enum UploadError {
     /// Only staff upload.
     #[error("only staff may upload images")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// It is none that can be used; tell whoever uploaded it.
     #[error("the file was refused: {0:?}")]
     Refused(Refused),
@@ -75,7 +75,7 @@ pub enum UploadError {
 pub enum ImageError {
     /// Only staff change it.
     #[error("only staff may change images")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// There is no such image (any more).
     #[error("there is no such image")]
     Unknown,
@@ -90,7 +90,7 @@ pub enum ImageError {
 impl From<ImageError> for UploadError {
     fn from(error: ImageError) -> Self {
         match error {
-            ImageError::NotAllowed => Self::NotAllowed,
+            ImageError::NotAllowed(refused) => refused.into(),
             ImageError::Database(error) => Self::Database(error),
             // It was removed while it was uploaded once more.
             ImageError::Unknown | ImageError::InUse => Self::Busy,
@@ -110,9 +110,7 @@ pub async fn upload(
     upload: Upload,
     now: DateTime<Utc>,
 ) -> Result<Image, UploadError> {
-    if !by.is_staff() {
-        return Err(UploadError::NotAllowed);
-    }
+    by.require_staff()?;
     let Upload { file, alt, credit } = upload;
     let upload_sha256: [u8; 32] = Sha256::digest(&file).into();
     let known = image::by_upload(&mut *pool.acquire().await?, upload_sha256).await?;
@@ -184,10 +182,7 @@ pub async fn describe(
     (alt, credit): (&str, &str),
     now: DateTime<Utc>,
 ) -> Result<(), ImageError> {
-    if !by.is_staff() {
-        return Err(ImageError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let image = image::by_id(&mut deed, id).await?.ok_or(ImageError::Unknown)?;
     if image::describe(&mut deed, id, alt, credit).await? {
         let event = Event::ImageDescribed(id);
@@ -209,10 +204,7 @@ pub async fn remove(
     id: ImageId,
     now: DateTime<Utc>,
 ) -> Result<(), ImageError> {
-    if !by.is_staff() {
-        return Err(ImageError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let image = match image::remove(&mut deed, id).await? {
         Removed::Gone(image) => image,
         Removed::InUse => return Err(ImageError::InUse),

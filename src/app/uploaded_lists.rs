@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         event::Event,
         ids::ImportId,
         import::{
@@ -24,7 +24,7 @@ use crate::{
 pub enum ListError {
     /// Only staff members upload lists, and only staff decide about them.
     #[error("only staff may import lists")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -82,7 +82,7 @@ pub async fn begin_upload(
     masked_name: &str,
     now: DateTime<Utc>,
 ) -> Result<Upload, ListError> {
-    let Actor::Member { email, .. } = by else { return Err(ListError::NotAllowed) };
+    let Actor::Member { email, .. } = by else { return Err(NotStaff.into()) };
     let id = upload::begin(&mut *pool.acquire().await?, email, masked_name, now).await?;
     Ok(Upload { id, pool: pool.clone(), pieces: 0 })
 }
@@ -118,10 +118,7 @@ pub async fn complete_upload(
     plan: &Plan,
     now: DateTime<Utc>,
 ) -> Result<(), ListError> {
-    if !by.is_staff() {
-        return Err(ListError::NotAllowed);
-    }
-    let mut deed = Deed::begin(&list.pool, by, now).await?;
+    let mut deed = Deed::by_staff(&list.pool, by, now)?.await?;
     let name = upload::complete(&mut deed, list.id, size_bytes, plan).await?;
     let details = json!({ "bytes": size_bytes });
     deed.note(Action::ImportUploaded, &name, &details, &Event::ImportUploaded(list.id)).await?;
@@ -134,9 +131,7 @@ pub async fn complete_upload(
 /// # Errors
 /// [`ListError`].
 pub async fn keep_plan(pool: &PgPool, by: &Actor, id: ImportId, plan: &Plan) -> Result<(), ListError> {
-    if !by.is_staff() {
-        return Err(ListError::NotAllowed);
-    }
+    by.require_staff()?;
     upload::keep_plan(&mut *pool.acquire().await?, id, plan).await?;
     Ok(())
 }
@@ -152,10 +147,7 @@ pub async fn check_list(
     plan: &Plan,
     now: DateTime<Utc>,
 ) -> Result<bool, ListError> {
-    if !by.is_staff() {
-        return Err(ListError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let Some(name) = upload::check(&mut deed, id, plan, now).await? else { return Ok(false) };
     deed.note(Action::ImportChecked, &name, &json!({}), &Event::ImportCheckStarted(id)).await?;
     deed.commit().await?;
@@ -172,10 +164,7 @@ pub async fn run_list(
     id: ImportId,
     now: DateTime<Utc>,
 ) -> Result<bool, ListError> {
-    if !by.is_staff() {
-        return Err(ListError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let Some(name) = upload::run(&mut deed, id, now).await? else { return Ok(false) };
     deed.note(Action::ImportStarted, &name, &json!({}), &Event::ImportStarted(Some(id))).await?;
     deed.commit().await?;
@@ -192,10 +181,7 @@ pub async fn cancel_list(
     id: ImportId,
     now: DateTime<Utc>,
 ) -> Result<bool, ListError> {
-    if !by.is_staff() {
-        return Err(ListError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let Some(name) = upload::cancel(&mut deed, id, now).await? else { return Ok(false) };
     deed.note(Action::ImportCancelled, &name, &json!({}), &Event::ImportCancelled(id)).await?;
     deed.commit().await?;

@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::Actor,
+        actor::{Actor, NotStaff},
         event::Event,
         ids::UpdateId,
         mailing::{self, Overview},
@@ -30,7 +30,7 @@ use crate::{
 pub enum WriteError {
     /// Only staff write.
     #[error("only staff may write updates")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// There is no such update (any more), or no such earlier text of it.
     #[error("there is no such update")]
     Unknown,
@@ -47,7 +47,7 @@ pub enum WriteError {
 pub enum AddError {
     /// Only staff write.
     #[error("only staff may write updates")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// Something in the file is wrong; tell whoever wrote it.
     #[error(transparent)]
     File(#[from] UpdateFileError),
@@ -62,10 +62,7 @@ pub enum AddError {
 /// [`WriteError`].
 pub async fn begin(pool: &PgPool, author: &Author, now: DateTime<Utc>) -> Result<UpdateId, WriteError> {
     let by = &author.actor;
-    if !by.is_staff() {
-        return Err(WriteError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let publication = publication::current(&mut deed).await?;
     let locale = compose::default_locale(publication.as_ref());
     let (id, slug) = writing::begin(&mut deed, author, locale, now).await?;
@@ -79,10 +76,7 @@ pub async fn begin(pool: &PgPool, author: &Author, now: DateTime<Utc>) -> Result
 /// # Errors
 /// [`AddError`].
 pub async fn add(pool: &PgPool, by: &Actor, file: &str, now: DateTime<Utc>) -> Result<Update, AddError> {
-    if !by.is_staff() {
-        return Err(AddError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let publication = publication::current(&mut deed).await?;
     let parsed = UpdateFile::parse(file, compose::default_locale(publication.as_ref()))?;
     markdown::check(&parsed.body).map_err(|error| UpdateFileError {
@@ -109,10 +103,7 @@ pub async fn save(
     now: DateTime<Utc>,
 ) -> Result<Saved, WriteError> {
     let by = &author.actor;
-    if !by.is_staff() {
-        return Err(WriteError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let current = update::lock(&mut deed, id).await?.ok_or(WriteError::Unknown)?;
     let saved = writing::save(&mut deed, &current, base, writing, author, now).await?;
     if let Saved::As { begins_sitting: true, .. } = saved {
@@ -135,10 +126,7 @@ pub async fn restore(
     now: DateTime<Utc>,
 ) -> Result<(), WriteError> {
     let by = &author.actor;
-    if !by.is_staff() {
-        return Err(WriteError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let earlier = history::version(&mut deed, id, entry).await?.ok_or(WriteError::Unknown)?;
     let current = update::lock(&mut deed, id).await?.ok_or(WriteError::Unknown)?;
     if current.version != base {
@@ -163,10 +151,7 @@ pub async fn restore(
 /// # Errors
 /// [`WriteError`].
 pub async fn delete(pool: &PgPool, by: &Actor, id: UpdateId, now: DateTime<Utc>) -> Result<bool, WriteError> {
-    if !by.is_staff() {
-        return Err(WriteError::NotAllowed);
-    }
-    let mut deed = Deed::begin(pool, by, now).await?;
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let Some((slug, title)) = writing::delete(&mut deed, id).await? else { return Ok(false) };
     let details = json!({ "update": id, "title": title });
     deed.note(Action::UpdateDeleted, &slug, &details, &Event::UpdateDeleted(id)).await?;

@@ -11,13 +11,15 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Subcommand;
 use serde_json::{Value, json};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
 use crate::{
     app::{
         App,
         control_mailing::{Control, Controlled, control_mailing},
-        send_mailing::{self, Order, SendError, Sent, Situation, send_mailing},
+        mailing_status::{self, MailingStatus},
+        preview_mail::preview_mail,
+        send_mailing::{self, Order, Ordered, SendError, Situation, send_mailing},
         send_test::send_test,
     },
     config::Config,
@@ -26,11 +28,9 @@ use crate::{
         address::EmailAddress,
         ids::MailingId,
         locale::Locale,
-        mailing::{self, Counts, Failure, Mailing, MailingError, MailingState, PauseKind},
-        publication::{self, Publication},
-        restore,
+        mailing::{Counts, Mailing, MailingError, MailingState, PauseKind},
+        publication::Publication,
     },
-    mail::compose::Composer,
 };
 
 use super::{Usage, composer, database, database_with, output, publication::current_publication, updates};
@@ -211,29 +211,20 @@ async fn ready_publication(pool: &PgPool) -> anyhow::Result<Publication> {
     Ok(publication)
 }
 
-fn configured() -> anyhow::Result<(Config, Composer)> {
-    let config = Config::from_env()?;
-    let composer = composer(&config)?;
-    Ok((config, composer))
-}
-
 /// The [`App`] of this configuration.
 async fn app() -> anyhow::Result<App> {
-    let (config, composer) = configured()?;
+    let config = Config::from_env()?;
+    let composer = composer(&config)?;
     let pool = database_with(&config.secret_keys).await?;
     Ok(App::new(pool, &config, composer))
 }
 
 async fn preview(update: &str, out: Option<PathBuf>, json: bool) -> anyhow::Result<()> {
-    let (config, composer) = configured()?;
-    let pool = database_with(&config.secret_keys).await?;
-    let publication = ready_publication(&pool).await?;
-    let update = updates::named(&pool, update).await?;
-    let sizes = composer.sizes(&mut *pool.acquire().await?, &update).await?;
-    let frame = composer.mailing_frame(&publication, &composer.update(&publication, &update, &sizes)?)?;
+    let app = app().await?;
+    let publication = ready_publication(&app.pool).await?;
+    let update = updates::named(&app.pool, update).await?;
     let to = EmailAddress::parse("vorschau@example.org")?;
-    let message_id = format!("<preview@{}>", composer.public_url().host());
-    let message = composer.for_nobody(&frame, &to, &message_id, Utc::now());
+    let message = preview_mail(&app, &publication, &update, &to, Utc::now()).await?;
     let path = out.unwrap_or_else(|| PathBuf::from(format!("{}.eml", update.slug)));
     std::fs::write(&path, &message).with_context(|| format!("{} cannot be written", path.display()))?;
     if json {
@@ -314,9 +305,9 @@ async fn trigger(
         }
     }
     let (id, audience) = match send_mailing(&app, &Actor::Command, &order, Utc::now()).await {
-        Ok(Sent::Now { mailing, people }) => (mailing, people),
+        Ok(Ordered::Now { mailing, people }) => (mailing, people),
         // Of a page's form.
-        Ok(Sent::Before(mailing)) => bail!("it was sent as mailing {mailing}"),
+        Ok(Ordered::Before(mailing)) => bail!("it was sent as mailing {mailing}"),
         Err(SendError::Refused(refused)) => {
             may_be_sent(&refused.0, &order)?;
             check::nothing_to_mend(&refused.0.draft.findings)?;
@@ -334,7 +325,7 @@ async fn trigger(
             ),
             None => format!("Mailing {id} to {audience} people has begun."),
         });
-        tell_hold(&mut *app.pool.acquire().await?).await?;
+        tell_hold(mailing_status::are_held(&app.pool).await?);
         output::remark(&format!("Progress: rundbrief mailings status {id} --watch"));
     }
     if watch { watch::watch(&app.pool, id).await } else { Ok(()) }
@@ -369,13 +360,12 @@ fn may_be_sent(found: &Situation, order: &Order) -> anyhow::Result<()> {
 }
 
 async fn list(json: bool) -> anyhow::Result<()> {
-    let mut db = database().await?.acquire().await?;
-    let mailings = mailing::list(&mut db, 100).await?;
-    let publication = publication::current(&mut db).await?;
+    let found = mailing_status::list(&database().await?).await?;
+    let (mailings, publication) = (found.mailings, found.publication);
     if json {
         return output::json(&mailings);
     }
-    tell_hold(&mut db).await?;
+    tell_hold(found.are_held);
     if mailings.is_empty() {
         output::remark("Nothing has been sent yet.");
     }
@@ -394,15 +384,13 @@ async fn list(json: bool) -> anyhow::Result<()> {
 }
 
 async fn status(id: MailingId, json: bool) -> anyhow::Result<()> {
-    let mut db = database().await?.acquire().await?;
-    let (mailing, counts) = look(&mut db, id).await?;
-    let failures = mailing::failures(&mut db, id).await?;
-    let publication = publication::current(&mut db).await?;
-    let people = mailing::audience(&mut db, Utc::now()).await?;
+    let found = mailing_status::status(&database().await?, id, Utc::now()).await?;
+    let found = found.ok_or_else(|| with_way_out(MailingError::Unknown))?;
     if json {
-        return output::json(&status_json(&mailing, &counts, &failures)?);
+        return output::json(&status_json(&found)?);
     }
-    tell_hold(&mut db).await?;
+    let MailingStatus { mailing, counts, failures, audience_now, publication, are_held } = found;
+    tell_hold(are_held);
     output::line(&format!("{}  “{}”", word(&mailing), mailing.subject));
     if let (Some(reason), Some(since)) = (&mailing.pause_reason, mailing.paused_at) {
         output::line(&format!("since {}: {reason}", since.to_rfc3339()));
@@ -417,7 +405,7 @@ async fn status(id: MailingId, json: bool) -> anyhow::Result<()> {
             output::line(&why);
         }
         output::line(&format!(
-            "It goes to everybody who is subscribed when it begins; now that is {people} people."
+            "It goes to everybody who is subscribed when it begins; now that is {audience_now} people."
         ));
     }
     output::line(&watch::summary(&mailing, &counts, None));
@@ -428,13 +416,12 @@ async fn status(id: MailingId, json: bool) -> anyhow::Result<()> {
 }
 
 /// Warns if all mailings are held: none of them proceeds then, whatever its own state is.
-async fn tell_hold(db: &mut PgConnection) -> anyhow::Result<()> {
-    if restore::hold(db).await?.is_some() {
+fn tell_hold(are_held: bool) {
+    if are_held {
         output::remark(
             "All mailings are held, because this database may be an older one; see: rundbrief restore status",
         );
     }
-    Ok(())
 }
 
 /// What to do about a pause that only a person can end.
@@ -490,18 +477,17 @@ fn listed_time(publication: Option<&Publication>, at: DateTime<Utc>) -> String {
 }
 
 /// A mailing and its counts.
-async fn look(db: &mut PgConnection, id: MailingId) -> anyhow::Result<(Mailing, Counts)> {
-    let mailing = mailing::by_id(db, id).await?.ok_or_else(|| with_way_out(MailingError::Unknown))?;
-    let counts = mailing::counts(db, id).await?;
-    Ok((mailing, counts))
+async fn progress(pool: &PgPool, id: MailingId) -> anyhow::Result<(Mailing, Counts)> {
+    mailing_status::progress(pool, id).await?.ok_or_else(|| with_way_out(MailingError::Unknown))
 }
 
 /// The mailing with its counts beside the other fields, as `status --json` promises, and what went wrong.
-fn status_json(mailing: &Mailing, counts: &Counts, failures: &[Failure]) -> anyhow::Result<Value> {
-    let mut value = serde_json::to_value(mailing)?;
-    if let (Value::Object(fields), Value::Object(counts)) = (&mut value, serde_json::to_value(counts)?) {
+fn status_json(found: &MailingStatus) -> anyhow::Result<Value> {
+    let mut value = serde_json::to_value(&found.mailing)?;
+    if let (Value::Object(fields), Value::Object(counts)) = (&mut value, serde_json::to_value(found.counts)?)
+    {
         fields.extend(counts);
-        fields.insert("failures".into(), serde_json::to_value(failures)?);
+        fields.insert("failures".into(), serde_json::to_value(&found.failures)?);
     }
     Ok(value)
 }

@@ -1,8 +1,8 @@
 //! `serve` and `worker`: the service itself.
 
-mod forgetting;
 mod importing;
 mod metrics;
+mod retention;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -20,17 +20,17 @@ use tokio::{
 };
 
 use crate::{
-    app::images::store::Store,
+    app::{change_publication, images::store::Store, members, service_state},
     config::{Config, DEFAULT_LISTEN_ADDR, SecretKeys},
     db,
     delivery::{SendingMetrics, Settings, Worker},
-    domain::{health::Durability, publication, restore::Memory, staff},
+    domain::restore::Memory,
     mail::compose::Composer,
     telemetry::metrics::Metrics,
     web::{self, HttpMetrics},
 };
 
-use self::forgetting::RetentionMetrics;
+use self::retention::RetentionMetrics;
 use super::{check_keys, composer, output, staff::one_time_link};
 
 /// Run the web service and a worker in one process.
@@ -186,23 +186,23 @@ impl Service {
         mut stop: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         tracing::info!(address = %listener.local_addr()?, with_worker, "listening");
-        let retention = Arc::<RetentionMetrics>::default();
+        let retention_metrics = Arc::<RetentionMetrics>::default();
         self.metrics.register(|registry| {
             self.http.register_requests(registry);
             self.http.register_signups(registry);
-            retention.register(registry);
+            retention_metrics.register(registry);
             if with_worker {
                 self.sending.register(registry);
             }
         });
         let keeping = self.keep_memory(stop.clone());
         let importing = tokio::spawn(importing::run(self.pool.clone(), self.keys.clone()));
-        let forgetting = tokio::spawn(forgetting::run(
+        let retention = tokio::spawn(retention::run(
             self.pool.clone(),
             self.images,
             self.keys,
             self.keep_ip_days,
-            retention,
+            retention_metrics,
         ));
         let mut working = JoinSet::new();
         if with_worker {
@@ -226,7 +226,7 @@ impl Service {
         }
         // A step under way is rolled back; the next process repeats it.
         importing.abort();
-        forgetting.abort();
+        retention.abort();
         drop(timeout(LAST_WORDS, keeping).await);
         tracing::info!("stopped");
         Ok(())
@@ -235,8 +235,7 @@ impl Service {
     /// While no admin can log in: prints a link that makes the first admin. On standard output, not as a log line, which is
     /// copied to more places and kept.
     async fn invite_first_admin(&self, config: &Config) -> anyhow::Result<()> {
-        let made = staff::link::make_for_first_admin(&mut *self.pool.acquire().await?, Utc::now()).await?;
-        if let Some(made) = made {
+        if let Some(made) = members::invite_first_admin(&self.pool, Utc::now()).await? {
             let link = one_time_link(&config.public_url, &made);
             output::line(&format!(
                 "Nobody can log in to the staff pages yet. This link makes the first admin, once, until {}:\n\n  {link}\n",
@@ -248,8 +247,7 @@ impl Service {
 
     /// Warns when a crash of the database server may lose committed changes.
     async fn warn_of_the_server(&self) {
-        let durability = async { Durability::of(&mut *self.pool.acquire().await?).await }.await;
-        match durability {
+        match service_state::durability(&self.pool).await {
             Ok(durability) if !durability.is_safe() => tracing::warn!(
                 fsync = durability.fsync,
                 synchronous_commit = durability.synchronous_commit,
@@ -270,8 +268,7 @@ impl Service {
 
     /// Warns, once, about what keeps the newsletter from being usable.
     async fn say_what_is_missing(&self) {
-        let current = async { publication::current(&mut *self.pool.acquire().await?).await }.await;
-        match current {
+        match change_publication::current(&self.pool).await {
             Ok(None) => {
                 tracing::warn!("there is no publication yet; run: rundbrief publication apply FILE.toml");
             }

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::{
-    app::members::{self, Factor, MemberLink},
+    app::members::{self, Change, Factor, MemberLink},
     config::{self, PublicUrl, Source},
     domain::{
         actor::Actor,
@@ -174,11 +174,8 @@ async fn reset_password(email: &EmailAddress, with_factor: bool, json: bool) -> 
 async fn set_disabled(email: &EmailAddress, disabled: bool, json: bool) -> anyhow::Result<()> {
     let (pool, by) = (database().await?, (&Actor::Command, None));
     let id = find(&pool, email).await?;
-    if disabled {
-        members::disable_member(&pool, by, id, Utc::now()).await?;
-    } else {
-        members::enable_member(&pool, by, id, Utc::now()).await?;
-    }
+    let change = if disabled { Change::Disable } else { Change::Enable };
+    members::change_member(&pool, by, id, change, Utc::now()).await?;
     if json {
         return output::json(&json!({ "id": id, "disabled": disabled }));
     }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument;
 
 use crate::{
-    app::move_mailings,
+    app::{move_mailings, release_restore},
     delivery::{
         claimer::{POLL_INTERVAL, QUEUE_TIMEOUT, probe_relay, resume_mailings},
         shared::Shared,
@@ -16,9 +16,8 @@ use crate::{
     },
     domain::{
         ids::MailingId,
-        mailing::{self, FanOut, MailingError},
-        queue::{refusals, worker},
-        restore,
+        mailing::{FanOut, MailingError},
+        queue::worker::Recovered,
     },
     telemetry::mask_addresses,
 };
@@ -43,9 +42,9 @@ pub async fn run(shared: &Shared) {
             }
             pause_for_relay(shared).await?;
             // Before anything begins or is written: the server may be another one by now.
-            shared.memory.verify(&mut *shared.pool.acquire().await?).await?;
+            release_restore::verify(&shared.pool, &shared.memory).await?;
             let becomes_unknown = shared.memory.hold().is_some_and(|hold| hold.becomes_unknown);
-            if becomes_unknown && restore::step(&mut *shared.pool.acquire().await?, Utc::now()).await? {
+            if becomes_unknown && release_restore::step(&shared.pool, Utc::now()).await? {
                 return Ok(true);
             }
             move_mailings(shared).await
@@ -62,11 +61,9 @@ pub async fn run(shared: &Shared) {
 }
 
 async fn recover(shared: &Shared) -> sqlx::Result<()> {
-    let mut transaction = shared.pool.begin().await?;
-    let recovered = worker::recover(&mut transaction).await?;
-    transaction.commit().await?;
+    let recovered = move_mailings::recover(&shared.pool).await?;
     shared.metrics.recovered_unknown.inc_by(recovered.unknown);
-    if recovered != worker::Recovered::default() {
+    if recovered != Recovered::default() {
         tracing::warn!(
             batches = recovered.batches,
             unknown = recovered.unknown,
@@ -79,11 +76,9 @@ async fn recover(shared: &Shared) -> sqlx::Result<()> {
 /// Moves mailings that nothing else would move: those paused for want of a relay that this worker can reach, and
 /// what comes back to the queue of a mailing that was cancelled meanwhile.
 async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
-    let mut db = shared.pool.acquire().await?;
-    while mailing::skip_leftovers(&mut db, Utc::now()).await? {}
-    shared.message_builder.keep_only(&mailing::sending(&mut db).await?);
-    let any_waits = mailing::any_unreachable(&mut db).await?;
-    drop(db);
+    move_mailings::skip_leftovers(&shared.pool, Utc::now()).await?;
+    shared.message_builder.keep_only(&move_mailings::sending(&shared.pool).await?);
+    let any_waits = move_mailings::any_unreachable(&shared.pool).await?;
     if any_waits && shared.breaker.tripped().is_none() {
         if *shared.open_connections.borrow() > 0 {
             resume_mailings(shared).await;
@@ -96,7 +91,7 @@ async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
 
 /// Where the relay has refused everybody with the same words, that was about us: puts back who was refused, and pauses.
 async fn hold_refused(shared: &Shared) -> sqlx::Result<()> {
-    if !refusals::any_refusal(&mut *shared.pool.acquire().await?).await? {
+    if !move_mailings::any_refusal(&shared.pool).await? {
         return Ok(());
     }
     shared.breaker.set_run_may_stand(true);
@@ -129,9 +124,7 @@ async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
     for id in move_mailings::end_finished(pool, Utc::now()).await? {
         spans::mailing(id).in_scope(|| tracing::info!("the mailing is done"));
     }
-    let mut transaction = pool.begin().await?;
-    let step = mailing::fan_out(&mut transaction, Utc::now()).await?;
-    transaction.commit().await?;
+    let step = move_mailings::fan_out(pool, Utc::now()).await?;
     if let FanOut::Complete(id) = step {
         spans::mailing(id).in_scope(|| tracing::info!("the mailing's audience is complete; sending"));
         shared.buffer.request_more();
@@ -159,12 +152,12 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
     if uniform_refusal.is_none() && shared.breaker.tripped().is_none() {
         return Ok(());
     }
-    let mut db = shared.pool.acquire().await?;
-    let sending = mailing::sending(&mut db).await?;
+    let sending = move_mailings::sending(&shared.pool).await?;
     // Staff may have accepted the refusals, maybe long after the breaker was reset for a trial. To be asked after
     // the mailings: one that goes on because of that is not among them, or is known here.
     if let Some(reply) = uniform_refusal {
-        shared.breaker.accept_refusals(&reply, refusals::times_let_stand(&mut db, &reply).await?);
+        let times = move_mailings::times_let_stand(&shared.pool, &reply).await?;
+        shared.breaker.accept_refusals(&reply, times);
     }
     if shared.breaker.tripped().is_none() {
         return Ok(());
@@ -173,7 +166,6 @@ async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
         shared.breaker.reset();
         return Ok(());
     }
-    drop(db);
     ask_again(shared, &sending).await;
     for id in sending {
         let Some(problem) = shared.breaker.reason_to_pause(id, PAUSE_AFTER) else { continue };

@@ -1,10 +1,11 @@
 //! Metrics of sending. To record is an atomic addition: every message does it some ten times.
 
+use std::array;
+
+use strum::VariantNames;
+
 use crate::{
-    domain::queue::{
-        delivery::DeliveryKind,
-        transmission::{Outcome, Verdict},
-    },
+    domain::queue::{delivery::DeliveryKind, transmission::Outcome},
     telemetry::metrics::{Counter, Family, Gauge, Histogram, Labels, Registry, SECONDS},
 };
 
@@ -54,14 +55,6 @@ const ENDINGS: [(&str, &str); 11] = [
 ];
 
 fn ending(outcome: &Outcome) -> (&'static str, &'static str) {
-    let name = match outcome.verdict {
-        Verdict::Accepted => "accepted",
-        Verdict::Rejected => "rejected",
-        Verdict::Unknown => "unknown",
-        Verdict::Later(_) => "later",
-        Verdict::NotNow(_) => "not_now",
-        Verdict::Untried => "untried",
-    };
     let class = match outcome.smtp_code {
         Some(200..=299) => "2xx",
         Some(300..=399) => "3xx",
@@ -69,7 +62,7 @@ fn ending(outcome: &Outcome) -> (&'static str, &'static str) {
         Some(500..=599) => "5xx",
         _ => "none",
     };
-    (name, class)
+    (outcome.verdict.into(), class)
 }
 
 fn labels(kind: DeliveryKind, (outcome, class): (&'static str, &'static str)) -> Labels {
@@ -77,7 +70,8 @@ fn labels(kind: DeliveryKind, (outcome, class): (&'static str, &'static str)) ->
 }
 
 /// A step of a conversation with the relay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Phase {
     /// Looking up its addresses.
     Lookup,
@@ -94,6 +88,7 @@ pub enum Phase {
     /// MAIL; with PIPELINING until the first reply.
     Mail,
     /// RCPT; with PIPELINING from there to the second reply.
+    #[strum(serialize = "rcpt")]
     Recipient,
     /// DATA; with PIPELINING from there to the third reply.
     Data,
@@ -103,45 +98,13 @@ pub enum Phase {
     Dot,
 }
 
-impl Phase {
-    const ALL: [Self; 11] = [
-        Self::Lookup,
-        Self::Connect,
-        Self::Tls,
-        Self::Greeting,
-        Self::Ehlo,
-        Self::Login,
-        Self::Mail,
-        Self::Recipient,
-        Self::Data,
-        Self::Content,
-        Self::Dot,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Lookup => "lookup",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Greeting => "greeting",
-            Self::Ehlo => "ehlo",
-            Self::Login => "login",
-            Self::Mail => "mail",
-            Self::Recipient => "rcpt",
-            Self::Data => "data",
-            Self::Content => "content",
-            Self::Dot => "dot",
-        }
-    }
-}
-
 /// A histogram for each [`Phase`].
 #[derive(Debug, Clone)]
-pub struct Phases([Histogram; Phase::ALL.len()]);
+pub struct Phases([Histogram; Phase::VARIANTS.len()]);
 
 impl Phases {
     fn of(family: &Family<Labels, Histogram>) -> Self {
-        Self(Phase::ALL.map(|phase| family.get_or_create_owned(&vec![("phase", phase.name())])))
+        Self(array::from_fn(|at| family.get_or_create_owned(&vec![("phase", Phase::VARIANTS[at])])))
     }
 
     /// Times a step, however it ends.
@@ -287,5 +250,18 @@ pub struct OpenConnection(Gauge);
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_are_labelled_as_dashboards_know_them() {
+        let labels = [
+            "lookup", "connect", "tls", "greeting", "ehlo", "login", "mail", "rcpt", "data", "content", "dot",
+        ];
+        assert_eq!(Phase::VARIANTS, labels);
     }
 }

@@ -21,6 +21,11 @@ pub enum Actor {
     Service,
 }
 
+/// Somebody else asked for what only staff may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("only staff may do this")]
+pub struct NotStaff;
+
 impl Actor {
     /// What the audit log shows of a command in the place of an address.
     pub const COMMAND: &'static str = "command";
@@ -41,6 +46,14 @@ impl Actor {
     #[must_use]
     pub fn is_staff(&self) -> bool {
         matches!(self, Actor::Member { .. } | Actor::Command)
+    }
+
+    /// Refuses everybody but staff, and those who may do all that staff may.
+    ///
+    /// # Errors
+    /// [`NotStaff`].
+    pub fn require_staff(&self) -> Result<(), NotStaff> {
+        if self.is_staff() { Ok(()) } else { Err(NotStaff) }
     }
 
     /// Whether it may act for this subscriber: staff, and whoever holds a link of theirs.

@@ -17,9 +17,10 @@ use crate::domain::{
 };
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, Deserialize, strum::IntoStaticStr)]
 #[sqlx(type_name = "consent_kind", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum ConsentKind {
     /// The form was sent with this address.
     Requested,
@@ -55,22 +56,7 @@ impl ConsentKind {
     /// Its name in the database.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Requested => "requested",
-            Self::MailAccepted => "mail_accepted",
-            Self::LinkOpened => "link_opened",
-            Self::Confirmed => "confirmed",
-            Self::Declined => "declined",
-            Self::Superseded => "superseded",
-            Self::Cancelled => "cancelled",
-            Self::Lapsed => "lapsed",
-            Self::ToldSubscribed => "told_subscribed",
-            Self::Withdrawn => "withdrawn",
-            Self::Erased => "erased",
-            Self::ListedUnsubscribed => "listed_unsubscribed",
-            Self::ListedBounced => "listed_bounced",
-            Self::ListedComplained => "listed_complained",
-        }
+        self.into()
     }
 }
 

@@ -16,7 +16,8 @@ use crate::domain::{
 pub const KEPT: Duration = Duration::days(90);
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Event {
     /// A draft came into being: an empty one, or one that was brought in from a file.
     UpdateCreated(UpdateId),
@@ -35,7 +36,7 @@ pub enum Event {
     ImageAdded(ImageId),
     /// What an image shows, or who made it, was changed.
     ImageDescribed(ImageId),
-    /// An image that nothing used was removed by staff.
+    /// An image that nothing used was removed: by staff, or by retention.
     ImageRemoved(ImageId),
     /// A test mail of an update was queued.
     TestQueued(UpdateId),
@@ -125,6 +126,8 @@ pub enum Event {
     MemberEnabled(StaffId),
     /// A member's second factor was turned off by somebody else.
     MemberSecondFactorReset(StaffId),
+    /// A one-time link was made that makes the first admin.
+    FirstAdminInvited,
     /// A member became the first admin.
     FirstAdmin(StaffId),
     /// A member's password is another one.
@@ -161,74 +164,7 @@ impl Event {
     /// Its name in the database.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        match self {
-            Event::UpdateCreated(_) => "update_created",
-            Event::UpdateChanged(_) => "update_changed",
-            Event::UpdateRestored(_) => "update_restored",
-            Event::UpdateDeleted(_) => "update_deleted",
-            Event::TestRecipientAdded(_) => "test_recipient_added",
-            Event::TestRecipientRemoved(_) => "test_recipient_removed",
-            Event::ImageAdded(_) => "image_added",
-            Event::ImageDescribed(_) => "image_described",
-            Event::ImageRemoved(_) => "image_removed",
-            Event::TestQueued(_) => "test_queued",
-            Event::SignatureSeen => "signature_seen",
-            Event::MailingOrdered(..) => "mailing_ordered",
-            Event::MailingRescheduled(_) => "mailing_rescheduled",
-            Event::MailingTextReplaced(_) => "mailing_text_replaced",
-            Event::MailingTakenBack(_) => "mailing_taken_back",
-            Event::MailingPaused(_) => "mailing_paused",
-            Event::MailingResumed(_) => "mailing_resumed",
-            Event::MailingBegun(_) => "mailing_begun",
-            Event::MailingDone(_) => "mailing_done",
-            Event::MailingCancelled(_) => "mailing_cancelled",
-            Event::MailingRetried(_) => "mailing_retried",
-            Event::RestoreReleased => "restore_released",
-            Event::PublicationChanged(_) => "publication_changed",
-            Event::SignupReceived(_) => "signup_received",
-            Event::SignupConfirmed(..) => "signup_confirmed",
-            Event::SignupDeclined(_) => "signup_declined",
-            Event::SignupsReleased => "signups_released",
-            Event::SignupsDropped => "signups_dropped",
-            Event::ConfirmationsSentAgain => "confirmations_sent_again",
-            Event::SubscriberUnsubscribed(_) => "subscriber_unsubscribed",
-            Event::SubscriberResubscribed(_) => "subscriber_resubscribed",
-            Event::SubscriberLanguageChanged(_) => "subscriber_language_changed",
-            Event::AddressChangeRequested(..) => "address_change_requested",
-            Event::AddressChangeCancelled(_) => "address_change_cancelled",
-            Event::SubscriberAddressChanged(..) => "subscriber_address_changed",
-            Event::AccessLinkRequested(_) => "access_link_requested",
-            Event::ProofTaken => "proof_taken",
-            Event::SubscribersExported => "subscribers_exported",
-            Event::ReportTaken(_) => "report_taken",
-            Event::SubscribersImported(_) => "subscribers_imported",
-            Event::ImportUploaded(_) => "import_uploaded",
-            Event::ImportCheckStarted(_) => "import_check_started",
-            Event::ImportStarted(_) => "import_started",
-            Event::ImportChecked(_) => "import_checked",
-            Event::ImportDone(_) => "import_done",
-            Event::ImportFailed(_) => "import_failed",
-            Event::ImportCancelled(_) => "import_cancelled",
-            Event::MemberAdded(_) => "member_added",
-            Event::MemberLinkMade(_) => "member_link_made",
-            Event::MemberRoleChanged(_) => "member_role_changed",
-            Event::MemberDisabled(_) => "member_disabled",
-            Event::MemberEnabled(_) => "member_enabled",
-            Event::MemberSecondFactorReset(_) => "member_second_factor_reset",
-            Event::FirstAdmin(_) => "first_admin",
-            Event::MemberPasswordSet(_) => "member_password_set",
-            Event::MemberRenamed(_) => "member_renamed",
-            Event::MemberSessionsEnded(_) => "member_sessions_ended",
-            Event::MemberSecondFactorOn(_) => "member_second_factor_on",
-            Event::MemberSecondFactorOff(_) => "member_second_factor_off",
-            Event::MemberRecoveryCodesMade(_) => "member_recovery_codes_made",
-            Event::MemberLoggedIn(_) => "member_logged_in",
-            Event::MemberLoggedOut(_) => "member_logged_out",
-            Event::MemberReauthenticated(_) => "member_reauthenticated",
-            Event::MemberCodeRefused(_) => "member_code_refused",
-            Event::MemberRecoveryCodeUsed(_) => "member_recovery_code_used",
-            Event::MemberLoginHeld(_) => "member_login_held",
-        }
+        self.into()
     }
 
     pub(in crate::domain) fn ids(&self) -> Value {
@@ -251,6 +187,7 @@ impl Event {
             | Event::ConfirmationsSentAgain
             | Event::ProofTaken
             | Event::SubscribersExported
+            | Event::FirstAdminInvited
             | Event::ImportStarted(None)
             | Event::SubscribersImported(None) => json!({}),
             Event::MailingOrdered(mailing, update) => json!({ "mailing": mailing, "update": update }),

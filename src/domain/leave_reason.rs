@@ -7,9 +7,10 @@ use sqlx::PgConnection;
 use crate::domain::token::LeaveForm;
 
 /// An answer that can be chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, strum::IntoStaticStr)]
 #[sqlx(type_name = "leave_reason", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum LeaveReason {
     /// Mail comes too often.
     TooOften,
@@ -31,13 +32,7 @@ impl LeaveReason {
     /// The name that forms and tables know it by.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::TooOften => "too_often",
-            Self::NotInteresting => "not_interesting",
-            Self::Elsewhere => "elsewhere",
-            Self::NotAskedFor => "not_asked_for",
-            Self::Other => "other",
-        }
+        self.into()
     }
 
     /// The one with this name.

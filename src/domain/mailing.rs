@@ -33,14 +33,16 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::{
+    actor::NotStaff,
     ids::{MailingId, StaffId, UpdateId},
     locale::Locale,
 };
 
 /// Where a mailing stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, strum::IntoStaticStr)]
 #[sqlx(type_name = "mailing_state", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum MailingState {
     /// Waits for its time.
     Scheduled,
@@ -63,21 +65,15 @@ impl MailingState {
     /// The name the database knows it by.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Scheduled => "scheduled",
-            Self::Preparing => "preparing",
-            Self::Sending => "sending",
-            Self::Paused => "paused",
-            Self::Done => "done",
-            Self::Cancelled => "cancelled",
-        }
+        self.into()
     }
 }
 
 /// Who stopped a mailing, and so who may start it again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, strum::IntoStaticStr)]
 #[sqlx(type_name = "pause_kind", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum PauseKind {
     /// A person; a person resumes.
     Staff,
@@ -101,14 +97,7 @@ impl PauseKind {
     /// The name the database knows it by.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Staff => "staff",
-            Self::Login => "login",
-            Self::Sender => "sender",
-            Self::Policy => "policy",
-            Self::Unreachable => "unreachable",
-            Self::Overdue => "overdue",
-        }
+        self.into()
     }
 
     /// Why a mailing pauses, for `pause_reason` and the log. `said` is the relay's reply, or what happened to the
@@ -189,7 +178,7 @@ fn is_waiting_to_begin(state: MailingState, begun_at: Option<DateTime<Utc>>) -> 
 pub enum MailingError {
     /// Only staff may do this.
     #[error("only staff may do something about a mailing")]
-    NotAllowed,
+    NotAllowed(#[from] NotStaff),
     /// The state does not allow it.
     #[error("the mailing is {} and cannot be {wanted}", state_word(*.state))]
     WrongState {

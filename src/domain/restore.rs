@@ -22,8 +22,9 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 /// Why mailings are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::EnumString, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum HeldFor {
     /// The state folder remembers another database.
     Another,
@@ -38,23 +39,10 @@ pub enum HeldFor {
 }
 
 impl HeldFor {
-    /// All there are.
-    pub const ALL: [Self; 5] = [Self::Another, Self::Copied, Self::Older, Self::Promoted, Self::Slept];
-
     /// Its name in the database, in JSON and in the texts of pages.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            HeldFor::Another => "another",
-            HeldFor::Copied => "copied",
-            HeldFor::Older => "older",
-            HeldFor::Promoted => "promoted",
-            HeldFor::Slept => "slept",
-        }
-    }
-
-    fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.name() == name)
+        self.into()
     }
 
     /// What was found, for logs and commands.
@@ -111,7 +99,7 @@ fn as_hold(
     becomes_unknown: bool,
 ) -> Option<Hold> {
     // A reason that only a newer version knows holds as well.
-    let reason = reason.and_then(HeldFor::from_name).unwrap_or(HeldFor::Older);
+    let reason = reason.and_then(|name| name.parse().ok()).unwrap_or(HeldFor::Older);
     Some(Hold { reason, since: at?, last_seen, becomes_unknown })
 }
 

@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 /// What a signature is worth for unsubscribing with one click, the worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, sqlx::Type, strum::IntoStaticStr)]
 #[sqlx(type_name = "signature_verdict", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum SignatureVerdict {
     /// There is none.
     Unsigned,
@@ -24,13 +25,7 @@ impl SignatureVerdict {
     /// Its name in the database, the audit log and the texts.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            SignatureVerdict::Unsigned => "unsigned",
-            SignatureVerdict::Incomplete => "incomplete",
-            SignatureVerdict::Failed => "failed",
-            SignatureVerdict::Unproven => "unproven",
-            SignatureVerdict::Right => "right",
-        }
+        self.into()
     }
 }
 

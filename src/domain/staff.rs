@@ -34,12 +34,24 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use crate::domain::{address::EmailAddress, ids::StaffId};
+use crate::domain::{actor::NotStaff, address::EmailAddress, ids::StaffId};
 
 /// What a member may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    sqlx::Type,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[sqlx(type_name = "staff_role", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Role {
     /// Writes, tests and sends.
     Editor,
@@ -51,16 +63,13 @@ impl Role {
     /// The word for it in forms and in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Editor => "editor",
-            Role::Admin => "admin",
-        }
+        self.into()
     }
 
     /// The role of this name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Role::Editor, Role::Admin].into_iter().find(|role| role.as_str() == text)
+        text.parse().ok()
     }
 }
 
@@ -116,6 +125,13 @@ pub enum StaffError {
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+/// By hand: somebody on the staff may not be allowed either.
+impl From<NotStaff> for StaffError {
+    fn from(_: NotStaff) -> Self {
+        Self::NotAllowed
+    }
 }
 
 /// Most characters of a name.

@@ -18,9 +18,10 @@ use crate::domain::{
 };
 
 /// Whether a subscriber gets mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type, Serialize, strum::IntoStaticStr)]
 #[sqlx(type_name = "subscriber_state", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum SubscriberState {
     /// Gets every mailing.
     Active,

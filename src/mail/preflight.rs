@@ -7,15 +7,13 @@
 //! | [`text`] | the Markdown: links and their texts, headings, pictures |
 //! | [`placeholders`] | what was to be replaced |
 //! | [`contrast`] | the HTML: contrast, pictures without a text |
-//! | [`html`] | how HTML is taken apart |
 //!
 //! [`check`] is a function of what a mailing would freeze and of nothing else. What takes a network or the database
-//! (whether links lead anywhere, the sender's DNS, the number of recipients) is looked at in `web`, and told in the same
+//! (whether links lead anywhere, the sender's DNS, the number of recipients) is looked at in `app`, and told in the same
 //! words.
 
 mod contrast;
 pub mod finding;
-mod html;
 mod placeholders;
 mod text;
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::Serialize;
+use strum::VariantArray;
 use tera::{Context, Tera};
 
 use crate::{
@@ -55,53 +56,38 @@ const BUILT_IN: &[(&str, SourceFile)] = built_in!(
 static FILES: LazyLock<Vec<SourceFile>> = LazyLock::new(|| BUILT_IN.iter().map(|(_, file)| *file).collect());
 
 /// The mails there are, by the name of their folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum MailKind {
     /// Asks the owner of an address to confirm.
     Confirmation,
-    /// Asks the owner of an address whether a subscription may move there.
-    AddressChange,
-    /// Tells a subscriber that another address was asked for.
-    AddressNotice,
-    /// Carries the link to everything stored of a subscriber.
-    Access,
-    /// Answers a signup of an address that is subscribed.
-    AlreadySubscribed,
     /// Greets a new subscriber.
     Welcome,
     /// Carries an update.
     Update,
+    /// Answers a signup of an address that is subscribed.
+    AlreadySubscribed,
+    /// Carries the link to everything stored of a subscriber.
+    Access,
+    /// Asks the owner of an address whether a subscription may move there.
+    AddressChange,
+    /// Tells a subscriber that another address was asked for.
+    AddressNotice,
 }
 
 impl MailKind {
-    pub const ALL: [Self; 7] = [
-        Self::Confirmation,
-        Self::Welcome,
-        Self::Update,
-        Self::AlreadySubscribed,
-        Self::Access,
-        Self::AddressChange,
-        Self::AddressNotice,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The kind of this folder.
     #[must_use]
     pub fn from_folder(folder: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.folder() == folder)
+        folder.parse().ok()
     }
 
     /// The folder of its templates.
     #[must_use]
     pub fn folder(self) -> &'static str {
-        match self {
-            MailKind::Confirmation => "confirmation",
-            MailKind::AddressChange => "address_change",
-            MailKind::AddressNotice => "address_notice",
-            MailKind::Access => "access",
-            MailKind::AlreadySubscribed => "already_subscribed",
-            MailKind::Welcome => "welcome",
-            MailKind::Update => "update",
-        }
+        self.into()
     }
 
     /// Whether it comes because of a subscription, and so can be ended by mail programs (RFC 8058).
@@ -169,7 +155,7 @@ impl Templates {
         for locale in Locale::ALL {
             let publications = [PublicationContext::sample(), PublicationContext::other_sample()];
             for publication in &publications {
-                for kind in MailKind::ALL {
+                for &kind in MailKind::ALL {
                     check(kind, &templates.sample(kind, locale, publication.clone())?)?;
                 }
                 let bare = UpdateMailContext::bare_sample(locale, publication.clone());

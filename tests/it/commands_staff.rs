@@ -113,6 +113,8 @@ async fn serve_prints_a_link_for_the_first_admin_and_keeps_it_out_of_the_log() {
     let said = running.says("/staff/welcome/").await;
     let link = said.split_whitespace().find(|word| word.contains("/staff/welcome/")).unwrap().to_owned();
     let link = path(&link.into());
+    let told = "select count(*) from events where kind = 'first_admin_invited' and actor = 'service'";
+    assert_eq!(app.count(told).await, 1);
     let browser = app.browser();
     let fields = [("email", "ada@example.org"), ("name", "Ada"), ("new_password", NEW), ("repeated", NEW)];
     assert_eq!(browser.post(&link, &fields).await.header("location"), "/staff?done=password_set");
@@ -130,4 +132,5 @@ async fn serve_prints_a_link_for_the_first_admin_and_keeps_it_out_of_the_log() {
     .unwrap();
     running.signal("TERM");
     assert_eq!(running.ended().await.stdout, "", "there is one now");
+    assert_eq!(app.count(told).await, 1);
 }

@@ -4,7 +4,7 @@ use axum::http::Method;
 use chrono::{TimeDelta, Utc};
 use image::{ImageFormat, Rgb, RgbImage};
 use rundbrief::{
-    app::images::store::Store,
+    app::{images::store::Store, retention::remove_unused_images},
     domain::{
         ids::ImageId,
         image::{self as images, FileName},
@@ -159,19 +159,20 @@ async fn a_picture_that_went_out_is_never_removed_and_one_that_nothing_used_goes
         assert_eq!(images::remove(&mut transaction, id).await.unwrap(), images::Removed::InUse);
     }
 
-    assert!(images::forget_unused(&mut db, now + TimeDelta::days(29)).await.unwrap().is_empty());
-    let gone = images::forget_unused(&mut db, now + TimeDelta::days(31)).await.unwrap();
-    assert_eq!(gone.iter().map(|image| image.id).collect::<Vec<_>>(), [unused]);
+    let store = Store::new(&app.config.image_store);
+    let removed_after =
+        async |days| remove_unused_images(&app.pool, &store, now + TimeDelta::days(days)).await.unwrap();
+    assert_eq!(removed_after(29).await, 0);
+    assert_eq!(removed_after(31).await, 1);
+    assert_eq!(kept(unused, &mut db).await, None);
     // A year later, when nobody knows of the update any more.
     sqlx::query("update updates set body = 'nichts mehr'").execute(&mut *db).await.unwrap();
-    let gone_later = images::forget_unused(&mut db, now + TimeDelta::days(31 + 31)).await.unwrap();
-    assert_eq!(gone_later.iter().map(|image| image.id).collect::<Vec<_>>(), [in_draft]);
+    assert_eq!(removed_after(31 + 31).await, 1);
+    assert_eq!(kept(in_draft, &mut db).await, None);
     assert_eq!(kept(sent, &mut db).await, Some(true));
+    let told = "select count(distinct ids) from events where kind = 'image_removed' and actor = 'service'";
+    assert_eq!(app.count(told).await, 2);
 
-    let store = Store::new(&app.config.image_store);
-    for image in gone {
-        store.remove(&image).await;
-    }
     assert_eq!(app.get(&unused_path).await.status, 404);
     assert_eq!(app.get(&sent_path).await.status, 200);
 }

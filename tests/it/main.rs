@@ -52,6 +52,7 @@ mod metrics_docs;
 mod migration_batches;
 mod migration_mailboxes;
 mod migration_planned;
+mod names;
 mod odd_input;
 mod operation;
 mod overtaking;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use rundbrief::{
-    app::preflight::links::{Links, Verdict},
+    app::preflight::links::{LinkState, Links},
     config::PublicUrl,
     mail::preflight::{Code, Place, Target},
 };
@@ -122,30 +122,30 @@ const NAMES: &[(&str, &[&str])] = &[
     ("metadata.somewhere", &["fd00:ec2::254"]),
 ];
 
-async fn ask(url: &str) -> Verdict {
+async fn ask(url: &str) -> LinkState {
     let (server, _) = server().await;
     links(NAMES, server).0.ask(&Url::parse(url).unwrap()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kinds_of_answers_are_told_apart() {
-    for (path, verdict) in [
-        ("/ok", Verdict::Fine),
-        ("/gone", Verdict::Dead(404)),
-        ("/no-head", Verdict::Fine),
-        ("/moved", Verdict::Fine),
-        ("/forbidden", Verdict::Uncertain(403)),
-        ("/round", Verdict::Loop),
-        ("/garbage", Verdict::Unreachable("answer")),
-        ("/to-port", Verdict::Unasked),
-        ("/to-file", Verdict::NoHost),
+    for (path, state) in [
+        ("/ok", LinkState::Fine),
+        ("/gone", LinkState::Dead(404)),
+        ("/no-head", LinkState::Fine),
+        ("/moved", LinkState::Fine),
+        ("/forbidden", LinkState::Uncertain(403)),
+        ("/round", LinkState::Loop),
+        ("/garbage", LinkState::Unreachable("answer")),
+        ("/to-port", LinkState::Unasked),
+        ("/to-file", LinkState::NoHost),
     ] {
-        assert_eq!(ask(&format!("http://www.somewhere{path}")).await, verdict, "{path}");
+        assert_eq!(ask(&format!("http://www.somewhere{path}")).await, state, "{path}");
     }
-    assert_eq!(ask("http://nowhere.somewhere/").await, Verdict::NoHost);
-    assert_eq!(ask("http://www.somewhere:8080/").await, Verdict::Unasked);
-    assert_eq!(ask("https://www.somewhere/").await, Verdict::Unreachable("answer"));
-    assert_eq!(ask("https://www.lok-lausitz.example/a").await, Verdict::Example);
+    assert_eq!(ask("http://nowhere.somewhere/").await, LinkState::NoHost);
+    assert_eq!(ask("http://www.somewhere:8080/").await, LinkState::Unasked);
+    assert_eq!(ask("https://www.somewhere/").await, LinkState::Unreachable("answer"));
+    assert_eq!(ask("https://www.lok-lausitz.example/a").await, LinkState::Example);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,10 +164,10 @@ async fn a_certificate_must_be_one_that_is_trusted_and_of_this_name() {
     let ask = async |host: &str, trusted| {
         links(trusted).ask(&Url::parse(&format!("https://{host}/ok")).unwrap()).await
     };
-    assert_eq!(ask("localhost", Vec::new()).await, Verdict::Unreachable("certificate"));
-    assert_eq!(ask("www.somewhere", certificates.clone()).await, Verdict::Unreachable("certificate"));
+    assert_eq!(ask("localhost", Vec::new()).await, LinkState::Unreachable("certificate"));
+    assert_eq!(ask("www.somewhere", certificates.clone()).await, LinkState::Unreachable("certificate"));
     assert!(asked.lock().unwrap().is_empty());
-    assert_eq!(ask("localhost", certificates).await, Verdict::Fine);
+    assert_eq!(ask("localhost", certificates).await, LinkState::Fine);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,7 +204,7 @@ async fn no_address_that_is_not_public_is_ever_connected_to() {
         "http://user:pass@127.0.0.1/",
         "http://１２７.0.0.1/",
     ] {
-        assert_eq!(links.ask(&Url::parse(url).unwrap()).await, Verdict::Private, "{url}");
+        assert_eq!(links.ask(&Url::parse(url).unwrap()).await, LinkState::Private, "{url}");
     }
     assert!(dialled.lock().unwrap().is_empty() && asked.lock().unwrap().is_empty());
 }
@@ -215,7 +215,7 @@ async fn a_redirect_leads_no_further_than_a_link_would() {
         let (server, asked) = server().await;
         let (links, dialled) = links(NAMES, server);
         let url = Url::parse(&format!("http://www.somewhere{path}")).unwrap();
-        assert_eq!(links.ask(&url).await, Verdict::Private, "{path}");
+        assert_eq!(links.ask(&url).await, LinkState::Private, "{path}");
         assert_eq!(asked.lock().unwrap().len(), 1);
         let public: SocketAddr = format!("{PUBLIC}:80").parse().unwrap();
         assert_eq!(*dialled.lock().unwrap(), [public]);
@@ -241,7 +241,7 @@ async fn a_name_that_leads_elsewhere_a_moment_later_changes_nothing() {
         Vec::new(),
     );
     // Two requests: HEAD is not taken.
-    assert_eq!(links.ask(&Url::parse("http://www.somewhere/no-head").unwrap()).await, Verdict::Fine);
+    assert_eq!(links.ask(&Url::parse("http://www.somewhere/no-head").unwrap()).await, LinkState::Fine);
     let public: IpAddr = PUBLIC.parse().unwrap();
     assert_eq!(*dialled.lock().unwrap(), [public, public]);
     assert_eq!(asked.load(Ordering::SeqCst), 1);
@@ -249,7 +249,7 @@ async fn a_name_that_leads_elsewhere_a_moment_later_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_says_nothing_holds_nobody_up_for_long() {
-    assert_eq!(ask("http://www.somewhere/slow").await, Verdict::Unreachable("slow"));
+    assert_eq!(ask("http://www.somewhere/slow").await, LinkState::Unreachable("slow"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -257,7 +257,7 @@ async fn servers_learn_who_asks_and_nothing_of_any_reader_and_are_asked_once() {
     let (server, asked) = server().await;
     let (links, _) = links(NAMES, server);
     for url in ["http://www.somewhere/ok?a=1#part", "http://www.somewhere/ok?a=1#other"] {
-        assert_eq!(links.ask(&Url::parse(url).unwrap()).await, Verdict::Fine);
+        assert_eq!(links.ask(&Url::parse(url).unwrap()).await, LinkState::Fine);
     }
     let asked = asked.lock().unwrap();
     assert_eq!(asked.len(), 1, "{asked:?}");

@@ -18,6 +18,7 @@ use rundbrief::domain::{
     subscriber,
     watermark::{self, Watermark},
 };
+use sqlx::{Postgres, Transaction};
 use tokio::time::sleep;
 
 use crate::harness::{App, TestApp, process};
@@ -62,9 +63,8 @@ async fn subscriber_of(app: &TestApp, id: DeliveryId) -> SubscriberId {
     SubscriberId(subscriber.bind(id.0).fetch_one(&app.pool).await.unwrap())
 }
 
-/// Whoever this delivery is for leaves.
-async fn leave(app: &TestApp, id: DeliveryId) {
-    let who = subscriber_of(app, id).await;
+/// Somebody leaves, in a transaction that is still to be committed.
+async fn leaving(app: &TestApp, who: SubscriberId) -> Transaction<'static, Postgres> {
     let mut leaving = app.pool.begin().await.unwrap();
     subscriber::unsubscribe(
         &mut leaving,
@@ -75,7 +75,13 @@ async fn leave(app: &TestApp, id: DeliveryId) {
     )
     .await
     .unwrap();
-    leaving.commit().await.unwrap();
+    leaving
+}
+
+/// Whoever this delivery is for leaves.
+async fn leave(app: &TestApp, id: DeliveryId) {
+    let who = subscriber_of(app, id).await;
+    leaving(app, who).await.commit().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,16 +111,7 @@ async fn a_mark_whose_answer_was_lost_is_taken_back_when_it_is_refused_the_secon
 async fn invariant_3_a_mark_that_waits_for_somebody_who_is_leaving_finds_them_gone() {
     let (app, worker, marks) = claimed().await;
     let who = subscriber_of(&app, marks[1].id).await;
-    let mut leaving = app.pool.begin().await.unwrap();
-    subscriber::unsubscribe(
-        &mut leaving,
-        &Actor::Subscriber(who),
-        who,
-        (ConsentMethod::Button, None),
-        Utc::now(),
-    )
-    .await
-    .unwrap();
+    let leaving = leaving(&app, who).await;
     // The mark begins before the unsubscribe is committed, so what it sees is older; it has to wait and look again.
     let marking = {
         let (app, marks) = (app.pool.clone(), marks.clone());
@@ -137,16 +134,7 @@ async fn invariant_3_a_claim_at_the_moment_of_leaving_holds_nothing_of_who_has_l
     let who = SubscriberId(
         sqlx::query_scalar("select id from subscribers limit 1").fetch_one(&app.pool).await.unwrap(),
     );
-    let mut leaving = app.pool.begin().await.unwrap();
-    subscriber::unsubscribe(
-        &mut leaving,
-        &Actor::Subscriber(who),
-        who,
-        (ConsentMethod::Button, None),
-        Utc::now(),
-    )
-    .await
-    .unwrap();
+    let leaving = leaving(&app, who).await;
     let mut db = app.pool.acquire().await.unwrap();
     let worker = worker::sign_on(&mut db).await.unwrap();
     // While somebody is leaving, their batch is nobody's to claim; nor does a claim wait.

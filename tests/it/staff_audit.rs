@@ -2,7 +2,7 @@
 
 use chrono::{Days, Utc};
 use rundbrief::{
-    app::members::{Factor, disable_member, make_link},
+    app::members::{Change, Factor, change_member, make_link},
     domain::{
         retention,
         staff::{
@@ -210,7 +210,7 @@ async fn it_ends_after_three_years_and_what_is_over_of_logins_goes_at_once() {
     app.browser_of(&boss).await;
     let gone = app.member("gone@example.org", Role::Editor).await;
     let command = (&Actor::Command, None);
-    disable_member(&app.pool, command, gone.id, Utc::now()).await.unwrap();
+    change_member(&app.pool, command, gone.id, Change::Disable, Utc::now()).await.unwrap();
     app.browser().log_in("nobody@example.org", "something").await;
     make_link(&app.pool, command, boss.id, Factor::Keep, Utc::now()).await.unwrap();
     let mut db = app.pool.acquire().await.unwrap();

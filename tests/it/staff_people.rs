@@ -2,7 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use rundbrief::{
-    app::members::{disable_member, set_role},
+    app::members::{Change, change_member},
     domain::staff::{Role, StaffError, link},
 };
 
@@ -166,11 +166,8 @@ async fn two_admins_who_send_each_other_away_at_the_same_moment_do_not_both_go()
             let pool = app.pool.clone();
             tokio::spawn(async move {
                 let doer = (&by.actor(), None);
-                if round % 2 == 0 {
-                    disable_member(&pool, doer, whom.id, Utc::now()).await
-                } else {
-                    set_role(&pool, doer, whom.id, Role::Editor, Utc::now()).await
-                }
+                let change = if round % 2 == 0 { Change::Disable } else { Change::Role(Role::Editor) };
+                change_member(&pool, doer, whom.id, change, Utc::now()).await
             })
         };
         let (first, second) = (send_away(one.clone(), two.clone()), send_away(two, one));

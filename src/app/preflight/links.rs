@@ -69,7 +69,7 @@ const USER_AGENT: &str =
 
 /// What became of asking an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum LinkState {
     /// It is there.
     Fine,
     /// It is not: 404 or 410.
@@ -102,7 +102,7 @@ struct Asking {
     /// Where a connection to an address really goes: there.
     dial: Box<Dial>,
     tls: Option<TlsConnector>,
-    known: Mutex<HashMap<Url, (Instant, Verdict)>>,
+    known: Mutex<HashMap<Url, (Instant, LinkState)>>,
     places: Semaphore,
 }
 
@@ -149,25 +149,25 @@ impl Links {
     pub async fn check(&self, targets: Vec<Target>, own: &PublicUrl) -> Vec<Finding> {
         let until = Instant::now() + ALL;
         let mut asked = JoinSet::new();
-        let mut verdicts = vec![Verdict::Unasked; targets.len()];
+        let mut states = vec![LinkState::Unasked; targets.len()];
         for (number, target) in targets.iter().enumerate().take(MOST) {
             if is_own(&target.url, own) {
-                verdicts[number] = Verdict::Fine;
+                states[number] = LinkState::Fine;
                 continue;
             }
             let (asking, url) = (Arc::clone(&self.0), target.url.clone());
-            asked.spawn(async move { (number, asking.verdict(url, until).await) });
+            asked.spawn(async move { (number, asking.state(url, until).await) });
         }
         while let Some(answered) = asked.join_next().await {
-            if let Ok((number, verdict)) = answered {
-                verdicts[number] = verdict;
+            if let Ok((number, state)) = answered {
+                states[number] = state;
             }
         }
         let mut unasked = 0;
         let mut found = Vec::new();
-        for (target, verdict) in targets.iter().zip(verdicts) {
-            unasked += usize::from(verdict == Verdict::Unasked);
-            let Some(finding) = finding(&target.url, verdict) else { continue };
+        for (target, state) in targets.iter().zip(states) {
+            unasked += usize::from(state == LinkState::Unasked);
+            let Some(finding) = finding(&target.url, state) else { continue };
             let finding = finding.at(target.place);
             found.push(target.line.map_or(finding.clone(), |line| finding.in_line(line)));
         }
@@ -178,8 +178,8 @@ impl Links {
     }
 
     /// What becomes of asking one address.
-    pub async fn ask(&self, url: &Url) -> Verdict {
-        self.0.verdict(url.clone(), Instant::now() + ALL).await
+    pub async fn ask(&self, url: &Url) -> LinkState {
+        self.0.state(url.clone(), Instant::now() + ALL).await
     }
 }
 
@@ -189,67 +189,69 @@ fn is_own(url: &Url, own: &PublicUrl) -> bool {
         || Url::parse(own.as_str()).is_ok_and(|own| own.origin() == url.origin())
 }
 
-fn finding(url: &Url, verdict: Verdict) -> Option<Finding> {
+fn finding(url: &Url, state: LinkState) -> Option<Finding> {
     let about = |code| Finding::new(code).with("address", url.as_str());
-    match verdict {
-        Verdict::Fine | Verdict::Unasked => None,
-        Verdict::Dead(status) => Some(about(Code::LinkDead).with("status", status.to_string())),
-        Verdict::NoHost => Some(about(Code::LinkNoHost).with("host", url.host_str().unwrap_or_default())),
-        Verdict::Example => Some(about(Code::LinkExample)),
-        Verdict::Private => Some(about(Code::LinkPrivate)),
-        Verdict::Unreachable(reason) => Some(about(Code::LinkUnreachable).with("reason", reason)),
-        Verdict::Loop => Some(about(Code::LinkLoop)),
-        Verdict::Uncertain(status) => Some(about(Code::LinkUncertain).with("status", status.to_string())),
+    match state {
+        LinkState::Fine | LinkState::Unasked => None,
+        LinkState::Dead(status) => Some(about(Code::LinkDead).with("status", status.to_string())),
+        LinkState::NoHost => Some(about(Code::LinkNoHost).with("host", url.host_str().unwrap_or_default())),
+        LinkState::Example => Some(about(Code::LinkExample)),
+        LinkState::Private => Some(about(Code::LinkPrivate)),
+        LinkState::Unreachable(reason) => Some(about(Code::LinkUnreachable).with("reason", reason)),
+        LinkState::Loop => Some(about(Code::LinkLoop)),
+        LinkState::Uncertain(status) => Some(about(Code::LinkUncertain).with("status", status.to_string())),
     }
 }
 
 impl Asking {
-    async fn verdict(&self, mut url: Url, until: Instant) -> Verdict {
+    async fn state(&self, mut url: Url, until: Instant) -> LinkState {
         // Not part of what is asked.
         url.set_fragment(None);
-        if let Some((at, verdict)) = self.known().get(&url)
+        if let Some((at, state)) = self.known().get(&url)
             && at.elapsed() < REMEMBERED
         {
-            return *verdict;
+            return *state;
         }
-        let Ok(Ok(_place)) = timeout_at(until, self.places.acquire()).await else { return Verdict::Unasked };
-        let verdict = match timeout_at(until.min(Instant::now() + EACH), self.follow(url.clone())).await {
-            Ok(verdict) => verdict,
-            Err(_) if Instant::now() >= until => return Verdict::Unasked,
-            Err(_) => Verdict::Unreachable("slow"),
+        let Ok(Ok(_place)) = timeout_at(until, self.places.acquire()).await else {
+            return LinkState::Unasked;
+        };
+        let state = match timeout_at(until.min(Instant::now() + EACH), self.follow(url.clone())).await {
+            Ok(state) => state,
+            Err(_) if Instant::now() >= until => return LinkState::Unasked,
+            Err(_) => LinkState::Unreachable("slow"),
         };
         let mut known = self.known();
         if known.len() >= MEMORY {
             known.clear();
         }
-        known.insert(url, (Instant::now(), verdict));
-        verdict
+        known.insert(url, (Instant::now(), state));
+        state
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Url, (Instant, Verdict)>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Url, (Instant, LinkState)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks an address, and those it leads on to.
-    async fn follow(&self, mut url: Url) -> Verdict {
+    async fn follow(&self, mut url: Url) -> LinkState {
         for _ in 0..=REDIRECTS {
             let (status, leads_to) = match self.visit(&url).await {
                 Ok(answer) => answer,
-                Err(verdict) => return verdict,
+                Err(state) => return state,
             };
             let next = leads_to.and_then(|to| url.join(&to).ok());
             match (status.as_u16(), next) {
                 (301 | 302 | 303 | 307 | 308, Some(next)) => url = next,
-                (200..=299, _) => return Verdict::Fine,
-                (status @ (404 | 410), _) => return Verdict::Dead(status),
-                (status, _) => return Verdict::Uncertain(status),
+                (200..=299, _) => return LinkState::Fine,
+                (status @ (404 | 410), _) => return LinkState::Dead(status),
+                (status, _) => return LinkState::Uncertain(status),
             }
         }
-        Verdict::Loop
+        LinkState::Loop
     }
 
     /// One request, or two: what is not understood, or refused, with HEAD is asked for with GET.
-    async fn visit(&self, url: &Url) -> Result<(StatusCode, Option<String>), Verdict> {
+    async fn visit(&self, url: &Url) -> Result<(StatusCode, Option<String>), LinkState> {
         let addresses = self.addresses(url).await?;
         let mut answer = self.request(url, &addresses, Method::HEAD).await?;
         if answer.status().is_client_error() || answer.status().is_server_error() {
@@ -260,7 +262,7 @@ impl Asking {
     }
 
     /// The addresses that a link leads to, all of them public.
-    async fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, Verdict> {
+    async fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, LinkState> {
         let port = match (url.scheme(), url.port_or_known_default()) {
             ("http" | "https", Some(port @ (80 | 443))) => Some(port),
             _ => None,
@@ -269,21 +271,21 @@ impl Asking {
             // However an address was written (2130706433, 0x7f.1), the parser has made these of it.
             Some(Host::Ipv4(ip)) => vec![IpAddr::V4(ip)],
             Some(Host::Ipv6(ip)) => vec![IpAddr::V6(ip)],
-            Some(Host::Domain(name)) if is_for_examples(name) => return Err(Verdict::Example),
+            Some(Host::Domain(name)) if is_for_examples(name) => return Err(LinkState::Example),
             Some(Host::Domain(name)) => {
                 let name = name.trim_end_matches('.').to_owned();
-                (self.resolve)(name).await.map_err(|_| Verdict::NoHost)?
+                (self.resolve)(name).await.map_err(|_| LinkState::NoHost)?
             }
-            None => return Err(Verdict::NoHost),
+            None => return Err(LinkState::NoHost),
         };
         if ips.is_empty() {
-            return Err(Verdict::NoHost);
+            return Err(LinkState::NoHost);
         }
         // One of several is enough: which of them readers get is anybody's guess.
         if !ips.iter().all(|ip| is_public(*ip)) {
-            return Err(Verdict::Private);
+            return Err(LinkState::Private);
         }
-        let port = port.ok_or(Verdict::Unasked)?;
+        let port = port.ok_or(LinkState::Unasked)?;
         Ok(ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
     }
 
@@ -292,17 +294,17 @@ impl Asking {
         url: &Url,
         addresses: &[SocketAddr],
         method: Method,
-    ) -> Result<Response<Incoming>, Verdict> {
+    ) -> Result<Response<Incoming>, LinkState> {
         let stream = self.connect(addresses).await?;
         if url.scheme() == "http" {
             return exchange(stream, url, method).await;
         }
         let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(name).map_err(|_| Verdict::NoHost)?;
-        let tls = self.tls.as_ref().ok_or(Verdict::Unasked)?;
+        let name = ServerName::try_from(name).map_err(|_| LinkState::NoHost)?;
+        let tls = self.tls.as_ref().ok_or(LinkState::Unasked)?;
         let stream = tls.connect(name, stream).await.map_err(|error| {
             let said = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-            Verdict::Unreachable(match said {
+            LinkState::Unreachable(match said {
                 Some(rustls::Error::InvalidCertificate(_)) => "certificate",
                 Some(_) => "answer",
                 None => "refused",
@@ -312,14 +314,14 @@ impl Asking {
     }
 
     /// A connection to the first address that takes one; of many, the first four are tried.
-    async fn connect(&self, addresses: &[SocketAddr]) -> Result<TcpStream, Verdict> {
+    async fn connect(&self, addresses: &[SocketAddr]) -> Result<TcpStream, LinkState> {
         for address in addresses.iter().take(4) {
             // A fourth of the time: one that says nothing leaves some for the next.
             if let Ok(Ok(stream)) = timeout(EACH / 4, TcpStream::connect((self.dial)(*address))).await {
                 return Ok(stream);
             }
         }
-        Err(Verdict::Unreachable("refused"))
+        Err(LinkState::Unreachable("refused"))
     }
 }
 
@@ -328,8 +330,8 @@ async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     url: &Url,
     method: Method,
-) -> Result<Response<Incoming>, Verdict> {
-    let broken = |_| Verdict::Unreachable("answer");
+) -> Result<Response<Incoming>, LinkState> {
+    let broken = |_| LinkState::Unreachable("answer");
     let (mut sender, connection) = http1::Builder::new()
         .max_headers(100)
         .handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
@@ -341,13 +343,13 @@ async fn exchange(
     let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
     let request = Request::builder()
         .method(method)
-        .uri(path.parse::<Uri>().map_err(|_| Verdict::Unasked)?)
+        .uri(path.parse::<Uri>().map_err(|_| LinkState::Unasked)?)
         .header(header::HOST, host)
         .header(header::USER_AGENT, USER_AGENT)
         .header(header::ACCEPT, "*/*")
         .header(header::CONNECTION, "close")
         .body(Empty::new())
-        .map_err(|_| Verdict::Unasked)?;
+        .map_err(|_| LinkState::Unasked)?;
     sender.send_request(request).await.map_err(broken)
 }
 

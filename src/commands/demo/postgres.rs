@@ -10,16 +10,16 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Stdio,
-    str::FromStr,
     time::Duration,
 };
 
 use anyhow::{Context, anyhow, bail};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::{
     process::{Child, Command},
     time::{Instant, sleep},
 };
+
+use crate::db::own_server;
 
 /// A running cluster.
 pub struct Cluster {
@@ -123,15 +123,7 @@ impl Cluster {
     /// # Errors
     /// When the server does not answer.
     pub async fn create_database(&self, name: &str) -> anyhow::Result<()> {
-        let mut db = self.connect().await?;
-        let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-            .bind(name)
-            .fetch_one(&mut db)
-            .await?;
-        if !exists {
-            sqlx::raw_sql(AssertSqlSafe(format!("create database \"{name}\""))).execute(&mut db).await?;
-        }
-        Ok(db.close().await?)
+        Ok(own_server::create_database(&self.url("postgres"), name).await?)
     }
 
     /// Stops the server and waits until it has ended.
@@ -140,15 +132,10 @@ impl Cluster {
         let _ = self.watchdog.wait().await;
     }
 
-    async fn connect(&self) -> sqlx::Result<PgConnection> {
-        PgConnectOptions::from_str(&self.url("postgres"))?.connect().await
-    }
-
     async fn wait_until_ready(&mut self, dir: &Path) -> anyhow::Result<()> {
         let deadline = Instant::now() + Duration::from_mins(1);
         loop {
-            if let Ok(db) = self.connect().await {
-                let _ = db.close().await;
+            if own_server::answers(&self.url("postgres")).await {
                 return Ok(());
             }
             if self.watchdog.try_wait()?.is_some() || Instant::now() > deadline {

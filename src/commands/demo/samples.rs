@@ -1,23 +1,27 @@
-//! The demo's content: a publication, some updates, some subscribers. All names are made up.
+//! The demo's content: a publication, some subscribers, some updates, brought in as other commands bring them in. All names
+//! are made up.
 
 use chrono::{TimeDelta, Utc};
 use sqlx::PgPool;
 
 use crate::{
-    app::members,
+    app::{
+        change_publication::{self, change_publication},
+        import_subscribers::{self, Reading},
+        members, write_update,
+    },
     config::Config,
     domain::{
         actor::Actor,
         address::EmailAddress,
-        import::{self, Row, people::People, states::Listed},
+        import::{Row, people::People, states::Listed},
         locale::Locale,
-        publication::{self, Content, Logo},
+        publication::{Content, Logo},
         staff::{
             Role,
             password::{NewPassword, Passwords},
             secret::random,
         },
-        update::{self, UpdateFile},
     },
 };
 
@@ -32,47 +36,59 @@ const SUBSCRIBERS: [&str; 5] = [
 ];
 
 /// Fills an empty database; leaves one that is in use as it is. Answers the slug of an update to try.
+///
+/// The publication comes last: a start that was killed before it goes on here, and finds what was brought in.
 pub async fn fill(pool: &PgPool, config: &Config) -> anyhow::Result<String> {
-    let mut transaction = pool.begin().await?;
-    let now = Utc::now();
-    if publication::current(&mut transaction).await?.is_none() {
-        let mut content = Content::parse(include_str!("../../../publication.example.toml"))?;
-        let logo = |name: &str, alt: &str, width| {
-            let url = config.public_url.join(&format!("/inbox/pictures/{name}.svg"));
-            anyhow::Ok(Logo { url: url.parse()?, alt: alt.to_owned(), width, height: 48 })
-        };
-        content.logo = Some(logo("logo", "LOK Lausitz", 168)?);
-        content.funding_logos = vec![
-            logo("funding-state", "Gefördert durch das Land Musterland", 176)?,
-            logo("funding-union", "Kofinanziert von der Musterunion", 176)?,
-        ];
-        publication::apply(&mut transaction, &content, now).await?;
-        let consented_at = now - TimeDelta::days(30);
-        let rows: Vec<Row> = (2..)
-            .zip(SUBSCRIBERS)
-            .filter_map(|(line, address)| {
-                let email = EmailAddress::parse(address).ok()?;
-                Some(Row {
-                    line,
-                    email,
-                    locale: Locale::De,
-                    listed: Listed::Active,
-                    consented_at: Some(consented_at),
-                    source: "sample of the demo".into(),
-                })
-            })
-            .collect();
-        import::batch(&mut transaction, &config.secret_keys, &rows, &People::new(), false, now).await?;
+    let is_new = change_publication::current(pool).await?.is_none();
+    if is_new {
+        import_people(pool, config).await?;
     }
-    if update::list(&mut transaction).await?.is_empty() {
-        for file in UPDATES {
+    let (updates, _) = write_update::list(pool).await?;
+    let mut newest = updates.first().map(|update| update.slug.clone()).unwrap_or_default();
+    if is_new || updates.is_empty() {
+        for file in UPDATES.into_iter().skip(updates.len()) {
             let file = file.replace("{public_url}", config.public_url.as_str());
-            update::add(&mut transaction, &UpdateFile::parse(&file, Locale::De)?, now).await?;
+            newest = write_update::add(pool, &Actor::Command, &file, Utc::now()).await?.slug;
         }
     }
-    let newest = update::list(&mut transaction).await?.into_iter().next();
-    transaction.commit().await?;
-    Ok(newest.map(|update| update.slug).unwrap_or_default())
+    if is_new {
+        let (content, now) = (publication(config)?, Utc::now());
+        change_publication(pool, &Actor::Command, &content, (None, None), now).await?;
+    }
+    Ok(newest)
+}
+
+fn publication(config: &Config) -> anyhow::Result<Content> {
+    let mut content = Content::parse(include_str!("../../../publication.example.toml"))?;
+    let logo = |name: &str, alt: &str, width| {
+        let url = config.public_url.join(&format!("/inbox/pictures/{name}.svg"));
+        anyhow::Ok(Logo { url: url.parse()?, alt: alt.to_owned(), width, height: 48 })
+    };
+    content.logo = Some(logo("logo", "LOK Lausitz", 168)?);
+    content.funding_logos = vec![
+        logo("funding-state", "Gefördert durch das Land Musterland", 176)?,
+        logo("funding-union", "Kofinanziert von der Musterunion", 176)?,
+    ];
+    Ok(content)
+}
+
+async fn import_people(pool: &PgPool, config: &Config) -> anyhow::Result<()> {
+    let (by, now) = (&Actor::Command, Utc::now());
+    let row = |(line, address)| {
+        Some(Row {
+            line,
+            email: EmailAddress::parse(address).ok()?,
+            locale: Locale::De,
+            listed: Listed::Active,
+            consented_at: Some(now - TimeDelta::days(30)),
+            source: "sample of the demo".into(),
+        })
+    };
+    let rows: Vec<Row> = (2..).zip(SUBSCRIBERS).filter_map(row).collect();
+    let reading = Reading { known: &People::new(), leaves_out: false };
+    import_subscribers::begin_file(pool, by, "demo", now).await?;
+    import_subscribers::bring_in(pool, &config.secret_keys, by, &rows, reading, now).await?;
+    Ok(())
 }
 
 /// Who logs in to the demo's staff pages.

@@ -10,7 +10,7 @@ use crate::{
     domain::{actor::Actor, ids::MailingId, mailing},
 };
 
-use super::{look, with_way_out};
+use super::{progress, with_way_out};
 
 /// What may be sent again.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -24,7 +24,7 @@ pub enum RetryState {
 /// Shows what will happen, asks, and puts the deliveries back into the queue.
 pub async fn retry(id: MailingId, state: RetryState, yes: bool, json: bool) -> anyhow::Result<()> {
     let pool = database().await?;
-    let (_, counts) = look(&mut *pool.acquire().await?, id).await?;
+    let (_, counts) = progress(&pool, id).await?;
     let (what, count) = match state {
         RetryState::Rejected => (mailing::Retry::Rejected, counts.rejected),
         RetryState::Unknown => (mailing::Retry::Unknown, counts.unknown),

@@ -14,13 +14,13 @@ use crate::{
     },
 };
 
-use super::{look, word};
+use super::{progress, word};
 
 /// Shows the progress once a second, until the mailing is done or cancelled.
 pub async fn watch(pool: &PgPool, id: MailingId) -> anyhow::Result<()> {
     let mut seen: VecDeque<(Instant, i64)> = VecDeque::new();
     loop {
-        let (mailing, counts) = look(&mut *pool.acquire().await?, id).await?;
+        let (mailing, counts) = progress(pool, id).await?;
         let now = Instant::now();
         seen.push_back((now, ended(&counts)));
         // The rate is that of the last five seconds: an average over all would hide that it has stopped.

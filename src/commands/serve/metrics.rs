@@ -17,7 +17,7 @@ use axum::{
     routing,
 };
 use chrono::Utc;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 use tokio::{
     net::TcpListener,
     sync::{Mutex, watch},
@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use crate::{
-    db,
+    app::read_snapshot::SnapshotReader,
     domain::{
         mailing::{MailingState, PauseKind},
         queue::delivery::DeliveryKind,
@@ -57,7 +57,8 @@ pub async fn listen(address: SocketAddr, metrics: Metrics, pool: PgPool, stop: w
 
 /// The same on a listener.
 pub fn serve(listener: TcpListener, metrics: Metrics, pool: PgPool, stop: watch::Receiver<bool>) {
-    let exporter = Arc::new(Exporter { metrics, pool, look: Mutex::default() });
+    let look = Look { reader: SnapshotReader::new(pool.clone()), last: None, is_failing: false };
+    let exporter = Arc::new(Exporter { metrics, pool, look: Mutex::new(look) });
     let router = Router::new().route("/metrics", routing::get(scrape)).with_state(exporter);
     tokio::spawn(web::serve(listener, router, stop));
 }
@@ -69,10 +70,8 @@ struct Exporter {
     look: Mutex<Look>,
 }
 
-#[derive(Default)]
 struct Look {
-    /// A connection of its own: metrics must also work while the pool is exhausted.
-    db: Option<PgConnection>,
+    reader: SnapshotReader,
     last: Option<(Instant, Seen)>,
     is_failing: bool,
 }
@@ -118,15 +117,11 @@ impl Exporter {
             return seen.clone();
         }
         let begun = Instant::now();
-        // Taken out: a connection on which something failed, or is still under way, is not used again.
-        let db = look.db.take();
-        let read = timeout(PATIENCE, read(db, &self.pool)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        let reading = timeout(PATIENCE, look.reader.read(Utc::now())).await;
+        let read = reading.unwrap_or(Err(sqlx::Error::PoolTimedOut));
         let is_failing = read.is_err();
         let snapshot = match read {
-            Ok((db, snapshot)) => {
-                look.db = Some(db);
-                Some(snapshot)
-            }
+            Ok(snapshot) => Some(snapshot),
             Err(error) => {
                 // Once, and not for every scrape.
                 if !look.is_failing {
@@ -140,15 +135,6 @@ impl Exporter {
         look.last = Some((Instant::now(), seen.clone()));
         seen
     }
-}
-
-async fn read(db: Option<PgConnection>, pool: &PgPool) -> sqlx::Result<(PgConnection, Snapshot)> {
-    let mut db = match db {
-        Some(db) => db,
-        None => db::connect_to_watch(pool).await?,
-    };
-    let snapshot = Snapshot::read(&mut db, Utc::now()).await?;
-    Ok((db, snapshot))
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "connections, some dozens")]

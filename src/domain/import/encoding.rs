@@ -12,8 +12,9 @@ use encoding_rs::{Decoder, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use serde::{Deserialize, Serialize};
 
 /// What bytes mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Encoding {
     /// Nearly everything.
     #[default]
@@ -29,10 +30,7 @@ impl Encoding {
     /// Its name in forms.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Utf8 => "utf8",
-            Self::Windows1252 => "windows1252",
-        }
+        self.into()
     }
 
     /// The text of these bytes, if they are certainly one: characters beyond ASCII that are UTF-8 are not read as

@@ -75,8 +75,9 @@ pub struct StateColumn {
 }
 
 /// What stands between columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Separator {
     /// As the standard has it (RFC 4180).
     #[default]
@@ -104,11 +105,7 @@ impl Separator {
     /// Its name in forms.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Comma => "comma",
-            Self::Semicolon => "semicolon",
-            Self::Tab => "tab",
-        }
+        self.into()
     }
 
     /// The one with this name.

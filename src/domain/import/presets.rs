@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::states::{Means, plain};
 
 /// Where a list was exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
 pub enum Preset {
     /// Here.
     Rundbrief,
@@ -48,18 +49,7 @@ impl Preset {
     /// Its name in forms and flags.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Rundbrief => "rundbrief",
-            Self::Mailchimp => "mailchimp",
-            Self::Brevo => "brevo",
-            Self::CleverReach => "cleverreach",
-            Self::Rapidmail => "rapidmail",
-            Self::Listmonk => "listmonk",
-            Self::Keila => "keila",
-            Self::Ghost => "ghost",
-            Self::PhpList => "phplist",
-            Self::Sendy => "sendy",
-        }
+        self.into()
     }
 
     /// The one with this name.

@@ -10,10 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::dates;
 
 /// What a list says of somebody, the worst last. Where several columns say something, the worst counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Listed {
     /// Gets mail.
+    #[strum(serialize = "subscribed")]
     Active,
     /// Has never confirmed: there is no consent.
     NeverConfirmed,
@@ -26,8 +30,9 @@ pub enum Listed {
 }
 
 /// What the values of a state column mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Means {
     /// Words such as `unsubscribed` or `aktiv`.
     Words,
@@ -52,13 +57,7 @@ impl Listed {
     /// Its name in forms and flags.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Active => "subscribed",
-            Self::NeverConfirmed => "never_confirmed",
-            Self::Left => "left",
-            Self::Bounced => "bounced",
-            Self::Complained => "complained",
-        }
+        self.into()
     }
 
     /// The one with this name, of those that a list can say of everybody.
@@ -83,15 +82,7 @@ impl Means {
     /// Its name in forms and flags.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Words => "words",
-            Self::Subscribed => "subscribed",
-            Self::Confirmed => "confirmed",
-            Self::Left => "left",
-            Self::Bounced => "bounced",
-            Self::Complained => "complained",
-            Self::Remarks => "remarks",
-        }
+        self.into()
     }
 
     /// The one with this name.

@@ -49,6 +49,21 @@ pub enum ImportState {
 }
 
 impl ImportState {
+    /// Its name in the database, and in the texts of pages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uploading => "uploading",
+            Self::Uploaded => "uploaded",
+            Self::Checking => "checking",
+            Self::Checked => "checked",
+            Self::Importing => "importing",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
     /// Whether it goes on by itself.
     #[must_use]
     pub fn is_under_way(self) -> bool {

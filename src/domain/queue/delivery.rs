@@ -10,9 +10,10 @@ use crate::domain::{
 };
 
 /// What a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, strum::IntoStaticStr)]
 #[sqlx(type_name = "delivery_kind", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum DeliveryKind {
     /// One recipient's copy of a mailing.
     Mailing,
@@ -36,21 +37,15 @@ impl DeliveryKind {
     /// The name the database knows it by.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Mailing => "mailing",
-            Self::Confirmation => "confirmation",
-            Self::Welcome => "welcome",
-            Self::Access => "access",
-            Self::AddressNotice => "address_notice",
-            Self::Test => "test",
-        }
+        self.into()
     }
 }
 
 /// Where a message stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type, Serialize, strum::IntoStaticStr)]
 #[sqlx(type_name = "delivery_state", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum DeliveryState {
     /// Has not ended: it waits for a worker, is claimed by one, or is being transmitted.
     Pending,
@@ -68,13 +63,7 @@ impl DeliveryState {
     /// The name the database knows it by.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            DeliveryState::Pending => "pending",
-            DeliveryState::Accepted => "accepted",
-            DeliveryState::Rejected => "rejected",
-            DeliveryState::Unknown => "unknown",
-            DeliveryState::Skipped => "skipped",
-        }
+        self.into()
     }
 }
 

@@ -72,7 +72,8 @@ pub struct Outcome {
 }
 
 /// How a transmission ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Verdict {
     /// The relay has it.
     Accepted,

@@ -10,8 +10,9 @@ use sqlx::PgConnection;
 use crate::domain::address::EmailAddress;
 
 /// Which limit a signup is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum HeldFor {
     /// Its mailbox had as many mails as it may get in a day or a week.
     Mailbox,
@@ -30,12 +31,7 @@ impl HeldFor {
     /// Its name in pages and commands.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Mailbox => "mailbox",
-            Self::Network => "network",
-            Self::Domain => "domain",
-            Self::All => "all",
-        }
+        self.into()
     }
 
     /// The one of this name.

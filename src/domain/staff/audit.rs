@@ -4,6 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
+use strum::VariantArray;
 
 /// How long entries are kept. Three years, as the proof of a consent by default: what it answers are questions about what
 /// happened to somebody's data, and those end then.
@@ -11,151 +12,140 @@ pub const KEPT: Duration = Duration::days(3 * 365);
 
 pub use crate::domain::actor::Actor;
 
-macro_rules! actions {
-    ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
-        /// What was done.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Action {
-            $($(#[$doc])* $name,)+
-        }
-
-        impl Action {
-            /// Every one there is.
-            pub const ALL: &[Action] = &[$(Action::$name),+];
-
-            /// Its name in the database and in filters.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Action::$name => $text,)+
-                }
-            }
-        }
-    };
-}
-
-actions! {
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Action {
     /// Logged in, second factor and all.
-    LoggedIn = "logged_in",
+    LoggedIn,
     /// Gave password and second factor once more, before what a stolen session must not do.
-    Reauthenticated = "reauthenticated",
+    Reauthenticated,
     /// Logged out.
-    LoggedOut = "logged_out",
+    LoggedOut,
     /// Wrong passwords or codes have come so often that the account's next attempts have to wait.
-    LoginHeld = "login_held",
+    LoginHeld,
     /// The password was right, and the code was not.
-    CodeRefused = "code_refused",
+    CodeRefused,
     /// Used a recovery code in the place of a code.
-    RecoveryCodeUsed = "recovery_code_used",
+    RecoveryCodeUsed,
     /// Set a password through a one-time link.
-    PasswordSet = "password_set",
+    PasswordSet,
     /// Changed the own password.
-    PasswordChanged = "password_changed",
+    PasswordChanged,
     /// Turned the second factor on.
-    SecondFactorOn = "second_factor_on",
+    SecondFactorOn,
     /// Turned the own second factor off.
-    SecondFactorOff = "second_factor_off",
+    SecondFactorOff,
     /// Made new recovery codes.
-    RecoveryCodesMade = "recovery_codes_made",
+    RecoveryCodesMade,
     /// Ended sessions of one's own.
-    SessionsEnded = "sessions_ended",
+    SessionsEnded,
     /// Changed a name.
-    NameChanged = "name_changed",
+    NameChanged,
     /// Became the first admin through the link that `serve` prints.
-    FirstAdmin = "first_admin",
+    FirstAdmin,
     /// Added somebody.
-    MemberAdded = "member_added",
+    MemberAdded,
     /// Gave somebody another role.
-    RoleChanged = "role_changed",
+    RoleChanged,
     /// Let somebody log in no more.
-    MemberDisabled = "member_disabled",
+    MemberDisabled,
     /// Let somebody log in again.
-    MemberEnabled = "member_enabled",
+    MemberEnabled,
     /// Made a one-time link for somebody.
-    LinkMade = "link_made",
+    LinkMade,
     /// Turned somebody's second factor off.
-    SecondFactorReset = "second_factor_reset",
+    SecondFactorReset,
     /// Changed the publication.
-    PublicationChanged = "publication_changed",
+    PublicationChanged,
     /// Began an update.
-    UpdateBegun = "update_begun",
+    UpdateBegun,
     /// Wrote at an update; once for each sitting.
-    UpdateSaved = "update_saved",
+    UpdateSaved,
     /// Brought an earlier text of an update back.
-    UpdateRestored = "update_restored",
+    UpdateRestored,
     /// Removed a draft.
-    UpdateDeleted = "update_deleted",
+    UpdateDeleted,
     /// Sent test mails of an update.
-    TestSent = "test_sent",
+    TestSent,
     /// Put somebody on the list of those who get test mails.
-    ColleagueAdded = "colleague_added",
+    ColleagueAdded,
     /// Took somebody off that list.
-    ColleagueRemoved = "colleague_removed",
+    ColleagueRemoved,
     /// Triggered a mailing, to begin as soon as it cannot be taken back any more.
-    MailingSent = "mailing_sent",
+    MailingSent,
     /// Triggered a mailing for a time to come.
-    MailingPlanned = "mailing_planned",
+    MailingPlanned,
     /// Gave a mailing that had not begun another time.
-    MailingRescheduled = "mailing_rescheduled",
+    MailingRescheduled,
     /// Put the saved text of an update in the place of the one that a planned mailing had.
-    MailingTextTaken = "mailing_text_taken",
+    MailingTextTaken,
     /// Took a mailing back before it began.
-    MailingTakenBack = "mailing_taken_back",
+    MailingTakenBack,
     /// Paused a mailing.
-    MailingPaused = "mailing_paused",
+    MailingPaused,
     /// Let a mailing begin that should have begun hours ago.
-    MailingBegun = "mailing_begun",
+    MailingBegun,
     /// Let a mailing go on.
-    MailingResumed = "mailing_resumed",
+    MailingResumed,
     /// Let refusals stand for which a mailing had paused, and let it go on.
-    RefusalsAccepted = "refusals_accepted",
+    RefusalsAccepted,
     /// Called a mailing off.
-    MailingCancelled = "mailing_cancelled",
+    MailingCancelled,
     /// Had rejected or unknown copies of a mailing sent again.
-    MailingRetried = "mailing_retried",
+    MailingRetried,
     /// Downloaded what became of a mailing, person by person.
-    ReportDownloaded = "report_downloaded",
+    ReportDownloaded,
     /// Uploaded a picture.
-    ImageAdded = "image_added",
+    ImageAdded,
     /// Said what a picture shows and who made it.
-    ImageDescribed = "image_described",
+    ImageDescribed,
     /// Removed a picture.
-    ImageRemoved = "image_removed",
+    ImageRemoved,
     /// Asked somebody by mail whether they want to subscribe.
-    SubscriberAsked = "subscriber_asked",
+    SubscriberAsked,
     /// Ended somebody's subscription, because they had asked for it.
-    SubscriberUnsubscribed = "subscriber_unsubscribed",
+    SubscriberUnsubscribed,
     /// Removed everything about somebody.
-    SubscriberErased = "subscriber_erased",
+    SubscriberErased,
     /// Took the proof of somebody's consent.
-    ProofDownloaded = "proof_downloaded",
+    ProofDownloaded,
     /// Took the list of all subscribers.
-    SubscribersExported = "subscribers_exported",
+    SubscribersExported,
     /// Uploaded a list.
-    ImportUploaded = "import_uploaded",
+    ImportUploaded,
     /// Began the dry run of an uploaded list.
-    ImportChecked = "import_checked",
+    ImportChecked,
     /// Had the people on it brought in.
-    ImportStarted = "import_started",
+    ImportStarted,
     /// Ended an import.
-    ImportCancelled = "import_cancelled",
+    ImportCancelled,
     /// Let the confirmation mails of held signups go out.
-    WaveReleased = "wave_released",
+    WaveReleased,
     /// Had the confirmation mails sent again that had not gone out.
-    ConfirmationsSentAgain = "confirmations_sent_again",
+    ConfirmationsSentAgain,
     /// Decided that held signups get no mail.
-    WaveDropped = "wave_dropped",
+    WaveDropped,
     /// Let mailings go on that were held because the database may be an older one.
-    RestoreReleased = "restore_released",
+    RestoreReleased,
     /// Showed the head of a mail that arrived, so that its signature was looked at.
-    SignatureSeen = "signature_seen",
+    SignatureSeen,
 }
 
 impl Action {
+    /// Every one there is.
+    pub const ALL: &[Self] = Self::VARIANTS;
+
+    /// Its name in the database and in filters.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
     /// The action of this name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Action::ALL.iter().copied().find(|action| action.as_str() == text)
+        text.parse().ok()
     }
 }
 

@@ -12,7 +12,8 @@ use super::{
 };
 
 /// What was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Notice {
     /// Added somebody.
     PersonAdded,
@@ -48,22 +49,7 @@ impl Notice {
     /// Its name in the database and in the pages' texts.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::PersonAdded => "person_added",
-            Self::LinkMade => "link_made",
-            Self::RoleChanged => "role_changed",
-            Self::PersonDisabled => "person_disabled",
-            Self::PersonEnabled => "person_enabled",
-            Self::FactorReset => "factor_reset",
-            Self::OwnFactorOff => "own_factor_off",
-            Self::RecoveryCodesMade => "recovery_codes_made",
-            Self::SubscribersExported => "subscribers_exported",
-            Self::ReportDownloaded => "report_downloaded",
-            Self::ProofDownloaded => "proof_downloaded",
-            Self::LinkForYou => "link_for_you",
-            Self::YourRole => "your_role",
-            Self::YourFactorReset => "your_factor_reset",
-        }
+        self.into()
     }
 }
 

@@ -107,12 +107,7 @@ impl SubscriberState {
     /// The name that tables and forms know it by.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Unsubscribed => "unsubscribed",
-            Self::Bounced => "bounced",
-            Self::Complained => "complained",
-        }
+        self.into()
     }
 
     /// The one with this name.

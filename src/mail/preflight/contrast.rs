@@ -3,12 +3,13 @@
 //! Colours are taken from `style` and `bgcolor`, as our templates write them, light design. What classes say, such as
 //! the dark design, is left out: that is the templates' own, and is tested with them.
 
+use std::collections::HashSet;
+
+use html5gum::{DefaultEmitter, HtmlString, StartTag, Token, Tokenizer};
+
 use crate::domain::publication::{LEAST_CONTRAST, contrast};
 
-use super::{
-    Code, Finding, Place,
-    html::{self, Piece},
-};
+use super::{Code, Finding, Place};
 
 /// For large text (WCAG 2.2, 1.4.3).
 const LEAST_FOR_LARGE: f64 = 3.0;
@@ -33,58 +34,68 @@ struct Style {
     is_hidden: bool,
 }
 
-const VOID: [&str; 6] = ["br", "col", "hr", "img", "link", "meta"];
+const VOID: [&[u8]; 6] = [b"br", b"col", b"hr", b"img", b"link", b"meta"];
+
+/// Elements in one another, at most, among which the one that a tag closes is looked for. Browsers nest no deeper.
+const DEEPEST: usize = 512;
 
 pub fn check(source: &str, found: &mut Vec<Finding>) -> Seen {
+    let mut emitter = DefaultEmitter::default();
+    // What looks like a tag within a style, a script or a title is none.
+    emitter.naively_switch_states(true);
     let mut seen = Seen::default();
     let plain = Style { colour: 0, background: 0xff_ffff, size: 16.0, is_bold: false, is_hidden: false };
-    let mut open: Vec<(&str, Style)> = Vec::new();
-    let mut pairs = Vec::new();
+    let mut open: Vec<(HtmlString, Style)> = Vec::new();
+    let mut pairs = HashSet::new();
     let mut first_headings = 0;
-    for piece in html::pieces(source) {
+    for Ok(token) in Tokenizer::new_with_emitter(source, emitter) {
         let current = open.last().map_or(plain, |(_, style)| *style);
-        match piece {
-            Piece::Open(name, attributes) => {
-                match name {
-                    "h1" => first_headings += 1,
-                    "a" => seen.links.extend(html::attribute(attributes, "href")),
-                    "img" if html::attribute(attributes, "alt").is_none() => {
-                        let address = html::attribute(attributes, "src").unwrap_or_default();
+        match token {
+            Token::StartTag(tag) => {
+                match tag.name.as_slice() {
+                    b"h1" => first_headings += 1,
+                    b"a" => seen.links.extend(attribute(&tag, "href")),
+                    b"img" if attribute(&tag, "alt").is_none() => {
+                        let address = attribute(&tag, "src").unwrap_or_default();
                         found.push(
                             Finding::new(Code::ImageWithoutAlt).with("address", address).at(Place::Templates),
                         );
                     }
                     _ => {}
                 }
-                if !VOID.contains(&name) {
-                    open.push((name, styled(current, name, attributes)));
+                if !VOID.contains(&tag.name.as_slice()) {
+                    let style = styled(current, &tag);
+                    open.push((tag.name, style));
                 }
             }
-            Piece::Close(name) => {
+            Token::EndTag(tag) => {
                 // One that was never opened closes nothing.
-                if let Some(at) = open.iter().rposition(|(opened, _)| *opened == name) {
-                    open.truncate(at);
+                let from = open.len().saturating_sub(DEEPEST);
+                if let Some(at) = open[from..].iter().rposition(|(opened, _)| *opened == tag.name) {
+                    open.truncate(from + at);
                 }
             }
-            Piece::Text(text) => {
-                let text = html::decoded(text);
-                if current.is_hidden {
-                    continue;
-                }
+            Token::String(text) if !current.is_hidden => {
+                let text = String::from_utf8_lossy(&text);
                 seen.text.push_str(&text);
                 seen.text.push(' ');
                 let has_letters = text.chars().any(char::is_alphanumeric);
-                if has_letters && !pairs.contains(&(current.colour, current.background)) {
-                    pairs.push((current.colour, current.background));
+                if has_letters && pairs.insert((current.colour, current.background)) {
                     found.extend(hard_to_read(&text, current));
                 }
             }
+            _ => {}
         }
     }
     if first_headings != 1 {
         found.push(Finding::new(Code::HeadingFirst).with("count", first_headings.to_string()));
     }
     seen
+}
+
+/// The value of an attribute, empty where it has none.
+fn attribute(tag: &StartTag<()>, name: &str) -> Option<String> {
+    tag.attributes.get(name.as_bytes()).map(|value| String::from_utf8_lossy(value).into_owned())
 }
 
 fn hard_to_read(text: &str, style: Style) -> Option<Finding> {
@@ -96,12 +107,16 @@ fn hard_to_read(text: &str, style: Style) -> Option<Finding> {
     (ratio < least).then(|| Finding::new(Code::ContrastLow).with("text", text.trim()).with("ratio", shown))
 }
 
-fn styled(mut style: Style, name: &str, attributes: &str) -> Style {
-    style.is_bold |= matches!(name, "b" | "strong" | "th" | "h1" | "h2" | "h3");
-    if let Some(colour) = html::attribute(attributes, "bgcolor").and_then(|value| colour(&value)) {
+fn styled(mut style: Style, tag: &StartTag<()>) -> Style {
+    match tag.name.as_slice() {
+        b"b" | b"strong" | b"th" | b"h1" | b"h2" | b"h3" => style.is_bold = true,
+        b"script" | b"style" | b"title" => style.is_hidden = true,
+        _ => {}
+    }
+    if let Some(colour) = attribute(tag, "bgcolor").and_then(|value| colour(&value)) {
         style.background = colour;
     }
-    let declarations = html::attribute(attributes, "style").unwrap_or_default();
+    let declarations = attribute(tag, "style").unwrap_or_default();
     for declaration in declarations.split(';') {
         let Some((property, value)) = declaration.split_once(':') else { continue };
         let value = value.trim();
@@ -169,5 +184,28 @@ mod tests {
         );
         assert_eq!(seen.text, "A & B c ");
         assert_eq!(seen.links, ["https://a.example/?b=1&c=2"]);
+    }
+
+    #[test]
+    fn html_is_read_as_browsers_read_it() {
+        let mut found = Vec::new();
+        let seen = check(
+            "<!DOCTYPE html><title><h1>x</h1></title><STYLE>p > a{}</style><!-- <p> --><H1>A</h1>\
+             <p a='>' style=color:#000>M&#252;ller &mdash; S&#xF6;hne <br/>& Co; &nope;</p></div>",
+            &mut found,
+        );
+        assert_eq!(found.iter().map(|finding| finding.code).collect::<Vec<_>>(), []);
+        assert_eq!(seen.text, "A Müller — Söhne  & Co; &nope; ");
+    }
+
+    #[test]
+    fn nothing_breaks_it_whatever_its_length() {
+        for odd in
+            ["<", "<p", "a<b", "<!--", "<style>", "</", "<p a=\"", "<style></sty", "é<é>é", "<p = a=>&#0;"]
+        {
+            check(odd, &mut Vec::new());
+            check(&odd.repeat(10_000), &mut Vec::new());
+        }
+        check(&["<b>", "</i>"].map(|tag| tag.repeat(10_000)).concat(), &mut Vec::new());
     }
 }

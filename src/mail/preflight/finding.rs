@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use strum::VariantArray;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,21 +38,24 @@ pub enum Place {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $level:ident, $place:ident;)+) => {
+    ($($(#[$doc:meta])* $name:ident: $level:ident, $place:ident;)+) => {
         /// What can be found. Each has its words in every language, with the way to mend it: `staff.finding`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr, strum::VariantArray,
+        )]
+        #[strum(serialize_all = "snake_case")]
         pub enum Code {
             $($(#[$doc])* $name,)+
         }
 
         impl Code {
             /// Every one there is.
-            pub const ALL: &[Code] = &[$(Code::$name),+];
+            pub const ALL: &[Code] = Code::VARIANTS;
 
             /// Its name: the key of its words, and what programs know it by.
             #[must_use]
             pub fn as_str(self) -> &'static str {
-                match self { $(Code::$name => $text,)+ }
+                self.into()
             }
 
             #[must_use]
@@ -70,119 +74,119 @@ macro_rules! codes {
 
 codes! {
     /// The publication lacks what sending needs: `fields`.
-    PublicationIncomplete = "publication_incomplete", Error, Publication;
+    PublicationIncomplete: Error, Publication;
     /// A part (`part`) has no imprint.
-    ImprintMissing = "imprint_missing", Error, Templates;
+    ImprintMissing: Error, Templates;
     /// A part (`part`) has no link to unsubscribe.
-    UnsubscribeMissing = "unsubscribe_missing", Error, Templates;
+    UnsubscribeMissing: Error, Templates;
     /// The HTML has `kilobytes`, more than Gmail shows.
-    HtmlTooLarge = "html_too_large", Error, Body;
+    HtmlTooLarge: Error, Body;
     /// A picture (`address`) has no text for those who do not see it.
-    ImageWithoutAlt = "image_without_alt", Error, Image;
+    ImageWithoutAlt: Error, Image;
     /// A link (`address`) has no text to press on.
-    LinkEmpty = "link_empty", Error, Body;
+    LinkEmpty: Error, Body;
     /// A link (`address`) leads to a machine or network that readers cannot reach.
-    LinkPrivate = "link_private", Error, Body;
+    LinkPrivate: Error, Body;
     /// Nobody would get it.
-    RecipientsNone = "recipients_none", Error, Recipients;
+    RecipientsNone: Error, Recipients;
 
     /// The subject has so many `characters` that phones cut it off.
-    SubjectLong = "subject_long", Warning, Title;
+    SubjectLong: Warning, Title;
     /// The subject shouts.
-    SubjectShouting = "subject_shouting", Warning, Title;
+    SubjectShouting: Warning, Title;
     /// There is no teaser to stand beside the subject.
-    PreheaderMissing = "preheader_missing", Warning, Teaser;
+    PreheaderMissing: Warning, Teaser;
     /// The teaser says what the subject says.
-    PreheaderRepeats = "preheader_repeats", Warning, Teaser;
+    PreheaderRepeats: Warning, Teaser;
     /// The text of a picture (`alt`) does not say what it shows.
-    AltVague = "alt_vague", Warning, Image;
+    AltVague: Warning, Image;
     /// A picture (`alt`) is light, has no ground of its own, and vanishes on white.
-    PictureLight = "picture_light", Warning, Image;
+    PictureLight: Warning, Image;
     /// A picture (`address`) comes without encryption.
-    ImageHttp = "image_http", Warning, Image;
+    ImageHttp: Warning, Image;
     /// A link (`address`) goes without encryption.
-    LinkHttp = "link_http", Warning, Body;
+    LinkHttp: Warning, Body;
     /// The text of a link (`text`) does not say where it leads.
-    LinkTextVague = "link_text_vague", Warning, Body;
+    LinkTextVague: Warning, Body;
     /// The text of a link (`text`) is an address other than the one it leads to (`address`).
-    LinkTextDiffers = "link_text_differs", Warning, Body;
+    LinkTextDiffers: Warning, Body;
     /// A link (`address`) leads to a page that is not there: `status`.
-    LinkDead = "link_dead", Warning, Body;
+    LinkDead: Warning, Body;
     /// A link (`address`) leads to a host that is not there.
-    LinkNoHost = "link_no_host", Warning, Body;
+    LinkNoHost: Warning, Body;
     /// A link (`address`) leads to a name that is for examples and will never be there.
-    LinkExample = "link_example", Warning, Body;
+    LinkExample: Warning, Body;
     /// Behind a link (`address`) nobody answers as it should.
-    LinkUnreachable = "link_unreachable", Warning, Body;
+    LinkUnreachable: Warning, Body;
     /// A link (`address`) leads on and on.
-    LinkLoop = "link_loop", Warning, Body;
+    LinkLoop: Warning, Body;
     /// A heading (`text`) leaves a level out.
-    HeadingSkips = "heading_skips", Warning, Body;
+    HeadingSkips: Warning, Body;
     /// The mail has `count` headings of the first level, and not one.
-    HeadingFirst = "heading_first", Warning, Templates;
+    HeadingFirst: Warning, Templates;
     /// A text (`text`) can hardly be read: `ratio`.
-    ContrastLow = "contrast_low", Warning, Templates;
+    ContrastLow: Warning, Templates;
     /// The HTML has `kilobytes`, nearly what Gmail cuts off.
-    HtmlLarge = "html_large", Warning, Body;
+    HtmlLarge: Warning, Body;
     /// There is no funding notice.
-    FundingMissing = "funding_missing", Warning, Publication;
+    FundingMissing: Warning, Publication;
     /// A part (`part`) does not show the funding notice.
-    FundingNotShown = "funding_not_shown", Warning, Templates;
+    FundingNotShown: Warning, Templates;
     /// A part (`part`) does not link to the privacy statement.
-    PrivacyNotShown = "privacy_not_shown", Warning, Templates;
+    PrivacyNotShown: Warning, Templates;
     /// A text that was to be replaced (`text`) is still there.
-    Placeholder = "placeholder", Warning, Body;
+    Placeholder: Warning, Body;
     /// Signs of the dialect (`text`) that make nothing, such as a `**` without a partner.
-    MarkLeftOver = "mark_left_over", Warning, Body;
+    MarkLeftOver: Warning, Body;
     /// It was sent before, at `at`.
-    AlreadySent = "already_sent", Warning, Recipients;
+    AlreadySent: Warning, Recipients;
     /// It goes to fewer people than the last one: `now`, `before`.
-    RecipientsFell = "recipients_fell", Warning, Recipients;
+    RecipientsFell: Warning, Recipients;
     /// It goes to more people than the last one: `now`, `before`.
-    RecipientsRose = "recipients_rose", Warning, Recipients;
+    RecipientsRose: Warning, Recipients;
     /// The sender's `domain` has no SPF record.
-    SpfMissing = "spf_missing", Warning, Dns;
+    SpfMissing: Warning, Dns;
     /// The sender's `domain` has more than one, so none counts.
-    SpfMany = "spf_many", Warning, Dns;
+    SpfMany: Warning, Dns;
     /// The SPF record of the sender's `domain` lets everybody send in its name.
-    SpfOpen = "spf_open", Warning, Dns;
+    SpfOpen: Warning, Dns;
     /// The sender's `domain` has no DMARC record.
-    DmarcMissing = "dmarc_missing", Warning, Dns;
+    DmarcMissing: Warning, Dns;
     /// The key at `name` is not there.
-    DkimMissing = "dkim_missing", Warning, Dns;
+    DkimMissing: Warning, Dns;
     /// The relay's signature in the name of the `domain` does not cover `headers`, which one click needs.
-    SignatureIncomplete = "signature_incomplete", Warning, Signature;
+    SignatureIncomplete: Warning, Signature;
     /// The receiver of a mail did not find the signature of the `domain` valid.
-    SignatureFailed = "signature_failed", Warning, Signature;
+    SignatureFailed: Warning, Signature;
     /// A mail arrived without a signature.
-    SignatureNone = "signature_none", Warning, Signature;
+    SignatureNone: Warning, Signature;
 
     /// The text of a link is a long address (`text`).
-    LinkTextAddress = "link_text_address", Note, Body;
+    LinkTextAddress: Note, Body;
     /// A line that is bold as a whole (`text`) stands for a heading.
-    BoldHeading = "bold_heading", Note, Body;
+    BoldHeading: Note, Body;
     /// A text (`text`) that may stand for something not known yet.
-    PlaceholderMaybe = "placeholder_maybe", Note, Body;
+    PlaceholderMaybe: Note, Body;
     /// Nobody is named who made the picture.
-    CreditMissing = "credit_missing", Note, Image;
+    CreditMissing: Note, Image;
     /// A link (`address`) was answered with `status`, which says neither that it works nor that it does not.
-    LinkUncertain = "link_uncertain", Note, Body;
+    LinkUncertain: Note, Body;
     /// Some links could not be looked at in the time there was: `count`.
-    LinksUnchecked = "links_unchecked", Note, Body;
+    LinksUnchecked: Note, Body;
     /// The DMARC record of the `domain` asks for nothing to be done.
-    DmarcNone = "dmarc_none", Note, Dns;
+    DmarcNone: Note, Dns;
     /// A picture (`alt`) is dark, has no ground of its own, and vanishes where a mail is shown dark.
-    PictureDark = "picture_dark", Note, Image;
+    PictureDark: Note, Image;
     /// Which DKIM key the relay signs with is not known.
-    DkimUnknown = "dkim_unknown", Note, Dns;
+    DkimUnknown: Note, Dns;
     /// Nobody has looked yet at what the relay's signature covers.
-    SignatureUnseen = "signature_unseen", Note, Signature;
+    SignatureUnseen: Note, Signature;
     /// The signature of the `domain` covers what it should; whether it is valid was not said.
-    SignatureUnproven = "signature_unproven", Note, Signature;
+    SignatureUnproven: Note, Signature;
     /// The DNS of the `domain` could not be asked.
-    DnsUnknown = "dns_unknown", Note, Dns;
+    DnsUnknown: Note, Dns;
     /// It is the first mailing: `now`.
-    RecipientsFirst = "recipients_first", Note, Recipients;
+    RecipientsFirst: Note, Recipients;
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,8 +1,9 @@
 //! What is counted of requests, and of what people do with the signup form.
 
-use std::time::Duration;
+use std::{array, time::Duration};
 
 use axum::http::Method;
+use strum::VariantNames;
 
 use crate::{
     telemetry::metrics::{Counter, EncodeLabelSet, Family, Gauge, Histogram, Labels, Registry},
@@ -19,9 +20,9 @@ pub struct HttpMetrics {
     failures: Counter,
     /// Requests that are being answered.
     pub in_flight: Gauge,
-    signups: [Counter; FormAnswer::ALL.len()],
+    signups: [Counter; FormAnswer::VARIANTS.len()],
     signups_family: Family<Labels, Counter>,
-    presses: [Counter; Press::ALL.len()],
+    presses: [Counter; Press::VARIANTS.len()],
     presses_family: Family<Labels, Counter>,
 }
 
@@ -41,7 +42,8 @@ struct RouteLabels {
 const TOOK: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 
 /// How the form was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum FormAnswer {
     /// It was taken, and its sender told to look into the mailbox.
     Taken,
@@ -61,32 +63,6 @@ pub enum FormAnswer {
     Failed,
 }
 
-impl FormAnswer {
-    const ALL: [Self; 8] = [
-        Self::Taken,
-        Self::ProofOfWork,
-        Self::PressAgain,
-        Self::Mistake,
-        Self::NothingStored,
-        Self::OtherSite,
-        Self::Unreadable,
-        Self::Failed,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Taken => "taken",
-            Self::ProofOfWork => "proof_of_work",
-            Self::PressAgain => "press_again",
-            Self::Mistake => "mistake",
-            Self::NothingStored => "nothing_stored",
-            Self::OtherSite => "other_site",
-            Self::Unreadable => "unreadable",
-            Self::Failed => "failed",
-        }
-    }
-}
-
 impl From<&Problem> for FormAnswer {
     fn from(problem: &Problem) -> Self {
         match problem {
@@ -98,7 +74,8 @@ impl From<&Problem> for FormAnswer {
 }
 
 /// What was pressed on the page behind a confirmation link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Press {
     /// "Ja, anmelden", and the address is subscribed.
     Confirmed,
@@ -108,20 +85,8 @@ pub enum Press {
     TooLate,
 }
 
-impl Press {
-    const ALL: [Self; 3] = [Self::Confirmed, Self::Declined, Self::TooLate];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Confirmed => "confirmed",
-            Self::Declined => "declined",
-            Self::TooLate => "too_late",
-        }
-    }
-}
-
-fn counters<const N: usize>(family: &Family<Labels, Counter>, names: [&'static str; N]) -> [Counter; N] {
-    names.map(|name| family.get_or_create_owned(&vec![("answer", name)]))
+fn counters<const N: usize>(family: &Family<Labels, Counter>, names: &[&'static str]) -> [Counter; N] {
+    array::from_fn(|at| family.get_or_create_owned(&vec![("answer", names[at])]))
 }
 
 impl Default for HttpMetrics {
@@ -132,9 +97,9 @@ impl Default for HttpMetrics {
             seconds: Family::new_with_constructor(|| Histogram::new(TOOK)),
             failures: Counter::default(),
             in_flight: Gauge::default(),
-            signups: counters(&signups_family, FormAnswer::ALL.map(FormAnswer::name)),
+            signups: counters(&signups_family, FormAnswer::VARIANTS),
             signups_family,
-            presses: counters(&presses_family, Press::ALL.map(Press::name)),
+            presses: counters(&presses_family, Press::VARIANTS),
             presses_family,
         }
     }
@@ -205,5 +170,26 @@ impl HttpMetrics {
     /// Somebody has pressed.
     pub fn press(&self, press: Press) {
         self.presses[press as usize].inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_labelled_as_dashboards_know_them() {
+        let labels = [
+            "taken",
+            "proof_of_work",
+            "press_again",
+            "mistake",
+            "nothing_stored",
+            "other_site",
+            "unreadable",
+            "failed",
+        ];
+        assert_eq!(FormAnswer::VARIANTS, labels);
+        assert_eq!(Press::VARIANTS, ["confirmed", "declined", "too_late"]);
     }
 }

@@ -11,16 +11,21 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
     app::own_account,
-    domain::{ids::SessionId, staff},
+    domain::{
+        ids::SessionId,
+        staff::{self, session::Session},
+    },
     web::{
         AppState,
         http::{cookies, form_values},
+        page_context::{PageContext, Sample},
         staff::{
+            log::LogEntry,
             logged_in::Member,
             login::{
                 destination,
@@ -36,33 +41,7 @@ use crate::{
 
 /// `GET /staff/account`
 pub async fn show(page: StaffPage, member: Member) -> Result<Response, StaffProblem> {
-    let own = view(&page, &member, &member.0.name, &Mistakes::default()).await?;
-    page.show_value("staff/account.html", &own)
-}
-
-async fn view(
-    page: &StaffPage,
-    Member(session): &Member,
-    name: &str,
-    errors: &Mistakes,
-) -> Result<serde_json::Value, StaffProblem> {
-    let (sessions, log) = own_account::look(&page.state.pool, session, LOG, Utc::now()).await?;
-    let log: Vec<_> = log.iter().map(|entry| crate::web::staff::log::shown(page, entry)).collect();
-    let sessions: Vec<_> = sessions
-        .iter()
-        .map(|listed| {
-            json!({
-                "id": listed.id,
-                "client": listed.client,
-                "created_at": page.short_time(listed.created_at),
-                "last_seen_at": page.short_time(listed.last_seen_at),
-                "is_this": listed.id == session.id,
-            })
-        })
-        .collect();
-    Ok(json!({
-        "name": name, "sessions": sessions, "log": log, "needs_code": reauth::needs_code(session), "errors": errors,
-    }))
+    page.show(&AccountPage::of(&page, &member.0, &member.0.name, Mistakes::default()).await?)
 }
 
 /// Entries that the account shows of its log.
@@ -84,8 +63,8 @@ pub async fn set_name(
 ) -> Result<Response, StaffProblem> {
     let Some(name) = staff::clean_name(&sent.name) else {
         let mistakes = Mistakes::one("name", page.text("error", "name"));
-        let own = view(&page, &member, &form_values::again(&sent.name), &mistakes).await?;
-        return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/account.html", &own);
+        let own = AccountPage::of(&page, &member.0, &form_values::again(&sent.name), mistakes).await?;
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     };
     own_account::set_name(&state.pool, &member.0, &name, Utc::now()).await?;
     Ok(done("/staff/account", "name_changed"))
@@ -126,8 +105,7 @@ pub async fn set_password(
             Confirmed::No(refused, what) => (status, mistakes) = (refused, what),
         }
     }
-    let own = view(&page, &member, &session.name, &mistakes).await?;
-    page.answer_value(status, "staff/account.html", &own)
+    page.answer(status, &AccountPage::of(&page, session, &session.name, mistakes).await?)
 }
 
 /// `POST /staff/account/sessions/end`: log out everywhere, here too.
@@ -164,4 +142,75 @@ pub async fn end_session(
     own_account::end_session(&state.pool, &member.0, id_in(id)?, Utc::now()).await?;
     // One that is over already: pressing twice does what pressing once does.
     Ok(done("/staff/account", "session_ended"))
+}
+
+/// The own account.
+#[derive(Serialize)]
+pub struct AccountPage {
+    /// As it was typed, where it has to be mended.
+    name: String,
+    sessions: Vec<SessionRow>,
+    log: Vec<LogEntry>,
+    needs_code: bool,
+    errors: Mistakes,
+}
+
+#[derive(Serialize)]
+struct SessionRow {
+    id: SessionId,
+    client: String,
+    created_at: String,
+    last_seen_at: String,
+    is_this: bool,
+}
+
+impl AccountPage {
+    async fn of(
+        page: &StaffPage,
+        session: &Session,
+        name: &str,
+        errors: Mistakes,
+    ) -> Result<Self, StaffProblem> {
+        let (sessions, log) = own_account::look(&page.state.pool, session, LOG, Utc::now()).await?;
+        let sessions = sessions.into_iter().map(|listed| SessionRow {
+            is_this: listed.id == session.id,
+            id: listed.id,
+            client: listed.client,
+            created_at: page.short_time(listed.created_at),
+            last_seen_at: page.short_time(listed.last_seen_at),
+        });
+        Ok(Self {
+            name: name.to_owned(),
+            sessions: sessions.collect(),
+            log: log.iter().map(|entry| LogEntry::of(page, entry)).collect(),
+            needs_code: reauth::needs_code(session),
+            errors,
+        })
+    }
+}
+
+impl PageContext for AccountPage {
+    const TEMPLATE: &'static str = "staff/account.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let row = |client: &str, is_this| SessionRow {
+            id: SessionId(Uuid::nil()),
+            client: client.into(),
+            created_at: "24.11.2026, 9:12".into(),
+            last_seen_at: "25.11.2026, 14:05".into(),
+            is_this,
+        };
+        let page = |needs_code, errors| Self {
+            name: "Ada Muster".into(),
+            sessions: vec![row("Firefox, Linux", true), row("", false)],
+            log: LogEntry::samples(),
+            needs_code,
+            errors,
+        };
+        vec![
+            page(false, Mistakes::default()),
+            page(true, Mistakes::default()),
+            page(false, Mistakes::one("code", "Dieser Code stimmt nicht.")),
+        ]
+    }
 }

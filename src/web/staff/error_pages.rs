@@ -6,13 +6,14 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde::Serialize;
 
 use crate::{
     domain::staff::session::Session,
     web::{
         AppState,
         http::{problem::Problem, request_log::RequestId},
+        page_context::{PageContext, Sample},
         staff::{staff_page::StaffPage, staff_problem::StaffProblem},
     },
 };
@@ -61,11 +62,10 @@ async fn rendered(state: &AppState, asked: &axum::http::request::Parts, response
     let reference = asked.extensions.get::<RequestId>().map_or("", RequestId::as_str);
     let taken = if let StaffProblem::Common(problem) = &problem { problem.taken() } else { "" };
     let message = text("message").replace("{types}", taken);
-    let own = json!({ "problem": { "title": text("title"), "message": message, "reference": reference } });
+    let own = ProblemPage { title: text("title"), message, reference: reference.to_owned() };
     let bare = || format!("{}\n\n{}\n\n{reference}\n", text("title"), text("message"));
-    let mut answer = page
-        .answer_value(problem.status(), "staff/problem.html", &own)
-        .unwrap_or_else(|_| (problem.status(), bare()).into_response());
+    let mut answer =
+        page.answer(problem.status(), &own).unwrap_or_else(|_| (problem.status(), bare()).into_response());
     if !taken.is_empty() {
         answer.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(taken));
     }
@@ -75,4 +75,26 @@ async fn rendered(state: &AppState, asked: &axum::http::request::Parts, response
         }
     }
     answer
+}
+
+/// What went wrong.
+#[derive(Serialize)]
+pub struct ProblemPage {
+    title: String,
+    message: String,
+    /// The request's id, by which it is found in the log; empty where there is none.
+    reference: String,
+}
+
+impl PageContext for ProblemPage {
+    const TEMPLATE: &'static str = "staff/problem.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let page = |reference: &str| Self {
+            title: "Diese Seite gibt es nicht".into(),
+            message: "Vielleicht wurde sie gelöscht.".into(),
+            reference: reference.into(),
+        };
+        vec![page("9b2e7c1d"), page("")]
+    }
 }

@@ -36,7 +36,7 @@ impl From<ImageError> for StaffProblem {
         match error {
             ImageError::Unknown => Self::NOT_FOUND,
             ImageError::Database(error) => error.into(),
-            ImageError::NotAllowed | ImageError::InUse => StaffProblem::Common(Problem::internal(&error)),
+            ImageError::NotAllowed(_) | ImageError::InUse => StaffProblem::Common(Problem::internal(&error)),
         }
     }
 }

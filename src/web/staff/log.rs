@@ -2,18 +2,28 @@
 
 use axum::response::Response;
 use chrono::{DateTime, Days, NaiveDate, TimeZone as _, Utc};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
+    app::read_log::{self, Excerpt},
     domain::{
         locale::Locale,
-        staff::audit::{self, Action, Actor, Entry, Filter},
+        staff::audit::{Action, Actor, Entry, Filter},
     },
-    web::staff::{formats, logged_in::Admin, staff_page::StaffPage, staff_problem::StaffProblem},
+    web::{
+        page_context::{PageContext, Sample},
+        staff::{
+            formats,
+            logged_in::Admin,
+            staff_page::{Choice, StaffPage},
+            staff_problem::StaffProblem,
+        },
+    },
 };
 
 /// Entries a page.
-const PAGE: i64 = 50;
+const PAGE: usize = 50;
 
 /// What the filter form sends. Whatever cannot be understood does not narrow the choice.
 struct Asked {
@@ -42,33 +52,63 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
         to: day(&page, &asked.to, 1),
         before: asked.before.parse().ok(),
     };
-    let mut db = page.state.pool.acquire().await?;
-    // One more than is shown tells whether there are older ones.
-    let mut entries = audit::page(&mut db, &filter, PAGE + 1).await?;
-    let people = audit::people(&mut db).await?;
-    drop(db);
-    let has_older = entries.len() > usize::try_from(PAGE).unwrap_or_default();
-    entries.truncate(usize::try_from(PAGE).unwrap_or_default());
+    let Excerpt { entries, has_older, people } = read_log::page(&page.state.pool, &filter, PAGE).await?;
     let older = entries.last().filter(|_| has_older).map(|last| link(&asked, last.id));
-    let actions: Vec<Value> = Action::ALL
-        .iter()
-        .map(|action| json!({ "value": action.as_str(), "label": page.text("action", action.as_str()) }))
-        .collect();
-    let people: Vec<Value> =
-        people.iter().map(|person| json!({ "value": person, "label": who(&page, person) })).collect();
+    let people = people.iter().map(|person| Choice::new(person, who(&page, person), *person == asked.person));
+    let actions = Action::ALL.iter().map(|action| {
+        let name = action.as_str();
+        Choice::new(name, page.text("action", name), name == asked.action)
+    });
     let is_narrowed = filter.staff_email.is_some()
         || filter.action.is_some()
         || filter.from.is_some()
         || filter.to.is_some()
         || filter.before.is_some();
-    page.show_value(
-        "staff/audit.html",
-        &json!({
-            "entries": entries.iter().map(|entry| shown(&page, entry)).collect::<Vec<_>>(),
-            "people": people, "actions": actions, "older": older, "is_narrowed": is_narrowed,
-            "asked": { "person": asked.person, "action": asked.action, "from": asked.from, "to": asked.to },
-        }),
-    )
+    page.show(&LogPage {
+        entries: entries.iter().map(|entry| LogEntry::of(&page, entry)).collect(),
+        people: people.collect(),
+        actions: actions.collect(),
+        older,
+        is_narrowed,
+        from: asked.from,
+        to: asked.to,
+    })
+}
+
+/// The audit log, and the form that filters it.
+#[derive(Serialize)]
+pub struct LogPage {
+    entries: Vec<LogEntry>,
+    people: Vec<Choice>,
+    actions: Vec<Choice>,
+    /// The address of the next page.
+    older: Option<String>,
+    is_narrowed: bool,
+    /// Days as they were typed.
+    from: String,
+    to: String,
+}
+
+impl PageContext for LogPage {
+    const TEMPLATE: &'static str = "staff/audit.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let person = "ada@example.org";
+        let page = |entries, older, from: &str, is_narrowed| Self {
+            entries,
+            people: vec![
+                Choice::new(person, person, is_narrowed),
+                Choice::new(Actor::COMMAND, "Befehl auf dem Server", false),
+            ],
+            actions: vec![Choice::new("logged_in", "angemeldet", is_narrowed)],
+            older,
+            is_narrowed,
+            from: from.into(),
+            to: String::new(),
+        };
+        let older = Some("/staff/audit?before=7".into());
+        vec![page(LogEntry::samples(), older, "", false), page(Vec::new(), None, "2026-11-01", true)]
+    }
 }
 
 /// The beginning of a day in the publication's time zone, so many days later.
@@ -100,28 +140,51 @@ fn who<'a>(page: &'a StaffPage, person: &'a str) -> &'a str {
 }
 
 /// An entry in words.
-pub fn shown(page: &StaffPage, entry: &Entry) -> Value {
-    let label = page.text("action", &entry.action);
-    let label = if label.is_empty() { &entry.action } else { label };
-    let details: Vec<String> = entry
-        .details
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(key, value)| !value.is_null() && !NAMES.contains(&key.as_str()))
-        .map(|(key, value)| {
-            let (name, detail) = (page.text("detail", key), detail(page, key, value));
-            // A newer version may have written what this one has no word for.
-            if name.is_empty() { detail } else { format!("{name}: {detail}") }
-        })
-        .collect();
-    json!({
-        "at": page.short_time(entry.at),
-        "who": who(page, &entry.staff_email),
-        "action": label,
-        "subject": subject(page, entry),
-        "details": details.join(" · "),
-    })
+#[derive(Serialize)]
+pub struct LogEntry {
+    at: String,
+    who: String,
+    action: String,
+    /// To whom or what; empty where somebody did it to themselves.
+    subject: String,
+    details: String,
+}
+
+impl LogEntry {
+    pub fn of(page: &StaffPage, entry: &Entry) -> Self {
+        let label = page.text("action", &entry.action);
+        let label = if label.is_empty() { &entry.action } else { label };
+        let details: Vec<String> = entry
+            .details
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(key, value)| !value.is_null() && !NAMES.contains(&key.as_str()))
+            .map(|(key, value)| {
+                let (name, detail) = (page.text("detail", key), detail(page, key, value));
+                // A newer version may have written what this one has no word for.
+                if name.is_empty() { detail } else { format!("{name}: {detail}") }
+            })
+            .collect();
+        Self {
+            at: page.short_time(entry.at),
+            who: who(page, &entry.staff_email).to_owned(),
+            action: label.to_owned(),
+            subject: subject(page, entry),
+            details: details.join(" · "),
+        }
+    }
+
+    pub fn samples() -> Vec<Self> {
+        let entry = |action: &str, subject: &str, details: &str| Self {
+            at: "25.11.2026, 14:05".into(),
+            who: "ada@example.org".into(),
+            action: action.into(),
+            subject: subject.into(),
+            details: details.into(),
+        };
+        vec![entry("angemeldet", "", ""), entry("Rolle geändert", "bo@example.org", "von: Redaktion")]
+    }
 }
 
 /// Details that name what an entry is about; they are shown in the place of its subject.

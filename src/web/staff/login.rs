@@ -15,8 +15,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     app::log_in::{self, LogIn},
@@ -24,6 +23,7 @@ use crate::{
     web::{
         AppState,
         http::{cookies, form_values},
+        page_context::{PageContext, Sample},
         staff::{
             login::guard::{Visit, wait, with_retry_after},
             staff_page::{Mistakes, StaffPage, done},
@@ -39,7 +39,7 @@ pub async fn form(page: StaffPage, request: Request) -> Result<Response, StaffPr
     if request.extensions().get::<Session>().is_some_and(|session| !session.is_awaiting_code) {
         return Ok(Redirect::to(destination::checked(&next).as_deref().unwrap_or("/staff")).into_response());
     }
-    page.show_value("staff/login.html", &json!({ "email": "", "next": next, "errors": Mistakes::default() }))
+    page.show(&LoginPage { email: String::new(), next, errors: Mistakes::default() })
 }
 
 /// What the form sends.
@@ -58,12 +58,9 @@ pub async fn submit(
     visit: Visit,
     Form(sent): Form<Sent>,
 ) -> Result<Response, StaffProblem> {
-    let again = |status, errors: Mistakes| {
-        page.answer_value(
-            status,
-            "staff/login.html",
-            &json!({ "email": form_values::again(&sent.email), "next": sent.next, "errors": errors }),
-        )
+    let again = |status, errors| {
+        let (email, next) = (form_values::again(&sent.email), sent.next.clone());
+        page.answer(status, &LoginPage { email, next, errors })
     };
     let mut mistakes = Mistakes::default();
     if sent.email.trim().is_empty() {
@@ -106,4 +103,23 @@ pub async fn logout(State(state): State<AppState>, request: Request) -> Result<R
     let mut response = done("/staff/login", "logged_out");
     cookies::clear_session(&state, response.headers_mut());
     Ok(response)
+}
+
+/// The form for address and password.
+#[derive(Serialize)]
+pub struct LoginPage {
+    email: String,
+    /// Where to go afterwards, as it came in the address.
+    next: String,
+    errors: Mistakes,
+}
+
+impl PageContext for LoginPage {
+    const TEMPLATE: &'static str = "staff/login.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let page = |email: &str, next: &str, errors| Self { email: email.into(), next: next.into(), errors };
+        let wrong = Mistakes::one("form", "Adresse oder Passwort stimmt nicht.");
+        vec![page("", "", Mistakes::default()), page("ada@example.org", "/staff/updates", wrong)]
+    }
 }

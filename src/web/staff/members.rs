@@ -1,12 +1,13 @@
 //! People: who may log in, and as what. For admins.
 
+mod samples;
+
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::members::{self, Factor, MemberLink},
+    app::members::{self, Change, Factor, MemberLink},
     domain::{
         address::EmailAddress,
         ids::StaffId,
@@ -16,7 +17,7 @@ use crate::{
         AppState,
         http::form_values,
         staff::{
-            logged_in::Admin,
+            logged_in::{Admin, Member},
             staff_page::{self, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
         },
@@ -26,7 +27,7 @@ use crate::{
 type Id = staff_page::Id<StaffId>;
 
 /// What the form for a new member sends.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Sent {
     email: String,
@@ -36,30 +37,7 @@ pub struct Sent {
 
 /// `GET /staff/people`
 pub async fn list(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
-    let own = view(&page, &Sent::default(), &Mistakes::default()).await?;
-    page.show_value("staff/people.html", &own)
-}
-
-async fn view(page: &StaffPage, sent: &Sent, errors: &Mistakes) -> Result<Value, StaffProblem> {
-    let people = members::list(&page.state.pool).await?;
-    let people: Vec<Value> = people.iter().map(|member| shown(page, member)).collect();
-    let typed = json!({ "email": form_values::again(&sent.email), "name": form_values::again(&sent.name), "role": sent.role });
-    Ok(json!({ "people": people, "typed": typed, "errors": errors }))
-}
-
-/// A member as pages show them.
-fn shown(page: &StaffPage, member: &StaffMember) -> Value {
-    let state = match (member.disabled_at.is_some(), member.has_password) {
-        (true, _) => "disabled",
-        (false, true) => "active",
-        (false, false) => "invited",
-    };
-    json!({
-        "id": member.id, "name": member.name, "email": member.email, "role": member.role, "state": state,
-        "has_second_factor": member.has_second_factor,
-        "created_at": page.short_time(member.created_at),
-        "last_seen_at": member.last_seen_at.map(|at| page.short_time(at)),
-    })
+    page.show(&PeoplePage::of(&page, &Sent::default(), Mistakes::default()).await?)
 }
 
 /// `POST /staff/people`: adds somebody; the answer shows their one-time link, once.
@@ -83,67 +61,62 @@ pub async fn add(
         mistakes.add("role", page.text("error", "role"));
     }
     let (Some(name), Ok(email), Some(role)) = (name, email, role) else {
-        let own = view(&page, &sent, &mistakes).await?;
-        return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/people.html", &own);
+        let own = PeoplePage::of(&page, &sent, mistakes).await?;
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     };
     let doer = (&member.actor(), Some(&member.0));
     match members::add_member(&state.pool, doer, (&email, &name), Some(role), Utc::now()).await {
         Err(StaffError::Exists) => {
             mistakes.add("email", page.text("error", "email_exists"));
-            let own = view(&page, &sent, &mistakes).await?;
-            page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/people.html", &own)
+            let own = PeoplePage::of(&page, &sent, mistakes).await?;
+            page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)
         }
-        added => show_link(&page, &added?),
+        added => LinkPage::answer(&page, &added?),
     }
-}
-
-/// The page with a one-time link.
-fn show_link(
-    page: &StaffPage,
-    MemberLink { member, made, .. }: &MemberLink,
-) -> Result<Response, StaffProblem> {
-    let link = page.state.public_url.join(&format!("/staff/welcome/{}", made.token.reveal()));
-    let own = json!({
-        "person": shown(page, member), "link": link, "expires_at": page.short_time(made.expires_at),
-    });
-    page.answer_value(StatusCode::OK, "staff/link.html", &own)
 }
 
 /// `GET /staff/people/{id}`
 pub async fn show(page: StaffPage, Admin(member): Admin, id: Id) -> Result<Response, StaffProblem> {
-    let own = person(&page, id_in(id)?, member.0.staff_id, &Mistakes::default()).await?;
-    page.show_value("staff/person.html", &own)
+    page.show(&PersonPage::of(&page, id_in(id)?, &member, Mistakes::default()).await?)
 }
 
-async fn person(
+/// Changes a member, and leads back to their page with what was done.
+async fn change(
     page: &StaffPage,
+    member: &Member,
     id: StaffId,
-    own: StaffId,
-    errors: &Mistakes,
-) -> Result<Value, StaffProblem> {
-    let member = members::by_id(&page.state.pool, id).await?;
-    let member = member.ok_or(StaffProblem::NOT_FOUND)?;
-    Ok(json!({ "person": shown(page, &member), "is_self": id == own, "errors": errors }))
-}
-
-/// The answer to a change: on to the person's page, or there with the reason why not.
-async fn changed(
-    page: &StaffPage,
-    id: StaffId,
-    by: StaffId,
-    result: Result<bool, StaffError>,
-    notice: &str,
+    change: Change,
 ) -> Result<Response, StaffProblem> {
-    match result {
-        Ok(_) => Ok(done(&format!("/staff/people/{id}"), notice)),
-        Err(refused @ (StaffError::LastAdmin | StaffError::OwnLink)) => {
-            let key = if matches!(refused, StaffError::OwnLink) { "own_link" } else { "last_admin" };
-            let mistakes = Mistakes::one("form", page.text("error", key));
-            let own = person(page, id, by, &mistakes).await?;
-            page.answer_value(StatusCode::CONFLICT, "staff/person.html", &own)
-        }
-        Err(error) => Err(error.into()),
+    let (pool, doer) = (&page.state.pool, (&member.actor(), Some(&member.0)));
+    if let Err(error) = members::change_member(pool, doer, id, change, Utc::now()).await {
+        return refused(page, member, id, error).await;
     }
+    let notice = match change {
+        // The person's page is not theirs to see any more.
+        Change::Role(Role::Editor) if id == member.0.staff_id => return Ok(done("/staff", "role_changed")),
+        Change::Role(_) => "role_changed",
+        Change::Disable => "disabled",
+        Change::Enable => "enabled",
+        Change::ResetSecondFactor => "second_factor_reset",
+    };
+    Ok(done(&format!("/staff/people/{id}"), notice))
+}
+
+/// The person's page with the reason why nothing was changed.
+async fn refused(
+    page: &StaffPage,
+    member: &Member,
+    id: StaffId,
+    error: StaffError,
+) -> Result<Response, StaffProblem> {
+    let key = match error {
+        StaffError::OwnLink => "own_link",
+        StaffError::LastAdmin => "last_admin",
+        error => return Err(error.into()),
+    };
+    let mistakes = Mistakes::one("form", page.text("error", key));
+    let own = PersonPage::of(page, id, member, mistakes).await?;
+    page.answer(StatusCode::CONFLICT, &own)
 }
 
 /// What the form for the role sends.
@@ -155,82 +128,149 @@ pub struct SentRole {
 
 /// `POST /staff/people/{id}/role`
 pub async fn set_role(
-    State(state): State<AppState>,
     page: StaffPage,
     Admin(member): Admin,
     id: Id,
     Form(sent): Form<SentRole>,
 ) -> Result<Response, StaffProblem> {
-    let (id, own) = (id_in(id)?, member.0.staff_id);
+    let id = id_in(id)?;
     let Some(role) = Role::parse(&sent.role) else {
         let mistakes = Mistakes::one("role", page.text("error", "role"));
-        let own = person(&page, id, own, &mistakes).await?;
-        return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/person.html", &own);
+        let own = PersonPage::of(&page, id, &member, mistakes).await?;
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     };
-    let doer = (&member.actor(), Some(&member.0));
-    let result = members::set_role(&state.pool, doer, id, role, Utc::now()).await;
-    if result.is_ok() && id == own && role != Role::Admin {
-        // The person's page is not theirs to see any more.
-        return Ok(done("/staff", "role_changed"));
-    }
-    changed(&page, id, own, result, "role_changed").await
+    change(&page, &member, id, Change::Role(role)).await
 }
 
 /// `POST /staff/people/{id}/disable`
-pub async fn disable(
-    State(state): State<AppState>,
-    page: StaffPage,
-    Admin(member): Admin,
-    id: Id,
-) -> Result<Response, StaffProblem> {
-    let id = id_in(id)?;
-    let doer = (&member.actor(), Some(&member.0));
-    let result = members::disable_member(&state.pool, doer, id, Utc::now()).await;
-    changed(&page, id, member.0.staff_id, result, "disabled").await
+pub async fn disable(page: StaffPage, Admin(member): Admin, id: Id) -> Result<Response, StaffProblem> {
+    change(&page, &member, id_in(id)?, Change::Disable).await
 }
 
 /// `POST /staff/people/{id}/enable`
-pub async fn enable(
-    State(state): State<AppState>,
-    page: StaffPage,
-    Admin(member): Admin,
-    id: Id,
-) -> Result<Response, StaffProblem> {
-    let id = id_in(id)?;
-    let doer = (&member.actor(), Some(&member.0));
-    let result = members::enable_member(&state.pool, doer, id, Utc::now()).await;
-    changed(&page, id, member.0.staff_id, result, "enabled").await
-}
-
-/// `POST /staff/people/{id}/link`: a new one-time link, shown once; for anybody but oneself. The password and the sessions stay until it is used.
-pub async fn make_link(
-    State(state): State<AppState>,
-    page: StaffPage,
-    Admin(member): Admin,
-    id: Id,
-) -> Result<Response, StaffProblem> {
-    let id = id_in(id)?;
-    let doer = (&member.actor(), Some(&member.0));
-    match members::make_link(&state.pool, doer, id, Factor::Keep, Utc::now()).await {
-        Ok(made) => show_link(&page, &made),
-        Err(refused) => changed(&page, id, member.0.staff_id, Err(refused), "").await,
-    }
+pub async fn enable(page: StaffPage, Admin(member): Admin, id: Id) -> Result<Response, StaffProblem> {
+    change(&page, &member, id_in(id)?, Change::Enable).await
 }
 
 /// `POST /staff/people/{id}/second-factor`: for somebody who has lost it.
 pub async fn reset_second_factor(
-    State(state): State<AppState>,
     page: StaffPage,
     Admin(member): Admin,
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let own = member.0.staff_id;
-    if id == own {
+    if id == member.0.staff_id {
         // One's own needs the password, on the page of the account.
         return Ok(done("/staff/account/second-factor", "own_second_factor"));
     }
-    let doer = (&member.actor(), Some(&member.0));
-    let result = members::reset_second_factor(&state.pool, doer, id, Utc::now()).await;
-    changed(&page, id, own, result, "second_factor_reset").await
+    change(&page, &member, id, Change::ResetSecondFactor).await
+}
+
+/// `POST /staff/people/{id}/link`: a new one-time link, shown once; for anybody but oneself. The password and the sessions
+/// stay until it is used.
+pub async fn make_link(page: StaffPage, Admin(member): Admin, id: Id) -> Result<Response, StaffProblem> {
+    let (id, doer) = (id_in(id)?, (&member.actor(), Some(&member.0)));
+    match members::make_link(&page.state.pool, doer, id, Factor::Keep, Utc::now()).await {
+        Ok(made) => LinkPage::answer(&page, &made),
+        Err(error) => refused(&page, &member, id, error).await,
+    }
+}
+
+/// A member as pages show them.
+#[derive(Serialize)]
+struct Person {
+    id: StaffId,
+    name: String,
+    email: String,
+    role: Role,
+    state: PersonState,
+    has_second_factor: bool,
+    created_at: String,
+    last_seen_at: Option<String>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum PersonState {
+    Active,
+    /// Has not set a password yet.
+    Invited,
+    Disabled,
+}
+
+impl Person {
+    fn of(page: &StaffPage, member: &StaffMember) -> Self {
+        let state = match (member.disabled_at.is_some(), member.has_password) {
+            (true, _) => PersonState::Disabled,
+            (false, true) => PersonState::Active,
+            (false, false) => PersonState::Invited,
+        };
+        Self {
+            id: member.id,
+            name: member.name.clone(),
+            email: member.email.clone(),
+            role: member.role,
+            state,
+            has_second_factor: member.has_second_factor,
+            created_at: page.short_time(member.created_at),
+            last_seen_at: member.last_seen_at.map(|at| page.short_time(at)),
+        }
+    }
+}
+
+/// Everybody who may log in, and the form for somebody new.
+#[derive(Serialize)]
+pub struct PeoplePage {
+    people: Vec<Person>,
+    typed: Sent,
+    errors: Mistakes,
+}
+
+impl PeoplePage {
+    async fn of(page: &StaffPage, sent: &Sent, errors: Mistakes) -> Result<Self, StaffProblem> {
+        let people = members::list(&page.state.pool).await?;
+        let people = people.iter().map(|member| Person::of(page, member)).collect();
+        let (email, name) = (form_values::again(&sent.email), form_values::again(&sent.name));
+        Ok(Self { people, typed: Sent { email, name, role: sent.role.clone() }, errors })
+    }
+}
+
+/// One person.
+#[derive(Serialize)]
+pub struct PersonPage {
+    person: Person,
+    is_self: bool,
+    errors: Mistakes,
+}
+
+impl PersonPage {
+    async fn of(
+        page: &StaffPage,
+        id: StaffId,
+        member: &Member,
+        errors: Mistakes,
+    ) -> Result<Self, StaffProblem> {
+        let found = members::by_id(&page.state.pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+        Ok(Self { person: Person::of(page, &found), is_self: id == member.0.staff_id, errors })
+    }
+}
+
+/// A one-time link, which is shown once.
+#[derive(Serialize)]
+pub struct LinkPage {
+    person: Person,
+    link: String,
+    expires_at: String,
+}
+
+impl LinkPage {
+    fn answer(
+        page: &StaffPage,
+        MemberLink { member, made, .. }: &MemberLink,
+    ) -> Result<Response, StaffProblem> {
+        let link = page.state.public_url.join(&format!("/staff/welcome/{}", made.token.reveal()));
+        let own =
+            Self { person: Person::of(page, member), link, expires_at: page.short_time(made.expires_at) };
+        page.answer(StatusCode::OK, &own)
+    }
 }

@@ -115,7 +115,7 @@ pub async fn change(
     match change_publication(&state.pool, &member.actor(), &content, seen, Utc::now()).await {
         Ok(_) => Ok(done("/staff/publication", "publication_changed")),
         Err(ChangeError::ChangedMeanwhile) => changed_meanwhile(&page, &sent),
-        Err(ChangeError::NotAllowed) => Err(StaffProblem::no_gate()),
+        Err(ChangeError::NotAllowed(_)) => Err(StaffProblem::no_gate()),
         Err(ChangeError::Database(error)) => Err(error.into()),
     }
 }

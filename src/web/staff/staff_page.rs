@@ -9,15 +9,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use crate::{
+    app::page_frame::{self, Around},
     domain::{
         locale::Locale,
         publication::{Publication, TimeZone},
-        restore::{self, Hold},
-        staff::{
-            Role,
-            notice::{self, Unread},
-            session::Session,
-        },
+        restore::Hold,
+        staff::{Role, notice::Unread, session::Session},
     },
     web::{
         AppState,
@@ -51,21 +48,11 @@ impl FromRequestParts<AppState> for StaffPage {
     type Rejection = StaffProblem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
-        let publication = visitor::publication(state).await?;
         let session = parts.extensions.get::<Session>().filter(|session| !session.is_awaiting_code).cloned();
         // Not on the answer to a POST: it may show what is shown only once, and reading a notice leaves it.
         let is_page = parts.method == Method::GET;
-        let notices = match &session {
-            Some(session) if session.has_notices && is_page => {
-                notice::unread(&mut *state.pool.acquire().await?, session.id).await?
-            }
-            _ => Vec::new(),
-        };
-        let hold = match session {
-            Some(_) => restore::hold(&mut *state.pool.acquire().await?).await?,
-            None => None,
-        };
-        Ok(Self { notices, ..Self::of(state, &parts.uri, &parts.headers, session, publication, hold) })
+        let around = page_frame::around(&state.pool, session.as_ref(), is_page).await?;
+        Ok(Self::of(state, &parts.uri, &parts.headers, session, around))
     }
 }
 
@@ -78,7 +65,8 @@ impl StaffPage {
         may_ask: bool,
     ) -> Self {
         let publication = if may_ask { visitor::publication(state).await.unwrap_or_default() } else { None };
-        Self::of(state, &asked.uri, &asked.headers, session, publication, None)
+        let around = Around { publication, ..Around::default() };
+        Self::of(state, &asked.uri, &asked.headers, session, around)
     }
 
     fn of(
@@ -86,8 +74,7 @@ impl StaffPage {
         uri: &Uri,
         headers: &HeaderMap,
         session: Option<Session>,
-        publication: Option<Publication>,
-        hold: Option<Hold>,
+        Around { publication, notices, hold }: Around,
     ) -> Self {
         let chosen = query(uri, "lang").and_then(|tag| Locale::from_tag(&tag));
         let locale = chosen
@@ -100,7 +87,7 @@ impl StaffPage {
             locale,
             publication,
             session,
-            notices: Vec::new(),
+            notices,
             hold,
             uri: uri.clone(),
             is_language_chosen: chosen.is_some(),
@@ -305,6 +292,20 @@ fn query(uri: &Uri, name: &str) -> Option<String> {
 /// Leads on after a POST, with a notice of what was done: a key of `staff.done`.
 pub fn done(path: &str, notice: &str) -> Response {
     Redirect::to(&format!("{path}?done={notice}")).into_response()
+}
+
+/// What can be chosen in a list of a form.
+#[derive(Debug, Clone, Serialize)]
+pub struct Choice {
+    pub value: String,
+    pub label: String,
+    pub selected: bool,
+}
+
+impl Choice {
+    pub fn new(value: impl Into<String>, label: impl Into<String>, selected: bool) -> Self {
+        Self { value: value.into(), label: label.into(), selected }
+    }
 }
 
 /// What is to be mended in a form, by field, in the order of the fields.

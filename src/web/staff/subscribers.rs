@@ -3,13 +3,13 @@
 pub mod detail;
 pub mod export;
 pub mod import;
+mod samples;
 pub mod signups;
 pub mod upload;
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeZone as _, Utc};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     app::{
@@ -17,6 +17,7 @@ use crate::{
         sign_up::{AskError, ask_to_subscribe},
     },
     domain::{
+        ids::SubscriberId,
         locale::Locale,
         subscriber::{
             Subscriber, SubscriberState,
@@ -29,7 +30,7 @@ use crate::{
         public::subscribe::error_key,
         staff::{
             logged_in::Admin,
-            staff_page::{Mistakes, StaffPage, done},
+            staff_page::{Choice, Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
         },
     },
@@ -113,68 +114,9 @@ fn beginning(page: &StaffPage, month: NaiveDate) -> DateTime<Utc> {
 pub async fn list(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     let asked = Asked::of(&page);
     if page.query("part").as_deref() == Some("list") {
-        let found = found(&page, &asked).await?;
-        return page.show_value("staff/subscribers_list.html", &json!({ "found": found }));
+        return page.show(&SubscriberListPage { found: Found::of(&page, &asked).await? });
     }
-    let own = view(&page, &asked, &Typed::default(), &Mistakes::default()).await?;
-    page.show_value("staff/subscribers.html", &own)
-}
-
-/// What was found, as the list shows it.
-async fn found(page: &StaffPage, asked: &Asked) -> Result<Value, StaffProblem> {
-    let search = asked.search(page);
-    let limits = Limits { page: PAGE, count: COUNTED + 1 };
-    let (count, shown) = find_subscribers(&page.state.pool, &search, asked.after, limits).await?;
-    let text = |key: &str| page.text("subscribers", key).to_owned();
-    let count = match count {
-        0 => text("found_none"),
-        1 => text("found_one"),
-        2..=COUNTED => {
-            text("found_some").replace("{count}", &page.number(i64::try_from(count).unwrap_or(i64::MAX)))
-        }
-        _ => text("found_many").replace("{count}", &page.number(i64::try_from(COUNTED).unwrap_or(i64::MAX))),
-    };
-    let rows: Vec<Value> = shown.subscribers.iter().map(|subscriber| row(page, subscriber)).collect();
-    Ok(json!({
-        "count": count, "rows": rows,
-        "first": asked.after.map(|_| asked.link(None)),
-        "next": shown.next.map(|next| asked.link(Some(next))),
-    }))
-}
-
-/// A subscriber as lists show them.
-fn row(page: &StaffPage, subscriber: &Subscriber) -> Value {
-    json!({
-        "id": subscriber.id, "email": subscriber.email.as_str(), "state": subscriber.state,
-        "language": page.text("language", subscriber.locale.tag()),
-        "confirmed_at": page.short_time(subscriber.confirmed_at),
-        "state_changed_at": page.short_time(subscriber.state_changed_at),
-    })
-}
-
-async fn view(
-    page: &StaffPage,
-    asked: &Asked,
-    typed: &Typed,
-    errors: &Mistakes,
-) -> Result<Value, StaffProblem> {
-    let found = found(page, asked).await?;
-    let first = find_subscribers::first_confirmed(&page.state.pool).await?;
-    let states: Vec<Value> = SubscriberState::ALL
-        .iter()
-        .map(|state| {
-            let label = page.text("subscriber_state", state.name());
-            json!({ "value": state.name(), "label": label, "selected": asked.state == Some(*state) })
-        })
-        .collect();
-    Ok(json!({
-        "found": found, "states": states, "months": months(page, first, asked.month),
-        "asked": { "q": asked.text },
-        "is_narrowed": !asked.text.is_empty() || asked.state.is_some() || asked.month.is_some(),
-        "typed": { "email": form_values::again(&typed.email) },
-        "locales": locales(page, Locale::from_tag(&typed.locale).unwrap_or(default_locale(page))),
-        "errors": errors,
-    }))
+    page.show(&SubscribersPage::of(&page, &asked, &Typed::default(), Mistakes::default()).await?)
 }
 
 /// The language of those for whom nobody said another.
@@ -183,16 +125,14 @@ fn default_locale(page: &StaffPage) -> Locale {
 }
 
 /// Languages to choose from.
-fn locales(page: &StaffPage, chosen: Locale) -> Vec<Value> {
-    let option = |locale: Locale| {
-        let (tag, label) = (locale.tag(), page.text("language", locale.tag()));
-        json!({ "value": tag, "label": label, "selected": locale == chosen })
-    };
-    Locale::ALL.map(option).to_vec()
+fn locales(page: &StaffPage, chosen: Locale) -> Vec<Choice> {
+    let choice =
+        |locale: Locale| Choice::new(locale.tag(), page.text("language", locale.tag()), locale == chosen);
+    Locale::ALL.map(choice).to_vec()
 }
 
 /// The months since the first of all confirmed, newest first.
-fn months(page: &StaffPage, first: Option<DateTime<Utc>>, chosen: Option<NaiveDate>) -> Vec<Value> {
+fn months(page: &StaffPage, first: Option<DateTime<Utc>>, chosen: Option<NaiveDate>) -> Vec<Choice> {
     let zone = page.time_zone().0;
     let month_of = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive().with_day(1);
     let (Some(first), Some(last)) = (first.and_then(month_of), month_of(Utc::now())) else { return vec![] };
@@ -200,7 +140,7 @@ fn months(page: &StaffPage, first: Option<DateTime<Utc>>, chosen: Option<NaiveDa
         .map_while(|back| last.checked_sub_months(Months::new(back)).filter(|month| *month >= first))
         .map(|month| {
             let label = format!("{} {}", page.text("month_name", &month.month().to_string()), month.year());
-            json!({ "value": month_name(month), "label": label, "selected": chosen == Some(month) })
+            Choice::new(month_name(month), label, chosen == Some(month))
         })
         .collect()
 }
@@ -233,10 +173,115 @@ pub async fn add(
         Err(AskError::NotReady(_)) => Mistakes::one("form", page.text("error", "publication_missing")),
         Err(AskError::Subscribed) => Mistakes::one("email", page.text("error", "already_subscribed")),
         Err(AskError::Suppressed) => Mistakes::one("email", page.text("error", "never_to_be_mailed")),
-        Err(AskError::NotAllowed) => return Err(StaffProblem::no_gate()),
+        Err(AskError::NotAllowed(_)) => return Err(StaffProblem::no_gate()),
         Err(AskError::Database(error)) => return Err(error.into()),
     };
     let nothing = Asked { text: String::new(), state: None, month: None, after: None };
-    let own = view(&page, &nothing, &typed, &mistakes).await?;
-    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/subscribers.html", &own)
+    let own = SubscribersPage::of(&page, &nothing, &typed, mistakes).await?;
+    page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)
+}
+
+/// A subscriber as lists show them.
+#[derive(Serialize)]
+struct Row {
+    id: SubscriberId,
+    email: String,
+    state: SubscriberState,
+    language: String,
+    confirmed_at: String,
+    state_changed_at: String,
+}
+
+impl Row {
+    fn of(page: &StaffPage, subscriber: &Subscriber) -> Self {
+        Self {
+            id: subscriber.id,
+            email: subscriber.email.as_str().to_owned(),
+            state: subscriber.state,
+            language: page.text("language", subscriber.locale.tag()).to_owned(),
+            confirmed_at: page.short_time(subscriber.confirmed_at),
+            state_changed_at: page.short_time(subscriber.state_changed_at),
+        }
+    }
+}
+
+/// What a search found.
+#[derive(Serialize)]
+struct Found {
+    /// How many, in words.
+    count: String,
+    rows: Vec<Row>,
+    /// The address of the first page of the list, and of the next.
+    first: Option<String>,
+    next: Option<String>,
+}
+
+impl Found {
+    async fn of(page: &StaffPage, asked: &Asked) -> Result<Self, StaffProblem> {
+        let search = asked.search(page);
+        let limits = Limits { page: PAGE, count: COUNTED + 1 };
+        let (count, shown) = find_subscribers(&page.state.pool, &search, asked.after, limits).await?;
+        let text = |key: &str| page.text("subscribers", key).to_owned();
+        let count = match count {
+            0 => text("found_none"),
+            1 => text("found_one"),
+            2..=COUNTED => {
+                text("found_some").replace("{count}", &page.number(i64::try_from(count).unwrap_or(i64::MAX)))
+            }
+            _ => text("found_many")
+                .replace("{count}", &page.number(i64::try_from(COUNTED).unwrap_or(i64::MAX))),
+        };
+        Ok(Self {
+            count,
+            rows: shown.subscribers.iter().map(|subscriber| Row::of(page, subscriber)).collect(),
+            first: asked.after.map(|_| asked.link(None)),
+            next: shown.next.map(|next| asked.link(Some(next))),
+        })
+    }
+}
+
+/// What was found alone.
+#[derive(Serialize)]
+pub struct SubscriberListPage {
+    found: Found,
+}
+
+/// All subscribers, the form for the search, and the form for somebody new.
+#[derive(Serialize)]
+pub struct SubscribersPage {
+    found: Found,
+    /// The text that is looked for.
+    q: String,
+    states: Vec<Choice>,
+    months: Vec<Choice>,
+    is_narrowed: bool,
+    /// Of somebody new, as it was typed.
+    email: String,
+    locales: Vec<Choice>,
+    errors: Mistakes,
+}
+
+impl SubscribersPage {
+    async fn of(
+        page: &StaffPage,
+        asked: &Asked,
+        typed: &Typed,
+        errors: Mistakes,
+    ) -> Result<Self, StaffProblem> {
+        let first = find_subscribers::first_confirmed(&page.state.pool).await?;
+        let states = SubscriberState::ALL.map(|state| {
+            let label = page.text("subscriber_state", state.name());
+            Choice::new(state.name(), label, asked.state == Some(state))
+        });
+        Ok(Self {
+            found: Found::of(page, asked).await?,
+            q: asked.text.clone(),
+            states: states.into(),
+            months: months(page, first, asked.month),
+            is_narrowed: !asked.text.is_empty() || asked.state.is_some() || asked.month.is_some(),
+            email: form_values::again(&typed.email),
+            locales: locales(page, Locale::from_tag(&typed.locale).unwrap_or(default_locale(page))),
+            errors,
+        })
+    }
 }

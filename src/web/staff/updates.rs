@@ -44,7 +44,7 @@ impl From<WriteError> for StaffProblem {
         match error {
             WriteError::Unknown => Self::NOT_FOUND,
             WriteError::Database(error) => error.into(),
-            WriteError::NotAllowed | WriteError::ChangedMeanwhile => {
+            WriteError::NotAllowed(_) | WriteError::ChangedMeanwhile => {
                 StaffProblem::Common(Problem::internal(&error))
             }
         }

@@ -150,7 +150,7 @@ async fn take(
         Err(UploadError::Busy) => Ok(Err(Refusal::BUSY)),
         Err(UploadError::Store(_)) => Ok(Err(Refusal::STORE)),
         Err(UploadError::Database(error)) => Err(error.into()),
-        Err(error @ (UploadError::NotAllowed | UploadError::Random(_))) => {
+        Err(error @ (UploadError::NotAllowed(_) | UploadError::Random(_))) => {
             Err(StaffProblem::Common(Problem::internal(&error)))
         }
     }

@@ -7,13 +7,13 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     app::log_in::{self, GivenCode},
     web::{
         AppState,
+        page_context::{PageContext, Sample},
         staff::{
             logged_in::AwaitingCode,
             login::{
@@ -29,7 +29,7 @@ use crate::{
 /// `GET /staff/login/code`
 pub async fn form(page: StaffPage, _: AwaitingCode) -> Result<Response, StaffProblem> {
     let next = page.query("next").unwrap_or_default();
-    page.show_value("staff/code.html", &json!({ "next": next, "errors": Mistakes::default() }))
+    page.show(&CodePage { next, errors: Mistakes::default() })
 }
 
 /// What the form for the second factor sends.
@@ -48,9 +48,7 @@ pub async fn submit(
     AwaitingCode(waiting): AwaitingCode,
     Form(sent): Form<Sent>,
 ) -> Result<Response, StaffProblem> {
-    let again = |status, errors: Mistakes| {
-        page.answer_value(status, "staff/code.html", &json!({ "next": sent.next, "errors": errors }))
-    };
+    let again = |status, errors| page.answer(status, &CodePage { next: sent.next.clone(), errors });
     if sent.code.trim().is_empty() {
         let empty = Mistakes::one("code", page.text("error", "code_empty"));
         return again(StatusCode::UNPROCESSABLE_ENTITY, empty);
@@ -76,4 +74,22 @@ pub async fn submit(
         Redirect::to(destination::checked(&sent.next).as_deref().unwrap_or("/staff")).into_response()
     };
     Ok(visit.enter(&state, response, &entered))
+}
+
+/// The form for the code.
+#[derive(Serialize)]
+pub struct CodePage {
+    /// Where to go afterwards, as it came in the address.
+    next: String,
+    errors: Mistakes,
+}
+
+impl PageContext for CodePage {
+    const TEMPLATE: &'static str = "staff/code.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        [Mistakes::default(), Mistakes::one("code", "Dieser Code stimmt nicht.")]
+            .map(|errors| Self { next: "/staff/updates".into(), errors })
+            .into()
+    }
 }

@@ -7,8 +7,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     app::one_time_link,
@@ -24,6 +23,7 @@ use crate::{
     web::{
         AppState,
         http::cookies,
+        page_context::{PageContext, Sample},
         public::link_token::LinkToken,
         staff::{
             login::guard::Visit,
@@ -49,24 +49,6 @@ async fn read(state: &AppState, text: &str) -> Result<(OneTimeToken, OneTimeLink
     Ok((token, link))
 }
 
-fn form(
-    page: &StaffPage,
-    status: Option<StatusCode>,
-    link: &OneTimeLink,
-    sent: &Sent,
-    errors: &Mistakes,
-) -> Result<Response, StaffProblem> {
-    let (email, name, is_first) = match link {
-        OneTimeLink::Password { email, name, .. } => (email.as_str(), name.as_str(), false),
-        OneTimeLink::FirstAdmin => (sent.email.as_str(), sent.name.as_str(), true),
-    };
-    let own = json!({ "email": email, "name": name, "is_first": is_first, "errors": errors });
-    match status {
-        None => page.show_value("staff/welcome.html", &own),
-        Some(status) => page.answer_value(status, "staff/welcome.html", &own),
-    }
-}
-
 /// `GET /staff/welcome/{token}`: asks. Changes nothing: link previews in chats open every link.
 pub async fn ask(
     State(state): State<AppState>,
@@ -74,7 +56,7 @@ pub async fn ask(
     LinkToken(token): LinkToken,
 ) -> Result<Response, StaffProblem> {
     let (_, link) = read(&state, &token).await?;
-    form(&page, None, &link, &Sent::default(), &Mistakes::default())
+    page.show(&WelcomePage::of(&link, &Sent::default(), Mistakes::default()))
 }
 
 /// `POST /staff/welcome/{token}`: sets the password and logs in, as far as the second factor.
@@ -98,7 +80,7 @@ pub async fn set(
     };
     let password = new_password(&page, &sent.new_password, &sent.repeated, [email, name], &mut mistakes);
     let Some(password) = password.filter(|_| mistakes.is_empty()) else {
-        return form(&page, Some(StatusCode::UNPROCESSABLE_ENTITY), &link, &sent, &mistakes);
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &WelcomePage::of(&link, &sent, mistakes));
     };
     let first = first.as_ref().map(|(email, name)| (email, name.as_str()));
     let used = one_time_link::use_link(&state.app, &visit.0, (&token, &link), first, &password, Utc::now());
@@ -147,5 +129,39 @@ pub fn new_password(
             None
         }
         Ok(password) => Some(password),
+    }
+}
+
+/// The form for a password.
+#[derive(Serialize)]
+pub struct WelcomePage {
+    email: String,
+    name: String,
+    /// The account does not exist yet: the form asks for address and name too.
+    is_first: bool,
+    errors: Mistakes,
+}
+
+impl WelcomePage {
+    fn of(link: &OneTimeLink, sent: &Sent, errors: Mistakes) -> Self {
+        let (email, name, is_first) = match link {
+            OneTimeLink::Password { email, name, .. } => (email, name, false),
+            OneTimeLink::FirstAdmin => (&sent.email, &sent.name, true),
+        };
+        Self { email: email.clone(), name: name.clone(), is_first, errors }
+    }
+}
+
+impl PageContext for WelcomePage {
+    const TEMPLATE: &'static str = "staff/welcome.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let page = |is_first, errors| {
+            let (email, name) = ("ada@example.org".into(), "Ada Muster".into());
+            Self { email, name, is_first, errors }
+        };
+        let mut wrong = Mistakes::one("email", "Das ist keine Adresse.");
+        wrong.add("new_password", "Das Passwort ist zu kurz.");
+        vec![page(false, Mistakes::default()), page(true, Mistakes::default()), page(true, wrong)]
     }
 }

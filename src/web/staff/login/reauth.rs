@@ -12,7 +12,7 @@ use axum::{
     response::Response,
 };
 use chrono::Utc;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::{
     app::log_in::{self, Reauthenticated},
@@ -20,6 +20,7 @@ use crate::{
     web::{
         AppState,
         http::{URLENCODED, cookies, problem::Problem},
+        page_context::{PageContext, Sample},
         staff::{
             login::{
                 destination,
@@ -58,8 +59,8 @@ pub async fn gate(
         .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(URLENCODED.as_bytes()));
     let fields: Vec<(String, String)> =
         if is_form { url::form_urlencoded::parse(&body).into_owned().collect() } else { Vec::new() };
-    let typed = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
-    let kept: Vec<_> = fields.iter().filter(|(name, _)| !name.starts_with(OURS)).collect();
+    let (own, kept): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(name, _)| name.starts_with(OURS));
+    let typed = |name: &str| own.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
     let (status, mistakes) = match typed(PASSWORD) {
         None => (StatusCode::FORBIDDEN, Mistakes::default()),
         Some(password) => {
@@ -79,19 +80,53 @@ pub async fn gate(
     let path = parts.uri.path();
     let is_download = ["export", "report", "proof"].contains(&what);
     let back = destination::of_referer(&parts.headers).filter(|back| back != path);
-    page.answer_value(
-        status,
-        "staff/reauth.html",
-        &json!({
-            "action": path,
-            "kept": kept,
-            "what": page.text("reauth", what),
-            "is_download": is_download,
-            "back": back.as_deref().unwrap_or("/staff"),
-            "errors": mistakes,
-            "error_id": mistakes.first(),
-        }),
-    )
+    let own = ReauthPage {
+        action: path.to_owned(),
+        kept,
+        what: page.text("reauth", what).to_owned(),
+        is_download,
+        back: back.unwrap_or_else(|| "/staff".to_owned()),
+        error_id: mistakes.first(),
+        errors: mistakes,
+    };
+    page.answer(status, &own)
+}
+
+/// The page that asks, with all that the form before had said.
+#[derive(Serialize)]
+pub struct ReauthPage {
+    action: String,
+    /// Names and values.
+    kept: Vec<(String, String)>,
+    /// What they were about to do, in words.
+    what: String,
+    is_download: bool,
+    back: String,
+    /// The field that gets the focus.
+    error_id: Option<&'static str>,
+    errors: Mistakes,
+}
+
+impl PageContext for ReauthPage {
+    const TEMPLATE: &'static str = "staff/reauth.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let page = |kept, is_download, errors: Mistakes| Self {
+            action: "/staff/people".into(),
+            kept,
+            what: "Eine Person hinzufügen".into(),
+            is_download,
+            back: "/staff/people".into(),
+            error_id: errors.first(),
+            errors,
+        };
+        let kept = vec![("email".into(), "bo@example.org".into()), ("name".into(), "Bo".into())];
+        vec![
+            page(kept.clone(), false, Mistakes::default()),
+            page(Vec::new(), true, Mistakes::one(PASSWORD, "Das Passwort stimmt nicht.")),
+            page(kept, false, Mistakes::one(CODE, "Dieser Code stimmt nicht.")),
+        ]
+    }
 }
 
 /// What somebody has typed to show who they are.

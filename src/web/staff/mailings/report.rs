@@ -134,7 +134,7 @@ pub async fn download(
     let report = match take_report(&state.pool, &member.actor(), Some(&member.0), id, now).await {
         Ok(report) => report,
         Err(ReportError::Unknown) => return Err(StaffProblem::NOT_FOUND),
-        Err(ReportError::NotAllowed) => return Err(StaffProblem::no_gate()),
+        Err(ReportError::NotAllowed(_)) => return Err(StaffProblem::no_gate()),
         Err(ReportError::Database(error)) => return Err(error.into()),
     };
     let began = report.mailing.begun_at.unwrap_or(report.mailing.triggered_at);

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     app::{
         preflight::warnings,
-        send_mailing::{self, Objection, Obstacle, Order, SendError, Sent, Situation, send_mailing},
+        send_mailing::{self, Objection, Obstacle, Order, Ordered, SendError, Situation, send_mailing},
     },
     domain::{
         ids::{MailingId, UpdateId},
@@ -46,7 +46,7 @@ use crate::{
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct SendForm {
-    /// The number of the form: see [`send_mailing::Page::form`].
+    /// The number of the form: see [`send_mailing::FormState::form`].
     form: String,
     /// The versions of update and publication that the page has shown.
     version: String,
@@ -76,7 +76,7 @@ impl SendForm {
             versions: self.version.parse().ok(),
             at: None,
             again: !self.again.is_empty(),
-            page: Some(send_mailing::Page {
+            page: Some(send_mailing::FormState {
                 form,
                 people: self.shown.parse().ok(),
                 last: self.after.parse().ok(),
@@ -209,7 +209,7 @@ pub async fn send(
     let (found, objections) = if let (Some(form), Ok(at)) = (form, &at) {
         let order = Order { at: *at, ..sent.order(id, form) };
         match send_mailing(&state.app, &member.actor(), &order, now).await {
-            Ok(Sent::Now { mailing, .. } | Sent::Before(mailing)) => return Ok(to_mailing(mailing)),
+            Ok(Ordered::Now { mailing, .. } | Ordered::Before(mailing)) => return Ok(to_mailing(mailing)),
             Err(SendError::SentMeanwhile(before)) => {
                 return Ok(done(&format!("/staff/mailings/{before}"), "sent_before"));
             }
@@ -257,7 +257,7 @@ impl From<SendError> for StaffProblem {
             SendError::Preflight(error) => error.into(),
             SendError::Database(error) => error.into(),
             // Answered by the page that sends.
-            error @ (SendError::NotAllowed | SendError::SentMeanwhile(_) | SendError::Refused(_)) => {
+            error @ (SendError::NotAllowed(_) | SendError::SentMeanwhile(_) | SendError::Refused(_)) => {
                 StaffProblem::Common(Problem::internal(&error))
             }
         }

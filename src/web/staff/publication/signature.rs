@@ -63,7 +63,7 @@ pub async fn look(
         Ok((_, true)) => return Ok(done("/staff/signature", "signature_seen")),
         Ok((_, false)) => return Ok(done("/staff/signature", "signature_older")),
         Err(SignatureError::Database(error)) => return Err(error.into()),
-        Err(SignatureError::NotAllowed) => return Err(StaffProblem::no_gate()),
+        Err(SignatureError::NotAllowed(_)) => return Err(StaffProblem::no_gate()),
         Err(SignatureError::NoSender) => "head_no_sender",
         Err(SignatureError::Unusable(why)) => match why {
             Unusable::NoHead => "head_none",

@@ -3,6 +3,8 @@
 //! The audit log names subscribers by their masked address: it cannot be changed and is kept for years, and whoever is
 //! erased must not live on in it. A look at a page is not logged; taking the proof, and every change, is.
 
+mod samples;
+
 use axum::{
     Form,
     extract::State,
@@ -11,7 +13,6 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::{
     app::{
@@ -26,6 +27,7 @@ use crate::{
         personal_data::PersonalData,
         proof::{Head, Proof},
         subscriber::{Subscriber, SubscriberState, Unsubscribed},
+        suppression::SuppressionReason,
     },
     web::{
         AppState,
@@ -35,6 +37,7 @@ use crate::{
             logged_in::Admin,
             staff_page::{self, StaffPage, done, id_in},
             staff_problem::StaffProblem,
+            subscribers::Row,
         },
     },
 };
@@ -52,19 +55,17 @@ pub async fn show(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffPr
     let looked = unsubscribe::look(&state.app, id_in(id)?).await?;
     let (subscriber, has_left) = looked.ok_or(StaffProblem::NOT_FOUND)?;
     let record = take_proof::read(&state.pool, &state.keys, &subscriber.email).await?;
-    page.show_value(
-        "staff/subscriber.html",
-        &json!({
-            "subscriber": crate::web::staff::subscribers::row(&page, &subscriber),
-            "is_active": subscriber.state == SubscriberState::Active, "may_leave": !has_left,
-            "suppressed": record.suppressed,
-            "consented": record.agreed_elsewhere().map(|at| consented(&page, at)),
-            "events": events(&page, &record),
-            "mails": mails(&page, &record),
-            "has_proof": !record.consent_events.is_empty(),
-            "former": record.former_addresses.iter().map(|former| &former.address).collect::<Vec<_>>(),
-        }),
-    )
+    page.show(&SubscriberPage {
+        is_active: subscriber.state == SubscriberState::Active,
+        may_leave: !has_left,
+        suppressed: record.suppressed,
+        consented: record.agreed_elsewhere().map(|at| consented(&page, at)),
+        events: events(&page, &record),
+        mails: mails(&page, &record),
+        has_proof: !record.consent_events.is_empty(),
+        former: record.former_addresses.iter().map(|former| former.address.clone()).collect(),
+        subscriber: Row::of(&page, &subscriber),
+    })
 }
 
 /// A moment of consent from a list, or the day alone where the list named no more.
@@ -78,37 +79,23 @@ fn own_text<'a>(page: &'a StaffPage, table: &str, key: &str) -> &'a str {
 }
 
 /// What happened to the consent, newest first, of former addresses too.
-fn events(page: &StaffPage, record: &PersonalData) -> Vec<Value> {
+fn events(page: &StaffPage, record: &PersonalData) -> Vec<EventRow> {
     let mut all: Vec<(Option<&str>, &ConsentEvent)> = Vec::new();
     for former in &record.former_addresses {
         all.extend(former.consent_events.iter().map(|event| (Some(former.address.as_str()), event)));
     }
     all.extend(record.consent_events.iter().map(|event| (None, event)));
     all.sort_by_key(|(_, event)| std::cmp::Reverse(event.at));
-    let in_words = all.into_iter().map(|(former, event)| {
-        let reply =
-            event.smtp_code.map(|code| format!("{code} {}", event.smtp_text.as_deref().unwrap_or_default()));
-        json!({
-            "at": page.short_time(event.at),
-            "what": own_text(page, "event", event.what()), "how": own_text(page, "method", event.how()),
-            "former_address": former, "text": event.consent_text, "version": event.publication_version,
-            "page": event.form_page, "client_ip": event.client_ip, "source": event.source,
-            "consented_at": event.consented_at.map(|at| consented(page, at)),
-            "reply": reply,
-        })
-    });
-    in_words.collect()
+    all.into_iter().map(|(former, event)| EventRow::of(page, former, event)).collect()
 }
 
 /// The mails, newest first.
-fn mails(page: &StaffPage, record: &PersonalData) -> Vec<Value> {
-    let in_words = record.deliveries.iter().rev().map(|mail| {
-        json!({
-            "at": page.short_time(mail.finished_at.unwrap_or(mail.due_at)),
-            "what": mail.subject.as_deref().unwrap_or_else(|| own_text(page, "mail", &mail.kind)),
-            "result": own_text(page, "result", mail.state.name()),
-            "reply": mail.smtp_text,
-        })
+fn mails(page: &StaffPage, record: &PersonalData) -> Vec<MailRow> {
+    let in_words = record.deliveries.iter().rev().map(|mail| MailRow {
+        at: page.short_time(mail.finished_at.unwrap_or(mail.due_at)),
+        what: mail.subject.clone().unwrap_or_else(|| own_text(page, "mail", &mail.kind).to_owned()),
+        result: own_text(page, "result", mail.state.name()).to_owned(),
+        reply: mail.smtp_text.clone(),
     });
     in_words.collect()
 }
@@ -135,13 +122,13 @@ pub async fn take_proof(
     let (record, publication) = match taken {
         Ok(taken) => taken,
         Err(ProofError::Nothing) => return Err(StaffProblem::NOT_FOUND),
-        Err(ProofError::NotAllowed) => return Err(StaffProblem::no_gate()),
+        Err(ProofError::NotAllowed(_)) => return Err(StaffProblem::no_gate()),
         Err(ProofError::Database(error)) => return Err(error.into()),
     };
     let (name, locale) = publication
         .map(|publication| (publication.content.name, publication.content.locale))
         .unwrap_or_default();
-    let head = Head::new(subscriber.email.as_str(), &name, Some(word(&subscriber.state)), now);
+    let head = Head::new(subscriber.email.as_str(), &name, Some(subscriber.state.name().to_owned()), now);
     let internal = |error: serde_json::Error| StaffProblem::Common(Problem::internal(&error));
     let proof = Proof::seal(&state.keys, head, record.consent_events).map_err(internal)?;
     let (media_type, ending, text) = if wanted.form == "json" {
@@ -177,8 +164,7 @@ pub async fn unsubscribe(
 pub async fn ask_erase(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
     let subscriber = named(&page.state, id).await?;
     let has_account = erase_address::has_account(&page.state.pool, &subscriber.email).await?;
-    let own = json!({ "subscriber": crate::web::staff::subscribers::row(&page, &subscriber), "has_account": has_account });
-    page.show_value("staff/subscriber_erase.html", &own)
+    page.show(&ErasePage { subscriber: Row::of(&page, &subscriber), has_account })
 }
 
 /// `POST /staff/subscribers/{id}/erase`
@@ -191,12 +177,76 @@ pub async fn erase(
     match erase_address(&state.pool, &state.keys, &by, whose, Utc::now()).await {
         Ok(_) => Ok(done("/staff/subscribers", "subscriber_erased")),
         Err(EraseError::Unknown) => Err(StaffProblem::NOT_FOUND),
-        Err(EraseError::NotAllowed) => Err(StaffProblem::no_gate()),
+        Err(EraseError::NotAllowed(_)) => Err(StaffProblem::no_gate()),
         Err(EraseError::Database(error)) => Err(error.into()),
     }
 }
 
-/// The name that a value has in the texts.
-fn word(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+/// One subscriber.
+#[derive(Serialize)]
+pub struct SubscriberPage {
+    subscriber: Row,
+    is_active: bool,
+    may_leave: bool,
+    suppressed: Option<SuppressionReason>,
+    /// When they agreed elsewhere, where that is what counts.
+    consented: Option<String>,
+    events: Vec<EventRow>,
+    mails: Vec<MailRow>,
+    has_proof: bool,
+    /// Addresses of before.
+    former: Vec<String>,
+}
+
+/// An event of the consent record, in words.
+#[derive(Default, Serialize)]
+struct EventRow {
+    at: String,
+    what: String,
+    how: String,
+    /// Where it is about an address of before.
+    former_address: Option<String>,
+    text: Option<String>,
+    version: Option<i32>,
+    page: Option<String>,
+    client_ip: Option<String>,
+    source: Option<String>,
+    consented_at: Option<String>,
+    reply: Option<String>,
+}
+
+impl EventRow {
+    fn of(page: &StaffPage, former: Option<&str>, event: &ConsentEvent) -> Self {
+        let reply =
+            event.smtp_code.map(|code| format!("{code} {}", event.smtp_text.as_deref().unwrap_or_default()));
+        Self {
+            at: page.short_time(event.at),
+            what: own_text(page, "event", event.what()).to_owned(),
+            how: own_text(page, "method", event.how()).to_owned(),
+            former_address: former.map(str::to_owned),
+            text: event.consent_text.clone(),
+            version: event.publication_version,
+            page: event.form_page.clone(),
+            client_ip: event.client_ip.clone(),
+            source: event.source.clone(),
+            consented_at: event.consented_at.map(|at| consented(page, at)),
+            reply,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct MailRow {
+    at: String,
+    what: String,
+    result: String,
+    reply: Option<String>,
+}
+
+/// What an erasure means.
+#[derive(Serialize)]
+pub struct ErasePage {
+    subscriber: Row,
+    /// Somebody on the staff logs in with this address.
+    has_account: bool,
 }

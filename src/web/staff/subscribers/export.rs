@@ -33,7 +33,7 @@ pub async fn download(State(state): State<AppState>, Admin(member): Admin) -> Re
     let now = Utc::now();
     let list = match export_subscribers(&state.pool, &member.actor(), Some(&member.0), now).await {
         Ok(list) => list,
-        Err(ExportError::NotAllowed) => return Err(StaffProblem::no_gate()),
+        Err(ExportError::NotAllowed(_)) => return Err(StaffProblem::no_gate()),
         Err(ExportError::Database(error)) => return Err(error.into()),
     };
     let (pieces, body) = streaming::later(WAITING);

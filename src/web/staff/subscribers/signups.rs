@@ -3,18 +3,21 @@
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     app::held_signups::{self, HeldError, Situation, decide_held},
     domain::{
         queue::reply_meaning,
-        signup::held::{Choice, HeldFor},
+        signup::{
+            held::{Choice, HeldBy, HeldFor, HeldSignup},
+            undelivered::Undelivered,
+        },
     },
     telemetry::mask_recipient,
     web::{
         AppState,
+        page_context::{PageContext, Sample},
         staff::{
             logged_in::{Admin, Member},
             staff_page::{Mistakes, StaffPage, done},
@@ -28,67 +31,7 @@ const SHOWN: i64 = 50;
 
 /// `GET /staff/signups`
 pub async fn show(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
-    let own = view(&page, &Mistakes::default()).await?;
-    page.show_value("staff/signups.html", &own)
-}
-
-async fn view(page: &StaffPage, errors: &Mistakes) -> Result<Value, StaffProblem> {
-    let now = Utc::now();
-    let Situation { held, last_hour } = held_signups::situation(&page.state.pool, now).await?;
-    let (newest, undelivered) = held_signups::newest(&page.state.pool, SHOWN, now).await?;
-    let reasons: Vec<Value> = held
-        .reasons
-        .iter()
-        .map(|by| {
-            let key = if by.held == 1 { "count_one" } else { "count_many" };
-            json!({
-                "name": by.reason.name(),
-                "title": page.text("signups.reason", by.reason.name()),
-                "text": page.text("signups.about", by.reason.name()),
-                "count": page.text("signups", key).replace("{count}", &page.number(by.held)),
-                "since": page.short_time(by.since),
-            })
-        })
-        .collect();
-    // Masked for everybody: who decides about a flood has to see what kind of addresses it is, and not whose they are.
-    let signups: Vec<Value> = newest
-        .iter()
-        .map(|signup| {
-            json!({
-                "address": signup.email.masked(),
-                "at": page.short_time(signup.requested_at),
-                "page": signup.form_page,
-                "reason": signup.reason.map(|reason| page.text("signups.reason", reason.name())),
-            })
-        })
-        .collect();
-    let undelivered: Vec<Value> = undelivered
-        .iter()
-        .map(|signup| {
-            // Who administers may mend what the relay complains of; everybody else reads what it means.
-            let reply = signup.smtp_text.as_deref().unwrap_or_default();
-            let text = if page.is_admin() {
-                mask_recipient(reply, signup.email.as_str())
-            } else {
-                page.text("meaning", reply_meaning::of(signup.smtp_code, reply)).to_owned()
-            };
-            json!({
-                "address": signup.email.masked(),
-                "at": page.short_time(signup.requested_at),
-                "code": signup.smtp_code, "text": text,
-            })
-        })
-        .collect();
-    Ok(json!({
-        "reasons": reasons, "signups": signups, "undelivered": undelivered, "errors": errors,
-        "is_admin": page.is_admin(),
-        // Nobody decides about what came after they looked.
-        "until": now.timestamp_micros().to_string(),
-        "hour": {
-            "signups": page.number(last_hour.signups), "accepted": page.number(last_hour.accepted),
-            "skipped": page.number(last_hour.skipped),
-        },
-    }))
+    page.show(&SignupsPage::of(&page, Mistakes::default()).await?)
 }
 
 /// What the forms send.
@@ -151,7 +94,7 @@ pub async fn send_again(
 impl From<HeldError> for StaffProblem {
     fn from(error: HeldError) -> Self {
         match error {
-            HeldError::NotAllowed => Self::no_gate(),
+            HeldError::NotAllowed(_) => Self::no_gate(),
             HeldError::Database(error) => error.into(),
         }
     }
@@ -159,6 +102,163 @@ impl From<HeldError> for StaffProblem {
 
 /// The page again, with what to mend.
 async fn again(page: &StaffPage, error: &str) -> Result<Response, StaffProblem> {
-    let own = view(page, &Mistakes::one("form", page.text("error", error))).await?;
-    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/signups.html", &own)
+    let own = SignupsPage::of(page, Mistakes::one("form", page.text("error", error))).await?;
+    page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)
+}
+
+/// Held signups by limit, and those whose mail did not go out.
+#[derive(Serialize)]
+pub struct SignupsPage {
+    reasons: Vec<Reason>,
+    signups: Vec<HeldRow>,
+    undelivered: Vec<UndeliveredRow>,
+    is_admin: bool,
+    /// Microseconds since 1970. Nobody decides about what came after they looked.
+    until: String,
+    hour: Hour,
+    errors: Mistakes,
+}
+
+/// A limit that holds signups.
+#[derive(Serialize)]
+struct Reason {
+    name: &'static str,
+    title: String,
+    text: String,
+    count: String,
+    since: String,
+}
+
+#[derive(Serialize)]
+struct HeldRow {
+    /// Masked for everybody: who decides about a flood has to see what kind of addresses it is, and not whose they are.
+    address: String,
+    at: String,
+    page: String,
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct UndeliveredRow {
+    address: String,
+    at: String,
+    code: Option<i16>,
+    text: String,
+}
+
+/// Counts of the last hour.
+#[derive(Serialize)]
+struct Hour {
+    signups: String,
+    accepted: String,
+    skipped: String,
+}
+
+impl SignupsPage {
+    async fn of(page: &StaffPage, errors: Mistakes) -> Result<Self, StaffProblem> {
+        let now = Utc::now();
+        let Situation { held, last_hour } = held_signups::situation(&page.state.pool, now).await?;
+        let (newest, undelivered) = held_signups::newest(&page.state.pool, SHOWN, now).await?;
+        Ok(Self {
+            reasons: held.reasons.iter().map(|by| Reason::of(page, by)).collect(),
+            signups: newest.iter().map(|signup| HeldRow::of(page, signup)).collect(),
+            undelivered: undelivered.iter().map(|signup| UndeliveredRow::of(page, signup)).collect(),
+            is_admin: page.is_admin(),
+            until: now.timestamp_micros().to_string(),
+            hour: Hour {
+                signups: page.number(last_hour.signups),
+                accepted: page.number(last_hour.accepted),
+                skipped: page.number(last_hour.skipped),
+            },
+            errors,
+        })
+    }
+}
+
+impl Reason {
+    fn of(page: &StaffPage, by: &HeldBy) -> Self {
+        let (name, key) = (by.reason.name(), if by.held == 1 { "count_one" } else { "count_many" });
+        Self {
+            name,
+            title: page.text("signups.reason", name).to_owned(),
+            text: page.text("signups.about", name).to_owned(),
+            count: page.text("signups", key).replace("{count}", &page.number(by.held)),
+            since: page.short_time(by.since),
+        }
+    }
+}
+
+impl HeldRow {
+    fn of(page: &StaffPage, signup: &HeldSignup) -> Self {
+        Self {
+            address: signup.email.masked(),
+            at: page.short_time(signup.requested_at),
+            page: signup.form_page.clone(),
+            reason: signup.reason.map(|reason| page.text("signups.reason", reason.name()).to_owned()),
+        }
+    }
+}
+
+impl UndeliveredRow {
+    fn of(page: &StaffPage, signup: &Undelivered) -> Self {
+        // Who administers may mend what the relay complains of; everybody else reads what it means.
+        let reply = signup.smtp_text.as_deref().unwrap_or_default();
+        let text = if page.is_admin() {
+            mask_recipient(reply, signup.email.as_str())
+        } else {
+            page.text("meaning", reply_meaning::of(signup.smtp_code, reply)).to_owned()
+        };
+        Self {
+            address: signup.email.masked(),
+            at: page.short_time(signup.requested_at),
+            code: signup.smtp_code,
+            text,
+        }
+    }
+}
+
+impl PageContext for SignupsPage {
+    const TEMPLATE: &'static str = "staff/signups.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let (at, address) = ("25.11.2026, 14:05", "le…@example.org");
+        let reason = || Reason {
+            name: HeldFor::ALL[0].name(),
+            title: "Viele Anmeldungen".into(),
+            text: "In einer Stunde kamen sehr viele.".into(),
+            count: "12 Anmeldungen".into(),
+            since: at.into(),
+        };
+        let held = |page: &str, reason: Option<&str>| HeldRow {
+            address: address.into(),
+            at: at.into(),
+            page: page.into(),
+            reason: reason.map(Into::into),
+        };
+        let undelivered = |code| UndeliveredRow {
+            address: address.into(),
+            at: at.into(),
+            code,
+            text: "mailbox unavailable".into(),
+        };
+        let page = |has_any: bool, is_admin, errors| Self {
+            reasons: has_any.then(reason).into_iter().collect(),
+            signups: if has_any {
+                vec![held("https://www.example.org/", Some("viele")), held("", None)]
+            } else {
+                Vec::new()
+            },
+            undelivered: if has_any { vec![undelivered(Some(550)), undelivered(None)] } else { Vec::new() },
+            is_admin,
+            until: "1764079500000000".into(),
+            hour: Hour { signups: "12".into(), accepted: "10".into(), skipped: "1".into() },
+            errors,
+        };
+        vec![
+            page(true, true, Mistakes::default()),
+            page(true, false, Mistakes::default()),
+            page(false, true, Mistakes::default()),
+            page(true, true, Mistakes::one("form", "Bitte bestätigen Sie das.")),
+        ]
+    }
 }

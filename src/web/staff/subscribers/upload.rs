@@ -219,7 +219,7 @@ impl Incoming {
 impl From<ListError> for StaffProblem {
     fn from(error: ListError) -> Self {
         match error {
-            ListError::NotAllowed => Self::no_gate(),
+            ListError::NotAllowed(_) => Self::no_gate(),
             ListError::Database(error) => error.into(),
         }
     }

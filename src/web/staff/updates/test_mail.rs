@@ -130,7 +130,7 @@ pub async fn send(
             Err(TestError::Unknown) => return Err(StaffProblem::NOT_FOUND),
             Err(TestError::Busy(busy)) => return Err(StaffProblem::Common(busy.into())),
             Err(TestError::Database(error)) => return Err(error.into()),
-            Err(error @ (TestError::NotAllowed | TestError::Compose(_))) => {
+            Err(error @ (TestError::NotAllowed(_) | TestError::Compose(_))) => {
                 return Err(StaffProblem::Common(Problem::internal(&error)));
             }
         }

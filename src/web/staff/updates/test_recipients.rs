@@ -30,7 +30,7 @@ pub struct Sent {
 impl From<TestRecipientError> for StaffProblem {
     fn from(error: TestRecipientError) -> Self {
         match error {
-            TestRecipientError::NotAllowed => StaffProblem::Common(Problem::internal(&error)),
+            TestRecipientError::NotAllowed(_) => StaffProblem::Common(Problem::internal(&error)),
             TestRecipientError::Database(error) => error.into(),
         }
     }

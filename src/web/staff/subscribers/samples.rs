@@ -1,0 +1,79 @@
+//! Sample values for the pages of subscribers.
+
+use uuid::Uuid;
+
+use crate::{
+    domain::{ids::SubscriberId, subscriber::SubscriberState},
+    web::{
+        page_context::{PageContext, Sample},
+        staff::{
+            staff_page::{Choice, Mistakes},
+            subscribers::{Found, Row, SubscriberListPage, SubscribersPage},
+        },
+    },
+};
+
+impl Row {
+    pub fn sample(state: SubscriberState) -> Self {
+        Self {
+            id: SubscriberId(Uuid::nil()),
+            email: "leser@example.org".into(),
+            state,
+            language: "Deutsch".into(),
+            confirmed_at: "24.11.2026, 9:12".into(),
+            state_changed_at: "25.11.2026, 14:05".into(),
+        }
+    }
+}
+
+impl Found {
+    fn samples() -> [Self; 3] {
+        let found = |rows, first: Option<&str>, next: Option<&str>| Self {
+            count: "2 gefunden".into(),
+            rows,
+            first: first.map(Into::into),
+            next: next.map(Into::into),
+        };
+        let rows = || SubscriberState::ALL.map(Row::sample).into();
+        let (first, next) = ("/staff/subscribers?q=leser", "/staff/subscribers?q=leser&after=x");
+        [
+            found(rows(), None, Some(next)),
+            found(Vec::new(), Some(first), None),
+            found(rows(), Some(first), Some(next)),
+        ]
+    }
+}
+
+impl PageContext for SubscriberListPage {
+    const TEMPLATE: &'static str = "staff/subscribers_list.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        Found::samples().map(|found| Self { found }).into()
+    }
+}
+
+impl PageContext for SubscribersPage {
+    const TEMPLATE: &'static str = "staff/subscribers.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let errors = [
+            Mistakes::default(),
+            Mistakes::default(),
+            Mistakes::one("email", "Diese Adresse ist schon angemeldet."),
+        ];
+        let page = |(found, errors): (Found, Mistakes)| {
+            let is_narrowed = found.first.is_some();
+            Self {
+                found,
+                q: if is_narrowed { "leser".into() } else { String::new() },
+                states: vec![Choice::new("active", "aktiv", is_narrowed)],
+                months: vec![Choice::new("2026-11", "November 2026", is_narrowed)],
+                is_narrowed,
+                email: String::new(),
+                locales: vec![Choice::new("de", "Deutsch", true), Choice::new("en", "Englisch", false)],
+                errors,
+            }
+        };
+        Found::samples().into_iter().zip(errors).map(page).collect()
+    }
+}
