@@ -6,11 +6,12 @@
 pub mod asset_files;
 pub mod http;
 mod page_context;
-pub mod proof;
+mod plurals;
 mod public;
 mod renderer;
 pub mod routes;
 pub mod staff;
+mod texts;
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use crate::{
     app::{
@@ -11,8 +11,8 @@ use crate::{
         preflight::{PreflightError, Report},
     },
     domain::{
-        ids::UpdateId,
-        mailing::FrozenContent,
+        ids::{MailingId, UpdateId},
+        mailing::{self, FrozenContent},
         publication::{self, Publication},
         update::{self, Update},
     },
@@ -135,6 +135,30 @@ impl Draft {
         let has_error = self.findings.iter().any(|finding| finding.level == Level::Error);
         has_error.then_some(TextObstacle::Found)
     }
+}
+
+/// Makes the mail of an update that was loaded, to look at.
+///
+/// # Errors
+/// [`PreflightError`].
+pub async fn mail_of(
+    app: &App,
+    publication: &Publication,
+    update: &Update,
+) -> Result<FrozenContent, PreflightError> {
+    compose(&app.composer, &mut *app.pool.acquire().await?, publication, update).await
+}
+
+/// The mail of a mailing as it was frozen; nothing when there is no such mailing.
+///
+/// # Errors
+/// When the database fails.
+pub async fn frozen(pool: &PgPool, id: MailingId) -> sqlx::Result<Option<FrozenContent>> {
+    let mut db = pool.acquire().await?;
+    if mailing::by_id(&mut db, id).await?.is_none() {
+        return Ok(None);
+    }
+    mailing::content(&mut db, id).await.map(Some)
 }
 
 /// Makes the mail of an update, as a mailing would freeze it now.

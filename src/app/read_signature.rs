@@ -40,6 +40,14 @@ pub fn sender_domain(publication: Option<&Publication>) -> Option<String> {
     Some(sender.parts().1.to_ascii_lowercase())
 }
 
+/// What was last seen for mails from this domain through the relay that is set.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_seen(app: &App, sender_domain: &str) -> sqlx::Result<Option<Seen>> {
+    signature_seen::latest(&mut *app.pool.acquire().await?, sender_domain, app.preflight.relay()).await
+}
+
 /// Reads what stands in the head of a mail that has arrived, and keeps it. Answers what was read, and whether it counts: a
 /// later mail that was looked at before says more.
 ///

@@ -1,5 +1,7 @@
 //! Handing out what is recorded of an address, and the proof of its consent.
 
+pub mod document;
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::PgPool;
@@ -12,14 +14,18 @@ use crate::{
         address::EmailAddress,
         event::Event,
         personal_data::{self, PersonalData},
-        publication::{self, Publication},
+        proof::{Head, Proof},
+        publication,
         staff::{
             audit::Action,
             notice::{self, Notice},
             session::Session,
         },
     },
+    mail::compose::default_locale,
 };
+
+use self::document::{Format, WriteError};
 
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +36,9 @@ pub enum ProofError {
     /// No consent is recorded of the address.
     #[error("no consent is recorded of this address")]
     Nothing,
+    /// The proof cannot be written down; tell the operator.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -43,29 +52,45 @@ pub async fn read(pool: &PgPool, keys: &SecretKeys, address: &EmailAddress) -> s
     personal_data::of_address(&mut *pool.acquire().await?, keys, address).await
 }
 
-/// Takes what a proof is made of, and writes down that it was taken: everything recorded of an address, and the publication
-/// of now. On the staff pages it is done from a session, and the other sessions of that account are told.
+/// A proof that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// What its file holds.
+    pub text: String,
+    /// How many events it proves.
+    pub events: usize,
+    /// HMAC-SHA-256 in hex; the same stands in the file.
+    pub seal: String,
+}
+
+/// Takes the proof of everything recorded of an address, with the publication's name of now and in its language, and writes
+/// down that it was taken. On the staff pages it is done from a session, and the other sessions of that account are told.
 ///
 /// # Errors
 /// [`ProofError`].
 pub async fn take_proof(
     pool: &PgPool,
     keys: &SecretKeys,
-    by: &Actor,
-    session: Option<&Session>,
+    (by, session): (&Actor, Option<&Session>),
     address: &EmailAddress,
+    format: Format,
     now: DateTime<Utc>,
-) -> Result<(PersonalData, Option<Publication>), ProofError> {
+) -> Result<Taken, ProofError> {
     let mut deed = Deed::by_staff(pool, by, now)?.await?;
     let data = personal_data::of_address(&mut deed, keys, address).await?;
     if data.consent_events.is_empty() {
         return Err(ProofError::Nothing);
     }
     let publication = publication::current(&mut deed).await?;
+    let name = publication.as_ref().map(|publication| publication.content.name.as_str()).unwrap_or_default();
+    let state = data.subscriber.map(|subscriber| subscriber.state.name().to_owned());
+    let head = Head::new(address.as_str(), name, state, now);
+    let proof = Proof::seal(keys, head, data.consent_events).map_err(WriteError::from)?;
+    let text = document::write(&proof, format, default_locale(publication.as_ref()))?;
     deed.note(Action::ProofDownloaded, &address.masked(), &json!({}), &Event::ProofTaken).await?;
     if let Some(session) = session {
         notice::tell_others(&mut deed, session, Notice::ProofDownloaded, now).await?;
     }
     deed.commit().await?;
-    Ok((data, publication))
+    Ok(Taken { text, events: proof.events.len(), seal: proof.seal })
 }

@@ -27,7 +27,6 @@ use crate::{
         actor::Actor,
         address::EmailAddress,
         ids::MailingId,
-        locale::Locale,
         mailing::{Counts, Mailing, MailingError, MailingState, PauseKind},
         publication::Publication,
     },
@@ -461,7 +460,7 @@ fn waits_for(mailing: &Mailing, publication: Option<&Publication>) -> Option<Str
 fn local_time(publication: Option<&Publication>, at: DateTime<Utc>) -> String {
     match publication {
         Some(Publication { content, .. }) => {
-            format!("{} ({})", content.written_time(at, Locale::En), content.time_zone.0.name())
+            format!("{} ({})", content.written_time(at, output::LANGUAGE), content.time_zone.0.name())
         }
         None => at.to_rfc3339(),
     }

@@ -12,7 +12,12 @@ use std::{
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::domain::locale::Locale;
+
 use super::Usage;
+
+/// The language of everything that commands say.
+pub const LANGUAGE: Locale = Locale::En;
 
 /// A line of the result, on standard output.
 pub fn line(text: &str) {

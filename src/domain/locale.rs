@@ -1,38 +1,78 @@
-//! The two languages of pages and mails.
+//! The languages of pages and mails.
+
+mod language;
+
+pub use language::Language;
 
 use serde::{Deserialize, Serialize};
 
-/// A language that Rundbrief speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Locale {
-    /// German, the first language of every publication.
-    #[default]
-    De,
-    /// English.
-    En,
+/// The one list of languages: gives each language's name in code and its tag to a macro. The first is the one of a
+/// publication that names none.
+macro_rules! languages {
+    ($macro:ident) => {
+        $macro! { De de, En en }
+    };
+}
+pub(crate) use languages;
+
+macro_rules! define {
+    ($($name:ident $tag:ident),+) => {
+        $(mod $tag;)+
+
+        /// A language that Rundbrief speaks.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
+        #[serde(rename_all = "lowercase")]
+        #[sqlx(type_name = "text", rename_all = "lowercase")]
+        pub enum Locale {
+            $($name),+
+        }
+
+        impl Locale {
+            /// Every language.
+            pub const ALL: [Locale; [$(stringify!($tag)),+].len()] = [$(Locale::$name),+];
+
+            /// The BCP 47 tag, such as `de`.
+            #[must_use]
+            pub fn tag(self) -> &'static str {
+                match self {
+                    $(Locale::$name => stringify!($tag)),+
+                }
+            }
+
+            /// How it writes numbers and times.
+            #[must_use]
+            pub fn language(self) -> &'static Language {
+                match self {
+                    $(Locale::$name => &$tag::LANGUAGE),+
+                }
+            }
+        }
+    };
+}
+languages!(define);
+
+impl Default for Locale {
+    fn default() -> Self {
+        Locale::ALL[0]
+    }
 }
 
 impl Locale {
-    /// Every language, German first.
-    pub const ALL: [Locale; 2] = [Locale::De, Locale::En];
-
-    /// The BCP 47 tag: `de` or `en`.
-    #[must_use]
-    pub fn tag(self) -> &'static str {
-        match self {
-            Locale::De => "de",
-            Locale::En => "en",
-        }
+    /// Every language but this one.
+    pub fn others(self) -> impl Iterator<Item = Locale> {
+        Locale::ALL.into_iter().filter(move |other| *other != self)
     }
 
-    /// The other of the two.
+    /// The tags of all, as a sentence lists them: `de or en`.
     #[must_use]
-    pub fn other(self) -> Locale {
-        match self {
-            Locale::De => Locale::En,
-            Locale::En => Locale::De,
-        }
+    pub fn every_tag() -> String {
+        Locale::ALL.map(Locale::tag).join(" or ")
+    }
+
+    /// A number with a mark between its thousands: `1.234` or `1,234`.
+    #[must_use]
+    pub fn number(self, number: i64) -> String {
+        self.language().number(number)
     }
 
     /// Understands a tag in any case and with a region, such as `de`, `EN` or `de-AT`.
@@ -67,16 +107,27 @@ impl std::fmt::Display for Locale {
     }
 }
 
-/// A locale column is text with a CHECK; anything else in it cannot be.
-impl From<String> for Locale {
-    fn from(tag: String) -> Self {
-        Locale::from_tag(&tag).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_are_set_apart_as_each_language_does() {
+        let german = |n| Locale::De.number(n);
+        assert_eq!(
+            [german(0), german(999), german(1_234), german(1_000_000)],
+            ["0", "999", "1.234", "1.000.000"]
+        );
+        assert_eq!(Locale::En.number(12_345), "12,345");
+        assert_eq!(german(-1_234), "-1.234");
+    }
+
+    #[test]
+    fn a_tag_in_the_database_and_in_json_is_the_one_that_stands_in_addresses() {
+        for locale in Locale::ALL {
+            assert_eq!(serde_json::to_value(locale).unwrap(), locale.tag());
+        }
+    }
 
     #[test]
     fn the_browsers_weights_decide() {

@@ -292,7 +292,7 @@ pub async fn create(
 pub async fn content(db: &mut PgConnection, id: MailingId) -> sqlx::Result<FrozenContent> {
     sqlx::query_as!(
         FrozenContent,
-        r#"select publication_version, locale as "locale: String", subject, body_text, body_html
+        r#"select publication_version, locale as "locale: Locale", subject, body_text, body_html
            from mailings where id = $1"#,
         id.0
     )

@@ -13,7 +13,7 @@ pub use theme::{Accent, AccentError, LEAST_CONTRAST, Logo, TimeZone, contrast};
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, types::Json};
@@ -219,11 +219,8 @@ impl Content {
     /// A moment as readers see it, such as `23. November 2026, 14:05 Uhr`.
     #[must_use]
     pub fn written_time(&self, at: DateTime<Utc>, locale: Locale) -> String {
-        let at = at.with_timezone(&self.time_zone.0);
-        match locale {
-            Locale::De => format!("{}, {} Uhr", written_date(at.date_naive(), locale), at.format("%H:%M")),
-            Locale::En => format!("{}, {}", written_date(at.date_naive(), locale), at.format("%H:%M")),
-        }
+        let language = locale.language();
+        language.time(language.date_and_time, at.with_timezone(&self.time_zone.0).naive_local())
     }
 
     fn own_texts(&self, locale: Locale) -> Option<&Texts> {
@@ -233,26 +230,8 @@ impl Content {
 
 /// A date as readers see it: `23. November 2026` or `23 November 2026`.
 #[must_use]
-pub fn written_date(date: chrono::NaiveDate, locale: Locale) -> String {
-    use chrono::Datelike;
-    const GERMAN: [&str; 12] = [
-        "Januar",
-        "Februar",
-        "März",
-        "April",
-        "Mai",
-        "Juni",
-        "Juli",
-        "August",
-        "September",
-        "Oktober",
-        "November",
-        "Dezember",
-    ];
-    match locale {
-        Locale::De => format!("{}. {} {}", date.day(), GERMAN[date.month0() as usize], date.year()),
-        Locale::En => date.format("%-d %B %Y").to_string(),
-    }
+pub fn written_date(date: NaiveDate, locale: Locale) -> String {
+    locale.language().time(locale.language().date, date.and_time(NaiveTime::MIN))
 }
 
 /// The name of a text that holds a control character other than a line break or a tab.

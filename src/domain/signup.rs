@@ -166,7 +166,7 @@ pub async fn request(
 pub async fn by_id(db: &mut PgConnection, id: SignupId) -> sqlx::Result<Option<Signup>> {
     sqlx::query_as!(
         Signup,
-        r#"select id as "id: SignupId", email as "email: EmailAddress", locale as "locale: String",
+        r#"select id as "id: SignupId", email as "email: EmailAddress", locale as "locale: Locale",
              state as "state: SignupState", publication_version, form_page, requested_at, expires_at,
              replaces as "replaces: SubscriberId", by_staff as is_by_staff, names_text
            from signups where id = $1"#,
@@ -180,7 +180,7 @@ pub async fn by_id(db: &mut PgConnection, id: SignupId) -> sqlx::Result<Option<S
 pub async fn by_token(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::Result<Option<Signup>> {
     sqlx::query_as!(
         Signup,
-        r#"select s.id as "id: SignupId", s.email as "email: EmailAddress", s.locale as "locale: String",
+        r#"select s.id as "id: SignupId", s.email as "email: EmailAddress", s.locale as "locale: Locale",
              s.state as "state: SignupState", s.publication_version, s.form_page, s.requested_at, s.expires_at,
              s.replaces as "replaces: SubscriberId", s.by_staff as is_by_staff, s.names_text
            from signups s join confirm_tokens t on t.signup_id = s.id where t.token_sha256 = $1"#,

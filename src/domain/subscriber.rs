@@ -53,7 +53,7 @@ pub struct Subscriber {
 pub async fn by_id(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Option<Subscriber>> {
     sqlx::query_as!(
         Subscriber,
-        r#"select id as "id: SubscriberId", email as "email: EmailAddress", locale as "locale: String",
+        r#"select id as "id: SubscriberId", email as "email: EmailAddress", locale as "locale: Locale",
              state as "state: SubscriberState", confirmed_at, state_changed_at
            from subscribers where id = $1"#,
         id.0
@@ -69,7 +69,7 @@ pub async fn by_address(
 ) -> sqlx::Result<Option<Subscriber>> {
     sqlx::query_as!(
         Subscriber,
-        r#"select id as "id: SubscriberId", email as "email: EmailAddress", locale as "locale: String",
+        r#"select id as "id: SubscriberId", email as "email: EmailAddress", locale as "locale: Locale",
              state as "state: SubscriberState", confirmed_at, state_changed_at
            from subscribers where email_normalized = $1"#,
         address.as_str()
@@ -289,7 +289,7 @@ pub async fn locked(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Opt
     // Whoever had to wait for it gets the row as it is then: Postgres reads the newest version of a locked row.
     sqlx::query_as!(
         Subscriber,
-        r#"select id as "id: SubscriberId", email as "email: EmailAddress", locale as "locale: String",
+        r#"select id as "id: SubscriberId", email as "email: EmailAddress", locale as "locale: Locale",
              state as "state: SubscriberState", confirmed_at, state_changed_at
            from subscribers where id = $1 for update"#,
         id.0

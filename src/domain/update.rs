@@ -115,7 +115,7 @@ pub async fn find(db: &mut PgConnection, id_or_slug: &str) -> sqlx::Result<Optio
     let id: Option<UpdateId> = id_or_slug.parse().ok();
     sqlx::query_as!(
         Update,
-        r#"select id as "id: UpdateId", slug, state as "state: UpdateState", locale as "locale: String", title,
+        r#"select id as "id: UpdateId", slug, state as "state: UpdateState", locale as "locale: Locale", title,
              teaser, body, dated, link, image, image_alt, image_credit, created_at, changed_at, changed_by, version
            from updates where id = $1 or slug = $2"#,
         id.map(|id| id.0),
@@ -133,7 +133,7 @@ pub async fn find(db: &mut PgConnection, id_or_slug: &str) -> sqlx::Result<Optio
 pub async fn lock(db: &mut PgConnection, id: UpdateId) -> sqlx::Result<Option<Update>> {
     sqlx::query_as!(
         Update,
-        r#"select id as "id: UpdateId", slug, state as "state: UpdateState", locale as "locale: String", title,
+        r#"select id as "id: UpdateId", slug, state as "state: UpdateState", locale as "locale: Locale", title,
              teaser, body, dated, link, image, image_alt, image_credit, created_at, changed_at, changed_by, version
            from updates where id = $1 for update"#,
         id.0
@@ -149,7 +149,7 @@ pub async fn lock(db: &mut PgConnection, id: UpdateId) -> sqlx::Result<Option<Up
 pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<Update>> {
     sqlx::query_as!(
         Update,
-        r#"select id as "id: UpdateId", slug, state as "state: UpdateState", locale as "locale: String", title,
+        r#"select id as "id: UpdateId", slug, state as "state: UpdateState", locale as "locale: Locale", title,
              teaser, body, dated, link, image, image_alt, image_credit, created_at, changed_at, changed_by, version
            from updates order by created_at desc, id desc"#
     )

@@ -92,7 +92,10 @@ impl Frame {
             let fold = if "List-Id:  <>".len() + name.len() + id.len() > 78 { "\r\n" } else { "" };
             header("List-Id", &format!("{name}{fold} <{id}>"));
             // RFC 2369 §3.1: where help is. No page gives it; whoever the answers go to does.
-            header("List-Help", &format!("<{}>", mailto(reply_to.unwrap_or(&sender), help(locale))));
+            header(
+                "List-Help",
+                &format!("<{}>", mailto(reply_to.unwrap_or(&sender), locale.language().help)),
+            );
             // RFC 3834 §2: what answers by itself keeps quiet to a list. Not `bulk`, which some filters count against it.
             header("Precedence", "list");
         } else {
@@ -200,14 +203,6 @@ impl Body {
             Some(Piece::Fixed(bytes)) => bytes,
             _ => unreachable!("a fixed piece was just put there"),
         }
-    }
-}
-
-/// The subject of a mail that asks for help.
-fn help(locale: Locale) -> &'static str {
-    match locale {
-        Locale::De => "Hilfe",
-        Locale::En => "Help",
     }
 }
 

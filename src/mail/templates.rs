@@ -242,3 +242,40 @@ fn check(kind: MailKind, rendered: &Rendered) -> Result<(), TemplateError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Mails say what differs in `{% if locale == "de" %}…{% elif …%}…{% else %}…{% endif %}`: a language without a branch of
+    /// its own would silently get that of another.
+    #[test]
+    fn a_mail_has_a_branch_for_every_language() {
+        let mut found = 0;
+        for (name, file) in BUILT_IN {
+            let text = file.read();
+            // Per `if` that is open: whether it asks for the language, and its branches.
+            let mut open: Vec<(bool, usize)> = Vec::new();
+            for tag in text.split("{%").skip(1).filter_map(|rest| rest.split("%}").next()) {
+                let tag = tag.trim_matches('-').trim();
+                match tag.split(' ').next().unwrap() {
+                    "if" => open.push((tag.starts_with("if locale =="), 1)),
+                    "elif" | "else" => {
+                        // A `for` may have an `else` too.
+                        if let Some((_, branches)) = open.last_mut() {
+                            *branches += 1;
+                        }
+                    }
+                    "endif" => {
+                        let (is_language, branches) = open.pop().unwrap();
+                        found += usize::from(is_language);
+                        assert!(!is_language || branches == Locale::ALL.len(), "{name}: {branches} branches");
+                    }
+                    _ => {}
+                }
+            }
+            assert!(open.is_empty(), "{name}");
+        }
+        assert!(found > 50, "they are found");
+    }
+}

@@ -45,8 +45,8 @@ impl Sample<'_> {
 
     /// What a page without an address of its own is made with.
     pub fn frame(&self) -> Frame {
-        let publication = Some(PublicationView::new(&self.publication.content, self.locale));
-        Frame { locale: self.locale, other_language_url: None, publication }
+        let publication = PublicationView::new(&self.publication.content, self.locale, self.renderer);
+        Frame { locale: self.locale, other_languages: Vec::new(), publication: Some(publication) }
     }
 }
 

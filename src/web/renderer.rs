@@ -12,7 +12,10 @@ use crate::{
     },
     source::{Live, SourceFile},
     source_file,
-    web::asset_files,
+    web::{
+        asset_files, plurals,
+        texts::{self, Texts},
+    },
 };
 
 macro_rules! built_in {
@@ -97,14 +100,8 @@ pub(in crate::web) const TEMPLATES: &[(&str, SourceFile)] = built_in!(
     "staff/restore.html",
 );
 
-/// The texts of a language: of the public pages, and of the staff pages.
-const GERMAN: [SourceFile; 2] =
-    [source_file!("src/web/texts/de.toml"), source_file!("src/web/texts/staff.de.toml")];
-const ENGLISH: [SourceFile; 2] =
-    [source_file!("src/web/texts/en.toml"), source_file!("src/web/texts/staff.en.toml")];
-
 static FILES: LazyLock<Vec<SourceFile>> =
-    LazyLock::new(|| TEMPLATES.iter().map(|(_, file)| *file).chain(GERMAN).chain(ENGLISH).collect());
+    LazyLock::new(|| TEMPLATES.iter().map(|(_, file)| *file).chain(texts::files()).collect());
 
 /// Templates and texts, parsed.
 pub struct Renderer {
@@ -113,8 +110,7 @@ pub struct Renderer {
 
 struct Parsed {
     tera: Tera,
-    german: toml::Table,
-    english: toml::Table,
+    texts: Texts,
 }
 
 /// A page could not be made. Give up on it; the visitor gets the fixed page for that.
@@ -155,12 +151,10 @@ pub struct PublicationView {
 
 impl PublicationView {
     /// The publication in one language; heading and teaser have words of their own where none are set.
-    pub fn new(content: &Content, locale: Locale) -> Self {
+    pub fn new(content: &Content, locale: Locale, pages: &Renderer) -> Self {
         let texts = content.texts(locale);
-        let or = |text: String, german: &str, english: &str| match (text.is_empty(), locale) {
-            (false, _) => text,
-            (true, Locale::De) => german.to_owned(),
-            (true, Locale::En) => english.to_owned(),
+        let or = |text: String, key: &str| {
+            if text.is_empty() { pages.text(locale, "signup", key).to_owned() } else { text }
         };
         Self {
             name: content.name.clone(),
@@ -168,12 +162,8 @@ impl PublicationView {
             privacy_url: content.privacy_url.as_ref().map(ToString::to_string),
             sender_name: content.sender.name.clone(),
             sender_address: content.sender.written_address(),
-            heading: or(texts.heading, "Newsletter abonnieren", "Subscribe to our newsletter"),
-            teaser: or(
-                texts.teaser,
-                "Alle aktuellen Infos in Ihrem Postfach.",
-                "All the latest news in your mailbox.",
-            ),
+            heading: or(texts.heading, "default_heading"),
+            teaser: or(texts.teaser, "default_teaser"),
             consent: texts.consent,
             frequency: texts.frequency,
             imprint: texts.imprint,
@@ -224,12 +214,38 @@ pub struct ShellNotice {
     pub text: String,
 }
 
+#[derive(Serialize)]
+struct LanguageView<'a> {
+    tag: &'static str,
+    own_name: &'static str,
+    /// In the language of the page.
+    name: &'a str,
+}
+
+/// A link to the same page in another language.
+#[derive(Debug, Serialize)]
+pub struct LanguageLink {
+    lang: &'static str,
+    /// As the language calls itself.
+    name: &'static str,
+    url: String,
+}
+
+impl LanguageLink {
+    /// Links to all languages but one; `url` makes the address of each.
+    pub fn to_others(locale: Locale, url: impl Fn(Locale) -> String) -> Vec<Self> {
+        let link =
+            |other: Locale| Self { lang: other.tag(), name: other.language().own_name, url: url(other) };
+        locale.others().map(link).collect()
+    }
+}
+
 /// What a page is made with, besides its own values.
 pub struct Frame {
     /// Its language.
     pub locale: Locale,
-    /// Where the other language is; nothing for answers to a POST, which have no address of their own.
-    pub other_language_url: Option<String>,
+    /// Where it is in the other languages; nothing for answers to a POST, which have no address of their own.
+    pub other_languages: Vec<LanguageLink>,
     /// The publication; nothing while it cannot be had.
     pub publication: Option<PublicationView>,
 }
@@ -256,22 +272,49 @@ impl Renderer {
         let parsed = self.parsed.current(&FILES, Parsed::read)?;
         let mut context = Context::from_serialize(own)?;
         context.insert("lang", frame.locale.tag());
-        context.insert("other_lang", frame.locale.other().tag());
-        context.insert("other_lang_url", &frame.other_language_url);
+        context.insert("other_languages", &frame.other_languages);
+        context.insert("languages", &self.languages(frame.locale));
         context.insert("publication", &frame.publication);
-        context.insert("t", parsed.texts(frame.locale));
+        context.insert("t", &parsed.texts.of(frame.locale));
         Ok(parsed.tera.render(template, &context)?)
     }
 
-    /// One text by its table and key; empty when there is none.
+    /// A text that there is, by its table and key.
     #[must_use]
     pub fn text(&self, locale: Locale, table: &str, key: &str) -> &str {
+        self.texts().text(locale, table, key)
+    }
+
+    /// A text whose key comes from elsewhere, such as from an address.
+    #[must_use]
+    pub fn text_if_any(&self, locale: Locale, table: &str, key: &str) -> Option<&str> {
+        self.texts().text_if_any(locale, table, key)
+    }
+
+    /// A text with the form that goes with a number, which stands in it for `{count}`.
+    #[must_use]
+    pub fn plural(&self, locale: Locale, table: &str, key: &str, count: i64) -> String {
+        self.texts().plural(locale, table, key, count)
+    }
+
+    /// What a language is called in another one, or in itself where that says nothing.
+    #[must_use]
+    pub fn language(&self, locale: Locale, of: Locale) -> &str {
+        self.text_if_any(locale, "language", of.tag()).unwrap_or(of.language().own_name)
+    }
+
+    /// Every language, for templates.
+    fn languages(&self, locale: Locale) -> [LanguageView<'_>; Locale::ALL.len()] {
+        Locale::ALL.map(|of| LanguageView {
+            tag: of.tag(),
+            own_name: of.language().own_name,
+            name: self.language(locale, of),
+        })
+    }
+
+    fn texts(&self) -> &Texts {
         let parsed = self.parsed.current(&FILES, Parsed::read).unwrap_or_else(|_| self.parsed.working());
-        let mut found = Some(parsed.texts(locale));
-        for part in table.split('.') {
-            found = found.and_then(|table| table.get(part)?.as_table());
-        }
-        found.and_then(|table| table.get(key)?.as_str()).unwrap_or_default()
+        &parsed.texts
     }
 }
 
@@ -279,58 +322,14 @@ impl Parsed {
     fn read() -> Result<Self, PageError> {
         let mut tera = Tera::new();
         asset_files::register(&mut tera);
+        plurals::register(&mut tera);
         tera.add_raw_templates(TEMPLATES.iter().map(|(name, file)| (*name, file.read())))?;
-        Ok(Self { tera, german: with_staff(GERMAN)?, english: with_staff(ENGLISH)? })
+        Ok(Self { tera, texts: Texts::read()? })
     }
-
-    fn texts(&self, locale: Locale) -> &toml::Table {
-        match locale {
-            Locale::De => &self.german,
-            Locale::En => &self.english,
-        }
-    }
-}
-
-/// All texts of a language: those of the staff pages stand under `staff`.
-fn with_staff([public, staff]: [SourceFile; 2]) -> Result<toml::Table, toml::de::Error> {
-    let mut texts: toml::Table = public.read().parse()?;
-    texts.insert("staff".into(), staff.read().parse::<toml::Table>()?.into());
-    Ok(texts)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn keys(table: &toml::Table, path: &str, out: &mut Vec<String>) {
-        for (key, value) in table {
-            let path = format!("{path}.{key}");
-            match value.as_table() {
-                Some(table) => keys(table, &path, out),
-                None => out.push(path),
-            }
-        }
-    }
-
-    #[test]
-    fn both_languages_have_the_same_texts() {
-        let pages = Parsed::read().unwrap();
-        let (mut german, mut english) = (Vec::new(), Vec::new());
-        keys(&pages.german, "", &mut german);
-        keys(&pages.english, "", &mut english);
-        german.sort();
-        english.sort();
-        assert_eq!(german, english);
-    }
-
-    #[test]
-    fn every_page_that_can_be_looked_at_has_a_name() {
-        let pages = Renderer::load().unwrap();
-        for page in crate::web::public::samples::PAGES {
-            assert!(!pages.text(Locale::De, "staff.sample_page", page).is_empty(), "{page}");
-        }
-    }
-
     #[test]
     fn the_style_sheet_and_the_script_stay_small() {
         assert!(include_str!("assets/rundbrief.css").len() < 12 * 1024);

@@ -115,10 +115,7 @@ const CONNECTED: &[&str] = &[
     "web/staff/mailings/planned.rs",
     "web/staff/mailings/refusals.rs",
     "web/staff/mailings/send_page.rs",
-    "web/staff/publication/signature.rs",
     "web/staff/start.rs",
-    "web/staff/updates/composing.rs",
-    "web/staff/updates/preview.rs",
     "web/staff/updates/test_mail.rs",
 ];
 

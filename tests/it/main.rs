@@ -40,6 +40,7 @@ mod images_in_a_bucket;
 mod invariants;
 mod journey;
 mod judges;
+mod languages;
 mod leaving;
 mod limits;
 mod links;

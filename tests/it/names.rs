@@ -13,6 +13,7 @@ use rundbrief::{
             plan::Separator,
             presets::Preset,
             states::{Listed, Means},
+            upload::ImportState,
         },
         leave_reason::LeaveReason,
         mailing::{MailingState, PauseKind},
@@ -204,6 +205,22 @@ fn names_of_listed() {
     ];
     named(&stored, Listed::name);
     in_json(&stored, &[("subscribed", "active")]);
+}
+
+#[test]
+fn names_of_import_states() {
+    let stored = [
+        (ImportState::Uploading, "uploading"),
+        (ImportState::Uploaded, "uploaded"),
+        (ImportState::Checking, "checking"),
+        (ImportState::Checked, "checked"),
+        (ImportState::Importing, "importing"),
+        (ImportState::Done, "done"),
+        (ImportState::Failed, "failed"),
+        (ImportState::Cancelled, "cancelled"),
+    ];
+    named(&stored, ImportState::name);
+    in_json(&stored, &[]);
 }
 
 #[test]

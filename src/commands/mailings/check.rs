@@ -5,7 +5,6 @@ use chrono::Utc;
 
 use crate::{
     app::preflight,
-    domain::locale::Locale,
     mail::preflight::{Finding, Level},
     web::{Renderer, staff::updates::preflight::words},
 };
@@ -37,7 +36,7 @@ pub async fn check(update: &str, json: bool) -> anyhow::Result<()> {
 pub fn lines(found: &[Finding]) -> anyhow::Result<Vec<String>> {
     let pages = Renderer::load()?;
     let lines = found.iter().map(|finding| {
-        let (text, fix) = words(&pages, Locale::En, finding);
+        let (text, fix) = words(&pages, output::LANGUAGE, finding);
         let level = match finding.level {
             Level::Error => "error",
             Level::Warning => "warning",

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     app::read_signature::read_signature,
-    domain::{actor::Actor, locale::Locale, signature_seen::SignatureVerdict},
+    domain::{actor::Actor, signature_seen::SignatureVerdict},
     web::Renderer,
 };
 
@@ -38,7 +38,7 @@ pub async fn signature(file: &Path, json: bool) -> anyhow::Result<()> {
         }))?;
     } else {
         let words = Renderer::load()?;
-        let words = words.text(Locale::En, "staff.signature_verdict", seen.verdict.as_str());
+        let words = words.text(output::LANGUAGE, "staff.signature_verdict", seen.verdict.as_str());
         output::line(&words.replace("{domain}", &seen.signing_domain).replace("{missing}", &seen.missing));
     }
     match seen.verdict {

@@ -7,7 +7,7 @@ use chrono::Utc;
 use serde::Serialize;
 
 use crate::{
-    app::take_proof::{self, ProofError},
+    app::take_proof::{self, ProofError, document::written},
     commands::{database_with, output},
     config::{self, Source},
     domain::{
@@ -16,7 +16,6 @@ use crate::{
         consent::{ConsentEvent, ConsentKind},
         personal_data::PersonalData,
     },
-    web::proof::written,
 };
 
 use super::proof;
@@ -30,15 +29,12 @@ pub async fn run(address: &EmailAddress, json: bool, proof_file: Option<&Path>) 
         bail!("nothing is recorded about {}", address.as_str());
     }
     if let Some(file) = proof_file {
-        let taken = take_proof::take_proof(&pool, &keys, &Actor::Command, None, address, Utc::now()).await;
-        let (record, publication) = match taken {
-            Err(ProofError::Nothing) => {
-                bail!("no consent is recorded of {}; there is nothing to prove", address.as_str())
-            }
-            taken => taken?,
-        };
-        let state = record.subscriber.as_ref().map(|subscriber| word(&subscriber.state));
-        return proof::write(file, &keys, address, state, record.consent_events, publication.as_ref(), json);
+        let (by, format) = ((&Actor::Command, None), proof::format_of(file)?);
+        let taken = take_proof::take_proof(&pool, &keys, by, address, format, Utc::now()).await;
+        if let Err(ProofError::Nothing) = taken {
+            bail!("no consent is recorded of {}; there is nothing to prove", address.as_str())
+        }
+        return proof::keep(file, &taken?, json);
     }
     if json {
         return output::json(&record);

@@ -82,7 +82,7 @@ pub enum LineProblem {
     #[error("consent_source holds a control character or a line break")]
     OddSource,
     /// Another language.
-    #[error("locale must be de or en")]
+    #[error("locale must be {}", Locale::every_tag())]
     Locale,
     /// A state that is not known, or none.
     #[error("the state {0:?} is not known; nobody becomes active by a word that nobody understands")]
@@ -351,11 +351,8 @@ fn address(text: &str) -> Result<EmailAddress, LineProblem> {
 /// A language by its tag or its name, such as `de-DE`, `Deutsch` or `German (Austria)`.
 fn language(text: &str) -> Option<Locale> {
     let word = text.split([' ', '(', ',']).next().unwrap_or_default().to_lowercase();
-    match word.as_str() {
-        "deutsch" | "german" | "deu" | "ger" | "allemand" | "deutsche" => Some(Locale::De),
-        "englisch" | "english" | "eng" | "anglais" | "englische" => Some(Locale::En),
-        tag => Locale::from_tag(tag),
-    }
+    let by_name = Locale::ALL.into_iter().find(|locale| locale.language().names.contains(&word.as_str()));
+    by_name.or_else(|| Locale::from_tag(&word))
 }
 
 /// Whether a text may stand in the record as the source of a consent.

@@ -26,9 +26,10 @@ const FILE_LIVES: Duration = Duration::days(7);
 const REPORT_LIVES: Duration = Duration::days(90);
 
 /// Where an import stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, strum::IntoStaticStr)]
 #[sqlx(type_name = "import_state", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum ImportState {
     /// The file is on its way here.
     Uploading,
@@ -52,16 +53,7 @@ impl ImportState {
     /// Its name in the database, and in the texts of pages.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Uploading => "uploading",
-            Self::Uploaded => "uploaded",
-            Self::Checking => "checking",
-            Self::Checked => "checked",
-            Self::Importing => "importing",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
+        self.into()
     }
 
     /// Whether it goes on by itself.

@@ -9,6 +9,7 @@ use crate::domain::{
     consent::{self, ConsentKind, ConsentMethod},
     csv::harmless,
     ids::SubscriberId,
+    locale::Locale,
 };
 
 use super::{Subscriber, SubscriberState};
@@ -38,7 +39,7 @@ pub async fn page(
     limit: i64,
 ) -> sqlx::Result<Vec<Exported>> {
     let found = sqlx::query!(
-        r#"select s.id as "id: SubscriberId", s.email as "email: EmailAddress", s.locale as "locale: String",
+        r#"select s.id as "id: SubscriberId", s.email as "email: EmailAddress", s.locale as "locale: Locale",
              s.state as "state: SubscriberState", s.confirmed_at, s.state_changed_at,
              c.kind as "kind?: ConsentKind", c.method as "method?: ConsentMethod", c.at as "at?", c.source,
              c.consented_at, f.form_page
@@ -70,7 +71,7 @@ pub async fn page(
         let subscriber = Subscriber {
             id: row.id,
             email: row.email,
-            locale: row.locale.into(),
+            locale: row.locale,
             state: row.state,
             confirmed_at: row.confirmed_at,
             state_changed_at: row.state_changed_at,

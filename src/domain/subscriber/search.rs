@@ -163,7 +163,7 @@ pub async fn page(
     let subscribers = sqlx::query_as!(
         Subscriber,
         r#"select s.id as "id: SubscriberId", s.email as "email: crate::domain::address::EmailAddress",
-             s.locale as "locale: String", s.state as "state: SubscriberState", s.confirmed_at, s.state_changed_at
+             s.locale as "locale: crate::domain::locale::Locale", s.state as "state: SubscriberState", s.confirmed_at, s.state_changed_at
            from unnest($1::uuid[]) with ordinality as shown (id, place) join subscribers s on s.id = shown.id
            order by shown.place"#,
         &ids

@@ -90,7 +90,7 @@ impl UpdateFile {
         let image_alt = field("image_alt", yaml.image_alt).line(500)?;
         let image_credit = field("image_credit", yaml.image_credit).line(200)?;
         let locale = field("locale", yaml.locale)
-            .parsed(|text| Locale::from_tag(&text).ok_or_else(|| "must be de or en".to_owned()))?
+            .parsed(|text| Locale::from_tag(&text).ok_or_else(|| format!("must be {}", Locale::every_tag())))?
             .unwrap_or(default_locale);
         if image.is_some() && image_alt.is_none() {
             return Err(UpdateFileError {

@@ -207,7 +207,7 @@ pub async fn version(db: &mut PgConnection, id: UpdateId, version: i64) -> sqlx:
 async fn select(db: &mut PgConnection, id: UpdateId, version: Option<i64>) -> sqlx::Result<Vec<Version>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select id, saved_at, saved_by_name, is_aside, locale as "locale: String", title, teaser, body, dated, link,
+        r#"select id, saved_at, saved_by_name, is_aside, locale as "locale: Locale", title, teaser, body, dated, link,
              image, image_alt, image_credit
            from update_versions where update_id = $1 and ($2::bigint is null or id = $2)
            order by saved_at desc, id desc limit 100"#,

@@ -6,6 +6,7 @@
   const field = (name) => form.elements.namedItem(name);
   const saved = document.getElementById("saved");
   const others = document.getElementById("others");
+  const plurals = new Intl.PluralRules(document.documentElement.lang);
   const conflict = document.getElementById("conflict");
   const changed = document.getElementById("changed");
   const mail = document.getElementById("mail");
@@ -172,7 +173,7 @@
         changed.hidden = false;
         changed.textContent = changed.dataset.text.replace("{who}", who ?? "");
       }
-      const text = others.dataset[names.length === 1 ? "one" : "many"];
+      const text = others.dataset[plurals.select(names.length)];
       others.textContent = names.length ? text.replace("{who}", names.join(", ")) : "";
       others.hidden = !names.length;
     } catch {

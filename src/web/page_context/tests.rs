@@ -13,7 +13,10 @@ use crate::{
     web::{
         page_context::{PageContext, Sample},
         public,
-        renderer::{Frame, PublicationView, Renderer, Shell, ShellHold, ShellMember, ShellNotice, TEMPLATES},
+        renderer::{
+            Frame, LanguageLink, PublicationView, Renderer, Shell, ShellHold, ShellMember, ShellNotice,
+            TEMPLATES,
+        },
         staff,
     },
 };
@@ -47,6 +50,13 @@ fn every_page(tried: &mut Tried) {
     tried.public::<public::error_pages::ProblemPage>();
 
     // staff: updates
+    tried.staff::<staff::updates::UpdatesPage>();
+    tried.staff::<staff::updates::editor::EditorPage>();
+    tried.staff::<staff::updates::editor::ConflictPage>();
+    tried.staff::<staff::updates::history::HistoryPage>();
+    tried.staff::<staff::updates::history::VersionPage>();
+    tried.staff::<staff::updates::preflight::PreflightPage>();
+    tried.staff::<staff::updates::test_recipients::ColleaguesPage>();
 
     // staff: mailings
     tried.staff::<staff::mailings::MailingsPage>();
@@ -62,14 +72,20 @@ fn every_page(tried: &mut Tried) {
     tried.staff::<staff::subscribers::import::columns::ColumnsPage>();
 
     // staff: publication, images
+    tried.staff::<staff::publication::PublicationPage>();
+    tried.staff::<staff::publication::ChangesPage>();
+    tried.staff::<staff::publication::signature::SignaturePage>();
+    tried.staff::<staff::publication::theme::LookPage>();
+    tried.staff::<staff::images::ImagesPage>();
+    tried.staff::<staff::images::ImagePage>();
 
     // staff: account, login, members
     tried.staff::<staff::account::AccountPage>();
     tried.staff::<staff::account::second_factor::SecondFactorPage>();
     tried.staff::<staff::account::second_factor::RecoveryCodesPage>();
-    tried.staff::<staff::login::LoginPage>();
-    tried.staff::<staff::login::code::CodePage>();
-    tried.staff::<staff::login::one_time_link::WelcomePage>();
+    tried.stranger::<staff::login::LoginPage>();
+    tried.stranger::<staff::login::code::CodePage>();
+    tried.stranger::<staff::login::one_time_link::WelcomePage>();
     tried.staff::<staff::login::reauth::ReauthPage>();
     tried.staff::<staff::members::PeoplePage>();
     tried.staff::<staff::members::PersonPage>();
@@ -78,27 +94,14 @@ fn every_page(tried: &mut Tried) {
     // staff: start, log, restore, errors
     tried.staff::<staff::log::LogPage>();
     tried.staff::<staff::restore::RestorePage>();
-    tried.staff::<staff::error_pages::ProblemPage>();
+    tried.stranger::<staff::error_pages::ProblemPage>();
 }
 
 /// Templates whose pages have no context of their own yet. The list only becomes shorter.
 const NOT_TYPED: &[&str] = &[
     "staff/start.html",
-    "staff/signature.html",
-    "staff/publication.html",
-    "staff/publication_changes.html",
-    "staff/look.html",
-    "staff/updates.html",
-    "staff/editor.html",
-    "staff/conflict.html",
-    "staff/history.html",
-    "staff/version.html",
-    "staff/images.html",
-    "staff/image.html",
-    "staff/preflight.html",
     "staff/send.html",
     "staff/planned_text.html",
-    "staff/colleagues.html",
     "staff/mailing.html",
     "staff/refusals.html",
     "staff/retry.html",
@@ -146,6 +149,12 @@ impl Tried {
         self.each(|renderer, frame, page: &P| renderer.render(frame, page));
     }
 
+    /// A page that also who is not logged in may see.
+    fn stranger<P: PageContext>(&mut self) {
+        self.in_shell::<P>(&Shell::default());
+        self.staff::<P>();
+    }
+
     fn staff<P: PageContext>(&mut self) {
         let member = |is_admin| ShellMember {
             name: "Ada Muster".into(),
@@ -154,7 +163,6 @@ impl Tried {
             has_second_factor: is_admin,
         };
         let shells = [
-            Shell::default(),
             Shell { member: Some(member(false)), ..Shell::default() },
             Shell {
                 section: "mailings".into(),
@@ -166,8 +174,12 @@ impl Tried {
             },
         ];
         for shell in &shells {
-            self.each(|renderer, frame, page: &P| renderer.render_in_shell(frame, shell, page));
+            self.in_shell::<P>(shell);
         }
+    }
+
+    fn in_shell<P: PageContext>(&mut self, shell: &Shell) {
+        self.each(|renderer, frame, page: &P| renderer.render_in_shell(frame, shell, page));
     }
 
     fn each<P: PageContext, E: std::fmt::Display>(
@@ -181,9 +193,9 @@ impl Tried {
             let samples = P::samples(&Sample { publication, locale, renderer, public_url });
             assert!(!samples.is_empty(), "{} has samples", P::TEMPLATE);
             for (at, page) in samples.iter().enumerate() {
-                let view = PublicationView::new(&publication.content, locale);
-                let frame =
-                    Frame { locale, other_language_url: Some("?lang=en".into()), publication: Some(view) };
+                let view = PublicationView::new(&publication.content, locale, &self.renderer);
+                let other_languages = LanguageLink::to_others(locale, |other| format!("?lang={other}"));
+                let frame = Frame { locale, other_languages, publication: Some(view) };
                 let made = make(&self.renderer, &frame, page);
                 made.unwrap_or_else(|error| panic!("{}, sample {at}, {locale}: {error}", P::TEMPLATE));
             }

@@ -57,11 +57,11 @@ pub async fn page(visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let token = query.into_iter().find(|(name, _)| name == "to").map(|(_, value)| value);
     let sent_to = token.as_ref().and_then(|token| SentTo::open(&visitor.state.keys, token, Utc::now()));
-    let other = match (&sent_to, &token) {
-        (Some(_), Some(token)) => format!("?lang={}&to={token}", visitor.locale.other()),
-        _ => format!("?lang={}", visitor.locale.other()),
+    let more = match (&sent_to, &token) {
+        (Some(_), Some(token)) => format!("&to={token}"),
+        _ => String::new(),
     };
-    visitor.page_with(&other, &shown(&visitor, sent_to.as_ref()))
+    visitor.page_with(&more, &shown(&visitor, sent_to.as_ref()))
 }
 
 /// The address that was meant, perhaps. Of one that is masked nothing is told.

@@ -105,7 +105,7 @@ impl Question {
             requested_at: of.time(),
             requested_page: None,
             consent: Some(of.publication.content.texts(of.locale).consent),
-            consent_lang: of.locale.other(),
+            consent_lang: of.locale.others().next().unwrap_or(of.locale),
         };
         [usual, by_staff]
     }

@@ -188,7 +188,7 @@ pub async fn signup_box(visitor: Visitor, headers: HeaderMap) -> Response {
 
 fn words(visitor: &Visitor) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
-    let view = PublicationView::new(&visitor.publication.content, visitor.locale);
+    let view = PublicationView::new(&visitor.publication.content, visitor.locale, &visitor.state.renderer);
     let hosted = visitor.state.public_url.join(&format!("/?lang={}", visitor.locale));
     let check = |key| visitor.text("check_mailbox", key);
     let open = check("step_open").replace("{sender}", &view.sender_name);

@@ -79,8 +79,8 @@ pub async fn render(
         problem_json(status, &page.title, &page.message, Some(reference))
     } else {
         let content = publication.as_ref().map(|publication| &publication.content);
-        let shown = content.map(|content| PublicationView::new(content, locale));
-        let frame = Frame { locale, other_language_url: None, publication: shown };
+        let shown = content.map(|content| PublicationView::new(content, locale, &state.renderer));
+        let frame = Frame { locale, other_languages: Vec::new(), publication: shown };
         match state.renderer.render(&frame, &page) {
             Ok(html) => {
                 let pictures = content.map(PicturesFrom::publication).map(Extension);

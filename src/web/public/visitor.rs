@@ -15,7 +15,7 @@ use crate::{
         AppState,
         http::{headers::PicturesFrom, problem::Problem},
         page_context::{PageContext, Sample},
-        renderer::{Frame, PublicationView},
+        renderer::{Frame, LanguageLink, PublicationView},
     },
 };
 
@@ -59,20 +59,20 @@ impl Visitor {
         Err(Problem::Unavailable)
     }
 
-    /// A page that can be asked for again: with a link to the other language.
+    /// A page that can be asked for again: with links to the other languages.
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
     pub fn page<P: PageContext>(&self, own: &P) -> Result<Response, Problem> {
-        self.page_with(&format!("?lang={}", self.locale.other()), own)
+        self.page_with("", own)
     }
 
-    /// The same, with the address of the page in the other language.
+    /// The same; `more` is what belongs to the page's address besides the language, such as `&to=…`.
     ///
     /// # Errors
     /// [`Problem::Internal`] when it cannot be made.
-    pub fn page_with<P: PageContext>(&self, other: &str, own: &P) -> Result<Response, Problem> {
-        let html = self.state.renderer.render(&self.frame(Some(other.to_owned())), own)?;
+    pub fn page_with<P: PageContext>(&self, more: &str, own: &P) -> Result<Response, Problem> {
+        let html = self.state.renderer.render(&self.frame(Some(more)), own)?;
         Ok(self.respond(StatusCode::OK, html))
     }
 
@@ -97,10 +97,18 @@ impl Visitor {
         self.state.renderer.text(self.locale, table, key)
     }
 
-    /// What is made for the visitor is made with this, and with the address of the other language where there is one.
-    pub fn frame(&self, other_language_url: Option<String>) -> Frame {
-        let publication = Some(PublicationView::new(&self.publication.content, self.locale));
-        Frame { locale: self.locale, other_language_url, publication }
+    /// What a language is called in the one of the page.
+    pub fn language(&self, of: Locale) -> &str {
+        self.state.renderer.language(self.locale, of)
+    }
+
+    /// What is made for the visitor is made with this. With the rest of its address (see [`page_with`](Self::page_with)) the
+    /// page has links to the other languages.
+    pub fn frame(&self, more: Option<&str>) -> Frame {
+        let publication = PublicationView::new(&self.publication.content, self.locale, &self.state.renderer);
+        let links = |more| LanguageLink::to_others(self.locale, |other| format!("?lang={other}{more}"));
+        let other_languages = more.map(links).unwrap_or_default();
+        Frame { locale: self.locale, other_languages, publication: Some(publication) }
     }
 
     fn respond(&self, status: StatusCode, html: String) -> Response {

@@ -52,12 +52,9 @@ async fn rendered(state: &AppState, asked: &axum::http::request::Parts, response
     let session = response.extensions().get::<Session>().filter(|session| !session.is_awaiting_code).cloned();
     let page = StaffPage::for_problem(state, asked, session, !is_away).await;
     let text = |key: &str| {
-        let own = page.text(&format!("problem.{}", problem.key()), key);
-        if own.is_empty() {
-            state.renderer.text(page.locale, &format!("problem.{}", problem.key()), key).to_owned()
-        } else {
-            own.to_owned()
-        }
+        let table = format!("problem.{}", problem.key());
+        let own = page.text_if_any(&table, key);
+        own.unwrap_or_else(|| state.renderer.text(page.locale, &table, key)).to_owned()
     };
     let reference = asked.extensions.get::<RequestId>().map_or("", RequestId::as_str);
     let taken = if let StaffProblem::Common(problem) = &problem { problem.taken() } else { "" };

@@ -1,41 +1,15 @@
-//! Numbers and times as people read them.
+//! Times as people read and type them.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc, offset::LocalResult};
 
 use crate::domain::{locale::Locale, publication::TimeZone};
 
-/// A number with a mark between its thousands: `1.234` or `1,234`.
-pub fn number(locale: Locale, number: i64) -> String {
-    let mark = match locale {
-        Locale::De => '.',
-        Locale::En => ',',
-    };
-    let digits = number.unsigned_abs().to_string();
-    let mut text = if number < 0 { "-".to_owned() } else { String::new() };
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(mark);
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A moment to come, with its weekday: `Mo, 30.11., 8:00` or `Mon, 30 Nov, 8:00`; the year where it is not this one.
 pub fn planned_time(locale: Locale, zone: TimeZone, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    const GERMAN: [&str; 7] = ["Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"];
     let (at, now) = (at.with_timezone(&zone.0), now.with_timezone(&zone.0));
-    let is_this_year = at.year() == now.year();
-    match locale {
-        Locale::De => {
-            let weekday = GERMAN[at.weekday().num_days_from_monday() as usize];
-            let day = at.format(if is_this_year { "%-d.%-m." } else { "%-d.%-m.%Y" });
-            format!("{weekday}, {day}, {}", at.format("%-H:%M"))
-        }
-        Locale::En => {
-            at.format(if is_this_year { "%a, %-d %b, %-H:%M" } else { "%a, %-d %b %Y, %-H:%M" }).to_string()
-        }
-    }
+    let language = locale.language();
+    let pattern = if at.year() == now.year() { language.planned } else { language.planned_with_year };
+    language.time(pattern, at.naive_local())
 }
 
 /// How far ahead a mailing may be planned.
@@ -85,17 +59,6 @@ pub fn moment(zone: TimeZone, date: &str, time: &str, now: DateTime<Utc>) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn thousands_are_set_apart_as_each_language_does() {
-        let german = |n| number(Locale::De, n);
-        assert_eq!(
-            [german(0), german(999), german(1_234), german(1_000_000)],
-            ["0", "999", "1.234", "1.000.000"]
-        );
-        assert_eq!(number(Locale::En, 12_345), "12,345");
-        assert_eq!(german(-1_234), "-1.234");
-    }
 
     #[test]
     fn a_planned_time_has_its_weekday_on_the_publications_clocks_and_its_year_where_that_is_another() {

@@ -1,18 +1,18 @@
 //! Pictures: those that were uploaded, to be used again; what each shows, where it is used; removing one that is not.
 //! What takes an upload in is in [`mod@upload`].
 
+mod samples;
 mod upload;
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     app::upload_image::{self, ImageError, Uses},
     domain::{
         ids::ImageId,
-        image::{ALT_LENGTH, CREDIT_LENGTH, Image, clean_line},
+        image::{ALT_LENGTH, CREDIT_LENGTH, Image, Use, clean_line},
     },
     web::{
         AppState,
@@ -43,12 +43,12 @@ impl From<ImageError> for StaffProblem {
 
 /// `GET /staff/images`
 pub async fn list(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
-    let own = library(&page, &Typed::default(), &Mistakes::default()).await?;
-    page.show_value("staff/images.html", &own)
+    let next = page.query("next");
+    page.show(&ImagesPage::of(&page, &Typed::default(), Mistakes::default(), next).await?)
 }
 
 /// What was typed about a picture.
-#[derive(Debug, Default, Deserialize, serde::Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Typed {
     alt: String,
@@ -75,57 +75,119 @@ impl Typed {
     }
 }
 
-async fn library(page: &StaffPage, typed: &Typed, errors: &Mistakes) -> Result<Value, StaffProblem> {
-    let before = page.query("before").and_then(|id| id.parse::<ImageId>().ok());
-    let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-    let (mut images, uses) = upload_image::page(&page.state.pool, before, limit).await?;
-    let has_more = images.len() > PAGE;
-    images.truncate(PAGE);
-    let older = images.last().filter(|_| has_more).map(|image| image.id);
-    let images: Vec<Value> = images.iter().map(|image| shown(page, image, &uses)).collect();
-    Ok(json!({
-        "images": images, "older": older, "is_first": before.is_none(),
-        "typed": typed.shortened(), "errors": errors, "next": page.query("next"),
-    }))
+/// The library.
+#[derive(Serialize)]
+pub struct ImagesPage {
+    images: Vec<ImageView>,
+    /// The last one here, when there are older ones.
+    older: Option<ImageId>,
+    is_first: bool,
+    typed: Typed,
+    errors: Mistakes,
+    /// The page that an upload leads back to.
+    next: Option<String>,
+}
+
+impl ImagesPage {
+    async fn of(
+        page: &StaffPage,
+        typed: &Typed,
+        errors: Mistakes,
+        next: Option<String>,
+    ) -> sqlx::Result<Self> {
+        let before = page.query("before").and_then(|id| id.parse::<ImageId>().ok());
+        let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
+        let (mut images, uses) = upload_image::page(&page.state.pool, before, limit).await?;
+        let has_more = images.len() > PAGE;
+        images.truncate(PAGE);
+        Ok(Self {
+            older: images.last().filter(|_| has_more).map(|image| image.id),
+            images: images.iter().map(|image| ImageView::of(page, image, &uses)).collect(),
+            is_first: before.is_none(),
+            typed: typed.shortened(),
+            errors,
+            next,
+        })
+    }
 }
 
 /// A picture as pages show it.
-fn shown(page: &StaffPage, image: &Image, uses: &Uses) -> Value {
-    let uses = uses.get(&image.name).map(Vec::as_slice).unwrap_or_default();
-    let url = image.url(&page.state.public_url);
-    // What stands in square brackets of Markdown may hold none.
-    let alt: String = image.alt.chars().filter(|c| !"[]\\".contains(*c)).collect();
-    json!({
-        "id": image.id, "path": image.path(), "small_path": image.small_path(), "alt": image.alt, "credit": image.credit,
-        "width": image.width, "height": image.height,
-        "small_width": image.small_width, "small_height": image.small_height,
-        "kilobytes": (image.bytes + 1023) / 1024,
-        "created_at": page.short_time(image.created_at),
-        "kept_since": image.kept_since.map(|at| page.short_time(at)),
-        "uses": uses, "can_go": uses.is_empty() && image.kept_since.is_none(),
-        "markdown": format!("![{alt}]({url})"), "url": url,
-    })
+#[derive(Serialize)]
+struct ImageView {
+    id: ImageId,
+    path: String,
+    small_path: String,
+    alt: String,
+    width: i32,
+    height: i32,
+    small_width: i32,
+    small_height: i32,
+    kilobytes: i64,
+    created_at: String,
+    /// When it first went out in a mail: from then on it stays.
+    kept_since: Option<String>,
+    uses: Vec<Use>,
+    /// It may be removed.
+    can_go: bool,
+    /// As it stands in the text of an update.
+    markdown: String,
+    url: String,
+}
+
+impl ImageView {
+    fn of(page: &StaffPage, image: &Image, uses: &Uses) -> Self {
+        let uses = uses.get(&image.name).cloned().unwrap_or_default();
+        let url = image.url(&page.state.public_url);
+        // What stands in square brackets of Markdown may hold none.
+        let alt: String = image.alt.chars().filter(|c| !"[]\\".contains(*c)).collect();
+        Self {
+            id: image.id,
+            path: image.path(),
+            small_path: image.small_path(),
+            alt: image.alt.clone(),
+            width: image.width,
+            height: image.height,
+            small_width: image.small_width,
+            small_height: image.small_height,
+            kilobytes: (image.bytes + 1023) / 1024,
+            created_at: page.short_time(image.created_at),
+            kept_since: image.kept_since.map(|at| page.short_time(at)),
+            can_go: uses.is_empty() && image.kept_since.is_none(),
+            uses,
+            markdown: format!("![{alt}]({url})"),
+            url,
+        }
+    }
 }
 
 type Id = staff_page::Id<ImageId>;
 
 /// `GET /staff/images/{id}`
 pub async fn show(page: StaffPage, _: Member, id: Id) -> Result<Response, StaffProblem> {
-    let own = one(&page, id_in(id)?, None, &Mistakes::default()).await?;
-    page.show_value("staff/image.html", &own)
+    page.show(&ImagePage::of(&page, id_in(id)?, None, Mistakes::default()).await?)
 }
 
-async fn one(
-    page: &StaffPage,
-    id: ImageId,
-    typed: Option<&Typed>,
-    errors: &Mistakes,
-) -> Result<Value, StaffProblem> {
-    let found = upload_image::find(&page.state.pool, id).await?;
-    let (image, uses) = found.ok_or(StaffProblem::NOT_FOUND)?;
-    let stored = Typed { alt: image.alt.clone(), credit: image.credit.clone() };
-    let typed = typed.map_or(stored, Typed::shortened);
-    Ok(json!({ "image": shown(page, &image, &uses), "typed": typed, "errors": errors }))
+/// One picture.
+#[derive(Serialize)]
+pub struct ImagePage {
+    image: ImageView,
+    typed: Typed,
+    errors: Mistakes,
+}
+
+impl ImagePage {
+    async fn of(
+        page: &StaffPage,
+        id: ImageId,
+        typed: Option<&Typed>,
+        errors: Mistakes,
+    ) -> Result<Self, StaffProblem> {
+        let found = upload_image::find(&page.state.pool, id).await?;
+        let (image, uses) = found.ok_or(StaffProblem::NOT_FOUND)?;
+        let stored = Typed { alt: image.alt.clone(), credit: image.credit.clone() };
+        let typed = typed.map_or(stored, Typed::shortened);
+        Ok(Self { image: ImageView::of(page, &image, &uses), typed, errors })
+    }
 }
 
 /// `POST /staff/images/{id}`: what it shows, and who made it.
@@ -143,8 +205,8 @@ pub async fn describe(
         mistakes.add("alt", page.text("images", "alt_empty"));
     }
     let Some((alt, credit)) = checked.filter(|_| mistakes.is_empty()) else {
-        let own = one(&page, id, Some(&typed), &mistakes).await?;
-        return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/image.html", &own);
+        let own = ImagePage::of(&page, id, Some(&typed), mistakes).await?;
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     };
     upload_image::describe(&state.pool, &member.actor(), id, (&alt, &credit), Utc::now()).await?;
     Ok(done(&format!("/staff/images/{id}"), "image_described"))
@@ -162,8 +224,7 @@ pub async fn remove(
         Ok(()) => Ok(done("/staff/images", "image_removed")),
         Err(ImageError::InUse) => {
             let mistakes = Mistakes::one("form", page.text("images", "in_use"));
-            let own = one(&page, id, None, &mistakes).await?;
-            page.answer_value(StatusCode::CONFLICT, "staff/image.html", &own)
+            page.answer(StatusCode::CONFLICT, &ImagePage::of(&page, id, None, mistakes).await?)
         }
         Err(error) => Err(error.into()),
     }

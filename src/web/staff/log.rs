@@ -152,8 +152,7 @@ pub struct LogEntry {
 
 impl LogEntry {
     pub fn of(page: &StaffPage, entry: &Entry) -> Self {
-        let label = page.text("action", &entry.action);
-        let label = if label.is_empty() { &entry.action } else { label };
+        let label = page.text_if_any("action", &entry.action).unwrap_or(&entry.action);
         let details: Vec<String> = entry
             .details
             .as_object()
@@ -161,9 +160,10 @@ impl LogEntry {
             .flatten()
             .filter(|(key, value)| !value.is_null() && !NAMES.contains(&key.as_str()))
             .map(|(key, value)| {
-                let (name, detail) = (page.text("detail", key), detail(page, key, value));
+                let detail = detail(page, key, value);
                 // A newer version may have written what this one has no word for.
-                if name.is_empty() { detail } else { format!("{name}: {detail}") }
+                page.text_if_any("detail", key)
+                    .map_or_else(|| detail.clone(), |name| format!("{name}: {detail}"))
             })
             .collect();
         Self {
@@ -218,15 +218,15 @@ fn detail(page: &StaffPage, key: &str, value: &Value) -> String {
     {
         return page.short_time(at);
     }
-    let known = match key {
-        "what" => page.text("delivery_state", &text),
-        "reason" => page.text("signups.reason", &text),
-        "hold" => page.text("hold", &text),
-        "verdict" => page.text("signature_short", &text),
-        "open" => page.text("restore", &text),
-        _ => page.text("role", &text),
+    let table = match key {
+        "what" => "delivery_state",
+        "reason" => "signups.reason",
+        "hold" => "hold",
+        "verdict" => "signature_short",
+        "open" => "restore",
+        _ => "role",
     };
-    if known.is_empty() { text } else { known.to_owned() }
+    page.text_if_any(table, &text).map(str::to_owned).unwrap_or(text)
 }
 
 /// A field of the publication as its form calls it; each part of a logo is the logo.
@@ -237,10 +237,10 @@ fn field(page: &StaffPage, name: &str) -> String {
     if name.starts_with("logo_") {
         return page.text("publication", "logo").to_owned();
     }
-    let in_language = name.split_once('_').filter(|(tag, _)| Locale::from_tag(tag).is_some());
-    let known = |name: &str| Some(page.text("publication", name)).filter(|text| !text.is_empty());
+    let in_language = name.split_once('_').and_then(|(tag, name)| Some((Locale::from_tag(tag)?, name)));
+    let known = |name: &str| page.text_if_any("publication", name);
     match in_language {
-        Some((tag, name)) => known(name).map(|text| format!("{text} ({})", page.text("publication", tag))),
+        Some((locale, name)) => known(name).map(|text| format!("{text} ({})", page.language(locale))),
         None => known(name).map(str::to_owned),
     }
     .unwrap_or_else(|| name.to_owned())

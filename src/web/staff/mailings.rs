@@ -22,6 +22,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
+    app::draft::compose,
     domain::{
         ids::MailingId,
         mailing::{self, MailingState, Overview, PauseKind, Progress},
@@ -37,7 +38,6 @@ use crate::{
             mailings::{progress::Standing, send_page::triggered},
             staff_page::{Id, Mistakes, StaffPage, id_in},
             staff_problem::StaffProblem,
-            updates::composing::content_of,
         },
     },
 };
@@ -131,8 +131,7 @@ fn people(page: &StaffPage, mailing: &Overview, now: i64) -> String {
     if mailing.is_waiting_to_begin() {
         return planned::people_now(page, now);
     }
-    let key = if mailing.audience == 1 { "people_one" } else { "people_many" };
-    page.text("mailings", key).replace("{count}", &page.number(mailing.audience))
+    page.plural("mailings", "people", mailing.audience)
 }
 
 /// `GET /staff/mailings/{id}`
@@ -216,9 +215,9 @@ impl Waiting {
         let people = mailing::audience(db, Utc::now()).await?;
         let frozen = mailing::content(db, mailing.id).await?;
         let update = update::find(db, &mailing.update_id.to_string()).await?;
-        let content = match update {
+        let content = match update.zip(page.publication.as_ref()) {
             // Of a mail that cannot be made nothing is said here.
-            Some(update) => content_of(page, db, &update).await.ok().flatten(),
+            Some((update, publication)) => compose(&page.state.composer, db, publication, &update).await.ok(),
             None => None,
         };
         Ok(Self { people, has_other_text: content.is_some_and(|content| content != frozen) })
@@ -228,7 +227,7 @@ impl Waiting {
         let text = |key: &str| page.text("mailing", key);
         let button = planned::people_now(page, self.people);
         json!({
-            "plan": planned::view(page, mailing, self.people),
+            "plan": planned::Plan::of(page, mailing, self.people),
             "has_other_text": self.has_other_text,
             "overdue": text("overdue_text")
                 .replace("{at}", &mailing.scheduled_at.map(|at| page.planned_time(at)).unwrap_or_default()),
@@ -259,13 +258,9 @@ fn summary(page: &StaffPage, mailing: &Overview, progress: &Progress, left: Opti
         let rate = (progress.counts.accepted as f64 / took.as_seconds_f64()).round() as i64;
         text("average").replace("{count}", &page.number(rate.max(1)))
     });
-    let left = left.map(|left| {
-        let key = match left {
-            0 => "left_none",
-            1 => "left_one",
-            _ => "left_many",
-        };
-        text(key).replace("{count}", &page.number(left))
+    let left = left.map(|left| match left {
+        0 => text("left_none").to_owned(),
+        _ => page.plural("mailing", "left_people", left),
     });
     json!({
         // Nobody was there when it began, or it was stopped before anybody's turn came.

@@ -2,6 +2,7 @@
 //! version; a change to a legal text is shown, and asked about, before it counts.
 
 pub mod form;
+mod samples;
 pub mod signature;
 pub mod theme;
 
@@ -14,7 +15,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use serde_json::{Value, json};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use similar::{ChangeTag, TextDiff};
 
@@ -26,7 +27,7 @@ use crate::{
     domain::{locale::Locale, publication::Content},
     web::{
         AppState,
-        http::headers::PicturesFrom,
+        http::{headers::PicturesFrom, problem::Problem},
         staff::{
             logged_in::Admin,
             staff_page::{Mistakes, StaffPage, done},
@@ -35,7 +36,7 @@ use crate::{
     },
 };
 
-use crate::web::staff::publication::form::Sent;
+use crate::web::staff::publication::form::{Fields, Sent};
 
 /// `GET /staff/publication`
 pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
@@ -54,8 +55,8 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
         }
     })
     .await;
-    let own = view(&page, &fields, &Mistakes::default());
-    Ok(with_logos(&page, page.show_value("staff/publication.html", &own)?))
+    let own = PublicationPage::of(&page, fields, Mistakes::default());
+    Ok(with_logos(&page, page.show(&own)?))
 }
 
 /// Lets the browser show the logos that there are, wherever they lie.
@@ -66,20 +67,50 @@ fn with_logos(page: &StaffPage, mut response: Response) -> Response {
     response
 }
 
-fn view(page: &StaffPage, fields: &Value, errors: &Mistakes) -> Value {
-    let version = page.publication.as_ref().map(
-        |publication| json!({ "number": publication.version, "at": page.short_time(publication.applied_at) }),
-    );
-    let missing =
-        page.publication.as_ref().map(|publication| publication.content.missing()).unwrap_or_default();
-    let missing: Vec<&str> =
-        missing.iter().map(|field| page.text("publication_missing", &field.replace('.', "_"))).collect();
-    let (shown, more) = form::funders(fields);
-    json!({
-        "fields": fields, "errors": errors, "version": version, "missing": missing,
-        "funders": { "shown": shown, "more": more },
-        "base": page.publication.as_ref().map_or(0, |publication| publication.version),
-    })
+/// The form of the publication.
+#[derive(Serialize)]
+pub struct PublicationPage {
+    fields: Fields,
+    errors: Mistakes,
+    /// Nothing before there is a publication.
+    version: Option<Version>,
+    /// What is still missing before anything can be sent, in words.
+    missing: Vec<String>,
+    funders: Funders,
+    /// The version that the form changes; 0 for the first one.
+    base: i32,
+}
+
+#[derive(Serialize)]
+struct Version {
+    number: i32,
+    at: String,
+}
+
+/// The rows for logos of funders, by the names of their fields.
+#[derive(Serialize)]
+struct Funders {
+    shown: Vec<&'static str>,
+    more: Vec<&'static str>,
+}
+
+impl PublicationPage {
+    fn of(page: &StaffPage, fields: Fields, errors: Mistakes) -> Self {
+        let publication = page.publication.as_ref();
+        let missing = publication.map(|publication| publication.content.missing()).unwrap_or_default();
+        let (shown, more) = form::funders(&fields);
+        Self {
+            fields,
+            errors,
+            version: publication.map(|publication| Version {
+                number: publication.version,
+                at: page.short_time(publication.applied_at),
+            }),
+            missing: missing.iter().map(|field| missing_in_words(page, field)).collect(),
+            funders: Funders { shown, more },
+            base: publication.map_or(0, |publication| publication.version),
+        }
+    }
 }
 
 /// `POST /staff/publication`: makes a new version. One that changes a legal text comes back with the difference first.
@@ -91,7 +122,7 @@ pub async fn change(
 ) -> Result<Response, StaffProblem> {
     let content = match form::read(&page, &sent) {
         Ok(content) => content,
-        Err(mistakes) => return again(&page, &sent, &mistakes),
+        Err(mistakes) => return again(&page, &sent, mistakes),
     };
     let current = page.publication.as_ref();
     let base = current.map_or(0, |publication| publication.version);
@@ -102,14 +133,17 @@ pub async fn change(
     // The first publication changes nothing.
     let changes = if base == 0 { Vec::new() } else { legal_changes(&page, &before, &content) };
     // What was seen is what counts: with any other change the question comes again.
-    let seen = hex::encode(&Sha256::digest(json!([base, content]).to_string())[..8]);
+    let shown = serde_json::to_string(&(base, &content)).map_err(|error| Problem::internal(&error));
+    let seen = hex::encode(&Sha256::digest(shown.map_err(StaffProblem::Common)?)[..8]);
     if !changes.is_empty() && sent.get("seen").is_none_or(|text| *text != seen) {
-        let own = json!({
-            "changes": changes, "fields": sent_pairs(&sent), "seen": seen,
-            "has_times": changes.iter().any(|change| change["is_time"] == true),
-            "has_consent": changes.iter().any(|change| change["is_consent"] == true),
-        });
-        return page.answer_value(StatusCode::OK, "staff/publication_changes.html", &own);
+        let own = ChangesPage {
+            has_times: changes.iter().any(|change| change.is_time),
+            has_consent: changes.iter().any(|change| change.is_consent),
+            changes,
+            fields: sent_pairs(&sent),
+            seen,
+        };
+        return page.answer(StatusCode::OK, &own);
     }
     let seen = (Some(base), Some(changed_fields(&before, &content)));
     match change_publication(&state.pool, &member.actor(), &content, seen, Utc::now()).await {
@@ -118,6 +152,60 @@ pub async fn change(
         Err(ChangeError::NotAllowed(_)) => Err(StaffProblem::no_gate()),
         Err(ChangeError::Database(error)) => Err(error.into()),
     }
+}
+
+/// The question before legal texts change.
+#[derive(Serialize)]
+pub struct ChangesPage {
+    changes: Vec<Change>,
+    /// What the form said, to say it once more.
+    fields: Vec<SentField>,
+    /// A hash of what is shown: only that is agreed to.
+    seen: String,
+    has_times: bool,
+    has_consent: bool,
+}
+
+/// A legal text or a time that changes.
+#[derive(Serialize)]
+struct Change {
+    what: String,
+    /// The language, where it has one.
+    lang: Option<String>,
+    parts: Vec<Part>,
+    is_time: bool,
+    is_consent: bool,
+}
+
+/// A run of words.
+#[derive(Serialize)]
+struct Part {
+    tag: PartTag,
+    text: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum PartTag {
+    Same,
+    Gone,
+    New,
+}
+
+impl From<ChangeTag> for PartTag {
+    fn from(tag: ChangeTag) -> Self {
+        match tag {
+            ChangeTag::Equal => Self::Same,
+            ChangeTag::Delete => Self::Gone,
+            ChangeTag::Insert => Self::New,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct SentField {
+    name: String,
+    value: String,
 }
 
 /// `POST /staff/publication/preview`: how everything would look with what is typed, which counts nowhere yet.
@@ -129,39 +217,52 @@ pub async fn preview(
 ) -> Result<Response, StaffProblem> {
     let content = match form::read(&page, &sent) {
         Ok(content) => content,
-        Err(mistakes) => return again(&page, &sent, &mistakes),
+        Err(mistakes) => return again(&page, &sent, mistakes),
     };
     change_publication::keep_draft(&state.pool, member.0.staff_id, &content, Utc::now()).await?;
     Ok(Redirect::to("/staff/publication/look?of=draft").into_response())
 }
 
 fn changed_meanwhile(page: &StaffPage, sent: &Sent) -> Result<Response, StaffProblem> {
-    again(page, sent, &Mistakes::one("form", page.text("publication_error", "changed_meanwhile")))
+    again(page, sent, Mistakes::one("form", page.text("publication_error", "changed_meanwhile")))
 }
 
 /// The form, with what is to be mended in it.
-fn again(page: &StaffPage, sent: &Sent, mistakes: &Mistakes) -> Result<Response, StaffProblem> {
-    let own = view(page, &form::again(sent), mistakes);
-    Ok(with_logos(page, page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/publication.html", &own)?))
+fn again(page: &StaffPage, sent: &Sent, mistakes: Mistakes) -> Result<Response, StaffProblem> {
+    let own = PublicationPage::of(page, form::again(sent), mistakes);
+    Ok(with_logos(page, page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)?))
 }
 
 /// What the form said, for the page that asks about a change to say it once more.
-fn sent_pairs(sent: &Sent) -> Vec<Value> {
+fn sent_pairs(sent: &Sent) -> Vec<SentField> {
     let mut pairs: Vec<_> = sent.iter().filter(|(name, _)| *name != "seen").collect();
     pairs.sort();
-    pairs.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+    pairs.into_iter().map(|(name, value)| SentField { name: name.clone(), value: value.clone() }).collect()
+}
+
+/// A field that sending needs and that is not set.
+fn missing_in_words(page: &StaffPage, field: &str) -> String {
+    let text = |key: &str| page.text("publication_missing", &key.replace('.', "_"));
+    let in_language = field.strip_prefix("texts.").and_then(|rest| rest.split_once('.'));
+    match in_language.and_then(|(tag, name)| Some((Locale::from_tag(tag)?, name))) {
+        Some((locale, name)) => text(name).replace("{lang}", page.language(locale)),
+        None => text(field).to_owned(),
+    }
 }
 
 /// The legal texts and times that change, with what goes and what comes.
-fn legal_changes(page: &StaffPage, before: &Content, after: &Content) -> Vec<Value> {
+fn legal_changes(page: &StaffPage, before: &Content, after: &Content) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut look = |name: &str, locale: Option<Locale>, before: &str, after: &str| {
         if before != after && !before.is_empty() {
-            let lang = locale.map(|locale| page.text("publication", locale.tag()));
-            changes.push(json!({
-                "what": page.text("publication", name), "lang": lang, "parts": parts(before, after),
-                "is_time": matches!(name, "mailing_days" | "proof_years"), "is_consent": name == "consent",
-            }));
+            let lang = locale.map(|locale| page.language(locale));
+            changes.push(Change {
+                what: page.text("publication", name).to_owned(),
+                lang: lang.map(str::to_owned),
+                parts: parts(before, after),
+                is_time: matches!(name, "mailing_days" | "proof_years"),
+                is_consent: name == "consent",
+            });
         }
     };
     for locale in Locale::ALL {
@@ -180,7 +281,7 @@ fn legal_changes(page: &StaffPage, before: &Content, after: &Content) -> Vec<Val
 }
 
 /// The difference, word by word.
-fn parts(before: &str, after: &str) -> Vec<Value> {
+fn parts(before: &str, after: &str) -> Vec<Part> {
     // Two texts that have nothing in common take long to compare, and gain nothing by it.
     let diff = TextDiff::configure().timeout(Duration::from_millis(100)).diff_words(before, after);
     let mut parts: Vec<(ChangeTag, String)> = Vec::new();
@@ -190,21 +291,10 @@ fn parts(before: &str, after: &str) -> Vec<Value> {
             _ => parts.push((change.tag(), change.value().to_owned())),
         }
     }
-    let word = |tag| match tag {
-        ChangeTag::Equal => "same",
-        ChangeTag::Delete => "gone",
-        ChangeTag::Insert => "new",
-    };
-    parts.into_iter().map(|(tag, text)| json!({ "tag": word(tag), "text": text })).collect()
+    parts.into_iter().map(|(tag, text)| Part { tag: tag.into(), text }).collect()
 }
 
 /// The names of the fields that differ, for the audit log.
 fn changed_fields(before: &Content, after: &Content) -> Vec<String> {
-    let (before, after) = (form::of(before), form::of(after));
-    let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else { return Vec::new() };
-    after
-        .iter()
-        .filter(|(name, value)| before.get(*name) != Some(value))
-        .map(|(name, _)| name.clone())
-        .collect()
+    form::of(before).differing_in(&form::of(after))
 }

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts},
     response::{Html, IntoResponse, Redirect, Response},
 };
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
         http::{cookies, headers::CSP_FOR_STAFF},
         page_context::PageContext,
         public::visitor,
-        renderer::{Frame, PublicationView, Shell, ShellHold, ShellMember, ShellNotice},
+        renderer::{Frame, LanguageLink, PublicationView, Shell, ShellHold, ShellMember, ShellNotice},
         staff::{formats, staff_problem::StaffProblem},
     },
 };
@@ -94,12 +94,12 @@ impl StaffPage {
         }
     }
 
-    /// The answer to a GET: with a link to the other language.
+    /// The answer to a GET: with links to the other languages.
     ///
     /// # Errors
     /// When it cannot be made.
     pub fn show<P: PageContext>(&self, own: &P) -> Result<Response, StaffProblem> {
-        let (frame, shell) = (self.frame(Some(self.other_language())), self.shell());
+        let (frame, shell) = (self.frame(self.other_languages()), self.shell());
         Ok(self.respond(StatusCode::OK, self.state.renderer.render_in_shell(&frame, &shell, own)?))
     }
 
@@ -108,16 +108,16 @@ impl StaffPage {
     /// # Errors
     /// When it cannot be made.
     pub fn answer<P: PageContext>(&self, status: StatusCode, own: &P) -> Result<Response, StaffProblem> {
-        let (frame, shell) = (self.frame(None), self.shell());
+        let (frame, shell) = (self.frame(Vec::new()), self.shell());
         Ok(self.respond(status, self.state.renderer.render_in_shell(&frame, &shell, own)?))
     }
 
-    /// The answer to a GET: with a link to the other language.
+    /// The answer to a GET: with links to the other languages.
     ///
     /// # Errors
     /// When it cannot be made.
     pub fn show_value(&self, template: &str, own: &impl Serialize) -> Result<Response, StaffProblem> {
-        self.render(StatusCode::OK, template, Some(self.other_language()), own)
+        self.render(StatusCode::OK, template, self.other_languages(), own)
     }
 
     /// The answer to a POST, which has no address to switch languages at.
@@ -130,14 +130,14 @@ impl StaffPage {
         template: &str,
         own: &impl Serialize,
     ) -> Result<Response, StaffProblem> {
-        self.render(status, template, None, own)
+        self.render(status, template, Vec::new(), own)
     }
 
     fn render(
         &self,
         status: StatusCode,
         template: &str,
-        other_language_url: Option<String>,
+        other_languages: Vec<LanguageLink>,
         own: &impl Serialize,
     ) -> Result<Response, StaffProblem> {
         #[derive(Serialize)]
@@ -146,14 +146,15 @@ impl StaffPage {
             #[serde(flatten)]
             own: &'a O,
         }
-        let (frame, own) = (self.frame(other_language_url), InShell { shell: self.shell(), own });
+        let (frame, own) = (self.frame(other_languages), InShell { shell: self.shell(), own });
         Ok(self.respond(status, self.state.renderer.render_value(template, &frame, &own)?))
     }
 
-    fn frame(&self, other_language_url: Option<String>) -> Frame {
+    fn frame(&self, other_languages: Vec<LanguageLink>) -> Frame {
         let publication = self.publication.as_ref();
-        let publication = publication.map(|one| PublicationView::new(&one.content, self.locale));
-        Frame { locale: self.locale, other_language_url, publication }
+        let publication =
+            publication.map(|one| PublicationView::new(&one.content, self.locale, &self.state.renderer));
+        Frame { locale: self.locale, other_languages, publication }
     }
 
     fn respond(&self, status: StatusCode, html: String) -> Response {
@@ -182,7 +183,7 @@ impl StaffPage {
         });
         // Only texts that there are: what stands in the address is anybody's.
         let done = query(&self.uri, "done").unwrap_or_default();
-        let notice = self.text("done", &done).to_owned();
+        let notice = self.text_if_any("done", &done).unwrap_or_default().to_owned();
         let hold = self.hold.map(|hold| {
             let last_seen = hold.last_seen.map(|at| self.short_time(at)).unwrap_or_default();
             ShellHold { found: self.text("hold", hold.reason.name()).replace("{at}", &last_seen) }
@@ -199,28 +200,43 @@ impl StaffPage {
             (None, Some(name)) => self.text("notice", "colleague").replace("{name}", name),
             (None, None) => self.text("notice", "command").to_owned(),
         };
-        let what = match self.text("notice.what", &notice.what) {
-            "" => &notice.what,
-            known => known,
-        };
+        let what = self.text_if_any("notice.what", &notice.what).unwrap_or(&notice.what);
         let text = self.text("notice", "line").replace("{who}", &who).replace("{what}", what);
         ShellNotice { id: notice.id, text: text.replace("{at}", &self.short_time(notice.at)) }
     }
 
-    /// The same page in the other language.
-    fn other_language(&self) -> String {
-        let mut kept = url::form_urlencoded::Serializer::new(String::new());
-        for (name, value) in url::form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes()) {
-            if name != "lang" && name != "done" {
-                kept.append_pair(&name, &value);
+    /// The same page in the other languages.
+    fn other_languages(&self) -> Vec<LanguageLink> {
+        LanguageLink::to_others(self.locale, |other| {
+            let mut kept = url::form_urlencoded::Serializer::new(String::new());
+            for (name, value) in url::form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes())
+            {
+                if name != "lang" && name != "done" {
+                    kept.append_pair(&name, &value);
+                }
             }
-        }
-        format!("?{}", kept.append_pair("lang", self.locale.other().tag()).finish())
+            format!("?{}", kept.append_pair("lang", other.tag()).finish())
+        })
     }
 
-    /// A text of the staff pages by its table and key; empty when there is none.
+    /// A text of the staff pages that there is, by its table and key.
     pub fn text(&self, table: &str, key: &str) -> &str {
         self.state.renderer.text(self.locale, &format!("staff.{table}"), key)
+    }
+
+    /// A text of the staff pages whose key comes from elsewhere, such as from an address.
+    pub fn text_if_any(&self, table: &str, key: &str) -> Option<&str> {
+        self.state.renderer.text_if_any(self.locale, &format!("staff.{table}"), key)
+    }
+
+    /// What a language is called in the one of the page.
+    pub fn language(&self, of: Locale) -> &str {
+        self.state.renderer.language(self.locale, of)
+    }
+
+    /// A text with the form that goes with a number, which stands in it for `{count}`.
+    pub fn plural(&self, table: &str, key: &str, count: i64) -> String {
+        self.state.renderer.plural(self.locale, &format!("staff.{table}"), key, count)
     }
 
     /// Whether an admin asks.
@@ -241,8 +257,8 @@ impl StaffPage {
 
     /// A day: `25.11.2026` or `25 Nov 2026`.
     pub fn day(&self, day: NaiveDate) -> String {
-        let format = if self.locale == Locale::De { "%d.%m.%Y" } else { "%-d %b %Y" };
-        day.format(format).to_string()
+        let language = self.locale.language();
+        language.time(language.short_date, day.and_time(NaiveTime::MIN))
     }
 
     /// A moment to come, with its weekday: `Mo, 30.11., 8:00`.
@@ -258,7 +274,7 @@ impl StaffPage {
 
     /// A number with a mark between its thousands.
     pub fn number(&self, number: i64) -> String {
-        formats::number(self.locale, number)
+        self.locale.number(number)
     }
 
     /// The publication's time zone.

@@ -41,8 +41,8 @@ pub async fn show(
     let mut plans: Vec<&Overview> =
         open.iter().filter(|mailing| mailing.state == MailingState::Scheduled).collect();
     plans.sort_by_key(|mailing| mailing.scheduled_at);
-    let plans: Vec<Value> =
-        plans.into_iter().map(|mailing| planned::view(&page, mailing, subscribers)).collect();
+    let plans: Vec<planned::Plan> =
+        plans.into_iter().map(|mailing| planned::Plan::of(&page, mailing, subscribers)).collect();
     let last = match mailing::last_begun(&mut db).await? {
         Some(mailing) => {
             let counts = mailing::counts(&mut db, mailing.id).await?;
@@ -110,20 +110,17 @@ async fn attention(
     }
     let late = batch::late_urgent(db, Utc::now() - LATE).await?;
     if late > 0 {
-        let key = if late == 1 { "late_one" } else { "late_many" };
-        let text = page.text("attention", key).replace("{count}", &page.number(late));
+        let text = page.plural("attention", "late", late);
         found.push(json!({ "text": text, "more": null, "url": null }));
     }
     let held = held::held(db).await?.held;
     if held > 0 {
-        let key = if held == 1 { "held_one" } else { "held_many" };
-        let text = page.text("attention", key).replace("{count}", &page.number(held));
+        let text = page.plural("attention", "held", held);
         found.push(json!({ "text": text, "more": null, "url": "/staff/signups" }));
     }
     let undelivered = undelivered::count(db, Utc::now()).await?;
     if undelivered > 0 {
-        let key = if undelivered == 1 { "undelivered_one" } else { "undelivered_many" };
-        let text = page.text("attention", key).replace("{count}", &page.number(undelivered));
+        let text = page.plural("attention", "undelivered", undelivered);
         found.push(json!({ "text": text, "more": null, "url": "/staff/signups" }));
     }
     // Only who runs the server can mend it; editors would learn to overlook what stands here.

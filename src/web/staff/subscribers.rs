@@ -126,8 +126,7 @@ fn default_locale(page: &StaffPage) -> Locale {
 
 /// Languages to choose from.
 fn locales(page: &StaffPage, chosen: Locale) -> Vec<Choice> {
-    let choice =
-        |locale: Locale| Choice::new(locale.tag(), page.text("language", locale.tag()), locale == chosen);
+    let choice = |locale: Locale| Choice::new(locale.tag(), page.language(locale), locale == chosen);
     Locale::ALL.map(choice).to_vec()
 }
 
@@ -139,7 +138,8 @@ fn months(page: &StaffPage, first: Option<DateTime<Utc>>, chosen: Option<NaiveDa
     (0..MONTHS)
         .map_while(|back| last.checked_sub_months(Months::new(back)).filter(|month| *month >= first))
         .map(|month| {
-            let label = format!("{} {}", page.text("month_name", &month.month().to_string()), month.year());
+            let label =
+                format!("{} {}", page.locale.language().months[month.month0() as usize], month.year());
             Choice::new(month_name(month), label, chosen == Some(month))
         })
         .collect()
@@ -198,7 +198,7 @@ impl Row {
             id: subscriber.id,
             email: subscriber.email.as_str().to_owned(),
             state: subscriber.state,
-            language: page.text("language", subscriber.locale.tag()).to_owned(),
+            language: page.language(subscriber.locale).to_owned(),
             confirmed_at: page.short_time(subscriber.confirmed_at),
             state_changed_at: page.short_time(subscriber.state_changed_at),
         }
@@ -224,12 +224,12 @@ impl Found {
         let text = |key: &str| page.text("subscribers", key).to_owned();
         let count = match count {
             0 => text("found_none"),
-            1 => text("found_one"),
-            2..=COUNTED => {
-                text("found_some").replace("{count}", &page.number(i64::try_from(count).unwrap_or(i64::MAX)))
+            1..=COUNTED => {
+                page.plural("subscribers", "found_count", i64::try_from(count).unwrap_or(i64::MAX))
             }
-            _ => text("found_many")
-                .replace("{count}", &page.number(i64::try_from(COUNTED).unwrap_or(i64::MAX))),
+            _ => {
+                text("found_more").replace("{most}", &page.number(i64::try_from(COUNTED).unwrap_or(i64::MAX)))
+            }
         };
         Ok(Self {
             count,

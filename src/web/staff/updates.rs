@@ -1,6 +1,5 @@
 //! Updates: the list of what is written and sent, a new one, and away with a draft.
 
-pub(in crate::web) mod composing;
 pub(in crate::web) mod editor;
 pub(in crate::web) mod history;
 pub mod preflight;
@@ -14,7 +13,8 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use serde_json::{Value, json};
+use serde::Serialize;
+use uuid::Uuid;
 
 use crate::{
     app::write_update::{self, WriteError},
@@ -26,6 +26,7 @@ use crate::{
     web::{
         AppState,
         http::problem::Problem,
+        page_context::{PageContext, Sample},
         staff::{
             logged_in::Member,
             mailings::{planned, progress::Standing},
@@ -66,22 +67,77 @@ pub async fn list(
     _: Member,
 ) -> Result<Response, StaffProblem> {
     let (updates, mailings) = write_update::list(&state.pool).await?;
-    let shown = |update: &Update| shown(&page, update, mailings.get(&update.id).map_or(&[], Vec::as_slice));
-    let updates: Vec<Value> = updates.iter().map(shown).collect();
-    page.show_value("staff/updates.html", &json!({ "updates": updates }))
+    let updates = updates.into_iter().map(|update| {
+        let mailings = mailings.get(&update.id).map_or(&[] as &[_], Vec::as_slice);
+        Row::of(&page, update, mailings)
+    });
+    page.show(&UpdatesPage { updates: updates.collect() })
 }
 
-/// An update as lists show it, with its mailings, newest first.
-fn shown(page: &StaffPage, update: &Update, mailings: &[Overview]) -> Value {
-    json!({
-        "id": update.id, "title": update.title, "tags": tags(page, mailings),
-        "changed_at": page.short_time(update.changed_at), "changed_by": update.changed_by, "slug": update.slug,
-    })
+/// The list of updates.
+#[derive(Serialize)]
+pub struct UpdatesPage {
+    updates: Vec<Row>,
 }
 
-/// What its mailings make of an update: each that is not over, with the way to it, and what became of the others.
-fn tags(page: &StaffPage, mailings: &[Overview]) -> Vec<Value> {
-    let mut tags: Vec<Value> = Vec::new();
+#[derive(Serialize)]
+struct Row {
+    id: UpdateId,
+    title: String,
+    tags: Vec<Tag>,
+    changed_at: String,
+    changed_by: Option<String>,
+}
+
+/// What its mailings make of an update.
+#[derive(Serialize)]
+struct Tag {
+    text: String,
+    /// How it is coloured; empty for plain.
+    look: &'static str,
+    /// The page of a mailing that is not over.
+    url: Option<String>,
+}
+
+impl Row {
+    /// `mailings` are the update's, newest first.
+    fn of(page: &StaffPage, update: Update, mailings: &[Overview]) -> Self {
+        Self {
+            id: update.id,
+            title: update.title,
+            tags: tags(page, mailings),
+            changed_at: page.short_time(update.changed_at),
+            changed_by: update.changed_by,
+        }
+    }
+}
+
+impl PageContext for UpdatesPage {
+    const TEMPLATE: &'static str = "staff/updates.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let tag = |text: &str, look, url: Option<&str>| {
+            let url = url.map(str::to_owned);
+            Tag { text: text.into(), look, url }
+        };
+        let row = |title: &str, changed_by: Option<&str>, tags| Row {
+            id: UpdateId(Uuid::nil()),
+            title: title.into(),
+            tags,
+            changed_at: "25.11.2026, 14:05".into(),
+            changed_by: changed_by.map(str::to_owned),
+        };
+        let sent =
+            vec![tag("wird gesendet", "wait", Some("/staff/mailings/1")), tag("gesendet", "good", None)];
+        let updates =
+            vec![row("Neues vom Projekt", Some("Ada"), sent), row("", None, vec![tag("Entwurf", "", None)])];
+        vec![Self { updates }, Self { updates: Vec::new() }]
+    }
+}
+
+/// Each mailing that is not over, with the way to it, and what became of the others.
+fn tags(page: &StaffPage, mailings: &[Overview]) -> Vec<Tag> {
+    let mut tags = Vec::new();
     for mailing in mailings.iter().filter(|mailing| !mailing.is_over()) {
         let (text, look) = match Standing::from(mailing).key() {
             "scheduled" => (planned::state(page, mailing), "wait"),
@@ -90,7 +146,7 @@ fn tags(page: &StaffPage, mailings: &[Overview]) -> Vec<Value> {
             "paused" => (page.text("updates", "paused").to_owned(), "off"),
             _ => (page.text("updates", "sending").to_owned(), "wait"),
         };
-        tags.push(json!({ "text": text, "look": look, "url": format!("/staff/mailings/{}", mailing.id) }));
+        tags.push(Tag { text, look, url: Some(format!("/staff/mailings/{}", mailing.id)) });
     }
     let (key, look) = match Past::of(mailings) {
         Some(Past::Sent) => ("sent", "good"),
@@ -99,7 +155,7 @@ fn tags(page: &StaffPage, mailings: &[Overview]) -> Vec<Value> {
         None if tags.is_empty() => ("draft", ""),
         None => return tags,
     };
-    tags.push(json!({ "text": page.text("updates", key), "look": look }));
+    tags.push(Tag { text: page.text("updates", key).to_owned(), look, url: None });
     tags
 }
 

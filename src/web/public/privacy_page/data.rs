@@ -95,8 +95,7 @@ impl DataPage {
         let OwnData { subscriber, data: record, new_address } = own;
         let content = &visitor.publication.content;
         let lang = visitor.locale;
-        let language =
-            visitor.text("data", if subscriber.locale.tag() == "de" { "german" } else { "english" });
+        let language = visitor.language(subscriber.locale);
         Self {
             address: subscriber.email.as_str().to_owned(),
             is_active: subscriber.state == SubscriberState::Active,
@@ -215,7 +214,7 @@ impl PageContext for DataPage {
             since: content.written_day(Utc::now(), of.locale),
             consented: None,
             confirmed_at: of.time(),
-            language: of.text("data", if of.locale.tag() == "de" { "german" } else { "english" }),
+            language: of.renderer.language(of.locale, of.locale).to_owned(),
             new_address: None,
             events: Vec::new(),
             mails: Vec::new(),

@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use serde_json::json;
+use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -22,7 +22,10 @@ use crate::{
         images::{memory, process::Refused},
         upload_image::{self, Processing, Upload, UploadError},
     },
-    domain::image::{self, Image},
+    domain::{
+        ids::ImageId,
+        image::{self, Image},
+    },
     web::{
         AppState,
         http::{
@@ -30,7 +33,7 @@ use crate::{
             route::Body,
         },
         staff::{
-            images::{Typed, library},
+            images::{ImagesPage, Typed},
             logged_in::Member,
             login::destination,
             staff_page::{Mistakes, StaffPage, done},
@@ -110,9 +113,7 @@ pub async fn upload(
         return Ok(answer);
     }
     let mistakes = Mistakes::one(field, page.text("images", key));
-    let mut own = library(&page, &received.typed, &mistakes).await?;
-    own["next"] = received.next.into();
-    page.answer_value(status, "staff/images.html", &own)
+    page.answer(status, &ImagesPage::of(&page, &received.typed, mistakes, received.next).await?)
 }
 
 /// Receives a picture and has it taken in.
@@ -170,11 +171,29 @@ async fn receive(mut form: Multipart, received: &mut Received) -> Result<(), Mul
 }
 
 fn created(state: &AppState, image: &Image) -> Response {
-    let answer = json!({
-        "id": image.id, "url": image.url(&state.public_url), "width": image.width, "height": image.height,
-        "thumbnail": image.small_path(), "alt": image.alt, "credit": image.credit,
-    });
+    let answer = Uploaded {
+        id: image.id,
+        url: image.url(&state.public_url),
+        width: image.width,
+        height: image.height,
+        thumbnail: image.small_path(),
+        alt: &image.alt,
+        credit: &image.credit,
+    };
     (StatusCode::CREATED, Json(answer)).into_response()
+}
+
+/// What the script is told of a picture that was taken in.
+#[derive(Serialize)]
+struct Uploaded<'a> {
+    id: ImageId,
+    url: String,
+    width: i32,
+    height: i32,
+    /// Path of the smaller file.
+    thumbnail: String,
+    alt: &'a str,
+    credit: &'a str,
 }
 
 fn back(next: Option<&str>, image: &Image) -> Response {

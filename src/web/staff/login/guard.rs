@@ -62,8 +62,7 @@ impl Visit {
 /// That an attempt has to wait, and how long, in whole minutes.
 pub fn wait(page: &StaffPage, field: &'static str, how_long: TimeDelta) -> Mistakes {
     let minutes = how_long.num_seconds().max(1).unsigned_abs().div_ceil(60);
-    let key = if minutes == 1 { "wait_one" } else { "wait_many" };
-    Mistakes::one(field, page.text("error", key).replace("{minutes}", &minutes.to_string()))
+    Mistakes::one(field, page.plural("error", "wait", i64::try_from(minutes).unwrap_or(i64::MAX)))
 }
 
 /// Tells programs too how long to wait.

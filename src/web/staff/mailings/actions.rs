@@ -166,10 +166,7 @@ pub async fn ask_retry(
 
 fn retry_view(page: &StaffPage, mailing: &Overview, what: Retry, count: i64) -> Value {
     let name = what.state().name();
-    let number = |key: &str| {
-        let key = if count == 1 { format!("{key}_one") } else { format!("{key}_many") };
-        page.text("retry", &key).replace("{count}", &page.number(count))
-    };
+    let number = |key: &str| page.plural("retry", key, count);
     json!({
         "id": mailing.id, "subject": mailing.subject, "what": name,
         "lead": number(name), "button": number("button"),

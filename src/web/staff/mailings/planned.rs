@@ -3,8 +3,9 @@
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{
     app::{
@@ -27,18 +28,51 @@ use crate::{
     },
 };
 
-/// A mailing that has not begun, as `plan` in `staff/parts.html` shows it. `people` are subscribed now.
-pub fn view(page: &StaffPage, mailing: &Overview, people: i64) -> Value {
-    json!({
-        "id": mailing.id, "subject": mailing.subject, "state": state(page, mailing),
-        "is_overdue": mailing.pause_kind == Some(PauseKind::Overdue), "is_starting": Standing::from(mailing).key() == "starting",
-        "people": page.text("mailing", "planned_text").replace("{people}", &people_now(page, people)),
-        "frozen": frozen(page, mailing),
-    })
+/// A mailing that has not begun, as `plan` in `staff/parts.html` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Plan {
+    id: MailingId,
+    subject: String,
+    state: String,
+    is_overdue: bool,
+    /// It goes at once, and can still be taken back.
+    is_starting: bool,
+    /// How many would get it now.
+    people: String,
+    frozen: String,
+}
+
+impl Plan {
+    /// `people` are subscribed now.
+    pub fn of(page: &StaffPage, mailing: &Overview, people: i64) -> Self {
+        Self {
+            id: mailing.id,
+            subject: mailing.subject.clone(),
+            state: state(page, mailing),
+            is_overdue: mailing.pause_kind == Some(PauseKind::Overdue),
+            is_starting: Standing::from(mailing).key() == "starting",
+            people: page.text("mailing", "planned_text").replace("{people}", &people_now(page, people)),
+            frozen: frozen(page, mailing),
+        }
+    }
+
+    /// For samples of the pages that show it: one that waits for its time, one that is overdue, one that goes at once.
+    pub fn samples() -> Vec<Self> {
+        let of = |is_overdue, is_starting| Self {
+            id: MailingId(Uuid::nil()),
+            subject: "Neues vom Projekt".into(),
+            state: "Geplant Mo, 30.11., 8:00".into(),
+            is_overdue,
+            is_starting,
+            people: "Geht an alle, die dann angemeldet sind: im Moment 1.234 Personen.".into(),
+            frozen: "Stand vom 25.11.2026, 14:05.".into(),
+        };
+        vec![of(false, false), of(true, false), of(false, true)]
+    }
 }
 
 /// The plans among these mailings: those that wait for a time that somebody has chosen, or for a decision.
-pub async fn among(page: &StaffPage, mailings: &[Overview]) -> sqlx::Result<Vec<Value>> {
+pub async fn among(page: &StaffPage, mailings: &[Overview]) -> sqlx::Result<Vec<Plan>> {
     let plans: Vec<&Overview> = mailings
         .iter()
         .filter(|mailing| matches!(Standing::from(*mailing).key(), "scheduled" | "overdue"))
@@ -47,7 +81,7 @@ pub async fn among(page: &StaffPage, mailings: &[Overview]) -> sqlx::Result<Vec<
         return Ok(Vec::new());
     }
     let people = mailing::audience(&mut *page.state.pool.acquire().await?, Utc::now()).await?;
-    Ok(plans.into_iter().map(|plan| view(page, plan, people)).collect())
+    Ok(plans.into_iter().map(|plan| Plan::of(page, plan, people)).collect())
 }
 
 /// Where a mailing stands, in words: `Geplant Mo, 30.11., 8:00`.
@@ -57,8 +91,7 @@ pub fn state(page: &StaffPage, mailing: &Overview) -> String {
 
 /// So many people as of now; who it will be is decided when it begins.
 pub fn people_now(page: &StaffPage, count: i64) -> String {
-    let key = if count == 1 { "people_now_one" } else { "people_now_many" };
-    page.text("mailings", key).replace("{count}", &page.number(count))
+    page.plural("mailings", "people_now", count)
 }
 
 /// From when the words are.

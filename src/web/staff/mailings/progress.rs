@@ -14,10 +14,7 @@ use crate::{
         mailing::{MailingState, Overview, PauseKind, Progress},
         publication::TimeZone,
     },
-    web::{
-        renderer::Renderer,
-        staff::formats::{number, planned_time},
-    },
+    web::{renderer::Renderer, staff::formats::planned_time},
 };
 
 /// The time that a rate is measured over: an average over all would hide that it has stopped.
@@ -137,7 +134,8 @@ pub fn view(
     rate: Option<f64>,
 ) -> Value {
     let text = |key: &str| pages.text(locale, "staff.progress", key);
-    let shown = |n: i64| number(locale, n);
+    let plural = |key: &str, count: i64| pages.plural(locale, "staff.progress", key, count);
+    let shown = |n: i64| locale.number(n);
     let counts = &progress.counts;
     let sentence = text("sentence")
         .replace("{ended}", &shown(progress.ended()))
@@ -145,10 +143,7 @@ pub fn view(
         .replace("{accepted}", &shown(counts.accepted));
     let rate = rate.filter(|_| progress.state == MailingState::Sending);
     let left = rate.and_then(|rate| time_left(progress, rate));
-    let left = left.map(|(count, unit)| {
-        let key = if count == 1 { format!("left_{unit}") } else { format!("left_{unit}s") };
-        text(&key).replace("{count}", &shown(count))
-    });
+    let left = left.map(|(count, unit)| plural(unit, count));
     json!({
         "phase": phase(progress), "state": Standing::from(progress).words(pages, locale, zone),
         "kind": progress.pause_kind, "plan": plan(progress),
@@ -156,7 +151,7 @@ pub fn view(
         "sentence": sentence, "rate": rate.map(|rate| rate_text(locale, rate, text)), "left": left,
         "accepted": shown(counts.accepted), "waiting": shown(progress.waiting()),
         "rejected": shown(counts.rejected), "unknown": shown(counts.unknown), "skipped": shown(counts.skipped),
-        "put_off": if counts.put_off > 0 { text("put_off").replace("{count}", &shown(counts.put_off)) } else { String::new() },
+        "put_off": if counts.put_off > 0 { plural("put_off", counts.put_off) } else { String::new() },
     })
 }
 
@@ -169,10 +164,10 @@ fn rate_text<'a>(locale: Locale, rate: f64, text: impl Fn(&str) -> &'a str) -> S
     #[expect(clippy::cast_possible_truncation, reason = "a rate for people")]
     let (key, count) =
         if rate >= 1.0 { ("rate", rate.round() as i64) } else { ("rate_slow", (rate * 60.0).round() as i64) };
-    text(key).replace("{count}", &number(locale, count))
+    text(key).replace("{count}", &locale.number(count))
 }
 
-/// How long it takes at this rate, and in what unit. What waits for another try is not counted: when that goes out is
+/// How long it takes at this rate, and the key of the text with the unit. What waits for another try is not counted: when that goes out is
 /// not a matter of the rate.
 fn time_left(progress: &Progress, rate: f64) -> Option<(i64, &'static str)> {
     let waiting = (progress.waiting() - progress.counts.put_off).max(0);
@@ -186,9 +181,9 @@ fn time_left(progress: &Progress, rate: f64) -> Option<(i64, &'static str)> {
     )]
     let seconds = (waiting as f64 / rate).ceil().min(1e9) as i64;
     Some(match seconds {
-        ..90 => (seconds, "second"),
-        90..5400 => ((seconds + 59) / 60, "minute"),
-        _ => ((seconds + 3599) / 3600, "hour"),
+        ..90 => (seconds, "left_second"),
+        90..5400 => ((seconds + 59) / 60, "left_minute"),
+        _ => ((seconds + 3599) / 3600, "left_hour"),
     })
 }
 
@@ -219,9 +214,9 @@ mod tests {
         let left = |counts, rate| time_left(&sending(counts), rate);
         let counts = Counts { pending: 900, put_off: 300, ..Counts::default() };
         assert_eq!(left(counts, 0.0), None);
-        assert_eq!(left(counts, 10.0), Some((60, "second")));
-        assert_eq!(left(counts, 1.0), Some((10, "minute")));
-        assert_eq!(left(counts, 0.1), Some((2, "hour")));
+        assert_eq!(left(counts, 10.0), Some((60, "left_second")));
+        assert_eq!(left(counts, 1.0), Some((10, "left_minute")));
+        assert_eq!(left(counts, 0.1), Some((2, "left_hour")));
         assert_eq!(left(Counts { pending: 300, put_off: 300, ..Counts::default() }, 5.0), None);
     }
 

@@ -33,10 +33,7 @@ pub async fn ask(
         return Ok(done(&format!("/staff/mailings/{id}"), "no_refusals"));
     };
     drop(db);
-    let number = |key: &str| {
-        let key = if run.count == 1 { format!("{key}_one") } else { format!("{key}_many") };
-        page.text("refusals", &key).replace("{count}", &page.number(run.count))
-    };
+    let number = |key: &str| page.plural("refusals", key, run.count);
     page.show_value(
         "staff/refusals.html",
         &json!({

@@ -99,7 +99,7 @@ fn obstacle_view(page: &StaffPage, obstacle: &Obstacle, update: &Update, people:
             };
             json!({
                 "kind": kind, "id": mailing.id, "text": triggered(page, mailing),
-                "plan": planned::view(page, mailing, people),
+                "plan": planned::Plan::of(page, mailing, people),
             })
         }
     }
@@ -135,10 +135,7 @@ pub async fn view(
     let obstacle = obstacle.map(|obstacle| obstacle_view(page, obstacle, &draft.update, found.audience));
     // The same number when the form comes back with a mistake: it is still the same form.
     let form = Uuid::parse_str(&sent.form).unwrap_or_else(|_| Uuid::now_v7());
-    let count = |key: &str| {
-        let key = if found.audience == 1 { format!("{key}_one") } else { format!("{key}_many") };
-        page.text("send", &key).replace("{count}", &page.number(found.audience))
-    };
+    let count = |key: &str| page.plural("send", key, found.audience);
     // Told at the form it was left out of.
     let told = |field: &str, later: bool| {
         errors.text(field).filter(|_| later == sent.is_later()).unwrap_or_default()

@@ -5,13 +5,13 @@ use std::{
     ops::RangeInclusive,
 };
 
-use serde_json::{Value, json};
+use serde::Serialize;
 use url::Url;
 
 use crate::{
     domain::{
         address::EmailAddress,
-        locale::Locale,
+        locale::{Locale, languages},
         publication::{
             Accent, AccentError, Content, LONGEST_LINE, LONGEST_TEXT, Logo, Origin, Retention,
             SenderIdentity, Texts, TimeZone,
@@ -24,45 +24,73 @@ use crate::{
 pub type Sent = HashMap<String, String>;
 
 /// The rows for logos of funders, by the names of their fields.
-const FUNDERS: [&str; 6] = ["funder_1", "funder_2", "funder_3", "funder_4", "funder_5", "funder_6"];
+pub const FUNDERS: [&str; 6] = ["funder_1", "funder_2", "funder_3", "funder_4", "funder_5", "funder_6"];
+
+macro_rules! longest {
+    ($($name:ident $tag:ident),+) => {
+        &[
+            ("name", LONGEST_LINE),
+            ("website", LONGEST_LINE),
+            ("privacy_url", LONGEST_LINE),
+            ("sender_name", LONGEST_LINE),
+            ("allowed_origins", LONGEST_TEXT),
+            $(
+                (concat!(stringify!($tag), "_heading"), LONGEST_LINE),
+                (concat!(stringify!($tag), "_teaser"), LONGEST_LINE),
+                (concat!(stringify!($tag), "_frequency"), LONGEST_LINE),
+                (concat!(stringify!($tag), "_consent"), LONGEST_TEXT),
+                (concat!(stringify!($tag), "_imprint"), LONGEST_TEXT),
+                (concat!(stringify!($tag), "_funding_notice"), LONGEST_TEXT),
+            )+
+        ]
+    };
+}
 
 /// How long the texts may be, by the names of their fields.
-const LONGEST: [(&str, usize); 17] = [
-    ("name", LONGEST_LINE),
-    ("website", LONGEST_LINE),
-    ("privacy_url", LONGEST_LINE),
-    ("sender_name", LONGEST_LINE),
-    ("allowed_origins", LONGEST_TEXT),
-    ("de_heading", LONGEST_LINE),
-    ("de_teaser", LONGEST_LINE),
-    ("de_frequency", LONGEST_LINE),
-    ("de_consent", LONGEST_TEXT),
-    ("de_imprint", LONGEST_TEXT),
-    ("de_funding_notice", LONGEST_TEXT),
-    ("en_heading", LONGEST_LINE),
-    ("en_teaser", LONGEST_LINE),
-    ("en_frequency", LONGEST_LINE),
-    ("en_consent", LONGEST_TEXT),
-    ("en_imprint", LONGEST_TEXT),
-    ("en_funding_notice", LONGEST_TEXT),
-];
+const LONGEST: &[(&str, usize)] = languages!(longest);
+
+/// What stands in the fields of the form, by their names; and what there is to say about each logo, as `logo_note`: see
+/// [`note_logos`].
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    fn text(&self, name: &str) -> &str {
+        self.0.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    fn put(&mut self, name: impl Into<String>, text: impl Into<String>) {
+        self.0.insert(name.into(), text.into());
+    }
+
+    /// The names of the fields in which `other` has something else.
+    pub fn differing_in(&self, other: &Self) -> Vec<String> {
+        let differ = other.0.iter().filter(|(name, text)| self.0.get(*name) != Some(text));
+        differ.map(|(name, _)| name.clone()).collect()
+    }
+}
 
 /// The fields of a publication as the form shows them.
-pub fn of(content: &Content) -> Value {
+pub fn of(content: &Content) -> Fields {
     let url = |url: &Option<Url>| url.as_ref().map(ToString::to_string).unwrap_or_default();
     let written =
         |address: &Option<EmailAddress>| address.as_ref().map(EmailAddress::written).unwrap_or_default();
-    let mut fields = json!({
-        "name": content.name, "locale": content.locale.tag(), "website": url(&content.website),
-        "privacy_url": url(&content.privacy_url), "time_zone": content.time_zone.0.name(),
-        "accent": content.accent.as_str(), "sender_name": content.sender.name,
-        "sender_address": content.sender.written_address(),
-        "reply_to": written(&content.sender.reply_to),
-        "unsubscribe_mailto": written(&content.sender.unsubscribe_mailto),
-        "mailing_days": content.retention.mailing_days.to_string(),
-        "proof_years": content.retention.proof_years.to_string(),
-        "allowed_origins": content.allowed_origins.iter().flatten().map(Origin::as_str).collect::<Vec<_>>().join("\n"),
-    });
+    let origins = content.allowed_origins.iter().flatten().map(Origin::as_str).collect::<Vec<_>>();
+    let mut fields = Fields(BTreeMap::new());
+    fields.put("name", &content.name);
+    fields.put("locale", content.locale.tag());
+    fields.put("website", url(&content.website));
+    fields.put("privacy_url", url(&content.privacy_url));
+    fields.put("time_zone", content.time_zone.0.name());
+    fields.put("accent", content.accent.as_str());
+    fields.put("sender_name", &content.sender.name);
+    fields.put("sender_address", content.sender.written_address());
+    fields.put("reply_to", written(&content.sender.reply_to));
+    fields.put("unsubscribe_mailto", written(&content.sender.unsubscribe_mailto));
+    fields.put("mailing_days", content.retention.mailing_days.to_string());
+    fields.put("proof_years", content.retention.proof_years.to_string());
+    fields.put("allowed_origins", origins.join("\n"));
     put_logo(&mut fields, "logo", content.logo.as_ref());
     for (name, number) in FUNDERS.into_iter().zip(0..) {
         put_logo(&mut fields, name, content.funding_logos.get(number));
@@ -70,20 +98,19 @@ pub fn of(content: &Content) -> Value {
     for locale in Locale::ALL {
         let texts = content.texts.get(&locale).cloned().unwrap_or_default();
         for (name, text) in texts_by_name(&texts) {
-            fields[format!("{locale}_{name}")] = text.into();
+            fields.put(format!("{locale}_{name}"), text);
         }
     }
     fields
 }
 
-fn put_logo(fields: &mut Value, name: &str, logo: Option<&Logo>) {
-    // What there is to say about it; see [`note_logos`].
-    fields[format!("{name}_note")] = "".into();
-    let number = |number: Option<u16>| number.map(|number| number.to_string()).unwrap_or_default();
-    fields[format!("{name}_url")] = logo.map(|logo| logo.url.to_string()).unwrap_or_default().into();
-    fields[format!("{name}_alt")] = logo.map(|logo| logo.alt.clone()).unwrap_or_default().into();
-    fields[format!("{name}_width")] = number(logo.map(|logo| logo.width)).into();
-    fields[format!("{name}_height")] = number(logo.map(|logo| logo.height)).into();
+fn put_logo(fields: &mut Fields, name: &str, logo: Option<&Logo>) {
+    let text = |of: fn(&Logo) -> String| logo.map(of).unwrap_or_default();
+    fields.put(format!("{name}_note"), "");
+    fields.put(format!("{name}_url"), text(|logo| logo.url.to_string()));
+    fields.put(format!("{name}_alt"), text(|logo| logo.alt.clone()));
+    fields.put(format!("{name}_width"), text(|logo| logo.width.to_string()));
+    fields.put(format!("{name}_height"), text(|logo| logo.height.to_string()));
 }
 
 fn texts_by_name(texts: &Texts) -> [(&'static str, &str); 6] {
@@ -98,29 +125,28 @@ fn texts_by_name(texts: &Texts) -> [(&'static str, &str); 6] {
 }
 
 /// The rows for logos of funders: those with something in them and always the first, and those that are still free.
-pub fn funders(fields: &Value) -> (Vec<&'static str>, Vec<&'static str>) {
-    let has =
-        |row: &str, part: &str| fields[format!("{row}_{part}")].as_str().is_some_and(|text| !text.is_empty());
+pub fn funders(fields: &Fields) -> (Vec<&'static str>, Vec<&'static str>) {
+    let has = |row: &str, part: &str| !fields.text(&format!("{row}_{part}")).is_empty();
     let is_filled = |row: &str| ["url", "alt", "width", "height"].iter().any(|part| has(row, part));
     FUNDERS.into_iter().partition(|row| *row == FUNDERS[0] || is_filled(row))
 }
 
 /// Says something about each logo that a person should know: `say` answers for its address.
-pub async fn note_logos<F: Future<Output = Option<String>>>(fields: &mut Value, say: impl Fn(String) -> F) {
+pub async fn note_logos<F: Future<Output = Option<String>>>(fields: &mut Fields, say: impl Fn(String) -> F) {
     for name in std::iter::once("logo").chain(FUNDERS) {
-        let url = fields[format!("{name}_url")].as_str().unwrap_or_default().to_owned();
+        let url = fields.text(&format!("{name}_url")).to_owned();
         if !url.is_empty() {
-            fields[format!("{name}_note")] = say(url).await.unwrap_or_default().into();
+            fields.put(format!("{name}_note"), say(url).await.unwrap_or_default());
         }
     }
 }
 
 /// What was sent, for the form to be shown again.
-pub fn again(sent: &Sent) -> Value {
+pub fn again(sent: &Sent) -> Fields {
     let mut fields = of(&Content::default());
-    for (name, text) in sent {
-        if fields.get(name).is_some() {
-            fields[name] = text.chars().take(20_000).collect::<String>().into();
+    for (name, field) in &mut fields.0 {
+        if let Some(text) = sent.get(name) {
+            *field = text.chars().take(20_000).collect();
         }
     }
     fields
@@ -132,7 +158,7 @@ pub fn again(sent: &Sent) -> Value {
 /// Every mistake, at its field.
 pub fn read(page: &StaffPage, sent: &Sent) -> Result<Content, Mistakes> {
     let mut reading = Reading { page, sent, mistakes: Mistakes::default() };
-    for (field, most) in LONGEST {
+    for &(field, most) in LONGEST {
         if reading.text(field).chars().nth(most).is_some() {
             let text = page.text("publication_error", "too_long");
             reading
@@ -159,7 +185,8 @@ impl Reading<'_> {
         if name.is_empty() {
             self.wrong("name", "name");
         }
-        let locale = Locale::from_tag(&self.line("locale")).unwrap_or_default();
+        let before = self.page.publication.as_ref().map(|publication| publication.content.locale);
+        let locale = Locale::from_tag(&self.line("locale")).or(before).unwrap_or_default();
         let mut texts = BTreeMap::new();
         for locale in Locale::ALL {
             let text = |name: &str| self.several(&format!("{locale}_{name}"));

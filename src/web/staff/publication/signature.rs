@@ -3,15 +3,15 @@
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::read_signature::{SignatureError, read_signature, sender_domain},
-    domain::signature_seen::{self, Seen},
+    app::read_signature::{SignatureError, last_seen, read_signature, sender_domain},
+    domain::signature_seen::{Seen, SignatureVerdict},
     mail::received::Unusable,
     web::{
         AppState,
+        page_context::{PageContext, Sample},
         staff::{
             logged_in::Member,
             staff_page::{Mistakes, StaffPage, done},
@@ -22,27 +22,67 @@ use crate::{
 
 /// `GET /staff/signature`
 pub async fn show(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
-    let own = view(&page, &Mistakes::default()).await?;
-    page.show_value("staff/signature.html", &own)
+    page.show(&SignaturePage::of(&page, Mistakes::default()).await?)
 }
 
-async fn view(page: &StaffPage, errors: &Mistakes) -> Result<Value, StaffProblem> {
-    let domain = sender_domain(page.publication.as_ref());
-    let seen = match &domain {
-        Some(domain) => {
-            let mut db = page.state.pool.acquire().await?;
-            signature_seen::latest(&mut db, domain, page.state.app.preflight.relay()).await?
-        }
-        None => None,
-    };
-    let seen = seen.map(|seen| {
-        let Seen { verdict, signing_domain, selector, missing, mail_dated } = seen;
-        json!({
-            "verdict": verdict.as_str(), "domain": signing_domain, "selector": selector, "missing": missing,
-            "dated": page.short_time(mail_dated),
-        })
-    });
-    Ok(json!({ "domain": domain, "relay": page.state.app.preflight.relay(), "seen": seen, "errors": errors }))
+/// What is known of the relay's signature.
+#[derive(Serialize)]
+pub struct SignaturePage {
+    /// As `host:port`.
+    relay: String,
+    seen: Option<SeenView>,
+    errors: Mistakes,
+}
+
+#[derive(Serialize)]
+struct SeenView {
+    verdict: &'static str,
+    domain: String,
+    selector: String,
+    /// The headers that it does not cover.
+    missing: String,
+    dated: String,
+}
+
+impl SignaturePage {
+    async fn of(page: &StaffPage, errors: Mistakes) -> sqlx::Result<Self> {
+        let app = &page.state.app;
+        let seen = match sender_domain(page.publication.as_ref()) {
+            Some(domain) => last_seen(app, &domain).await?,
+            None => None,
+        };
+        let seen = seen.map(|Seen { verdict, signing_domain, selector, missing, mail_dated }| SeenView {
+            verdict: verdict.as_str(),
+            domain: signing_domain,
+            selector,
+            missing,
+            dated: page.short_time(mail_dated),
+        });
+        Ok(Self { relay: app.preflight.relay().to_owned(), seen, errors })
+    }
+}
+
+impl PageContext for SignaturePage {
+    const TEMPLATE: &'static str = "staff/signature.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        use SignatureVerdict::{Failed, Incomplete, Right, Unproven, Unsigned};
+        let of = |seen, errors| Self { relay: "relay.example.org:587".into(), seen, errors };
+        let seen = |verdict: SignatureVerdict| SeenView {
+            verdict: verdict.as_str(),
+            domain: "example.org".into(),
+            selector: if verdict == Unsigned { String::new() } else { "mail2026".into() },
+            missing: "List-Unsubscribe, List-Unsubscribe-Post".into(),
+            dated: "25.11.2026, 14:05".into(),
+        };
+        let none = of(None, Mistakes::one("head", "Hier fehlt der Kopf der E-Mail."));
+        let verdicts = [Right, Unproven, Failed, Incomplete, Unsigned];
+        verdicts
+            .map(|verdict| of(Some(seen(verdict)), Mistakes::default()))
+            .into_iter()
+            .chain([none])
+            .collect()
+    }
 }
 
 /// What the form sends.
@@ -79,6 +119,6 @@ pub async fn look(
 
 /// The page again, with what to mend.
 async fn again(page: &StaffPage, error: &str) -> Result<Response, StaffProblem> {
-    let own = view(page, &Mistakes::one("head", page.text("error", error))).await?;
-    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/signature.html", &own)
+    let own = SignaturePage::of(page, Mistakes::one("head", page.text("error", error))).await?;
+    page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)
 }

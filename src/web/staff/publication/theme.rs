@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{
     app::change_publication,
@@ -16,6 +16,7 @@ use crate::{
     web::{
         AppState,
         http::problem::Problem,
+        page_context::{PageContext, Sample},
         public::{samples, visitor::Visitor},
         staff::{
             logged_in::Admin,
@@ -54,10 +55,11 @@ impl Choice {
         };
         let which = query("of", CURRENT, DRAFT);
         let show = page.query("show").filter(|show| all(&which).any(|known| known == *show));
+        let language = page.query("language");
         Self {
             which,
             show: show.unwrap_or_else(|| format!("mails/{}", MailKind::Update.folder())),
-            language: query("language", "de", "en"),
+            language: locale_or_own(page, language).tag().to_owned(),
             width: query("width", "desk", "phone"),
             look: query("look", "light", "dark"),
         }
@@ -71,12 +73,20 @@ impl Choice {
     }
 
     /// One way to look at it: with one thing changed.
-    fn way(&self, label: &str, change: impl FnOnce(&mut Self)) -> Value {
+    fn way(&self, label: &str, change: impl FnOnce(&mut Self)) -> Way {
         let mut other = self.clone();
         change(&mut other);
         let href = other.href();
-        json!({ "label": label, "is_chosen": href == self.href(), "href": href })
+        Way { label: label.to_owned(), is_chosen: href == self.href(), href }
     }
+}
+
+/// One way to look at it, among others.
+#[derive(Serialize)]
+struct Way {
+    label: String,
+    href: String,
+    is_chosen: bool,
 }
 
 /// Everything there is to look at.
@@ -126,33 +136,71 @@ pub async fn show(page: StaffPage, Admin(member): Admin) -> Result<Response, Sta
     };
     let text = |table: &str, key: &str| page.text(table, key).to_owned();
     let mut pairs = vec![
-        [
+        vec![
             choice.way(&text("editor", "desk"), |choice| choice.width = "desk".into()),
             choice.way(&text("editor", "phone"), |choice| choice.width = "phone".into()),
         ],
-        [
-            choice.way(&text("publication", "de"), |choice| choice.language = "de".into()),
-            choice.way(&text("publication", "en"), |choice| choice.language = "en".into()),
-        ],
+        Locale::ALL
+            .map(|locale| choice.way(page.language(locale), |choice| choice.language = locale.tag().into()))
+            .to_vec(),
     ];
     // A page is as light or dark as the system it is looked at on.
     let is_mail = choice.show.starts_with("mails/");
     if is_mail {
-        pairs.push([
+        pairs.push(vec![
             choice.way(&text("editor", "light"), |choice| choice.look = "light".into()),
             choice.way(&text("editor", "dark"), |choice| choice.look = "dark".into()),
         ]);
     }
     let Choice { which, show, language, width, look } = &choice;
     let (mails, pages) = (group("mails/", "mails"), group("pages/", "sample_page"));
-    let chosen =
-        mails.iter().chain(&pages).find(|way| way["is_chosen"] == true).map(|way| way["label"].clone());
-    let own = json!({
-        "mails": mails, "pages": pages, "chosen": chosen, "pairs": pairs,
-        "is_draft": which == DRAFT, "width": width, "is_mail": is_mail,
-        "src": format!("/staff/publication/{which}/{show}?lang={language}&look={look}"),
-    });
-    page.show_value("staff/look.html", &own)
+    let chosen = mails.iter().chain(&pages).find(|way| way.is_chosen).map(|way| way.label.clone());
+    page.show(&LookPage {
+        chosen: chosen.unwrap_or_default(),
+        mails,
+        pages,
+        pairs,
+        is_draft: which == DRAFT,
+        is_mail,
+        width: width.clone(),
+        src: format!("/staff/publication/{which}/{show}?lang={language}&look={look}"),
+    })
+}
+
+/// How mails and pages look.
+#[derive(Serialize)]
+pub struct LookPage {
+    mails: Vec<Way>,
+    pages: Vec<Way>,
+    /// The label of the mail or page that is looked at.
+    chosen: String,
+    /// Ways to look at it, of which one or the other holds.
+    pairs: Vec<[Way; 2]>,
+    is_draft: bool,
+    is_mail: bool,
+    /// `desk` or `phone`.
+    width: String,
+    /// Where the frame's content is.
+    src: String,
+}
+
+impl PageContext for LookPage {
+    const TEMPLATE: &'static str = "staff/look.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let way = |label: &str, is_chosen| Way { label: label.into(), href: "?of=current".into(), is_chosen };
+        let of = |is_mail, is_draft, width: &str| Self {
+            mails: vec![way("Neuigkeit", is_mail), way("Bestätigung", false)],
+            pages: vec![way("Anmeldung", !is_mail)],
+            chosen: if is_mail { "Neuigkeit".into() } else { "Anmeldung".into() },
+            pairs: vec![[way("Bildschirm", width == "desk"), way("Telefon", width == "phone")]],
+            is_draft,
+            is_mail,
+            width: width.into(),
+            src: "/staff/publication/current/mails/update?lang=de&look=light".into(),
+        };
+        vec![of(true, false, "desk"), of(false, true, "phone")]
+    }
 }
 
 /// `GET /staff/publication/{of}/mails/{folder}`
@@ -193,5 +241,11 @@ pub async fn sample_page(
 
 /// The language of what is looked at.
 fn locale(page: &StaffPage) -> Locale {
-    page.query("lang").and_then(|tag| Locale::from_tag(&tag)).unwrap_or_default()
+    locale_or_own(page, page.query("lang"))
+}
+
+/// The language with this tag, else the publication's own.
+fn locale_or_own(page: &StaffPage, tag: Option<String>) -> Locale {
+    let own = page.publication.as_ref().map(|publication| publication.content.locale);
+    tag.and_then(|tag| Locale::from_tag(&tag)).or(own).unwrap_or_default()
 }

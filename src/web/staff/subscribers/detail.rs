@@ -18,21 +18,19 @@ use crate::{
     app::{
         erase_address::{self, EraseError, Whose, erase_address},
         find_subscribers,
-        take_proof::{self, ProofError},
+        take_proof::{self, ProofError, document::Format},
         unsubscribe::{self, UnsubscribeError, Way},
     },
     domain::{
         consent::{self, ConsentEvent},
         ids::SubscriberId,
         personal_data::PersonalData,
-        proof::{Head, Proof},
         subscriber::{Subscriber, SubscriberState, Unsubscribed},
         suppression::SuppressionReason,
     },
     web::{
         AppState,
         http::problem::Problem,
-        proof,
         staff::{
             logged_in::Admin,
             staff_page::{self, StaffPage, done, id_in},
@@ -117,28 +115,23 @@ pub async fn take_proof(
 ) -> Result<Response, StaffProblem> {
     let now = Utc::now();
     let subscriber = named(&state, id).await?;
-    let (by, session) = (member.actor(), Some(&member.0));
-    let taken = take_proof::take_proof(&state.pool, &state.keys, &by, session, &subscriber.email, now).await;
-    let (record, publication) = match taken {
+    let (by, format) = (member.actor(), if wanted.form == "json" { Format::Json } else { Format::Page });
+    let by = (&by, Some(&member.0));
+    let taken = take_proof::take_proof(&state.pool, &state.keys, by, &subscriber.email, format, now).await;
+    let taken = match taken {
         Ok(taken) => taken,
         Err(ProofError::Nothing) => return Err(StaffProblem::NOT_FOUND),
         Err(ProofError::NotAllowed(_)) => return Err(StaffProblem::no_gate()),
+        Err(ProofError::Write(error)) => return Err(StaffProblem::Common(Problem::internal(&error))),
         Err(ProofError::Database(error)) => return Err(error.into()),
     };
-    let (name, locale) = publication
-        .map(|publication| (publication.content.name, publication.content.locale))
-        .unwrap_or_default();
-    let head = Head::new(subscriber.email.as_str(), &name, Some(subscriber.state.name().to_owned()), now);
-    let internal = |error: serde_json::Error| StaffProblem::Common(Problem::internal(&error));
-    let proof = Proof::seal(&state.keys, head, record.consent_events).map_err(internal)?;
-    let (media_type, ending, text) = if wanted.form == "json" {
-        ("application/json", "json", proof::json(&proof).map_err(internal)?)
-    } else {
-        ("text/html; charset=utf-8", "html", proof::page(&proof, locale)?)
+    let (media_type, ending) = match format {
+        Format::Json => ("application/json", "json"),
+        Format::Page => ("text/html; charset=utf-8", "html"),
     };
     // The file's name holds no address: it stays behind in lists of downloads.
     let file = format!("attachment; filename=\"consent-{}.{ending}\"", now.format("%Y-%m-%d-%H%M%S"));
-    Ok(([(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, file)], text)
+    Ok(([(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, file)], taken.text)
         .into_response())
 }
 

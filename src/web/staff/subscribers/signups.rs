@@ -177,12 +177,12 @@ impl SignupsPage {
 
 impl Reason {
     fn of(page: &StaffPage, by: &HeldBy) -> Self {
-        let (name, key) = (by.reason.name(), if by.held == 1 { "count_one" } else { "count_many" });
+        let name = by.reason.name();
         Self {
             name,
             title: page.text("signups.reason", name).to_owned(),
             text: page.text("signups.about", name).to_owned(),
-            count: page.text("signups", key).replace("{count}", &page.number(by.held)),
+            count: page.plural("signups", "count", by.held),
             since: page.short_time(by.since),
         }
     }

@@ -1,5 +1,9 @@
 //! Writing an update: one form, saved by a button or, with our script, as it is typed; beside it the mail as it will be.
 
+mod samples;
+
+use std::collections::BTreeMap;
+
 use axum::{
     Form, Json,
     extract::State,
@@ -7,12 +11,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     app::write_update::{self, Opened},
     domain::{
+        ids::UpdateId,
         locale::Locale,
         mailing::Overview,
         update::{Update, UpdateState, text::Writing, writing::Saved},
@@ -23,10 +27,17 @@ use crate::{
         http::problem::wants_json,
         staff::{
             logged_in::Member,
-            mailings::{planned, progress::Standing},
+            mailings::{
+                planned::{self, Plan},
+                progress::Standing,
+            },
             staff_page::{StaffPage, done, id_in},
             staff_problem::StaffProblem,
-            updates::{Id, Past, find, preview::View, unfinished},
+            updates::{
+                Id, Past, find,
+                preview::{Preview, View},
+                unfinished,
+            },
         },
     },
 };
@@ -75,16 +86,109 @@ pub async fn show(
     let opened = write_update::open(&state.pool, &member.author(), id, Utc::now()).await?;
     let Opened { update, mailings, others } = opened.ok_or(StaffProblem::NOT_FOUND)?;
     let plans = planned::among(&page, &mailings).await?;
-    let view = View::of(&page);
     let writing = update.writing();
-    let own = json!({
-        "update": shown(&page, &update),
-        "writing": form(&writing),
-        "unfinished": still_to_do(&page, &writing),
-        "others": others, "plans": plans, "notes": notes(&page, &mailings),
-        "preview": view.shown(&page, &update),
-    });
-    page.show_value("staff/editor.html", &own)
+    page.show(&EditorPage {
+        update: Head::of(&page, &update),
+        writing: Fields::of(&writing),
+        unfinished: still_to_do(&page, &writing),
+        others,
+        plans,
+        notes: notes(&page, &mailings),
+        preview: Preview::of(&page, &update, View::of(&page)),
+    })
+}
+
+/// Writing an update.
+#[derive(Serialize)]
+pub struct EditorPage {
+    update: Head,
+    writing: Fields,
+    /// What is still to be done, by field.
+    unfinished: BTreeMap<&'static str, String>,
+    /// Who else has it open, by name.
+    others: Vec<String>,
+    plans: Vec<Plan>,
+    notes: Vec<Note>,
+    preview: Preview,
+}
+
+#[derive(Serialize)]
+struct Head {
+    id: UpdateId,
+    version: i32,
+    title: String,
+    is_draft: bool,
+    changed_at: String,
+    changed_by: Option<String>,
+}
+
+impl Head {
+    fn of(page: &StaffPage, update: &Update) -> Self {
+        Self {
+            id: update.id,
+            version: update.version,
+            title: update.title.clone(),
+            is_draft: update.state == UpdateState::Draft,
+            changed_at: page.short_time(update.changed_at),
+            changed_by: update.changed_by.clone(),
+        }
+    }
+}
+
+/// A writing as the fields of the form show it.
+#[derive(Serialize)]
+pub struct Fields {
+    title: String,
+    teaser: String,
+    body: String,
+    /// As `2026-11-25`, or empty.
+    date: String,
+    link: String,
+    image: String,
+    image_alt: String,
+    image_credit: String,
+    locale: Locale,
+}
+
+impl Fields {
+    pub fn of(writing: &Writing) -> Self {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        Self {
+            title: writing.title.clone(),
+            teaser: writing.teaser.clone(),
+            body: writing.body.clone(),
+            date: writing.dated.map(|date| date.to_string()).unwrap_or_default(),
+            link: text(&writing.link),
+            image: text(&writing.image),
+            image_alt: text(&writing.image_alt),
+            image_credit: text(&writing.image_credit),
+            locale: writing.locale,
+        }
+    }
+}
+
+/// What an author has to know of a mailing of the update.
+#[derive(Serialize)]
+struct Note {
+    text: String,
+    /// The mailing's page, while it is not over.
+    url: Option<String>,
+}
+
+/// What the script is told when a text was saved.
+#[derive(Serialize)]
+struct SavedAnswer {
+    version: i32,
+    /// Time of day.
+    saved_at: String,
+    unfinished: BTreeMap<&'static str, String>,
+    preheader: String,
+}
+
+/// What the script is told when somebody else had saved meanwhile.
+#[derive(Serialize)]
+struct ConflictAnswer {
+    message: String,
 }
 
 /// `POST /staff/updates/{id}`: saves. Our script asks for JSON and goes on typing; a browser without it gets the page.
@@ -107,50 +211,70 @@ pub async fn save(
     let now = Utc::now();
     match write_update::save(&state.pool, &member.author(), (id, base), &writing, now).await? {
         Saved::As { version, .. } if is_script => {
-            let saved_at = time_of_day(&page, now);
-            let unfinished = still_to_do(&page, &writing);
-            let preheader = preheader::of_update(&writing.title, &writing.teaser, &writing.body);
-            let answer = json!({
-                "version": version, "saved_at": saved_at, "unfinished": unfinished, "preheader": preheader,
-            });
+            let answer = SavedAnswer {
+                version,
+                saved_at: time_of_day(&page, now),
+                unfinished: still_to_do(&page, &writing),
+                preheader: preheader::of_update(&writing.title, &writing.teaser, &writing.body),
+            };
             Ok(Json(answer).into_response())
         }
         Saved::As { .. } => Ok(done(&format!("/staff/updates/{id}"), "update_saved")),
         Saved::Conflict(theirs) if is_script => {
-            Ok((StatusCode::CONFLICT, Json(json!({ "message": conflict_in_words(&page, &theirs) })))
-                .into_response())
+            let message = conflict_in_words(&page, &theirs);
+            Ok((StatusCode::CONFLICT, Json(ConflictAnswer { message })).into_response())
         }
         Saved::Conflict(theirs) => {
-            let (mine, other) = (form(&writing), form(&theirs.writing()));
-            // What stands in no text of its own is named where it differs: taking one text takes these with it.
-            let named = [
-                ("image", "image"),
-                ("image_alt", "image_alt"),
-                ("image_credit", "image_credit"),
-                ("date", "date"),
-                ("link", "link"),
-                ("locale", "language"),
-            ];
-            let differ = named.into_iter().filter(|(field, _)| mine[field] != other[field]);
-            let others: Vec<Value> = differ
-                .map(|(field, label)| {
-                    let shown = |value: &Value| {
-                        let text = value.as_str().unwrap_or_default();
-                        if field == "locale" { page.text("language", text).to_owned() } else { text.to_owned() }
-                    };
-                    json!({
-                        "label": page.text("editor", label), "mine": shown(&mine[field]), "theirs": shown(&other[field]),
-                    })
-                })
-                .collect();
-            let own = json!({
-                "update": shown(&page, &theirs),
-                "message": conflict_in_words(&page, &theirs),
-                "theirs": other, "writing": mine, "others": others,
-            });
-            page.answer_value(StatusCode::CONFLICT, "staff/conflict.html", &own)
+            let (mine, other) = (Fields::of(&writing), Fields::of(&theirs.writing()));
+            let own = ConflictPage {
+                update: Head::of(&page, &theirs),
+                message: conflict_in_words(&page, &theirs),
+                others: differences(&page, &mine, &other),
+                writing: mine,
+                theirs: other,
+            };
+            page.answer(StatusCode::CONFLICT, &own)
         }
     }
+}
+
+/// Two texts, where somebody else had saved meanwhile.
+#[derive(Serialize)]
+pub struct ConflictPage {
+    /// As it is saved.
+    update: Head,
+    message: String,
+    writing: Fields,
+    theirs: Fields,
+    /// What else differs besides title, teaser and text.
+    others: Vec<Difference>,
+}
+
+#[derive(Serialize)]
+struct Difference {
+    label: String,
+    mine: String,
+    theirs: String,
+}
+
+/// What stands in no text of its own is named where it differs: taking one text takes these with it.
+fn differences(page: &StaffPage, mine: &Fields, theirs: &Fields) -> Vec<Difference> {
+    let language = |fields: &Fields| page.language(fields.locale).to_owned();
+    let both = [
+        ("image", &mine.image, &theirs.image),
+        ("image_alt", &mine.image_alt, &theirs.image_alt),
+        ("image_credit", &mine.image_credit, &theirs.image_credit),
+        ("date", &mine.date, &theirs.date),
+        ("link", &mine.link, &theirs.link),
+        ("language", &language(mine), &language(theirs)),
+    ];
+    let differ = both.into_iter().filter(|(_, mine, theirs)| mine != theirs);
+    let shown = differ.map(|(label, mine, theirs)| Difference {
+        label: page.text("editor", label).to_owned(),
+        mine: mine.clone(),
+        theirs: theirs.clone(),
+    });
+    shown.collect()
 }
 
 /// `POST /staff/updates/{id}/here`: a sign of life of somebody who has it open; answers who else has, and whether it has
@@ -159,57 +283,47 @@ pub async fn here(
     State(state): State<AppState>,
     member: Member,
     id: Id,
-) -> Result<Json<Value>, StaffProblem> {
+) -> Result<Json<Presence>, StaffProblem> {
     let id = id_in(id)?;
     let seen = write_update::is_here(&state.pool, &member.author(), id, Utc::now()).await?;
     let (update, others) = seen.ok_or(StaffProblem::NOT_FOUND)?;
-    Ok(Json(json!({ "others": others, "version": update.version, "changed_by": update.changed_by })))
+    Ok(Json(Presence { others, version: update.version, changed_by: update.changed_by }))
 }
 
-fn shown(page: &StaffPage, update: &Update) -> Value {
-    json!({
-        "id": update.id, "version": update.version, "title": update.title,
-        "is_draft": update.state == UpdateState::Draft,
-        "changed_at": page.short_time(update.changed_at), "changed_by": update.changed_by,
-    })
+/// What the script is told of others who have the update open.
+#[derive(Serialize)]
+pub struct Presence {
+    /// By name.
+    others: Vec<String>,
+    version: i32,
+    changed_by: Option<String>,
 }
 
 /// What an author has to know of the update's mailings, but for those that are planned: what is changed here does not
 /// reach them.
-fn notes(page: &StaffPage, mailings: &[Overview]) -> Vec<Value> {
-    let text = |key: &str| page.text("editor", key);
-    let mut notes: Vec<Value> = Vec::new();
+fn notes(page: &StaffPage, mailings: &[Overview]) -> Vec<Note> {
+    let text = |key: &str| page.text("editor", key).to_owned();
+    let mut notes = Vec::new();
     for mailing in mailings.iter().filter(|mailing| !mailing.is_over()) {
         let key = match Standing::from(mailing).key() {
             "scheduled" | "overdue" => continue,
             key @ ("starting" | "paused") => key,
             _ => "sending",
         };
-        notes.push(json!({ "text": text(key), "url": format!("/staff/mailings/{}", mailing.id) }));
+        notes.push(Note { text: text(key), url: Some(format!("/staff/mailings/{}", mailing.id)) });
     }
     let past = Past::of(mailings).map(|past| match past {
         Past::Sent => "sent",
         Past::Nobody => "nobody",
         Past::Cancelled => "cancelled",
     });
-    notes.extend(past.map(|key| json!({ "text": text(key) })));
+    notes.extend(past.map(|key| Note { text: text(key), url: None }));
     notes
 }
 
-/// A writing as the fields of the form show it.
-pub fn form(writing: &Writing) -> Value {
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    json!({
-        "title": writing.title, "teaser": writing.teaser, "body": writing.body,
-        "date": writing.dated.map(|date| date.to_string()).unwrap_or_default(),
-        "link": text(&writing.link), "image": text(&writing.image), "image_alt": text(&writing.image_alt),
-        "image_credit": text(&writing.image_credit), "locale": writing.locale.tag(),
-    })
-}
-
 /// What the editor says beside the fields: nobody has left anything out of a blank sheet.
-fn still_to_do(page: &StaffPage, writing: &Writing) -> Map<String, Value> {
-    if writing.is_blank() { Map::new() } else { unfinished::in_words(page, writing) }
+fn still_to_do(page: &StaffPage, writing: &Writing) -> BTreeMap<&'static str, String> {
+    if writing.is_blank() { BTreeMap::new() } else { unfinished::in_words(page, writing) }
 }
 
 fn conflict_in_words(page: &StaffPage, theirs: &Update) -> String {

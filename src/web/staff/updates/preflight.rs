@@ -1,8 +1,9 @@
-//! What the preflight finds, on a page of its own and for the pages that send: [`view`] is what `staff/findings.html` shows.
+//! What the preflight finds, on a page of its own and for the pages that send.
 
 use axum::{extract::State, response::Response};
 use chrono::Utc;
-use serde_json::{Value, json};
+use serde::Serialize;
+use uuid::Uuid;
 
 use crate::{
     app::preflight::{self, PreflightError},
@@ -11,6 +12,7 @@ use crate::{
     web::{
         AppState, Renderer,
         http::problem::Problem,
+        page_context::{PageContext, Sample},
         staff::{
             logged_in::Member,
             staff_page::{StaffPage, id_in},
@@ -48,26 +50,78 @@ pub fn words(pages: &Renderer, locale: Locale, finding: &Finding) -> (String, St
     (filled("text"), filled("fix"))
 }
 
-/// Findings as `staff/findings.html` shows them: `errors`, `warnings`, `notes` and whether there are any. Where each is
-/// mended: a field of the update's page by its id, or another page.
+/// What was found, as `staff/findings.html` shows it.
+#[derive(Serialize)]
+pub struct Findings {
+    /// Neither errors nor warnings.
+    is_clear: bool,
+    has_errors: bool,
+    errors: Vec<FindingView>,
+    warnings: Vec<FindingView>,
+    notes: Vec<FindingView>,
+}
+
+#[derive(Serialize)]
+struct FindingView {
+    code: &'static str,
+    text: String,
+    fix: String,
+    line: Option<usize>,
+    place: Place,
+    /// Where it is mended: a field of the update's page by its id, or another page.
+    href: Option<String>,
+}
+
+/// Findings in words, by how bad they are.
 #[must_use]
-pub fn view(page: &StaffPage, update: UpdateId, findings: &[Finding]) -> Value {
-    let shown = |level: Level| {
+pub fn view(page: &StaffPage, update: UpdateId, findings: &[Finding]) -> Findings {
+    let shown = |level: Level| -> Vec<FindingView> {
         let of_level = findings.iter().filter(|finding| finding.level == level);
         let shown = of_level.map(|finding| {
             let (text, fix) = words(&page.state.renderer, page.locale, finding);
-            json!({
-                "code": finding.code.as_str(), "text": text, "fix": fix, "line": finding.line,
-                "place": finding.place, "href": href(finding.place, update),
-            })
+            FindingView {
+                code: finding.code.as_str(),
+                text,
+                fix,
+                line: finding.line,
+                place: finding.place,
+                href: href(finding.place, update),
+            }
         });
-        shown.collect::<Vec<_>>()
+        shown.collect()
     };
     let (errors, warnings, notes) = (shown(Level::Error), shown(Level::Warning), shown(Level::Note));
-    json!({
-        "is_clear": errors.is_empty() && warnings.is_empty(), "has_errors": !errors.is_empty(),
-        "errors": errors, "warnings": warnings, "notes": notes,
-    })
+    Findings {
+        is_clear: errors.is_empty() && warnings.is_empty(),
+        has_errors: !errors.is_empty(),
+        errors,
+        warnings,
+        notes,
+    }
+}
+
+impl Findings {
+    /// For samples of the pages around it: of each kind, with and without line and place; and nothing at all.
+    pub fn samples() -> [Self; 2] {
+        let finding = |line, href: Option<&str>| FindingView {
+            code: "link_http",
+            text: "Ein Link ist unverschlüsselt.".into(),
+            fix: "Schreiben Sie https.".into(),
+            line,
+            place: Place::Body,
+            href: href.map(str::to_owned),
+        };
+        let found = || vec![finding(Some(3), Some("/staff/updates/1#body")), finding(None, None)];
+        let (errors, warnings, notes) = (found(), found(), found());
+        let none = || Self {
+            is_clear: true,
+            has_errors: false,
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            notes: Vec::new(),
+        };
+        [Self { is_clear: false, has_errors: true, errors, warnings, notes }, none()]
+    }
 }
 
 /// The page and the field where something is mended.
@@ -95,6 +149,32 @@ pub async fn show(
     let update = find(&state, id_in(id)?).await?;
     let found = preflight::check(&state.app, &update, Utc::now()).await?;
     let preflight = found.map(|found| view(&page, update.id, &found));
-    let own = json!({ "update": { "id": update.id, "title": update.title }, "preflight": preflight });
-    page.show_value("staff/preflight.html", &own)
+    let update = Checked { id: update.id, title: update.title };
+    page.show(&PreflightPage { update, preflight })
+}
+
+/// What the preflight says of an update.
+#[derive(Serialize)]
+pub struct PreflightPage {
+    update: Checked,
+    /// Nothing before there is a publication.
+    preflight: Option<Findings>,
+}
+
+#[derive(Serialize)]
+struct Checked {
+    id: UpdateId,
+    title: String,
+}
+
+impl PageContext for PreflightPage {
+    const TEMPLATE: &'static str = "staff/preflight.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let of = |preflight| {
+            let update = Checked { id: UpdateId(Uuid::nil()), title: "Neues vom Projekt".into() };
+            Self { update, preflight }
+        };
+        Findings::samples().map(Some).into_iter().chain([None]).map(of).collect()
+    }
 }

@@ -6,14 +6,11 @@ use axum::{
     http::{HeaderName, header},
     response::{IntoResponse, Response},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{
-    domain::{
-        ids::MailingId,
-        mailing::{self, FrozenContent},
-        update::Update,
-    },
+    app::draft,
+    domain::{ids::MailingId, mailing::FrozenContent, update::Update},
     mail::{merge_fields, preheader},
     web::{
         AppState,
@@ -21,45 +18,49 @@ use crate::{
             logged_in::Member,
             staff_page::{self, StaffPage, id_in},
             staff_problem::StaffProblem,
-            updates::{Id, composing::content_of, find},
+            updates::{Id, find},
         },
     },
 };
 
 /// How the mail is looked at.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct View {
-    /// `phone`, else a desk.
-    width: String,
-    /// `dark`, else light.
-    look: String,
-    /// `off`: as mail programs show it that load no pictures.
-    images: String,
-    /// `text`: the plain text part.
-    part: String,
+    /// `desk` or `phone`.
+    width: &'static str,
+    /// `light` or `dark`.
+    look: &'static str,
+    /// `on`, or `off` as mail programs show it that load no pictures.
+    images: &'static str,
+    /// `html`, or `text` for the plain text part.
+    part: &'static str,
+}
+
+/// What the page around the frame shows.
+#[derive(Serialize)]
+pub struct Preview {
+    /// Where the frame's content is.
+    src: String,
+    #[serde(flatten)]
+    view: View,
+    /// Nobody before there is a publication.
+    sender: Option<String>,
+    subject: String,
+    preheader: String,
 }
 
 impl View {
     /// As the address of a page says.
     pub fn of(page: &StaffPage) -> Self {
-        let query = |name| page.query(name).unwrap_or_default();
-        Self { width: query("width"), look: query("look"), images: query("images"), part: query("part") }
-    }
-
-    /// What the page around the frame needs.
-    pub fn shown(&self, page: &StaffPage, update: &Update) -> Value {
-        let is = |value: &str, word: &str| value == word;
-        let query = format!("look={}&images={}", self.look_word(), self.images_word());
-        let file = if is(&self.part, "text") { "mail.txt" } else { "mail.html" };
-        let sender = page.publication.as_ref().map(|publication| publication.content.sender.name.clone());
-        json!({
-            "src": format!("/staff/updates/{}/{file}?{query}&v={}", update.id, update.version),
-            "width": if is(&self.width, "phone") { "phone" } else { "desk" },
-            "look": self.look_word(), "images": self.images_word(),
-            "part": if is(&self.part, "text") { "text" } else { "html" },
-            "sender": sender, "subject": update.title,
-            "preheader": preheader::of_update(&update.title, &update.teaser, &update.body),
-        })
+        let one_of = |name: &str, first: &'static str, other: &'static str| {
+            if page.query(name).is_some_and(|value| value == other) { other } else { first }
+        };
+        Self {
+            width: one_of("width", "desk", "phone"),
+            look: one_of("look", "light", "dark"),
+            images: one_of("images", "on", "off"),
+            part: one_of("part", "html", "text"),
+        }
     }
 
     /// A mail in the light it is looked at in. The reader's system decides that; here the person does who looks.
@@ -67,13 +68,37 @@ impl View {
         let in_the_dark = if self.look == "dark" { "@media all" } else { "@media not all" };
         html.replace("@media (prefers-color-scheme:dark)", in_the_dark)
     }
+}
 
-    fn look_word(&self) -> &'static str {
-        if self.look == "dark" { "dark" } else { "light" }
+impl Preview {
+    /// Of the mail that an update makes, looked at like this.
+    pub fn of(page: &StaffPage, update: &Update, view: View) -> Self {
+        let file = if view.part == "text" { "mail.txt" } else { "mail.html" };
+        let query = format!("look={}&images={}&v={}", view.look, view.images, update.version);
+        let publication = page.publication.as_ref();
+        Self {
+            src: format!("/staff/updates/{}/{file}?{query}", update.id),
+            view,
+            sender: publication.map(|publication| publication.content.sender.name.clone()),
+            subject: update.title.clone(),
+            preheader: preheader::of_update(&update.title, &update.teaser, &update.body),
+        }
     }
 
-    fn images_word(&self) -> &'static str {
-        if self.images == "off" { "off" } else { "on" }
+    /// For samples of the page: looked at one way and the other.
+    pub fn samples() -> [Self; 2] {
+        let of = |view, sender: Option<&str>| Self {
+            src: "/staff/updates/1/mail.html?look=light&images=on&v=1".into(),
+            view,
+            sender: sender.map(str::to_owned),
+            subject: "Neues vom Projekt".into(),
+            preheader: "Im Herbst hat sich viel getan.".into(),
+        };
+        let (on, off) = (
+            View { width: "desk", look: "light", images: "on", part: "html" },
+            View { width: "phone", look: "dark", images: "off", part: "text" },
+        );
+        [of(on, Some("LOK Lausitz")), of(off, None)]
     }
 }
 
@@ -89,10 +114,10 @@ pub async fn html(
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let view = View::of(&page);
-    let Some(content) = content(&state, &page, id).await? else { return Ok(without_publication(&page)) };
+    let Some(content) = content(&page, id).await? else { return Ok(without_publication(&page)) };
     let html = merge_fields::filled(&content.body_html, &state.composer.nobodys_tokens());
     let html = view.lit(&html);
-    let policy = if view.images_word() == "off" { POLICY_WITHOUT_PICTURES } else { POLICY };
+    let policy = if view.images == "off" { POLICY_WITHOUT_PICTURES } else { POLICY };
     Ok(framed("text/html; charset=utf-8", policy, html))
 }
 
@@ -103,7 +128,7 @@ pub async fn text(
     _: Member,
     id: Id,
 ) -> Result<Response, StaffProblem> {
-    let Some(content) = content(&state, &page, id).await? else { return Ok(without_publication(&page)) };
+    let Some(content) = content(&page, id).await? else { return Ok(without_publication(&page)) };
     let text = merge_fields::filled(&content.body_text, &state.composer.nobodys_tokens());
     Ok(framed("text/plain; charset=utf-8", POLICY_WITHOUT_PICTURES, text))
 }
@@ -115,9 +140,7 @@ pub async fn of_mailing(
     id: staff_page::Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let mut db = state.pool.acquire().await?;
-    mailing::by_id(&mut db, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    let content = mailing::content(&mut db, id).await?;
+    let content = draft::frozen(&state.pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
     Ok(framed_mail(merge_fields::filled(&content.body_html, &state.composer.nobodys_tokens())))
 }
 
@@ -135,9 +158,11 @@ fn framed(media_type: &'static str, policy: &'static str, body: String) -> Respo
     (headers, body).into_response()
 }
 
-async fn content(state: &AppState, page: &StaffPage, id: Id) -> Result<Option<FrozenContent>, StaffProblem> {
-    let update = find(state, id_in(id)?).await?;
-    content_of(page, &mut *state.pool.acquire().await?, &update).await
+/// The mail that an update makes as it is saved now; nothing while there is no publication.
+async fn content(page: &StaffPage, id: Id) -> Result<Option<FrozenContent>, StaffProblem> {
+    let update = find(&page.state, id_in(id)?).await?;
+    let Some(publication) = &page.publication else { return Ok(None) };
+    Ok(Some(draft::mail_of(&page.state.app, publication, &update).await?))
 }
 
 /// What stands in the frame while there is no publication.

@@ -124,7 +124,7 @@ pub async fn send(
             Err(TestError::Nobody) => mistakes.add("address", page.text("error", "test_nobody")),
             Err(TestError::NotReady(_)) => mistakes.add("form", page.text("error", "test_not_ready")),
             Err(TestError::TooMany) => {
-                let text = page.text("error", "tests_many").replace("{count}", &page.number(AN_HOUR));
+                let text = page.text("error", "tests_too_many").replace("{most}", &page.number(AN_HOUR));
                 mistakes.add("form", text);
             }
             Err(TestError::Unknown) => return Err(StaffProblem::NOT_FOUND),

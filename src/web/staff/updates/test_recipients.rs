@@ -2,15 +2,21 @@
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
     app::test_recipients::{self, TestRecipientError},
-    domain::{address::EmailAddress, ids::TestRecipientId, staff, test_recipient::Added},
+    domain::{
+        address::EmailAddress,
+        ids::TestRecipientId,
+        staff,
+        test_recipient::{Added, TestRecipient},
+    },
     web::{
         AppState,
         http::{form_values, problem::Problem},
+        page_context::{PageContext, Sample},
         staff::{
             logged_in::Member,
             staff_page::{Id, Mistakes, StaffPage, done, id_in},
@@ -38,18 +44,58 @@ impl From<TestRecipientError> for StaffProblem {
 
 /// `GET /staff/colleagues`
 pub async fn list(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
-    let own = view(&page, &Sent::default(), &Mistakes::default()).await?;
-    page.show_value("staff/colleagues.html", &own)
+    page.show(&ColleaguesPage::of(&page, &Sent::default(), Mistakes::default()).await?)
 }
 
-async fn view(page: &StaffPage, sent: &Sent, errors: &Mistakes) -> Result<Value, StaffProblem> {
-    let colleagues = test_recipients::list(&page.state.pool).await?;
-    let colleagues: Vec<Value> = colleagues
-        .iter()
-        .map(|colleague| json!({ "id": colleague.id, "name": colleague.name, "email": colleague.email }))
-        .collect();
-    let typed = json!({ "email": form_values::again(&sent.email), "name": form_values::again(&sent.name) });
-    Ok(json!({ "colleagues": colleagues, "typed": typed, "errors": errors }))
+/// Those who get test mails.
+#[derive(Serialize)]
+pub struct ColleaguesPage {
+    colleagues: Vec<Colleague>,
+    typed: Typed,
+    errors: Mistakes,
+}
+
+#[derive(Serialize)]
+struct Colleague {
+    id: TestRecipientId,
+    name: String,
+    email: EmailAddress,
+}
+
+/// What was typed about somebody new.
+#[derive(Serialize)]
+struct Typed {
+    name: String,
+    email: String,
+}
+
+impl ColleaguesPage {
+    async fn of(page: &StaffPage, sent: &Sent, errors: Mistakes) -> sqlx::Result<Self> {
+        let colleagues = test_recipients::list(&page.state.pool).await?.into_iter();
+        let colleagues =
+            colleagues.map(|TestRecipient { id, name, email }| Colleague { id, name, email }).collect();
+        let typed = Typed { name: form_values::again(&sent.name), email: form_values::again(&sent.email) };
+        Ok(Self { colleagues, typed, errors })
+    }
+}
+
+impl PageContext for ColleaguesPage {
+    const TEMPLATE: &'static str = "staff/colleagues.html";
+
+    fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let of = |colleagues, email: &str, errors| {
+            let typed = Typed { name: String::new(), email: email.into() };
+            Self { colleagues, typed, errors }
+        };
+        let bela = EmailAddress::parse("bela@example.org").map(|email| Colleague {
+            id: TestRecipientId(Uuid::nil()),
+            name: "Bela Beispiel".into(),
+            email,
+        });
+        let mut mistakes = Mistakes::one("name", "Bitte geben Sie einen Namen an.");
+        mistakes.add("email", "Das ist keine Adresse.");
+        vec![of(bela.into_iter().collect(), "", Mistakes::default()), of(Vec::new(), "bela@", mistakes)]
+    }
 }
 
 /// `POST /staff/colleagues`
@@ -75,8 +121,8 @@ pub async fn add(
             Added::Full => mistakes.add("form", page.text("error", "colleagues_full")),
         }
     }
-    let own = view(&page, &sent, &mistakes).await?;
-    page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/colleagues.html", &own)
+    let own = ColleaguesPage::of(&page, &sent, mistakes).await?;
+    page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)
 }
 
 /// `POST /staff/colleagues/{id}/remove`
