@@ -142,7 +142,7 @@ pub async fn show(page: StaffPage, Admin(member): Admin) -> Result<Response, Sta
         ],
         Locale::ALL
             .map(|locale| choice.way(page.language(locale), |choice| choice.language = locale.tag().into()))
-            .to_vec(),
+            .into(),
     ];
     // A page is as light or dark as the system it is looked at on.
     let is_mail = choice.show.starts_with("mails/");
@@ -175,7 +175,7 @@ pub struct LookPage {
     /// The label of the mail or page that is looked at.
     chosen: String,
     /// Ways to look at it, of which one or the other holds.
-    pairs: Vec<[Way; 2]>,
+    pairs: Vec<Vec<Way>>,
     is_draft: bool,
     is_mail: bool,
     /// `desk` or `phone`.
@@ -193,7 +193,7 @@ impl PageContext for LookPage {
             mails: vec![way("Neuigkeit", is_mail), way("Bestätigung", false)],
             pages: vec![way("Anmeldung", !is_mail)],
             chosen: if is_mail { "Neuigkeit".into() } else { "Anmeldung".into() },
-            pairs: vec![[way("Bildschirm", width == "desk"), way("Telefon", width == "phone")]],
+            pairs: vec![vec![way("Bildschirm", width == "desk"), way("Telefon", width == "phone")]],
             is_draft,
             is_mail,
             width: width.into(),
