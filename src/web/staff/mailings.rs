@@ -53,7 +53,7 @@ pub async fn list(
 ) -> Result<Response, StaffProblem> {
     let before = page.query("before").and_then(|id| id.parse::<MailingId>().ok());
     let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-    let mut db = state.pool.acquire().await?;
+    let mut db = state.app.pool.acquire().await?;
     let mut found = mailing::page(&mut db, before, limit).await?;
     let has_older = found.len() > PAGE;
     found.truncate(PAGE);
@@ -142,7 +142,7 @@ pub async fn show(
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
+    let found = mailing::overview(&mut *state.app.pool.acquire().await?, id).await?;
     let mailing = found.ok_or(StaffProblem::NOT_FOUND)?;
     let own = view(&page, &mailing, None, &Mistakes::default()).await?;
     page.show_value("staff/mailing.html", &own)
@@ -162,7 +162,7 @@ pub async fn view(
     } else {
         Vec::new()
     };
-    let mut db = state.pool.acquire().await?;
+    let mut db = state.app.pool.acquire().await?;
     let progress = mailing::progress(&mut db, &[mailing.id]).await?.pop().ok_or(StaffProblem::NOT_FOUND)?;
     let is_over = progress::is_over(&progress);
     let has_refusals =
@@ -217,7 +217,9 @@ impl Waiting {
         let update = update::find(db, &mailing.update_id.to_string()).await?;
         let content = match update.zip(page.publication.as_ref()) {
             // Of a mail that cannot be made nothing is said here.
-            Some((update, publication)) => compose(&page.state.composer, db, publication, &update).await.ok(),
+            Some((update, publication)) => {
+                compose(&page.state.app.composer, db, publication, &update).await.ok()
+            }
             None => None,
         };
         Ok(Self { people, has_other_text: content.is_some_and(|content| content != frozen) })
@@ -297,7 +299,7 @@ pub async fn events(
     stopping: Extension<Stopping>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let mut db = state.pool.acquire().await?;
+    let mut db = state.app.pool.acquire().await?;
     mailing::by_id(&mut db, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
     drop(db);
     let body = live::open(&state, stopping.0, id, session.id, page.locale);

@@ -32,7 +32,7 @@ pub async fn show(
     page: StaffPage,
     member: Member,
 ) -> Result<Response, StaffProblem> {
-    let mut db = state.pool.acquire().await?;
+    let mut db = state.app.pool.acquire().await?;
     let now = Utc::now();
     let subscribers = subscriber::count_active(&mut db).await?;
     let waiting = signup::count_waiting(&mut db, now).await?;

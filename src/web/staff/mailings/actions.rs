@@ -71,7 +71,7 @@ pub async fn control(
     control: Control,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let notice = match control_mailing(&state.pool, &member.actor(), id, control, Utc::now()).await {
+    let notice = match control_mailing(&state.app.pool, &member.actor(), id, control, Utc::now()).await {
         Ok(Controlled::TakenBack) => "taken_back",
         Ok(Controlled::Paused) => "mailing_paused",
         Ok(Controlled::GoesOn) => "mailing_resumed",
@@ -110,7 +110,7 @@ pub async fn reschedule(
     let at = match formats::moment(page.time_zone(), &sent.date, &sent.time, now) {
         Ok(at) => at,
         Err(formats::NoMoment(field, key)) => {
-            let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
+            let found = mailing::overview(&mut *state.app.pool.acquire().await?, id).await?;
             let mistakes = Mistakes::one(field, page.text("error", key));
             let typed = (sent.date.as_str(), sent.time.as_str());
             let mailing = found.ok_or(StaffProblem::NOT_FOUND)?;
@@ -118,7 +118,7 @@ pub async fn reschedule(
             return page.answer_value(StatusCode::UNPROCESSABLE_ENTITY, "staff/mailing.html", &own);
         }
     };
-    let notice = match reschedule_mailing(&state.pool, &member.actor(), id, at, now).await {
+    let notice = match reschedule_mailing(&state.app.pool, &member.actor(), id, at, now).await {
         Ok(()) => "mailing_rescheduled",
         Err(MailingError::Unknown) => return Err(StaffProblem::NOT_FOUND),
         Err(MailingError::Database(error)) => return Err(error.into()),
@@ -152,11 +152,11 @@ pub async fn ask_retry(
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
+    let found = mailing::overview(&mut *state.app.pool.acquire().await?, id).await?;
     let mailing = found.ok_or(StaffProblem::NOT_FOUND)?;
     let asked = SentRetry { what: page.query("what").unwrap_or_default() };
     if let Some(what) = asked.retry() {
-        let count = retryable(&state.pool, id, what).await?;
+        let count = retryable(&state.app.pool, id, what).await?;
         if count > 0 {
             return page.show_value("staff/retry.html", &retry_view(&page, &mailing, what, count));
         }
@@ -183,11 +183,11 @@ pub async fn retry(
     let id = id_in(id)?;
     let page = format!("/staff/mailings/{id}");
     let Some(what) = sent.retry() else {
-        let found = mailing::overview(&mut *state.pool.acquire().await?, id).await?;
+        let found = mailing::overview(&mut *state.app.pool.acquire().await?, id).await?;
         return found.map(|_| done(&page, "nothing_to_retry")).ok_or(StaffProblem::NOT_FOUND);
     };
     // Nobody's patience decides how many are sent again: it goes on when the browser goes away.
-    let work = async move { retry_mailing(&state.pool, &member.actor(), id, what, Utc::now()).await };
+    let work = async move { retry_mailing(&state.app.pool, &member.actor(), id, what, Utc::now()).await };
     let work = tokio::spawn(work.in_current_span());
     match work.await {
         Ok(Ok(_)) => Ok(done(&page, "retried")),

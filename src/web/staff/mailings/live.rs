@@ -172,7 +172,7 @@ async fn look_once(
     rates: &mut HashMap<MailingId, Rate>,
 ) -> sqlx::Result<()> {
     let ids: Vec<MailingId> = mailings.iter().copied().collect();
-    let mut db = state.pool.acquire().await?;
+    let mut db = state.app.pool.acquire().await?;
     let found = mailing::progress(&mut db, &ids).await?;
     // Asked for only where a time is told.
     let waits = |progress: &mailing::Progress| {

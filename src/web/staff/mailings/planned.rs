@@ -80,7 +80,7 @@ pub async fn among(page: &StaffPage, mailings: &[Overview]) -> sqlx::Result<Vec<
     if plans.is_empty() {
         return Ok(Vec::new());
     }
-    let people = mailing::audience(&mut *page.state.pool.acquire().await?, Utc::now()).await?;
+    let people = mailing::audience(&mut *page.state.app.pool.acquire().await?, Utc::now()).await?;
     Ok(plans.into_iter().map(|plan| Plan::of(page, plan, people)).collect())
 }
 

@@ -27,7 +27,7 @@ pub async fn ask(
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let mut db = state.pool.acquire().await?;
+    let mut db = state.app.pool.acquire().await?;
     let mailing = mailing::overview(&mut db, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
     let Some(run) = refusals::run_of(&mut db, id).await? else {
         return Ok(done(&format!("/staff/mailings/{id}"), "no_refusals"));

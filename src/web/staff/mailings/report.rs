@@ -41,7 +41,7 @@ const WAITING: usize = 2;
 
 /// What went wrong, grouped by what the relay said, with addresses.
 pub async fn failures(page: &StaffPage, id: MailingId) -> Result<Vec<Value>, StaffProblem> {
-    let (groups, failed) = take_report::failures(&page.state.pool, id, SHOWN).await?;
+    let (groups, failed) = take_report::failures(&page.state.app.pool, id, SHOWN).await?;
     let is_admin = page.is_admin();
     let mut people: BTreeMap<_, Vec<EmailAddress>> = BTreeMap::new();
     for one in failed {
@@ -131,7 +131,7 @@ pub async fn download(
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
     let (id, now) = (id_in(id)?, Utc::now());
-    let report = match take_report(&state.pool, &member.actor(), Some(&member.0), id, now).await {
+    let report = match take_report(&state.app.pool, &member.actor(), Some(&member.0), id, now).await {
         Ok(report) => report,
         Err(ReportError::Unknown) => return Err(StaffProblem::NOT_FOUND),
         Err(ReportError::NotAllowed(_)) => return Err(StaffProblem::no_gate()),

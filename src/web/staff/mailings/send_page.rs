@@ -129,7 +129,7 @@ pub async fn view(
 ) -> Result<Value, StaffProblem> {
     let draft = &found.draft;
     let id = draft.update.id;
-    let tests = test_mail::view(member, &mut *page.state.pool.acquire().await?, id, chosen).await?;
+    let tests = test_mail::view(member, &mut *page.state.app.pool.acquire().await?, id, chosen).await?;
     let publication = draft.publication.as_ref().map(|publication| &publication.content);
     let obstacle = found.obstacle.as_ref();
     let obstacle = obstacle.map(|obstacle| obstacle_view(page, obstacle, &draft.update, found.audience));

@@ -113,7 +113,7 @@ pub async fn send(
     let id = id_in(id)?;
     let chosen = Chosen::read(fields);
     let mut mistakes = Mistakes::default();
-    let to = addresses(&page, &member, &mut *state.pool.acquire().await?, &chosen, &mut mistakes).await?;
+    let to = addresses(&page, &member, &mut *state.app.pool.acquire().await?, &chosen, &mut mistakes).await?;
     if mistakes.is_empty() {
         match send_test(&state.app, &member.actor(), id, &to, Utc::now()).await {
             Ok(()) => {
@@ -145,7 +145,7 @@ pub async fn send(
 async fn wait_for(state: &AppState, id: UpdateId, count: usize) -> sqlx::Result<()> {
     let count = i64::try_from(count).unwrap_or(SHOWN);
     for _ in 0..15 {
-        let tests = delivery::tests_of(&mut *state.pool.acquire().await?, id, count).await?;
+        let tests = delivery::tests_of(&mut *state.app.pool.acquire().await?, id, count).await?;
         if tests.iter().all(|test| test.state != DeliveryState::Pending) {
             break;
         }
