@@ -21,7 +21,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     app::{App, images::store::Store},
-    config::{Config, PublicUrl, SecretKeys},
+    config::{Config, PublicUrl},
     domain::import::upload,
     mail::compose::Composer,
 };
@@ -61,10 +61,6 @@ pub struct AppState(Arc<Inner>);
 
 /// See [`AppState`].
 pub struct Inner {
-    /// The database.
-    pub pool: PgPool,
-    /// Keys of the links.
-    pub keys: SecretKeys,
     /// Where people reach us.
     pub public_url: PublicUrl,
     /// Whether browsers are told to reach every host below ours over TLS alone.
@@ -73,8 +69,6 @@ pub struct Inner {
     pub renderer: Renderer,
     /// The proxies in front.
     pub proxies: Proxies,
-    /// What makes mails: for tests, for mailings, and to show them.
-    pub composer: Composer,
     /// Staff pages that show how a mailing goes.
     pub live: Live,
     /// Every route.
@@ -89,7 +83,7 @@ pub struct Inner {
     pub images: Store,
     /// Room for pictures that are being uploaded, and for the one that is being worked on.
     pub uploads: Uploads,
-    /// What deeds are done with.
+    /// What deeds are done with, and what pages read with: database, keys, composer.
     pub app: App,
     /// How the service is.
     pub monitor: health::Monitor,
@@ -116,16 +110,13 @@ impl AppState {
         composer: Composer,
         metrics: Arc<HttpMetrics>,
     ) -> Result<Self, PageError> {
-        let app = App::new(pool.clone(), config, composer.clone());
+        let app = App::new(pool, config, composer);
         Ok(Self(Arc::new(Inner {
-            monitor: health::Monitor::new(pool.clone()),
-            pool,
-            keys: config.secret_keys.clone(),
+            monitor: health::Monitor::new(app.pool.clone()),
             public_url: config.public_url.clone(),
             hsts_subdomains: config.hsts_subdomains,
             renderer: Renderer::load()?,
             proxies: Proxies::new(config.trusted_proxies.clone()),
-            composer,
             live: Live::default(),
             routes: Table(ROUTES),
             slots: Slots::default(),

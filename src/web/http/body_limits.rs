@@ -90,7 +90,7 @@ async fn whole<'a>(
 /// Whether a request comes from somebody who is logged in, second factor and all.
 async fn is_member(state: &AppState, headers: &HeaderMap) -> sqlx::Result<bool> {
     let Some(token) = cookies::session(state, headers) else { return Ok(false) };
-    let session = sessions::find(&state.pool, &token, Utc::now()).await?;
+    let session = sessions::find(&state.app.pool, &token, Utc::now()).await?;
     Ok(session.is_some_and(|session| !session.is_awaiting_code))
 }
 

@@ -35,7 +35,7 @@ pub fn session(state: &AppState, headers: &HeaderMap) -> Option<SessionToken> {
 
 /// The device that somebody logged in with before.
 pub fn device(state: &AppState, headers: &HeaderMap) -> Option<Device> {
-    Device::parse(&state.keys, value(headers, &name(state, DEVICE))?)
+    Device::parse(&state.app.keys, value(headers, &name(state, DEVICE))?)
 }
 
 /// The language that was chosen on a staff page.
@@ -55,7 +55,7 @@ pub fn clear_session(state: &AppState, headers: &mut HeaderMap) {
 
 /// Sets the device's cookie.
 pub fn set_device(state: &AppState, headers: &mut HeaderMap, device: &Device) {
-    set(state, headers, &name(state, DEVICE), &device.reveal(&state.keys), Some(DEVICE_LIVES));
+    set(state, headers, &name(state, DEVICE), &device.reveal(&state.app.keys), Some(DEVICE_LIVES));
 }
 
 /// Remembers the language.

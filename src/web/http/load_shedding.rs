@@ -105,7 +105,7 @@ impl Claim {
                 let is_known = cookies::device(state, request.headers()).is_some();
                 if is_known { Self::KnownLogin } else { Self::Login }
             }
-            SlotClass::Leaving(purpose) if is_link(&state.keys, route, purpose, request.uri().path()) => {
+            SlotClass::Leaving(purpose) if is_link(&state.app.keys, route, purpose, request.uri().path()) => {
                 Self::Leaving
             }
             _ => Self::General,

@@ -35,7 +35,7 @@ pub fn answer(visitor: &Visitor, headers: &HeaderMap, sent_to: &SentTo, now: Dat
         };
         return (StatusCode::ACCEPTED, Json(taken)).into_response();
     }
-    let token = sent_to.seal(&visitor.state.keys, now);
+    let token = sent_to.seal(&visitor.state.app.keys, now);
     Redirect::to(&format!("{PATH}?lang={locale}&to={token}")).into_response()
 }
 
@@ -56,7 +56,7 @@ struct TakenForm<'a> {
 pub async fn page(visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
     let query = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let token = query.into_iter().find(|(name, _)| name == "to").map(|(_, value)| value);
-    let sent_to = token.as_ref().and_then(|token| SentTo::open(&visitor.state.keys, token, Utc::now()));
+    let sent_to = token.as_ref().and_then(|token| SentTo::open(&visitor.state.app.keys, token, Utc::now()));
     let more = match (&sent_to, &token) {
         (Some(_), Some(token)) => format!("&to={token}"),
         _ => String::new(),

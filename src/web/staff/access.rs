@@ -50,7 +50,7 @@ pub async fn gate(
         // A page that is left open asks by itself: nobody is at work there, and the session has to end some time.
         (_, Some(session)) if gate.route.is_polled => Some(session),
         (_, Some(session)) => {
-            sessions::seen(&gate.state.pool, &session, Utc::now()).await?;
+            sessions::seen(&gate.state.app.pool, &session, Utc::now()).await?;
             Some(session)
         }
     };
@@ -74,7 +74,7 @@ pub async fn gate(
 /// The session that a request's cookie belongs to.
 async fn current(state: &AppState, headers: &HeaderMap) -> sqlx::Result<Option<Session>> {
     let Some(token) = cookies::session(state, headers) else { return Ok(None) };
-    sessions::find(&state.pool, &token, Utc::now()).await
+    sessions::find(&state.app.pool, &token, Utc::now()).await
 }
 
 fn to_login(request: &Request, login: &str) -> Response {

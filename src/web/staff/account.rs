@@ -66,7 +66,7 @@ pub async fn set_name(
         let own = AccountPage::of(&page, &member.0, &form_values::again(&sent.name), mistakes).await?;
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     };
-    own_account::set_name(&state.pool, &member.0, &name, Utc::now()).await?;
+    own_account::set_name(&state.app.pool, &member.0, &name, Utc::now()).await?;
     Ok(done("/staff/account", "name_changed"))
 }
 
@@ -113,7 +113,7 @@ pub async fn end_all_sessions(
     State(state): State<AppState>,
     member: Member,
 ) -> Result<Response, StaffProblem> {
-    own_account::end_all_sessions(&state.pool, &member.0, Utc::now()).await?;
+    own_account::end_all_sessions(&state.app.pool, &member.0, Utc::now()).await?;
     let mut response = done("/staff/login", "logged_out_everywhere");
     cookies::clear_session(&state, response.headers_mut());
     Ok(response)
@@ -128,7 +128,7 @@ pub async fn read_notices(
 ) -> Result<Response, StaffProblem> {
     let ids = url::form_urlencoded::parse(&body).filter(|(name, _)| name == "id");
     let ids: Vec<i64> = ids.filter_map(|(_, id)| id.parse().ok()).collect();
-    own_account::read_notices(&state.pool, &session, &ids).await?;
+    own_account::read_notices(&state.app.pool, &session, &ids).await?;
     let back = destination::of_referer(&headers);
     Ok(Redirect::to(back.as_deref().unwrap_or("/staff")).into_response())
 }
@@ -139,7 +139,7 @@ pub async fn end_session(
     member: Member,
     id: Id<SessionId>,
 ) -> Result<Response, StaffProblem> {
-    own_account::end_session(&state.pool, &member.0, id_in(id)?, Utc::now()).await?;
+    own_account::end_session(&state.app.pool, &member.0, id_in(id)?, Utc::now()).await?;
     // One that is over already: pressing twice does what pressing once does.
     Ok(done("/staff/account", "session_ended"))
 }
@@ -171,7 +171,7 @@ impl AccountPage {
         name: &str,
         errors: Mistakes,
     ) -> Result<Self, StaffProblem> {
-        let (sessions, log) = own_account::look(&page.state.pool, session, LOG, Utc::now()).await?;
+        let (sessions, log) = own_account::look(&page.state.app.pool, session, LOG, Utc::now()).await?;
         let sessions = sessions.into_iter().map(|listed| SessionRow {
             is_this: listed.id == session.id,
             id: listed.id,

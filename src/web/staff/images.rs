@@ -97,7 +97,7 @@ impl ImagesPage {
     ) -> sqlx::Result<Self> {
         let before = page.query("before").and_then(|id| id.parse::<ImageId>().ok());
         let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-        let (mut images, uses) = upload_image::page(&page.state.pool, before, limit).await?;
+        let (mut images, uses) = upload_image::page(&page.state.app.pool, before, limit).await?;
         let has_more = images.len() > PAGE;
         images.truncate(PAGE);
         Ok(Self {
@@ -182,7 +182,7 @@ impl ImagePage {
         typed: Option<&Typed>,
         errors: Mistakes,
     ) -> Result<Self, StaffProblem> {
-        let found = upload_image::find(&page.state.pool, id).await?;
+        let found = upload_image::find(&page.state.app.pool, id).await?;
         let (image, uses) = found.ok_or(StaffProblem::NOT_FOUND)?;
         let stored = Typed { alt: image.alt.clone(), credit: image.credit.clone() };
         let typed = typed.map_or(stored, Typed::shortened);
@@ -208,7 +208,7 @@ pub async fn describe(
         let own = ImagePage::of(&page, id, Some(&typed), mistakes).await?;
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     };
-    upload_image::describe(&state.pool, &member.actor(), id, (&alt, &credit), Utc::now()).await?;
+    upload_image::describe(&state.app.pool, &member.actor(), id, (&alt, &credit), Utc::now()).await?;
     Ok(done(&format!("/staff/images/{id}"), "image_described"))
 }
 
@@ -220,7 +220,7 @@ pub async fn remove(
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    match upload_image::remove(&state.pool, &state.images, &member.actor(), id, Utc::now()).await {
+    match upload_image::remove(&state.app.pool, &state.images, &member.actor(), id, Utc::now()).await {
         Ok(()) => Ok(done("/staff/images", "image_removed")),
         Err(ImageError::InUse) => {
             let mistakes = Mistakes::one("form", page.text("images", "in_use"));

@@ -52,7 +52,7 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
         to: day(&page, &asked.to, 1),
         before: asked.before.parse().ok(),
     };
-    let Excerpt { entries, has_older, people } = read_log::page(&page.state.pool, &filter, PAGE).await?;
+    let Excerpt { entries, has_older, people } = read_log::page(&page.state.app.pool, &filter, PAGE).await?;
     let older = entries.last().filter(|_| has_older).map(|last| link(&asked, last.id));
     let people = people.iter().map(|person| Choice::new(person, who(&page, person), *person == asked.person));
     let actions = Action::ALL.iter().map(|action| {

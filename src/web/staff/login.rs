@@ -98,7 +98,7 @@ pub async fn submit(
 /// `POST /staff/logout`
 pub async fn logout(State(state): State<AppState>, request: Request) -> Result<Response, StaffProblem> {
     if let Some(session) = request.extensions().get::<Session>() {
-        log_in::log_out(&state.pool, session, Utc::now()).await?;
+        log_in::log_out(&state.app.pool, session, Utc::now()).await?;
     }
     let mut response = done("/staff/login", "logged_out");
     cookies::clear_session(&state, response.headers_mut());

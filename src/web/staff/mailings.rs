@@ -37,7 +37,7 @@ pub async fn list(
     _: Member,
 ) -> Result<Response, StaffProblem> {
     let before = page.query("before").and_then(|id| id.parse::<MailingId>().ok());
-    let part = follow_mailings::list(&state.pool, before, PAGE, Utc::now()).await?;
+    let part = follow_mailings::list(&state.app.pool, before, PAGE, Utc::now()).await?;
     let older = part.mailings.last().filter(|_| part.has_older);
     let older = older.map(|last| format!("/staff/mailings?before={}", last.id));
     let mailings = part.mailings.iter().map(|mailing| Row::of(&page, mailing, part.people_now)).collect();

@@ -65,7 +65,7 @@ pub async fn add(
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     };
     let doer = (&member.actor(), Some(&member.0));
-    match members::add_member(&state.pool, doer, (&email, &name), Some(role), Utc::now()).await {
+    match members::add_member(&state.app.pool, doer, (&email, &name), Some(role), Utc::now()).await {
         Err(StaffError::Exists) => {
             mistakes.add("email", page.text("error", "email_exists"));
             let own = PeoplePage::of(&page, &sent, mistakes).await?;
@@ -87,7 +87,7 @@ async fn change(
     id: StaffId,
     change: Change,
 ) -> Result<Response, StaffProblem> {
-    let (pool, doer) = (&page.state.pool, (&member.actor(), Some(&member.0)));
+    let (pool, doer) = (&page.state.app.pool, (&member.actor(), Some(&member.0)));
     if let Err(error) = members::change_member(pool, doer, id, change, Utc::now()).await {
         return refused(page, member, id, error).await;
     }
@@ -170,7 +170,7 @@ pub async fn reset_second_factor(
 /// stay until it is used.
 pub async fn make_link(page: StaffPage, Admin(member): Admin, id: Id) -> Result<Response, StaffProblem> {
     let (id, doer) = (id_in(id)?, (&member.actor(), Some(&member.0)));
-    match members::make_link(&page.state.pool, doer, id, Factor::Keep, Utc::now()).await {
+    match members::make_link(&page.state.app.pool, doer, id, Factor::Keep, Utc::now()).await {
         Ok(made) => LinkPage::answer(&page, &made),
         Err(error) => refused(&page, &member, id, error).await,
     }
@@ -228,7 +228,7 @@ pub struct PeoplePage {
 
 impl PeoplePage {
     async fn of(page: &StaffPage, sent: &Sent, errors: Mistakes) -> Result<Self, StaffProblem> {
-        let people = members::list(&page.state.pool).await?;
+        let people = members::list(&page.state.app.pool).await?;
         let people = people.iter().map(|member| Person::of(page, member)).collect();
         let (email, name) = (form_values::again(&sent.email), form_values::again(&sent.name));
         Ok(Self { people, typed: Sent { email, name, role: sent.role.clone() }, errors })
@@ -250,7 +250,7 @@ impl PersonPage {
         member: &Member,
         errors: Mistakes,
     ) -> Result<Self, StaffProblem> {
-        let found = members::by_id(&page.state.pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+        let found = members::by_id(&page.state.app.pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
         Ok(Self { person: Person::of(page, &found), is_self: id == member.0.staff_id, errors })
     }
 }

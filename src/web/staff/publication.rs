@@ -146,7 +146,7 @@ pub async fn change(
         return page.answer(StatusCode::OK, &own);
     }
     let seen = (Some(base), Some(changed_fields(&before, &content)));
-    match change_publication(&state.pool, &member.actor(), &content, seen, Utc::now()).await {
+    match change_publication(&state.app.pool, &member.actor(), &content, seen, Utc::now()).await {
         Ok(_) => Ok(done("/staff/publication", "publication_changed")),
         Err(ChangeError::ChangedMeanwhile) => changed_meanwhile(&page, &sent),
         Err(ChangeError::NotAllowed(_)) => Err(StaffProblem::no_gate()),
@@ -219,7 +219,7 @@ pub async fn preview(
         Ok(content) => content,
         Err(mistakes) => return again(&page, &sent, mistakes),
     };
-    change_publication::keep_draft(&state.pool, member.0.staff_id, &content, Utc::now()).await?;
+    change_publication::keep_draft(&state.app.pool, member.0.staff_id, &content, Utc::now()).await?;
     Ok(Redirect::to("/staff/publication/look?of=draft").into_response())
 }
 

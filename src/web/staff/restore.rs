@@ -46,7 +46,7 @@ pub async fn release(
     if how == How::SendOn && decision.sure.is_empty() {
         return again(&page, "restore_sure").await;
     }
-    let is_released = release_restore(&state.pool, &member.actor(), how, Utc::now()).await?;
+    let is_released = release_restore(&state.app.pool, &member.actor(), how, Utc::now()).await?;
     Ok(match (is_released, how) {
         (false, _) => done("/staff/restore", "restore_before"),
         (true, How::SendOn) => done("/staff", "restore_sent"),
@@ -95,7 +95,7 @@ struct Open {
 
 impl RestorePage {
     async fn of(page: &StaffPage, errors: Mistakes) -> Result<Self, StaffProblem> {
-        let (hold, open) = release_restore::situation(&page.state.pool, Utc::now()).await?;
+        let (hold, open) = release_restore::situation(&page.state.app.pool, Utc::now()).await?;
         let held = hold.map(|hold| Held {
             since: page.short_time(hold.since),
             last_seen: hold.last_seen.map(|at| page.short_time(at)),

@@ -51,7 +51,7 @@ impl FromRequestParts<AppState> for StaffPage {
         let session = parts.extensions.get::<Session>().filter(|session| !session.is_awaiting_code).cloned();
         // Not on the answer to a POST: it may show what is shown only once, and reading a notice leaves it.
         let is_page = parts.method == Method::GET;
-        let around = page_frame::around(&state.pool, session.as_ref(), is_page).await?;
+        let around = page_frame::around(&state.app.pool, session.as_ref(), is_page).await?;
         Ok(Self::of(state, &parts.uri, &parts.headers, session, around))
     }
 }

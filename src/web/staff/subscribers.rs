@@ -220,7 +220,7 @@ impl Found {
     async fn of(page: &StaffPage, asked: &Asked) -> Result<Self, StaffProblem> {
         let search = asked.search(page);
         let limits = Limits { page: PAGE, count: COUNTED + 1 };
-        let (count, shown) = find_subscribers(&page.state.pool, &search, asked.after, limits).await?;
+        let (count, shown) = find_subscribers(&page.state.app.pool, &search, asked.after, limits).await?;
         let text = |key: &str| page.text("subscribers", key).to_owned();
         let count = match count {
             0 => text("found_none"),
@@ -268,7 +268,7 @@ impl SubscribersPage {
         typed: &Typed,
         errors: Mistakes,
     ) -> Result<Self, StaffProblem> {
-        let first = find_subscribers::first_confirmed(&page.state.pool).await?;
+        let first = find_subscribers::first_confirmed(&page.state.app.pool).await?;
         let states = SubscriberState::ALL.map(|state| {
             let label = page.text("subscriber_state", state.name());
             Choice::new(state.name(), label, asked.state == Some(state))

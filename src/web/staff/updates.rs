@@ -56,7 +56,7 @@ impl From<WriteError> for StaffProblem {
 /// # Errors
 /// [`StaffProblem::NOT_FOUND`].
 pub async fn find(state: &AppState, id: UpdateId) -> Result<Update, StaffProblem> {
-    write_update::find(&state.pool, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)
+    write_update::find(&state.app.pool, &id.to_string()).await?.ok_or(StaffProblem::NOT_FOUND)
 }
 
 /// `GET /staff/updates`
@@ -65,7 +65,7 @@ pub async fn list(
     page: StaffPage,
     _: Member,
 ) -> Result<Response, StaffProblem> {
-    let (updates, mailings) = write_update::list(&state.pool).await?;
+    let (updates, mailings) = write_update::list(&state.app.pool).await?;
     let updates = updates.into_iter().map(|update| {
         let mailings = mailings.get(&update.id).map_or(&[] as &[_], Vec::as_slice);
         Row::of(&page, update, mailings)
@@ -186,14 +186,14 @@ impl Past {
 
 /// `POST /staff/updates`: an empty draft, and on to writing.
 pub async fn begin(State(state): State<AppState>, member: Member) -> Result<Response, StaffProblem> {
-    let id = write_update::begin(&state.pool, &member.author(), Utc::now()).await?;
+    let id = write_update::begin(&state.app.pool, &member.author(), Utc::now()).await?;
     Ok(Redirect::to(&format!("/staff/updates/{id}")).into_response())
 }
 
 /// `POST /staff/updates/{id}/delete`: removes a draft that was never sent.
 pub async fn delete(State(state): State<AppState>, member: Member, id: Id) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    if write_update::delete(&state.pool, &member.actor(), id, Utc::now()).await? {
+    if write_update::delete(&state.app.pool, &member.actor(), id, Utc::now()).await? {
         return Ok(done("/staff/updates", "update_deleted"));
     }
     Ok(done(&format!("/staff/updates/{id}"), "update_kept"))

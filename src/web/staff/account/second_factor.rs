@@ -88,7 +88,7 @@ pub async fn turn_on(
         return Ok(done("/staff/account/second-factor", "second_factor_is_on"));
     }
     let sealed = URL_SAFE_NO_PAD.decode(&sent.sealed).unwrap_or_default();
-    let Some(secret) = TotpSecret::open(&state.keys, session.staff_id, &sealed) else {
+    let Some(secret) = TotpSecret::open(&state.app.keys, session.staff_id, &sealed) else {
         return Ok(done("/staff/account/second-factor", "second_factor_again"));
     };
     let (now, again) = (Utc::now(), Again::On(&secret));
@@ -138,7 +138,7 @@ pub async fn turn_off(
     {
         return Ok(refused);
     }
-    own_account::turn_off_second_factor(&state.pool, &session, Utc::now()).await?;
+    own_account::turn_off_second_factor(&state.app.pool, &session, Utc::now()).await?;
     Ok(done("/staff/account", "second_factor_is_off"))
 }
 
@@ -181,7 +181,7 @@ impl SecondFactorPage {
                 Some(Again::Off) => "off",
                 Some(Again::On(_)) | None => "",
             };
-            let codes_left = own_account::recovery_codes_left(&page.state.pool, session).await?;
+            let codes_left = own_account::recovery_codes_left(&page.state.app.pool, session).await?;
             Factor::On { codes_left, form, needs_code: reauth::needs_code(session) }
         } else if let Some(Again::On(secret)) = again {
             Factor::off(page, session, secret)
@@ -200,7 +200,7 @@ impl Factor {
         Self::Off {
             secret: groups.join(" "),
             qr: qr::svg(&address, page.text("second_factor", "qr_title")),
-            sealed: URL_SAFE_NO_PAD.encode(secret.seal(&page.state.keys, session.staff_id)),
+            sealed: URL_SAFE_NO_PAD.encode(secret.seal(&page.state.app.keys, session.staff_id)),
         }
     }
 }

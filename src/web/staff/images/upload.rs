@@ -145,7 +145,7 @@ async fn take(
     }
     let upload = Upload { file, alt, credit };
     let place = (&state.images, &state.uploads.processing);
-    match upload_image::upload(&state.pool, place, &member.actor(), upload, Utc::now()).await {
+    match upload_image::upload(&state.app.pool, place, &member.actor(), upload, Utc::now()).await {
         Ok(image) => Ok(Ok(image)),
         Err(UploadError::Refused(refused)) => Ok(Err(refused.into())),
         Err(UploadError::Busy) => Ok(Err(Refusal::BUSY)),

@@ -45,7 +45,7 @@ pub struct Sent {
 
 async fn read(state: &AppState, text: &str) -> Result<(OneTimeToken, OneTimeLink), StaffProblem> {
     let token = OneTimeToken::parse(text).ok_or(StaffProblem::LinkOver)?;
-    let link = one_time_link::read_link(&state.pool, &token, Utc::now()).await?;
+    let link = one_time_link::read_link(&state.app.pool, &token, Utc::now()).await?;
     Ok((token, link))
 }
 

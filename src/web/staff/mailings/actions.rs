@@ -63,7 +63,7 @@ pub async fn control(
     control: Control,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let notice = match control_mailing(&state.pool, &member.actor(), id, control, Utc::now()).await {
+    let notice = match control_mailing(&state.app.pool, &member.actor(), id, control, Utc::now()).await {
         Ok(Controlled::TakenBack) => "taken_back",
         Ok(Controlled::Paused) => "mailing_paused",
         Ok(Controlled::GoesOn) => "mailing_resumed",
@@ -106,7 +106,7 @@ pub async fn reschedule(
             return detail::answer_time(&page, id, When::typed(&sent.date, &sent.time), errors).await;
         }
     };
-    let notice = match reschedule_mailing(&state.pool, &member.actor(), id, at, now).await {
+    let notice = match reschedule_mailing(&state.app.pool, &member.actor(), id, at, now).await {
         Ok(()) => "mailing_rescheduled",
         Err(MailingError::Unknown) => return Err(StaffProblem::NOT_FOUND),
         Err(MailingError::Database(error)) => return Err(error.into()),

@@ -120,7 +120,7 @@ pub async fn events(
     stopping: Extension<Stopping>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    follow_mailings::find(&state.pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    follow_mailings::find(&state.app.pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
     let events = open(&state, stopping.0, id, session.id, page.locale);
     let events = Sse::new(events.ok_or(StaffProblem::Common(Problem::Busy))?);
     let events = events.keep_alive(KeepAlive::new().interval(STILL_HERE).text("still here"));
@@ -225,7 +225,7 @@ async fn look_once(
 ) -> Result<(), LookError> {
     let mailings: Vec<MailingId> = mailings.iter().copied().collect();
     let asked: Vec<SessionId> = sessions.into_iter().flatten().copied().collect();
-    let seen = follow_mailings::look(&state.pool, &mailings, &asked, Utc::now()).await?;
+    let seen = follow_mailings::look(&state.app.pool, &mailings, &asked, Utc::now()).await?;
     let now = Instant::now();
     let mut news: HashMap<(MailingId, Locale), (ProgressView, Event)> = HashMap::new();
     let mut over: HashSet<MailingId> = HashSet::new();

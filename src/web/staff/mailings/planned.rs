@@ -65,7 +65,7 @@ pub async fn among(page: &StaffPage, mailings: &[Overview]) -> sqlx::Result<Vec<
     if plans.is_empty() {
         return Ok(Vec::new());
     }
-    let people = follow_mailings::people_now(&page.state.pool, Utc::now()).await?;
+    let people = follow_mailings::people_now(&page.state.app.pool, Utc::now()).await?;
     Ok(plans.into_iter().map(|plan| Plan::of(page, plan, people)).collect())
 }
 

@@ -29,7 +29,7 @@ pub async fn ask(
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let found = follow_mailings::refusals(&state.pool, id).await?;
+    let found = follow_mailings::refusals(&state.app.pool, id).await?;
     match found.ok_or(StaffProblem::NOT_FOUND)? {
         (mailing, Some(run)) => page.show(&RefusalsPage::of(&page, mailing, &run)),
         (_, None) => Ok(done(&format!("/staff/mailings/{id}"), "no_refusals")),

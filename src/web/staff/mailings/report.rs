@@ -163,7 +163,7 @@ pub async fn download(
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
     let (id, now) = (id_in(id)?, Utc::now());
-    let report = match take_report(&state.pool, &member.actor(), Some(&member.0), id, now).await {
+    let report = match take_report(&state.app.pool, &member.actor(), Some(&member.0), id, now).await {
         Ok(report) => report,
         Err(ReportError::Unknown) => return Err(StaffProblem::NOT_FOUND),
         Err(ReportError::NotAllowed(_)) => return Err(StaffProblem::no_gate()),

@@ -52,10 +52,10 @@ pub async fn ask(
     id: Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let mailing = follow_mailings::find(&state.pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    let mailing = follow_mailings::find(&state.app.pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
     let asked = SentRetry { what: page.query("what").unwrap_or_default() };
     if let Some(what) = asked.retry() {
-        let count = retryable(&state.pool, id, what).await?;
+        let count = retryable(&state.app.pool, id, what).await?;
         if count > 0 {
             return page.show(&RetryPage::of(&page, mailing, what, count));
         }
@@ -115,11 +115,11 @@ pub async fn retry(
     let id = id_in(id)?;
     let page = format!("/staff/mailings/{id}");
     let Some(what) = sent.retry() else {
-        let found = follow_mailings::find(&state.pool, id).await?;
+        let found = follow_mailings::find(&state.app.pool, id).await?;
         return found.map(|_| done(&page, "nothing_to_retry")).ok_or(StaffProblem::NOT_FOUND);
     };
     // Nobody's patience decides how many are sent again: it goes on when the browser goes away.
-    let work = async move { retry_mailing(&state.pool, &member.actor(), id, what, Utc::now()).await };
+    let work = async move { retry_mailing(&state.app.pool, &member.actor(), id, what, Utc::now()).await };
     let work = tokio::spawn(work.in_current_span());
     match work.await {
         Ok(Ok(_)) => Ok(done(&page, "retried")),

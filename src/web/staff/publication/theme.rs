@@ -114,7 +114,7 @@ async fn publication(
         _ => return Err(StaffProblem::NOT_FOUND),
     }
     let now = Utc::now();
-    let content = change_publication::draft_of(&page.state.pool, who, now).await?;
+    let content = change_publication::draft_of(&page.state.app.pool, who, now).await?;
     let version = page.publication.as_ref().map_or(0, |publication| publication.version) + 1;
     Ok(content.map(|content| Publication { version, applied_at: now, content }))
 }
@@ -213,7 +213,7 @@ pub async fn mail(
     let Some(publication) = publication(&page, &which, member.0.staff_id).await? else {
         return Ok(preview::without_publication(&page));
     };
-    let rendered = page.state.composer.sample(kind, &publication, locale(&page));
+    let rendered = page.state.app.composer.sample(kind, &publication, locale(&page));
     let rendered = rendered.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
     // There is no picture at the made-up address; the one that stands in for it is ours.
     let html = rendered.html.replace(SAMPLE_IMAGE_URL, &page.state.public_url.join("/assets/sample.svg"));

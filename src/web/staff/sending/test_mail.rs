@@ -108,7 +108,7 @@ impl From<TestMail> for SentTest {
 
 impl Tests {
     pub async fn of(page: &StaffPage, member: &Member, id: UpdateId, chosen: &Chosen) -> sqlx::Result<Self> {
-        let pool = &page.state.pool;
+        let pool = &page.state.app.pool;
         let colleagues = test_recipients::list(pool).await?;
         let sent = send_test::tests_of(pool, id, SHOWN).await?;
         Ok(Self {
@@ -171,7 +171,7 @@ pub async fn send(
 async fn wait_for(state: &AppState, id: UpdateId, count: usize) -> sqlx::Result<()> {
     let count = i64::try_from(count).unwrap_or(SHOWN);
     for _ in 0..15 {
-        let tests = send_test::tests_of(&state.pool, id, count).await?;
+        let tests = send_test::tests_of(&state.app.pool, id, count).await?;
         if tests.iter().all(|test| test.state != DeliveryState::Pending) {
             break;
         }
@@ -198,7 +198,7 @@ async fn addresses(
     {
         add(own);
     }
-    for colleague in test_recipients::list(&page.state.pool).await? {
+    for colleague in test_recipients::list(&page.state.app.pool).await? {
         if chosen.colleagues.contains(&colleague.id.to_string()) {
             add(colleague.email);
         }

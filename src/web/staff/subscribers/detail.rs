@@ -44,7 +44,7 @@ type Id = staff_page::Id<SubscriberId>;
 
 /// The subscriber that the path names.
 async fn named(state: &AppState, id: Id) -> Result<Subscriber, StaffProblem> {
-    find_subscribers::by_id(&state.pool, id_in(id)?).await?.ok_or(StaffProblem::NOT_FOUND)
+    find_subscribers::by_id(&state.app.pool, id_in(id)?).await?.ok_or(StaffProblem::NOT_FOUND)
 }
 
 /// `GET /staff/subscribers/{id}`
@@ -52,7 +52,7 @@ pub async fn show(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffPr
     let state = &page.state;
     let looked = unsubscribe::look(&state.app, id_in(id)?).await?;
     let (subscriber, has_left) = looked.ok_or(StaffProblem::NOT_FOUND)?;
-    let record = take_proof::read(&state.pool, &state.keys, &subscriber.email).await?;
+    let record = take_proof::read(&state.app.pool, &state.app.keys, &subscriber.email).await?;
     page.show(&SubscriberPage {
         is_active: subscriber.state == SubscriberState::Active,
         may_leave: !has_left,
@@ -117,7 +117,8 @@ pub async fn take_proof(
     let subscriber = named(&state, id).await?;
     let (by, format) = (member.actor(), if wanted.form == "json" { Format::Json } else { Format::Page });
     let by = (&by, Some(&member.0));
-    let taken = take_proof::take_proof(&state.pool, &state.keys, by, &subscriber.email, format, now).await;
+    let taken =
+        take_proof::take_proof(&state.app.pool, &state.app.keys, by, &subscriber.email, format, now).await;
     let taken = match taken {
         Ok(taken) => taken,
         Err(ProofError::Nothing) => return Err(StaffProblem::NOT_FOUND),
@@ -142,7 +143,7 @@ pub async fn unsubscribe(
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let (id, by) = (id_in(id)?, member.actor());
-    let left = unsubscribe::unsubscribe(&state.pool, &by, id, Way::OnRequest, Utc::now()).await;
+    let left = unsubscribe::unsubscribe(&state.app.pool, &by, id, Way::OnRequest, Utc::now()).await;
     let notice = match left {
         Ok((_, None)) => return Err(StaffProblem::NOT_FOUND),
         Ok((Unsubscribed::Now | Unsubscribed::Stopped, _)) => "unsubscribed",
@@ -156,7 +157,7 @@ pub async fn unsubscribe(
 /// `GET /staff/subscribers/{id}/erase`: says what that means.
 pub async fn ask_erase(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
     let subscriber = named(&page.state, id).await?;
-    let has_account = erase_address::has_account(&page.state.pool, &subscriber.email).await?;
+    let has_account = erase_address::has_account(&page.state.app.pool, &subscriber.email).await?;
     page.show(&ErasePage { subscriber: Row::of(&page, &subscriber), has_account })
 }
 
@@ -167,7 +168,7 @@ pub async fn erase(
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let (by, whose) = (member.actor(), Whose::Subscriber(id_in(id)?));
-    match erase_address(&state.pool, &state.keys, &by, whose, Utc::now()).await {
+    match erase_address(&state.app.pool, &state.app.keys, &by, whose, Utc::now()).await {
         Ok(_) => Ok(done("/staff/subscribers", "subscriber_erased")),
         Err(EraseError::Unknown) => Err(StaffProblem::NOT_FOUND),
         Err(EraseError::NotAllowed(_)) => Err(StaffProblem::no_gate()),

@@ -31,7 +31,7 @@ const WAITING: usize = 1;
 /// breaks off in the middle breaks the connection, so that nobody takes it for a whole one.
 pub async fn download(State(state): State<AppState>, Admin(member): Admin) -> Result<Response, StaffProblem> {
     let now = Utc::now();
-    let list = match export_subscribers(&state.pool, &member.actor(), Some(&member.0), now).await {
+    let list = match export_subscribers(&state.app.pool, &member.actor(), Some(&member.0), now).await {
         Ok(list) => list,
         Err(ExportError::NotAllowed(_)) => return Err(StaffProblem::no_gate()),
         Err(ExportError::Database(error)) => return Err(error.into()),

@@ -57,7 +57,7 @@ pub async fn receive(
     let (request, part) = LongPart::of(request);
     let taken = match Multipart::from_request(request, &state).await {
         Ok(mut form) => {
-            take(&state.pool, &member, &mut form, &part, default_locale(&page), page.time_zone()).await?
+            take(&state.app.pool, &member, &mut form, &part, default_locale(&page), page.time_zone()).await?
         }
         Err(_) => Err("file_missing"),
     };
@@ -81,7 +81,7 @@ pub async fn show(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffPr
     let import = named(&page.state, id).await?;
     let is_edited = page.query("edit").is_some() && import.state == ImportState::Checked;
     if import.state == ImportState::Uploaded || is_edited {
-        let beginning = uploaded_lists::beginning(&page.state.pool, import.id).await?;
+        let beginning = uploaded_lists::beginning(&page.state.app.pool, import.id).await?;
         return page.show(&ColumnsPage::of(&page, &import, &import.plan, &beginning, Mistakes::default()));
     }
     page.show(&ImportPage::of(&page, &import, Mistakes::default()).await?)
@@ -100,14 +100,14 @@ pub async fn check(
     if import.state.is_over() || import.state == ImportState::Importing {
         return Ok(done(&path_of(import.id), "import_over"));
     }
-    let beginning = uploaded_lists::beginning(&state.pool, import.id).await?;
+    let beginning = uploaded_lists::beginning(&state.app.pool, import.id).await?;
     let plan = sent.plan(&import.plan, &beginning);
     let way = |plan: &Plan| (plan.separator, plan.encoding, plan.preset);
     let is_read_anew = way(&plan) != way(&import.plan);
     let mistakes = mistakes_in(&page, &plan, &import.file_name, &beginning);
     if sent.action == "preview" || is_read_anew {
         // Kept, so that the columns chosen next are those that were shown.
-        keep_plan(&state.pool, &member.actor(), import.id, &plan).await?;
+        keep_plan(&state.app.pool, &member.actor(), import.id, &plan).await?;
         let own = ColumnsPage::of(&page, &import, &plan, &beginning, Mistakes::default());
         return page.answer(StatusCode::OK, &own);
     }
@@ -115,7 +115,7 @@ pub async fn check(
         let own = ColumnsPage::of(&page, &import, &plan, &beginning, mistakes);
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     }
-    check_list(&state.pool, &member.actor(), import.id, &plan, Utc::now()).await?;
+    check_list(&state.app.pool, &member.actor(), import.id, &plan, Utc::now()).await?;
     Ok(Redirect::to(&path_of(import.id)).into_response())
 }
 
@@ -140,7 +140,7 @@ pub async fn run(
         let own = ImportPage::of(&page, &import, mistakes).await?;
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     }
-    run_list(&state.pool, &member.actor(), import.id, Utc::now()).await?;
+    run_list(&state.app.pool, &member.actor(), import.id, Utc::now()).await?;
     Ok(Redirect::to(&path_of(import.id)).into_response())
 }
 
@@ -151,7 +151,7 @@ pub async fn cancel(
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let import = named(&state, id).await?;
-    let ended = cancel_list(&state.pool, &member.actor(), import.id, Utc::now()).await?;
+    let ended = cancel_list(&state.app.pool, &member.actor(), import.id, Utc::now()).await?;
     Ok(done(&path_of(import.id), if ended { "import_cancelled" } else { "import_over" }))
 }
 
@@ -164,7 +164,7 @@ pub async fn status(page: StaffPage, _: Admin, id: Id) -> Result<Response, Staff
 /// `GET /staff/subscribers/import/{id}/problems.csv`: the lines that cannot come in, to mend them.
 pub async fn problems(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
     let import = named(&page.state, id).await?;
-    let problems = uploaded_lists::problems(&page.state.pool, import.id, i64::MAX).await?;
+    let problems = uploaded_lists::problems(&page.state.app.pool, import.id, i64::MAX).await?;
     let internal = |error: &dyn std::fmt::Display| StaffProblem::Common(Problem::internal(error));
     let mut writer = csv::Writer::from_writer(Vec::new());
     let head = [page.text("import", "line"), page.text("import", "problem")];

@@ -59,7 +59,8 @@ pub async fn release(
     Form(decision): Form<Decision>,
 ) -> Result<Response, StaffProblem> {
     let Some(choice) = decision.choice() else { return again(&page, "signups_unknown").await };
-    decide_held(&state.pool, &member.actor(), choice, held_signups::Decision::Release, Utc::now()).await?;
+    decide_held(&state.app.pool, &member.actor(), choice, held_signups::Decision::Release, Utc::now())
+        .await?;
     Ok(done("/staff/signups", "signups_released"))
 }
 
@@ -74,7 +75,7 @@ pub async fn drop_them(
     if decision.sure.is_empty() {
         return again(&page, "signups_sure").await;
     }
-    decide_held(&state.pool, &member.actor(), choice, held_signups::Decision::Drop, Utc::now()).await?;
+    decide_held(&state.app.pool, &member.actor(), choice, held_signups::Decision::Drop, Utc::now()).await?;
     Ok(done("/staff/signups", "signups_dropped"))
 }
 
@@ -87,7 +88,7 @@ pub async fn send_again(
 ) -> Result<Response, StaffProblem> {
     let until = decision.until.parse().ok().and_then(DateTime::from_timestamp_micros);
     let Some(until) = until else { return again(&page, "signups_unknown").await };
-    held_signups::send_again(&state.pool, &member.actor(), until, Utc::now()).await?;
+    held_signups::send_again(&state.app.pool, &member.actor(), until, Utc::now()).await?;
     Ok(done("/staff/signups", "signups_released"))
 }
 
@@ -157,8 +158,8 @@ struct Hour {
 impl SignupsPage {
     async fn of(page: &StaffPage, errors: Mistakes) -> Result<Self, StaffProblem> {
         let now = Utc::now();
-        let Situation { held, last_hour } = held_signups::situation(&page.state.pool, now).await?;
-        let (newest, undelivered) = held_signups::newest(&page.state.pool, SHOWN, now).await?;
+        let Situation { held, last_hour } = held_signups::situation(&page.state.app.pool, now).await?;
+        let (newest, undelivered) = held_signups::newest(&page.state.app.pool, SHOWN, now).await?;
         Ok(Self {
             reasons: held.reasons.iter().map(|by| Reason::of(page, by)).collect(),
             signups: newest.iter().map(|signup| HeldRow::of(page, signup)).collect(),

@@ -83,7 +83,7 @@ pub async fn show(
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let opened = write_update::open(&state.pool, &member.author(), id, Utc::now()).await?;
+    let opened = write_update::open(&state.app.pool, &member.author(), id, Utc::now()).await?;
     let Opened { update, mailings, others } = opened.ok_or(StaffProblem::NOT_FOUND)?;
     let plans = planned::among(&page, &mailings).await?;
     let writing = update.writing();
@@ -209,7 +209,7 @@ pub async fn save(
     };
     let writing = sent.writing(locale);
     let now = Utc::now();
-    match write_update::save(&state.pool, &member.author(), (id, base), &writing, now).await? {
+    match write_update::save(&state.app.pool, &member.author(), (id, base), &writing, now).await? {
         Saved::As { version, .. } if is_script => {
             let answer = SavedAnswer {
                 version,
@@ -285,7 +285,7 @@ pub async fn here(
     id: Id,
 ) -> Result<Json<Presence>, StaffProblem> {
     let id = id_in(id)?;
-    let seen = write_update::is_here(&state.pool, &member.author(), id, Utc::now()).await?;
+    let seen = write_update::is_here(&state.app.pool, &member.author(), id, Utc::now()).await?;
     let (update, others) = seen.ok_or(StaffProblem::NOT_FOUND)?;
     Ok(Json(Presence { others, version: update.version, changed_by: update.changed_by }))
 }

@@ -33,7 +33,7 @@ pub async fn list(
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let found = write_update::versions(&state.pool, id).await?;
+    let found = write_update::versions(&state.app.pool, id).await?;
     let (update, versions) = found.ok_or(StaffProblem::NOT_FOUND)?;
     let versions = versions.iter().map(|version| Entry::of(&page, version)).collect();
     page.show(&HistoryPage { update: Head::of(update), versions })
@@ -47,7 +47,7 @@ pub async fn show(
     entry: EntryId,
 ) -> Result<Response, StaffProblem> {
     let (id, number) = id_in(entry)?;
-    let found = write_update::version(&state.pool, id, number).await?;
+    let found = write_update::version(&state.app.pool, id, number).await?;
     let (update, version) = found.ok_or(StaffProblem::NOT_FOUND)?;
     page.show(&VersionPage {
         version: Entry::of(&page, &version),
@@ -73,7 +73,7 @@ pub async fn restore(
 ) -> Result<Response, StaffProblem> {
     let (id, number) = id_in(entry)?;
     let update = (id, sent.version);
-    match write_update::restore(&state.pool, &member.author(), update, number, Utc::now()).await {
+    match write_update::restore(&state.app.pool, &member.author(), update, number, Utc::now()).await {
         Ok(()) => Ok(done(&format!("/staff/updates/{id}"), "update_restored")),
         Err(WriteError::ChangedMeanwhile) => {
             Ok(done(&format!("/staff/updates/{id}/history"), "update_changed_meanwhile"))

@@ -115,7 +115,7 @@ pub async fn html(
 ) -> Result<Response, StaffProblem> {
     let view = View::of(&page);
     let Some(content) = content(&page, id).await? else { return Ok(without_publication(&page)) };
-    let html = merge_fields::filled(&content.body_html, &state.composer.nobodys_tokens());
+    let html = merge_fields::filled(&content.body_html, &state.app.composer.nobodys_tokens());
     let html = view.lit(&html);
     let policy = if view.images == "off" { POLICY_WITHOUT_PICTURES } else { POLICY };
     Ok(framed("text/html; charset=utf-8", policy, html))
@@ -129,7 +129,7 @@ pub async fn text(
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let Some(content) = content(&page, id).await? else { return Ok(without_publication(&page)) };
-    let text = merge_fields::filled(&content.body_text, &state.composer.nobodys_tokens());
+    let text = merge_fields::filled(&content.body_text, &state.app.composer.nobodys_tokens());
     Ok(framed("text/plain; charset=utf-8", POLICY_WITHOUT_PICTURES, text))
 }
 
@@ -140,8 +140,8 @@ pub async fn of_mailing(
     id: staff_page::Id<MailingId>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
-    let content = draft::frozen(&state.pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    Ok(framed_mail(merge_fields::filled(&content.body_html, &state.composer.nobodys_tokens())))
+    let content = draft::frozen(&state.app.pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+    Ok(framed_mail(merge_fields::filled(&content.body_html, &state.app.composer.nobodys_tokens())))
 }
 
 /// A mail, alone in its frame.

@@ -71,7 +71,7 @@ struct Typed {
 
 impl ColleaguesPage {
     async fn of(page: &StaffPage, sent: &Sent, errors: Mistakes) -> sqlx::Result<Self> {
-        let colleagues = test_recipients::list(&page.state.pool).await?.into_iter();
+        let colleagues = test_recipients::list(&page.state.app.pool).await?.into_iter();
         let colleagues =
             colleagues.map(|TestRecipient { id, name, email }| Colleague { id, name, email }).collect();
         let typed = Typed { name: form_values::again(&sent.name), email: form_values::again(&sent.email) };
@@ -115,7 +115,7 @@ pub async fn add(
         mistakes.add("email", page.text("error", "email"));
     }
     if let (Some(name), Ok(email)) = (name, email) {
-        match test_recipients::add(&state.pool, &member.actor(), &email, &name, Utc::now()).await? {
+        match test_recipients::add(&state.app.pool, &member.actor(), &email, &name, Utc::now()).await? {
             Added::Now(_) => return Ok(done("/staff/colleagues", "colleague_added")),
             Added::Before => mistakes.add("email", page.text("error", "colleague_known")),
             Added::Full => mistakes.add("form", page.text("error", "colleagues_full")),
@@ -131,6 +131,6 @@ pub async fn remove(
     member: Member,
     id: Id<TestRecipientId>,
 ) -> Result<Response, StaffProblem> {
-    test_recipients::remove(&state.pool, &member.actor(), id_in(id)?, Utc::now()).await?;
+    test_recipients::remove(&state.app.pool, &member.actor(), id_in(id)?, Utc::now()).await?;
     Ok(done("/staff/colleagues", "colleague_removed"))
 }

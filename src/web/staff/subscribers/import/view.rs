@@ -27,7 +27,7 @@ pub type Id = staff_page::Id<ImportId>;
 
 /// The import that the path names. One that is still on its way here has no page yet.
 pub async fn named(state: &AppState, id: Id) -> Result<Import, StaffProblem> {
-    uploaded_lists::by_id(&state.pool, id_in(id)?).await?.ok_or(StaffProblem::NOT_FOUND)
+    uploaded_lists::by_id(&state.app.pool, id_in(id)?).await?.ok_or(StaffProblem::NOT_FOUND)
 }
 
 pub fn path_of(id: ImportId) -> String {
@@ -75,7 +75,7 @@ struct ImportRow {
 
 impl ImportsPage {
     pub async fn of(page: &StaffPage, errors: Mistakes) -> Result<Self, StaffProblem> {
-        let imports = uploaded_lists::latest(&page.state.pool, LISTED).await?;
+        let imports = uploaded_lists::latest(&page.state.app.pool, LISTED).await?;
         let imports = imports.into_iter().map(|import| ImportRow {
             path: path_of(import.id),
             at: page.short_time(import.created_at),
@@ -156,7 +156,7 @@ struct ProblemRow {
 
 impl ImportPage {
     pub async fn of(page: &StaffPage, import: &Import, errors: Mistakes) -> Result<Self, StaffProblem> {
-        let problems = uploaded_lists::problems(&page.state.pool, import.id, SHOWN_PROBLEMS).await?;
+        let problems = uploaded_lists::problems(&page.state.app.pool, import.id, SHOWN_PROBLEMS).await?;
         let new =
             import.added + import.listed_unsubscribed + import.listed_bounced + import.listed_complained;
         Ok(Self {
