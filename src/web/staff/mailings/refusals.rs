@@ -53,7 +53,7 @@ impl RefusalsPage {
         Self {
             id: mailing.id,
             subject: mailing.subject,
-            said: mask_addresses(&run.said).into(),
+            said: mask_addresses(&run.said),
             lead: number("lead"),
             button: number("button"),
         }

@@ -102,6 +102,7 @@ pub fn view(page: &StaffPage, update: UpdateId, findings: &[Finding]) -> Finding
 
 impl Findings {
     /// For samples of the pages around it: of each kind, with and without line and place; and nothing at all.
+    #[must_use]
     pub fn samples() -> [Self; 2] {
         let finding = |line, href: Option<&str>| FindingView {
             code: "link_http",
