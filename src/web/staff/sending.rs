@@ -218,15 +218,15 @@ fn obstacle_view(page: &StaffPage, obstacle: Obstacle, update: &Update, people: 
         Obstacle::Text(text) => ObstacleView::of_text(page, text, update),
         Obstacle::NoAudience => ObstacleView::NoAudience,
         Obstacle::Open(mailing) => {
-            let (id, text) = (mailing.id, triggered(page, &mailing));
-            match Standing::from(&*mailing).key() {
+            let text = triggered(page, &mailing);
+            let lead = match Standing::from(&*mailing).key() {
                 "scheduled" | "overdue" => {
-                    ObstacleView::Planned { text, plan: Plan::of(page, &mailing, people) }
+                    return ObstacleView::Planned { text, plan: Plan::of(page, &mailing, people) };
                 }
-                "starting" => ObstacleView::Starting { id, text },
-                "paused" => ObstacleView::Paused { id, text },
-                _ => ObstacleView::UnderWay { id, text },
-            }
+                key @ ("starting" | "paused") => key,
+                _ => "under_way",
+            };
+            ObstacleView::UnderWay { id: mailing.id, lead: page.text("send", lead).to_owned(), text }
         }
     }
 }

@@ -61,17 +61,10 @@ pub enum ObstacleView {
         text: String,
         plan: Plan,
     },
-    /// One was sent now, and can still be taken back.
-    Starting {
-        id: MailingId,
-        text: String,
-    },
-    Paused {
-        id: MailingId,
-        text: String,
-    },
+    /// One goes at once, is under way or paused; `lead` says which.
     UnderWay {
         id: MailingId,
+        lead: String,
         text: String,
     },
 }

@@ -192,9 +192,7 @@ fn obstacles() -> Vec<ObstacleView> {
         ObstacleView::Unfinished { what: vec!["Der Titel fehlt.".into()] },
         ObstacleView::Found,
         ObstacleView::NoAudience,
-        ObstacleView::Starting { id, text: text() },
-        ObstacleView::Paused { id, text: text() },
-        ObstacleView::UnderWay { id, text: text() },
+        ObstacleView::UnderWay { id, lead: "Dieses Update wird gerade gesendet.".into(), text: text() },
     ];
     all.extend(Plan::samples().into_iter().map(|plan| ObstacleView::Planned { text: text(), plan }));
     all
