@@ -1,8 +1,9 @@
 //! What people meet: pages rendered on the server, which work without JavaScript, and the signup box for other sites.
 //!
 //! `routes.rs` is the table of all routes. `http/` holds what is so for every request, `public/` the pages of visitors and
-//! subscribers, `staff/` those of project staff.
+//! subscribers, `staff/` those of project staff, `api` what programs use.
 
+mod api;
 pub mod asset_files;
 pub mod http;
 mod page_context;

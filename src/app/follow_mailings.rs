@@ -136,7 +136,7 @@ pub async fn refusals(
 
 /// How mailings go just now.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct FollowedMailings {
     /// Those there are.
     pub progress: Vec<Progress>,
     /// The publication's time zone, asked for only where one of them waits for a time or is paused.
@@ -151,7 +151,7 @@ pub async fn look(
     mailings: &[MailingId],
     sessions: &[SessionId],
     now: DateTime<Utc>,
-) -> sqlx::Result<Seen> {
+) -> sqlx::Result<FollowedMailings> {
     let mut db = pool.acquire().await?;
     let progress = mailing::progress(&mut db, mailings).await?;
     let tells_time = |one: &Progress| matches!(one.state, MailingState::Scheduled | MailingState::Paused);
@@ -160,5 +160,5 @@ pub async fn look(
     let time_zone = publication.map(|publication| publication.content.time_zone).unwrap_or_default();
     let good =
         if sessions.is_empty() { Vec::new() } else { session::still_good(&mut db, sessions, now).await? };
-    Ok(Seen { progress, time_zone, good: good.into_iter().collect() })
+    Ok(FollowedMailings { progress, time_zone, good: good.into_iter().collect() })
 }

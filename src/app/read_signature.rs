@@ -10,7 +10,7 @@ use crate::{
         actor::{Actor, NotStaff},
         event::Event,
         publication::{self, Publication},
-        signature_seen::{self, Seen},
+        signature_seen::{self, SeenSignature},
         staff::audit::Action,
     },
     mail::received::{self, Unusable},
@@ -41,7 +41,7 @@ pub fn sender_domain(publication: Option<&Publication>) -> Option<String> {
 }
 
 /// What was last seen for mails from this domain through the relay that is set.
-pub async fn last_seen(app: &App, sender_domain: &str) -> sqlx::Result<Option<Seen>> {
+pub async fn last_seen(app: &App, sender_domain: &str) -> sqlx::Result<Option<SeenSignature>> {
     signature_seen::latest(&mut *app.pool.acquire().await?, sender_domain, app.preflight.relay()).await
 }
 
@@ -55,7 +55,7 @@ pub async fn read_signature(
     by: &Actor,
     text: &str,
     now: DateTime<Utc>,
-) -> Result<(Seen, bool), SignatureError> {
+) -> Result<(SeenSignature, bool), SignatureError> {
     let mut deed = Deed::by_staff(&app.pool, by, now)?.await?;
     let publication = publication::current(&mut deed).await?;
     let domain = sender_domain(publication.as_ref()).ok_or(SignatureError::NoSender)?;

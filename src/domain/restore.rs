@@ -14,7 +14,7 @@ mod state_file;
 
 pub use memory::Memory;
 pub use release::{How, Open, open, release, step};
-pub use state_file::{Remembered, Seen};
+pub use state_file::{Remembered, SeenValue};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -25,7 +25,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::EnumString, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
-pub enum HeldFor {
+pub enum HoldReason {
     /// The state folder remembers another database.
     Another,
     /// The tables were copied here, by `pg_restore`, `create database … template` or `pg_upgrade`.
@@ -38,7 +38,7 @@ pub enum HeldFor {
     Slept,
 }
 
-impl HeldFor {
+impl HoldReason {
     /// Its name in the database, in JSON and in the texts of pages.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -49,17 +49,21 @@ impl HeldFor {
     #[must_use]
     pub fn found(self) -> &'static str {
         match self {
-            HeldFor::Another => "this is another database than the one that the service ran on here before",
-            HeldFor::Copied => {
+            HoldReason::Another => {
+                "this is another database than the one that the service ran on here before"
+            }
+            HoldReason::Copied => {
                 "this database was restored from a dump, or copied from another place; it last ran somewhere else"
             }
-            HeldFor::Older => {
+            HoldReason::Older => {
                 "this database lacks changes that the service saw stored; it is an older state, such as a backup or a standby that was behind"
             }
-            HeldFor::Promoted => {
+            HoldReason::Promoted => {
                 "the database server was promoted or set back to a point in time, and nothing here can tell whether changes are missing"
             }
-            HeldFor::Slept => "for more than an hour nothing ran on this database, while mailings were open",
+            HoldReason::Slept => {
+                "for more than an hour nothing ran on this database, while mailings were open"
+            }
         }
     }
 }
@@ -68,7 +72,7 @@ impl HeldFor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Hold {
     /// Why.
-    pub reason: HeldFor,
+    pub reason: HoldReason,
     /// Since when.
     pub since: DateTime<Utc>,
     /// When the service was last seen on this database before.
@@ -99,7 +103,7 @@ fn as_hold(
     becomes_unknown: bool,
 ) -> Option<Hold> {
     // A reason that only a newer version knows holds as well.
-    let reason = reason.and_then(|name| name.parse().ok()).unwrap_or(HeldFor::Older);
+    let reason = reason.and_then(|name| name.parse().ok()).unwrap_or(HoldReason::Older);
     Some(Hold { reason, since: at?, last_seen, becomes_unknown })
 }
 
@@ -184,19 +188,19 @@ async fn check(
         && row.held_against != Some(other.database)
         && !is_blank(&mut *db).await?
     {
-        Some(HeldFor::Another)
+        Some(HoldReason::Another)
     } else if is_moved {
-        Some(HeldFor::Copied)
+        Some(HoldReason::Copied)
     } else if let Some(counts) = counts
         && (counts.releases > row.releases || lacks(&mut *db, counts).await?)
     {
-        Some(HeldFor::Older)
+        Some(HoldReason::Older)
     } else if row.database_id.is_none() {
         None
     } else if is_promoted && counts.is_none() && any_open(&mut *db).await? {
-        Some(HeldFor::Promoted)
+        Some(HoldReason::Promoted)
     } else if has_slept(&mut *db, row.last_seen).await? {
-        Some(HeldFor::Slept)
+        Some(HoldReason::Slept)
     } else {
         None
     };

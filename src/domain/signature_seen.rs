@@ -31,7 +31,7 @@ impl SignatureVerdict {
 
 /// What was seen on one mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct SeenSignature {
     /// What it is worth.
     pub verdict: SignatureVerdict,
     /// The domain that signed (`d=`); empty without a signature.
@@ -50,7 +50,7 @@ pub async fn keep(
     db: &mut PgConnection,
     sender_domain: &str,
     relay: &str,
-    seen: &Seen,
+    seen: &SeenSignature,
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
     let kept = sqlx::query!(
@@ -76,9 +76,13 @@ pub async fn keep(
 }
 
 /// What was last seen for this sender and relay.
-pub async fn latest(db: &mut PgConnection, sender_domain: &str, relay: &str) -> sqlx::Result<Option<Seen>> {
+pub async fn latest(
+    db: &mut PgConnection,
+    sender_domain: &str,
+    relay: &str,
+) -> sqlx::Result<Option<SeenSignature>> {
     sqlx::query_as!(
-        Seen,
+        SeenSignature,
         r#"select verdict as "verdict: SignatureVerdict", signing_domain, selector, missing, mail_dated
            from signatures_seen where sender_domain = $1 and relay = $2"#,
         sender_domain,

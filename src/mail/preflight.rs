@@ -107,7 +107,12 @@ fn link_and_picture(update: &Update, found: &mut Vec<Finding>) {
 }
 
 /// What no mail may be without, in both of its parts.
-fn whole(publication: &Publication, frozen: &FrozenContent, seen: &contrast::Seen, found: &mut Vec<Finding>) {
+fn whole(
+    publication: &Publication,
+    frozen: &FrozenContent,
+    seen: &contrast::Visible,
+    found: &mut Vec<Finding>,
+) {
     let content = &publication.content;
     let missing = content.missing();
     if !missing.is_empty() {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::signature_seen::{Seen, SignatureVerdict};
+use crate::domain::signature_seen::{SeenSignature, SignatureVerdict};
 
 /// The headers that a signature has to cover, so that unsubscribing with one click counts (RFC 8058 §4).
 const NEEDED: [&str; 2] = ["List-Unsubscribe", "List-Unsubscribe-Post"];
@@ -51,7 +51,12 @@ pub enum Unusable {
 ///
 /// # Errors
 /// [`Unusable`]; then nothing is known.
-pub fn examine(text: &str, list_id: &str, sender_domain: &str, now: DateTime<Utc>) -> Result<Seen, Unusable> {
+pub fn examine(
+    text: &str,
+    list_id: &str,
+    sender_domain: &str,
+    now: DateTime<Utc>,
+) -> Result<SeenSignature, Unusable> {
     let head = Head::find(text).ok_or(Unusable::NoHead)?;
     let own_list = format!("<{list_id}>");
     let (Some(list), Some(from), Some(date)) = (head.one("list-id"), head.one("from"), head.one("date"))
@@ -79,7 +84,7 @@ pub fn examine(text: &str, list_id: &str, sender_domain: &str, now: DateTime<Utc
     let signatures: Vec<Signature> =
         head.all("dkim-signature").filter_map(Signature::parse).take(MOST_SIGNATURES).collect();
     let seen = signatures.iter().map(|signature| signature.seen(&signatures, &results, mail_dated));
-    Ok(seen.max_by_key(|seen| seen.verdict).unwrap_or_else(|| Seen {
+    Ok(seen.max_by_key(|seen| seen.verdict).unwrap_or_else(|| SeenSignature {
         verdict: SignatureVerdict::Unsigned,
         signing_domain: String::new(),
         selector: String::new(),
@@ -174,7 +179,7 @@ impl Signature {
     }
 
     /// What is known of it, beside `all` that the head has.
-    fn seen(&self, all: &[Signature], results: &[Checked], mail_dated: DateTime<Utc>) -> Seen {
+    fn seen(&self, all: &[Signature], results: &[Checked], mail_dated: DateTime<Utc>) -> SeenSignature {
         // A result that may be meant for another signature, which covers less, proves nothing of this one.
         let is_clear = |result: &Checked| {
             all.iter().filter(|other| result.is_about(other)).all(|other| other.missing == self.missing)
@@ -188,7 +193,7 @@ impl Signature {
             (true, false) if is_checked => SignatureVerdict::Failed,
             (true, false) => SignatureVerdict::Unproven,
         };
-        Seen {
+        SeenSignature {
             verdict,
             signing_domain: self.domain.clone(),
             selector: self.selector.clone(),
@@ -286,7 +291,7 @@ mod tests {
         )
     }
 
-    fn seen(above: &str) -> Seen {
+    fn seen(above: &str) -> SeenSignature {
         examine(&head(above), LIST, "example.org", now()).unwrap()
     }
 

@@ -152,6 +152,22 @@ fn every_invariant_in_architecture_md_names_tests_that_exist() {
     }
 }
 
+#[test]
+fn the_readme_runs_the_program_that_make_demo_builds() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let makefile = read("Makefile");
+    let profile =
+        makefile.lines().find_map(|line| line.strip_suffix(" -- demo $(ARGS)")?.split(' ').next_back());
+    let program = format!("target/{}/rundbrief ", profile.expect("the line that runs the demo"));
+    let readme = read("README.md");
+    let demo = readme.lines().filter(|line| line.contains("rundbrief-demo-"));
+    let named: Vec<&str> = demo.filter(|line| line.contains("target/")).collect();
+    assert!(!named.is_empty(), "the README names the demo's program");
+    for line in named {
+        assert!(line.contains(&program), "{line}");
+    }
+}
+
 /// Whether what stands between backticks is a path in the repository, as far as can be told.
 fn is_path(code: &str) -> bool {
     let first = code.split('/').next().unwrap_or_default();

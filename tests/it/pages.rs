@@ -228,6 +228,29 @@ async fn programs_get_json_for_what_people_get_as_pages() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_asked_of_the_api_is_answered_with_problem_details() {
+    let app = App::new().without_worker().start().await;
+    let browser = [("accept", "text/html"), ("accept-language", "en")];
+    for (method, path) in
+        [(Method::GET, "/api/"), (Method::GET, "/api/v1/updates"), (Method::POST, "/api/v1/mailings")]
+    {
+        let refused = app.request(method, path, &browser, "").await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.header("content-type")),
+            (404, "application/problem+json"),
+            "{path}"
+        );
+        let problem: serde_json::Value = serde_json::from_str(&refused.body).unwrap();
+        assert_eq!(problem["status"], 404);
+        assert_eq!(problem["instance"], refused.header("x-request-id"));
+    }
+    assert_eq!(
+        app.request(Method::GET, "/apis", &browser, "").await.header("content-type"),
+        "text/html; charset=utf-8"
+    );
+}
+
 /// The page that was recorded for the last signup and in its consent event.
 async fn recorded_page(app: &TestApp) -> String {
     let (signup, event): (String, String) = sqlx::query_as(

@@ -72,13 +72,13 @@ struct Exporter {
 
 struct Look {
     reader: SnapshotReader,
-    last: Option<(Instant, Seen)>,
+    last: Option<(Instant, Reading)>,
     is_failing: bool,
 }
 
 /// What was seen of the database, and how long that took.
 #[derive(Clone)]
-struct Seen {
+struct Reading {
     snapshot: Option<Snapshot>,
     took: Duration,
 }
@@ -109,7 +109,7 @@ impl Exporter {
         Ok(text)
     }
 
-    async fn seen(&self) -> Seen {
+    async fn seen(&self) -> Reading {
         let mut look = self.look.lock().await;
         if let Some((at, seen)) = &look.last
             && at.elapsed() < FRESH
@@ -131,7 +131,7 @@ impl Exporter {
             }
         };
         look.is_failing = is_failing;
-        let seen = Seen { snapshot, took: begun.elapsed() };
+        let seen = Reading { snapshot, took: begun.elapsed() };
         look.last = Some((Instant::now(), seen.clone()));
         seen
     }
@@ -152,7 +152,7 @@ fn tell_pool(registry: &mut Registry, pool: &PgPool) {
     );
 }
 
-fn tell_reading(registry: &mut Registry, seen: &Seen) {
+fn tell_reading(registry: &mut Registry, seen: &Reading) {
     let up = Gauge::<i64>::default();
     up.set(seen.snapshot.is_some().into());
     registry.register(

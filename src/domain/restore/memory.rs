@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::domain::watermark::{self, Watermark};
 
-use super::{Checked, Hold, Remembered, Seen, WAY_OUT, check, state_file::StateFile};
+use super::{Checked, Hold, Remembered, SeenValue, WAY_OUT, check, state_file::StateFile};
 
 /// What this process remembers of its database. One a process, shared by everything that runs in it.
 pub struct Memory {
@@ -130,7 +130,7 @@ impl Memory {
         if !state.remembered.as_ref().is_some_and(is_known) {
             state.remembered = Some(Remembered { database, releases, watermarks: BTreeMap::new() });
         }
-        let seen = Seen { value: own.value, at: Utc::now() };
+        let seen = SeenValue { value: own.value, at: Utc::now() };
         if let Some(remembered) = &mut state.remembered {
             remembered.watermarks.insert(own.id, seen);
         }
@@ -150,7 +150,7 @@ impl Memory {
         if state.hold.is_none()
             && let Some(remembered) = &mut state.remembered
         {
-            remembered.watermarks.insert(watermark.id, Seen { value: watermark.value, at: Utc::now() });
+            remembered.watermarks.insert(watermark.id, SeenValue { value: watermark.value, at: Utc::now() });
         }
         Ok(watermark)
     }
@@ -162,7 +162,7 @@ impl Memory {
         if state.hold.is_none()
             && let Some(known) = state.remembered.as_mut().and_then(|r| r.watermarks.get_mut(&watermark.id))
         {
-            *known = Seen { value: known.value.max(watermark.value), at: Utc::now() };
+            *known = SeenValue { value: known.value.max(watermark.value), at: Utc::now() };
             state.is_saved = false;
         }
     }

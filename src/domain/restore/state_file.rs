@@ -20,12 +20,12 @@ pub struct Remembered {
     /// How often held mailings had been released there.
     pub releases: i64,
     /// The highest value that each writer has seen answered.
-    pub watermarks: BTreeMap<Uuid, Seen>,
+    pub watermarks: BTreeMap<Uuid, SeenValue>,
 }
 
 /// A value that was seen answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct SeenValue {
     /// The value.
     pub value: i64,
     /// When.
@@ -122,7 +122,7 @@ mod tests {
     fn remembered(releases: i64, seen: &[(u128, i64)]) -> Remembered {
         let seen = seen.iter().map(|(id, value)| {
             let at = DateTime::UNIX_EPOCH + TimeDelta::seconds(*value);
-            (Uuid::from_u128(*id), Seen { value: *value, at })
+            (Uuid::from_u128(*id), SeenValue { value: *value, at })
         });
         Remembered { database: Uuid::from_u128(1), releases, watermarks: seen.collect() }
     }

@@ -16,7 +16,7 @@ const LEAST_FOR_LARGE: f64 = 3.0;
 
 /// What was seen on the way.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct Visible {
     /// Every text that is shown.
     pub text: String,
     /// Where links lead.
@@ -39,11 +39,11 @@ const VOID: [&[u8]; 6] = [b"br", b"col", b"hr", b"img", b"link", b"meta"];
 /// Elements in one another, at most, among which the one that a tag closes is looked for. Browsers nest no deeper.
 const DEEPEST: usize = 512;
 
-pub fn check(source: &str, found: &mut Vec<Finding>) -> Seen {
+pub fn check(source: &str, found: &mut Vec<Finding>) -> Visible {
     let mut emitter = DefaultEmitter::default();
     // What looks like a tag within a style, a script or a title is none.
     emitter.naively_switch_states(true);
-    let mut seen = Seen::default();
+    let mut seen = Visible::default();
     let plain = Style { colour: 0, background: 0xff_ffff, size: 16.0, is_bold: false, is_hidden: false };
     let mut open: Vec<(HtmlString, Style)> = Vec::new();
     let mut pairs = HashSet::new();

@@ -20,7 +20,7 @@ use crate::{
         http::{
             cookies,
             problem::Problem,
-            route::{Access, Body, Matched, Route},
+            route::{Allowed, Body, Matched, Route},
         },
     },
 };
@@ -66,7 +66,7 @@ async fn whole<'a>(
     let (parts, body) = request.into_parts();
     let declared = body.size_hint().exact();
     let (mut limit, mut long) = (FORM, None);
-    if route.access != Access::Everybody && declared.is_none_or(|bytes| bytes > FORM as u64) {
+    if route.allowed != Allowed::Everybody && declared.is_none_or(|bytes| bytes > FORM as u64) {
         // Only for as long as it takes to look: a form that comes slowly keeps no slot.
         let looking = state.slots.general().ok_or(Problem::Busy)?;
         let is_member = is_member(state, &parts.headers).await?;

@@ -17,7 +17,7 @@ pub struct Route {
     /// With parameters in braces. Logs and metrics name requests by it, never by their own path: that may hold a token.
     pub path: &'static str,
     /// Who may use it.
-    pub access: Access,
+    pub allowed: Allowed,
     /// Whether it asks again who it is, before what a stolen session must not do.
     pub reauth: Reauth,
     /// The body that its POST takes.
@@ -28,6 +28,8 @@ pub struct Route {
     pub holds_token: bool,
     /// Whether the rate limit of a client counts its requests.
     pub is_counted: bool,
+    /// Whether programs use it: its errors are problem details (RFC 9457) whatever the request accepts.
+    pub is_for_programs: bool,
     /// Whether scripts ask for it again and again without anybody doing anything: that keeps no session alive.
     pub is_polled: bool,
     /// What answers, by method.
@@ -36,7 +38,7 @@ pub struct Route {
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum Allowed {
     /// Everybody, logged in or not.
     Everybody,
     /// Who is logged in, second factor and all.
@@ -87,28 +89,29 @@ pub enum SlotClass {
 impl Route {
     /// A route for everybody.
     pub(in crate::web) const fn public(path: &'static str, handlers: fn() -> MethodRouter<AppState>) -> Self {
-        Self::of(path, Access::Everybody, handlers)
+        Self::of(path, Allowed::Everybody, handlers)
     }
 
     /// A route of the staff pages for who is logged in.
     pub(in crate::web) const fn member(path: &'static str, handlers: fn() -> MethodRouter<AppState>) -> Self {
-        Self::of(path, Access::Member, handlers)
+        Self::of(path, Allowed::Member, handlers)
     }
 
     /// A route of the staff pages for admins.
     pub(in crate::web) const fn admin(path: &'static str, handlers: fn() -> MethodRouter<AppState>) -> Self {
-        Self::of(path, Access::Admin, handlers)
+        Self::of(path, Allowed::Admin, handlers)
     }
 
-    const fn of(path: &'static str, access: Access, handlers: fn() -> MethodRouter<AppState>) -> Self {
+    const fn of(path: &'static str, allowed: Allowed, handlers: fn() -> MethodRouter<AppState>) -> Self {
         Self {
             path,
-            access,
+            allowed,
             reauth: Reauth::Never,
             body: Body::Form,
             slots: SlotClass::General,
             holds_token: false,
             is_counted: true,
+            is_for_programs: false,
             is_polled: false,
             handlers,
         }
@@ -142,6 +145,11 @@ impl Route {
     /// The rate limit does not count its requests.
     pub(in crate::web) const fn uncounted(self) -> Self {
         Self { is_counted: false, ..self }
+    }
+
+    /// Programs use it.
+    pub(in crate::web) const fn for_programs(self) -> Self {
+        Self { is_for_programs: true, ..self }
     }
 
     /// Scripts ask for it by themselves.
@@ -197,7 +205,7 @@ impl Table {
         let path = request.uri().path();
         let taken_by = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
         let exact = taken_by.and_then(|path| self.0.iter().find(|route| route.path == path));
-        let is_like = |route: &&Route| route.access == Access::Everybody && route.rest(path).is_some();
+        let is_like = |route: &&Route| route.allowed == Allowed::Everybody && route.rest(path).is_some();
         let route = exact.or_else(|| self.0.iter().find(is_like)).unwrap_or(&NOWHERE);
         Matched { route, holds_token: self.holds_token(path) }
     }

@@ -25,7 +25,7 @@ use crate::web::{
 /// Puts a page, or problem+json for programs, in the place of every bare error.
 pub async fn render(
     State(state): State<AppState>,
-    Extension(Matched { holds_token, .. }): Extension<Matched>,
+    Extension(Matched { route, holds_token }): Extension<Matched>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -75,7 +75,7 @@ pub async fn render(
         way_on_url: way_on,
         way_on_label: text("way_on"),
     };
-    let mut answer = if wants_json(&asked) {
+    let mut answer = if route.is_for_programs || wants_json(&asked) {
         problem_json(status, &page.title, &page.message, Some(reference))
     } else {
         let content = publication.as_ref().map(|publication| &publication.content);

@@ -15,7 +15,7 @@ use crate::{
         AppState,
         http::{
             cookies,
-            route::{Access, Reauth, Route},
+            route::{Allowed, Reauth, Route},
         },
         staff::{
             login::{destination, reauth},
@@ -41,8 +41,8 @@ pub async fn gate(
     next: Next,
 ) -> Result<Response, StaffProblem> {
     let session = current(&gate.state, request.headers()).await?;
-    let session = match (gate.route.access, session) {
-        (Access::Everybody, session) => session,
+    let session = match (gate.route.allowed, session) {
+        (Allowed::Everybody, session) => session,
         (_, None) => return Ok(to_login(&request, "/staff/login")),
         (_, Some(session)) if session.is_awaiting_code => {
             return Ok(to_login(&request, "/staff/login/code"));
@@ -56,7 +56,7 @@ pub async fn gate(
     };
     let Some(session) = session else { return Ok(next.run(request).await) };
     let is_stale = request.method() == Method::POST && !session.is_fresh(Utc::now());
-    let mut response = if gate.route.access == Access::Admin && session.role != Role::Admin {
+    let mut response = if gate.route.allowed == Allowed::Admin && session.role != Role::Admin {
         StaffProblem::AdminsOnly.into_bare_response()
     } else if let (Reauth::Before(what), true) = (gate.route.reauth, is_stale) {
         reauth::gate(&gate.state, what, &session, request, next)

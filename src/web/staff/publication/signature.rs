@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     app::read_signature::{SignatureError, last_seen, read_signature, sender_domain},
-    domain::signature_seen::{Seen, SignatureVerdict},
+    domain::signature_seen::{SeenSignature, SignatureVerdict},
     mail::received::Unusable,
     web::{
         AppState,
@@ -51,13 +51,14 @@ impl SignaturePage {
             Some(domain) => last_seen(app, &domain).await?,
             None => None,
         };
-        let seen = seen.map(|Seen { verdict, signing_domain, selector, missing, mail_dated }| SeenView {
-            verdict: verdict.as_str(),
-            domain: signing_domain,
-            selector,
-            missing,
-            dated: page.short_time(mail_dated),
-        });
+        let seen =
+            seen.map(|SeenSignature { verdict, signing_domain, selector, missing, mail_dated }| SeenView {
+                verdict: verdict.as_str(),
+                domain: signing_domain,
+                selector,
+                missing,
+                dated: page.short_time(mail_dated),
+            });
         Ok(Self { relay: app.preflight.relay().to_owned(), seen, errors })
     }
 }
