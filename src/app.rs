@@ -39,6 +39,8 @@
 //! | [`page_frame`] | what every staff page shows around what it is about |
 //! | [`read_log`] | the audit log |
 //! | [`write_update`] | writing an update: begin, save, bring back, delete |
+//! | [`update_templates`] | using a text again: drafts of updates and templates, checklists |
+//! | [`review_update`] | a link to look at an update without a login, and the remarks behind it |
 //! | [`test_recipients`] | the list of those who get test mails |
 //! | [`members`] | who may log in, and as what |
 //! | [`own_account`] | what somebody does with their own account |
@@ -90,6 +92,7 @@ pub mod release_restore;
 pub mod replace_text;
 pub mod retention;
 pub mod retry_mailing;
+pub mod review_update;
 pub mod send_mailing;
 pub mod send_test;
 pub mod service_state;
@@ -100,6 +103,7 @@ pub mod take_proof;
 pub mod take_report;
 pub mod test_recipients;
 pub mod unsubscribe;
+pub mod update_templates;
 pub mod upload_image;
 pub mod uploaded_lists;
 pub mod write_update;

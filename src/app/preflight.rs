@@ -9,8 +9,10 @@
 //! | `grounds` | whether logos and pictures can be seen, light and dark |
 //! | [`recipients`] | how many people it goes to |
 //! | `signature` | whether the relay's signature was seen to cover what one click needs |
+//! | `checklist` | what is still open of the update's checklist |
 //! | [`warnings`] | which warnings somebody has acknowledged |
 
+mod checklist;
 pub mod dns;
 mod grounds;
 pub mod guard;
@@ -104,6 +106,7 @@ impl Preflight {
             Ok::<_, ComposeError>((content, findings, preflight::targets(&update)))
         });
         let (content, mut findings, targets) = looked.await??;
+        findings.extend(checklist::check(&mut *pool.acquire().await?, update.id).await?);
         let domain = sender_domain(Some(publication));
         if let Some(domain) = &domain {
             findings.extend(signature::check(&mut *pool.acquire().await?, domain, &self.relay).await?);

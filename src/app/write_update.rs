@@ -18,6 +18,8 @@ use crate::{
         update::{
             self, Update, UpdateFile, UpdateFileError,
             history::{self, Version},
+            review::{self, Remark},
+            template::{self, Check},
             text::{Author, Writing},
             writing::{self, Saved},
         },
@@ -185,6 +187,10 @@ pub struct Opened {
     pub mailings: Vec<Overview>,
     /// Who else has it open, by name.
     pub others: Vec<String>,
+    /// What people without a login wrote about it and nobody has put aside, oldest first.
+    pub remarks: Vec<Remark>,
+    /// Its checklist.
+    pub checks: Vec<Check>,
 }
 
 /// What the editor shows to this author; nothing when there is no such update.
@@ -197,7 +203,10 @@ pub async fn open(
     let mut db = pool.acquire().await?;
     let Some(update) = update::find(&mut db, &id.to_string()).await? else { return Ok(None) };
     let others = writing::others(&mut db, id, author.id, now).await?;
-    Ok(Some(Opened { update, others, mailings: mailing::of_updates(&mut db, &[id]).await? }))
+    let mut remarks = review::remarks(&mut db, id, None).await?;
+    remarks.retain(|remark| remark.done_at.is_none());
+    let checks = template::checks(&mut db, id).await?;
+    Ok(Some(Opened { update, others, mailings: mailing::of_updates(&mut db, &[id]).await?, remarks, checks }))
 }
 
 /// Notes that somebody has an update open, for some seconds. Answers the update and who else has it open; nothing when

@@ -9,7 +9,9 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     actor::Actor,
-    ids::{ImageId, ImportId, MailingId, SignupId, StaffId, SubscriberId, TestRecipientId, UpdateId},
+    ids::{
+        ImageId, ImportId, MailingId, SignupId, StaffId, SubscriberId, TemplateId, TestRecipientId, UpdateId,
+    },
 };
 
 /// How long they are kept. What reads them may be away for weeks; their ids outlive what they name by so much.
@@ -28,6 +30,20 @@ pub enum Event {
     UpdateRestored(UpdateId),
     /// A draft that was never sent was removed.
     UpdateDeleted(UpdateId),
+    /// A template was made or changed.
+    TemplateStored(TemplateId),
+    /// A template was removed.
+    TemplateRemoved(TemplateId),
+    /// Items of the checklist of an update were ticked, or are open again.
+    ChecklistTicked(UpdateId),
+    /// A link was made to look at an update without a login.
+    ReviewLinkMade(UpdateId),
+    /// Such a link was ended.
+    ReviewLinkRevoked(UpdateId),
+    /// Somebody behind such a link left a remark.
+    RemarkLeft(UpdateId),
+    /// A remark was put aside.
+    RemarkDone(UpdateId),
     /// Somebody was put on the list of those who get test mails.
     TestRecipientAdded(TestRecipientId),
     /// Somebody was taken off that list.
@@ -173,7 +189,15 @@ impl Event {
             | Event::UpdateChanged(update)
             | Event::UpdateRestored(update)
             | Event::UpdateDeleted(update)
+            | Event::ChecklistTicked(update)
+            | Event::ReviewLinkMade(update)
+            | Event::ReviewLinkRevoked(update)
+            | Event::RemarkLeft(update)
+            | Event::RemarkDone(update)
             | Event::TestQueued(update) => json!({ "update": update }),
+            Event::TemplateStored(template) | Event::TemplateRemoved(template) => {
+                json!({ "template": template })
+            }
             Event::TestRecipientAdded(recipient) | Event::TestRecipientRemoved(recipient) => {
                 json!({ "test_recipient": recipient })
             }

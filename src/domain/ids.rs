@@ -80,6 +80,18 @@ uuid_id!(
     TestRecipientId
 );
 uuid_id!(
+    /// Names a [template](super::update::template) of updates.
+    TemplateId
+);
+uuid_id!(
+    /// Names a [review link](super::update::review).
+    ReviewLinkId
+);
+uuid_id!(
+    /// Names a [remark](super::update::review) of a reviewer.
+    RemarkId
+);
+uuid_id!(
     /// Names a [session](super::staff::session) towards its owner; opens nothing.
     SessionId
 );

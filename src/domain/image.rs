@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{
     config::PublicUrl,
-    domain::ids::{ImageId, StaffId, UpdateId},
+    domain::ids::{ImageId, StaffId},
 };
 
 /// How long a picture stays that nothing uses and that never went out.
@@ -341,19 +342,22 @@ pub async fn page(db: &mut PgConnection, before: Option<ImageId>, limit: i64) ->
     .await
 }
 
-/// An update that shows a picture.
+/// An update or a template that shows a picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Use {
-    pub update: UpdateId,
-    /// Its title.
+    /// Its id.
+    pub id: Uuid,
+    /// It is a template.
+    pub is_template: bool,
+    /// Its title; of a template, its name.
     pub title: String,
 }
 
-/// Which updates show which pictures, by the pictures' names.
+/// Which updates and templates show which pictures, by the pictures' names.
 pub async fn uses(db: &mut PgConnection) -> sqlx::Result<BTreeMap<String, Vec<Use>>> {
     // The texts are gone through once, however many pictures there are.
     let rows = sqlx::query!(
-        r#"select distinct found[1] as "name!", t.id as "id!: UpdateId", t.title as "title!"
+        r#"select distinct found[1] as "name!", t.id as "id!", t.title as "title!", t.is_template as "is_template!"
            from texts_with_images t, regexp_matches(t.text, '/images/([a-z2-7]{26})', 'g') found
            order by 2 desc"#
     )
@@ -361,7 +365,11 @@ pub async fn uses(db: &mut PgConnection) -> sqlx::Result<BTreeMap<String, Vec<Us
     .await?;
     let mut uses: BTreeMap<String, Vec<Use>> = BTreeMap::new();
     for row in rows {
-        uses.entry(row.name).or_default().push(Use { update: row.id, title: row.title });
+        uses.entry(row.name).or_default().push(Use {
+            id: row.id,
+            is_template: row.is_template,
+            title: row.title,
+        });
     }
     Ok(uses)
 }

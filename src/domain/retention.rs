@@ -8,6 +8,7 @@
 //! | where a signup came from | two hours, see [`limits`](super::signup::limits) |
 //! | which challenges were used | an hour after they have ended, see [`challenge`](super::signup::challenge) |
 //! | lists that staff uploaded; what came of them | a week; three months |
+//! | links to look at an update, with the remarks behind them | 30 days after the link has ended, see [`review`] |
 //! | what an admin typed about the publication, looked at and did not save | a day |
 //! | staff sessions, one-time links, counts of failed logins, notices | until they are over |
 //! | the audit log, and members who were disabled | three years, see [`audit`] |
@@ -33,6 +34,7 @@ use crate::{
         publication::{Retention, draft},
         signup,
         staff::{self, audit, link, notice, session, throttle},
+        update::review,
     },
 };
 
@@ -174,6 +176,7 @@ pub async fn staff_leftovers(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx:
     removed += staff::forget(&mut *db, now).await?;
     removed += upload::forget_old(&mut *db, now).await?;
     removed += draft::forget(&mut *db, now).await?;
+    removed += review::forget(&mut *db, now).await?;
     removed += event::forget(&mut *db, now).await?.unsigned_abs();
     Ok(removed + audit::forget(db, now).await?.unsigned_abs())
 }

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | confirm | 32 random bytes | until its signup expires | as SHA-256 |
 //! | unsubscribe, manage | the subscriber's id, signed | for ever | not at all |
+//! | review | the review link's id, signed | until its link is over, as its row says | not at all |
 //! | undo | the subscriber's id and when they left, signed | one hour | not at all |
 //! | again | the subscriber's id and a time, signed | one hour; it asks for a confirmation by mail | not at all |
 //! | access | the same, and the subscriber's address | one hour | not at all |
@@ -29,7 +30,10 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{config::SecretKeys, domain::ids::SubscriberId};
+use crate::{
+    config::SecretKeys,
+    domain::ids::{ReviewLinkId, SubscriberId},
+};
 
 /// Bytes of a signature that a link carries: half of SHA-256, the least RFC 2104 §5 allows.
 const TAG: usize = 16;
@@ -101,10 +105,7 @@ impl LinkPurpose {
 /// The text of a subscriber's link for one purpose. The same subscriber always gets the same one (under one key).
 #[must_use]
 pub fn subscriber_token(keys: &SecretKeys, purpose: LinkPurpose, id: SubscriberId) -> String {
-    let mut bytes = [0; 16 + TAG];
-    bytes[..16].copy_from_slice(id.0.as_bytes());
-    bytes[16..].copy_from_slice(&keys.sign(purpose.name(), id.0.as_bytes())[..TAG]);
-    URL_SAFE_NO_PAD.encode(bytes)
+    signed_id(keys, purpose.name(), id.0)
 }
 
 /// Characters of every [`subscriber_token`].
@@ -113,9 +114,34 @@ pub const SUBSCRIBER_TOKEN_LENGTH: usize = 43;
 /// Whose link this is, if it was made for this purpose by one of our keys.
 #[must_use]
 pub fn read_subscriber_token(keys: &SecretKeys, purpose: LinkPurpose, text: &str) -> Option<SubscriberId> {
+    read_signed_id(keys, purpose.name(), text).map(SubscriberId)
+}
+
+/// The text of a link to look at an update. Whether it still works, the link's row says.
+#[must_use]
+pub fn review_token(keys: &SecretKeys, id: ReviewLinkId) -> String {
+    signed_id(keys, REVIEW, id.0)
+}
+
+/// Which link this is, if it is one of ours.
+#[must_use]
+pub fn read_review_token(keys: &SecretKeys, text: &str) -> Option<ReviewLinkId> {
+    read_signed_id(keys, REVIEW, text).map(ReviewLinkId)
+}
+
+const REVIEW: &str = "review";
+
+fn signed_id(keys: &SecretKeys, purpose: &str, id: Uuid) -> String {
+    let mut bytes = [0; 16 + TAG];
+    bytes[..16].copy_from_slice(id.as_bytes());
+    bytes[16..].copy_from_slice(&keys.sign(purpose, id.as_bytes())[..TAG]);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn read_signed_id(keys: &SecretKeys, purpose: &str, text: &str) -> Option<Uuid> {
     let bytes = decoded::<{ 16 + TAG }>(text)?;
     let (id, tag) = bytes.split_at(16);
-    keys.verify(purpose.name(), id, tag).then(|| Uuid::from_slice(id).ok().map(SubscriberId))?
+    keys.verify(purpose, id, tag).then(|| Uuid::from_slice(id).ok())?
 }
 
 /// The moment a confirmation page was opened, signed, for the page's form to carry back.
@@ -192,6 +218,7 @@ mod tests {
         assert_eq!(token.len(), SUBSCRIBER_TOKEN_LENGTH);
         assert_eq!(read_subscriber_token(&keys(), LinkPurpose::Unsubscribe, &token), Some(id));
         assert_eq!(read_subscriber_token(&keys(), LinkPurpose::Manage, &token), None);
+        assert_eq!(read_review_token(&keys(), &token), None);
         assert_eq!(read_undo_token(&keys(), &token, Utc::now()), None);
         assert_eq!(read_opened_token(&keys(), ConfirmTokenHash([0; 32]), &token), None);
     }

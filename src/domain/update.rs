@@ -2,6 +2,8 @@
 
 mod file;
 pub mod history;
+pub mod review;
+pub mod template;
 pub mod text;
 pub mod writing;
 

@@ -246,8 +246,10 @@ const ASKS_FOR_STAFF: [&str; 10] = [
     "link::use_for_password(",
 ];
 
-/// How a deed asks who it is otherwise: somebody who is not staff, whoever holds a link of a subscriber, or the service.
-const ASKS: [&str; 4] = ["if by.is_staff()", "*by != Actor::Subscriber(", "holder(app, link)", "SERVICE"];
+/// How a deed asks who it is otherwise: somebody who is not staff, whoever holds a link of a subscriber or to look at an
+/// update, or the service.
+const ASKS: [&str; 5] =
+    ["if by.is_staff()", "*by != Actor::Subscriber(", "holder(app, link)", "open_link(app, ", "SERVICE"];
 
 #[test]
 fn whatever_is_done_writes_an_event_and_what_staff_do_an_audit_line() {

@@ -7,7 +7,10 @@ use rundbrief::{
     domain::{
         consent::ConsentKind,
         event::Event,
-        ids::{ImageId, ImportId, MailingId, SignupId, StaffId, SubscriberId, TestRecipientId, UpdateId},
+        ids::{
+            ImageId, ImportId, MailingId, SignupId, StaffId, SubscriberId, TemplateId, TestRecipientId,
+            UpdateId,
+        },
         import::{
             encoding::Encoding,
             plan::Separator,
@@ -88,6 +91,13 @@ fn names_of_events() {
         (Event::UpdateChanged(UpdateId(id)), "update_changed"),
         (Event::UpdateRestored(UpdateId(id)), "update_restored"),
         (Event::UpdateDeleted(UpdateId(id)), "update_deleted"),
+        (Event::TemplateStored(TemplateId(id)), "template_stored"),
+        (Event::TemplateRemoved(TemplateId(id)), "template_removed"),
+        (Event::ChecklistTicked(UpdateId(id)), "checklist_ticked"),
+        (Event::ReviewLinkMade(UpdateId(id)), "review_link_made"),
+        (Event::ReviewLinkRevoked(UpdateId(id)), "review_link_revoked"),
+        (Event::RemarkLeft(UpdateId(id)), "remark_left"),
+        (Event::RemarkDone(UpdateId(id)), "remark_done"),
         (Event::TestRecipientAdded(TestRecipientId(id)), "test_recipient_added"),
         (Event::TestRecipientRemoved(TestRecipientId(id)), "test_recipient_removed"),
         (Event::ImageAdded(ImageId(id)), "image_added"),
@@ -315,13 +325,13 @@ fn names_of_delivery_state() {
 #[test]
 fn names_of_held_for() {
     let stored = [
-        (restore::HeldFor::Another, "another"),
-        (restore::HeldFor::Copied, "copied"),
-        (restore::HeldFor::Older, "older"),
-        (restore::HeldFor::Promoted, "promoted"),
-        (restore::HeldFor::Slept, "slept"),
+        (restore::HoldReason::Another, "another"),
+        (restore::HoldReason::Copied, "copied"),
+        (restore::HoldReason::Older, "older"),
+        (restore::HoldReason::Promoted, "promoted"),
+        (restore::HoldReason::Slept, "slept"),
     ];
-    named(&stored, restore::HeldFor::name);
+    named(&stored, restore::HoldReason::name);
     in_json(&stored, &[]);
 }
 
@@ -438,6 +448,12 @@ fn names_of_action() {
         (Action::UpdateSaved, "update_saved"),
         (Action::UpdateRestored, "update_restored"),
         (Action::UpdateDeleted, "update_deleted"),
+        (Action::TemplateStored, "template_stored"),
+        (Action::TemplateRemoved, "template_removed"),
+        (Action::ChecklistTicked, "checklist_ticked"),
+        (Action::ReviewLinkMade, "review_link_made"),
+        (Action::ReviewLinkRevoked, "review_link_revoked"),
+        (Action::RemarkDone, "remark_done"),
         (Action::TestSent, "test_sent"),
         (Action::ColleagueAdded, "colleague_added"),
         (Action::ColleagueRemoved, "colleague_removed"),
@@ -510,6 +526,7 @@ fn names_of_code() {
         (Code::FundingNotShown, "funding_not_shown"),
         (Code::PrivacyNotShown, "privacy_not_shown"),
         (Code::Placeholder, "placeholder"),
+        (Code::ChecklistOpen, "checklist_open"),
         (Code::MarkLeftOver, "mark_left_over"),
         (Code::AlreadySent, "already_sent"),
         (Code::RecipientsFell, "recipients_fell"),

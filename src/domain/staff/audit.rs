@@ -66,6 +66,18 @@ pub enum Action {
     UpdateRestored,
     /// Removed a draft.
     UpdateDeleted,
+    /// Made or changed a template.
+    TemplateStored,
+    /// Removed a template.
+    TemplateRemoved,
+    /// Ticked items of the checklist of an update, or opened them again.
+    ChecklistTicked,
+    /// Made a link to look at an update without a login.
+    ReviewLinkMade,
+    /// Ended such a link.
+    ReviewLinkRevoked,
+    /// Put a remark of a reviewer aside.
+    RemarkDone,
     /// Sent test mails of an update.
     TestSent,
     /// Put somebody on the list of those who get test mails.

@@ -35,6 +35,8 @@ pub enum Place {
     Signature,
     /// The people it goes to.
     Recipients,
+    /// The checklist beside its text.
+    Checklist,
 }
 
 macro_rules! codes {
@@ -136,6 +138,8 @@ codes! {
     PrivacyNotShown: Warning, Templates;
     /// A text that was to be replaced (`text`) is still there.
     Placeholder: Warning, Body;
+    /// Nobody has ticked an `item` of the checklist.
+    ChecklistOpen: Warning, Checklist;
     /// Signs of the dialect (`text`) that make nothing, such as a `**` without a partner.
     MarkLeftOver: Warning, Body;
     /// It was sent before, at `at`.

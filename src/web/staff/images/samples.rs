@@ -3,10 +3,7 @@
 use uuid::Uuid;
 
 use crate::{
-    domain::{
-        ids::{ImageId, UpdateId},
-        image::Use,
-    },
+    domain::{ids::ImageId, image::Use},
     web::{
         page_context::{PageContext, Sample},
         staff::{
@@ -31,7 +28,7 @@ impl ImageView {
             kilobytes: 240,
             created_at: "25.11.2026, 14:05".into(),
             kept_since: kept_since.map(str::to_owned),
-            uses: vec![Use { update: UpdateId(Uuid::nil()), title: "Neues vom Projekt".into() }; used],
+            uses: vec![Use { id: Uuid::nil(), is_template: false, title: "Neues vom Projekt".into() }; used],
             can_go: used == 0 && kept_since.is_none(),
             markdown: format!("![{alt}](https://example.org/bild.jpg)"),
             url: "https://example.org/bild.jpg".into(),
