@@ -39,8 +39,9 @@ macro_rules! files {
     };
 }
 
-static FILES: [AssetFile; 15] = files! {
+static FILES: [AssetFile; 16] = files! {
     "rundbrief.css" => CSS,
+    "mail-frame.css" => CSS,
     "staff.css" => CSS,
     "captcha.js" => JS,
     "captcha-solver.js" => JS,

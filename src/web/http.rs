@@ -10,6 +10,7 @@ pub(super) mod headers;
 pub mod health;
 pub(super) mod load_shedding;
 pub(super) mod long_part;
+pub(super) mod mail_frame;
 pub(super) mod metrics;
 pub(super) mod problem;
 pub(super) mod rate_limit;

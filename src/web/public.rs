@@ -10,6 +10,7 @@ pub mod images;
 pub mod link_token;
 pub mod manage;
 pub mod privacy_page;
+pub mod review;
 pub mod samples;
 pub mod subscribe;
 pub mod unsubscribe;

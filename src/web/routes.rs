@@ -11,11 +11,14 @@ use axum::{
 use crate::{
     domain::token::LinkPurpose,
     web::{
+        api,
         http::{
             assets,
             route::{Body, Route, SlotClass},
         },
-        public::{self, check_mailbox, confirm, cors, embed, manage, privacy_page, subscribe, unsubscribe},
+        public::{
+            self, check_mailbox, confirm, cors, embed, manage, privacy_page, review, subscribe, unsubscribe,
+        },
         staff::{
             account::{self, second_factor},
             error_pages, images, log,
@@ -27,7 +30,9 @@ use crate::{
             sending::{self, planned_text, test_mail},
             start,
             subscribers::{self, detail, export, import, signups},
-            updates::{self, editor, history, preflight, preview, test_recipients},
+            updates::{
+                self, editor, history, preflight, preview, review as staff_review, templates, test_recipients,
+            },
         },
     },
 };
@@ -66,8 +71,14 @@ pub const ROUTES: &[Route] = &[
     Route::public("/data/{token}/download", || get(privacy_page::download)).token(),
     Route::public("/data/{token}/address", || post(privacy_page::ask_address)).token(),
     Route::public("/data/{token}/erase", || get(privacy_page::ask_erase).post(privacy_page::erase)).token(),
+    // Behind a link that staff handed out: an update before it is sent.
+    Route::public("/review/{token}", || get(review::page).post(review::leave_remark)).token(),
+    Route::public("/review/{token}/mail.html", || get(review::html)).token(),
+    Route::public("/review/{token}/mail.txt", || get(review::text)).token(),
     Route::public("/images/{name}", || get(public::images::image)).uncounted(),
     Route::public("/assets/{file}", || get(assets::asset)).uncounted(),
+    // Programs read an error as such; what they may use will stand above.
+    Route::public("/api/{*rest}", || any(api::not_found)).for_programs(),
     // The staff pages.
     Route::member("/staff", || get(start::show)),
     Route::member("/staff/", || get(start::without_slash)),
@@ -109,6 +120,16 @@ pub const ROUTES: &[Route] = &[
     Route::member("/staff/updates/{id}/mail.txt", || get(preview::text)),
     Route::member("/staff/updates/{id}/history", || get(history::list)),
     Route::member("/staff/updates/{id}/history/{version}", || get(history::show).post(history::restore)),
+    Route::member("/staff/updates/{id}/review", || get(staff_review::show).post(staff_review::make_link)),
+    Route::member("/staff/review-links/{id}/revoke", || post(staff_review::revoke_link)),
+    Route::member("/staff/remarks/{id}/done", || post(staff_review::finish_remark)),
+    Route::member("/staff/updates/{id}/copy", || post(templates::copy)),
+    Route::member("/staff/updates/{id}/template", || get(templates::ask_name).post(templates::make)),
+    Route::member("/staff/updates/{id}/checks", || post(templates::tick)),
+    Route::member("/staff/templates", || get(templates::list)),
+    Route::member("/staff/templates/{id}", || get(templates::show).post(templates::change)),
+    Route::member("/staff/templates/{id}/begin", || post(templates::begin)),
+    Route::member("/staff/templates/{id}/remove", || post(templates::remove)),
     Route::member("/staff/updates/{id}/delete", || post(updates::delete)),
     Route::admin("/staff/publication", || get(publication::show).post(publication::change)),
     Route::admin("/staff/publication/preview", || post(publication::preview)),
@@ -168,7 +189,7 @@ mod tests {
     };
     use tower_service::Service;
 
-    use crate::web::http::route::{self, Access, Matched, Table};
+    use crate::web::http::route::{self, Allowed, Matched, Table};
 
     use super::*;
 
@@ -186,7 +207,7 @@ mod tests {
         assert_eq!(paths.len(), ROUTES.len());
         for route in ROUTES {
             assert_eq!(route.path.contains("{token}"), route.holds_token, "{}", route.path);
-            assert!(route.is_staff() || route.access == Access::Everybody, "{}", route.path);
+            assert!(route.is_staff() || route.allowed == Allowed::Everybody, "{}", route.path);
         }
     }
 

@@ -6,7 +6,7 @@ use axum::http::Method;
 use chrono::{TimeDelta, Utc};
 use rundbrief::{
     domain::staff::{self, Role, session},
-    web::{http::route::Access, routes::ROUTES},
+    web::{http::route::Allowed, routes::ROUTES},
 };
 
 use crate::harness::{
@@ -67,6 +67,19 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("GET", "/staff/updates/{id}/history", [303, 404, 404]),
     ("GET", "/staff/updates/{id}/history/{version}", [303, 404, 404]),
     ("POST", "/staff/updates/{id}/history/{version}", [303, 404, 404]),
+    ("GET", "/staff/updates/{id}/review", [303, 404, 404]),
+    ("POST", "/staff/updates/{id}/review", [303, 404, 404]),
+    ("POST", "/staff/review-links/{id}/revoke", [303, 404, 404]),
+    ("POST", "/staff/remarks/{id}/done", [303, 404, 404]),
+    ("POST", "/staff/updates/{id}/copy", [303, 404, 404]),
+    ("GET", "/staff/updates/{id}/template", [303, 404, 404]),
+    ("POST", "/staff/updates/{id}/template", [303, 404, 404]),
+    ("POST", "/staff/updates/{id}/checks", [303, 404, 404]),
+    ("GET", "/staff/templates", [303, 200, 200]),
+    ("GET", "/staff/templates/{id}", [303, 404, 404]),
+    ("POST", "/staff/templates/{id}", [303, 404, 404]),
+    ("POST", "/staff/templates/{id}/begin", [303, 404, 404]),
+    ("POST", "/staff/templates/{id}/remove", [303, 303, 303]),
     ("POST", "/staff/updates/{id}/delete", [303, 303, 303]),
     ("GET", "/staff/publication", [303, 403, 200]),
     ("POST", "/staff/publication", [303, 403, 422]),
@@ -196,12 +209,12 @@ async fn every_route_answers_everybody_as_the_table_says() {
             for (who, browser) in strangers {
                 let got = ask(&browser, method, &path).await;
                 assert_eq!(got.status, *nobody, "{method} {path}, {who}");
-                if route.access != Access::Everybody {
+                if route.allowed != Allowed::Everybody {
                     let to = got.header("location");
                     assert!(to == "/staff/login" || to.starts_with("/staff/login?next="), "{who}: {to}");
                 }
             }
-            if route.access != Access::Everybody {
+            if route.allowed != Allowed::Everybody {
                 let got = ask(&awaiting, method, &path).await;
                 assert!(got.header("location").starts_with("/staff/login/code"), "{method} {path}");
             }

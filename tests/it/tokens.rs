@@ -11,9 +11,10 @@ use rundbrief::{
         address::EmailAddress,
         ids::SubscriberId,
         token::{
-            ConfirmToken, LinkPurpose, access_token, leave_form_token, opened_token, subscriber_token,
-            undo_token,
+            ConfirmToken, LinkPurpose, access_token, leave_form_token, opened_token, review_token,
+            subscriber_token, undo_token,
         },
+        update::review,
     },
 };
 use sha2::{Digest, Sha256};
@@ -24,7 +25,16 @@ const UNKNOWN: (u16, &str) = (404, "Dieser Link passt nicht");
 const EXPIRED: (u16, &str) = (410, "Dieser Link ist abgelaufen");
 
 /// Every route that a token leads to.
-const ROUTES: [&str; 6] = ["/confirm/", "/unsubscribe/", "/resubscribe/", "/manage/", "/data/", "/left/"];
+const ROUTES: [&str; 7] =
+    ["/confirm/", "/unsubscribe/", "/resubscribe/", "/manage/", "/data/", "/left/", "/review/"];
+
+/// The token of a link to look at an update.
+async fn review(app: &TestApp) -> String {
+    let update = app.update("Offene Werkstatt").await;
+    let mut db = app.pool.acquire().await.unwrap();
+    let link = review::make(&mut db, update, "Ada Muster", Utc::now()).await.unwrap().unwrap();
+    review_token(&app.config.secret_keys, link.id)
+}
 
 /// What a token that does not fit gets to read there.
 fn refusal(route: &str) -> (u16, &'static str) {
@@ -147,6 +157,7 @@ async fn invariant_5_one_token_one_purpose() {
         ("/manage/", subscriber_token(keys, LinkPurpose::Manage, id)),
         ("/data/", access_token(keys, id, &anna, now)),
         ("/left/", leave_form_token(keys, now).unwrap()),
+        ("/review/", review(&app).await),
         ("opened", opened_token(keys, confirm.hash(), now)),
     ];
     let before = app.whole_database().await;
@@ -157,7 +168,9 @@ async fn invariant_5_one_token_one_purpose() {
         }
     }
     // Each of them was good, in its own place.
-    let [(_, confirm), (_, unsubscribe), (_, undo), (_, manage), (_, access), (_, left), _] = &tokens;
+    let [(_, confirm), (_, unsubscribe), (_, undo), (_, manage), (_, access), (_, left), (_, review), _] =
+        &tokens;
+    assert_eq!(app.get(&format!("/review/{review}")).await.heading(), "Zur Ansicht");
     assert_eq!(app.get(&format!("/manage/{manage}")).await.heading(), "Ihre Einstellungen");
     assert_eq!(app.get(&format!("/data/{access}")).await.heading(), "Ihre Daten");
     assert_eq!(app.post(&format!("/left/{left}"), "reason=other").await.heading(), "Danke für die Antwort");
@@ -181,8 +194,9 @@ async fn invariant_5_a_mangled_token_gets_a_clear_page_and_changes_nothing() {
     let anna = EmailAddress::parse("anna@example.org").unwrap().normalized();
     let access = access_token(&app.config.secret_keys, id, &anna, Utc::now());
     let left = leave_form_token(&app.config.secret_keys, Utc::now()).unwrap();
+    let review = review(&app).await;
     let before = app.whole_database().await;
-    for (route, token) in ROUTES.into_iter().zip([confirm, unsubscribe, undo, manage, access, left]) {
+    for (route, token) in ROUTES.into_iter().zip([confirm, unsubscribe, undo, manage, access, left, review]) {
         for token in mangled(&token) {
             is_refused(&app, &format!("{route}{token}"), refusal(route)).await;
         }

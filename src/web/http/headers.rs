@@ -31,6 +31,9 @@ pub const CSP_WITH_OWN_SCRIPT: &str = csp!("; script-src 'self'; connect-src 'se
 /// The same for a signup page that works on a challenge: our script, and the worker it starts. It sends nothing.
 pub const CSP_WITH_CAPTCHA: &str = csp!("; script-src 'self'; worker-src 'self'");
 
+/// The same for a page that shows a mail in a frame.
+pub const CSP_WITH_FRAME: &str = csp!("; frame-src 'self'");
+
 /// The same for staff pages: our own scripts and what they fetch, our own pages in frames (the mail as it will be), and
 /// pictures that are just being chosen.
 pub const CSP_FOR_STAFF: &str = concat!(

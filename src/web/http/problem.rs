@@ -30,6 +30,8 @@ pub enum Problem {
     LinkExpired,
     /// A confirm link whose signup was ended with "that was not me".
     LinkEnded,
+    /// A link to look at an update whose time is over, or that staff ended.
+    ReviewEnded,
     /// A confirm link whose subscription began and has ended.
     LinkLeft,
     /// A confirm link whose subscription goes to another address by now.
@@ -97,6 +99,7 @@ impl Problem {
             | Problem::NotFound => StatusCode::NOT_FOUND,
             Problem::LinkExpired
             | Problem::LinkEnded
+            | Problem::ReviewEnded
             | Problem::LinkLeft
             | Problem::LinkMoved
             | Problem::ChangeExpired
@@ -128,6 +131,7 @@ impl Problem {
             Problem::UnsubscribeUnknown => "unsubscribe_unknown",
             Problem::LinkExpired => "link_expired",
             Problem::LinkEnded => "link_ended",
+            Problem::ReviewEnded => "review_ended",
             Problem::LinkLeft => "link_left",
             Problem::LinkMoved => "link_moved",
             Problem::ChangeExpired => "change_expired",

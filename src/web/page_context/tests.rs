@@ -44,6 +44,7 @@ fn every_page(tried: &mut Tried) {
     tried.public::<public::privacy_page::AddressAskedPage>();
     tried.public::<public::privacy_page::ErasePage>();
     tried.public::<public::visitor::NothingStoredPage>();
+    tried.public::<public::review::ReviewPage>();
     tried.public::<public::embed::EmbedPage>();
     tried.public::<public::embed::FormPiece>();
     tried.public::<public::embed::ScriptPiece>();
@@ -55,6 +56,10 @@ fn every_page(tried: &mut Tried) {
     tried.staff::<staff::updates::editor::ConflictPage>();
     tried.staff::<staff::updates::history::HistoryPage>();
     tried.staff::<staff::updates::history::VersionPage>();
+    tried.staff::<staff::updates::templates::TemplatesPage>();
+    tried.staff::<staff::updates::templates::TemplatePage>();
+    tried.staff::<staff::updates::templates::NewTemplatePage>();
+    tried.staff::<staff::updates::review::ReviewsPage>();
     tried.staff::<staff::updates::preflight::PreflightPage>();
     tried.staff::<staff::updates::test_recipients::ColleaguesPage>();
 

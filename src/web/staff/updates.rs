@@ -4,6 +4,8 @@ pub(in crate::web) mod editor;
 pub(in crate::web) mod history;
 pub mod preflight;
 pub(in crate::web) mod preview;
+pub(in crate::web) mod review;
+pub(in crate::web) mod templates;
 pub(in crate::web) mod test_recipients;
 pub(in crate::web) mod unfinished;
 
@@ -16,9 +18,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    app::write_update::{self, WriteError},
+    app::{
+        update_templates,
+        write_update::{self, WriteError},
+    },
     domain::{
-        ids::UpdateId,
+        ids::{TemplateId, UpdateId},
         mailing::{MailingState, Overview},
         update::Update,
     },
@@ -70,13 +75,23 @@ pub async fn list(
         let mailings = mailings.get(&update.id).map_or(&[] as &[_], Vec::as_slice);
         Row::of(&page, update, mailings)
     });
-    page.show(&UpdatesPage { updates: updates.collect() })
+    let templates = update_templates::list(&state.app.pool).await?.into_iter();
+    let templates = templates.map(|template| TemplateButton { id: template.id, name: template.name });
+    page.show(&UpdatesPage { updates: updates.collect(), templates: templates.collect() })
 }
 
 /// The list of updates.
 #[derive(Serialize)]
 pub struct UpdatesPage {
     updates: Vec<Row>,
+    templates: Vec<TemplateButton>,
+}
+
+/// Begins a draft with a template.
+#[derive(Serialize)]
+struct TemplateButton {
+    id: TemplateId,
+    name: String,
 }
 
 #[derive(Serialize)]
@@ -86,6 +101,8 @@ struct Row {
     tags: Vec<Tag>,
     changed_at: String,
     changed_by: Option<String>,
+    /// It was sent: its text can be used again from here.
+    was_sent: bool,
 }
 
 /// What its mailings make of an update.
@@ -107,6 +124,7 @@ impl Row {
             tags: tags(page, mailings),
             changed_at: page.short_time(update.changed_at),
             changed_by: update.changed_by,
+            was_sent: Past::of(mailings) == Some(Past::Sent),
         }
     }
 }
@@ -119,18 +137,22 @@ impl PageContext for UpdatesPage {
             let url = url.map(str::to_owned);
             Tag { text: text.into(), look, url }
         };
-        let row = |title: &str, changed_by: Option<&str>, tags| Row {
+        let row = |title: &str, changed_by: Option<&str>, was_sent, tags| Row {
             id: UpdateId(Uuid::nil()),
             title: title.into(),
             tags,
             changed_at: "25.11.2026, 14:05".into(),
             changed_by: changed_by.map(str::to_owned),
+            was_sent,
         };
         let sent =
             vec![tag("wird gesendet", "wait", Some("/staff/mailings/1")), tag("gesendet", "good", None)];
-        let updates =
-            vec![row("Neues vom Projekt", Some("Ada"), sent), row("", None, vec![tag("Entwurf", "", None)])];
-        vec![Self { updates }, Self { updates: Vec::new() }]
+        let updates = vec![
+            row("Neues vom Projekt", Some("Ada"), true, sent),
+            row("", None, false, vec![tag("Entwurf", "", None)]),
+        ];
+        let templates = vec![TemplateButton { id: TemplateId(Uuid::nil()), name: "Monatsbrief".into() }];
+        vec![Self { updates, templates }, Self { updates: Vec::new(), templates: Vec::new() }]
     }
 }
 

@@ -233,7 +233,7 @@ fn chosen_by_data() -> Vec<(&'static str, Vec<String>)> {
     of.push(("staff.encoding", own(Encoding::ALL.map(Encoding::name))));
     of.push(("staff.separator", own(Separator::ALL.map(Separator::name))));
     of.push(("staff.preset", own(Preset::ALL.map(Preset::name))));
-    of.push(("staff.hold", variants("src/domain/restore.rs", "pub enum HeldFor")));
+    of.push(("staff.hold", variants("src/domain/restore.rs", "pub enum HoldReason")));
     let import = variants("src/domain/import/upload.rs", "pub enum ImportState");
     for table in ["staff.import_lead", "staff.import_state", "staff.import_title"] {
         of.push((table, import.clone()));
@@ -287,7 +287,8 @@ fn unfinished_fields() -> Vec<String> {
 
 /// The paths that a template names behind `t.`, with those that components name behind what they are given as `t`.
 fn named_in_template(template: &str, text: &str) -> Vec<String> {
-    const COMPONENTS: [(&str, &str); 3] = [("plan", "staff"), ("upload", "staff.images"), ("logo", "staff")];
+    const COMPONENTS: [(&str, &str); 4] =
+        [("plan", "staff"), ("upload", "staff.images"), ("logo", "staff"), ("remarks", "staff.review")];
     let mut found = Vec::new();
     for (at, _) in text.match_indices("t.") {
         let before = text[..at].chars().next_back().unwrap_or(' ');

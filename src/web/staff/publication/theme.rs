@@ -15,7 +15,7 @@ use crate::{
     mail::{contexts::SAMPLE_IMAGE_URL, templates::MailKind},
     web::{
         AppState,
-        http::problem::Problem,
+        http::{mail_frame, problem::Problem},
         page_context::{PageContext, Sample},
         public::{samples, visitor::Visitor},
         staff::{
@@ -217,7 +217,7 @@ pub async fn mail(
     let rendered = rendered.map_err(|error| StaffProblem::Common(Problem::internal(&error)))?;
     // There is no picture at the made-up address; the one that stands in for it is ours.
     let html = rendered.html.replace(SAMPLE_IMAGE_URL, &page.state.public_url.join("/assets/sample.svg"));
-    Ok(preview::framed_mail(View::of(&page).lit(&html)))
+    Ok(mail_frame::html(View::of(&page).lit(&html)))
 }
 
 /// `GET /staff/publication/{of}/pages/{name}`

@@ -19,7 +19,7 @@ use crate::{
         ids::UpdateId,
         locale::Locale,
         mailing::Overview,
-        update::{Update, UpdateState, text::Writing, writing::Saved},
+        update::{Update, UpdateState, template::Check, text::Writing, writing::Saved},
     },
     mail::preheader,
     web::{
@@ -36,6 +36,7 @@ use crate::{
             updates::{
                 Id, Past, find,
                 preview::{Preview, View},
+                review::RemarkRow,
                 unfinished,
             },
         },
@@ -84,7 +85,7 @@ pub async fn show(
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
     let opened = write_update::open(&state.app.pool, &member.author(), id, Utc::now()).await?;
-    let Opened { update, mailings, others } = opened.ok_or(StaffProblem::NOT_FOUND)?;
+    let Opened { update, mailings, others, remarks, checks } = opened.ok_or(StaffProblem::NOT_FOUND)?;
     let plans = planned::among(&page, &mailings).await?;
     let writing = update.writing();
     page.show(&EditorPage {
@@ -94,6 +95,8 @@ pub async fn show(
         others,
         plans,
         notes: notes(&page, &mailings),
+        remarks: remarks.iter().map(|remark| RemarkRow::of(&page, &update, remark)).collect(),
+        checks,
         preview: Preview::of(&page, &update, View::of(&page)),
     })
 }
@@ -109,6 +112,9 @@ pub struct EditorPage {
     others: Vec<String>,
     plans: Vec<Plan>,
     notes: Vec<Note>,
+    /// What people without a login wrote, as long as nobody has put it aside.
+    remarks: Vec<RemarkRow>,
+    checks: Vec<Check>,
     preview: Preview,
 }
 

@@ -133,6 +133,7 @@ fn href(place: Place, update: UpdateId) -> Option<String> {
         Place::Body => "body",
         Place::Link => "link",
         Place::Image => "image_alt",
+        Place::Checklist => "checklist",
         Place::Publication => return Some("/staff/publication".into()),
         Place::Signature => return Some("/staff/signature".into()),
         Place::Templates | Place::Dns | Place::Recipients => return None,

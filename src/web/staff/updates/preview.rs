@@ -1,11 +1,7 @@
 //! The mail as it will be, made by the code that sends it: on a desk and on a phone, light and dark, without pictures, as
 //! plain text, and as an inbox lists it.
 
-use axum::{
-    extract::State,
-    http::{HeaderName, header},
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, response::Response};
 use serde::Serialize;
 
 use crate::{
@@ -14,6 +10,7 @@ use crate::{
     mail::{merge_fields, preheader},
     web::{
         AppState,
+        http::mail_frame,
         staff::{
             logged_in::Member,
             staff_page::{self, StaffPage, id_in},
@@ -102,10 +99,6 @@ impl Preview {
     }
 }
 
-/// What a mail may do in its frame: show its own styles and, if wanted, pictures. Nothing runs, nothing leads away.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src http: https:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin";
-const POLICY_WITHOUT_PICTURES: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin";
-
 /// `GET /staff/updates/{id}/mail.html`
 pub async fn html(
     State(state): State<AppState>,
@@ -117,8 +110,7 @@ pub async fn html(
     let Some(content) = content(&page, id).await? else { return Ok(without_publication(&page)) };
     let html = merge_fields::filled(&content.body_html, &state.app.composer.nobodys_tokens());
     let html = view.lit(&html);
-    let policy = if view.images == "off" { POLICY_WITHOUT_PICTURES } else { POLICY };
-    Ok(framed("text/html; charset=utf-8", policy, html))
+    Ok(if view.images == "off" { mail_frame::html_without_pictures(html) } else { mail_frame::html(html) })
 }
 
 /// `GET /staff/updates/{id}/mail.txt`
@@ -130,7 +122,7 @@ pub async fn text(
 ) -> Result<Response, StaffProblem> {
     let Some(content) = content(&page, id).await? else { return Ok(without_publication(&page)) };
     let text = merge_fields::filled(&content.body_text, &state.app.composer.nobodys_tokens());
-    Ok(framed("text/plain; charset=utf-8", POLICY_WITHOUT_PICTURES, text))
+    Ok(mail_frame::text(text))
 }
 
 /// `GET /staff/mailings/{id}/mail.html`: with the words that are frozen, as it goes or went out.
@@ -141,21 +133,7 @@ pub async fn of_mailing(
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
     let content = draft::frozen(&state.app.pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-    Ok(framed_mail(merge_fields::filled(&content.body_html, &state.app.composer.nobodys_tokens())))
-}
-
-/// A mail, alone in its frame.
-pub fn framed_mail(html: String) -> Response {
-    framed("text/html; charset=utf-8", POLICY, html)
-}
-
-fn framed(media_type: &'static str, policy: &'static str, body: String) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, media_type),
-        (header::CONTENT_SECURITY_POLICY, policy),
-        (HeaderName::from_static("x-robots-tag"), "noindex"),
-    ];
-    (headers, body).into_response()
+    Ok(mail_frame::html(merge_fields::filled(&content.body_html, &state.app.composer.nobodys_tokens())))
 }
 
 /// The mail that an update makes as it is saved now; nothing while there is no publication.
@@ -167,5 +145,5 @@ async fn content(page: &StaffPage, id: Id) -> Result<Option<FrozenContent>, Staf
 
 /// What stands in the frame while there is no publication.
 pub fn without_publication(page: &StaffPage) -> Response {
-    framed("text/plain; charset=utf-8", POLICY_WITHOUT_PICTURES, page.text("editor", "no_publication").into())
+    mail_frame::text(page.text("editor", "no_publication").into())
 }

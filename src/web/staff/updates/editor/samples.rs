@@ -11,6 +11,8 @@ use crate::{
             updates::{
                 editor::{ConflictPage, Difference, EditorPage, Fields, Head, Note},
                 preview::Preview,
+                review::RemarkRow,
+                templates,
             },
         },
     },
@@ -71,6 +73,8 @@ impl PageContext for EditorPage {
             others: others.iter().map(|name| (*name).to_owned()).collect(),
             plans: Vec::new(),
             notes: Vec::new(),
+            remarks: Vec::new(),
+            checks: Vec::new(),
             preview,
         };
         let [draft, sent] = Head::samples();
@@ -80,6 +84,8 @@ impl PageContext for EditorPage {
         let usual = of(draft, whole, &[], &[], one_way);
         let noted = Self {
             plans: Plan::samples(),
+            remarks: RemarkRow::samples().into(),
+            checks: templates::check_samples(),
             notes: vec![
                 Note { text: "Es wird gerade gesendet.".into(), url: Some("/staff/mailings/1".into()) },
                 Note { text: "Es wurde gesendet.".into(), url: None },
