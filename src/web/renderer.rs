@@ -3,10 +3,11 @@
 use std::sync::LazyLock;
 
 use serde::Serialize;
-use tera::{Context, Tera};
+use tera::{Context, Filter, Kwargs, State, Tera, TeraResult};
 
 use crate::{
     domain::{
+        address,
         locale::Locale,
         publication::{Content, Logo},
     },
@@ -318,11 +319,21 @@ impl Renderer {
     }
 }
 
+/// Lets templates say `{{ person.email | written }}`: an address as its owner writes it.
+struct Written;
+
+impl Filter<&str, TeraResult<String>> for Written {
+    fn call(&self, text: &str, _: Kwargs, _: &State) -> TeraResult<String> {
+        Ok(address::written(text))
+    }
+}
+
 impl Parsed {
     fn read() -> Result<Self, PageError> {
         let mut tera = Tera::new();
         asset_files::register(&mut tera);
         plurals::register(&mut tera);
+        tera.register_filter("written", Written);
         tera.add_raw_templates(TEMPLATES.iter().map(|(name, file)| (*name, file.read())))?;
         Ok(Self { tera, texts: Texts::read()? })
     }
