@@ -258,6 +258,8 @@ async fn pausing_resuming_and_cancelling_do_what_their_words_say() {
     let running = page(&browser, id).await;
     assert!(running.contains("/assets/staff-mailing.") && running.contains("content=\"5\""), "{running}");
     assert!(running.contains("Was gerade übertragen wird, geht noch hinaus"), "{running}");
+    let at = |part: &str| running.find(part).unwrap_or_else(|| panic!("{part} in {running}"));
+    assert!(at("<progress") < at("/pause\"") && at("/pause\"") < at("class=\"tiles\""), "beside the bar");
 
     assert_eq!(press(&browser, id, "pause").await, "mailing_paused");
     app.wait_for_count("select coalesce(sum(cardinality(transmitting)), 0)::bigint from batches", 0).await;
