@@ -14,7 +14,7 @@ use crate::{
     source::{Live, SourceFile},
     source_file,
     web::{
-        asset_files, plurals,
+        accent_css, asset_files, plurals,
         texts::{self, Texts},
     },
 };
@@ -148,6 +148,8 @@ pub struct PublicationView {
     funding_notice: String,
     logo: Option<Logo>,
     funding_logos: Vec<Logo>,
+    /// Address of the style sheet with its colour.
+    colours: Option<String>,
 }
 
 impl PublicationView {
@@ -171,6 +173,7 @@ impl PublicationView {
             funding_notice: texts.funding_notice,
             logo: content.logo.clone(),
             funding_logos: content.funding_logos.clone(),
+            colours: accent_css::address(&content.accent),
         }
     }
 }

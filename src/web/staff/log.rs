@@ -7,15 +7,13 @@ use serde_json::Value;
 
 use crate::{
     app::read_log::{self, Excerpt},
-    domain::{
-        locale::Locale,
-        staff::audit::{Action, Actor, Entry, Filter},
-    },
+    domain::staff::audit::{Action, Actor, Entry, Filter},
     web::{
         page_context::{PageContext, Sample},
         staff::{
             formats,
             logged_in::Admin,
+            publication::form,
             staff_page::{Choice, StaffPage},
             staff_problem::StaffProblem,
         },
@@ -208,9 +206,16 @@ fn subject(page: &StaffPage, entry: &Entry) -> String {
 fn detail(page: &StaffPage, key: &str, value: &Value) -> String {
     if let Some(fields) = value.as_array().filter(|_| key == "fields") {
         let mut names: Vec<String> =
-            fields.iter().filter_map(Value::as_str).map(|name| field(page, name)).collect();
+            fields.iter().filter_map(Value::as_str).map(|name| form::name_of(page, name)).collect();
         names.dedup();
         return names.join(", ");
+    }
+    if let Some(number) = value.as_i64() {
+        return match key {
+            // Never "0 KB" of something that is there.
+            "bytes" => format!("{}\u{a0}KB", page.number(number.saturating_add(999) / 1000)),
+            _ => page.number(number),
+        };
     }
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     if ["expires_at", "at", "from", "saved_at"].contains(&key)
@@ -227,21 +232,4 @@ fn detail(page: &StaffPage, key: &str, value: &Value) -> String {
         _ => "role",
     };
     page.text_if_any(table, &text).map(str::to_owned).unwrap_or(text)
-}
-
-/// A field of the publication as its form calls it; each part of a logo is the logo.
-fn field(page: &StaffPage, name: &str) -> String {
-    if let Some((number, _)) = name.strip_prefix("funder_").and_then(|rest| rest.split_once('_')) {
-        return page.text("publication", "funder").replace("{number}", number);
-    }
-    if name.starts_with("logo_") {
-        return page.text("publication", "logo").to_owned();
-    }
-    let in_language = name.split_once('_').and_then(|(tag, name)| Some((Locale::from_tag(tag)?, name)));
-    let known = |name: &str| page.text_if_any("publication", name);
-    match in_language {
-        Some((locale, name)) => known(name).map(|text| format!("{text} ({})", page.language(locale))),
-        None => known(name).map(str::to_owned),
-    }
-    .unwrap_or_else(|| name.to_owned())
 }
