@@ -71,6 +71,7 @@ pub const ROUTES: &[Route] = &[
     // The staff pages.
     Route::member("/staff", || get(start::show)),
     Route::member("/staff/", || get(start::without_slash)),
+    Route::member("/staff/first-steps", || post(start::dismiss)),
     Route::public("/staff/login", || get(login::form).post(login::submit)).slots(SlotClass::Login),
     Route::public("/staff/login/code", || get(code::form).post(code::submit)),
     Route::public("/staff/logout", || post(login::logout)),

@@ -18,6 +18,7 @@ use crate::harness::{
 const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("GET", "/staff", [303, 200, 200]),
     ("GET", "/staff/", [303, 308, 308]),
+    ("POST", "/staff/first-steps", [303, 303, 303]),
     ("GET", "/staff/login", [200, 303, 303]),
     ("POST", "/staff/login", [422, 422, 422]),
     ("GET", "/staff/login/code", [303, 303, 303]),

@@ -75,7 +75,7 @@ async fn the_report_tells_what_the_relay_accepted_and_what_not_by_reply_and_with
         "s4@example.org",
         "s8@example.org",
         "s7@example.org",
-        "Kommandozeile",
+        "Technik (am Server)",
     ] {
         assert!(report.contains(shown), "{shown}: {report}");
     }
@@ -439,7 +439,7 @@ async fn the_list_shows_every_mailing_on_one_page_or_another_also_those_by_comma
     }
     assert_eq!((pages, seen.len()), (3, 60));
     assert_eq!(seen.iter().cloned().collect::<BTreeSet<_>>(), wanted);
-    assert!(browser.get("/staff/mailings").await.body.contains("von Kommandozeile"));
+    assert!(browser.get("/staff/mailings").await.body.contains("von Technik (am Server)"));
     let answer = browser.get("/staff/mailings?before=nonsense").await;
     assert_eq!(answer.status, 200);
 }

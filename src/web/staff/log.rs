@@ -22,11 +22,14 @@ use crate::{
 
 /// Entries a page.
 const PAGE: usize = 50;
+/// Characters of what is looked for.
+const LONGEST_ABOUT: usize = 320;
 
 /// What the filter form sends. Whatever cannot be understood does not narrow the choice.
 struct Asked {
     person: String,
     action: String,
+    about: String,
     from: String,
     to: String,
     before: String,
@@ -38,6 +41,7 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     let asked = Asked {
         person: value("person"),
         action: value("action"),
+        about: value("about").trim().chars().take(LONGEST_ABOUT).collect(),
         from: value("from"),
         to: value("to"),
         before: value("before"),
@@ -45,6 +49,7 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     let filter = Filter {
         staff_email: Some(asked.person.clone()).filter(|person| !person.is_empty()),
         action: Action::parse(&asked.action),
+        about: Some(asked.about.clone()).filter(|about| !about.is_empty()),
         from: day(&page, &asked.from, 0),
         // The day itself belongs to it.
         to: day(&page, &asked.to, 1),
@@ -59,6 +64,7 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     });
     let is_narrowed = filter.staff_email.is_some()
         || filter.action.is_some()
+        || filter.about.is_some()
         || filter.from.is_some()
         || filter.to.is_some()
         || filter.before.is_some();
@@ -68,6 +74,7 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
         actions: actions.collect(),
         older,
         is_narrowed,
+        about: asked.about,
         from: asked.from,
         to: asked.to,
     })
@@ -82,6 +89,8 @@ pub struct LogPage {
     /// The address of the next page.
     older: Option<String>,
     is_narrowed: bool,
+    /// To whom or what, as it was typed.
+    about: String,
     /// Days as they were typed.
     from: String,
     to: String,
@@ -101,6 +110,7 @@ impl PageContext for LogPage {
             actions: vec![Choice::new("logged_in", "angemeldet", is_narrowed)],
             older,
             is_narrowed,
+            about: if is_narrowed { "Werkstatt".into() } else { String::new() },
             from: from.into(),
             to: String::new(),
         };
@@ -122,9 +132,13 @@ fn day(page: &StaffPage, text: &str, later: u64) -> Option<DateTime<Utc>> {
 /// The address of the next page under the same filter.
 fn link(asked: &Asked, before: i64) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in
-        [("person", &asked.person), ("action", &asked.action), ("from", &asked.from), ("to", &asked.to)]
-    {
+    for (name, value) in [
+        ("person", &asked.person),
+        ("action", &asked.action),
+        ("about", &asked.about),
+        ("from", &asked.from),
+        ("to", &asked.to),
+    ] {
         if !value.is_empty() {
             query.append_pair(name, value);
         }
