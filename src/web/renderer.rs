@@ -58,6 +58,7 @@ pub(in crate::web) const TEMPLATES: &[(&str, SourceFile)] = built_in!(
     "staff/code.html",
     "staff/welcome.html",
     "staff/start.html",
+    "staff/glossary.html",
     "staff/signature.html",
     "staff/signups.html",
     "staff/account.html",

@@ -18,7 +18,7 @@ use crate::{
         public::{self, check_mailbox, confirm, cors, embed, manage, privacy_page, subscribe, unsubscribe},
         staff::{
             account::{self, second_factor},
-            error_pages, images, log,
+            error_pages, glossary, images, log,
             login::{self, code, one_time_link},
             mailings::{self, actions, live, refusals, report, retry},
             members,
@@ -151,6 +151,7 @@ pub const ROUTES: &[Route] = &[
     Route::admin("/staff/signups/again", || post(signups::send_again)),
     Route::admin("/staff/signups/drop", || post(signups::drop_them)),
     Route::admin("/staff/restore", || get(restore::show).post(restore::release)),
+    Route::member("/staff/glossary", || get(glossary::show)),
     Route::member("/staff/signature", || get(signature::show).post(signature::look)),
     Route::admin("/staff/audit", || get(log::show)),
     // Everything else: not there, for those who are logged in; a login for all others.

@@ -111,6 +111,7 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("POST", "/staff/signups/drop", [303, 403, 422]),
     ("GET", "/staff/restore", [303, 403, 200]),
     ("POST", "/staff/restore", [303, 403, 422]),
+    ("GET", "/staff/glossary", [303, 200, 200]),
     ("GET", "/staff/signature", [303, 200, 200]),
     ("POST", "/staff/signature", [303, 422, 422]),
     ("GET", "/staff/audit", [303, 403, 200]),
