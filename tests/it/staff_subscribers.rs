@@ -449,7 +449,7 @@ async fn an_export_is_streamed_whole_harmless_to_spreadsheets_and_logged() {
     assert_eq!(get.status, 405, "no link in a mail takes the list");
     let page = browser.get("/staff/audit").await;
     assert!(
-        page.body.contains("alle Abonnements heruntergeladen") && page.body.contains("Abonnements: 12003")
+        page.body.contains("alle Abonnements heruntergeladen") && page.body.contains("Abonnements: 12.003")
     );
 }
 
