@@ -51,7 +51,7 @@ judges: ## what spam filters and HTML checkers say of every mail (of more update
 	node tests/judges/judge.mjs $(JUDGED)/mails $(JUDGED)
 
 .PHONY: pictures
-pictures: ## make the pictures of docs/pages.md and docs/first-mailing.md anew
+pictures: ## make the pictures of README.md, docs/pages.md and docs/first-mailing.md anew
 	@scripts/setup browser
 	cargo build --locked
 	cd tests/browser && node pictures.mjs && node film.mjs

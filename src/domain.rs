@@ -9,6 +9,7 @@ pub mod consent;
 pub mod csv;
 pub mod erasure;
 pub mod event;
+pub mod first_steps;
 pub mod health;
 pub mod ids;
 pub mod image;

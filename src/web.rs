@@ -3,6 +3,7 @@
 //! `routes.rs` is the table of all routes. `http/` holds what is so for every request, `public/` the pages of visitors and
 //! subscribers, `staff/` those of project staff, `api` what programs use.
 
+pub mod accent_css;
 mod api;
 pub mod asset_files;
 pub mod http;

@@ -9,7 +9,10 @@ use tokio::sync::Mutex;
 use crate::{
     app::App,
     domain::{
+        first_steps::{self, FirstSteps},
         health::Durability,
+        ids::StaffId,
+        leave_reason::{self, Counted},
         mailing::{self, Counts, Overview},
         queue::batch,
         signup::{self, held, undelivered},
@@ -30,6 +33,10 @@ pub struct Dashboard {
     pub last: Option<(Overview, Counts)>,
     /// How many subscribers there were at the end of each of the last [`MONTHS`], as of some minutes ago.
     pub growth: Vec<MonthEnd>,
+    /// Why people left in the last year, as far as they said, the most frequent first.
+    pub reasons: Vec<Counted>,
+    /// How far it is to the first mailing; nothing after that.
+    pub first_steps: Option<FirstSteps>,
     /// Mails that go before mailings, such as confirmations, and have been due for more than five minutes.
     pub late: i64,
     /// Signups whose mail is held until somebody decides.
@@ -41,11 +48,18 @@ pub struct Dashboard {
     pub is_unsafe: bool,
 }
 
+/// Reasons for leaving are told of this long.
+const YEAR: TimeDelta = TimeDelta::days(365);
+
 /// A mail that waits for so long beyond its time is late: it takes a second where all is well.
 const LATE: TimeDelta = TimeDelta::minutes(5);
 
 /// Where things stand, for an admin or an editor.
-pub async fn dashboard(app: &App, is_admin: bool, now: DateTime<Utc>) -> sqlx::Result<Dashboard> {
+pub async fn dashboard(
+    app: &App,
+    (whose, is_admin): (StaffId, bool),
+    now: DateTime<Utc>,
+) -> sqlx::Result<Dashboard> {
     let mut db = app.pool.acquire().await?;
     let last = match mailing::last_begun(&mut db).await? {
         Some(mailing) => {
@@ -64,6 +78,8 @@ pub async fn dashboard(app: &App, is_admin: bool, now: DateTime<Utc>) -> sqlx::R
         undelivered: undelivered::count(&mut db, now).await?,
         is_unsafe: is_admin && !Durability::of(&mut db).await?.is_safe(),
         growth: app.growth.of(&mut db, now).await?,
+        reasons: leave_reason::counts(&mut db, (now - YEAR).date_naive()).await?,
+        first_steps: first_steps::look(&mut db, whose).await?,
     })
 }
 

@@ -12,6 +12,7 @@ use crate::{
     domain::{
         actor::Actor,
         event::Event,
+        first_steps,
         ids::SessionId,
         staff::{
             self, StaffError,
@@ -121,6 +122,11 @@ pub async fn end_session(
     }
     deed.commit().await?;
     Ok(())
+}
+
+/// Leads somebody to the first mailing no more.
+pub async fn dismiss_first_steps(pool: &PgPool, session: &Session, now: DateTime<Utc>) -> sqlx::Result<()> {
+    first_steps::dismiss(&mut *pool.acquire().await?, session.staff_id, now).await
 }
 
 /// Notes that a session has read what it was told.

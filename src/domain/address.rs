@@ -7,6 +7,7 @@ pub mod near_miss;
 
 use std::{fmt, str::FromStr};
 
+use idna::uts46::{AsciiDenyList, Hyphens, Uts46};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use validator::ValidateEmail;
 
@@ -108,13 +109,24 @@ impl EmailAddress {
     }
 
     /// The address as its owner writes it, for pages: `maria@straße.de` and not `maria@xn--strae-oqa.de`. It parses to
-    /// the same address.
+    /// the same address. A label that could be taken for another one stays an A-label.
     #[must_use]
     pub fn written(&self) -> String {
         let (local, domain) = self.parts();
-        let (unicode, _) = idna::domain_to_unicode(domain);
-        let written = format!("{local}@{unicode}");
+        let (domain, _) = Uts46::new().to_user_interface(
+            domain.as_bytes(),
+            AsciiDenyList::EMPTY,
+            Hyphens::Allow,
+            |label, _, _| label.iter().copied().all(is_of_europe),
+        );
+        let written = format!("{local}@{domain}");
         if Self::parse(&written).as_ref() == Ok(self) { written } else { self.0.clone() }
+    }
+
+    /// The same with its local part masked, for pages that are not only for its owner: `m…a@straße.de`.
+    #[must_use]
+    pub fn written_masked(&self) -> String {
+        mask(&self.written())
     }
 
     /// The part before the @ and the domain behind it.
@@ -129,7 +141,7 @@ impl EmailAddress {
         NormalizedAddress(self.0.to_ascii_lowercase())
     }
 
-    /// The address as it may stand in a log or on a page: `m…r@example.org`.
+    /// The address as it may stand in a log: `m…r@example.org`.
     #[must_use]
     pub fn masked(&self) -> String {
         mask(&self.0)
@@ -184,6 +196,21 @@ impl FromStr for EmailAddress {
     }
 }
 
+/// An address that is kept as a text, masked or whole, as its owner writes it; whatever is none stays as it is.
+#[must_use]
+pub fn written(text: &str) -> String {
+    let Some((local, domain)) = text.rsplit_once('@') else { return text.to_owned() };
+    let Ok(address) = EmailAddress::parse(&format!("x@{domain}")) else { return text.to_owned() };
+    let written = address.written();
+    format!("{local}{}", written.trim_start_matches('x'))
+}
+
+/// Letters of the Latin alphabets of Europe, but those that look like another one. A label of these alone mixes no scripts
+/// and passes for no other; Greek and Cyrillic ones, of which many letters look like Latin ones, stay A-labels.
+fn is_of_europe(c: char) -> bool {
+    !matches!(c, 'ı' | 'ĸ' | 'ŀ') && matches!(c, 'a'..='z' | '0'..='9' | '-' | 'ß'..='ö' | 'ø'..='ž')
+}
+
 /// `atext` with single dots between (RFC 5322 §3.2.3).
 fn is_dot_atom(local: &str) -> bool {
     let is_atext = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{|}~-".contains(c);
@@ -212,4 +239,31 @@ fn is_invisible(c: char) -> bool {
         '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
         | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
         | '\u{E0000}'..='\u{E0FFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_as_people_write_it_unless_it_could_be_taken_for_another() {
+        for (typed, shown) in [
+            ("post@straße.de", "post@straße.de"),
+            ("post@xn--strae-oqa.de", "post@straße.de"),
+            ("a@müller.łódź.pl", "a@müller.łódź.pl"),
+            ("a@xn--mll-hoa.example", "a@müll.example"),
+        ] {
+            let Ok(address) = EmailAddress::parse(typed) else { panic!("{typed} is refused") };
+            assert_eq!(address.written(), shown);
+            assert_eq!(EmailAddress::parse(shown), Ok(address), "{shown}");
+        }
+        // A Cyrillic а among Latin letters, a word all of Cyrillic ones, and the Turkish ı for an i.
+        for typed in ["a@p\u{430}ypal.com", "a@\u{441}\u{43e}\u{441}\u{43e}.com", "a@t\u{131}p.com"] {
+            let written = EmailAddress::parse(typed).unwrap().written();
+            assert!(written.starts_with("a@xn--") && written.is_ascii(), "{written}");
+        }
+        assert_eq!(written("m…a@xn--strae-oqa.de"), "m…a@straße.de");
+        assert_eq!(written("command"), "command");
+        assert_eq!(EmailAddress::parse("maria@straße.de").unwrap().written_masked(), "m…a@straße.de");
+    }
 }

@@ -54,7 +54,7 @@ pub struct Content {
     /// The IANA name of the time zone in which times are written, default `Europe/Berlin`.
     #[serde(default)]
     pub time_zone: TimeZone,
-    /// Colour of buttons and links, `#rrggbb`; at least 4.5:1 on white.
+    /// Colour of buttons and links in mails, box and pages, `#rrggbb`; at least 4.5:1 on white.
     #[serde(default)]
     pub accent: Accent,
     /// Who the mail is from.

@@ -23,7 +23,8 @@ pub struct AssetFile {
     version: OnceLock<String>,
 }
 
-const CSS: &str = "text/css; charset=utf-8";
+/// What style sheets are sent as.
+pub const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
@@ -78,7 +79,8 @@ impl AssetFile {
     }
 }
 
-fn hash(content: &str) -> String {
+/// The hash of a content, as it stands in an address.
+pub fn hash(content: &str) -> String {
     hex::encode(&Sha256::digest(content)[..VERSION_LENGTH / 2])
 }
 

@@ -21,7 +21,7 @@ use crate::{
         },
         staff::{
             account::{self, second_factor},
-            error_pages, images, log,
+            error_pages, glossary, images, log,
             login::{self, code, one_time_link},
             mailings::{self, actions, live, refusals, report, retry},
             members,
@@ -82,6 +82,7 @@ pub const ROUTES: &[Route] = &[
     // The staff pages.
     Route::member("/staff", || get(start::show)),
     Route::member("/staff/", || get(start::without_slash)),
+    Route::member("/staff/first-steps", || post(start::dismiss)),
     Route::public("/staff/login", || get(login::form).post(login::submit)).slots(SlotClass::Login),
     Route::public("/staff/login/code", || get(code::form).post(code::submit)),
     Route::public("/staff/logout", || post(login::logout)),
@@ -171,6 +172,7 @@ pub const ROUTES: &[Route] = &[
     Route::admin("/staff/signups/again", || post(signups::send_again)),
     Route::admin("/staff/signups/drop", || post(signups::drop_them)),
     Route::admin("/staff/restore", || get(restore::show).post(restore::release)),
+    Route::member("/staff/glossary", || get(glossary::show)),
     Route::member("/staff/signature", || get(signature::show).post(signature::look)),
     Route::admin("/staff/audit", || get(log::show)),
     // Everything else: not there, for those who are logged in; a login for all others.

@@ -6,6 +6,7 @@ pub(super) mod access;
 pub(super) mod account;
 pub(super) mod error_pages;
 pub(super) mod formats;
+pub(super) mod glossary;
 pub(super) mod images;
 pub(super) mod log;
 pub(super) mod logged_in;

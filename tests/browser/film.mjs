@@ -2,7 +2,7 @@
 
 import { mkdir, rm, writeFile } from "node:fs/promises";
 
-import { launch } from "./browser.mjs";
+import { launch, picture } from "./browser.mjs";
 import { press } from "./journey.mjs";
 import { start } from "./service.mjs";
 import { photo } from "./staff_images_journey.mjs";
@@ -39,8 +39,8 @@ try {
       // Frames are laid out once they are seen.
       await page.waitForTimeout(400);
     }
-    const file = `first-mailing/${String(steps.length + 1).padStart(2, "0")}.png`;
-    await page.screenshot({ path: new URL(file, docs).pathname });
+    const file = `first-mailing/${String(steps.length + 1).padStart(2, "0")}.webp`;
+    await picture(page, new URL(file, docs));
     steps.push(`## ${steps.length + 1}. ${title}\n\n${words}\n\n![${title}](${file})\n`);
   }
 

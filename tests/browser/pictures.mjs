@@ -1,9 +1,9 @@
-// Pictures of every public page and of the most used staff pages, for docs/pages.md: `make pictures`.
+// Pictures of every public page, of the most used staff pages and of a mail, for docs/pages.md and README.md: `make pictures`.
 
 import { mkdir, rm, writeFile } from "node:fs/promises";
 
-import { launch } from "./browser.mjs";
-import { everyPage, guardedPages } from "./journey.mjs";
+import { launch, picture } from "./browser.mjs";
+import { everyPage, guardedPages, press } from "./journey.mjs";
 import { start } from "./service.mjs";
 import { everyImagePage } from "./staff_images_journey.mjs";
 import { everyStaffPage, logIn, updatePages } from "./staff_journey.mjs";
@@ -39,10 +39,11 @@ try {
     const viewport = { width: view.width, height: 800 };
     const context = await browser.newContext({ viewport, colorScheme: view.colorScheme, locale: "de-DE" });
     const page = await context.newPage();
-    for await (const what of visited(page)) await picture(page, view, what, publicPages, "");
-    for await (const what of worked(page)) await picture(page, view, what, staff, "staff-");
+    for await (const what of visited(page)) await keep(page, view, what, publicPages, "");
+    for await (const what of worked(page)) await keep(page, view, what, staff, "staff-");
     await context.close();
   }
+  await mail(new URL("mail.webp", docs));
 } finally {
   await browser.close();
   await service.stop();
@@ -69,11 +70,25 @@ async function* worked(page) {
   for await (const what of all()) if (staffPages.has(what)) yield what;
 }
 
+/** The demo's update as a mail, whole. */
+async function mail(file) {
+  const context = await browser.newContext({ viewport: { width: 700, height: 800 }, colorScheme: "light", locale: "de-DE" });
+  const page = await context.newPage();
+  await logIn(service, page);
+  await page.goto(`${service.url}/staff/updates`);
+  await press(page, "a:has-text('Lehrwerkstatt')");
+  await page.goto(`${page.url()}/mail.html`);
+  await page.setViewportSize({ width: 700, height: await page.evaluate(() => document.documentElement.scrollHeight) });
+  await page.waitForFunction(() => [...document.images].every((image) => image.complete));
+  await picture(page, file);
+  await context.close();
+}
+
 /** One picture, kept under the page's name. */
-async function picture(page, view, what, pages, prefix) {
-  const file = `pages/${prefix}${what.replaceAll(",", "").replaceAll(" ", "-")}-${view.name}.png`;
+async function keep(page, view, what, pages, prefix) {
+  const file = `pages/${prefix}${what.replaceAll(",", "").replaceAll(" ", "-")}-${view.name}.webp`;
   await page.evaluate(() => (document.activeElement?.blur(), scrollTo(0, 0)));
-  await page.screenshot({ path: new URL(file, docs).pathname });
+  await picture(page, new URL(file, docs));
   pages.set(what, [...(pages.get(what) ?? []), `![${what}, ${view.title}](${file})`]);
 }
 

@@ -80,6 +80,17 @@ test("the box tells what is wrong at its field, and that all is well, to those w
   });
 });
 
+test("on a phone the button is seen without scrolling", async () => {
+  await withPage({ viewport: { width: 360, height: 640 } }, async (page) => {
+    for (const lang of ["de", "en"]) {
+      await page.goto(`${service.url}/?lang=${lang}`);
+      const { y, height } = await page.locator("main button").boundingBox();
+      assert.ok(y + height <= 640, `${lang}: it ends at ${y + height}`);
+      assert.ok((await page.locator("#consent").boundingBox()).y < y, "what is agreed to stands before it");
+    }
+  });
+});
+
 test("an address with special characters in its domain goes off as it was typed", async () => {
   await withPage({}, async (page) => {
     await page.goto(`${service.url}/?lang=de`);

@@ -39,7 +39,7 @@ test("the keyboard alone sends and takes back", async () => {
     await tabTo(page, ".button-send");
     assert.match(await page.locator(":focus").innerText(), /^An \d+ Personen senden$/);
     await enter();
-    await tabTo(page, ".grace button");
+    // It has the focus, and says what it takes back.
     assert.equal(await page.locator(":focus").innerText(), "Zurücknehmen");
     await enter();
     assert.match(await page.locator("[role=status]").innerText(), /Es wurde nichts gesendet/);
@@ -69,7 +69,10 @@ test("the countdown runs, and the page follows the mailing to its end without be
     const first = await seconds();
     assert.ok(first > 20 && first <= 30, `${first}`);
     await page.waitForFunction((first) => Number(document.querySelector("[data-seconds]").textContent) <= first - 3, first);
+    const said = (words) => page.waitForFunction((words) => document.querySelector("[data-said]")?.textContent.startsWith(words), words);
+    await said("Noch ");
     await until(page, "form[action$='report.csv']");
+    await said("Das Senden ist beendet");
     assert.match(await page.locator(".panel-lead").first().innerText(), /hat \d+ von \d+ angenommen/);
     // A second press of the button, by the back button: the same mailing.
     const mailing = page.url();
@@ -92,6 +95,19 @@ test("without JavaScript the page refreshes itself, takes back, and shows the en
     assert.ok(await page.locator(".grace button").isVisible());
     await refreshed;
     await until(page, "form[action$='report.csv']");
+  });
+});
+
+test("where people choose all colours the bar and what may be pressed are seen", async () => {
+  await withPage({ forcedColors: "active" }, async (page) => {
+    const id = await newUpdate(service);
+    await logIn(service, page);
+    await page.goto(`${service.url}/staff/updates/${id}/send`);
+    await page.evaluate(() => document.querySelector("main").insertAdjacentHTML("beforeend", '<progress class="progress" max="4" value="2"></progress>'));
+    const width = await page.locator("progress").evaluate((bar) => getComputedStyle(bar).borderTopWidth);
+    assert.notEqual(width, "0px");
+    const edge = (selector) => page.locator(selector).first().evaluate((link) => getComputedStyle(link).borderBottomColor);
+    assert.notEqual(await edge(".sections a[aria-current]"), await edge(".sections a:not([aria-current])"));
   });
 });
 

@@ -393,7 +393,7 @@ async fn invariant_9_whoever_was_told_to_look_into_the_mailbox_is_seen_by_staff_
     let (admin, editor) = (app.browser_of(&admin).await, app.browser_of(&editor).await);
     assert!(editor.get("/staff").await.body.contains("Eine Bestätigungsmail ging nicht hinaus"));
     let seen = editor.get("/staff/signups").await.body;
-    assert!(seen.contains("g…e@example.org") && seen.contains("<code>550</code>"), "{seen}");
+    assert!(seen.contains("g…e@example.org") && seen.contains("<code>550 5.1.1</code>"), "{seen}");
     assert!(seen.contains("Dieses Postfach gibt es nicht"), "in our words: {seen}");
     assert!(!seen.contains("gone@") && !seen.contains("/staff/signups/again"), "{seen}");
     let seen = admin.get("/staff/signups").await.body;

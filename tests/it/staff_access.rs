@@ -18,6 +18,7 @@ use crate::harness::{
 const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("GET", "/staff", [303, 200, 200]),
     ("GET", "/staff/", [303, 308, 308]),
+    ("POST", "/staff/first-steps", [303, 303, 303]),
     ("GET", "/staff/login", [200, 303, 303]),
     ("POST", "/staff/login", [422, 422, 422]),
     ("GET", "/staff/login/code", [303, 303, 303]),
@@ -123,6 +124,7 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("POST", "/staff/signups/drop", [303, 403, 422]),
     ("GET", "/staff/restore", [303, 403, 200]),
     ("POST", "/staff/restore", [303, 403, 422]),
+    ("GET", "/staff/glossary", [303, 200, 200]),
     ("GET", "/staff/signature", [303, 200, 200]),
     ("POST", "/staff/signature", [303, 422, 422]),
     ("GET", "/staff/audit", [303, 403, 200]),

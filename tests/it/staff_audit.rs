@@ -175,9 +175,13 @@ async fn admins_read_it_and_narrow_it_down() {
     let browser = app.browser_of(&boss).await;
     let all = browser.get("/staff/audit").await;
     assert_eq!(all.body.matches("class=\"log-at\"").count(), 50);
-    for word in
-        ["Kommandozeile", "boss@example.org", "otto@example.org", "Person hinzugefügt", "Rolle: Redaktion"]
-    {
+    for word in [
+        "Technik (am Server)",
+        "boss@example.org",
+        "otto@example.org",
+        "Person hinzugefügt",
+        "Rolle: Redaktion",
+    ] {
         assert!(all.body.contains(word), "{word}");
     }
     let older = all.body.split("href=\"/staff/audit?before=").nth(1).expect("there are older ones");
@@ -314,6 +318,15 @@ async fn updates_and_pictures_are_named_as_people_know_them_also_when_they_are_g
     }
     for raw in ["title:", "update:", "saved_at", "colour_of_things", "entwurf", "k3j4h5"] {
         assert!(!page.contains(raw), "{raw} in {page}");
+    }
+    for (asked, found, not) in [
+        ("spielplatz", "„Ein neuer Spielplatz“", "otto@example.org"),
+        ("OTTO@", "otto@example.org", "Spielplatz"),
+        ("nichts%", "Dazu gibt es keinen Eintrag", "Spielplatz"),
+    ] {
+        let narrowed = browser.get(&format!("/staff/audit?about={}", asked.replace('%', "%25"))).await.body;
+        let list = narrowed.split("aria-label=\"Einträge\"").nth(1).unwrap();
+        assert!(list.contains(found) && !list.contains(not), "{asked}: {list}");
     }
     let ids = [kept, gone, empty].map(|path| path.rsplit('/').next().unwrap().to_owned());
     assert!(ids.iter().all(|id| !page.contains(id)), "{page}");

@@ -176,6 +176,55 @@ async fn mistakes_are_told_at_their_fields_and_nothing_typed_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn several_mistakes_are_listed_at_the_top_each_with_the_way_to_its_field() {
+    let app = App::new().without_worker().start().await;
+    let browser = admin(&app).await;
+    let page = browser.get("/staff/publication").await;
+    let typed = [("website", "www"), ("accent", "gelb"), ("funder_1_url", "https://a.example/l.png")];
+    let answer = send(&browser, &fields(&page), &typed).await;
+    for (field, name) in [
+        ("website", "Website des Projekts"),
+        ("accent", "Farbe für Seiten"),
+        ("funder_1", "Logo eines Förderers (1)"),
+    ] {
+        let link = format!("<a href=\"#{field}\">{name}");
+        assert!(answer.body.contains(&link), "{link}: {}", answer.body);
+        assert_eq!(answer.body.matches(&format!(" id=\"{field}\"")).count(), 1, "{field}");
+    }
+    assert_eq!(answer.body.matches(" autofocus").count(), 1, "the list has the focus");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chosen_colour_is_that_of_pages_and_box_and_without_one_pages_keep_theirs() {
+    let app = App::new().without_worker().start().await;
+    let browser = admin(&app).await;
+    let sheet = |page: &str| {
+        let link = page.split('"').find(|part| part.starts_with("/assets/accent-"));
+        link.map(str::to_owned)
+    };
+    let page = browser.get("/staff/publication").await;
+    assert!(fields(&page).contains(&("accent".to_owned(), String::new())), "{}", page.body);
+    assert_eq!(sheet(&app.get("/").await.body), None);
+
+    assert_eq!(send(&browser, &fields(&page), &[("accent", "#8B1E3F")]).await.status, 303);
+    let address = sheet(&app.get("/").await.body).expect("a style sheet of its own");
+    let css = app.get(&address).await;
+    assert_eq!((css.status.as_u16(), css.header("content-type")), (200, "text/css; charset=utf-8"));
+    assert!(css.header("cache-control").contains("immutable"), "{:?}", css.headers);
+    assert!(
+        css.body.contains("--accent: #8b1e3f") && css.body.contains("--stamp-near: #8b1e3f"),
+        "{}",
+        css.body
+    );
+    assert!(app.get("/embed/box").await.body.contains("\"accent\":\"#8b1e3f\""));
+    assert_eq!(app.get("/assets/accent-ffcc00.0123456789ab.css").await.status, 404, "too pale to be read");
+
+    let page = browser.get("/staff/publication").await;
+    assert_eq!(send(&browser, &fields(&page), &[("accent", "")]).await.status, 303);
+    assert_eq!(sheet(&app.get("/").await.body), None, "and back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_admins_at_once_do_not_write_over_each_other() {
     let app = App::new().without_worker().start().await;
     let browser = admin(&app).await;

@@ -7,7 +7,7 @@ use rundbrief::domain::{
     subscriber,
 };
 
-use crate::harness::App;
+use crate::harness::{App, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_growth_of_a_year_is_counted_by_month() {
@@ -61,4 +61,73 @@ async fn what_needs_attention_stands_on_the_start_page_in_plain_words() {
         .unwrap();
     let page = browser.get("/staff").await;
     assert!(page.body.contains("sofort hinausgehen sollte"), "{}", page.body);
+}
+
+/// Where the steps to the first mailing stand, as the page says it; empty where it does not show them.
+fn steps(page: &str) -> Vec<String> {
+    let rows = page.split("<li class=\"step-").skip(1);
+    rows.map(|row| row.split('"').next().unwrap().to_owned()).collect()
+}
+
+async fn has_test(app: &TestApp) {
+    sqlx::query(
+        "insert into deliveries (kind, update_id, address, state, due_at, finished_at, smtp_code)
+         select 'test', id, 'ada@example.org', 'accepted', now(), now(), 250 from updates limit 1",
+    )
+    .execute(&app.pool)
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_new_is_led_to_the_first_mailing_by_what_is_already_done() {
+    let app = App::new().without_worker().start().await;
+    let ada = app.member("ada@example.org", Role::Admin).await;
+    let otto = app.member("otto@example.org", Role::Editor).await;
+    let (browser, other) = (app.browser_of(&ada).await, app.browser_of(&otto).await);
+    let page = browser.get("/staff").await.body;
+    assert_eq!(steps(&page), ["done", "next", "later", "later", "later"], "{page}");
+    assert!(page.contains("Noch hat niemand den Newsletter abonniert"), "no chart of nothing: {page}");
+
+    app.subscribers(1).await;
+    assert_eq!(steps(&browser.get("/staff").await.body), ["done", "done", "next", "later", "later"]);
+
+    // Who does not want it says so once; for colleagues nothing changes.
+    assert_eq!(browser.post("/staff/first-steps", &[]).await.header("location"), "/staff");
+    assert_eq!(steps(&browser.get("/staff").await.body), [""; 0]);
+    assert_eq!(steps(&other.get("/staff").await.body).len(), 5);
+
+    // An update that has only begun is none.
+    let draft = other.post("/staff/updates", &[]).await;
+    let draft = draft.header("location").split('?').next().unwrap().to_owned();
+    assert_eq!(steps(&other.get("/staff").await.body)[2], "next");
+    let form = [("version", "1"), ("title", "Neues"), ("body", "Ein Satz."), ("locale", "de")];
+    assert_eq!(other.post(&draft, &form).await.status, 303);
+    assert_eq!(steps(&other.get("/staff").await.body), ["done", "done", "done", "next", "later"]);
+    has_test(&app).await;
+    assert_eq!(steps(&other.get("/staff").await.body), ["done", "done", "done", "done", "next"]);
+
+    app.trigger().await;
+    assert_eq!(steps(&other.get("/staff").await.body), [""; 0], "it has begun");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reasons_for_leaving_stand_on_the_start_page_as_a_table() {
+    let app = App::new().without_worker().start().await;
+    let ada = app.member("ada@example.org", Role::Editor).await;
+    let browser = app.browser_of(&ada).await;
+    assert!(!browser.get("/staff").await.body.contains("Warum Menschen gegangen sind"));
+    sqlx::query(
+        "insert into leave_answers (form, reason, answered_on)
+         select decode(lpad(to_hex(n), 32, '0'), 'hex'), (case when n < 3 then 'too_often' else 'other' end)::leave_reason, current_date
+         from generate_series(1, 3) n",
+    )
+    .execute(&app.pool)
+    .await
+    .unwrap();
+    let page = browser.get("/staff").await.body;
+    let table = page.split("id=\"reasons\"").nth(1).expect("it is there");
+    let counts: Vec<&str> =
+        table.split("</td><td>").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
+    assert_eq!(counts, ["2", "1"], "{table}");
 }

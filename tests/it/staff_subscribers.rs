@@ -77,7 +77,7 @@ async fn somebody_is_found_by_the_beginning_of_the_address_the_last_name_or_the_
     assert_eq!(find(&browser, " KRAUSE").await, all);
     assert_eq!(find(&browser, "@example.o").await, ["mia.krause@example.org", "otto@example.org"]);
     assert_eq!(find(&browser, "krause@ex").await, ["mia.krause@example.org"]);
-    assert_eq!(find(&browser, "büro.example").await, ["post@xn--bro-hoa.example"]);
+    assert_eq!(find(&browser, "büro.example").await, ["post@büro.example"]);
     for name in ["Mia Krause", "Krause, Mia", "Mia von Krause"] {
         assert_eq!(find(&browser, name).await, all, "{name}");
     }
@@ -449,7 +449,7 @@ async fn an_export_is_streamed_whole_harmless_to_spreadsheets_and_logged() {
     assert_eq!(get.status, 405, "no link in a mail takes the list");
     let page = browser.get("/staff/audit").await;
     assert!(
-        page.body.contains("alle Abonnements heruntergeladen") && page.body.contains("Abonnements: 12003")
+        page.body.contains("alle Abonnements heruntergeladen") && page.body.contains("Abonnements: 12.003")
     );
 }
 

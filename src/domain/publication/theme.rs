@@ -56,7 +56,8 @@ impl Logo {
     }
 }
 
-/// A colour on which white text can be read, and which can be read on white (WCAG 2.2, 1.4.3).
+/// A colour on which white text can be read, and which can be read on white (WCAG 2.2, 1.4.3): of buttons and links in mails,
+/// in the signup box and on the public pages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Accent(String);
@@ -68,6 +69,12 @@ impl Default for Accent {
 }
 
 impl Accent {
+    /// Whether it is the colour that mails have where none was chosen. Pages then have their own.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The colour as `#rrggbb`.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -10,6 +10,8 @@ use strum::VariantArray;
 /// happened to somebody's data, and those end then.
 pub const KEPT: Duration = Duration::days(3 * 365);
 
+use crate::domain::address::EmailAddress;
+
 pub use crate::domain::actor::Actor;
 
 /// What was done.
@@ -217,6 +219,8 @@ pub struct Filter {
     pub staff_email: Option<String>,
     /// What was done.
     pub action: Option<Action>,
+    /// To whom or what: part of an address, of the title of an update, or of what a picture shows.
+    pub about: Option<String>,
     /// Not before this moment.
     pub from: Option<DateTime<Utc>>,
     /// Before this moment.
@@ -225,11 +229,30 @@ pub struct Filter {
     pub before: Option<i64>,
 }
 
+impl Filter {
+    /// What may stand in an entry for what is asked for: an address is logged as it is stored, or masked.
+    fn about(&self) -> Option<Vec<String>> {
+        let typed = self.about.as_ref()?.trim();
+        let mut forms = vec![typed.to_owned()];
+        if let Ok(address) = EmailAddress::parse(typed) {
+            forms.extend([address.as_str().to_owned(), address.masked()]);
+        }
+        Some(forms)
+    }
+}
+
 /// Entries, newest first.
 pub async fn page(db: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Entry>> {
     sqlx::query_as!(
         Entry,
-        r#"select a.id, a.at, a.staff_email, a.action, a.subject, a.details,
+        r#"select a.id, a.at, a.staff_email, a.action, a.subject, a.details, known.name,
+             (u.id is not null or i.id is not null) as "is_there!"
+         from audit_log a
+         -- An earlier version logged either the update's id, or its slug of then.
+         left join updates u on starts_with(a.action, 'update_')
+             and case when a.details ? 'update' then u.id::text = a.details ->> 'update' else u.slug = a.subject end
+         left join images i on starts_with(a.action, 'image_') and i.name = a.subject
+         cross join lateral (select
              case
                when starts_with(a.action, 'update_') then coalesce(
                    nullif(a.details ->> 'title', ''),
@@ -245,25 +268,23 @@ pub async fn page(db: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::R
                     where l.action in ('image_added', 'image_described', 'image_removed')
                       and l.subject = a.subject and l.details ->> 'alt' <> ''
                     order by l.id desc limit 1))
-             end as name,
-             (u.id is not null or i.id is not null) as "is_there!"
-         from audit_log a
-         -- An earlier version logged either the update's id, or its slug of then.
-         left join updates u on starts_with(a.action, 'update_')
-             and case when a.details ? 'update' then u.id::text = a.details ->> 'update' else u.slug = a.subject end
-         left join images i on starts_with(a.action, 'image_') and i.name = a.subject
+             end as name) known
          where ($1::text is null or a.staff_email = $1)
            and ($2::text is null or a.action = $2)
            and ($3::timestamptz is null or a.at >= $3)
            and ($4::timestamptz is null or a.at < $4)
            and ($5::bigint is null or a.id < $5)
+           and ($7::text[] is null or exists (
+               select from unnest($7) as asked (part)
+               where position(lower(part) in lower(a.subject)) > 0 or position(lower(part) in lower(known.name)) > 0))
          order by a.id desc limit $6"#,
         filter.staff_email,
         filter.action.map(Action::as_str),
         filter.from,
         filter.to,
         filter.before,
-        limit
+        limit,
+        filter.about() as Option<Vec<String>>
     )
     .fetch_all(db)
     .await

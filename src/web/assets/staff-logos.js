@@ -1,10 +1,34 @@
-// Logos of the publication: one that was uploaded (staff-upload.js) fills in its address and the size that it is shown in.
+// The form of the publication: its colour is picked beside the field in which it is written, and logos are uploaded.
+//
+// A logo that was uploaded (staff-upload.js) fills in its address and the size that it is shown in; these fields are hidden.
 // Without this script a logo is uploaded under "Bilder", and its address is copied from there.
+for (const picker of document.querySelectorAll("[data-colour-of]")) {
+  const field = document.getElementById(picker.dataset.colourOf);
+  const show = () => (picker.value = /^#[\da-f]{6}$/i.test(field.value) ? field.value : "#0f6470");
+  show();
+  picker.hidden = false;
+  field.addEventListener("input", show);
+  picker.addEventListener("input", () => (field.value = picker.value));
+}
+
 for (const row of document.querySelectorAll("[data-logo]")) {
   const [widest, highest] = row.dataset.logo.split("x").map(Number);
   const field = (name) => row.querySelector(`input[name$="_${name}"]`);
   const upload = row.querySelector("[data-upload]");
   upload.hidden = false;
+  const address = row.querySelector(".logo-address");
+  // Where something is wrong with it, it is to be seen.
+  address.hidden = !row.hasAttribute("aria-describedby");
+  const remove = row.querySelector("[data-logo-remove]");
+  const offer = () => (remove.hidden = !field("url").value);
+  offer();
+  remove.addEventListener("click", () => {
+    for (const name of ["url", "alt", "width", "height"]) field(name).value = "";
+    for (const part of row.querySelectorAll(".logo-now")) part.remove();
+    for (const part of row.querySelectorAll(".upload-preview")) part.hidden = true;
+    offer();
+    upload.querySelector("input").focus();
+  });
   let altBefore;
   upload.addEventListener("rundbrief:upload", () => (altBefore = field("alt").value));
   upload.addEventListener("rundbrief:image", ({ detail: { url, width, height, alt } }) => {
@@ -17,6 +41,7 @@ for (const row of document.querySelectorAll("[data-logo]")) {
     field("url").value = url;
     field("width").value = Math.max(1, Math.round(width * scale));
     field("height").value = Math.max(1, Math.round(height * scale));
+    offer();
     // Whoever went on typing elsewhere is not called back.
     const isHere = row.contains(document.activeElement) || document.activeElement === document.body;
     if (!field("alt").value && isHere) field("alt").focus();

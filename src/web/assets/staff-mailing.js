@@ -7,15 +7,28 @@ const live = document.querySelector("[data-events]");
 const said = document.querySelector("[data-said]");
 const seconds = document.querySelector("[data-seconds]");
 
-/** How often screen readers are told, at most. */
-const SAY_EVERY = 10_000;
+/** How often screen readers are told how far it is, at most. */
+const SAY_EVERY = 30_000;
 let saidAt = Date.now();
+
+/** Says something to those who do not see the page change. */
+function say(words) {
+  if (said && words) said.textContent = words;
+}
+
+// A mailing begins, and ends, by the page being made anew: what that means is said there, once it can be heard.
+const TURNED = "mailing-turned";
 
 /** The page anew, without what was notified before. While somebody is typing a time it waits. */
 function anew() {
-  if (document.activeElement?.matches("input:not([type=hidden])")) setTimeout(anew, 1000);
-  else location.replace(location.pathname);
+  if (document.activeElement?.matches("input:not([type=hidden])")) return setTimeout(anew, 1000);
+  sessionStorage.setItem(TURNED, location.pathname);
+  location.replace(location.pathname);
 }
+
+const turned = sessionStorage.getItem(TURNED) === location.pathname;
+sessionStorage.removeItem(TURNED);
+if (turned || seconds) setTimeout(() => say(said?.dataset.said), 300);
 
 function show(news) {
   const shown = live.dataset;
@@ -30,9 +43,9 @@ function show(news) {
     bar.value = news.ended;
     bar.textContent = `${news.percent} %`;
   }
-  if (said && Date.now() - saidAt >= SAY_EVERY && said.textContent !== news.sentence) {
+  if (Date.now() - saidAt >= SAY_EVERY && said?.textContent !== news.sentence) {
     saidAt = Date.now();
-    said.textContent = news.sentence;
+    say(news.sentence);
   }
 }
 

@@ -6,12 +6,25 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::web::{asset_files, http::problem::Problem};
+use crate::web::{accent_css, asset_files, http::problem::Problem};
 
 /// `GET /assets/{file}`, with the hash that pages put into the name or without it.
 pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
+    if let Some((sheet, asked)) = accent_css::find(&file) {
+        let version = asset_files::hash(&sheet);
+        return answer((version.as_str(), Some(asked)), asset_files::CSS, sheet, &headers);
+    }
     let Some((asset, asked)) = asset_files::find(&file) else { return Problem::NotFound.into_response() };
-    let version = asset.version();
+    answer((&*asset.version(), asked), asset.media_type, asset.content(), &headers)
+}
+
+/// The file, unless the browser has it: `version` is the hash that it has, and the one that was asked for.
+fn answer(
+    (version, asked): (&str, Option<&str>),
+    media_type: &'static str,
+    content: impl IntoResponse,
+    headers: &HeaderMap,
+) -> Response {
     let tag = format!("\"{version}\"");
     let caching = match asked {
         Some(asked) if asked == version => "public, max-age=31536000, immutable",
@@ -30,5 +43,5 @@ pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
     if known.is_some_and(|known| known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)) {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
-    (common, [(header::CONTENT_TYPE, asset.media_type)], asset.content()).into_response()
+    (common, [(header::CONTENT_TYPE, media_type)], content).into_response()
 }

@@ -103,6 +103,7 @@ fn every_page(tried: &mut Tried) {
 
     // staff: start, log, restore, errors
     tried.staff::<staff::start::StartPage>();
+    tried.staff::<staff::glossary::GlossaryPage>();
     tried.staff::<staff::log::LogPage>();
     tried.staff::<staff::restore::RestorePage>();
     tried.stranger::<staff::error_pages::ProblemPage>();
@@ -125,6 +126,26 @@ fn every_page_is_made_of_its_samples_in_every_language() {
         .filter(|name| !tried.templates.contains(name) && !is_part(name) && *name != "staff/parts.html")
         .collect();
     assert_eq!(missing, [""; 0], "each has a PageContext, which `every_page` names");
+}
+
+/// Pages of staff that say nothing of what they are for: those before somebody is logged in, which say what to do, and those
+/// of errors.
+const WITHOUT_HELP: [&str; 4] =
+    ["staff/login.html", "staff/code.html", "staff/welcome.html", "staff/problem.html"];
+
+#[test]
+fn every_page_of_staff_says_what_it_is_for_and_what_to_do_next() {
+    let own = |(_, file): &&(&str, crate::source::SourceFile)| {
+        file.read().contains("extends \"staff/layout.html\"")
+    };
+    let without: Vec<&str> = TEMPLATES
+        .iter()
+        .filter(own)
+        .filter(|(_, file)| !file.read().contains("{% block help %}"))
+        .map(|(name, _)| *name)
+        .filter(|name| !WITHOUT_HELP.contains(name))
+        .collect();
+    assert_eq!(without, [""; 0], "give each a `help` block");
 }
 
 struct Tried {

@@ -95,7 +95,7 @@ pub struct CheckMailboxPage {
 impl CheckMailboxPage {
     fn of(sent_to: Option<&SentTo>, again: Option<String>, page: String, consent_version: i32) -> Self {
         let address = |sent_to: &SentTo| {
-            if sent_to.is_masked { sent_to.email.masked() } else { sent_to.email.written() }
+            if sent_to.is_masked { sent_to.email.written_masked() } else { sent_to.email.written() }
         };
         Self {
             address: sent_to.map(address),

@@ -48,7 +48,7 @@ pub async fn ask(
         return told(&visitor, &signup, standing, NOTHING);
     }
     let question = Question {
-        masked_address: signup.email.masked(),
+        masked_address: signup.email.written_masked(),
         action: format!("/confirm/{token}?lang={}", visitor.locale),
         opened: token::opened_token(&state.app.keys, confirm_token.hash(), now),
         requested_at: visitor.publication.content.written_time(signup.requested_at, visitor.locale),
@@ -211,7 +211,7 @@ impl PageContext for DeclinedPage {
 fn confirmed(visitor: &Visitor, signup: &Signup, subscriber: SubscriberId) -> Result<Response, Problem> {
     let page = ConfirmedPage {
         is_change: signup.replaces.is_some(),
-        address: signup.email.masked(),
+        address: signup.email.written_masked(),
         unsubscribe_url: unsubscribe::path(visitor, subscriber),
     };
     visitor.answer(StatusCode::OK, &page)
@@ -245,7 +245,7 @@ fn subscribed(
 ) -> Result<Response, Problem> {
     let page = SubscribedPage {
         why,
-        masked_address: signup.email.masked(),
+        masked_address: signup.email.written_masked(),
         unsubscribe_action: unsubscribe::path(visitor, subscriber),
     };
     visitor.answer(StatusCode::OK, &page)

@@ -69,7 +69,7 @@ pub async fn change(
                 Err(SettingsError::Unknown) => return visitor.nothing_stored(),
                 asked => asked?,
             };
-            let masked_address = subscriber.email.masked();
+            let masked_address = subscriber.email.written_masked();
             let page = AccessSentPage { masked_address, manage_url: path(&visitor, id) };
             return visitor.answer(StatusCode::OK, &page);
         }
@@ -99,12 +99,12 @@ async fn shown(visitor: &Visitor, id: SubscriberId, done: Option<Done>) -> Resul
         return visitor.nothing_stored();
     };
     let page = ManagePage {
-        masked_address: subscriber.email.masked(),
+        masked_address: subscriber.email.written_masked(),
         is_active: subscriber.state == SubscriberState::Active,
         may_leave: !has_left,
         since: since(visitor, &subscriber),
         locale: subscriber.locale,
-        new_address: new_address.map(|address| address.masked()),
+        new_address: new_address.map(|address| address.written_masked()),
         done,
         action: path(visitor, id),
         unsubscribe_action: unsubscribe::path(visitor, id),

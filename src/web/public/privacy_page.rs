@@ -120,7 +120,7 @@ pub async fn ask_address(
         Err(NewAddressError::Database(error)) => return Err(error.into()),
     };
     let page = AddressAskedPage {
-        old_address: subscriber.email.as_str().to_owned(),
+        old_address: subscriber.email.written(),
         new_address: email.written(),
         suggestion: near_miss::suggestion(&email).map(|meant| meant.written()),
         data_url: format!("/data/{token}?lang={}", visitor.locale),
@@ -164,7 +164,7 @@ pub async fn ask_erase(
 ) -> Result<Response, Problem> {
     match privacy::look(&state.app, &token, Utc::now()).await {
         Ok(subscriber) => visitor.page(&ErasePage {
-            address: subscriber.email.as_str().to_owned(),
+            address: subscriber.email.written(),
             action: format!("/data/{token}/erase?lang={}", visitor.locale),
             back: format!("/data/{token}?lang={}", visitor.locale),
         }),

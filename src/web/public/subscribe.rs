@@ -189,7 +189,7 @@ async fn take(
         }
         Err(SignUpError::NothingStored) => Ok((FormAnswer::NothingStored, visitor.nothing_stored()?)),
         Err(SignUpError::ProofOfWork { email, may_press }) => {
-            let masked = is_masked.then(|| email.masked());
+            let masked = is_masked.then(|| email.written_masked());
             let kept = kept(&visitor, &sent, masked, &page);
             if !may_press || problem::wants_json(&headers) {
                 return Ok((FormAnswer::ProofOfWork, captcha::ask(&visitor, &headers, kept, now)?));

@@ -32,7 +32,7 @@ pub async fn ask(
     if let Some((subscriber, false)) = &known {
         return visitor.page(&UnsubscribePage {
             action: format!("/unsubscribe/{token}?lang={}", visitor.locale),
-            masked_address: subscriber.email.masked(),
+            masked_address: subscriber.email.written_masked(),
             is_stopped: subscriber.state != SubscriberState::Active,
         });
     }
@@ -91,7 +91,7 @@ fn left(
 fn again(visitor: &Visitor, subscriber: &Subscriber, now: DateTime<Utc>) -> AgainForm {
     AgainForm {
         token: token::again_token(&visitor.state.app.keys, subscriber.id, now),
-        masked_address: subscriber.email.masked(),
+        masked_address: subscriber.email.written_masked(),
         page: visitor.state.public_url.join(PAGE),
         consent_version: visitor.publication.version,
     }

@@ -7,15 +7,13 @@ use serde_json::Value;
 
 use crate::{
     app::read_log::{self, Excerpt},
-    domain::{
-        locale::Locale,
-        staff::audit::{Action, Actor, Entry, Filter},
-    },
+    domain::staff::audit::{Action, Actor, Entry, Filter},
     web::{
         page_context::{PageContext, Sample},
         staff::{
             formats,
             logged_in::Admin,
+            publication::form,
             staff_page::{Choice, StaffPage},
             staff_problem::StaffProblem,
         },
@@ -24,11 +22,14 @@ use crate::{
 
 /// Entries a page.
 const PAGE: usize = 50;
+/// Characters of what is looked for.
+const LONGEST_ABOUT: usize = 320;
 
 /// What the filter form sends. Whatever cannot be understood does not narrow the choice.
 struct Asked {
     person: String,
     action: String,
+    about: String,
     from: String,
     to: String,
     before: String,
@@ -40,6 +41,7 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     let asked = Asked {
         person: value("person"),
         action: value("action"),
+        about: value("about").trim().chars().take(LONGEST_ABOUT).collect(),
         from: value("from"),
         to: value("to"),
         before: value("before"),
@@ -47,6 +49,7 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     let filter = Filter {
         staff_email: Some(asked.person.clone()).filter(|person| !person.is_empty()),
         action: Action::parse(&asked.action),
+        about: Some(asked.about.clone()).filter(|about| !about.is_empty()),
         from: day(&page, &asked.from, 0),
         // The day itself belongs to it.
         to: day(&page, &asked.to, 1),
@@ -61,6 +64,7 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     });
     let is_narrowed = filter.staff_email.is_some()
         || filter.action.is_some()
+        || filter.about.is_some()
         || filter.from.is_some()
         || filter.to.is_some()
         || filter.before.is_some();
@@ -70,6 +74,7 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
         actions: actions.collect(),
         older,
         is_narrowed,
+        about: asked.about,
         from: asked.from,
         to: asked.to,
     })
@@ -84,6 +89,8 @@ pub struct LogPage {
     /// The address of the next page.
     older: Option<String>,
     is_narrowed: bool,
+    /// To whom or what, as it was typed.
+    about: String,
     /// Days as they were typed.
     from: String,
     to: String,
@@ -103,6 +110,7 @@ impl PageContext for LogPage {
             actions: vec![Choice::new("logged_in", "angemeldet", is_narrowed)],
             older,
             is_narrowed,
+            about: if is_narrowed { "Werkstatt".into() } else { String::new() },
             from: from.into(),
             to: String::new(),
         };
@@ -124,9 +132,13 @@ fn day(page: &StaffPage, text: &str, later: u64) -> Option<DateTime<Utc>> {
 /// The address of the next page under the same filter.
 fn link(asked: &Asked, before: i64) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in
-        [("person", &asked.person), ("action", &asked.action), ("from", &asked.from), ("to", &asked.to)]
-    {
+    for (name, value) in [
+        ("person", &asked.person),
+        ("action", &asked.action),
+        ("about", &asked.about),
+        ("from", &asked.from),
+        ("to", &asked.to),
+    ] {
         if !value.is_empty() {
             query.append_pair(name, value);
         }
@@ -208,9 +220,16 @@ fn subject(page: &StaffPage, entry: &Entry) -> String {
 fn detail(page: &StaffPage, key: &str, value: &Value) -> String {
     if let Some(fields) = value.as_array().filter(|_| key == "fields") {
         let mut names: Vec<String> =
-            fields.iter().filter_map(Value::as_str).map(|name| field(page, name)).collect();
+            fields.iter().filter_map(Value::as_str).map(|name| form::name_of(page, name)).collect();
         names.dedup();
         return names.join(", ");
+    }
+    if let Some(number) = value.as_i64() {
+        return match key {
+            // Never "0 KB" of something that is there.
+            "bytes" => format!("{}\u{a0}KB", page.number(number.saturating_add(999) / 1000)),
+            _ => page.number(number),
+        };
     }
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     if ["expires_at", "at", "from", "saved_at"].contains(&key)
@@ -227,21 +246,4 @@ fn detail(page: &StaffPage, key: &str, value: &Value) -> String {
         _ => "role",
     };
     page.text_if_any(table, &text).map(str::to_owned).unwrap_or(text)
-}
-
-/// A field of the publication as its form calls it; each part of a logo is the logo.
-fn field(page: &StaffPage, name: &str) -> String {
-    if let Some((number, _)) = name.strip_prefix("funder_").and_then(|rest| rest.split_once('_')) {
-        return page.text("publication", "funder").replace("{number}", number);
-    }
-    if name.starts_with("logo_") {
-        return page.text("publication", "logo").to_owned();
-    }
-    let in_language = name.split_once('_').and_then(|(tag, name)| Some((Locale::from_tag(tag)?, name)));
-    let known = |name: &str| page.text_if_any("publication", name);
-    match in_language {
-        Some((locale, name)) => known(name).map(|text| format!("{text} ({})", page.language(locale))),
-        None => known(name).map(str::to_owned),
-    }
-    .unwrap_or_else(|| name.to_owned())
 }

@@ -72,6 +72,8 @@ fn with_logos(page: &StaffPage, mut response: Response) -> Response {
 pub struct PublicationPage {
     fields: Fields,
     errors: Mistakes,
+    /// The same with the names of the fields, for the top of the page.
+    summary: Vec<Mistake>,
     /// Nothing before there is a publication.
     version: Option<Version>,
     /// What is still missing before anything can be sent, in words.
@@ -79,6 +81,23 @@ pub struct PublicationPage {
     funders: Funders,
     /// The version that the form changes; 0 for the first one.
     base: i32,
+}
+
+/// What is to be mended in a field.
+#[derive(Serialize)]
+struct Mistake {
+    field: &'static str,
+    name: String,
+    text: String,
+}
+
+impl Mistake {
+    fn all(page: &StaffPage, mistakes: &Mistakes) -> Vec<Self> {
+        let mistakes = mistakes.all().filter(|(field, _)| *field != "form");
+        mistakes
+            .map(|(field, text)| Self { field, name: form::name_of(page, field), text: text.to_owned() })
+            .collect()
+    }
 }
 
 #[derive(Serialize)]
@@ -101,6 +120,7 @@ impl PublicationPage {
         let (shown, more) = form::funders(&fields);
         Self {
             fields,
+            summary: Mistake::all(page, &errors),
             errors,
             version: publication.map(|publication| Version {
                 number: publication.version,

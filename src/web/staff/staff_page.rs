@@ -307,6 +307,11 @@ impl Mistakes {
         self.0.iter().find(|(known, _)| *known == field).map(|(_, text)| text.as_str())
     }
 
+    /// What is to be mended, field by field.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(field, text)| (*field, text.as_str()))
+    }
+
     /// Whether there is nothing to mend.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -2,16 +2,21 @@
 
 use axum::{
     extract::State,
-    response::{Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use chrono::{Datelike, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    app::dashboard::{Dashboard, MONTHS, dashboard},
+    app::{
+        dashboard::{Dashboard, MONTHS, dashboard},
+        own_account,
+    },
     domain::{
+        first_steps::FirstSteps,
         ids::MailingId,
+        leave_reason::Counted,
         mailing::{Counts, MailingState, Overview, PauseKind},
         staff::Role,
         subscriber::MonthEnd,
@@ -35,7 +40,7 @@ pub async fn show(
     member: Member,
 ) -> Result<Response, StaffProblem> {
     let is_admin = member.0.role == Role::Admin;
-    let found = dashboard(&state.app, is_admin, Utc::now()).await?;
+    let found = dashboard(&state.app, (member.0.staff_id, is_admin), Utc::now()).await?;
     // What needs a decision stands above; what waits for its time, the next one first.
     let mut plans: Vec<&Overview> =
         found.open.iter().filter(|mailing| mailing.state == MailingState::Scheduled).collect();
@@ -47,8 +52,19 @@ pub async fn show(
         plans: plans.into_iter().map(|mailing| Plan::of(&page, mailing, found.subscribers)).collect(),
         last: found.last.as_ref().map(|(mailing, counts)| Last::of(&page, mailing, counts)),
         attention: attention(&page, &found, is_admin),
+        steps: found.first_steps.map(|steps| Step::all(&page, steps)).unwrap_or_default(),
+        reasons: found.reasons.iter().map(|counted| Reason::of(&page, counted)).collect(),
         chart: Chart::of(&page, &found.growth),
     })
+}
+
+/// `POST /staff/first-steps`: the way to the first mailing is not wanted.
+pub async fn dismiss(
+    State(state): State<AppState>,
+    Member(session): Member,
+) -> Result<Response, StaffProblem> {
+    own_account::dismiss_first_steps(&state.app.pool, &session, Utc::now()).await?;
+    Ok(Redirect::to("/staff").into_response())
 }
 
 /// `GET /staff/`
@@ -69,7 +85,76 @@ pub struct StartPage {
     /// The mailing that began last.
     last: Option<Last>,
     attention: Vec<Attention>,
-    chart: Chart,
+    /// The way to the first mailing; empty after that.
+    steps: Vec<Step>,
+    /// Why people left; empty where nobody said.
+    reasons: Vec<Reason>,
+    /// Nothing while nobody has ever been subscribed.
+    chart: Option<Chart>,
+}
+
+/// A step on the way to the first mailing.
+#[derive(Serialize)]
+struct Step {
+    title: String,
+    text: String,
+    /// Where it is done, for those who may.
+    url: Option<&'static str>,
+    state: StepState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum StepState {
+    Done,
+    /// The first that is not done.
+    Next,
+    Later,
+}
+
+impl Step {
+    fn all(page: &StaffPage, steps: FirstSteps) -> Vec<Self> {
+        let publication = page.publication.as_ref();
+        let is_complete = publication.is_some_and(|publication| publication.content.missing().is_empty());
+        let text = |key: &str| page.text("first_steps", key).to_owned();
+        let (who, publication_url) = if page.is_admin() {
+            ("publication_text", Some("/staff/publication"))
+        } else {
+            ("publication_text_editor", None)
+        };
+        let mut is_next = true;
+        let mut step = |is_done: bool, title: &str, about: &str, url| {
+            let state = match (is_done, is_next) {
+                (true, _) => StepState::Done,
+                (false, true) => StepState::Next,
+                (false, false) => StepState::Later,
+            };
+            is_next &= is_done;
+            Self { title: text(title), text: text(about), url, state }
+        };
+        vec![
+            step(is_complete, "publication", who, publication_url),
+            step(steps.has_subscriber, "subscriber", "subscriber_text", Some("/")),
+            step(steps.has_update, "update", "update_text", Some("/staff/updates")),
+            step(steps.has_test, "test", "test_text", Some("/staff/updates")),
+            // It is done when a mailing has begun, and then none of this is shown.
+            step(false, "mailing", "mailing_text", Some("/staff/updates")),
+        ]
+    }
+}
+
+/// A reason for leaving, and how often it was given.
+#[derive(Serialize)]
+struct Reason {
+    reason: String,
+    count: String,
+}
+
+impl Reason {
+    fn of(page: &StaffPage, counted: &Counted) -> Self {
+        let words = page.state.renderer.text(page.locale, "unsubscribed.reason", counted.reason.name());
+        Self { reason: words.to_owned(), count: page.number(counted.count) }
+    }
 }
 
 #[derive(Serialize)]
@@ -172,6 +257,8 @@ fn attention(page: &StaffPage, dashboard: &Dashboard, is_admin: bool) -> Vec<Att
 
 /// Height in units of the drawing.
 const HIGH: i64 = 100;
+/// Months that are shown at least.
+const LEAST_MONTHS: usize = 3;
 /// Width of a month in the drawing.
 const WIDE: i64 = 50;
 
@@ -194,7 +281,10 @@ struct Bar {
 }
 
 impl Chart {
-    fn of(page: &StaffPage, growth: &[MonthEnd]) -> Self {
+    /// From the first month that somebody was subscribed in; of a new newsletter the last three at least.
+    fn of(page: &StaffPage, growth: &[MonthEnd]) -> Option<Self> {
+        let first = growth.iter().position(|month| month.active > 0)?;
+        let growth = growth.get(first.min(growth.len().saturating_sub(LEAST_MONTHS))..)?;
         let most = growth.iter().map(|month| month.active).max().unwrap_or(0).max(1);
         let bars = growth.iter().zip(0_i64..).map(|(month, number)| {
             // The smallest number that is there is seen.
@@ -209,7 +299,8 @@ impl Chart {
                 active: month.active,
             }
         });
-        Self { bars: bars.collect(), width: i64::from(MONTHS) * WIDE }
+        // As wide as a year: a few bars are not blown up.
+        Some(Self { bars: bars.collect(), width: i64::from(MONTHS) * WIDE })
     }
 }
 
@@ -247,7 +338,9 @@ impl PageContext for StartPage {
             plans,
             last,
             attention,
-            chart: Chart { bars: (0..12).map(bar).collect(), width: i64::from(MONTHS) * WIDE },
+            steps: Vec::new(),
+            reasons: vec![Reason { reason: "Zu oft".into(), count: "3".into() }],
+            chart: Some(Chart { bars: (0..12).map(bar).collect(), width: i64::from(MONTHS) * WIDE }),
         };
         let mut paused = Attention::new("Der Mailserver ist nicht erreichbar.", Some("/staff/mailings/1"));
         paused.more = Some("connection refused".into());
@@ -255,7 +348,19 @@ impl PageContext for StartPage {
         vec![
             of(Plan::samples(), Some(last(false)), Vec::new()),
             of(Vec::new(), Some(last(true)), vec![paused, late]),
-            of(Vec::new(), None, Vec::new()),
+            Self {
+                steps: [StepState::Done, StepState::Next, StepState::Later]
+                    .map(|state| Step {
+                        title: "Ein Update schreiben".into(),
+                        text: "Titel und Text genügen.".into(),
+                        url: (state != StepState::Done).then_some("/staff/updates"),
+                        state,
+                    })
+                    .into(),
+                reasons: Vec::new(),
+                chart: None,
+                ..of(Vec::new(), None, Vec::new())
+            },
         ]
     }
 }

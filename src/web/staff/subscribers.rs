@@ -196,7 +196,7 @@ impl Row {
     fn of(page: &StaffPage, subscriber: &Subscriber) -> Self {
         Self {
             id: subscriber.id,
-            email: subscriber.email.as_str().to_owned(),
+            email: subscriber.email.written(),
             state: subscriber.state,
             language: page.language(subscriber.locale).to_owned(),
             confirmed_at: page.short_time(subscriber.confirmed_at),

@@ -245,7 +245,7 @@ fn chosen_by_data() -> Vec<(&'static str, Vec<String>)> {
     of.push(("staff.state_means", own(Means::ALL.map(Means::name).into_iter().chain(["ignore"]))));
     of.push(("staff.line_problem", names_in("src/domain/import/lines.rs", "pub fn key(&self)")));
     of.push(("staff.mails", own(MailKind::ALL.iter().map(|kind| kind.folder()))));
-    of.push(("staff.meaning", own(reply_meaning::ALL)));
+    of.push(("staff.meaning", own(reply_meaning::Meaning::ALL.iter().map(|meaning| meaning.key()))));
     of.push(("staff.month", (1..=12).map(|month| month.to_string()).collect()));
     of.push(("staff.notice.what", variants("src/domain/staff/notice.rs", "pub enum Notice")));
     for table in ["staff.pause_heading", "staff.pause_text"] {

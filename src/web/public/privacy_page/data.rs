@@ -97,13 +97,13 @@ impl DataPage {
         let lang = visitor.locale;
         let language = visitor.language(subscriber.locale);
         Self {
-            address: subscriber.email.as_str().to_owned(),
+            address: subscriber.email.written(),
             is_active: subscriber.state == SubscriberState::Active,
             since: manage::since(visitor, subscriber),
             consented: record.agreed_elsewhere().map(|at| consented(visitor, at)),
             confirmed_at: content.written_time(subscriber.confirmed_at, lang),
             language: language.to_owned(),
-            new_address: new_address.as_ref().map(|address| address.as_str().to_owned()),
+            new_address: new_address.as_ref().map(|address| address.written()),
             events: events(visitor, record),
             mails: mails(visitor, record),
             time_zone: content.time_zone.0.name(),

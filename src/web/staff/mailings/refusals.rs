@@ -7,7 +7,11 @@ use uuid::Uuid;
 
 use crate::{
     app::{control_mailing::Control, follow_mailings},
-    domain::{ids::MailingId, mailing::Overview, queue::refusals::RunOfMailing},
+    domain::{
+        ids::MailingId,
+        mailing::Overview,
+        queue::{refusals::RunOfMailing, reply_meaning},
+    },
     telemetry::mask_addresses,
     web::{
         AppState,
@@ -43,6 +47,8 @@ pub struct RefusalsPage {
     subject: String,
     /// What the relay says, with addresses masked.
     said: String,
+    /// What that means, as far as its codes say.
+    meaning: Option<String>,
     lead: String,
     button: String,
 }
@@ -54,6 +60,8 @@ impl RefusalsPage {
             id: mailing.id,
             subject: mailing.subject,
             said: mask_addresses(&run.said),
+            meaning: reply_meaning::of_line(&run.said)
+                .map(|meaning| page.text("meaning", meaning.key()).to_owned()),
             lead: number("lead"),
             button: number("button"),
         }
@@ -64,13 +72,15 @@ impl PageContext for RefusalsPage {
     const TEMPLATE: &'static str = "staff/refusals.html";
 
     fn samples(_: &Sample<'_>) -> Vec<Self> {
-        vec![Self {
+        let of = |meaning: Option<&str>| Self {
             id: MailingId(Uuid::nil()),
             subject: "Neues vom Projekt".into(),
             said: "550 5.1.1 unknown user".into(),
+            meaning: meaning.map(Into::into),
             lead: "Der Mailserver hat 12 Adressen mit denselben Worten abgelehnt.".into(),
             button: "12 Ablehnungen gelten lassen".into(),
-        }]
+        };
+        vec![of(Some("Dieses Postfach gibt es nicht.")), of(None)]
     }
 }
 

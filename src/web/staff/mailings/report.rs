@@ -15,11 +15,14 @@ use tracing::Instrument;
 use crate::{
     app::take_report::{Report, ReportError, take_report},
     domain::{
-        address::EmailAddress,
+        address::{self, EmailAddress},
         csv::harmless,
         ids::MailingId,
         mailing::{Failed, Failure, Line},
-        queue::{delivery::DeliveryState, reply_meaning},
+        queue::{
+            delivery::DeliveryState,
+            reply_meaning::{self, Meaning},
+        },
         staff::Role,
     },
     telemetry::mask_recipient,
@@ -54,15 +57,17 @@ pub fn failures(page: &StaffPage, groups: Vec<Failure>, failed: Vec<Failed>) -> 
         let masked = own.iter().fold(group.reply, |reply, email| mask_recipient(&reply, email.as_str()));
         let group = Group {
             state: group.state,
-            code: group.smtp_code,
-            reply: said(&words, group.smtp_code, &masked, is_admin),
+            meaning: meaning(&words, group.smtp_code, &masked),
+            codes: codes(group.smtp_code, &masked, is_admin),
+            reply: if is_admin { masked } else { String::new() },
             count: group.count,
-            addresses: own.iter().map(|email| shown(email, is_admin)).collect(),
+            addresses: own.iter().map(|email| address::written(&shown(email, is_admin))).collect(),
         };
-        // In our own words several replies are one.
-        let same = shown_groups
-            .iter_mut()
-            .find(|one| (one.state, one.code, &one.reply) == (group.state, group.code, &group.reply));
+        // Without the relay's words several replies are one.
+        let same = shown_groups.iter_mut().find(|one| {
+            (one.state, &one.codes, &one.meaning, &one.reply)
+                == (group.state, &group.codes, &group.meaning, &group.reply)
+        });
         match same {
             Some(same) => {
                 same.count += group.count;
@@ -77,7 +82,9 @@ pub fn failures(page: &StaffPage, groups: Vec<Failure>, failed: Vec<Failed>) -> 
 /// Copies that did not go through for the same reason.
 struct Group {
     state: DeliveryState,
-    code: Option<i16>,
+    meaning: String,
+    codes: Option<String>,
+    /// The relay's words, for admins.
     reply: String,
     count: i64,
     addresses: Vec<String>,
@@ -87,7 +94,11 @@ struct Group {
 #[derive(Serialize)]
 pub struct FailureView {
     state: DeliveryState,
-    code: Option<i16>,
+    /// What the reply means, in a sentence.
+    meaning: String,
+    /// Its codes, such as `550 5.1.1`.
+    codes: Option<String>,
+    /// The relay's words; empty for everybody but admins, and where it has said nothing.
     reply: String,
     count: String,
     addresses: Vec<String>,
@@ -102,7 +113,8 @@ impl FailureView {
         let more = page.text("mailing", "more_addresses").replace("{count}", &page.number(more.max(0)));
         Self {
             state: group.state,
-            code: group.code,
+            meaning: group.meaning,
+            codes: group.codes,
             reply: group.reply,
             count: page.number(group.count),
             addresses: group.addresses,
@@ -112,9 +124,10 @@ impl FailureView {
 
     /// For samples of the page: with and without code, words, addresses, and more of these than are shown.
     pub fn samples() -> Vec<Self> {
-        let of = |state, code, reply: &str, addresses, more: &str| Self {
+        let of = |state, codes: Option<&str>, reply: &str, addresses, more: &str| Self {
             state,
-            code,
+            meaning: codes.map(|_| "Dieses Postfach gibt es nicht.".into()).unwrap_or_default(),
+            codes: codes.map(Into::into),
             reply: reply.into(),
             count: "21".into(),
             addresses,
@@ -122,9 +135,9 @@ impl FailureView {
         };
         let address = || vec!["m…@example.org".to_owned()];
         vec![
-            of(DeliveryState::Rejected, Some(550), "5.1.1 unknown user", address(), "und 20 weitere"),
+            of(DeliveryState::Rejected, Some("550 5.1.1"), "5.1.1 unknown user", address(), "und 20 weitere"),
             of(DeliveryState::Unknown, None, "", address(), ""),
-            of(DeliveryState::Pending, Some(450), "greylisted", Vec::new(), ""),
+            of(DeliveryState::Pending, Some("450"), "", Vec::new(), ""),
         ]
     }
 }
@@ -133,7 +146,8 @@ impl FailureView {
 type Words = BTreeMap<&'static str, String>;
 
 fn words_of(page: &StaffPage) -> Words {
-    reply_meaning::ALL.into_iter().map(|key| (key, page.text("meaning", key).to_owned())).collect()
+    let keys = Meaning::ALL.iter().map(|meaning| meaning.key());
+    keys.map(|key| (key, page.text("meaning", key).to_owned())).collect()
 }
 
 /// An address as somebody may see it: whole for admins, who look after subscribers; masked for everybody else.
@@ -144,14 +158,20 @@ fn shown(email: &EmailAddress, is_admin: bool) -> String {
 /// What the relay said, with the recipient masked; for everybody but admins, what it means in our words: a relay may name
 /// people in ways that nobody has thought of.
 fn said(words: &Words, code: Option<i16>, reply: &str, is_admin: bool) -> String {
-    if is_admin {
-        return reply.to_owned();
-    }
-    // What a relay says when all is well helps nobody.
-    if code.is_some_and(|code| code < 400) || (code.is_none() && reply.is_empty()) {
-        return String::new();
-    }
-    words.get(reply_meaning::of(code, reply)).cloned().unwrap_or_default()
+    if is_admin { reply.to_owned() } else { meaning(words, code, reply) }
+}
+
+/// The codes of a reply: where its words follow, which begin with the enhanced one, the reply code alone.
+pub fn codes(code: Option<i16>, reply: &str, has_words: bool) -> Option<String> {
+    let all = reply_meaning::codes(code, reply)?;
+    let first = all.split(' ').next().unwrap_or_default().to_owned();
+    Some(if has_words { first } else { all })
+}
+
+/// What a reply means, in our words. What a relay says when all is well helps nobody.
+fn meaning(words: &Words, code: Option<i16>, reply: &str) -> String {
+    let meaning = reply_meaning::of(code, reply).filter(|_| code.is_some() || !reply.is_empty());
+    meaning.and_then(|meaning| words.get(meaning.key())).cloned().unwrap_or_default()
 }
 
 /// `POST /staff/mailings/{id}/report.csv`: everybody's line. A POST, because it goes into the audit log: the file holds

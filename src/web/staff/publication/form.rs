@@ -83,7 +83,7 @@ pub fn of(content: &Content) -> Fields {
     fields.put("website", url(&content.website));
     fields.put("privacy_url", url(&content.privacy_url));
     fields.put("time_zone", content.time_zone.0.name());
-    fields.put("accent", content.accent.as_str());
+    fields.put("accent", if content.accent.is_default() { "" } else { content.accent.as_str() });
     fields.put("sender_name", &content.sender.name);
     fields.put("sender_address", content.sender.written_address());
     fields.put("reply_to", written(&content.sender.reply_to));
@@ -150,6 +150,24 @@ pub fn again(sent: &Sent) -> Fields {
         }
     }
     fields
+}
+
+/// A field as its form calls it; each part of a logo is the logo.
+pub fn name_of(page: &StaffPage, field: &str) -> String {
+    if let Some(rest) = field.strip_prefix("funder_") {
+        let number = rest.split('_').next().unwrap_or_default();
+        return page.text("publication", "funder").replace("{number}", number);
+    }
+    if field == "logo" || field.starts_with("logo_") {
+        return page.text("publication", "logo").to_owned();
+    }
+    let in_language = field.split_once('_').and_then(|(tag, name)| Some((Locale::from_tag(tag)?, name)));
+    let known = |name: &str| page.text_if_any("publication", name);
+    match in_language {
+        Some((locale, name)) => known(name).map(|text| format!("{text} ({})", page.language(locale))),
+        None => known(field).map(str::to_owned),
+    }
+    .unwrap_or_else(|| field.to_owned())
 }
 
 /// Reads the form.

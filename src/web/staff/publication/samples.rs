@@ -3,7 +3,9 @@
 use crate::web::{
     page_context::{PageContext, Sample},
     staff::{
-        publication::{Change, ChangesPage, Funders, PublicationPage, SentField, Version, form, parts},
+        publication::{
+            Change, ChangesPage, Funders, Mistake, PublicationPage, SentField, Version, form, parts,
+        },
         staff_page::Mistakes,
     },
 };
@@ -17,13 +19,14 @@ impl PageContext for PublicationPage {
         let usual = Self {
             fields,
             errors: Mistakes::default(),
+            summary: Vec::new(),
             version: Some(Version { number: 3, at: "25.11.2026, 14:05".into() }),
             missing: Vec::new(),
             funders: Funders { shown, more },
             base: 3,
         };
         let mut mistakes = Mistakes::one("name", "Bitte geben Sie einen Namen an.");
-        for field in ["logo", "funder_1", "de_consent", "en_consent", "allowed_origins"] {
+        for field in ["logo", "funder_1", "de_consent", "en_consent", "allowed_origins", "accent"] {
             mistakes.add(field, "Das geht so nicht.");
         }
         let logos = form::Sent::from([
@@ -33,6 +36,10 @@ impl PageContext for PublicationPage {
         ]);
         let mended = Self {
             fields: form::again(&logos),
+            summary: mistakes
+                .all()
+                .map(|(field, text)| Mistake { field, name: field.to_owned(), text: text.to_owned() })
+                .collect(),
             errors: mistakes,
             version: None,
             missing: vec!["Absenderadresse".into(), "Impressum".into()],

@@ -168,8 +168,12 @@ fn tests() -> Tests {
         email: "mia@example.org".into(),
         is_chosen,
     };
-    let sent =
-        |state, reply: &str| SentTest { address: "mia@example.org".into(), state, reply: reply.into() };
+    let sent = |state, reply: &str| SentTest {
+        address: "mia@example.org".into(),
+        state,
+        meaning: (!reply.is_empty()).then(|| "Dieses Postfach gibt es nicht.".into()),
+        reply: reply.into(),
+    };
     Tests {
         own: "ada@example.org".into(),
         own_is_chosen: true,

@@ -20,7 +20,10 @@ use crate::{
     domain::{
         address::EmailAddress,
         ids::{TestRecipientId, UpdateId},
-        queue::delivery::{DeliveryState, TestMail},
+        queue::{
+            delivery::{DeliveryState, TestMail},
+            reply_meaning,
+        },
     },
     web::{
         AppState,
@@ -90,16 +93,23 @@ pub(super) struct Colleague {
 pub(super) struct SentTest {
     pub(super) address: String,
     pub(super) state: DeliveryState,
+    /// What the reply means, in a sentence.
+    pub(super) meaning: Option<String>,
     pub(super) reply: String,
 }
 
-impl From<TestMail> for SentTest {
-    fn from(test: TestMail) -> Self {
+impl SentTest {
+    fn of(page: &StaffPage, test: TestMail) -> Self {
+        let text = test.smtp_text.clone().unwrap_or_default();
+        let has_reply =
+            test.state != DeliveryState::Skipped && (test.smtp_code.is_some() || !text.is_empty());
+        let meaning = reply_meaning::of(test.smtp_code, &text).filter(|_| has_reply);
         let reply = [test.smtp_code.map(|code| code.to_string()), test.smtp_text];
         let reply = reply.into_iter().flatten().collect::<Vec<_>>().join(" ");
         Self {
             address: test.address,
             state: test.state,
+            meaning: meaning.map(|meaning| page.text("meaning", meaning.key()).to_owned()),
             // What a relay says when all is well helps nobody.
             reply: if test.state == DeliveryState::Accepted { String::new() } else { reply },
         }
@@ -120,12 +130,12 @@ impl Tests {
                 .map(|colleague| Colleague {
                     id: colleague.id,
                     name: colleague.name,
-                    email: colleague.email.as_str().to_owned(),
+                    email: colleague.email.written(),
                     is_chosen: chosen.colleagues.contains(&colleague.id.to_string()),
                 })
                 .collect(),
             are_waiting: sent.iter().any(|test| test.state == DeliveryState::Pending),
-            sent: sent.into_iter().map(SentTest::from).collect(),
+            sent: sent.into_iter().map(|test| SentTest::of(page, test)).collect(),
         })
     }
 }

@@ -20,6 +20,7 @@ use crate::{
         page_context::{PageContext, Sample},
         staff::{
             logged_in::{Admin, Member},
+            mailings::report,
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
         },
@@ -143,8 +144,11 @@ struct HeldRow {
 struct UndeliveredRow {
     address: String,
     at: String,
-    code: Option<i16>,
-    text: String,
+    /// What the reply means, in a sentence.
+    meaning: Option<String>,
+    codes: Option<String>,
+    /// The relay's words, for admins.
+    words: String,
 }
 
 /// Counts of the last hour.
@@ -192,7 +196,7 @@ impl Reason {
 impl HeldRow {
     fn of(page: &StaffPage, signup: &HeldSignup) -> Self {
         Self {
-            address: signup.email.masked(),
+            address: signup.email.written_masked(),
             at: page.short_time(signup.requested_at),
             page: signup.form_page.clone(),
             reason: signup.reason.map(|reason| page.text("signups.reason", reason.name()).to_owned()),
@@ -204,16 +208,15 @@ impl UndeliveredRow {
     fn of(page: &StaffPage, signup: &Undelivered) -> Self {
         // Who administers may mend what the relay complains of; everybody else reads what it means.
         let reply = signup.smtp_text.as_deref().unwrap_or_default();
-        let text = if page.is_admin() {
-            mask_recipient(reply, signup.email.as_str())
-        } else {
-            page.text("meaning", reply_meaning::of(signup.smtp_code, reply)).to_owned()
-        };
+        let meaning = reply_meaning::of(signup.smtp_code, reply);
+        let words =
+            if page.is_admin() { mask_recipient(reply, signup.email.as_str()) } else { String::new() };
         Self {
-            address: signup.email.masked(),
+            address: signup.email.written_masked(),
             at: page.short_time(signup.requested_at),
-            code: signup.smtp_code,
-            text,
+            meaning: meaning.map(|meaning| page.text("meaning", meaning.key()).to_owned()),
+            codes: report::codes(signup.smtp_code, reply, page.is_admin()),
+            words,
         }
     }
 }
@@ -236,11 +239,12 @@ impl PageContext for SignupsPage {
             page: page.into(),
             reason: reason.map(Into::into),
         };
-        let undelivered = |code| UndeliveredRow {
+        let undelivered = |codes, has_words: bool| UndeliveredRow {
             address: address.into(),
             at: at.into(),
-            code,
-            text: "mailbox unavailable".into(),
+            meaning: Some("Dieses Postfach gibt es nicht.".into()),
+            codes,
+            words: if has_words { "mailbox unavailable".into() } else { String::new() },
         };
         let page = |has_any: bool, is_admin, errors| Self {
             reasons: has_any.then(reason).into_iter().collect(),
@@ -249,7 +253,11 @@ impl PageContext for SignupsPage {
             } else {
                 Vec::new()
             },
-            undelivered: if has_any { vec![undelivered(Some(550)), undelivered(None)] } else { Vec::new() },
+            undelivered: if has_any {
+                vec![undelivered(Some("550".into()), true), undelivered(None, false)]
+            } else {
+                Vec::new()
+            },
             is_admin,
             until: "1764079500000000".into(),
             hour: Hour { signups: "12".into(), accepted: "10".into(), skipped: "1".into() },
