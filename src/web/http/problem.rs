@@ -34,6 +34,8 @@ pub enum Problem {
     LinkLeft,
     /// A confirm link whose subscription goes to another address by now.
     LinkMoved,
+    /// A confirm link whose signup, or change of address, staff called off on request.
+    LinkDiscarded,
     /// A change of address whose time is over.
     ChangeExpired,
     /// A change of address that was refused with "that was not me".
@@ -99,6 +101,7 @@ impl Problem {
             | Problem::LinkEnded
             | Problem::LinkLeft
             | Problem::LinkMoved
+            | Problem::LinkDiscarded
             | Problem::ChangeExpired
             | Problem::ChangeDeclined
             | Problem::ChangeSuperseded
@@ -130,6 +133,7 @@ impl Problem {
             Problem::LinkEnded => "link_ended",
             Problem::LinkLeft => "link_left",
             Problem::LinkMoved => "link_moved",
+            Problem::LinkDiscarded => "link_discarded",
             Problem::ChangeExpired => "change_expired",
             Problem::ChangeDeclined => "change_declined",
             Problem::ChangeSuperseded => "change_superseded",
