@@ -45,6 +45,8 @@
 //! | [`members`] | who may log in, and as what |
 //! | [`own_account`] | what somebody does with their own account |
 //! | [`one_time_link`] | setting a first or a new password with a link |
+//! | [`mailed_link`] | such links by mail: asking for one at the login, and what becomes of that |
+//! | [`phone_desk`] | what staff need to know and do about one whole address while its owner asks |
 //! | [`log_in`] | logging in and out, showing once more who one is |
 //! | [`login_origin`] | where somebody logs in from, and how attempts are counted |
 //! | [`draft`] | an update as the mail it would be, and what the preflight says of it |
@@ -75,6 +77,7 @@ pub mod images;
 pub mod import_subscribers;
 pub mod log_in;
 pub mod login_origin;
+pub mod mailed_link;
 pub mod mailing_status;
 pub mod members;
 pub mod move_mailings;
@@ -82,6 +85,7 @@ pub mod off_runtime;
 pub mod one_time_link;
 pub mod own_account;
 pub mod page_frame;
+pub mod phone_desk;
 pub mod preflight;
 pub mod preview_mail;
 pub mod privacy;

@@ -18,6 +18,7 @@ pub mod leave_reason;
 pub mod locale;
 pub mod mailing;
 pub mod network;
+pub mod on_request;
 pub mod personal_data;
 pub mod proof;
 pub mod publication;

@@ -45,11 +45,12 @@ impl Work {
                     client_ip: None,
                     network: None,
                     replaces: None,
+                    on_request: None,
                 };
                 signup::request(&mut transaction, &Actor::Visitor, &request, Utc::now()).await?;
             }
             Work::Unsubscribe(id) => {
-                let (by, how) = (Actor::Subscriber(id), (ConsentMethod::OneClick, None));
+                let (by, how) = (Actor::Subscriber(id), ConsentMethod::OneClick);
                 subscriber::unsubscribe(&mut transaction, &by, id, how, Utc::now()).await?;
             }
         }

@@ -1,13 +1,14 @@
-//! Looking up subscribers for staff. Looking is not logged.
+//! Looking up subscribers, and who is to become one, for admins. Looking is not logged.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
 use crate::domain::{
     ids::SubscriberId,
+    signup::{self, WaitingFound},
     subscriber::{
         self, Subscriber,
-        search::{self, After, Results, Search},
+        search::{self, After, Needle, Results, Search},
     },
 };
 
@@ -35,6 +36,20 @@ pub async fn find_subscribers(
         _ => search::page(&mut db, search, after, limits.page).await?,
     };
     Ok((count, found))
+}
+
+/// Signups that wait for their confirmation and answer to a text, the newest first, up to a limit; and whether there are more.
+pub async fn find_waiting(
+    pool: &PgPool,
+    text: &Needle,
+    limit: usize,
+    now: DateTime<Utc>,
+) -> sqlx::Result<(Vec<WaitingFound>, bool)> {
+    let one_more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let mut found = signup::find_waiting(&mut *pool.acquire().await?, text.as_str(), one_more, now).await?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    Ok((found, has_more))
 }
 
 /// When the first of all subscribers confirmed.

@@ -8,12 +8,14 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::{
-    app::Deed,
+    app::{Deed, mailed_link},
     domain::{
         actor::Actor,
         address::EmailAddress,
         event::Event,
         ids::StaffId,
+        publication,
+        queue::delivery::{self, DeliveryKind},
         staff::{
             self, Role, StaffError, StaffMember,
             audit::Action,
@@ -39,6 +41,8 @@ pub struct MemberLink {
     pub made: Made,
     /// Their second factor was turned off with it.
     pub has_lost_factor: bool,
+    /// Another one goes to them by mail.
+    pub is_mailed: bool,
 }
 
 /// What a new link does about the second factor.
@@ -48,6 +52,15 @@ pub enum Factor {
     Keep,
     /// Turned off, because it was lost.
     TurnOff,
+}
+
+/// How somebody who is added gets a one-time link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invite {
+    /// From whoever adds them, who is shown it.
+    ByHand,
+    /// The same, and another one comes by mail, where mails can go out already.
+    ByMailToo,
 }
 
 /// Everybody, in the order of their names.
@@ -74,7 +87,7 @@ pub async fn add_member(
     pool: &PgPool,
     (by, session): Doer<'_>,
     (email, name): (&EmailAddress, &str),
-    role: Option<Role>,
+    (role, invite): (Option<Role>, Invite),
     now: DateTime<Utc>,
 ) -> Result<MemberLink, StaffError> {
     let mut deed = Deed::by_staff(pool, by, now)?.await?;
@@ -87,9 +100,10 @@ pub async fn add_member(
     let details = json!({ "role": role });
     deed.note(Action::MemberAdded, email.as_str(), &details, &Event::MemberAdded(id)).await?;
     let (member, made) = new_link(&mut deed, id).await?;
+    let is_mailed = invite == Invite::ByMailToo && order_link(&mut deed, &member).await?;
     tell_others(&mut deed, session, Notice::PersonAdded).await?;
     deed.commit().await?;
-    Ok(MemberLink { member, made, has_lost_factor: false })
+    Ok(MemberLink { member, made, has_lost_factor: false, is_mailed })
 }
 
 /// Makes a one-time link for somebody but oneself: whoever has a session would have its account for good. Password and
@@ -113,7 +127,32 @@ pub async fn make_link(
     let (member, made) = new_link(&mut deed, id).await?;
     tell_others(&mut deed, session, Notice::LinkMade).await?;
     deed.commit().await?;
-    Ok(MemberLink { member, made, has_lost_factor })
+    Ok(MemberLink { member, made, has_lost_factor, is_mailed: false })
+}
+
+/// Has a one-time link sent by mail to somebody but oneself. Nobody sees it before them; what they have stays until it is used.
+///
+/// # Errors
+/// [`StaffError::OwnLink`]; [`StaffError::NoSender`]; [`StaffError::Unknown`], also for who is disabled.
+pub async fn mail_link(
+    pool: &PgPool,
+    (by, session): Doer<'_>,
+    id: StaffId,
+    now: DateTime<Utc>,
+) -> Result<StaffMember, StaffError> {
+    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    if by.member() == Some(id) {
+        return Err(StaffError::OwnLink);
+    }
+    let member = staff::by_id(&mut deed, id).await?.filter(|member| member.disabled_at.is_none());
+    let member = member.ok_or(StaffError::Unknown)?;
+    if !order_link(&mut deed, &member).await? {
+        return Err(StaffError::NoSender);
+    }
+    notice::tell(&mut deed.transaction, id, deed.by, Notice::LinkForYou, now).await?;
+    tell_others(&mut deed, session, Notice::LinkMade).await?;
+    deed.commit().await?;
+    Ok(member)
 }
 
 /// What is changed about a member.
@@ -202,6 +241,21 @@ async fn new_link(deed: &mut Deed<'_>, id: StaffId) -> Result<(StaffMember, Made
     deed.note(Action::LinkMade, &member.email, &details, &Event::MemberLinkMade(id)).await?;
     notice::tell(&mut deed.transaction, id, deed.by, Notice::LinkForYou, now).await?;
     Ok((member, made))
+}
+
+/// Queues the mail with a link for somebody; false while no mail can go out.
+async fn order_link(deed: &mut Deed<'_>, member: &StaffMember) -> Result<bool, StaffError> {
+    let publication = publication::current(deed).await?;
+    if !mailed_link::can_be_mailed(publication.as_ref()) {
+        return Ok(false);
+    }
+    let kind = if member.has_password { DeliveryKind::NewPassword } else { DeliveryKind::Invitation };
+    let now = deed.now;
+    // What is stored was parsed when it came.
+    let email = EmailAddress::parse(&member.email).map_err(|_| StaffError::Unknown)?;
+    delivery::enqueue_staff_link(deed, kind, &email, now).await?;
+    deed.note(Action::LinkOrdered, &member.email, &json!({}), &Event::MemberLinkOrdered(member.id)).await?;
+    Ok(true)
 }
 
 async fn make_change(

@@ -152,6 +152,7 @@ pub async fn ask_address(
         client_ip: app.signups.kept_ip(asked.client_ip),
         network: asked.network,
         replaces: Some(subscriber.id),
+        on_request: None,
     };
     match address_change::ask(&mut deed, by, &request, now).await? {
         Asked::Now => deed.commit().await?,

@@ -16,6 +16,7 @@ use crate::{
         actor::{Actor, NotStaff},
         address::{AddressError, EmailAddress},
         locale::Locale,
+        on_request::OnRequest,
         publication::Publication,
         signup::{self, Request, challenge, limits::ClientNetwork},
         staff::audit::Action,
@@ -178,6 +179,7 @@ pub async fn sign_up(
         client_ip: rules.kept_ip(form.client_ip),
         network: form.network,
         replaces: None,
+        on_request: None,
     };
     signup::request(&mut deed, by, &request, now).await?;
     deed.commit().await?;
@@ -230,8 +232,8 @@ pub enum AskError {
     Database(#[from] sqlx::Error),
 }
 
-/// Asks somebody by mail whether they want to subscribe, because staff entered their address. Only what they answer makes
-/// them a subscriber.
+/// Asks somebody by mail whether they want to subscribe, because staff entered their address; `asked` says by which way they
+/// were asked to. Only what its owner answers makes them a subscriber.
 ///
 /// # Errors
 /// [`AskError`].
@@ -239,7 +241,7 @@ pub async fn ask_to_subscribe(
     app: &App,
     by: &Actor,
     publication: Option<&Publication>,
-    (typed, locale): (&str, Locale),
+    (typed, locale, asked): (&str, Locale, Option<&OnRequest>),
     page: &str,
     now: DateTime<Utc>,
 ) -> Result<(), AskError> {
@@ -267,9 +269,11 @@ pub async fn ask_to_subscribe(
         client_ip: None,
         network: None,
         replaces: None,
+        on_request: asked,
     };
     signup::request(&mut deed, by, &request, now).await?;
-    deed.audit(Action::SubscriberAsked, &email.masked(), &json!({})).await?;
+    let details = asked.map_or_else(|| json!({}), |asked| json!({ "channel": asked.channel }));
+    deed.audit(Action::SubscriberAsked, &email.masked(), &details).await?;
     deed.commit().await?;
     Ok(())
 }

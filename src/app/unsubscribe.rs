@@ -11,8 +11,9 @@ use crate::{
         consent::ConsentMethod,
         ids::SubscriberId,
         leave_reason::{self, LeaveReason},
+        on_request::OnRequest,
         staff::audit::Action,
-        subscriber::{self, Resubscribed, Subscriber, Unsubscribed},
+        subscriber::{self, Leaving, Resubscribed, Subscriber, Unsubscribed},
         token::{self, LeaveForm, Undo},
     },
 };
@@ -26,8 +27,8 @@ pub enum Way<'a> {
     Button(&'a str),
     /// A POST to the link that says no more.
     Link,
-    /// They asked staff.
-    OnRequest,
+    /// They asked staff, who may say by which way.
+    OnRequest(Option<&'a OnRequest>),
 }
 
 /// Why nobody was unsubscribed, or subscribed again.
@@ -65,18 +66,25 @@ pub async fn unsubscribe(
         return Err(UnsubscribeError::NotAllowed);
     }
     let how = match (by, way) {
-        (Actor::Member { .. }, _) => (ConsentMethod::Staff, None),
-        (Actor::Command, _) => (ConsentMethod::Command, None),
-        (_, Way::OneClick) => (ConsentMethod::OneClick, None),
-        (_, Way::Button(page)) => (ConsentMethod::Button, Some(page)),
-        (_, Way::Link | Way::OnRequest) => (ConsentMethod::Link, None),
+        (Actor::Member { .. }, Way::OnRequest(Some(asked))) => {
+            Leaving { note: asked.note.as_deref(), ..asked.channel.method().into() }
+        }
+        (Actor::Member { .. }, _) => ConsentMethod::Staff.into(),
+        (Actor::Command, _) => ConsentMethod::Command.into(),
+        (_, Way::OneClick) => ConsentMethod::OneClick.into(),
+        (_, Way::Button(page)) => Leaving { page: Some(page), ..ConsentMethod::Button.into() },
+        (_, Way::Link | Way::OnRequest(_)) => ConsentMethod::Link.into(),
     };
     let mut deed = Deed::begin(pool, by, now).await?;
     let (came_to, subscriber) = subscriber::unsubscribe(&mut deed, by, id, how, now).await?;
     if let (Unsubscribed::Now | Unsubscribed::Stopped, Some(subscriber), true) =
         (came_to, &subscriber, by.is_staff())
     {
-        deed.audit(Action::SubscriberUnsubscribed, &subscriber.email.masked(), &json!({})).await?;
+        let details = match way {
+            Way::OnRequest(Some(asked)) => json!({ "channel": asked.channel }),
+            _ => json!({}),
+        };
+        deed.audit(Action::SubscriberUnsubscribed, &subscriber.email.masked(), &details).await?;
     }
     deed.commit().await?;
     Ok((came_to, subscriber))

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::{
-    app::members::{self, Change, Factor, MemberLink},
+    app::members::{self, Change, Factor, Invite, MemberLink},
     config::{self, PublicUrl, Source},
     domain::{
         actor::Actor,
@@ -112,7 +112,8 @@ async fn add(email: &EmailAddress, name: Option<&str>, role: Option<Role>, json:
     let name = staff::clean_name(name.unwrap_or(email.parts().0))
         .ok_or_else(|| Usage("--name is empty or longer than 100 characters".into()))?;
     let (pool, by) = (database().await?, (&Actor::Command, None));
-    let added = match members::add_member(&pool, by, (email, &name), role, Utc::now()).await {
+    let added = match members::add_member(&pool, by, (email, &name), (role, Invite::ByHand), Utc::now()).await
+    {
         Err(StaffError::Exists) => {
             let email = email.as_str();
             return Err(anyhow!(

@@ -12,7 +12,10 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    app::answer_signup::{Answer, AnswerKind, NoAnswer, answer_signup},
+    app::{
+        answer_signup::{Answer, AnswerKind, NoAnswer, answer_signup},
+        mailed_link::{self, NoLink},
+    },
     config::{SecretKeys, SignupLimits},
     delivery::spans,
     domain::{
@@ -22,6 +25,7 @@ use crate::{
         publication::{self, Publication},
         queue::{delivery::DeliveryKind, transmission::Claimed},
         signup::held::HeldFor,
+        staff::{link::Mailed, secret::OneTimeToken},
         subscriber,
         token::{ConfirmToken, ConfirmTokenHash},
         update,
@@ -30,6 +34,7 @@ use crate::{
         compose::{ComposeError, Composer},
         merge_fields::OwnTokens,
         message::{Frame, Recipient, message_id},
+        templates::MailKind,
     },
 };
 
@@ -60,6 +65,8 @@ pub struct Message {
     pub message_id: String,
     /// The token a confirmation mail carries; its hash has to be kept before the mail leaves.
     pub confirm_token: Option<ConfirmTokenHash>,
+    /// The same of a one-time link for somebody on the staff.
+    pub staff_link: Option<Mailed>,
 }
 
 /// Why there is no message.
@@ -86,6 +93,16 @@ impl From<NoAnswer> for NoMessage {
             NoAnswer::Held(reason, until) => Self::Held(reason, until),
             NoAnswer::NoPublication => Self::no_publication(),
             NoAnswer::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<NoLink> for NoMessage {
+    fn from(error: NoLink) -> Self {
+        match error {
+            NoLink::NotNeeded(why) => Self::NotWanted(why),
+            NoLink::NoPublication => Self::no_publication(),
+            NoLink::Database(error) => error.into(),
         }
     }
 }
@@ -117,6 +134,8 @@ impl MessageBuilder {
                 self.to_subscriber(delivery, now).await
             }
             DeliveryKind::Test => self.test(delivery, now).await,
+            DeliveryKind::Invitation => self.staff_link(delivery, MailKind::Invitation, now).await,
+            DeliveryKind::NewPassword => self.staff_link(delivery, MailKind::NewPassword, now).await,
         }
     }
 
@@ -210,6 +229,21 @@ impl MessageBuilder {
         Ok(self.message(delivery, &frame, to, id.0, Some(&tokens), now))
     }
 
+    async fn staff_link(
+        &self,
+        delivery: &Claimed,
+        kind: MailKind,
+        now: DateTime<Utc>,
+    ) -> Result<Message, NoMessage> {
+        let to = delivery.address.as_ref().ok_or(NoMessage::NotWanted("the address was erased"))?;
+        let (member, publication) = mailed_link::recipient(&self.pool, (delivery.id, to), now).await?;
+        let token = OneTimeToken::mint();
+        let link = Mailed::new(member.id, &token, now);
+        let frame = self.composer.staff_link(kind, &publication, &member.name, (&token, link.expires_at))?;
+        let message = self.message(delivery, &frame, to, member.id.0, None, now);
+        Ok(Message { staff_link: Some(link), ..message })
+    }
+
     async fn test(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
         let mut db = self.pool.acquire().await?;
         let gone = || NoMessage::NotWanted("the update is gone");
@@ -219,7 +253,14 @@ impl MessageBuilder {
         let frame = self.composer.test_frame(&current_publication(&mut db).await?, &update, &sizes)?;
         let message_id = message_id(delivery.id, id.0, self.composer.public_url());
         let bytes = self.composer.for_nobody(&frame, to, &message_id, now);
-        Ok(Message { from: frame.sender().clone(), to: to.clone(), bytes, message_id, confirm_token: None })
+        Ok(Message {
+            from: frame.sender().clone(),
+            to: to.clone(),
+            bytes,
+            message_id,
+            confirm_token: None,
+            staff_link: None,
+        })
     }
 
     fn message(
@@ -233,7 +274,14 @@ impl MessageBuilder {
     ) -> Message {
         let message_id = message_id(delivery.id, parent, self.composer.public_url());
         let bytes = frame.for_recipient(&Recipient { to, tokens, message_id: &message_id, date });
-        Message { from: frame.sender().clone(), to: to.clone(), bytes, message_id, confirm_token: None }
+        Message {
+            from: frame.sender().clone(),
+            to: to.clone(),
+            bytes,
+            message_id,
+            confirm_token: None,
+            staff_link: None,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::{
 use tracing::Instrument;
 
 use crate::{
+    app::mailed_link,
     db::{self, Backend},
     delivery::{
         circuit_breaker::CircuitBreaker, metrics::SendingMetrics, shared::Shared, smtp::problem::RelayProblem,
@@ -32,6 +33,7 @@ use crate::{
         },
         restore::Memory,
         signup,
+        staff::link::Mailed,
         token::ConfirmTokenHash,
         watermark::Watermark,
     },
@@ -71,6 +73,8 @@ pub struct Intent {
     pub signup: Option<SignupId>,
     /// Confirmation mails: the token whose hash has to be there before its link is.
     pub confirm_token: Option<ConfirmTokenHash>,
+    /// Mails with a one-time link for somebody on the staff: the same of that.
+    pub staff_link: Option<Mailed>,
 }
 
 struct Entry {
@@ -80,9 +84,10 @@ struct Entry {
 }
 
 impl Entry {
-    fn is_of_a_signup(&self) -> bool {
+    /// Whether more is written of it than its mark and its outcome.
+    fn needs_transaction(&self) -> bool {
         self.finished.as_ref().is_some_and(|finished| finished.answer.is_some())
-            || self.intent.is_some_and(|intent| intent.signup.is_some())
+            || self.intent.is_some_and(|intent| intent.signup.is_some() || intent.staff_link.is_some())
     }
 }
 
@@ -195,8 +200,8 @@ impl Recorder {
         }
     }
 
-    /// What belongs to mailings alone is a statement or two, which commit by themselves: one round trip. Confirmations
-    /// need more, and all of it at once.
+    /// What belongs to mailings alone is a statement or two, which commit by themselves: one round trip. Confirmations and
+    /// one-time links need more, and all of it at once.
     async fn commit(&mut self, batch: &[Entry]) -> sqlx::Result<()> {
         let db = match &mut self.db {
             Some(db) => db,
@@ -220,7 +225,7 @@ impl Recorder {
         let watermark = Watermark { value: last.value + 1, ..last };
         let run = Run::of(batch);
         let changes_run = !run.refused.is_empty() || (run.ended && self.breaker.run_may_stand());
-        if changes_run || batch.iter().any(Entry::is_of_a_signup) {
+        if changes_run || batch.iter().any(Entry::needs_transaction) {
             let mut transaction = db.begin().await?;
             let on_the_way = write(&mut transaction, self.worker, batch, &self.on_the_way, watermark).await?;
             let said_to_all =
@@ -334,6 +339,12 @@ async fn write(
             && granted(&intent.mark)
         {
             signup::keep_token(&mut *db, signup, hash, now).await?;
+        }
+    }
+    for (mark, link) in intents.iter().filter_map(|intent| Some((&intent.mark, intent.staff_link.as_ref()?)))
+    {
+        if granted(mark) {
+            mailed_link::keep(&mut *db, link, now).await?;
         }
     }
     let answers: Vec<(DeliveryId, bool)> = intents

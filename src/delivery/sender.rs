@@ -110,7 +110,8 @@ impl Sender {
             }
             let Some(message) = self.prepare(&job, &mut finished).await else { continue };
             let mark = Mark { id: job.id, batch: job.batch };
-            let intent = Intent { mark, signup: job.signup, confirm_token: message.confirm_token };
+            let Message { confirm_token, staff_link, .. } = message;
+            let intent = Intent { mark, signup: job.signup, confirm_token, staff_link };
             if self.record(&mut finished, Some(intent)).await {
                 permit = None;
                 finished = Some(self.transmit(&job, &message).await);

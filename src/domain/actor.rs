@@ -29,6 +29,8 @@ pub struct NotStaff;
 impl Actor {
     /// What the audit log shows of a command in the place of an address.
     pub const COMMAND: &'static str = "command";
+    /// What it shows of what the service does by itself.
+    pub const SERVICE: &'static str = "service";
 
     /// What kind of actor, in the database.
     #[must_use]
@@ -38,7 +40,7 @@ impl Actor {
             Actor::Subscriber(_) => "subscriber",
             Actor::Member { .. } => "member",
             Actor::Command => Self::COMMAND,
-            Actor::Service => "service",
+            Actor::Service => Self::SERVICE,
         }
     }
 

@@ -34,7 +34,7 @@ pub enum ConsentKind {
     Declined,
     /// The request was not answered before another one took its place.
     Superseded,
-    /// A request for another address was called off before it was answered.
+    /// A request was called off before it was answered: for another address by its owner, or any of them by staff on request.
     Cancelled,
     /// A request for another address was not answered before the subscription ended that was to move.
     Lapsed,
@@ -83,6 +83,14 @@ pub enum ConsentMethod {
     Staff,
     /// The operator, by command. Earlier versions recorded this as `staff`.
     Command,
+    /// A staff member, because the owner of the address asked for it on the telephone; the event's `source` may say more.
+    Phone,
+    /// The same, by a letter.
+    Letter,
+    /// The same, face to face.
+    InPerson,
+    /// The same, by an email to the project.
+    Mail,
     /// Another address took its place, whose owner pressed confirm.
     AddressChange,
     /// Nobody: its time was over.
@@ -95,6 +103,13 @@ pub enum ConsentMethod {
     OtherSignup,
     /// The subscription it belonged to ended.
     Withdrawal,
+}
+
+impl ConsentMethod {
+    /// Whether a staff member did it, and nobody else.
+    fn is_by_staff(self) -> bool {
+        matches!(self, Self::Staff | Self::Phone | Self::Letter | Self::InPerson | Self::Mail)
+    }
 }
 
 /// One event to be recorded. Only `kind`, `method` and the address are always known.
@@ -118,7 +133,7 @@ pub struct NewEvent<'a> {
     pub form_page: Option<&'a str>,
     /// The visitor's IP address, when the operator keeps it (`KEEP_IP_DAYS`).
     pub client_ip: Option<IpAddr>,
-    /// Import: where the consent came from.
+    /// Import: where the consent came from. On request: what staff noted of it.
     pub source: Option<&'a str>,
     /// Import: when it was given.
     pub consented_at: Option<DateTime<Utc>>,
@@ -335,7 +350,7 @@ impl ConsentEvent {
     pub fn what(&self) -> &'static str {
         use {ConsentKind as Kind, ConsentMethod as Method};
         match (self.kind, self.method) {
-            (Kind::Requested, Method::Staff) => "requested_by_staff",
+            (Kind::Requested, by) if by.is_by_staff() => "requested_by_staff",
             (Kind::Requested, _) => "requested",
             (Kind::MailAccepted, _) => "mail_accepted",
             (Kind::ToldSubscribed, _) => "told_subscribed",
@@ -346,12 +361,12 @@ impl ConsentEvent {
             (Kind::Declined, _) if self.ambiguous => "ended",
             (Kind::Declined, _) => "declined",
             (Kind::Superseded, _) => "superseded",
+            (Kind::Cancelled, by) if by.is_by_staff() => "discarded",
             (Kind::Cancelled, _) => "cancelled",
             (Kind::Lapsed, _) => "lapsed",
             (Kind::Withdrawn, Method::AddressChange) => "moved",
-            (Kind::Withdrawn, Method::Staff | Method::Command | Method::Import | Method::Retention) => {
-                "unsubscribed"
-            }
+            (Kind::Withdrawn, by) if by.is_by_staff() => "unsubscribed",
+            (Kind::Withdrawn, Method::Command | Method::Import | Method::Retention) => "unsubscribed",
             (Kind::Withdrawn, _) => "withdrawn",
             (Kind::Erased, _) => "erased",
             (Kind::ListedUnsubscribed | Kind::ListedBounced | Kind::ListedComplained, _) => self.kind.name(),
@@ -379,6 +394,10 @@ impl ConsentEvent {
             ConsentMethod::Import => "import",
             ConsentMethod::Staff => "staff",
             ConsentMethod::Command => "command",
+            ConsentMethod::Phone => "phone",
+            ConsentMethod::Letter => "letter",
+            ConsentMethod::InPerson => "in_person",
+            ConsentMethod::Mail => "mail",
             ConsentMethod::AddressChange => "address_change",
             ConsentMethod::Retention => "retention",
             ConsentMethod::Settings => "settings",

@@ -92,8 +92,12 @@ pub enum Event {
     SignupsReleased,
     /// Held signups get no mail.
     SignupsDropped,
+    /// Staff called off a signup, or a change of address, because its owner asked them to.
+    SignupDiscarded(SignupId),
     /// Signups whose mail did not go out get another one.
     ConfirmationsSentAgain,
+    /// Staff looked up what is stored of an address.
+    AddressLookedUp,
     /// A consent was withdrawn: no update goes to this subscriber any more.
     SubscriberUnsubscribed(SubscriberId),
     /// An unsubscribe was taken back.
@@ -134,6 +138,12 @@ pub enum Event {
     MemberAdded(StaffId),
     /// A one-time link was made with which a member sets a password.
     MemberLinkMade(StaffId),
+    /// A mail with a one-time link was queued for a member.
+    MemberLinkOrdered(StaffId),
+    /// A mail with a one-time link went out to a member, or is about to.
+    MemberLinkMailed(StaffId),
+    /// Somebody asked at the login for a mail with a one-time link. Written for every address alike, whoever logs in with it.
+    PasswordLinkAsked,
     /// A member may do more, or less, than before.
     MemberRoleChanged(StaffId),
     /// A member may log in no more.
@@ -209,6 +219,8 @@ impl Event {
             | Event::SignupsReleased
             | Event::SignupsDropped
             | Event::ConfirmationsSentAgain
+            | Event::AddressLookedUp
+            | Event::PasswordLinkAsked
             | Event::ProofTaken
             | Event::SubscribersExported
             | Event::FirstAdminInvited
@@ -226,7 +238,9 @@ impl Event {
             | Event::MailingRetried(mailing)
             | Event::ReportTaken(mailing) => json!({ "mailing": mailing }),
             Event::PublicationChanged(version) => json!({ "publication": version }),
-            Event::SignupReceived(signup) | Event::SignupDeclined(signup) => json!({ "signup": signup }),
+            Event::SignupReceived(signup)
+            | Event::SignupDeclined(signup)
+            | Event::SignupDiscarded(signup) => json!({ "signup": signup }),
             Event::SignupConfirmed(signup, subscriber)
             | Event::AddressChangeRequested(signup, subscriber)
             | Event::SubscriberAddressChanged(signup, subscriber) => {
@@ -247,6 +261,8 @@ impl Event {
             | Event::ImportCancelled(import) => json!({ "import": import }),
             Event::MemberAdded(member)
             | Event::MemberLinkMade(member)
+            | Event::MemberLinkOrdered(member)
+            | Event::MemberLinkMailed(member)
             | Event::MemberRoleChanged(member)
             | Event::MemberDisabled(member)
             | Event::MemberEnabled(member)

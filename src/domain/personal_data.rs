@@ -97,6 +97,16 @@ pub(in crate::domain) struct Former {
     pub(in crate::domain) left_at: DateTime<Utc>,
 }
 
+/// Whether a subscription had this address before, and goes to another one now.
+pub async fn is_former(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from former_addresses where email_normalized = $1) as "is_former!""#,
+        address.as_str()
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// The addresses that a subscription had before, oldest first.
 pub(in crate::domain) async fn former_addresses_of(
     db: &mut PgConnection,

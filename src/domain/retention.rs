@@ -5,6 +5,7 @@
 //! | signups nobody confirmed, with their events and mails | until they expire, seven days after the request |
 //! | the proof of a consent, also of an address that another took the place of | until the end of the third year after it was withdrawn (§§ 195, 199 BGB), then erased; [`Retention::proof_years`] |
 //! | who got a mailing and how that ended; other mails | 90 days after its end; the counts stay; [`Retention::mailing_days`] |
+//! | mails with one-time links for staff | a day after their end |
 //! | where a signup came from | two hours, see [`limits`](super::signup::limits) |
 //! | which challenges were used | an hour after they have ended, see [`challenge`](super::signup::challenge) |
 //! | lists that staff uploaded; what came of them | a week; three months |
@@ -152,13 +153,16 @@ pub async fn old_mailings(
 }
 
 /// Removes confirmations, welcomes and tests that ended long ago. That the relay took a confirmation stays in the
-/// record of consent.
+/// record of consent. Mails with one-time links go after a day: whoever asks for one may have typed anybody's address.
 ///
 /// This reads all deliveries: an index on when they ended would cost every mail more than this costs once a day.
 pub async fn old_mails(db: &mut PgConnection, retention: Retention, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let removed = sqlx::query!(
-        "delete from deliveries where mailing_id is null and finished_at < $1",
-        now - Duration::days(retention.mailing_days.into())
+        "delete from deliveries
+         where mailing_id is null
+           and finished_at < case when kind in ('invitation', 'new_password') then $2::timestamptz else $1::timestamptz end",
+        now - Duration::days(retention.mailing_days.into()),
+        now - Duration::days(1)
     )
     .execute(db)
     .await?;

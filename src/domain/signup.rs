@@ -2,6 +2,7 @@
 
 pub mod address_change;
 pub mod challenge;
+pub mod discard;
 pub mod held;
 pub mod limits;
 pub mod standing;
@@ -23,6 +24,7 @@ use crate::{
         event::Event,
         ids::{SignupId, SubscriberId},
         locale::Locale,
+        on_request::OnRequest,
         queue::{
             delivery::{self, DeliveryKind},
             withdrawal,
@@ -51,7 +53,7 @@ pub enum SignupState {
     /// Another request took its place before it was answered: for a change of address a newer one, else another signup
     /// of the address that was confirmed.
     Superseded,
-    /// A change of address that was called off on the settings page.
+    /// Called off: a change of address on the settings page, or whatever it was by staff, because its owner asked them to.
     Cancelled,
     /// A change of address whose subscription ended before it was answered.
     Lapsed,
@@ -76,6 +78,8 @@ pub struct Request<'a> {
     pub network: Option<ClientNetwork>,
     /// The subscription that is to move to this address, see [`address_change`]; usually none.
     pub replaces: Option<SubscriberId>,
+    /// That staff were asked to enter it, and how, where they say so.
+    pub on_request: Option<&'a OnRequest>,
 }
 
 /// A signup as the confirm page and the confirmation mail need it.
@@ -120,7 +124,11 @@ pub async fn request(
     now: DateTime<Utc>,
 ) -> sqlx::Result<SignupId> {
     let is_by_staff = by.is_staff();
-    let method = if is_by_staff { ConsentMethod::Staff } else { ConsentMethod::Form };
+    let method = match request.on_request {
+        Some(asked) => asked.channel.method(),
+        None if is_by_staff => ConsentMethod::Staff,
+        None => ConsentMethod::Form,
+    };
     let names_text = request.names_text && !is_by_staff;
     let id = SignupId::new();
     let normalized = request.email.normalized();
@@ -151,6 +159,7 @@ pub async fn request(
         shown: names_text.then_some(request.shown),
         form_page: Some(request.form_page),
         client_ip: request.client_ip,
+        source: request.on_request.and_then(|asked| asked.note.as_deref()),
         ..NewEvent::new(ConsentKind::Requested, method, request.email, now)
     };
     let told = match request.replaces {
@@ -442,6 +451,43 @@ pub async fn of_address(db: &mut PgConnection, address: &NormalizedAddress) -> s
              replaces is not null as "is_address_change!"
            from signups where email_normalized = $1 order by requested_at"#,
         address.as_str()
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// A signup that waits, as staff find it.
+#[derive(Debug, Clone)]
+pub struct WaitingFound {
+    pub email: EmailAddress,
+    /// When it was made.
+    pub requested_at: DateTime<Utc>,
+    /// When its links end.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Signups that wait for their confirmation, the newest first, up to `limit`. With a text those whose address, last name in it,
+/// or domain begins like it; as [`subscriber::search`] finds subscribers.
+///
+/// This looks at every signup of a week that was not confirmed: there are no more that can wait.
+pub async fn find_waiting(
+    db: &mut PgConnection,
+    text: &str,
+    limit: i64,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<WaitingFound>> {
+    sqlx::query_as!(
+        WaitingFound,
+        r#"select email as "email: EmailAddress", requested_at, expires_at from signups
+           -- Both, because there is an index for the second.
+           where state = 'waiting' and state <> 'confirmed' and expires_at > $1
+             and (starts_with(email_normalized, $2)
+                  or starts_with(substring(email_normalized from '[^@._+-]*@.*$'), $2)
+                  or starts_with(substring(email_normalized from '[^@]*$'), $2))
+           order by requested_at desc, id desc limit $3"#,
+        now,
+        text,
+        limit
     )
     .fetch_all(db)
     .await

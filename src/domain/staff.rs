@@ -116,6 +116,9 @@ pub enum StaffError {
     /// Nobody makes a one-time link for themselves: whoever has their session would have their account for good.
     #[error("nobody makes a one-time link for themselves; change the password on the page of the account")]
     OwnLink,
+    /// No mail goes out yet.
+    #[error("the publication has no sender address, so no mail goes out; set it, or hand over the link")]
+    NoSender,
     /// There is nobody of that id or address.
     #[error("there is no such staff member; `rundbrief staff list` shows them")]
     Unknown,

@@ -137,16 +137,34 @@ pub enum Unsubscribed {
     Nobody,
 }
 
-/// Ends a subscription, by this method and, where it was a button of ours, on this page. Once the caller has committed and
+/// How a subscription ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaving<'a> {
+    /// By which way.
+    pub method: ConsentMethod,
+    /// The page with the button, where it was a button of ours.
+    pub page: Option<&'a str>,
+    /// What staff noted of the request, where it was one.
+    pub note: Option<&'a str>,
+}
+
+impl From<ConsentMethod> for Leaving<'_> {
+    fn from(method: ConsentMethod) -> Self {
+        Self { method, page: None, note: None }
+    }
+}
+
+/// Ends a subscription. Once the caller has committed and
 /// answered, no mail to this subscriber starts transmitting (invariant 3), not even in a mailing under way. Answers the
 /// subscriber as they were, too.
 pub async fn unsubscribe(
     db: &mut PgConnection,
     by: &Actor,
     id: SubscriberId,
-    (method, page): (ConsentMethod, Option<&str>),
+    how: impl Into<Leaving<'_>>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<(Unsubscribed, Option<Subscriber>)> {
+    let Leaving { method, page, note } = how.into();
     let Some(subscriber) = locked(db, id).await? else { return Ok((Unsubscribed::Nobody, None)) };
     if has_left(db, &subscriber).await? {
         // Whoever is told "unsubscribed" here stays so: what was offered to the one who came first ends with it.
@@ -171,6 +189,7 @@ pub async fn unsubscribe(
     let event = NewEvent {
         subscriber: Some(id),
         form_page: page,
+        source: note,
         ..NewEvent::new(ConsentKind::Withdrawn, method, &subscriber.email, now)
     };
     consent::record_and_tell(db, by, &event, &Event::SubscriberUnsubscribed(id)).await?;

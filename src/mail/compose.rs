@@ -13,6 +13,7 @@ use crate::{
         mailing::FrozenContent,
         publication::{Publication, written_date},
         signup::Signup,
+        staff::secret::OneTimeToken,
         subscriber::Subscriber,
         token::{ConfirmToken, LinkPurpose, access_token, subscriber_token},
         update::Update,
@@ -20,8 +21,8 @@ use crate::{
     mail::{
         contexts::{
             AccessContext, AddressChangeContext, AddressNoticeContext, AlreadySubscribedContext,
-            ConfirmationContext, IMAGE_WIDTH, ImageContext, PublicationContext, UpdateContext,
-            UpdateMailContext, WelcomeContext,
+            ConfirmationContext, IMAGE_WIDTH, ImageContext, PublicationContext, StaffLinkContext,
+            UpdateContext, UpdateMailContext, WelcomeContext,
         },
         markdown,
         merge_fields::{MANAGE, OwnTokens, UNSUBSCRIBE},
@@ -144,6 +145,27 @@ impl Composer {
         };
         let rendered = self.templates.render(MailKind::Access, &context)?;
         self.frame(MailKind::Access, subscriber.locale, publication, &rendered)
+    }
+
+    /// A mail with a one-time link for somebody on the staff: [`MailKind::Invitation`] or [`MailKind::NewPassword`]. What
+    /// language they read is not known: it is in the publication's.
+    pub fn staff_link(
+        &self,
+        kind: MailKind,
+        publication: &Publication,
+        name: &str,
+        (token, expires_at): (&OneTimeToken, DateTime<Utc>),
+    ) -> Result<Frame, ComposeError> {
+        let content = &publication.content;
+        let context = StaffLinkContext {
+            locale: content.locale,
+            publication: PublicationContext::new(content, content.locale),
+            name: name.to_owned(),
+            link_url: self.public_url.join(&format!("/staff/welcome/{}", token.reveal())),
+            expires_at: content.written_time(expires_at, content.locale),
+            forgotten_url: self.public_url.join("/staff/login/forgotten"),
+        };
+        self.frame(kind, content.locale, publication, &self.templates.render(kind, &context)?)
     }
 
     /// The mail that answers a signup of an address that is subscribed already.

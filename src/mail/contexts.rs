@@ -4,7 +4,8 @@ mod samples;
 
 pub use samples::SAMPLE_IMAGE_URL;
 pub(in crate::mail) use samples::{
-    SAMPLE_ACCESS_URL, SAMPLE_CONFIRM_URL, SAMPLE_IMPRINT_LINE, SAMPLE_MANAGE_URL, SAMPLE_UNSUBSCRIBE_URL,
+    SAMPLE_ACCESS_URL, SAMPLE_CONFIRM_URL, SAMPLE_IMPRINT_LINE, SAMPLE_MANAGE_URL, SAMPLE_STAFF_LINK_URL,
+    SAMPLE_UNSUBSCRIBE_URL,
 };
 
 use serde::Serialize;
@@ -125,6 +126,21 @@ pub struct AccessContext {
     /// Opens everything stored of the subscriber.
     pub access_url: String,
     pub manage_url: String,
+}
+
+/// For `invitation/` and `new_password/`, which go to staff.
+#[derive(Debug, Clone, Serialize)]
+pub struct StaffLinkContext {
+    pub locale: Locale,
+    pub publication: PublicationContext,
+    /// What they are called on the staff pages.
+    pub name: String,
+    /// The page on which they set their password.
+    pub link_url: String,
+    /// Until when it works, as readers see it.
+    pub expires_at: String,
+    /// The page on which they get another one.
+    pub forgotten_url: String,
 }
 
 /// For `welcome/`.

@@ -14,7 +14,8 @@ use crate::{
     mail::contexts::{
         AccessContext, AddressChangeContext, AddressNoticeContext, AlreadySubscribedContext,
         ConfirmationContext, PublicationContext, SAMPLE_ACCESS_URL, SAMPLE_CONFIRM_URL, SAMPLE_IMPRINT_LINE,
-        SAMPLE_MANAGE_URL, SAMPLE_UNSUBSCRIBE_URL, UpdateMailContext, WelcomeContext,
+        SAMPLE_MANAGE_URL, SAMPLE_STAFF_LINK_URL, SAMPLE_UNSUBSCRIBE_URL, StaffLinkContext,
+        UpdateMailContext, WelcomeContext,
     },
     source::{Live, SourceFile},
     source_file,
@@ -42,6 +43,12 @@ const BUILT_IN: &[(&str, SourceFile)] = built_in!(
     "access/subject.txt",
     "access/body.txt",
     "access/body.html",
+    "invitation/subject.txt",
+    "invitation/body.txt",
+    "invitation/body.html",
+    "new_password/subject.txt",
+    "new_password/body.txt",
+    "new_password/body.html",
     "already_subscribed/subject.txt",
     "already_subscribed/body.txt",
     "already_subscribed/body.html",
@@ -73,6 +80,10 @@ pub enum MailKind {
     AddressChange,
     /// Tells a subscriber that another address was asked for.
     AddressNotice,
+    /// Carries the one-time link with which somebody on the staff sets their first password.
+    Invitation,
+    /// Carries the one-time link with which somebody on the staff sets a new one.
+    NewPassword,
 }
 
 impl MailKind {
@@ -102,6 +113,7 @@ impl MailKind {
             MailKind::Confirmation | MailKind::AddressChange => SAMPLE_CONFIRM_URL,
             MailKind::AddressNotice => SAMPLE_MANAGE_URL,
             MailKind::Access => SAMPLE_ACCESS_URL,
+            MailKind::Invitation | MailKind::NewPassword => SAMPLE_STAFF_LINK_URL,
             MailKind::AlreadySubscribed | MailKind::Welcome | MailKind::Update => SAMPLE_UNSUBSCRIBE_URL,
         }
     }
@@ -180,6 +192,9 @@ impl Templates {
             MailKind::AddressChange => self.render(kind, &AddressChangeContext::sample(locale, publication)),
             MailKind::AddressNotice => self.render(kind, &AddressNoticeContext::sample(locale, publication)),
             MailKind::Access => self.render(kind, &AccessContext::sample(locale, publication)),
+            MailKind::Invitation | MailKind::NewPassword => {
+                self.render(kind, &StaffLinkContext::sample(locale, publication))
+            }
             MailKind::AlreadySubscribed => {
                 self.render(kind, &AlreadySubscribedContext::sample(locale, publication))
             }

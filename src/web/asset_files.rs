@@ -47,6 +47,7 @@ static FILES: [AssetFile; 16] = files! {
     "captcha.js" => JS,
     "captcha-solver.js" => JS,
     "embed.js" => JS,
+    "staff-copy.js" => JS,
     "staff-editor.js" => JS,
     "staff-logos.js" => JS,
     "staff-mailing.js" => JS,

@@ -4,6 +4,7 @@
 
 pub(super) mod access;
 pub(super) mod account;
+pub(super) mod client_name;
 pub(super) mod error_pages;
 pub(super) mod formats;
 pub(super) mod glossary;
@@ -13,6 +14,7 @@ pub(super) mod logged_in;
 pub(super) mod login;
 pub(super) mod mailings;
 pub(super) mod members;
+pub(super) mod phone;
 pub(super) mod publication;
 pub(super) mod restore;
 pub(super) mod sending;

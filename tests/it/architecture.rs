@@ -218,11 +218,12 @@ fn every_other_transaction_of_app_is_a_deed() {
 
 /// Functions of the domain that write their event in the statement that writes the consent event, so that whatever
 /// withdraws a consent tells of it: see `consent::record_and_tell`.
-const TELLING: [(&str, &str); 7] = [
+const TELLING: [(&str, &str); 8] = [
     ("signup::request(", "signup.rs"),
     ("signup::confirm(", "signup.rs"),
     ("signup::decline(", "signup.rs"),
     ("address_change::ask(", "signup.rs"),
+    ("discard::discard(", "signup/discard.rs"),
     ("subscriber::unsubscribe(", "subscriber.rs"),
     ("subscriber::undo_unsubscribe(", "subscriber.rs"),
     ("erasure::erase(", "erasure.rs"),

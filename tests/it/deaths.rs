@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rundbrief::{
     commands::demo::postgres::Cluster,
-    domain::{ids::MailingId, mailing::MailingState},
+    domain::{ids::MailingId, mailing::MailingState, staff::Role},
 };
 use tokio::time::sleep;
 
@@ -174,11 +174,22 @@ async fn invariant_5_no_token_and_no_whole_address_appears_in_a_log() {
     }));
     service.post("/subscribe", "email=erika.beispiel%40example.org&locale=de").await;
     app.wait_for_count("select count(*) from deliveries where state = 'rejected'", 1).await;
+    app.relay.set(behave(|_, _| Action::Go));
+    app.member("ada.muster@example.org", Role::Editor).await;
+    service.post("/staff/login/forgotten", "email=ada.muster%40example.org").await;
+    service.post("/staff/login/forgotten", "email=erika.beispiel%40example.org").await;
+    let welcome = app.mail(3).await.link("/staff/welcome/");
+    service.post(&welcome, "new_password=kurz").await;
     let log = service.end().await;
     assert!(log.contains("/confirm/{token}"), "the log was read: {log}");
-    for secret in
-        [&link["/confirm/".len()..], &leave["/unsubscribe/".len()..], "maria.muster@", "erika.beispiel@"]
-    {
+    for secret in [
+        &link["/confirm/".len()..],
+        &leave["/unsubscribe/".len()..],
+        &welcome["/staff/welcome/".len()..],
+        "maria.muster@",
+        "erika.beispiel@",
+        "ada.muster@",
+    ] {
         assert!(!log.contains(secret), "{secret} in {log}");
     }
 }

@@ -11,11 +11,15 @@ use rundbrief::{
         locale::Locale,
         publication::{Content, Logo, Publication},
         signup::{Signup, SignupState},
+        staff::secret::OneTimeToken,
         subscriber::{Subscriber, SubscriberState},
         token::ConfirmToken,
         update::UpdateFile,
     },
-    mail::message::{Frame, Recipient, message_id},
+    mail::{
+        message::{Frame, Recipient, message_id},
+        templates::MailKind,
+    },
 };
 use uuid::Uuid;
 
@@ -108,6 +112,12 @@ fn frames(publication: &Publication) -> Vec<Named> {
         }
         let notice = composer.address_notice(publication, &subscriber).unwrap();
         add("address_notice", notice);
+        if locale == publication.content.locale {
+            let link = (&OneTimeToken::mint(), moment());
+            for kind in [MailKind::Invitation, MailKind::NewPassword] {
+                add(kind.folder(), composer.staff_link(kind, publication, "Ada Muster", link).unwrap());
+            }
+        }
         add("access", composer.access(publication, &subscriber, moment()).unwrap());
         add("welcome", composer.welcome(publication, &subscriber).unwrap());
         for (name, file) in UPDATES {

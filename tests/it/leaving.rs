@@ -103,9 +103,7 @@ async fn no_other_way_of_leaving_gives_anybody_an_undo() {
     ] {
         let id = app.subscriber(&format!("{method:?}@example.org")).await;
         let mut db = app.pool.acquire().await.unwrap();
-        subscriber::unsubscribe(&mut db, &Actor::Subscriber(id), id, (method, None), Utc::now())
-            .await
-            .unwrap();
+        subscriber::unsubscribe(&mut db, &Actor::Subscriber(id), id, method, Utc::now()).await.unwrap();
         for way in WAYS {
             let page = app.post(&app.unsubscribe_path(id), way).await;
             assert_eq!(undo(&page), None, "{method:?}, then {way}: {}", page.body);

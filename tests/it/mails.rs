@@ -28,11 +28,13 @@ use uuid::Uuid;
 
 use crate::harness::mail::Mail;
 
-const KINDS: [MailKind; 7] = [
+const KINDS: [MailKind; 9] = [
     MailKind::Confirmation,
     MailKind::AddressChange,
     MailKind::AddressNotice,
     MailKind::Access,
+    MailKind::Invitation,
+    MailKind::NewPassword,
     MailKind::AlreadySubscribed,
     MailKind::Welcome,
     MailKind::Update,
@@ -44,6 +46,8 @@ const PRIVACY: &str = "https://www.example.org/datenschutz";
 const CONFIRM: &str = "https://brief.example.org/confirm/sample";
 const LEAVE: &str = "https://brief.example.org/unsubscribe/sample";
 const SETTINGS: &str = "https://brief.example.org/manage/sample";
+const STAFF_LINK: &str = "https://brief.example.org/staff/welcome/sample";
+const FORGOTTEN: &str = "https://brief.example.org/staff/login/forgotten";
 const DATA: &str = "https://brief.example.org/data/sample";
 const PAGE: &str = "https://www.example.org/aktuelles/lehrwerkstatt";
 const PICTURE: &str = "https://www.example.org/bilder/lehrwerkstatt.jpg";
@@ -152,6 +156,16 @@ fn the_notice_of_a_new_address_reads_as_it_did() {
 #[test]
 fn the_access_link_reads_as_it_did() {
     snapshots(MailKind::Access);
+}
+
+#[test]
+fn the_invitation_reads_as_it_did() {
+    snapshots(MailKind::Invitation);
+}
+
+#[test]
+fn the_link_for_a_new_password_reads_as_it_did() {
+    snapshots(MailKind::NewPassword);
 }
 
 #[test]
@@ -315,6 +329,9 @@ fn both_parts_hold_the_imprint_and_the_same_facts() {
             MailKind::AddressChange => facts.extend([times[0], times[1], CONFIRM]),
             MailKind::AddressNotice => facts.push(SETTINGS),
             MailKind::Access => facts.extend([DATA, SETTINGS]),
+            MailKind::Invitation | MailKind::NewPassword => {
+                facts.extend(["Ada Muster", "23. November 2026, 14:35 Uhr", STAFF_LINK, FORGOTTEN]);
+            }
             MailKind::AlreadySubscribed => facts.push(times[0]),
             MailKind::Welcome => facts.extend(["Projekt Werkstatt", "brief@example.org"]),
             MailKind::Update => facts.extend([
@@ -408,7 +425,9 @@ fn no_line_of_an_update_begins_as_the_next_mail_in_an_mbox_file_does() {
 fn the_links_of_a_subscription_stand_once_in_each_part_and_nowhere_before_the_confirmation() {
     for (kind, locale, mail) in samples() {
         let promised = usize::from(kind.is_part_of_subscription());
-        let settings = usize::from(!matches!(kind, MailKind::Confirmation | MailKind::AddressChange));
+        let has_none =
+            [MailKind::Confirmation, MailKind::AddressChange, MailKind::Invitation, MailKind::NewPassword];
+        let settings = usize::from(!has_none.contains(&kind));
         for part in [&mail.text, &mail.html] {
             assert_eq!(part.matches(SETTINGS).count(), settings, "{kind:?} {locale}");
             assert_eq!(part.matches(LEAVE).count(), promised, "{kind:?} {locale}");
@@ -435,6 +454,9 @@ fn nothing_in_a_mail_tells_that_it_was_read() {
             MailKind::Confirmation | MailKind::AddressChange => BTreeSet::from([WEBSITE, PRIVACY, CONFIRM]),
             MailKind::AddressNotice => BTreeSet::from([WEBSITE, PRIVACY, SETTINGS]),
             MailKind::Access => BTreeSet::from([WEBSITE, PRIVACY, SETTINGS, DATA]),
+            MailKind::Invitation | MailKind::NewPassword => {
+                BTreeSet::from([WEBSITE, PRIVACY, STAFF_LINK, FORGOTTEN])
+            }
             MailKind::AlreadySubscribed | MailKind::Welcome => {
                 BTreeSet::from([WEBSITE, PRIVACY, LEAVE, SETTINGS])
             }

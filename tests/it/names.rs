@@ -122,6 +122,8 @@ fn names_of_events() {
         (Event::SignupDeclined(SignupId(id)), "signup_declined"),
         (Event::SignupsReleased, "signups_released"),
         (Event::SignupsDropped, "signups_dropped"),
+        (Event::SignupDiscarded(SignupId(id)), "signup_discarded"),
+        (Event::AddressLookedUp, "address_looked_up"),
         (Event::ConfirmationsSentAgain, "confirmations_sent_again"),
         (Event::SubscriberUnsubscribed(SubscriberId(id)), "subscriber_unsubscribed"),
         (Event::SubscriberResubscribed(SubscriberId(id)), "subscriber_resubscribed"),
@@ -143,6 +145,9 @@ fn names_of_events() {
         (Event::ImportCancelled(ImportId(id)), "import_cancelled"),
         (Event::MemberAdded(StaffId(id)), "member_added"),
         (Event::MemberLinkMade(StaffId(id)), "member_link_made"),
+        (Event::MemberLinkOrdered(StaffId(id)), "member_link_ordered"),
+        (Event::MemberLinkMailed(StaffId(id)), "member_link_mailed"),
+        (Event::PasswordLinkAsked, "password_link_asked"),
         (Event::MemberRoleChanged(StaffId(id)), "member_role_changed"),
         (Event::MemberDisabled(StaffId(id)), "member_disabled"),
         (Event::MemberEnabled(StaffId(id)), "member_enabled"),
@@ -303,6 +308,8 @@ fn names_of_delivery_kind() {
         (DeliveryKind::Access, "access"),
         (DeliveryKind::AddressNotice, "address_notice"),
         (DeliveryKind::Test, "test"),
+        (DeliveryKind::Invitation, "invitation"),
+        (DeliveryKind::NewPassword, "new_password"),
     ];
     named(&stored, DeliveryKind::name);
     in_json(&stored, &[]);
@@ -414,6 +421,8 @@ fn names_of_mail_kind() {
         (MailKind::Access, "access"),
         (MailKind::AddressChange, "address_change"),
         (MailKind::AddressNotice, "address_notice"),
+        (MailKind::Invitation, "invitation"),
+        (MailKind::NewPassword, "new_password"),
     ];
     named(&stored, MailKind::folder);
     listed(&stored, MailKind::ALL);
@@ -442,6 +451,8 @@ fn names_of_action() {
         (Action::MemberDisabled, "member_disabled"),
         (Action::MemberEnabled, "member_enabled"),
         (Action::LinkMade, "link_made"),
+        (Action::LinkOrdered, "link_ordered"),
+        (Action::LinkMailed, "link_mailed"),
         (Action::SecondFactorReset, "second_factor_reset"),
         (Action::PublicationChanged, "publication_changed"),
         (Action::UpdateBegun, "update_begun"),
@@ -472,6 +483,9 @@ fn names_of_action() {
         (Action::ImageAdded, "image_added"),
         (Action::ImageDescribed, "image_described"),
         (Action::ImageRemoved, "image_removed"),
+        (Action::AddressLookedUp, "address_looked_up"),
+        (Action::ConfirmationSentAgain, "confirmation_sent_again"),
+        (Action::SignupDiscarded, "signup_discarded"),
         (Action::SubscriberAsked, "subscriber_asked"),
         (Action::SubscriberUnsubscribed, "subscriber_unsubscribed"),
         (Action::SubscriberErased, "subscriber_erased"),

@@ -66,15 +66,9 @@ async fn subscriber_of(app: &TestApp, id: DeliveryId) -> SubscriberId {
 /// Somebody leaves, in a transaction that is still to be committed.
 async fn leaving(app: &TestApp, who: SubscriberId) -> Transaction<'static, Postgres> {
     let mut leaving = app.pool.begin().await.unwrap();
-    subscriber::unsubscribe(
-        &mut leaving,
-        &Actor::Subscriber(who),
-        who,
-        (ConsentMethod::Button, None),
-        Utc::now(),
-    )
-    .await
-    .unwrap();
+    subscriber::unsubscribe(&mut leaving, &Actor::Subscriber(who), who, ConsentMethod::Button, Utc::now())
+        .await
+        .unwrap();
     leaving
 }
 

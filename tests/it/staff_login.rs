@@ -57,7 +57,11 @@ async fn address_and_password_open_the_staff_pages() {
     assert_eq!(start.heading(), "Guten Tag, Ada Muster");
     assert!(!start.body.contains("/staff/people"), "editors have no such page");
     let account = browser.get("/staff/account").await;
-    assert!(account.body.contains("Firefox, Linux"), "{}", account.body);
+    assert!(
+        account.body.contains("Firefox auf Linux") && account.body.contains("zuletzt heute um "),
+        "{}",
+        account.body
+    );
     assert_eq!(app.actions().await, ["member_added", "password_set", "logged_in"]);
 
     // Of the token only its hash is stored.

@@ -387,7 +387,7 @@ async fn who_got_it_and_left_within_seven_days_counts_as_having_left_because_of_
             &mut transaction,
             &Actor::Subscriber(subscriber),
             subscriber,
-            (ConsentMethod::Button, None),
+            ConsentMethod::Button,
             at,
         )
         .await

@@ -71,15 +71,9 @@ async fn leave(app: &TestApp, email: &str) {
     let id = sqlx::query_scalar("select id from subscribers where email = $1").bind(email);
     let id = rundbrief::domain::ids::SubscriberId(id.fetch_one(&app.pool).await.unwrap());
     let mut leaving = app.pool.begin().await.unwrap();
-    subscriber::unsubscribe(
-        &mut leaving,
-        &Actor::Subscriber(id),
-        id,
-        (ConsentMethod::Button, None),
-        Utc::now(),
-    )
-    .await
-    .unwrap();
+    subscriber::unsubscribe(&mut leaving, &Actor::Subscriber(id), id, ConsentMethod::Button, Utc::now())
+        .await
+        .unwrap();
     leaving.commit().await.unwrap();
 }
 

@@ -27,12 +27,24 @@ pub enum DeliveryKind {
     AddressNotice,
     /// A draft, sent to a test recipient.
     Test,
+    /// The one-time link with which somebody on the staff sets their first password.
+    Invitation,
+    /// The one-time link with which somebody on the staff sets a new one.
+    NewPassword,
 }
 
 impl DeliveryKind {
     /// Every one there is, in the order in which they are declared.
-    pub const ALL: [Self; 6] =
-        [Self::Mailing, Self::Confirmation, Self::Welcome, Self::Access, Self::AddressNotice, Self::Test];
+    pub const ALL: [Self; 8] = [
+        Self::Mailing,
+        Self::Confirmation,
+        Self::Welcome,
+        Self::Access,
+        Self::AddressNotice,
+        Self::Test,
+        Self::Invitation,
+        Self::NewPassword,
+    ];
 
     /// The name the database knows it by.
     #[must_use]
@@ -159,6 +171,61 @@ pub async fn enqueue_test(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Queues a mail with a one-time link for whoever on the staff logs in with this address. Whether anybody does is looked up
+/// when the mail is made.
+pub async fn enqueue_staff_link(
+    db: &mut PgConnection,
+    kind: DeliveryKind,
+    to: &EmailAddress,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with queued as (insert into batches (due_at, size) values ($3, 1) returning id)
+         insert into deliveries (kind, address, due_at, batch_id) select $1, $2, $3, id from queued",
+        kind as DeliveryKind,
+        to.as_str(),
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// What became of the mails with one-time links to the address of this one, which were queued before it.
+#[derive(Debug, Clone, Copy)]
+pub struct StaffLinksBefore {
+    /// Whether one is still to go, or went out after `since`.
+    pub is_there: bool,
+    /// How many were sent since a day before this moment.
+    pub of_the_day: i64,
+}
+
+/// The mails with one-time links to an address that were queued before this one.
+pub async fn staff_links_before(
+    db: &mut PgConnection,
+    id: DeliveryId,
+    to: &EmailAddress,
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<StaffLinksBefore> {
+    let normalized = to.normalized();
+    sqlx::query_as!(
+        StaffLinksBefore,
+        r#"select coalesce(bool_or(state = 'pending' or finished_at > $3), false) as "is_there!",
+             count(*) filter (where coalesce(finished_at, due_at) > $4::timestamptz - interval '1 day') as "of_the_day!"
+           from deliveries
+           -- By the index on addresses that deliveries name themselves.
+           where address is not null and lower(address) = $2 and id < $1
+             and kind in ('invitation', 'new_password') and state in ('pending', 'accepted', 'unknown')"#,
+        id.0,
+        normalized.as_str(),
+        since,
+        now
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// A test mail, and what became of it.

@@ -115,7 +115,7 @@ pub(super) async fn complete(
     let id = subscriber.id;
     if !take_address(db, id, &signup.email).await? {
         let goes_on = subscriber::activate(db, &signup.email, subscriber.locale, now).await?.id;
-        subscriber::unsubscribe(db, by, id, (ConsentMethod::AddressChange, None), now).await?;
+        subscriber::unsubscribe(db, by, id, ConsentMethod::AddressChange, now).await?;
         remember(db, subscriber, goes_on, now).await?;
         return Ok(goes_on);
     }

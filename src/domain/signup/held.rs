@@ -59,7 +59,8 @@ impl HeldFor {
     }
 
     /// The one that is written like this beside a delivery.
-    pub(in crate::domain) fn from_text(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.text() == text)
     }
 }

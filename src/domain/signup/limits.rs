@@ -201,7 +201,8 @@ async fn mails_before(
         Mails,
         r#"select
              -- Whoever has confirmed, and left, and comes back, repeats nothing.
-             count(*) filter (where g.requested_at > $4 and g.state = 'waiting' and d.state <> 'unknown')
+             -- And an earlier mail of the same signup is repeated because staff want it so.
+             count(*) filter (where g.requested_at > $4 and g.state = 'waiting' and d.state <> 'unknown' and g.id <> $6)
                  as "moments_ago!",
              count(*) filter (where g.requested_at > $3::timestamptz - interval '1 day') as "day!",
              count(*) as "week!"
@@ -214,7 +215,8 @@ async fn mails_before(
         delivery.0,
         at,
         moments_ago,
-        &HeldFor::texts(None)
+        &HeldFor::texts(None),
+        signup.id.0
     )
     .fetch_one(db)
     .await

@@ -32,6 +32,8 @@ pub enum Standing {
     Superseded,
     /// A change of address: called off on the settings page.
     Cancelled,
+    /// Staff called it off, because the owner of the address asked them to.
+    Discarded,
     /// A change of address: the subscription has ended.
     Lapsed,
     /// A change of address that has ended; an earlier version did not record how.
@@ -56,6 +58,7 @@ async fn of_signup(db: &mut PgConnection, signup: &Signup, now: DateTime<Utc>) -
         SignupState::Waiting if now >= signup.expires_at => Ok(Standing::Expired),
         SignupState::Waiting => Ok(Standing::Open),
         SignupState::Declined => Ok(Standing::Declined),
+        SignupState::Cancelled => Ok(Standing::Discarded),
         _ => ended(db, signup, known.as_ref()).await,
     }
 }
@@ -80,7 +83,8 @@ async fn of_change(
         SignupState::Declined if was_declined(db, signup).await? => Ok(Standing::Declined),
         SignupState::Declined => Ok(Standing::Ended),
         SignupState::Superseded => Ok(Standing::Superseded),
-        SignupState::Cancelled => Ok(Standing::Cancelled),
+        SignupState::Cancelled if was_cancelled_by_owner(db, signup).await? => Ok(Standing::Cancelled),
+        SignupState::Cancelled => Ok(Standing::Discarded),
         SignupState::Lapsed => Ok(Standing::Lapsed),
     }
 }
@@ -104,6 +108,20 @@ async fn ended(db: &mut PgConnection, signup: &Signup, known: Option<&Subscriber
     .fetch_one(db)
     .await?;
     Ok(if known.is_none() && has_moved { Standing::Moved } else { Standing::Left })
+}
+
+/// Whether a change of address was called off on the settings page, and not by staff.
+async fn was_cancelled_by_owner(db: &mut PgConnection, signup: &Signup) -> sqlx::Result<bool> {
+    let normalized = signup.email.normalized();
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from consent_events where email_normalized = $1 and signup_id = $2
+                 and kind = 'cancelled' and method = 'settings') as "was_cancelled!""#,
+        normalized.as_str(),
+        signup.id.0
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// Whether "that was not me" was said of a change of address. An earlier version recorded the same of one that was

@@ -5,7 +5,11 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::domain::{address::EmailAddress, ids::SignupId, queue::delivery};
+use crate::domain::{
+    address::{EmailAddress, NormalizedAddress},
+    ids::SignupId,
+    queue::delivery,
+};
 
 /// A signup whose mail did not go out.
 #[derive(Debug, Clone)]
@@ -53,6 +57,36 @@ pub async fn undelivered(
 /// How many there are of [`undelivered`].
 pub async fn count(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<i64> {
     Ok(undelivered(db, now, 1).await?.first().map_or(0, |signup| signup.all))
+}
+
+/// Queues another mail for the newest signup of an address that waits, however its last mail ended. False when none waits, or
+/// a mail of it is still to go.
+pub async fn send_again_to(
+    db: &mut PgConnection,
+    address: &NormalizedAddress,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let waiting = sqlx::query_scalar!(
+        r#"select id as "id: SignupId" from signups
+           where email_normalized = $1 and state = 'waiting' and expires_at > $2
+           order by requested_at desc, id desc limit 1 for update"#,
+        address.as_str(),
+        now
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    let Some(id) = waiting else { return Ok(false) };
+    // Two who press at once come one after the other: the question is a statement of its own.
+    let has_one = sqlx::query_scalar!(
+        r#"select exists (select from deliveries where signup_id = $1 and state = 'pending') as "has_one!""#,
+        id.0
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    if !has_one {
+        delivery::enqueue_confirmation(db, id, now).await?;
+    }
+    Ok(!has_one)
 }
 
 /// Signups that are answered at once, at most.

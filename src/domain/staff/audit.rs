@@ -56,6 +56,10 @@ pub enum Action {
     MemberEnabled,
     /// Made a one-time link for somebody.
     LinkMade,
+    /// Had a one-time link sent to somebody by mail.
+    LinkOrdered,
+    /// A one-time link went out to somebody by mail; the service sends it.
+    LinkMailed,
     /// Turned somebody's second factor off.
     SecondFactorReset,
     /// Changed the publication.
@@ -116,6 +120,12 @@ pub enum Action {
     ImageDescribed,
     /// Removed a picture.
     ImageRemoved,
+    /// Looked up what is stored of an address.
+    AddressLookedUp,
+    /// Had the confirmation mail of a signup sent once more.
+    ConfirmationSentAgain,
+    /// Called off a signup because its owner had asked for it.
+    SignupDiscarded,
     /// Asked somebody by mail whether they want to subscribe.
     SubscriberAsked,
     /// Ended somebody's subscription, because they had asked for it.
@@ -291,7 +301,7 @@ pub async fn page(db: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::R
 }
 
 /// What an account's owner is shown of it: getting in, who may, and what was taken away with it.
-const OF_ACCOUNT: [Action; 21] = [
+const OF_ACCOUNT: [Action; 23] = [
     Action::LoggedIn,
     Action::LoginHeld,
     Action::CodeRefused,
@@ -309,6 +319,8 @@ const OF_ACCOUNT: [Action; 21] = [
     Action::MemberDisabled,
     Action::MemberEnabled,
     Action::LinkMade,
+    Action::LinkOrdered,
+    Action::LinkMailed,
     Action::SecondFactorReset,
     Action::ReportDownloaded,
     Action::ProofDownloaded,
@@ -333,6 +345,28 @@ pub async fn of_account(db: &mut PgConnection, email: &str, limit: i64) -> sqlx:
         limit
     )
     .fetch_all(db)
+    .await
+}
+
+/// How often somebody did one of these things since a moment; counted no further than `most`.
+pub async fn count(
+    db: &mut PgConnection,
+    staff_email: &str,
+    actions: &[Action],
+    since: DateTime<Utc>,
+    most: i64,
+) -> sqlx::Result<i64> {
+    let actions: Vec<String> = actions.iter().map(|action| action.as_str().to_owned()).collect();
+    // Newest first by the index, so a long log costs no more than a short one.
+    sqlx::query_scalar!(
+        r#"select count(*) filter (where at > $3) as "count!" from (
+             select at from audit_log where staff_email = $1 and action = any($2) order by id desc limit $4) newest"#,
+        staff_email,
+        &actions,
+        since,
+        most
+    )
+    .fetch_one(db)
     .await
 }
 

@@ -1,4 +1,5 @@
-//! One-time links: for the first password, for a new one, and for the very first admin.
+//! One-time links: for the first password, for a new one, and for the very first admin. An admin hands them over, or they go
+//! out by mail.
 
 use chrono::{DateTime, Duration, Utc};
 use sqlx::PgConnection;
@@ -13,6 +14,8 @@ use crate::domain::{
 pub const FIRST_PASSWORD: Duration = Duration::days(7);
 /// How long a link for a new password works: somebody is waiting for it.
 pub const NEW_PASSWORD: Duration = Duration::hours(24);
+/// How long a link works that goes out by mail: whoever asked for it waits for it, and mailboxes are read by others.
+pub const MAILED: Duration = Duration::minutes(30);
 /// How long the link works that `serve` prints while there is no admin.
 pub const FIRST_ADMIN: Duration = Duration::hours(24);
 
@@ -79,9 +82,10 @@ async fn insert(
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    let token_sha256 = token.sha256();
     sqlx::query!(
         "insert into staff_links (token_sha256, staff_id, created_at, expires_at) values ($1, $2, $3, $4)",
-        token.sha256(),
+        token_sha256.as_slice(),
         staff_id.map(|id| id.0),
         now,
         expires_at
@@ -97,12 +101,13 @@ pub async fn read(
     token: &OneTimeToken,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<OneTimeLink>> {
+    let token_sha256 = token.sha256();
     let found = sqlx::query!(
         r#"select l.staff_id as "staff_id: StaffId", m.email as "email?", m.name as "name?",
              m.totp_sealed is not null as "has_second_factor!"
            from staff_links l left join staff m on m.id = l.staff_id
            where l.token_sha256 = $1 and l.expires_at > $2 and m.disabled_at is null"#,
-        token.sha256(),
+        token_sha256.as_slice(),
         now
     )
     .fetch_optional(&mut *db)
@@ -121,11 +126,55 @@ pub async fn read(
     }
 }
 
+/// A link that a mail is about to carry. Of the token there is the hash alone: the token itself is in the mail.
+#[derive(Debug, Clone, Copy)]
+pub struct Mailed {
+    /// Whose password is set with it.
+    pub staff_id: StaffId,
+    token_sha256: [u8; 32],
+    /// Until when it works.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl Mailed {
+    /// The link that holds this token, made at this moment.
+    #[must_use]
+    pub fn new(staff_id: StaffId, token: &OneTimeToken, now: DateTime<Utc>) -> Self {
+        Self { staff_id, token_sha256: token.sha256(), expires_at: now + MAILED }
+    }
+}
+
+/// Lets a link work that a mail carries, in the place of the mailed one before it; one that was handed over stays. Answers
+/// the address of its owner; nothing when it works already, or its owner may not log in any more.
+pub async fn keep_mailed(
+    db: &mut PgConnection,
+    link: &Mailed,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        r#"with kept as (
+             insert into staff_links (token_sha256, staff_id, created_at, expires_at, is_mailed)
+             select $1, id, $3, $4, true from staff where id = $2 and disabled_at is null
+             on conflict (staff_id, is_mailed) where staff_id is not null do update
+                 set token_sha256 = excluded.token_sha256, created_at = excluded.created_at, expires_at = excluded.expires_at
+                 where staff_links.token_sha256 <> excluded.token_sha256
+             returning staff_id)
+           select m.email from kept join staff m on m.id = kept.staff_id"#,
+        link.token_sha256.as_slice(),
+        link.staff_id.0,
+        now,
+        link.expires_at
+    )
+    .fetch_optional(db)
+    .await
+}
+
 /// Uses a link up: of two who send it at the same moment, one is too late.
 async fn use_up(db: &mut PgConnection, token: &OneTimeToken, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let token_sha256 = token.sha256();
     let taken = sqlx::query!(
         "delete from staff_links where token_sha256 = $1 and expires_at > $2",
-        token.sha256(),
+        token_sha256.as_slice(),
         now
     )
     .execute(db)

@@ -33,8 +33,8 @@ macro_rules! random_token {
 
             /// What may be stored of it.
             #[must_use]
-            pub fn sha256(&self) -> Vec<u8> {
-                Sha256::digest(self.0).to_vec()
+            pub fn sha256(&self) -> [u8; 32] {
+                Sha256::digest(self.0).into()
             }
         }
 

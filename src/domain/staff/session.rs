@@ -78,11 +78,12 @@ pub async fn begin(
 ) -> sqlx::Result<SessionToken> {
     let token = SessionToken::mint();
     let lives = if is_awaiting_code { AWAITING_CODE } else { ABSOLUTE };
+    let token_sha256 = token.sha256();
     sqlx::query!(
         "insert into staff_sessions (token_sha256, id, staff_id, created_at, last_seen_at, expires_at, is_awaiting_code, client,
              authenticated_at)
          values ($1, $2, $3, $4, $4, $5, $6, $7, $4)",
-        token.sha256(),
+        token_sha256.as_slice(),
         SessionId::new().0,
         staff_id.0,
         now,
@@ -101,6 +102,7 @@ pub async fn find(
     token: &SessionToken,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<Session>> {
+    let token_sha256 = token.sha256();
     sqlx::query_as!(
         Session,
         r#"select s.id as "id: SessionId", s.staff_id as "staff_id: StaffId", m.email, m.name, m.role as "role: Role",
@@ -113,7 +115,7 @@ pub async fn find(
                                        where r.notice_id = n.id and r.session_id = s.id)) as "has_notices!"
            from staff_sessions s join staff m on m.id = s.staff_id
            where s.token_sha256 = $1 and s.expires_at > $2 and s.last_seen_at > $3 and m.disabled_at is null"#,
-        token.sha256(),
+        token_sha256.as_slice(),
         now,
         now - IDLE
     )

@@ -11,7 +11,8 @@
 //! count back. A day without attempts forgets them all.
 //!
 //! Whoever guesses at an account makes everybody wait who does it from an unknown browser, its owner too. That is why a
-//! [`Device`] counts for itself: the owner gets in from there, whatever others do. And a one-time link does not wait.
+//! [`Device`] counts for itself: the owner gets in from there, whatever others do. And a one-time link does not wait; asking for
+//! one by mail is counted like an attempt, beside those at the password.
 
 use std::net::IpAddr;
 
@@ -137,6 +138,31 @@ pub async fn password_was_right(
         .await?;
     }
     Ok(())
+}
+
+/// Mails with one-time links that may be asked for in an hour, in all.
+const LINKS_AN_HOUR: i32 = 200;
+
+/// Counts a mail with a one-time link among all of this hour. Answers when the next one may be asked for, where that is one
+/// too many; a caller that goes no further then leaves no count behind.
+pub async fn admit_link_in_all(
+    db: &mut PgConnection,
+    keys: &SecretKeys,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<DateTime<Utc>>> {
+    let hour = now.timestamp().div_euclid(3_600);
+    let bucket = keys.sign("staff links of an hour", &hour.to_be_bytes());
+    let asked = sqlx::query_scalar!(
+        "insert into staff_login_throttle (bucket, failures, last_at, blocked_until) values ($1, 1, $2, $2)
+         on conflict (bucket) do update set failures = staff_login_throttle.failures + 1, last_at = $2
+         returning failures",
+        bucket.as_slice(),
+        now
+    )
+    .fetch_one(db)
+    .await?;
+    let next = DateTime::from_timestamp((hour + 1) * 3_600, 0);
+    Ok(next.filter(|_| asked > LINKS_AN_HOUR))
 }
 
 struct Count {

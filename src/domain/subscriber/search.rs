@@ -67,6 +67,12 @@ impl Needle {
         self.0.is_empty()
     }
 
+    /// It, as addresses are stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The least text that is greater than everything beginning like this, byte by byte.
     fn end(&self) -> String {
         let mut end = self.0.clone();

@@ -5,7 +5,7 @@ use crate::domain::{locale::Locale, publication::Logo};
 
 use super::{
     AccessContext, AddressChangeContext, AddressNoticeContext, AlreadySubscribedContext, ConfirmationContext,
-    ImageContext, PublicationContext, UpdateContext, UpdateMailContext, WelcomeContext,
+    ImageContext, PublicationContext, StaffLinkContext, UpdateContext, UpdateMailContext, WelcomeContext,
 };
 
 /// The samples' confirmation link.
@@ -14,6 +14,8 @@ pub(in crate::mail) const SAMPLE_CONFIRM_URL: &str = "https://brief.example.org/
 pub(in crate::mail) const SAMPLE_MANAGE_URL: &str = "https://brief.example.org/manage/sample";
 /// The samples' link to everything stored.
 pub(in crate::mail) const SAMPLE_ACCESS_URL: &str = "https://brief.example.org/data/sample";
+/// The samples' one-time link for somebody on the staff.
+pub(in crate::mail) const SAMPLE_STAFF_LINK_URL: &str = "https://brief.example.org/staff/welcome/sample";
 /// The samples' unsubscribe link.
 pub(in crate::mail) const SAMPLE_UNSUBSCRIBE_URL: &str = "https://brief.example.org/unsubscribe/sample";
 /// The samples' picture; nothing lies there.
@@ -117,6 +119,20 @@ impl AccessContext {
             publication,
             access_url: SAMPLE_ACCESS_URL.into(),
             manage_url: SAMPLE_MANAGE_URL.into(),
+        }
+    }
+}
+
+impl StaffLinkContext {
+    #[must_use]
+    pub fn sample(locale: Locale, publication: PublicationContext) -> Self {
+        Self {
+            locale,
+            publication,
+            name: "Ada Muster".into(),
+            link_url: SAMPLE_STAFF_LINK_URL.into(),
+            expires_at: "23. November 2026, 14:35 Uhr".into(),
+            forgotten_url: "https://brief.example.org/staff/login/forgotten".into(),
         }
     }
 }

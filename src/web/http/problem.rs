@@ -36,6 +36,8 @@ pub enum Problem {
     LinkLeft,
     /// A confirm link whose subscription goes to another address by now.
     LinkMoved,
+    /// A confirm link whose signup, or change of address, staff called off on request.
+    LinkDiscarded,
     /// A change of address whose time is over.
     ChangeExpired,
     /// A change of address that was refused with "that was not me".
@@ -102,6 +104,7 @@ impl Problem {
             | Problem::ReviewEnded
             | Problem::LinkLeft
             | Problem::LinkMoved
+            | Problem::LinkDiscarded
             | Problem::ChangeExpired
             | Problem::ChangeDeclined
             | Problem::ChangeSuperseded
@@ -134,6 +137,7 @@ impl Problem {
             Problem::ReviewEnded => "review_ended",
             Problem::LinkLeft => "link_left",
             Problem::LinkMoved => "link_moved",
+            Problem::LinkDiscarded => "link_discarded",
             Problem::ChangeExpired => "change_expired",
             Problem::ChangeDeclined => "change_declined",
             Problem::ChangeSuperseded => "change_superseded",

@@ -77,6 +77,8 @@ fn every_page(tried: &mut Tried) {
     tried.staff::<staff::subscribers::detail::SubscriberPage>();
     tried.staff::<staff::subscribers::detail::ErasePage>();
     tried.staff::<staff::subscribers::signups::SignupsPage>();
+    tried.staff::<staff::phone::PhonePage>();
+    tried.staff::<staff::phone::question::AskPage>();
     tried.staff::<staff::subscribers::import::view::ImportsPage>();
     tried.staff::<staff::subscribers::import::view::ImportPage>();
     tried.staff::<staff::subscribers::import::columns::ColumnsPage>();
@@ -95,6 +97,7 @@ fn every_page(tried: &mut Tried) {
     tried.staff::<staff::account::second_factor::RecoveryCodesPage>();
     tried.stranger::<staff::login::LoginPage>();
     tried.stranger::<staff::login::code::CodePage>();
+    tried.stranger::<staff::login::forgotten::ForgottenPage>();
     tried.stranger::<staff::login::one_time_link::WelcomePage>();
     tried.staff::<staff::login::reauth::ReauthPage>();
     tried.staff::<staff::members::PeoplePage>();

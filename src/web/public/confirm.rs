@@ -188,6 +188,7 @@ fn told(visitor: &Visitor, signup: &Signup, standing: Standing, pressed: &str) -
         Standing::Moved => Err(Problem::LinkMoved),
         Standing::Superseded => Err(Problem::ChangeSuperseded),
         Standing::Cancelled => Err(Problem::ChangeCancelled),
+        Standing::Discarded => Err(Problem::LinkDiscarded),
         Standing::Lapsed => Err(Problem::ChangeLapsed),
         // Open is answered before, or by the press.
         Standing::Ended | Standing::Open => Err(Problem::ChangeEnded),

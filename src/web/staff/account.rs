@@ -175,9 +175,9 @@ impl AccountPage {
         let sessions = sessions.into_iter().map(|listed| SessionRow {
             is_this: listed.id == session.id,
             id: listed.id,
-            client: listed.client,
-            created_at: page.short_time(listed.created_at),
-            last_seen_at: page.short_time(listed.last_seen_at),
+            client: page.client(&listed.client),
+            created_at: page.spoken_time(listed.created_at),
+            last_seen_at: page.spoken_time(listed.last_seen_at),
         });
         Ok(Self {
             name: name.to_owned(),
@@ -196,13 +196,13 @@ impl PageContext for AccountPage {
         let row = |client: &str, is_this| SessionRow {
             id: SessionId(Uuid::nil()),
             client: client.into(),
-            created_at: "24.11.2026, 9:12".into(),
-            last_seen_at: "25.11.2026, 14:05".into(),
+            created_at: "gestern um 9:12".into(),
+            last_seen_at: "heute um 14:05".into(),
             is_this,
         };
         let page = |needs_code, errors| Self {
             name: "Ada Muster".into(),
-            sessions: vec![row("Firefox, Linux", true), row("", false)],
+            sessions: vec![row("Firefox auf Linux", true), row("", false)],
             log: LogEntry::samples(),
             needs_code,
             errors,

@@ -148,7 +148,11 @@ fn link(asked: &Asked, before: i64) -> String {
 
 /// Who did it, in words.
 fn who<'a>(page: &'a StaffPage, person: &'a str) -> &'a str {
-    if person == Actor::COMMAND { page.text("audit", "command") } else { person }
+    match person {
+        Actor::COMMAND => page.text("audit", "command"),
+        Actor::SERVICE => page.text("audit", "service"),
+        _ => person,
+    }
 }
 
 /// An entry in words.
@@ -243,6 +247,7 @@ fn detail(page: &StaffPage, key: &str, value: &Value) -> String {
         "hold" => "hold",
         "verdict" => "signature_short",
         "open" => "restore",
+        "channel" => "channel",
         _ => "role",
     };
     page.text_if_any(table, &text).map(str::to_owned).unwrap_or(text)

@@ -1,9 +1,9 @@
 //! Getting in by address and password, and getting out. The second step, where there is one, is in [`code`]. What
 //! must not be told by an answer, or by its time: see `app::log_in`.
 
-pub mod client_name;
 pub mod code;
 pub mod destination;
+pub mod forgotten;
 pub mod guard;
 pub mod one_time_link;
 pub mod reauth;

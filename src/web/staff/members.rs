@@ -7,7 +7,10 @@ use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::members::{self, Change, Factor, MemberLink},
+    app::{
+        mailed_link::can_be_mailed,
+        members::{self, Change, Factor, Invite, MemberLink},
+    },
     domain::{
         address::EmailAddress,
         ids::StaffId,
@@ -33,6 +36,8 @@ pub struct Sent {
     email: String,
     name: String,
     role: String,
+    /// Whether the link is to go by mail too.
+    mail: String,
 }
 
 /// `GET /staff/people`
@@ -65,7 +70,9 @@ pub async fn add(
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     };
     let doer = (&member.actor(), Some(&member.0));
-    match members::add_member(&state.app.pool, doer, (&email, &name), Some(role), Utc::now()).await {
+    let invite = if sent.mail.is_empty() { Invite::ByHand } else { Invite::ByMailToo };
+    let order = (Some(role), invite);
+    match members::add_member(&state.app.pool, doer, (&email, &name), order, Utc::now()).await {
         Err(StaffError::Exists) => {
             mistakes.add("email", page.text("error", "email_exists"));
             let own = PeoplePage::of(&page, &sent, mistakes).await?;
@@ -112,6 +119,7 @@ async fn refused(
     let key = match error {
         StaffError::OwnLink => "own_link",
         StaffError::LastAdmin => "last_admin",
+        StaffError::NoSender => "no_sender",
         error => return Err(error.into()),
     };
     let mistakes = Mistakes::one("form", page.text("error", key));
@@ -166,10 +174,28 @@ pub async fn reset_second_factor(
     change(&page, &member, id, Change::ResetSecondFactor).await
 }
 
-/// `POST /staff/people/{id}/link`: a new one-time link, shown once; for anybody but oneself. The password and the sessions
-/// stay until it is used.
-pub async fn make_link(page: StaffPage, Admin(member): Admin, id: Id) -> Result<Response, StaffProblem> {
+/// Which way a link is to go.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SentWay {
+    way: String,
+}
+
+/// `POST /staff/people/{id}/link`: a new one-time link, shown once, or by mail; for anybody but oneself. The password and the
+/// sessions stay until it is used.
+pub async fn make_link(
+    page: StaffPage,
+    Admin(member): Admin,
+    id: Id,
+    Form(sent): Form<SentWay>,
+) -> Result<Response, StaffProblem> {
     let (id, doer) = (id_in(id)?, (&member.actor(), Some(&member.0)));
+    if sent.way == "mail" {
+        return match members::mail_link(&page.state.app.pool, doer, id, Utc::now()).await {
+            Ok(_) => Ok(done(&format!("/staff/people/{id}"), "link_mailed")),
+            Err(error) => refused(&page, &member, id, error).await,
+        };
+    }
     match members::make_link(&page.state.app.pool, doer, id, Factor::Keep, Utc::now()).await {
         Ok(made) => LinkPage::answer(&page, &made),
         Err(error) => refused(&page, &member, id, error).await,
@@ -213,7 +239,7 @@ impl Person {
             state,
             has_second_factor: member.has_second_factor,
             created_at: page.short_time(member.created_at),
-            last_seen_at: member.last_seen_at.map(|at| page.short_time(at)),
+            last_seen_at: member.last_seen_at.map(|at| page.spoken_time(at)),
         }
     }
 }
@@ -223,6 +249,8 @@ impl Person {
 pub struct PeoplePage {
     people: Vec<Person>,
     typed: Sent,
+    /// Whether mails can go out.
+    can_mail: bool,
     errors: Mistakes,
 }
 
@@ -231,7 +259,11 @@ impl PeoplePage {
         let people = members::list(&page.state.app.pool).await?;
         let people = people.iter().map(|member| Person::of(page, member)).collect();
         let (email, name) = (form_values::again(&sent.email), form_values::again(&sent.name));
-        Ok(Self { people, typed: Sent { email, name, role: sent.role.clone() }, errors })
+        // Ticked from the start.
+        let is_fresh = errors.is_empty();
+        let mail = if is_fresh { "1".to_owned() } else { sent.mail.chars().take(1).collect() };
+        let can_mail = can_be_mailed(page.publication.as_ref());
+        Ok(Self { people, typed: Sent { email, name, role: sent.role.clone(), mail }, can_mail, errors })
     }
 }
 
@@ -240,6 +272,8 @@ impl PeoplePage {
 pub struct PersonPage {
     person: Person,
     is_self: bool,
+    /// Whether mails can go out.
+    can_mail: bool,
     errors: Mistakes,
 }
 
@@ -251,7 +285,8 @@ impl PersonPage {
         errors: Mistakes,
     ) -> Result<Self, StaffProblem> {
         let found = members::by_id(&page.state.app.pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
-        Ok(Self { person: Person::of(page, &found), is_self: id == member.0.staff_id, errors })
+        let (is_self, can_mail) = (id == member.0.staff_id, can_be_mailed(page.publication.as_ref()));
+        Ok(Self { person: Person::of(page, &found), is_self, can_mail, errors })
     }
 }
 
@@ -261,16 +296,18 @@ pub struct LinkPage {
     person: Person,
     link: String,
     expires_at: String,
+    /// Another one goes to them by mail.
+    is_mailed: bool,
 }
 
 impl LinkPage {
     fn answer(
         page: &StaffPage,
-        MemberLink { member, made, .. }: &MemberLink,
+        MemberLink { member, made, is_mailed, .. }: &MemberLink,
     ) -> Result<Response, StaffProblem> {
         let link = page.state.public_url.join(&format!("/staff/welcome/{}", made.token.reveal()));
-        let own =
-            Self { person: Person::of(page, member), link, expires_at: page.short_time(made.expires_at) };
+        let expires_at = page.short_time(made.expires_at);
+        let own = Self { person: Person::of(page, member), link, expires_at, is_mailed: *is_mailed };
         page.answer(StatusCode::OK, &own)
     }
 }

@@ -22,7 +22,7 @@ use crate::{
         page_context::PageContext,
         public::visitor,
         renderer::{Frame, LanguageLink, PublicationView, Shell, ShellHold, ShellMember, ShellNotice},
-        staff::{formats, staff_problem::StaffProblem},
+        staff::{client_name, formats, staff_problem::StaffProblem},
     },
 };
 
@@ -152,7 +152,7 @@ impl StaffPage {
     fn told(&self, notice: &Unread) -> ShellNotice {
         let who = match (&notice.client, &notice.by_name) {
             (Some(client), _) if client.is_empty() => self.text("notice", "unknown_device").to_owned(),
-            (Some(client), _) => self.text("notice", "device").replace("{client}", client),
+            (Some(client), _) => self.text("notice", "device").replace("{client}", &self.client(client)),
             (None, Some(name)) => self.text("notice", "colleague").replace("{name}", name),
             (None, None) => self.text("notice", "command").to_owned(),
         };
@@ -209,6 +209,29 @@ impl StaffPage {
     pub fn short_time(&self, at: DateTime<Utc>) -> String {
         let at = at.with_timezone(&self.time_zone().0);
         format!("{}, {}", self.day(at.date_naive()), at.format("%H:%M"))
+    }
+
+    /// A moment of before, as people say it: `heute um 9:12`, `gestern um 17:40`, `am 25.11.2026 um 14:05`.
+    pub fn spoken_time(&self, at: DateTime<Utc>) -> String {
+        let zone = self.time_zone().0;
+        let (at, today) = (at.with_timezone(&zone), Utc::now().with_timezone(&zone).date_naive());
+        let key = match (today - at.date_naive()).num_days() {
+            0 => "today",
+            1 => "yesterday",
+            _ => "day",
+        };
+        let text = self.text("spoken", key).replace("{time}", &at.format("%-H:%M").to_string());
+        text.replace("{day}", &self.day(at.date_naive()))
+    }
+
+    /// A browser and its system in words: `Firefox auf Windows`.
+    pub fn client(&self, name: &str) -> String {
+        match client_name::parts(name) {
+            Some((browser, system)) => {
+                self.text("account", "client").replace("{browser}", browser).replace("{system}", system)
+            }
+            None => name.to_owned(),
+        }
     }
 
     /// A day: `25.11.2026` or `25 Nov 2026`.

@@ -116,7 +116,7 @@ impl From<StaffError> for StaffProblem {
             StaffError::Unknown => Self::NOT_FOUND,
             StaffError::Database(error) => error.into(),
             StaffError::NotAllowed => Self::no_gate(),
-            StaffError::Exists | StaffError::LastAdmin | StaffError::OwnLink => {
+            StaffError::Exists | StaffError::LastAdmin | StaffError::OwnLink | StaffError::NoSender => {
                 StaffProblem::Common(Problem::internal(&"a refusal was not told at its form"))
             }
         }

@@ -6,6 +6,7 @@ pub mod import;
 mod samples;
 pub mod signups;
 pub mod upload;
+mod waiting;
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeZone as _, Utc};
@@ -32,6 +33,7 @@ use crate::{
             logged_in::Admin,
             staff_page::{Choice, Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
+            subscribers::waiting::Waiting,
         },
     },
 };
@@ -42,6 +44,9 @@ const PAGE: usize = 50;
 /// Subscribers are counted up to here; who looks for somebody among more types on.
 const COUNTED: usize = 1_000;
 
+/// In the place of a state: signups that wait, and nobody else.
+const WAITING: &str = "waiting";
+
 /// Months to choose from.
 const MONTHS: u32 = 120;
 
@@ -49,6 +54,8 @@ const MONTHS: u32 = 120;
 struct Asked {
     text: String,
     state: Option<SubscriberState>,
+    /// Those who have not confirmed yet, and nobody else.
+    only_waiting: bool,
     month: Option<NaiveDate>,
     after: Option<After>,
 }
@@ -59,6 +66,7 @@ impl Asked {
         Self {
             text: value("q").chars().take(254).collect(),
             state: SubscriberState::from_name(&value("state")),
+            only_waiting: value("state") == WAITING,
             month: month_in(&value("month")),
             after: After::parse(&value("after")),
         }
@@ -73,11 +81,17 @@ impl Asked {
         }
     }
 
+    /// Whether it may be about signups that wait: those have no other state, and were not confirmed in any month.
+    fn has_waiting(&self) -> bool {
+        self.only_waiting
+            || (self.state.is_none() && self.month.is_none() && self.after.is_none() && !self.text.is_empty())
+    }
+
     /// The address of this search, from here on.
     fn link(&self, after: Option<After>) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         let month = self.month.map(month_name);
-        let state = self.state.map(SubscriberState::name);
+        let state = self.state.map(SubscriberState::name).or(self.only_waiting.then_some(WAITING));
         let after = after.map(|after| after.to_string());
         for (name, value) in [
             ("q", Some(self.text.as_str())),
@@ -162,7 +176,7 @@ pub async fn add(
 ) -> Result<Response, StaffProblem> {
     let locale = Locale::from_tag(&typed.locale).unwrap_or(default_locale(&page));
     let (publication, form_page) = (page.publication.as_ref(), state.public_url.join("/staff/subscribers"));
-    let whom = (typed.email.as_str(), locale);
+    let whom = (typed.email.as_str(), locale, None);
     let asked =
         ask_to_subscribe(&state.app, &member.actor(), publication, whom, &form_page, Utc::now()).await;
     let mistakes = match asked {
@@ -176,7 +190,7 @@ pub async fn add(
         Err(AskError::NotAllowed(_)) => return Err(StaffProblem::no_gate()),
         Err(AskError::Database(error)) => return Err(error.into()),
     };
-    let nothing = Asked { text: String::new(), state: None, month: None, after: None };
+    let nothing = Asked { text: String::new(), state: None, only_waiting: false, month: None, after: None };
     let own = SubscribersPage::of(&page, &nothing, &typed, mistakes).await?;
     page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)
 }
@@ -211,6 +225,10 @@ struct Found {
     /// How many, in words.
     count: String,
     rows: Vec<Row>,
+    /// Signups that wait, where the search may be about them.
+    waiting: Waiting,
+    /// Nobody else is looked for.
+    only_waiting: bool,
     /// The address of the first page of the list, and of the next.
     first: Option<String>,
     next: Option<String>,
@@ -219,8 +237,15 @@ struct Found {
 impl Found {
     async fn of(page: &StaffPage, asked: &Asked) -> Result<Self, StaffProblem> {
         let search = asked.search(page);
+        let pool = &page.state.app.pool;
+        let waiting =
+            if asked.has_waiting() { Waiting::of(page, &search.text).await? } else { Waiting::default() };
+        if asked.only_waiting {
+            let (count, only_waiting) = (waiting.count(page), true);
+            return Ok(Self { count, rows: Vec::new(), waiting, only_waiting, first: None, next: None });
+        }
         let limits = Limits { page: PAGE, count: COUNTED + 1 };
-        let (count, shown) = find_subscribers(&page.state.app.pool, &search, asked.after, limits).await?;
+        let (count, shown) = find_subscribers(pool, &search, asked.after, limits).await?;
         let text = |key: &str| page.text("subscribers", key).to_owned();
         let count = match count {
             0 => text("found_none"),
@@ -234,6 +259,8 @@ impl Found {
         Ok(Self {
             count,
             rows: shown.subscribers.iter().map(|subscriber| Row::of(page, subscriber)).collect(),
+            waiting,
+            only_waiting: false,
             first: asked.after.map(|_| asked.link(None)),
             next: shown.next.map(|next| asked.link(Some(next))),
         })
@@ -273,12 +300,17 @@ impl SubscribersPage {
             let label = page.text("subscriber_state", state.name());
             Choice::new(state.name(), label, asked.state == Some(state))
         });
+        let label = page.text("subscribers", "waiting");
+        let waiting = Choice::new(WAITING, label, asked.only_waiting);
         Ok(Self {
             found: Found::of(page, asked).await?,
             q: asked.text.clone(),
-            states: states.into(),
+            states: states.into_iter().chain([waiting]).collect(),
             months: months(page, first, asked.month),
-            is_narrowed: !asked.text.is_empty() || asked.state.is_some() || asked.month.is_some(),
+            is_narrowed: !asked.text.is_empty()
+                || asked.state.is_some()
+                || asked.only_waiting
+                || asked.month.is_some(),
             email: form_values::again(&typed.email),
             locales: locales(page, Locale::from_tag(&typed.locale).unwrap_or(default_locale(page))),
             errors,

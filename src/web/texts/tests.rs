@@ -20,6 +20,7 @@ use crate::{
         },
         leave_reason::LeaveReason,
         mailing::PauseKind,
+        on_request::Channel,
         queue::{delivery::DeliveryKind, reply_meaning},
         signup::held,
         staff::audit::Action,
@@ -266,6 +267,11 @@ fn chosen_by_data() -> Vec<(&'static str, Vec<String>)> {
     }
     of.push(("staff.state", variants("src/web/staff/members.rs", "enum PersonState")));
     of.push(("staff.subscriber_state", own(SubscriberState::ALL.map(SubscriberState::name))));
+    of.push(("staff.channel", own(Channel::ALL.iter().map(|channel| channel.name()))));
+    let asked = variants("src/web/staff/phone/question.rs", "pub enum What");
+    for table in ["staff.phone_ask.title", "staff.phone_ask.text", "staff.phone_ask.button"] {
+        of.push((table, asked.clone()));
+    }
     of.push(("staff.suppressed", variants("src/domain/suppression.rs", "pub enum SuppressionReason")));
     let mut unfinished = names_in("src/mail/markdown.rs", "pub fn key(self)");
     unfinished.extend(unfinished_fields());

@@ -19,7 +19,7 @@ use crate::{
             cookies,
         },
         staff::{
-            login::client_name,
+            client_name,
             staff_page::{Mistakes, StaffPage},
         },
     },

@@ -43,10 +43,13 @@ impl PageContext for PeoplePage {
     fn samples(_: &Sample<'_>) -> Vec<Self> {
         let mut errors = Mistakes::one("name", "Bitte einen Namen angeben.");
         errors.add("role", "Bitte eine Rolle wählen.");
-        let typed = Sent { email: "ada".into(), name: String::new(), role: "admin".into() };
+        let fresh = Sent { mail: "1".into(), ..Sent::default() };
+        let typed = Sent { email: "ada".into(), role: "admin".into(), ..Sent::default() };
+        let page = |typed, can_mail, errors| Self { people: Person::samples(), typed, can_mail, errors };
         vec![
-            Self { people: Person::samples(), typed: Sent::default(), errors: Mistakes::default() },
-            Self { people: Person::samples(), typed, errors },
+            page(fresh, true, Mistakes::default()),
+            page(typed, true, errors),
+            page(Sent::default(), false, Mistakes::default()),
         ]
     }
 }
@@ -57,11 +60,13 @@ impl PageContext for PersonPage {
     fn samples(_: &Sample<'_>) -> Vec<Self> {
         let mut pages: Vec<Self> = Person::samples()
             .into_iter()
-            .map(|person| Self { person, is_self: false, errors: Mistakes::default() })
+            .map(|person| Self { person, is_self: false, can_mail: true, errors: Mistakes::default() })
             .collect();
         let person = Person::sample(Role::Admin, PersonState::Active, true);
         let errors = Mistakes::one("form", "Das ist das letzte Konto mit allen Rechten.");
-        pages.push(Self { person, is_self: true, errors });
+        pages.push(Self { person, is_self: true, can_mail: false, errors });
+        let person = Person::sample(Role::Editor, PersonState::Invited, false);
+        pages.push(Self { person, is_self: false, can_mail: false, errors: Mistakes::default() });
         pages
     }
 }
@@ -70,8 +75,12 @@ impl PageContext for LinkPage {
     const TEMPLATE: &'static str = "staff/link.html";
 
     fn samples(_: &Sample<'_>) -> Vec<Self> {
-        let person = Person::sample(Role::Editor, PersonState::Invited, false);
-        let link = "https://news.example.org/staff/welcome/abc".into();
-        vec![Self { person, link, expires_at: "27.11.2026, 14:05".into() }]
+        let page = |is_mailed| Self {
+            person: Person::sample(Role::Editor, PersonState::Invited, false),
+            link: "https://news.example.org/staff/welcome/abc".into(),
+            expires_at: "27.11.2026, 14:05".into(),
+            is_mailed,
+        };
+        vec![page(false), page(true)]
     }
 }

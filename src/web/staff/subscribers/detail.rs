@@ -143,7 +143,7 @@ pub async fn unsubscribe(
     id: Id,
 ) -> Result<Response, StaffProblem> {
     let (id, by) = (id_in(id)?, member.actor());
-    let left = unsubscribe::unsubscribe(&state.app.pool, &by, id, Way::OnRequest, Utc::now()).await;
+    let left = unsubscribe::unsubscribe(&state.app.pool, &by, id, Way::OnRequest(None), Utc::now()).await;
     let notice = match left {
         Ok((_, None)) => return Err(StaffProblem::NOT_FOUND),
         Ok((Unsubscribed::Now | Unsubscribed::Stopped, _)) => "unsubscribed",

@@ -8,7 +8,7 @@ use crate::{
         page_context::{PageContext, Sample},
         staff::{
             staff_page::{Choice, Mistakes},
-            subscribers::{Found, Row, SubscriberListPage, SubscribersPage},
+            subscribers::{Found, Row, SubscriberListPage, SubscribersPage, waiting::Waiting},
         },
     },
 };
@@ -28,8 +28,10 @@ impl Row {
 
 impl Found {
     fn samples() -> [Self; 3] {
-        let found = |rows, first: Option<&str>, next: Option<&str>| Self {
+        let found = |rows: Vec<Row>, first: Option<&str>, next: Option<&str>| Self {
             count: "2 gefunden".into(),
+            waiting: first.map(|_| Waiting::sample(next.is_some())).unwrap_or_default(),
+            only_waiting: rows.is_empty(),
             rows,
             first: first.map(Into::into),
             next: next.map(Into::into),
