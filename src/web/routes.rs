@@ -66,6 +66,7 @@ pub const ROUTES: &[Route] = &[
     Route::public("/data/{token}/download", || get(privacy_page::download)).token(),
     Route::public("/data/{token}/address", || post(privacy_page::ask_address)).token(),
     Route::public("/data/{token}/erase", || get(privacy_page::ask_erase).post(privacy_page::erase)).token(),
+    Route::public("/calendar/{file}", || get(public::calendar::file)).uncounted(),
     Route::public("/images/{name}", || get(public::images::image)).uncounted(),
     Route::public("/assets/{file}", || get(assets::asset)).uncounted(),
     // The staff pages.
