@@ -39,12 +39,13 @@ macro_rules! files {
     };
 }
 
-static FILES: [AssetFile; 15] = files! {
+static FILES: [AssetFile; 16] = files! {
     "rundbrief.css" => CSS,
     "staff.css" => CSS,
     "captcha.js" => JS,
     "captcha-solver.js" => JS,
     "embed.js" => JS,
+    "staff-dialogs.js" => JS,
     "staff-editor.js" => JS,
     "staff-logos.js" => JS,
     "staff-mailing.js" => JS,
