@@ -9,6 +9,7 @@
 //!
 //! For a mailing the first step happens at the trigger, the second once a worker, the third once a recipient.
 
+pub mod calendar_file;
 pub mod compose;
 pub mod contexts;
 pub mod encoding;

@@ -220,10 +220,15 @@ pub async fn remove(
 /// Which updates show which images, by the images' names.
 pub type Uses = BTreeMap<String, Vec<Use>>;
 
-/// Images, newest first, those older than `before`; and where images are used.
-pub async fn page(pool: &PgPool, before: Option<ImageId>, limit: i64) -> sqlx::Result<(Vec<Image>, Uses)> {
+/// Images, newest first, those older than `before` of which `said` is said; and where images are used.
+pub async fn page(
+    pool: &PgPool,
+    before: Option<ImageId>,
+    said: &str,
+    limit: i64,
+) -> sqlx::Result<(Vec<Image>, Uses)> {
     let mut db = pool.acquire().await?;
-    let images = image::page(&mut db, before, limit).await?;
+    let images = image::page(&mut db, before, said, limit).await?;
     Ok((images, image::uses(&mut db).await?))
 }
 

@@ -328,15 +328,23 @@ pub async fn by_upload(db: &mut PgConnection, upload_sha256: [u8; 32]) -> sqlx::
     .await
 }
 
-/// Pictures, newest first; those older than `before`.
-pub async fn page(db: &mut PgConnection, before: Option<ImageId>, limit: i64) -> sqlx::Result<Vec<Image>> {
+/// Pictures, newest first; those older than `before` that are said to show something, or to be made by somebody.
+pub async fn page(
+    db: &mut PgConnection,
+    before: Option<ImageId>,
+    said: &str,
+    limit: i64,
+) -> sqlx::Result<Vec<Image>> {
     sqlx::query_as!(
         Image,
         r#"select id as "id: ImageId", name, extension, width, height, small_width, small_height, bytes, alt, credit,
              created_at, kept_since
-           from images where $1::uuid is null or id < $1 order by id desc limit $2"#,
+           from images
+           where ($1::uuid is null or id < $1) and position(lower($3) in lower(alt || ' ' || credit)) > 0
+           order by id desc limit $2"#,
         before.map(|id| id.0),
-        limit
+        limit,
+        said
     )
     .fetch_all(db)
     .await

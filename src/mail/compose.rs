@@ -7,6 +7,7 @@ use crate::{
     config::{PublicUrl, SecretKeys},
     domain::{
         address::EmailAddress,
+        calendar_event::CalendarEvent,
         ids::SubscriberId,
         image::{self, Sizes},
         locale::Locale,
@@ -24,7 +25,7 @@ use crate::{
             ConfirmationContext, IMAGE_WIDTH, ImageContext, PublicationContext, StaffLinkContext,
             UpdateContext, UpdateMailContext, WelcomeContext,
         },
-        markdown,
+        markdown::{self, Surroundings},
         merge_fields::{MANAGE, OwnTokens, UNSUBSCRIBE},
         message::{Frame, MessageError, Recipient},
         preheader,
@@ -226,6 +227,16 @@ impl Composer {
                 height: size.map(|(_, height)| height),
             }
         });
+        let calendar = |event: &CalendarEvent| {
+            let token = event.token(content.time_zone, &self.keys)?;
+            Some(self.public_url.join(&format!("/calendar/{token}.ics")))
+        };
+        let around = Surroundings {
+            accent: content.accent.as_str(),
+            sizes,
+            locale: update.locale,
+            calendar: &calendar,
+        };
         let context = UpdateMailContext {
             locale: update.locale,
             publication: PublicationContext::new(content, update.locale),
@@ -236,8 +247,8 @@ impl Composer {
                 date: update.dated.map(|date| written_date(date, update.locale)),
                 link: update.link.clone(),
                 image,
-                body_html: markdown::html_with_sizes(&update.body, content.accent.as_str(), sizes),
-                body_text: markdown::text(&update.body),
+                body_html: markdown::html_within(&update.body, around),
+                body_text: markdown::text_within(&update.body, around),
             },
             unsubscribe_url: self.marked_unsubscribe_url(),
             manage_url: self.marked_manage_url(),

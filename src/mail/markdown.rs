@@ -9,25 +9,39 @@
 //! programs drop everything else, and HTML that somebody types comes out as the text it is.
 
 mod addresses;
+pub(super) mod appointment;
 #[cfg(test)]
 mod as_written;
 mod blocks;
+mod cards;
+pub mod directive;
+#[cfg(test)]
+mod directive_tests;
 pub(super) mod document;
 mod emphasis;
+mod escape;
 pub(super) mod event;
+mod event_lines;
 mod html;
 mod inline;
 mod lists;
+mod picture;
+mod plain_cards;
+mod surroundings;
 mod table;
 mod text;
 mod tree;
+mod vocabulary;
 
-pub use html::{html, html_with_sizes, shown_size};
-pub use text::text;
+pub use html::{html, html_within};
+pub use picture::shown_size;
+pub use surroundings::Surroundings;
+pub use text::{text, text_within};
 
 use url::Url;
 
 use self::{
+    directive::{Directive, Key},
     document::document,
     event::{Event, Tag, TagEnd},
 };
@@ -110,6 +124,7 @@ pub fn check(markdown: &str) -> Result<(), MarkdownError> {
                     "the link's address must begin with https:// or mailto:",
                 );
             }
+            Event::Start(Tag::Directive(directive)) => check_addresses(&directive)?,
             _ => {}
         }
     }
@@ -117,6 +132,23 @@ pub fn check(markdown: &str) -> Result<(), MarkdownError> {
         let problem =
             "the text is too long for a mail; shorten it, and link to the page for the rest".to_owned();
         return Err(MarkdownError { line: 1, code: MarkdownProblem::TooLong, problem });
+    }
+    Ok(())
+}
+
+/// The addresses in a block of fields. That one is missing is told by the preflight, with all that may be missing there.
+fn check_addresses(directive: &Directive) -> Result<(), MarkdownError> {
+    let wrong = |key, code, problem: &str| {
+        let line = directive.field(key).map_or(directive.line, |field| field.line);
+        Err(MarkdownError { line, code, problem: problem.to_owned() })
+    };
+    if directive.link().is_some_and(|address| !is_linkable(&address)) {
+        let problem = "the button's link must begin with https:// or mailto:";
+        return wrong(Key::Link, MarkdownProblem::LinkAddress, problem);
+    }
+    if directive.get(Key::Address).is_some_and(|address| !is_web_address(address)) {
+        let problem = "the image's address must begin with https://";
+        return wrong(Key::Address, MarkdownProblem::ImageAddress, problem);
     }
     Ok(())
 }
@@ -294,12 +326,14 @@ mod tests {
 
     #[test]
     fn a_picture_of_a_known_size_keeps_its_shape_and_is_never_enlarged() {
-        use crate::domain::image::Sizes;
+        use crate::domain::{image::Sizes, locale::Locale};
         let sizes = Sizes::default()
             .with("https://example.org/large.jpg", (1104, 736))
             .with("https://example.org/small.png", (120, 80));
         let of = |markdown: &str| {
-            let html = html_with_sizes(markdown, "#0b5d4e", &sizes);
+            let around =
+                Surroundings { accent: "#0b5d4e", sizes: &sizes, locale: Locale::De, calendar: &|_| None };
+            let html = html_within(markdown, around);
             html.split(" alt=\"a\" ").nth(1).unwrap().split(";max-width").next().unwrap().to_owned()
         };
         let shown = |width: u16, height: u16| {

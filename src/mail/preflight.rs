@@ -4,7 +4,9 @@
 //! |---|---|
 //! | this | the whole mail: subject, size, imprint, unsubscribe link |
 //! | [`finding`] | what can be found |
+//! | `blocks` | the blocks of fields in it: what they lack, when an event is |
 //! | [`text`] | the Markdown: links and their texts, headings, pictures |
+//! | `wording` | what links and pictures say of themselves |
 //! | [`placeholders`] | what was to be replaced |
 //! | [`contrast`] | the HTML: contrast, pictures without a text |
 //!
@@ -12,10 +14,12 @@
 //! (whether links lead anywhere, the sender's DNS, the number of recipients) is looked at in `app`, and told in the same
 //! words.
 
+mod blocks;
 mod contrast;
 pub mod finding;
 mod placeholders;
 mod text;
+mod wording;
 
 use std::collections::HashSet;
 
@@ -42,7 +46,7 @@ const NEARLY: usize = 90 * 1024;
 pub fn check(publication: &Publication, update: &Update, frozen: &FrozenContent) -> Vec<Finding> {
     let mut found = Vec::new();
     subject(frozen, update, &mut found);
-    text::check(&update.body, &mut found);
+    text::check(&update.body, publication.content.time_zone, &mut found);
     link_and_picture(update, &mut found);
     let seen = contrast::check(&frozen.body_html, &mut found);
     whole(publication, frozen, &seen, &mut found);
@@ -83,7 +87,7 @@ fn subject(frozen: &FrozenContent, update: &Update, found: &mut Vec<Finding>) {
 
 /// The link and the picture that an update has beside its text.
 fn link_and_picture(update: &Update, found: &mut Vec<Finding>) {
-    if let Some(link) = update.link.as_ref().filter(|link| text::is_plain_http(link)) {
+    if let Some(link) = update.link.as_ref().filter(|link| wording::is_plain_http(link)) {
         found.push(Finding::new(Code::LinkHttp).with("address", link.as_str()).at(Place::Link));
     }
     if let Some(link) = &update.link {
@@ -94,11 +98,11 @@ fn link_and_picture(update: &Update, found: &mut Vec<Finding>) {
     for said in [&update.image_alt, &update.image_credit].into_iter().flatten() {
         found.extend(placeholders::in_text(said).map(|finding| finding.at(Place::Image)));
     }
-    if text::is_plain_http(image) {
+    if wording::is_plain_http(image) {
         found.push(Finding::new(Code::ImageHttp).with("address", image.as_str()));
     }
     let alt = update.image_alt.as_deref().unwrap_or_default();
-    if text::is_vague_alt(alt) {
+    if wording::is_vague_alt(alt) {
         found.push(Finding::new(Code::AltVague).with("alt", alt));
     }
     if update.image_credit.as_deref().unwrap_or_default().trim().is_empty() {

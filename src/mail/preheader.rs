@@ -35,8 +35,10 @@ fn prose(body: &str) -> String {
     let mut left_out = 0_usize;
     for (event, _) in document(body).steps {
         match event {
-            Event::Start(Tag::Heading(_) | Tag::Image { .. } | Tag::CodeBlock) => left_out += 1,
-            Event::End(TagEnd::Heading | TagEnd::Image | TagEnd::CodeBlock) => {
+            Event::Start(Tag::Heading(_) | Tag::Image { .. } | Tag::CodeBlock | Tag::Directive(_)) => {
+                left_out += 1
+            }
+            Event::End(TagEnd::Heading | TagEnd::Image | TagEnd::CodeBlock | TagEnd::Directive) => {
                 left_out = left_out.saturating_sub(1);
             }
             Event::Text(words) | Event::Code(words) if left_out == 0 => block.push_str(&words),

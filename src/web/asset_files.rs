@@ -40,7 +40,7 @@ macro_rules! files {
     };
 }
 
-static FILES: [AssetFile; 16] = files! {
+static FILES: [AssetFile; 18] = files! {
     "rundbrief.css" => CSS,
     "mail-frame.css" => CSS,
     "staff.css" => CSS,
@@ -48,6 +48,7 @@ static FILES: [AssetFile; 16] = files! {
     "captcha-solver.js" => JS,
     "embed.js" => JS,
     "staff-copy.js" => JS,
+    "staff-dialogs.js" => JS,
     "staff-editor.js" => JS,
     "staff-logos.js" => JS,
     "staff-mailing.js" => JS,

@@ -76,6 +76,7 @@ pub(in crate::web) const TEMPLATES: &[(&str, SourceFile)] = built_in!(
     "staff/templates.html",
     "staff/updates.html",
     "staff/editor.html",
+    "staff/editor_dialogs.html",
     "staff/conflict.html",
     "staff/history.html",
     "staff/version.html",

@@ -75,6 +75,7 @@ pub const ROUTES: &[Route] = &[
     Route::public("/review/{token}", || get(review::page).post(review::leave_remark)).token(),
     Route::public("/review/{token}/mail.html", || get(review::html)).token(),
     Route::public("/review/{token}/mail.txt", || get(review::text)).token(),
+    Route::public("/calendar/{file}", || get(public::calendar::file)).uncounted(),
     Route::public("/images/{name}", || get(public::images::image)).uncounted(),
     Route::public("/assets/{file}", || get(assets::asset)).uncounted(),
     // Programs read an error as such; what they may use will stand above.

@@ -151,6 +151,13 @@ export async function* updatePages(service, page, lang) {
   await page.click(".save-line button");
   await page.locator("#body-missing:visible").waitFor();
   yield "editor, something missing";
+  await page.click("[data-do=image]");
+  await page.locator("#library[open]").waitFor();
+  yield "the library, in a dialog";
+  await page.keyboard.press("Escape");
+  await page.click("[data-do=link]");
+  yield "a link, in a dialog";
+  await page.keyboard.press("Escape");
   const other = await page.context().newPage();
   await other.goto(editor);
   await other.fill("#title", "Drei Tage am See");

@@ -115,10 +115,20 @@ test("the toolbar writes Markdown, by mouse and by keys", async () => {
     assert.equal(await value(), "- eins zwei");
     await page.keyboard.press("Control+z");
     assert.equal(await value(), "eins zwei", "and can be undone");
-    page.once("dialog", (dialog) => dialog.accept("https://example.org/"));
     await select(0, 4);
     await page.keyboard.press("Control+k");
+    assert.equal(await page.inputValue("#link-text"), "eins");
+    await page.keyboard.press("Escape");
+    assert.equal(await page.locator("#body:focus").count(), 1, "nothing was asked for");
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("example.org/");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.getElementById("body").value.includes("]("));
     assert.equal(await value(), "[eins](https://example.org/) zwei");
+    await page.press("#body", "Control+End");
+    await page.click("[data-do=block][data-block*=ermin]");
+    await page.keyboard.type("Werkstatt");
+    assert.match(await value(), / zwei\n\n::: Termin\nTitel: Werkstatt\nDatum: \nBeginn: \nEnde: \nOrt: \n:::\n\n$/);
     await page.focus("#teaser");
     await tabTo(page, "[data-do=bold]");
     await page.keyboard.press("ArrowRight");
@@ -132,16 +142,34 @@ test("a picture within the text is chosen, described, uploaded and stands where 
     await page.fill("#body", "Davor.");
     await page.press("#body", "End");
     const buffer = await photo(page, 200);
-    page.once("dialog", (dialog) => dialog.accept("Der Hafen"));
-    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.click("[data-do=image]")]);
-    await chooser.setFiles({ name: "hafen.jpg", mimeType: "image/jpeg", buffer });
+    await page.click("[data-do=image]");
+    await page.click("#library [value=insert]");
+    await page.locator("#library-alt:invalid").waitFor();
+    await page.setInputFiles("#library-file", { name: "a.svg", mimeType: "image/svg+xml", buffer: Buffer.from("<svg/>") });
+    await page.locator("#library-status", { hasText: "JPEG, PNG oder WebP" }).waitFor();
+    await page.setInputFiles("#library-file", { name: "hafen.jpg", mimeType: "image/jpeg", buffer });
+    await page.locator("#library-status", { hasText: "Das Bild ist da." }).waitFor();
+    await page.fill("#library-alt", "Der Hafen");
+    await page.click("#library [value=insert]");
     await page.waitForFunction(() => document.getElementById("body").value.includes("!["));
     assert.match(await page.inputValue("#body"), /^Davor\.\n\n!\[Der Hafen\]\(http\S+\/images\/[a-z2-7]{26}\.jpg\)\n\n$/);
     await page.frameLocator("#mail").locator("img[alt='Der Hafen']").waitFor();
-    page.once("dialog", (dialog) => dialog.accept("Kein Bild"));
-    const [again] = await Promise.all([page.waitForEvent("filechooser"), page.click("[data-do=image]")]);
-    await again.setFiles({ name: "a.svg", mimeType: "image/svg+xml", buffer: Buffer.from("<svg/>") });
-    await page.locator("#inserting", { hasText: "JPEG, PNG oder WebP" }).waitFor();
+    // The library knows it, with what was said of it, and it is found and chosen by keyboard.
+    await page.click("[data-do=image]");
+    await page.fill("#library-search", "hafen");
+    await page.press("#library-search", "Enter");
+    await page.locator("#library-pictures img[alt='Der Hafen']").waitFor();
+    await tabTo(page, "#library-pictures input");
+    await page.keyboard.press("Space");
+    assert.equal(await page.inputValue("#library-alt"), "Der Hafen");
+    await page.selectOption("#library-position", { label: "Rechts neben einem Text" });
+    await page.click("#library [value=insert]");
+    await page.waitForFunction(() => document.getElementById("body").value.includes(":::"));
+    await page.keyboard.type("Daneben.");
+    assert.match(
+      await page.inputValue("#body"),
+      /\n\n::: Bild\nAdresse: http\S+\.jpg\nBeschreibung: Der Hafen\nPlatz: rechts\nText: Daneben\.\n:::\n\n$/,
+    );
   });
 });
 

@@ -195,6 +195,7 @@ async fn no_public_page_fails_on_what_cannot_be_stored() {
         "/left/",
         "/manage/",
         "/data/",
+        "/calendar/",
         "/images/",
         "/assets/",
     ];

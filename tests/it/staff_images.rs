@@ -303,3 +303,32 @@ async fn a_picture_has_its_size_in_the_mail_and_a_small_one_is_not_enlarged() {
         assert!(image.trim_start().starts_with(size), "{alt}: {}", &image[..120]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_library_is_searched_by_what_is_said_of_a_picture_by_a_script_too() {
+    let app = App::new().without_worker().start().await;
+    let browser = editor(&app).await;
+    for (seed, alt, credit) in
+        [(1, "Der Hafen", "Foto: Jo"), (2, "Ein Schweif_stern", "Foto: Ada"), (3, "", "")]
+    {
+        let file = photo(600, 400, seed, ImageFormat::Png);
+        browser.upload("/staff/images", &file, &[("alt", alt), ("credit", credit)], true).await;
+    }
+    let listed = async |query: &str| {
+        let path = format!("/staff/images?q={query}");
+        let answer = browser.send(Method::GET, &path, &[("accept", "application/json")], "").await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/json"));
+        let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        let images = told["images"].as_array().unwrap();
+        images.iter().map(|image| image["alt"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("").await, ["", "Ein Schweif_stern", "Der Hafen"]);
+    assert_eq!(listed("hafen").await, ["Der Hafen"]);
+    assert_eq!(listed("ADA").await, ["Ein Schweif_stern"]);
+    assert_eq!(listed("%25").await, Vec::<String>::new(), "no sign stands for others");
+    let page = browser.get("/staff/images?q=hafen").await.body;
+    assert!(page.contains("Der Hafen") && !page.contains("Schweif_stern"), "{page}");
+    assert!(
+        browser.get("/staff/images?q=nichts").await.body.contains("Zu diesen Wörtern gibt es kein Bild.")
+    );
+}

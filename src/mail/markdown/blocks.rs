@@ -3,6 +3,7 @@
 //! A line that only looks like a block, such as a date at its beginning, stays text: see [`super`].
 
 use super::{
+    directive::{self, Directive, Kind},
     lists::{Marker, markers},
     table,
     tree::{Block, Leaf, Line, indent},
@@ -45,6 +46,8 @@ impl<'a> Container<'a> {
                 at += 1;
             } else if self.is_fence(at) {
                 at = self.code(at, &mut blocks);
+            } else if let Some((kind, end)) = self.directive_here(at) {
+                at = self.directive(at, kind, end, &mut blocks);
             } else if is_rule(text) {
                 blocks.push(Block::Rule);
                 at += 1;
@@ -83,6 +86,7 @@ impl<'a> Container<'a> {
         let text = self.lines[at].text.trim();
         text.is_empty()
             || self.is_fence(at)
+            || self.directive_here(at).is_some()
             || is_rule(text)
             || heading(text).is_some()
             || table::begins(self.lines, at)
@@ -159,6 +163,26 @@ impl<'a> Container<'a> {
         let items = items.iter().map(|lines| container(lines, self.depth + 1)).collect();
         blocks.push(Block::List { first: first.number, is_tight, items });
         end
+    }
+
+    /// What block of fields begins here, and the line that ends it. Within a list or a quote there is none.
+    fn directive_here(&self, at: usize) -> Option<(Kind, usize)> {
+        let kind = Kind::of(directive::opening(self.lines[at].text).filter(|_| self.depth == 0)?)?;
+        // Another one that begins says that this one was not ended. So no line is looked at twice.
+        let is_edge =
+            |line: &Line| directive::is_closing(line.text) || directive::opening(line.text).is_some();
+        let end = at + 1 + self.lines[at + 1..].iter().position(is_edge)?;
+        directive::is_closing(self.lines[end].text).then_some((kind, end))
+    }
+
+    fn directive(&self, at: usize, kind: Kind, end: usize, blocks: &mut Vec<Block>) -> usize {
+        let lines = self.lines[at + 1..end].iter().map(|line| (line.number, line.text));
+        let read = Directive::read(kind, self.lines[at].number, lines);
+        let content: Vec<Line> =
+            read.content.into_iter().map(|(number, text)| Line { text, number }).collect();
+        let content = container(&content, self.depth + 1);
+        blocks.push(Block::Directive(Box::new(read.directive), read.problems, content));
+        end + 1
     }
 
     /// Whether code begins here that ends further down.

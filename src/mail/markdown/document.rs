@@ -2,6 +2,7 @@
 
 use super::{
     blocks::blocks,
+    directive::{self, Problem},
     emphasis::{Kind, Piece, paired},
     event::{Event, Tag, TagEnd},
     inline::{Located, Node, nodes},
@@ -22,6 +23,8 @@ pub struct Leftover {
 pub struct Document {
     pub steps: Vec<Step>,
     pub leftovers: Vec<Leftover>,
+    /// What is wrong with blocks of fields, and what looks like one.
+    pub problems: Vec<Problem>,
 }
 
 pub fn document(markdown: &str) -> Document {
@@ -50,6 +53,7 @@ enum Draft {
 #[derive(Default)]
 struct Writer {
     drafts: Vec<Draft>,
+    problems: Vec<Problem>,
     line: usize,
 }
 
@@ -98,6 +102,13 @@ impl Writer {
                 Block::Code(code) => {
                     self.within(Tag::CodeBlock, TagEnd::CodeBlock, |writer| writer.step(Event::Text(code)));
                 }
+                Block::Directive(directive, problems, inner) => {
+                    self.line = directive.line;
+                    self.problems.extend(problems);
+                    self.within(Tag::Directive(directive), TagEnd::Directive, |writer| {
+                        writer.blocks(inner, false);
+                    });
+                }
                 Block::Rule => self.step(Event::Rule),
             }
         }
@@ -112,6 +123,7 @@ impl Writer {
     }
 
     fn leaf(&mut self, leaf: &Leaf) {
+        self.problems.extend(directive::strays(&leaf.text, leaf.line));
         self.drafts.push(Draft::LeafBegins(leaf.line));
         self.pieces(nodes(&leaf.text, leaf.line, false), true);
         self.drafts.push(Draft::LeafEnds);
@@ -169,7 +181,7 @@ impl Writer {
 
     fn finish(self) -> Document {
         let (begins, ends) = bold_over_blocks(&self.drafts);
-        let mut document = Document::default();
+        let mut document = Document { problems: self.problems, ..Document::default() };
         let (mut begins, mut ends) = (begins.into_iter().peekable(), ends.into_iter().peekable());
         let mut is_bold = false;
         for (at, draft) in self.drafts.into_iter().enumerate() {

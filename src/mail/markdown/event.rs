@@ -1,5 +1,7 @@
 //! What a text consists of, in the order in which it is written: what the parser gives and the writers read.
 
+use super::directive::Directive;
+
 /// One step of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -40,6 +42,7 @@ pub enum Tag {
     TableHead,
     TableRow,
     TableCell,
+    Directive(Box<Directive>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,7 @@ pub enum TagEnd {
     TableHead,
     TableRow,
     TableCell,
+    Directive,
 }
 
 /// Of a column of a table.

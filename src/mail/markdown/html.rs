@@ -1,13 +1,14 @@
 //! Markdown as HTML for mail.
 
-use std::fmt::Write as _;
-
-use crate::domain::image::Sizes;
+use crate::domain::{image::Sizes, locale::Locale};
 
 use super::{
+    cards,
     document::document,
+    escape::escaped,
     event::{Alignment, Event, Tag, TagEnd},
-    is_linkable, is_web_address,
+    is_linkable, is_web_address, picture,
+    surroundings::Surroundings,
 };
 
 const SERIF: &str = "font-family:Georgia,'Times New Roman',serif";
@@ -22,21 +23,25 @@ const CELL_FRAME: u16 = 22;
 /// long ones elsewhere.
 const TABLE: &str = "<div style=\"margin:0 0 16px 0;overflow-x:auto;\"><table width=\"100%\" border=\"0\" cellpadding=\"0\" cellspacing=\"0\" style=\"border-collapse:collapse;word-break:normal;overflow-wrap:normal;\">\n";
 
-/// The Markdown as HTML, where the sizes of pictures are not known.
+/// The Markdown as HTML where nothing is known but the colour of links.
 #[must_use]
 pub fn html(markdown: &str, accent: &str) -> String {
-    html_with_sizes(markdown, accent, &Sizes::default())
+    let sizes = Sizes::default();
+    html_within(
+        markdown,
+        Surroundings { accent, sizes: &sizes, locale: Locale::default(), calendar: &|_| None },
+    )
 }
 
-/// The Markdown as HTML with inline styles; links in the `accent` colour, pictures in their size where it is known.
+/// The Markdown as HTML with inline styles.
 ///
 /// Headings begin at `h2`, because the mail's title is its `h1`.
 #[must_use]
-pub fn html_with_sizes(markdown: &str, accent: &str, sizes: &Sizes) -> String {
+pub fn html_within(markdown: &str, around: Surroundings<'_>) -> String {
     let mut writer = Writer {
         out: String::new(),
-        accent,
-        sizes,
+        around,
+        behind: String::new(),
         open: Vec::new(),
         room: COLUMN,
         image: None,
@@ -52,19 +57,11 @@ pub fn html_with_sizes(markdown: &str, accent: &str, sizes: &Sizes) -> String {
     writer.out
 }
 
-/// How large a picture is shown where there is so much room: never larger than it is.
-#[must_use]
-pub fn shown_size((width, height): (u32, u32), room: u16) -> (u16, u16) {
-    let shown = width.clamp(1, u32::from(room.max(1)));
-    let scaled =
-        (u64::from(height) * u64::from(shown) + u64::from(width.max(1)) / 2) / u64::from(width.max(1));
-    (u16::try_from(shown).unwrap_or(room), u16::try_from(scaled).unwrap_or(u16::MAX).max(1))
-}
-
 struct Writer<'a> {
     out: String,
-    accent: &'a str,
-    sizes: &'a Sizes,
+    around: Surroundings<'a>,
+    /// What stands behind the block of fields that is open; none stands in another.
+    behind: String,
     /// Closing tags of what is open, empty where an opening was left out; and the room around it.
     open: Vec<(&'static str, u16)>,
     /// Pixels that a picture may be wide here.
@@ -98,6 +95,9 @@ impl Writer<'_> {
                 }
                 let (closing, room) = self.open.pop().unwrap_or(("", COLUMN));
                 self.out.push_str(closing);
+                if end == TagEnd::Directive {
+                    self.out.push_str(&std::mem::take(&mut self.behind));
+                }
                 self.room = room;
             }
             Event::Text(text) => self.text(&text),
@@ -141,7 +141,7 @@ impl Writer<'_> {
             Tag::Strong => self.tag("<strong>", "</strong>"),
             Tag::Strikethrough => self.tag("<s>", "</s>"),
             Tag::Link { address, .. } if is_linkable(&address) => {
-                let opening = format!("<a href=\"{}\" style=\"color:{};text-decoration:underline;\">", escaped(&address), self.accent);
+                let opening = format!("<a href=\"{}\" style=\"color:{};text-decoration:underline;\">", escaped(&address), self.around.accent);
                 self.tag(&opening, "</a>");
             }
             Tag::Image { address } => self.image = Some((address, String::new())),
@@ -159,6 +159,11 @@ impl Writer<'_> {
                 self.tag("<tr>", "</tr>\n");
             }
             Tag::TableCell => self.cell(),
+            Tag::Directive(directive) => {
+                let frame = cards::frame(&directive, &self.around, self.room);
+                self.tag(&frame.before, "");
+                (self.behind, self.room) = (frame.after, frame.room);
+            }
             // Links that lead nowhere keep their text.
             Tag::Link { .. } => self.tag("", ""),
         }
@@ -206,41 +211,9 @@ impl Writer<'_> {
         let Some((address, alt)) = self.image.take() else { return };
         self.head_is_empty = false;
         if is_web_address(&address) {
-            let size = self.sizes.of(&address).map(|size| shown_size(size, self.room));
-            let (address, alt) = (escaped(&address), escaped(&alt));
-            // Outlook knows no max-width and goes by the attributes. With both of them nothing moves when a picture comes.
-            // Where the size is not known, everything but Outlook shows no picture larger than it is.
-            let (attributes, style) = match size {
-                Some((width, height)) => {
-                    (format!("width=\"{width}\" height=\"{height}\""), format!("width:{width}px"))
-                }
-                None => (format!("width=\"{}\"", self.room), "width:auto".to_owned()),
-            };
-            let written = write!(
-                self.out,
-                "<img src=\"{address}\" alt=\"{alt}\" {attributes} style=\"display:block;{style};max-width:100%;height:auto;border:0;\">"
-            );
-            debug_assert!(written.is_ok(), "writing to a String cannot fail");
+            self.out.push_str(&picture::tag(&address, &alt, self.around.sizes, self.room));
         } else {
             self.out.push_str(&escaped(&alt));
         }
     }
-}
-
-/// Text as it may stand between tags and inside double-quoted attributes.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            // Written as entities they get past every check of the file, and they are how mails mark links.
-            c if c.is_control() && c != '\n' && c != '\t' => {}
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -1,18 +1,33 @@
 //! Markdown as plain text: what a reader without HTML gets, and it reads well.
 
+use crate::domain::{image::Sizes, locale::Locale};
+
 use super::{
+    directive::{Directive, Kind},
     document::document,
     event::{Alignment, Event, Tag, TagEnd},
+    plain_cards,
+    surroundings::Surroundings,
 };
 
 /// Characters of a line up to which the columns of a table are aligned; programs break longer ones.
 const WIDEST_TABLE: usize = 76;
 
+/// The Markdown as plain text where nothing is known besides.
+#[must_use]
+pub fn text(markdown: &str) -> String {
+    let sizes = Sizes::default();
+    text_within(
+        markdown,
+        Surroundings { accent: "", sizes: &sizes, locale: Locale::default(), calendar: &|_| None },
+    )
+}
+
 /// The Markdown as plain text: lines as they were typed, lists with dashes or numbers, quotes with `>`, links and
 /// pictures with their address behind them, and what is struck through between `~~`, without which it would say the opposite.
 #[must_use]
-pub fn text(markdown: &str) -> String {
-    let mut writer = Writer::default();
+pub fn text_within(markdown: &str, around: Surroundings<'_>) -> String {
+    let mut writer = Writer::new(around);
     for (event, _) in document(markdown).steps {
         writer.event(event);
     }
@@ -22,8 +37,8 @@ pub fn text(markdown: &str) -> String {
     writer.out.trim_end().to_owned()
 }
 
-#[derive(Default)]
-struct Writer {
+struct Writer<'a> {
+    around: Surroundings<'a>,
     out: String,
     /// The line being written, without its prefixes.
     line: String,
@@ -37,6 +52,8 @@ struct Writer {
     image: Option<String>,
     /// The table that is open.
     table: Option<Table>,
+    /// The block of fields that is open; none stands in another.
+    directive: Option<Box<Directive>>,
     /// Whether a blank line goes before the next one.
     gap: bool,
 }
@@ -87,7 +104,22 @@ impl Table {
     }
 }
 
-impl Writer {
+impl<'a> Writer<'a> {
+    fn new(around: Surroundings<'a>) -> Self {
+        Self {
+            around,
+            out: String::new(),
+            line: String::new(),
+            prefixes: Vec::new(),
+            lists: Vec::new(),
+            links: Vec::new(),
+            image: None,
+            table: None,
+            directive: None,
+            gap: false,
+        }
+    }
+
     fn event(&mut self, event: Event) {
         match event {
             Event::Start(tag) => self.start(tag),
@@ -122,11 +154,15 @@ impl Writer {
                 let rest = " ".repeat(bullet.len());
                 self.prefixes.push(Prefix { first: Some(bullet), rest });
             }
-            Tag::BlockQuote => {
+            Tag::BlockQuote => self.quote(),
+            Tag::Directive(directive) => {
                 self.end_line();
-                // The blank line before a quote is not part of it.
-                self.fill_gap();
-                self.prefixes.push(Prefix { first: None, rest: "> ".into() });
+                if directive.kind == Kind::Quote {
+                    self.quote();
+                }
+                let lines = plain_cards::before(&directive, &self.around);
+                self.lines(&lines);
+                self.directive = Some(directive);
             }
             Tag::Link { address, is_bare } => {
                 self.links.push(((!is_bare).then_some(address), self.line.len()));
@@ -167,6 +203,17 @@ impl Writer {
                 self.prefixes.pop();
                 self.gap = true;
             }
+            TagEnd::Directive => {
+                self.end_line();
+                let Some(directive) = self.directive.take() else { return };
+                // Who said it stands right below.
+                self.gap = false;
+                self.lines(&plain_cards::after(&directive));
+                if directive.kind == Kind::Quote {
+                    self.prefixes.pop();
+                }
+                self.gap = true;
+            }
             TagEnd::List => {
                 self.end_line();
                 self.lists.pop();
@@ -201,6 +248,23 @@ impl Writer {
             TagEnd::Strikethrough => self.line.push_str("~~"),
             _ => {}
         }
+    }
+
+    fn quote(&mut self) {
+        self.end_line();
+        // The blank line before a quote is not part of it.
+        self.fill_gap();
+        self.prefixes.push(Prefix { first: None, rest: "> ".into() });
+    }
+
+    /// Whole lines, as a block of their own.
+    fn lines(&mut self, lines: &[String]) {
+        for line in lines {
+            self.text(line);
+            self.end_block();
+            self.gap = false;
+        }
+        self.gap |= !lines.is_empty();
     }
 
     /// Text may hold line breaks of its own, in code.

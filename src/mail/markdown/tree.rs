@@ -1,6 +1,9 @@
 //! Lines, and the tree of blocks that they are read as.
 
-use super::event::Alignment;
+use super::{
+    directive::{Directive, Problem},
+    event::Alignment,
+};
 
 /// A line, without what its surrounding blocks have at its beginning.
 #[derive(Debug, Clone, Copy)]
@@ -24,9 +27,19 @@ pub enum Block {
     Paragraph(Leaf),
     Heading(u8, Leaf),
     Quote(Vec<Block>),
-    List { first: Option<u64>, is_tight: bool, items: Vec<Vec<Block>> },
-    Table { alignments: Vec<Alignment>, head: Vec<Leaf>, rows: Vec<Vec<Leaf>> },
+    List {
+        first: Option<u64>,
+        is_tight: bool,
+        items: Vec<Vec<Block>>,
+    },
+    Table {
+        alignments: Vec<Alignment>,
+        head: Vec<Leaf>,
+        rows: Vec<Vec<Leaf>>,
+    },
     Code(String),
+    /// With the text between its fields, and what is wrong with it.
+    Directive(Box<Directive>, Vec<Problem>, Vec<Block>),
     Rule,
 }
 

@@ -89,6 +89,12 @@ codes! {
     LinkEmpty: Error, Body;
     /// A link (`address`) leads to a machine or network that readers cannot reach.
     LinkPrivate: Error, Body;
+    /// A block (`block`) lacks one of its fields (`field`).
+    BlockLacks: Error, Body;
+    /// The `day` of an event falls on another weekday than was written.
+    EventWeekday: Error, Body;
+    /// An event ends before it begins.
+    EventOrder: Error, Body;
     /// Nobody would get it.
     RecipientsNone: Error, Recipients;
 
@@ -140,6 +146,28 @@ codes! {
     Placeholder: Warning, Body;
     /// Nobody has ticked an `item` of the checklist.
     ChecklistOpen: Warning, Checklist;
+    /// What begins like a block (`word`) is none that there is.
+    BlockUnknown: Warning, Body;
+    /// A block (`word`) does not end, or stands within a list or a quote.
+    BlockOpen: Warning, Body;
+    /// A line of a block (`block`) is none of its `fields`: `text`.
+    BlockLine: Warning, Body;
+    /// A field (`field`) of a block (`block`) has more text than it has room for.
+    BlockLong: Warning, Body;
+    /// Where a picture is to stand (`text`) is no place that there is.
+    BlockPosition: Warning, Body;
+    /// The e-mail address of a contact (`text`) is none.
+    BlockMail: Warning, Body;
+    /// The telephone number of a contact (`text`) is none that could be dialled.
+    BlockPhone: Warning, Body;
+    /// The date of an event (`text`) cannot be read for certain.
+    EventDate: Warning, Body;
+    /// A time of an event (`text`) cannot be read.
+    EventTime: Warning, Body;
+    /// An event has an end and no beginning.
+    EventNoBegin: Warning, Body;
+    /// An event is at an hour that the clocks skip or show twice.
+    EventHour: Warning, Body;
     /// Signs of the dialect (`text`) that make nothing, such as a `**` without a partner.
     MarkLeftOver: Warning, Body;
     /// It was sent before, at `at`.

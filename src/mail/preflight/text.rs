@@ -5,15 +5,17 @@ use std::collections::HashSet;
 use url::Url;
 
 use crate::{
-    config::is_on_this_machine,
-    domain::update::Update,
+    domain::{publication::TimeZone, update::Update},
     mail::markdown::{
         document::document,
         event::{Event, Tag, TagEnd},
     },
 };
 
-use super::{Code, Finding, Place, placeholders};
+use super::{
+    Code, Finding, Place, blocks, placeholders,
+    wording::{is_plain_http, is_vague_alt, link},
+};
 
 /// A web address that an update leads to, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,83 +48,19 @@ pub fn targets(update: &Update) -> Vec<Target> {
         add(image, Place::Image, None);
     }
     for (event, line) in document(&update.body).steps {
-        if let Event::Start(Tag::Link { address, .. } | Tag::Image { address }) = event {
-            add(&address, Place::Body, Some(line));
+        match event {
+            Event::Start(Tag::Link { address, .. } | Tag::Image { address }) => {
+                add(&address, Place::Body, Some(line));
+            }
+            Event::Start(Tag::Directive(directive)) => {
+                for (key, address) in directive.addresses() {
+                    add(&address, Place::Body, directive.field(key).map(|field| field.line));
+                }
+            }
+            _ => {}
         }
     }
     targets
-}
-
-/// Whether an address goes without encryption; on this machine, where the demo runs, that is as good as with it.
-pub fn is_plain_http(address: &str) -> bool {
-    Url::parse(address).is_ok_and(|url| url.scheme() == "http" && !is_on_this_machine(&url))
-}
-
-/// What people write where they mean "this one".
-const VAGUE_LINKS: [&str; 26] = [
-    "hier",
-    "hier klicken",
-    "klicken sie hier",
-    "klick hier",
-    "bitte hier klicken",
-    "hier lesen",
-    "hier entlang",
-    "mehr",
-    "mehr lesen",
-    "mehr erfahren",
-    "mehr dazu",
-    "mehr infos",
-    "weiter",
-    "weiterlesen",
-    "link",
-    "dieser link",
-    "zum link",
-    "here",
-    "click here",
-    "more",
-    "read more",
-    "learn more",
-    "this",
-    "this link",
-    "this page",
-    "continue",
-];
-
-/// What says no more than that there is a picture.
-const VAGUE_ALTS: [&str; 16] = [
-    "bild",
-    "foto",
-    "fotos",
-    "grafik",
-    "abbildung",
-    "logo",
-    "symbolbild",
-    "titelbild",
-    "image",
-    "photo",
-    "picture",
-    "graphic",
-    "illustration",
-    "screenshot",
-    "alt",
-    "alternativtext",
-];
-
-fn bare(text: &str) -> String {
-    let trimmed = text.trim_matches(|c: char| !c.is_alphanumeric());
-    trimmed.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
-}
-
-/// Whether the text of a picture says nothing about it: a word that means picture, or the name of a file.
-pub fn is_vague_alt(alt: &str) -> bool {
-    let said = bare(alt);
-    let is_file = said.rsplit_once('.').is_some_and(|(_, extension)| {
-        ["jpg", "jpeg", "png", "webp", "gif", "heic", "tif", "tiff"].contains(&extension)
-    });
-    let is_camera = ["img_", "dsc_", "dscf", "dsc0", "pxl_", "whatsapp image"]
-        .iter()
-        .any(|start| said.starts_with(start));
-    is_file || is_camera || VAGUE_ALTS.contains(&said.as_str())
 }
 
 /// What is open while the text is read.
@@ -145,13 +83,15 @@ struct Paragraph {
     line: usize,
 }
 
-pub fn check(markdown: &str, found: &mut Vec<Finding>) {
+/// What is wrong with a text, whose events are in this time zone.
+pub fn check(markdown: &str, zone: TimeZone, found: &mut Vec<Finding>) {
     let mut reader = Reader { level: 1, ..Reader::default() };
     let mut in_list = 0_usize;
     let document = document(markdown);
     for leftover in document.leftovers {
         found.push(Finding::new(Code::MarkLeftOver).with("text", leftover.sign).in_line(leftover.line));
     }
+    found.extend(document.problems.iter().map(blocks::problem));
     for (number, line) in (1..).zip(markdown.lines()) {
         found.extend(placeholders::in_source(line).map(|finding| finding.in_line(number)));
     }
@@ -160,6 +100,7 @@ pub fn check(markdown: &str, found: &mut Vec<Finding>) {
             found.extend(placeholders::in_address(address).map(|finding| finding.in_line(line)));
         }
         match event {
+            Event::Start(Tag::Directive(directive)) => blocks::check(&directive, zone, found),
             Event::Start(Tag::List(_)) => in_list += 1,
             Event::End(TagEnd::List) => in_list = in_list.saturating_sub(1),
             Event::Start(Tag::Paragraph) if in_list == 0 => {
@@ -256,50 +197,13 @@ impl Paragraph {
     }
 }
 
-fn link(address: &str, text: &str) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let text = text.trim();
-    if text.is_empty() {
-        found.push(Finding::new(Code::LinkEmpty).with("address", address));
-    } else if VAGUE_LINKS.contains(&bare(text).as_str()) {
-        found.push(Finding::new(Code::LinkTextVague).with("text", text));
-    } else if let Some(host) = host_said(text) {
-        let target = Url::parse(address).ok().and_then(|url| url.host_str().map(str::to_owned));
-        let plain = |host: &str| host.trim_start_matches("www.").to_lowercase();
-        if target.is_some_and(|target| plain(&target) != plain(&host)) {
-            found.push(Finding::new(Code::LinkTextDiffers).with("text", text).with("address", address));
-        } else if text.chars().count() > 40 {
-            found.push(Finding::new(Code::LinkTextAddress).with("text", text));
-        }
-    }
-    if is_plain_http(address) {
-        found.push(Finding::new(Code::LinkHttp).with("address", address));
-    }
-    found
-}
-
-/// The host that a text names, when it is an address.
-fn host_said(text: &str) -> Option<String> {
-    if text.contains(char::is_whitespace) || text.contains('@') {
-        return None;
-    }
-    let url = if text.contains("://") {
-        Url::parse(text).ok()?
-    } else if text.starts_with("www.") {
-        Url::parse(&format!("https://{text}")).ok()?
-    } else {
-        return None;
-    };
-    Some(url.host_str()?.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn found(markdown: &str) -> Vec<(Code, Option<usize>)> {
         let mut found = Vec::new();
-        check(markdown, &mut found);
+        check(markdown, TimeZone::default(), &mut found);
         found.iter().map(|finding| (finding.code, finding.line)).collect()
     }
 
@@ -357,6 +261,34 @@ mod tests {
         );
         assert_eq!(found("Referat: N.N."), [(Code::PlaceholderMaybe, Some(1))]);
         assert_eq!(found("https://example.org/?tx_news[name]=3"), []);
+    }
+
+    #[test]
+    fn blocks_that_are_not_finished_are_told_with_their_line() {
+        let event = |fields: &str| found(&format!("Text\n\n::: termin\nTitel: A\n{fields}\n:::"));
+        assert_eq!(event("Datum: Mi, 16.12.2026\nBeginn: 14 Uhr\nEnde: 16 Uhr\nOrt: Cottbus"), []);
+        assert_eq!(event("Ort: Cottbus"), [(Code::BlockLacks, Some(3))]);
+        assert_eq!(event("Datum: 16.12.26"), [(Code::EventDate, Some(5))]);
+        assert_eq!(event("Datum: Di, 16.12.2026"), [(Code::EventWeekday, Some(5))]);
+        assert_eq!(event("Datum: 16.12.2026\nBeginn: mittags"), [(Code::EventTime, Some(6))]);
+        assert_eq!(event("Datum: 16.12.2026\nBeginn: 16 Uhr\nEnde: 14 Uhr"), [(Code::EventOrder, Some(7))]);
+        assert_eq!(event("Datum: 16.12.2026\nEnde: 15.12.2026"), [(Code::EventOrder, Some(6))]);
+        assert_eq!(event("Datum: 16.12.2026\nEnde: 14 Uhr"), [(Code::EventNoBegin, Some(6))]);
+        assert_eq!(event("Datum: 28.03.2027\nBeginn: 2:30"), [(Code::EventHour, Some(3))]);
+        assert_eq!(event("Datum: TT.MM.JJJJ"), [(Code::Placeholder, Some(5)), (Code::EventDate, Some(5))]);
+        let open = "::: termin\nTitel: A";
+        assert_eq!(found(open), [(Code::BlockOpen, Some(1))]);
+        assert_eq!(found("::: umfrage\na\n:::"), [(Code::BlockUnknown, Some(1))]);
+        assert_eq!(found("::: knopf\nText: hier\nLink: http://example.org\nFarbe: rot\n:::").len(), 3);
+        assert_eq!(
+            found("::: kontakt\nName: A\nTelefon: +49 (0)355 1\nE-Mail: a@b\n:::"),
+            [(Code::BlockMail, Some(4)), (Code::BlockPhone, Some(3))]
+        );
+        let picture = "::: bild\nAdresse: http://example.org/a.jpg\nBeschreibung: Foto\nPlatz: oben\n:::";
+        assert_eq!(
+            found(picture),
+            [(Code::BlockPosition, Some(4)), (Code::AltVague, Some(3)), (Code::ImageHttp, Some(2))]
+        );
     }
 
     #[test]

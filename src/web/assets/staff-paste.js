@@ -213,3 +213,10 @@ globalThis.rundbriefMarkdown = (html) => {
   walk(source.body);
   return join(out);
 };
+
+// How many pictures a pasted text has, which are not pasted with it. Those that can hardly be seen are none.
+globalThis.rundbriefPictures = (html) => {
+  const source = new DOMParser().parseFromString(html.replace(/\sstyle\s*=/gi, " data-style="), "text/html");
+  const isSeen = (image) => !["width", "height"].some((side) => /^[0-3](px)?$/.test(image.getAttribute(side) ?? ""));
+  return [...source.querySelectorAll("img, object, svg, v\\:imagedata")].filter(isSeen).length;
+};

@@ -62,57 +62,66 @@
     return (/^[^\s@/]+@[^\s@/]+$/.test(address) ? "mailto:" : "https://") + address;
   }
 
-  function link(button) {
+  const dialogs = globalThis.rundbriefDialogs;
+
+  async function link() {
     const [from, to, chosen] = selection();
-    const address = prompt(button.dataset.ask, "https://")?.trim();
-    if (!address || address === "https://") return text.focus();
-    const label = chosen || address.replace(/^(https?:\/\/|mailto:)/, "");
-    put(from, to, `[${label}](${whole(address)})`, [1, 1 + label.length]);
+    const asked = await dialogs.link(chosen);
+    if (!asked) return text.focus();
+    const label = asked.text || asked.address.replace(/^(https?:\/\/|mailto:)/, "");
+    put(from, to, `[${label}](${whole(asked.address)})`, [1, 1 + label.length]);
   }
 
-  // A picture within the text: chosen or pasted, described, uploaded, and put where the cursor is by then.
-  function image() {
-    const input = Object.assign(document.createElement("input"), { type: "file", accept: "image/jpeg,image/png,image/webp" });
-    input.addEventListener("change", () => upload(input.files[0]));
-    input.click();
-  }
-
-  async function upload(file) {
-    const words = document.querySelector("[data-upload] [role=status]").dataset;
-    const said = document.getElementById("inserting");
-    if (file.size > Number(words.most)) return (said.textContent = words.large);
-    const alt = prompt(bar.querySelector("[data-do=image]").dataset.askAlt)?.trim();
-    // Nothing goes out without its description; an empty one would only be found later.
-    if (!alt) return text.focus();
-    const form = new FormData();
-    form.append("alt", alt);
-    form.append("image", file);
-    said.textContent = words.processing;
-    try {
-      const answer = await fetch("/staff/images", { method: "POST", body: form, headers: { Accept: "application/json" } });
-      const told = await answer.json().catch(() => ({}));
-      if (answer.status !== 201) return (said.textContent = told.detail ?? (answer.redirected ? words.session : words.failed));
-      said.textContent = words.ready;
-      insertImage(told.url, alt);
-    } catch {
-      said.textContent = words.failed;
+  // A picture within the text: from the library, or chosen or pasted, and described.
+  async function image(button, file) {
+    const asked = await dialogs.picture(file);
+    if (!asked) return text.focus();
+    // Behind what is selected, which stays.
+    const at = text.selectionEnd;
+    const words = button.dataset;
+    if (!asked.caption && !asked.credit && !asked.position) {
+      return put(at, at, `${ownLines(at)}![${asked.alt.replace(/[[\]]/g, "")}](${asked.picture})\n\n`);
     }
+    const fields = [
+      [words.address, asked.picture],
+      [words.description, asked.alt],
+      [words.caption, asked.caption],
+      [words.credit, asked.credit],
+      [words.position, asked.position],
+    ].filter(([, value]) => value);
+    // What stands beside it is still to be written.
+    if (asked.position) fields.push([words.text, ""]);
+    insertBlock(at, at, words.block, fields, fields.length - 1);
+  }
+
+  // A block of fields, with the cursor behind one of them.
+  function insertBlock(from, to, begin, fields, at) {
+    const lines = fields.map(([name, value]) => `${name}: ${value}`);
+    const above = `${ownLines(from)}${begin}\n`;
+    const end = above.length + lines.slice(0, at + 1).join("\n").length;
+    put(from, to, `${above}${lines.join("\n")}\n:::\n\n`, [end, end]);
+  }
+
+  // What is selected becomes the first field, if it is one line.
+  function block(button) {
+    const [from, to, chosen] = selection();
+    const takes = !chosen.includes("\n");
+    const names = button.dataset.fields.split("|");
+    const fields = names.map((name, number) => [name, number || !takes ? "" : chosen.trim()]);
+    insertBlock(takes ? from : to, to, button.dataset.block, fields, takes && chosen.trim() ? 1 : 0);
+  }
+
+  function table(button) {
+    const at = text.selectionEnd;
+    const column = button.dataset.column;
+    const above = ownLines(at);
+    put(at, at, `${above}| ${column} 1 | ${column} 2 |\n|---|---|\n|  |  |\n\n`, [above.length + 2, above.length + 4 + column.length]);
   }
 
   // What has to stand before a block of its own, such as a picture, where the cursor is.
   function ownLines(from) {
     const above = text.value.slice(0, from);
     return !above.trim() || above.endsWith("\n\n") ? "" : above.endsWith("\n") ? "\n" : "\n\n";
-  }
-
-  function insertImage(address, alt) {
-    // Behind what is selected, which stays; and whoever types in another field by now goes on there.
-    const at = text.selectionEnd;
-    const written = `${ownLines(at)}![${alt.replace(/[[\]]/g, "")}](${address})\n\n`;
-    const active = document.activeElement;
-    if (active === text || active === document.body || bar.contains(active)) return put(at, at, written);
-    text.setRangeText(written, at, at, "end");
-    text.dispatchEvent(new InputEvent("input", { bubbles: true }));
   }
 
   const doing = {
@@ -124,6 +133,8 @@
     quote: () => lines(() => "> ", /^> /),
     link,
     image,
+    block,
+    table,
   };
 
   bar.addEventListener("click", (event) => {
@@ -152,15 +163,39 @@
     next.focus();
   });
 
+  // What cannot come along is named.
+  const inserting = document.getElementById("inserting");
+  const plurals = new Intl.PluralRules(document.documentElement.lang);
+  const isPicture = ({ type }) => type.startsWith("image/");
+
+  // Pictures are described one after the other; other files are named.
+  async function take(files) {
+    const others = files.filter((file) => !isPicture(file)).map(({ name }) => name);
+    inserting.textContent = others.length ? inserting.dataset.files.replace("{names}", others.join(", ")) : "";
+    const button = bar.querySelector("[data-do=image]");
+    for (const file of files.filter(isPicture)) await image(button, file);
+  }
+
+  text.addEventListener("dragover", (event) => {
+    if ([...event.dataTransfer.items].some(({ kind }) => kind === "file")) event.preventDefault();
+  });
+  text.addEventListener("drop", (event) => {
+    if (!event.dataTransfer.files.length) return;
+    event.preventDefault();
+    take([...event.dataTransfer.files]);
+  });
+
   // What is pasted with its form keeps headings, lists, links and bold.
   text.addEventListener("paste", (event) => {
     const html = event.clipboardData?.getData("text/html");
     const markdown = html && globalThis.rundbriefMarkdown?.(html);
-    const picture = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
-    if (!markdown && picture) {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!markdown && files.length) {
       event.preventDefault();
-      return upload(picture);
+      return take(files);
     }
+    const lost = html ? globalThis.rundbriefPictures(html) : 0;
+    inserting.textContent = lost ? inserting.dataset[plurals.select(lost)].replace("{count}", lost) : "";
     if (!markdown) return;
     event.preventDefault();
     const [from, to] = selection();

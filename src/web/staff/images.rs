@@ -4,7 +4,12 @@
 mod samples;
 mod upload;
 
-use axum::{Form, extract::State, http::StatusCode, response::Response};
+use axum::{
+    Form, Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +21,7 @@ use crate::{
     },
     web::{
         AppState,
-        http::problem::Problem,
+        http::problem::{Problem, wants_json},
         staff::{
             logged_in::Member,
             staff_page::{self, Mistakes, StaffPage, done, id_in},
@@ -41,10 +46,47 @@ impl From<ImageError> for StaffProblem {
     }
 }
 
-/// `GET /staff/images`
-pub async fn list(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
+/// `GET /staff/images`: the library. Our script asks for JSON and shows it in a dialog.
+pub async fn list(page: StaffPage, _: Member, headers: HeaderMap) -> Result<Response, StaffProblem> {
     let next = page.query("next");
-    page.show(&ImagesPage::of(&page, &Typed::default(), Mistakes::default(), next).await?)
+    let own = ImagesPage::of(&page, &Typed::default(), Mistakes::default(), next).await?;
+    if wants_json(&headers) {
+        let images = own.images.iter().map(ListedImage::of).collect();
+        return Ok(Json(Listed { images, older: own.older }).into_response());
+    }
+    page.show(&own)
+}
+
+/// What the script is told of the library.
+#[derive(Serialize)]
+struct Listed<'a> {
+    images: Vec<ListedImage<'a>>,
+    /// The last one here, when there are older ones.
+    older: Option<ImageId>,
+}
+
+#[derive(Serialize)]
+struct ListedImage<'a> {
+    id: ImageId,
+    url: &'a str,
+    /// Path of the smaller file.
+    thumbnail: &'a str,
+    alt: &'a str,
+    credit: &'a str,
+    created_at: &'a str,
+}
+
+impl<'a> ListedImage<'a> {
+    fn of(image: &'a ImageView) -> Self {
+        Self {
+            id: image.id,
+            url: &image.url,
+            thumbnail: &image.small_path,
+            alt: &image.alt,
+            credit: &image.credit,
+            created_at: &image.created_at,
+        }
+    }
 }
 
 /// What was typed about a picture.
@@ -80,8 +122,13 @@ impl Typed {
 pub struct ImagesPage {
     images: Vec<ImageView>,
     /// The last one here, when there are older ones.
+    #[serde(skip)]
     older: Option<ImageId>,
+    /// The page that shows those.
+    older_url: Option<String>,
     is_first: bool,
+    /// What was looked for.
+    query: String,
     typed: Typed,
     errors: Mistakes,
     /// The page that an upload leads back to.
@@ -97,13 +144,21 @@ impl ImagesPage {
     ) -> sqlx::Result<Self> {
         let before = page.query("before").and_then(|id| id.parse::<ImageId>().ok());
         let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-        let (mut images, uses) = upload_image::page(&page.state.app.pool, before, limit).await?;
+        let query: String = page.query("q").unwrap_or_default().trim().chars().take(ALT_LENGTH).collect();
+        let (mut images, uses) = upload_image::page(&page.state.app.pool, before, &query, limit).await?;
         let has_more = images.len() > PAGE;
         images.truncate(PAGE);
+        let older = images.last().filter(|_| has_more).map(|image| image.id);
+        let older_url = older.map(|older| {
+            let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+            format!("/staff/images?before={older}&q={query}")
+        });
         Ok(Self {
-            older: images.last().filter(|_| has_more).map(|image| image.id),
+            older,
+            older_url,
             images: images.iter().map(|image| ImageView::of(page, image, &uses)).collect(),
             is_first: before.is_none(),
+            query,
             typed: typed.shortened(),
             errors,
             next,
@@ -118,6 +173,7 @@ struct ImageView {
     path: String,
     small_path: String,
     alt: String,
+    credit: String,
     width: i32,
     height: i32,
     small_width: i32,
@@ -145,6 +201,7 @@ impl ImageView {
             path: image.path(),
             small_path: image.small_path(),
             alt: image.alt.clone(),
+            credit: image.credit.clone(),
             width: image.width,
             height: image.height,
             small_width: image.small_width,

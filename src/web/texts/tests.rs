@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use strum::VariantArray as _;
+
 use super::*;
 use crate::{
     domain::{
@@ -26,7 +28,11 @@ use crate::{
         staff::audit::Action,
         subscriber::SubscriberState,
     },
-    mail::{preflight::Code, templates::MailKind},
+    mail::{
+        markdown::directive::{Key, Kind},
+        preflight::Code,
+        templates::MailKind,
+    },
     web::{public::samples, renderer::TEMPLATES},
 };
 
@@ -197,6 +203,21 @@ fn every_text_that_is_named_is_there_and_every_text_is_used() {
     assert!(unused.is_empty(), "nobody uses {unused:#?}");
 }
 
+/// The buttons above a text write blocks with these words.
+#[test]
+fn the_names_of_blocks_and_fields_are_words_that_mean_them() {
+    let texts = Texts::read().unwrap();
+    for locale in Locale::ALL {
+        for &kind in Kind::VARIANTS {
+            assert_eq!(Kind::of(texts.text(locale, "staff.block", kind.into())), Some(kind));
+            for &key in kind.keys() {
+                let name = texts.text(locale, "staff.block_field", key.into());
+                assert_eq!(kind.key(name), Some(key), "{name}");
+            }
+        }
+    }
+}
+
 /// The keys that code takes from data, by table.
 fn chosen_by_data() -> Vec<(&'static str, Vec<String>)> {
     fn own(names: impl IntoIterator<Item = &'static str>) -> Vec<String> {
@@ -231,6 +252,8 @@ fn chosen_by_data() -> Vec<(&'static str, Vec<String>)> {
     let states = variants("src/domain/queue/delivery.rs", "pub enum DeliveryState");
     of.push(("data.result", states.clone()));
     of.push(("staff.delivery_state", states));
+    of.push(("staff.block", own(Kind::VARIANTS.iter().map(|kind| (*kind).into()))));
+    of.push(("staff.block_field", own(Key::VARIANTS.iter().map(|key| (*key).into()))));
     of.push(("staff.encoding", own(Encoding::ALL.map(Encoding::name))));
     of.push(("staff.separator", own(Separator::ALL.map(Separator::name))));
     of.push(("staff.preset", own(Preset::ALL.map(Preset::name))));

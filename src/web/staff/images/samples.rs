@@ -21,6 +21,7 @@ impl ImageView {
             path: "/images/aaaaaaaaaaaaaaaaaaaaaaaaaa.jpg".into(),
             small_path: "/images/aaaaaaaaaaaaaaaaaaaaaaaaaa-s.jpg".into(),
             alt: alt.into(),
+            credit: "Foto: Ada Muster".into(),
             width: 1200,
             height: 800,
             small_width: 600,
@@ -57,12 +58,26 @@ impl PageContext for ImagesPage {
     const TEMPLATE: &'static str = "staff/images.html";
 
     fn samples(_: &Sample<'_>) -> Vec<Self> {
+        let older_url = Some("/staff/images?before=1&q=".into());
         let (images, older) = (ImageView::samples().into(), Some(ImageId(Uuid::nil())));
         let (typed, errors) = (Typed::default(), Mistakes::default());
-        let usual = Self { images, older, is_first: true, typed, errors, next: None };
+        let usual = Self {
+            images,
+            older,
+            older_url,
+            is_first: true,
+            query: String::new(),
+            typed,
+            errors,
+            next: None,
+        };
         let next = Some("/staff/publication".into());
         let (typed, errors) = (self::typed(), mistakes());
-        vec![usual, Self { images: Vec::new(), older: None, is_first: false, typed, errors, next }]
+        let (images, query) = (Vec::new(), "Hafen".into());
+        vec![
+            usual,
+            Self { images, older: None, older_url: None, is_first: false, query, typed, errors, next },
+        ]
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the preflight finds, on a page of its own and for the pages that send.
 
 use axum::{extract::State, response::Response};
-use chrono::Utc;
+use chrono::{NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -40,10 +40,22 @@ pub fn words(pages: &Renderer, locale: Locale, finding: &Finding) -> (String, St
         let mut text = pages.text(locale, &table, key).to_owned();
         for (name, value) in &finding.values {
             let word = match *name {
-                "part" | "reason" => pages.text(locale, "staff.preflight_value", value),
-                _ => value,
+                "part" | "reason" => pages.text(locale, "staff.preflight_value", value).to_owned(),
+                "block" => pages.text(locale, "staff.block", value).to_owned(),
+                "field" | "fields" => {
+                    let fields = value.split(' ').map(|field| pages.text(locale, "staff.block_field", field));
+                    fields.collect::<Vec<_>>().join(", ")
+                }
+                "day" => value.parse::<NaiveDate>().map_or_else(
+                    |_| value.clone(),
+                    |day| {
+                        let language = locale.language();
+                        language.time(language.long_date, day.and_time(NaiveTime::MIN))
+                    },
+                ),
+                _ => value.clone(),
             };
-            text = text.replace(&format!("{{{name}}}"), word);
+            text = text.replace(&format!("{{{name}}}"), &word);
         }
         text
     };
