@@ -63,7 +63,7 @@ test("what is saved while a logo is still on its way waits for it, and everybody
     const name = await page.locator(".more fieldset").first().getAttribute("id");
     await page.setInputFiles(`#${name}_file`, await logo(page));
     await page.fill(`#${name}_alt`, "Gefördert von der Stiftung Muster");
-    await press(page, "form.form .button:not([formaction])");
+    await press(page, "form.form .save-line .button:not([formaction])");
     assert.match(await page.innerText("[role=status]"), /Die Publikation ist gespeichert/);
     assert.equal(await page.locator(`.more #${name}`).count(), 0, "it stands with the others now");
     await page.goto(`${service.url}/?lang=de`);

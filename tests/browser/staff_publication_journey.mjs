@@ -6,7 +6,7 @@ import { logIn } from "./staff_journey.mjs";
 /** Every page of the publication there is, one after the other. */
 export async function* everyPublicationPage(service, page, lang) {
   const go = (path) => page.goto(`${service.url}/staff/publication${path}`);
-  const save = ".button:not([formaction])";
+  const save = ".save-line .button:not([formaction])";
   await logIn(service, page, { lang });
   await go("");
   yield "publication";
