@@ -133,8 +133,13 @@ fn every_page_is_made_of_its_samples_in_every_language() {
 
 /// Pages of staff that say nothing of what they are for: those before somebody is logged in, which say what to do, and those
 /// of errors.
-const WITHOUT_HELP: [&str; 4] =
-    ["staff/login.html", "staff/code.html", "staff/welcome.html", "staff/problem.html"];
+const WITHOUT_HELP: [&str; 5] = [
+    "staff/login.html",
+    "staff/forgotten.html",
+    "staff/code.html",
+    "staff/welcome.html",
+    "staff/problem.html",
+];
 
 #[test]
 fn every_page_of_staff_says_what_it_is_for_and_what_to_do_next() {

@@ -109,7 +109,9 @@ impl MailView {
         } else if is_over || !has_reply {
             ""
         } else {
-            page.text_if_any("meaning", reply_meaning::of(mail.smtp_code, reply)).unwrap_or_default()
+            reply_meaning::of(mail.smtp_code, reply)
+                .map(|meaning| page.text("meaning", meaning.key()))
+                .unwrap_or_default()
         };
         Self {
             at: page.spoken_time(mail.finished_at.unwrap_or(mail.due_at)),
