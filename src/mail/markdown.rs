@@ -18,6 +18,8 @@ pub(super) mod event;
 mod html;
 mod inline;
 mod lists;
+#[cfg(test)]
+mod readings;
 mod table;
 mod text;
 mod tree;

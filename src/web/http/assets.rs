@@ -11,6 +11,10 @@ use crate::web::{asset_files, http::problem::Problem};
 /// `GET /assets/{file}`, with the hash that pages put into the name or without it.
 pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
     let Some((asset, asked)) = asset_files::find(&file) else { return Problem::NotFound.into_response() };
+    let content = asset.content();
+    if content.is_empty() {
+        return Problem::NotFound.into_response();
+    }
     let version = asset.version();
     let tag = format!("\"{version}\"");
     let caching = match asked {
@@ -30,5 +34,5 @@ pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
     if known.is_some_and(|known| known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)) {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
-    (common, [(header::CONTENT_TYPE, asset.media_type)], asset.content()).into_response()
+    (common, [(header::CONTENT_TYPE, asset.media_type)], content).into_response()
 }

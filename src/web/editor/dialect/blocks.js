@@ -125,10 +125,14 @@ class Container {
     return { block: { type: "list", first: first.number, isTight, items: read }, end };
   }
 
-  /** Where the lines from `::: termin` to `:::` end that begin here; 0 where none do. What they make is the service's matter. */
+  /**
+   * Where the lines from `::: termin` to `:::` end that begin here; 0 where none do, or another such block begins before.
+   * What they make is the service's matter.
+   */
   directiveEnd(at) {
-    if (this.depth > 0 || !/^:{3,}\s*[\p{Alphabetic}-]{1,60}$/u.test(trim(this.lines[at]))) return 0;
-    return this.lines.findIndex((line, other) => other > at && /^:{3,}$/.test(trim(line))) + 1;
+    if (this.depth > 0 || !isOpening(this.lines[at])) return 0;
+    const edge = this.lines.findIndex((line, other) => other > at && (isOpening(line) || isEnding(line)));
+    return edge > 0 && isEnding(this.lines[edge]) ? edge + 1 : 0;
   }
 
   isFence(at) {
@@ -146,6 +150,8 @@ class Container {
   }
 }
 
+const isOpening = (text) => /^:{3,}\s*[\p{Alphabetic}-]{1,60}$/u.test(trim(text));
+const isEnding = (text) => /^:{3,}$/.test(trim(text));
 const isClosing = (text) => /^`{3,}$/.test(trim(text));
 
 function isRule(text) {

@@ -23,7 +23,7 @@ use crate::{
     },
     mail::preheader,
     web::{
-        AppState,
+        AppState, asset_files,
         http::problem::wants_json,
         staff::{
             logged_in::Member,
@@ -95,6 +95,7 @@ pub async fn show(
         plans,
         notes: notes(&page, &mailings),
         preview: Preview::of(&page, &update, View::of(&page)),
+        has_visual: asset_files::has_visual_editor(),
     })
 }
 
@@ -110,6 +111,8 @@ pub struct EditorPage {
     plans: Vec<Plan>,
     notes: Vec<Note>,
     preview: Preview,
+    /// Whether the visual editor is there to write in.
+    has_visual: bool,
 }
 
 #[derive(Serialize)]
