@@ -20,7 +20,23 @@ setup: ## check for what is needed to build and run, install what is missing
 .PHONY: demo
 demo: ## try everything on this machine, without configuration (more options: ARGS="--help")
 	@scripts/setup run
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		$(MAKE) --no-print-directory assets || echo 'demo: without the visual editor, see above; texts are written as Markdown'; \
+	else \
+		echo 'demo: there is no Node.js here, so texts are written as Markdown; with it there is a visual editor'; \
+	fi
 	cargo run --locked --profile demo -- demo $(ARGS)
+
+# Compiled in where it is there (build.rs). It is not committed.
+EDITOR := src/web/editor
+VISUAL := $(EDITOR)/dist/staff-visual.js
+
+.PHONY: assets
+assets: $(VISUAL) ## build the visual editor of the staff pages (needs Node.js; without it they have a field for Markdown)
+
+$(VISUAL): $(wildcard $(EDITOR)/*.js $(EDITOR)/dialect/*.js) $(EDITOR)/build.mjs $(EDITOR)/package-lock.json
+	@scripts/setup editor
+	cd $(EDITOR) && npm run --silent build
 
 .PHONY: test
 test: ## run every test (only some: ARGS=part_of_a_name)
@@ -37,6 +53,8 @@ build-tests: ## compile the program and every test, and run none
 .PHONY: test-browser
 test-browser: ## the pages in a real browser: axe, HTML, keyboard, with and without JavaScript (part of make test)
 	@scripts/setup browser
+	@$(MAKE) --no-print-directory assets
+	cd $(EDITOR) && npm test --silent
 	cargo build --locked
 	cd tests/browser && CHROMIUM=$$(command -v chromium || command -v chromium-browser || command -v google-chrome) \
 		RUNDBRIEF=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/rundbrief npm test --silent
@@ -53,6 +71,7 @@ judges: ## what spam filters and HTML checkers say of every mail (of more update
 .PHONY: pictures
 pictures: ## make the pictures of README.md, docs/pages.md and docs/first-mailing.md anew
 	@scripts/setup browser
+	@$(MAKE) --no-print-directory assets
 	cargo build --locked
 	cd tests/browser && node pictures.mjs && node film.mjs
 

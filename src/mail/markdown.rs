@@ -27,6 +27,8 @@ mod inline;
 mod lists;
 mod picture;
 mod plain_cards;
+#[cfg(test)]
+mod readings;
 mod surroundings;
 mod table;
 mod text;

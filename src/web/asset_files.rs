@@ -40,6 +40,24 @@ macro_rules! files {
     };
 }
 
+/// The visual editor, where `make assets` had built it before this program was compiled; else it is empty. See `build.rs`.
+static VISUAL_EDITOR: AssetFile = AssetFile {
+    name: "staff-visual.js",
+    media_type: JS,
+    file: SourceFile::new(
+        "src/web/editor/dist/staff-visual.js",
+        include_str!(concat!(env!("OUT_DIR"), "/staff-visual.js")),
+    ),
+    #[cfg(not(debug_assertions))]
+    version: OnceLock::new(),
+};
+
+/// Whether pages have the visual editor. Those without it have the field for Markdown.
+#[must_use]
+pub fn has_visual_editor() -> bool {
+    !VISUAL_EDITOR.content().is_empty()
+}
+
 static FILES: [AssetFile; 18] = files! {
     "rundbrief.css" => CSS,
     "mail-frame.css" => CSS,
@@ -86,10 +104,14 @@ pub fn hash(content: &str) -> String {
     hex::encode(&Sha256::digest(content)[..VERSION_LENGTH / 2])
 }
 
+fn all() -> impl Iterator<Item = &'static AssetFile> {
+    FILES.iter().chain([&VISUAL_EDITOR])
+}
+
 /// The address of a file by its name, with its hash.
 #[must_use]
 pub fn address(name: &str) -> Option<String> {
-    let file = FILES.iter().find(|file| file.name == name)?;
+    let file = all().find(|file| file.name == name)?;
     let (stem, extension) = name.rsplit_once('.')?;
     Some(format!("/assets/{stem}.{}.{extension}", file.version()))
 }
@@ -97,7 +119,7 @@ pub fn address(name: &str) -> Option<String> {
 /// The file behind the last part of an address, and the hash in that, which need not be the one it has now.
 #[must_use]
 pub fn find(asked: &str) -> Option<(&'static AssetFile, Option<&str>)> {
-    if let Some(file) = FILES.iter().find(|file| file.name == asked) {
+    if let Some(file) = all().find(|file| file.name == asked) {
         return Some((file, None));
     }
     let (rest, extension) = asked.rsplit_once('.')?;
@@ -105,7 +127,7 @@ pub fn find(asked: &str) -> Option<(&'static AssetFile, Option<&str>)> {
     let is_version = version.len() == VERSION_LENGTH
         && version.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let is_it = |file: &&AssetFile| file.name.rsplit_once('.') == Some((stem, extension));
-    Some((FILES.iter().find(is_it)?, Some(version))).filter(|_| is_version)
+    Some((all().find(is_it)?, Some(version))).filter(|_| is_version)
 }
 
 /// Lets templates say `{{ asset(name="rundbrief.css") }}`. Before they are added: Tera looks for what they call.
@@ -134,7 +156,7 @@ mod tests {
 
     #[test]
     fn an_address_finds_its_file_and_so_does_the_name_alone() {
-        for file in &FILES {
+        for file in all() {
             let address = address(file.name).unwrap();
             let (found, version) = find(address.strip_prefix("/assets/").unwrap()).unwrap();
             assert_eq!((found.name, version), (file.name, Some(&*file.version())));

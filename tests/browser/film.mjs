@@ -54,7 +54,12 @@ try {
   await press(page, "main form button");
   await page.fill("#title", "Zu Gast in Potsdam: ein Jahr Zusammenarbeit");
   await page.fill("#teaser", "Was nach zwölf Monaten entstanden ist, und was wir mitnehmen.");
-  await page.fill("#body", text);
+  // As pasted from a document.
+  await page.evaluate((text) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", text);
+    document.getElementById("visual-text").dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  }, text);
   await page.waitForFunction(() => /^Gespeichert um/.test(document.getElementById("saved").textContent));
   await page.frameLocator("#mail").getByText("kurze Wege").waitFor();
   await step(

@@ -28,6 +28,13 @@ export function code(base32, later = 0) {
   return String((tag.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, "0");
 }
 
+/** From now on texts are written as Markdown in the browser of this page, as if somebody had chosen it. */
+export const writeAsMarkdown = (page) =>
+  page.addInitScript(() => {
+    // The empty page before the first one remembers nothing.
+    if (location.protocol.startsWith("http")) localStorage.setItem("rundbrief-writing", "markdown");
+  });
+
 let people = 0;
 
 /** Every staff page there is, one after the other. Ends as it began: logged out, without a second factor. */
@@ -147,7 +154,8 @@ export async function* updatePages(service, page, lang) {
   yield "editor, empty";
   const editor = page.url();
   await page.fill("#title", "Zwei Tage am See");
-  await page.fill("#body", "Ein Satz.\n\n![](https://example.org/a.png)");
+  await page.click("#writing-mode");
+  await page.fill("#body", "## Halt\n\n- eins\n- zwei\n\n| Tag | Ort |\n|---|--:|\n| Mo | Cottbus |\n\n::: termin\nTitel: Fest\n:::\n\n> Ein *Zitat*\n\n![](https://example.org/a.png)");
   await page.click(".save-line button");
   await page.locator("#body-missing:visible").waitFor();
   yield "editor, something missing";
@@ -157,6 +165,16 @@ export async function* updatePages(service, page, lang) {
   await page.keyboard.press("Escape");
   await page.click("[data-do=link]");
   yield "a link, in a dialog";
+  await page.keyboard.press("Escape");
+  await page.click("#writing-mode");
+  await page.click("#visual-text td");
+  yield "editor, a table in the text as it will be read";
+  await page.locator("#visual-text > p").last().click();
+  await page.keyboard.press("Control+End");
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("/");
+  await page.locator("#block-menu:visible").waitFor();
+  yield "editor, the menu of blocks";
   await page.keyboard.press("Escape");
   const other = await page.context().newPage();
   await other.goto(editor);

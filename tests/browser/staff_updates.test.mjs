@@ -6,15 +6,22 @@ import { test } from "node:test";
 import { tabTo } from "./browser.mjs";
 import { press } from "./journey.mjs";
 import { photo } from "./staff_images_journey.mjs";
-import { logIn, updatePages } from "./staff_journey.mjs";
+import { logIn, updatePages, writeAsMarkdown } from "./staff_journey.mjs";
 import { areForEveryone, fourLooks, running } from "./fixtures.mjs";
 
 const { service, withPage: withAnyPage } = await running();
 
-/** A page of a member who is logged in, closed when the work is done. */
-const withPage = (options, work) =>
+/** A page of a member who is logged in and sees the text as it will be read, closed when the work is done. */
+const withVisual = (options, work) =>
   withAnyPage({ locale: "de-DE", ...options }, async (page) => {
     await logIn(service, page);
+    return work(page);
+  });
+
+/** The same of a member who writes Markdown. */
+const withPage = (options, work) =>
+  withVisual(options, async (page) => {
+    if (options.javaScriptEnabled !== false) await writeAsMarkdown(page);
     return work(page);
   });
 
@@ -36,7 +43,7 @@ async function paste(page, html) {
   return page.inputValue("#body");
 }
 
-areForEveryone("where updates are written", fourLooks, withPage, (page, lang) => updatePages(service, page, lang));
+areForEveryone("where updates are written", fourLooks, withVisual, (page, lang) => updatePages(service, page, lang));
 
 test("what is typed is saved by itself, and the mail beside it follows", async () => {
   await withPage({}, async (page) => {
@@ -276,5 +283,178 @@ test("pasting keeps headings, lists, links and bold, and drops the rest", async 
     await page.fill("#body", "");
     const dates = "<p>3. Oktober<br>- 5 Grad</p><p># 1 in Cottbus</p><p>+49 355</p>";
     assert.equal(await paste(page, dates), "3\\. Oktober\n\\- 5 Grad\n\n\\# 1 in Cottbus\n\n+49 355", "no lists, no headings");
+  });
+});
+
+const VISUAL = "#visual-text";
+
+test("what is written as it will be read is saved as Markdown, and comes back the same", async () => {
+  await withVisual({}, async (page) => {
+    const { keyboard } = page;
+    const editor = await begin(page);
+    const value = () => page.inputValue("#body");
+    await page.fill("#title", "Zwei Tage am See");
+    await page.focus(VISUAL);
+    await keyboard.type("## Halt");
+    await keyboard.press("Enter");
+    await keyboard.type("Liebe Kolleg*innen, kommt ");
+    await keyboard.press("Control+b");
+    await keyboard.type("alle");
+    await keyboard.press("Control+b");
+    await keyboard.type(" am 16. Dezember.");
+    await keyboard.press("Enter");
+    await keyboard.type("- Kuchen");
+    await keyboard.press("Enter");
+    await keyboard.type("Tee");
+    await keyboard.press("Enter");
+    await keyboard.press("Enter");
+    await keyboard.press("Control+k");
+    await page.fill("#link-address", "example.org/programm");
+    await keyboard.press("Enter");
+    await page.waitForFunction(() => document.getElementById("body").value.includes("programm"));
+    assert.equal(await value(), "## Halt\n\nLiebe Kolleg*innen, kommt **alle** am 16. Dezember.\n\n- Kuchen\n- Tee\n\n[example.org/programm](https://example.org/programm)");
+    await keyboard.press("Control+z");
+    assert.match(await value(), /Tee$/, "and can be undone");
+    await keyboard.type("/tab");
+    await keyboard.press("Enter");
+    await keyboard.type("Ort");
+    await keyboard.press("Tab");
+    await keyboard.type("Plätze");
+    await keyboard.press("Tab");
+    await keyboard.type("Cottbus");
+    await page.click("#table-toolbar [data-table=right]");
+    await isSaved(page);
+    const written = await value();
+    assert.match(written, /\n\n\| Ort \| Plätze \|\n\| --: \| --- \|\n\| Cottbus \| {2}\|\n\| {2}\| {2}\|$/);
+    await page.frameLocator("#mail").getByText("Cottbus", { exact: true }).waitFor();
+    await page.goto(editor);
+    assert.equal(await page.locator(`${VISUAL} th`).first().innerText(), "Ort");
+    assert.equal(await value(), written);
+    await page.click("#writing-mode");
+    assert.equal(await page.inputValue("#body:visible"), written);
+    await page.goto(editor);
+    assert.equal(await page.locator(`${VISUAL}:visible`).count(), 0, "the browser remembers the choice");
+  });
+});
+
+test("what the editor cannot show stays as it is, and only what was edited is written anew", async () => {
+  await withVisual({}, async (page) => {
+    await begin(page);
+    const text = "__Alt__ und gut.\n::: termin\nTitel: Fest\nDatum: 16.12.2026\n:::\n* eins\n* zwei\n\n\nEnde.\n";
+    await page.evaluate((text) => {
+      const field = document.getElementById("body");
+      field.value = text;
+      field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    }, text);
+    assert.equal(await page.locator(`${VISUAL} .source pre`).innerText(), "::: termin\nTitel: Fest\nDatum: 16.12.2026\n:::");
+    await page.locator(`${VISUAL} > p`).last().click();
+    await page.keyboard.press("End");
+    await page.keyboard.type(" Wirklich.");
+    assert.equal(await page.inputValue("#body"), text.replace("Ende.", "Ende. Wirklich."));
+    await page.locator(`${VISUAL} .source pre`).click();
+    await page.keyboard.press("Control+End");
+    await isSaved(page);
+  });
+});
+
+test("two people at once, one of them in the text itself: nobody's words are lost", async () => {
+  await withVisual({}, async (page) => {
+    const editor = await begin(page);
+    await withVisual({}, async (other) => {
+      await other.goto(editor);
+      await other.focus(VISUAL);
+      await other.keyboard.type("Von der anderen");
+      await isSaved(other);
+      await page.focus(VISUAL);
+      await page.keyboard.type("Von mir");
+      await page.locator("#conflict:visible").waitFor();
+      await press(page, "#conflict button");
+      const text = await page.locator("main").textContent();
+      assert.ok(text.includes("Von mir") && text.includes("Von der anderen"), text);
+    });
+  });
+});
+
+test("pictures and what is pasted arrive where the cursor is in the text as it will be read", async () => {
+  await withVisual({}, async (page) => {
+    await begin(page);
+    const value = () => page.inputValue("#body");
+    const pasteInto = (html, plain = "") =>
+      page.evaluate(
+        ([html, plain]) => {
+          const clipboardData = new DataTransfer();
+          if (html) clipboardData.setData("text/html", html);
+          if (plain) clipboardData.setData("text/plain", plain);
+          document.getElementById("visual-text").dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+        },
+        [html, plain],
+      );
+    await page.focus(VISUAL);
+    await page.keyboard.type("Davor. Danach.");
+    for (let steps = 0; steps < 7; steps++) await page.keyboard.press("ArrowLeft");
+    await pasteInto("<p style='color:red'>Ein <b style='mso-x:y'>fetter</b> Satz.</p>");
+    assert.equal(await value(), "Davor. Ein **fetter** Satz.Danach.");
+    await page.keyboard.press("Control+End");
+    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.click("[data-do=image]")]);
+    page.once("dialog", (dialog) => dialog.accept("Der Hafen"));
+    await chooser.setFiles({ name: "hafen.jpg", mimeType: "image/jpeg", buffer: await photo(page, 210) });
+    await page.locator(`${VISUAL} img[alt='Der Hafen']`).waitFor();
+    await pasteInto("", "- eins\n- zwei");
+    assert.match(await value(), /Danach\.\n\n!\[Der Hafen\]\(http\S+\)\n\n- eins\n- zwei$/);
+  });
+});
+
+test("the text is left with the Tab key behind Escape, and the buttons are reached from it", async () => {
+  await withVisual({}, async (page) => {
+    const { keyboard } = page;
+    await begin(page);
+    await page.focus("#teaser");
+    await tabTo(page, VISUAL);
+    await keyboard.type("- eins");
+    await keyboard.press("Enter");
+    await keyboard.press("Tab");
+    await keyboard.type("innen");
+    assert.equal(await page.inputValue("#body"), "- eins\n  - innen");
+    await keyboard.press("Alt+F10");
+    assert.equal(await page.locator("[data-do=bold]:focus").count(), 1);
+    await keyboard.press("End");
+    await keyboard.press("Home");
+    assert.equal(await page.locator("[data-do=bold]:focus").count(), 1);
+    await keyboard.press("Enter");
+    assert.equal(await page.innerText("#visual-said"), "Fett: an");
+    assert.equal(await page.locator("[data-do=bold][aria-pressed=true]").count(), 1);
+    await keyboard.press("Alt+F10");
+    await keyboard.press("Escape");
+    assert.equal(await page.locator(`${VISUAL}:focus`).count(), 1);
+    await keyboard.press("Escape");
+    await keyboard.press("Tab");
+    assert.equal(await page.locator(`${VISUAL}:focus`).count(), 0);
+    assert.equal(await page.inputValue("#body"), "- eins\n  - innen");
+  });
+});
+
+test("fifteen lines of the text and the buttons are seen at once, and the mail beside them", async () => {
+  await withVisual({ viewport: { width: 1280, height: 800 } }, async (page) => {
+    await begin(page);
+    await page.focus(VISUAL);
+    for (let line = 1; line <= 15; line++) {
+      await page.keyboard.type(`Zeile ${line}`);
+      await page.keyboard.press("Shift+Enter");
+    }
+    await page.evaluate(() => window.scrollTo(0, 0));
+    const last = await page.evaluate(() => {
+      const range = document.createRange();
+      const walker = document.createTreeWalker(document.getElementById("visual-text"), NodeFilter.SHOW_TEXT);
+      while (walker.nextNode()) if (walker.currentNode.data === "Zeile 15") range.selectNode(walker.currentNode);
+      return range.getBoundingClientRect().bottom;
+    });
+    const saveLine = (await page.locator(".save-line").boundingBox()).y;
+    assert.ok(last <= saveLine, `the last line ends at ${last}, and at ${saveLine} it is covered`);
+    assert.ok((await page.locator("#mail").boundingBox()).y < 400);
+    await page.setViewportSize({ width: 1000, height: 800 });
+    assert.equal(await page.locator("#mail:visible").count(), 0);
+    await page.click("[data-shows=mail]");
+    assert.equal(await page.locator("#mail:visible").count(), 1);
+    assert.equal(await page.locator("#visual-text:visible").count(), 0);
   });
 });

@@ -22,6 +22,7 @@ const rules = {
 const linterOptions = { reportUnusedDisableDirectives: "error" };
 
 export default [
+  { ignores: ["src/web/editor/dist/**"] },
   {
     // The scripts of the pages: no modules, no build step, what browsers of the last years run as it stands.
     files: ["src/web/assets/*.js"],
@@ -30,8 +31,15 @@ export default [
     rules: { ...rules, "no-console": "error" },
   },
   {
+    // The visual editor: modules, bundled for browsers of the last years.
+    files: ["src/web/editor/**/*.js"],
+    languageOptions: { ecmaVersion: 2024, sourceType: "module", globals: globals.browser },
+    linterOptions,
+    rules: { ...rules, "no-console": "error" },
+  },
+  {
     // The tests: Node.js, and functions that run in the page.
-    files: ["tests/**/*.mjs"],
+    files: ["tests/**/*.mjs", "src/web/editor/**/*.mjs"],
     languageOptions: { ecmaVersion: 2024, sourceType: "module", globals: { ...globals.node, ...globals.browser } },
     linterOptions,
     rules,

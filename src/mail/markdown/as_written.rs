@@ -178,22 +178,22 @@ fn no_cell_of_a_table_is_lost() {
 }
 
 /// A generator of its own: the same texts in every run.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, most: usize) -> usize {
+    pub(super) fn below(&mut self, most: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from(self.0 % u64::try_from(most).unwrap()).unwrap()
     }
 
-    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
+    pub(super) fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
         of[self.below(of.len())]
     }
 }
 
-const SIGNS: [&str; 38] = [
+pub(super) const SIGNS: [&str; 38] = [
     "*",
     "**",
     "***",

@@ -16,9 +16,11 @@ globalThis.rundbriefDialogs = (() => {
     });
   }
 
-  function link(text) {
+  // A link that is there may lose its address: then it is text.
+  function link(text, address = "") {
     field(links, "text").value = text;
-    field(links, "address").value = "";
+    field(links, "address").value = address;
+    field(links, "address").required = !address;
     const asked = ask(links);
     field(links, text ? "address" : "text").focus();
     return asked;

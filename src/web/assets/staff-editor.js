@@ -32,6 +32,7 @@
         isStopped = true;
         conflict.firstElementChild.textContent = (await answer.json()).message;
         conflict.hidden = false;
+        shows("text");
         saved.textContent = words.unsaved;
         conflict.scrollIntoView({ block: "center" });
       } else if (answer.redirected) {
@@ -137,6 +138,17 @@
     const isHere = upload.closest("fieldset").contains(document.activeElement) || document.activeElement === document.body;
     if (!field("image_alt").value && isHere) field("image_alt").focus();
   });
+
+  // Where there is no room for both beside each other: the text or the mail.
+  const views = document.getElementById("desk-views");
+  const shows = (what) => {
+    form.parentElement.dataset.shows = what;
+    for (const view of views.children) view.setAttribute("aria-pressed", String(view.dataset.shows === what));
+  };
+  views.hidden = false;
+  views.addEventListener("click", (event) => event.target.dataset.shows && shows(event.target.dataset.shows));
+  // The links to another look at the mail, where they are followed, lead to it.
+  shows(location.hash === "#preview" ? "mail" : "text");
 
   // The mail: another look at it is another address; a new version keeps its place.
   const address = new URL(mail.src);

@@ -6,8 +6,12 @@
   if (!bar || !text) return;
   bar.hidden = false;
 
-  // Puts text in the place of a range, and selects a part of it.
+  // Puts text in the place of a range, and selects a part of it. Where the text is seen as it will be read, its editor takes
+  // what is written, and puts it where its own cursor is.
+  const isTaken = (written) => !text.dispatchEvent(new CustomEvent("rundbrief:insert", { detail: written, cancelable: true }));
+
   function put(from, to, written, select = [written.length, written.length]) {
+    if (isTaken(written)) return;
     text.focus();
     text.setSelectionRange(from, to);
     // The one way that the browser's undo knows of.
@@ -18,7 +22,8 @@
     text.setSelectionRange(from + select[0], from + select[1]);
   }
 
-  const selection = () => [text.selectionStart, text.selectionEnd, text.value.slice(text.selectionStart, text.selectionEnd)];
+  // Where the editor has the text, nothing is selected in the field.
+  const selection = () => text.hidden ? [text.value.length, text.value.length, ""] : [text.selectionStart, text.selectionEnd, text.value.slice(text.selectionStart, text.selectionEnd)];
 
   // Around the selection; a second time takes the signs away again. Each line has its own, behind what makes it an item.
   function around(sign) {
@@ -155,9 +160,11 @@
   buttons.forEach((button, number) => (button.tabIndex = number ? -1 : 0));
   bar.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const end = { Home: 0, End: buttons.length - 1 }[event.key];
     const at = buttons.indexOf(document.activeElement);
-    if (!step || at < 0) return;
-    const next = buttons[(at + step + buttons.length) % buttons.length];
+    if ((!step && end === undefined) || at < 0) return;
+    event.preventDefault();
+    const next = buttons[end ?? (at + step + buttons.length) % buttons.length];
     buttons[at].tabIndex = -1;
     next.tabIndex = 0;
     next.focus();

@@ -15,7 +15,11 @@ pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Response {
         return answer((version.as_str(), Some(asked)), asset_files::CSS, sheet, &headers);
     }
     let Some((asset, asked)) = asset_files::find(&file) else { return Problem::NotFound.into_response() };
-    answer((&*asset.version(), asked), asset.media_type, asset.content(), &headers)
+    let content = asset.content();
+    if content.is_empty() {
+        return Problem::NotFound.into_response();
+    }
+    answer((&*asset.version(), asked), asset.media_type, content, &headers)
 }
 
 /// The file, unless the browser has it: `version` is the hash that it has, and the one that was asked for.

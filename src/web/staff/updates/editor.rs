@@ -23,7 +23,7 @@ use crate::{
     },
     mail::preheader,
     web::{
-        AppState,
+        AppState, asset_files,
         http::problem::wants_json,
         staff::{
             logged_in::Member,
@@ -98,6 +98,7 @@ pub async fn show(
         remarks: remarks.iter().map(|remark| RemarkRow::of(&page, &update, remark)).collect(),
         checks,
         preview: Preview::of(&page, &update, View::of(&page)),
+        has_visual: asset_files::has_visual_editor(),
     })
 }
 
@@ -116,6 +117,8 @@ pub struct EditorPage {
     remarks: Vec<RemarkRow>,
     checks: Vec<Check>,
     preview: Preview,
+    /// Whether the visual editor is there to write in.
+    has_visual: bool,
 }
 
 #[derive(Serialize)]

@@ -76,6 +76,7 @@ impl PageContext for EditorPage {
             remarks: Vec::new(),
             checks: Vec::new(),
             preview,
+            has_visual: true,
         };
         let [draft, sent] = Head::samples();
         let [whole, empty] = Fields::samples();
@@ -95,7 +96,8 @@ impl PageContext for EditorPage {
         let [draft, _] = Head::samples();
         let [whole, _] = Fields::samples();
         let [one_way, _] = Preview::samples();
-        vec![usual, noted, of(draft, whole, &["body"], &["Bela", "Cem"], one_way)]
+        let without = Self { has_visual: false, ..of(draft, whole, &["body"], &["Bela", "Cem"], one_way) };
+        vec![usual, noted, without]
     }
 }
 

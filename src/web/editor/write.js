@@ -1,0 +1,82 @@
+// The document as Markdown. What was not edited is written back as it was, character by character.
+
+import { nodesIn } from "./nodes.js";
+import { schema } from "./schema.js";
+import { tidyBlock } from "./tidy.js";
+import { blockMarkdown, withOtherBullet } from "./write_block.js";
+
+/** `loaded` is what `readMarkdown` gave for the text that the document was at first. */
+export function writeMarkdown(doc, loaded) {
+  const blocks = kept(doc.children, loaded.originals);
+  const isWhole = blocks.length === loaded.originals.length && blocks.every(({ at }, number) => at === number);
+  if (isWhole) return loaded.markdown;
+  const allAnew = blocks.map((block) => ({ ...block, at: null }));
+  const ways = [
+    () => written(blocks, loaded, { keepsGaps: true }),
+    () => written(blocks, loaded, {}),
+    () => written(blocks, loaded, { isCareful: true }),
+    () => written(allAnew, loaded, {}),
+    () => written(allAnew, loaded, { isCareful: true }),
+  ];
+  for (const way of ways) {
+    const markdown = way();
+    if (isReadAs(blocks, markdown)) return markdown;
+  }
+  // Some of it cannot be written at all, such as a list of one number. The rest stays as it was.
+  return ways[1]();
+}
+
+/** The blocks that are written: each tidy, and with its place among the originals where it is one. */
+function kept(nodes, originals) {
+  const places = new Map(originals.map(({ node }, at) => [node, at]));
+  const blocks = [];
+  for (const node of nodes) {
+    const next = (blocks.at(-1)?.at ?? -1) + 1;
+    let at = places.get(node) ?? null;
+    // What was changed and changed back is another node that says the same.
+    if (at === null && originals[next]?.node.eq(node)) at = next;
+    if (at === null) at = originals.findIndex((original) => original.node.eq(node));
+    if (at >= 0) blocks.push({ node, at });
+    else if (tidyBlock(node)) blocks.push({ node: tidyBlock(node), at: null });
+  }
+  return blocks.map((block, number) => (isTornApart(blocks, number, originals) ? { ...block, at: null } : block));
+}
+
+/** Whether bold begins in an original and ends in another one, and one of those between is not there any more. */
+function isTornApart(blocks, number, originals) {
+  const { at } = blocks[number];
+  const bound = at === null ? null : originals[at].bound;
+  if (bound === null) return false;
+  const start = number - (at - bound);
+  return originals.some((original, place) => original.bound === bound && blocks[start + place - bound]?.at !== place);
+}
+
+function written(blocks, { originals, end }, { keepsGaps = false, isCareful = false }) {
+  let out = "";
+  let isOther = false;
+  blocks.forEach(({ node, at }, number) => {
+    const before = blocks[number - 1];
+    out += before ? gap(before.at, at, originals, keepsGaps) : (originals[0]?.gap ?? "");
+    // Two lists with the same bullet would be one.
+    isOther = !isOther && [before?.node, node].every((list) => list?.type === schema.nodes.bullet_list);
+    if (at !== null) out += originals[at].source;
+    else out += isOther ? withOtherBullet(node) : blockMarkdown(node, isCareful);
+  });
+  return blocks.length ? out + end : out;
+}
+
+/** What stands between two blocks: as it was where it can be known. */
+function gap(before, at, originals, keepsGaps) {
+  if (before !== null && at === before + 1) return originals[at].gap;
+  if (keepsGaps && before === null && at > 0) return originals[at].gap;
+  if (keepsGaps && at === null && originals[before + 1] && before !== null) return originals[before + 1].gap;
+  return "\n\n";
+}
+
+/** Whether the Markdown has these blocks, and no others. */
+function isReadAs(blocks, markdown) {
+  const { source } = schema.nodes;
+  const expected = blocks.flatMap(({ node }) => (node.type === source ? nodesIn(node.textContent) : [node]));
+  const found = nodesIn(markdown);
+  return found.length === expected.length && found.every((node, at) => (node ? expected[at]?.eq(node) : expected[at] === null));
+}
