@@ -28,8 +28,8 @@ async fn a_page_names_its_files_by_addresses_that_are_kept_for_a_year() {
         }
     }
     assert_eq!(
-        seen, 7,
-        "the icon and the sheet of each, the staff's own sheet, and both scripts of the proof of work"
+        seen, 8,
+        "the icon and the sheet of each, two sheets of the staff pages, and both scripts of the proof of work"
     );
 }
 
