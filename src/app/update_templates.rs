@@ -144,7 +144,7 @@ pub async fn make(
     };
     template::store(&mut deed, &made, author, now).await??;
     let event = Event::TemplateStored(id);
-    deed.note(Action::TemplateStored, &made.name, &json!({ "template": id }), &event).await?;
+    deed.note(Action::TemplateStored, &made.name, &json!({}), &event).await?;
     deed.commit().await?;
     Ok(id)
 }
@@ -167,7 +167,7 @@ pub async fn change(
     let changed = Template { id, name, writing: new.writing.tidied(), checklist };
     template::store(&mut deed, &changed, author, now).await??;
     let event = Event::TemplateStored(id);
-    deed.note(Action::TemplateStored, &changed.name, &json!({ "template": id }), &event).await?;
+    deed.note(Action::TemplateStored, &changed.name, &json!({}), &event).await?;
     deed.commit().await?;
     Ok(())
 }
@@ -185,7 +185,7 @@ pub async fn remove(
     let mut deed = Deed::by_staff(pool, by, now)?.await?;
     if let Some(name) = template::remove(&mut deed, id).await? {
         let event = Event::TemplateRemoved(id);
-        deed.note(Action::TemplateRemoved, &name, &json!({ "template": id }), &event).await?;
+        deed.note(Action::TemplateRemoved, &name, &json!({}), &event).await?;
     }
     deed.commit().await?;
     Ok(())
@@ -207,7 +207,7 @@ pub async fn tick(
     if template::tick(&mut deed, id, done, author, now).await? {
         let checks = template::checks(&mut deed, id).await?;
         let open = checks.iter().filter(|check| check.done_by.is_none()).count();
-        let details = json!({ "update": id, "title": update.title, "open": open });
+        let details = json!({ "update": id, "title": update.title, "items": open });
         let event = Event::ChecklistTicked(id);
         deed.note(Action::ChecklistTicked, &update.slug, &details, &event).await?;
         deed.commit().await?;

@@ -36,7 +36,7 @@ fn prose(body: &str) -> String {
     for (event, _) in document(body).steps {
         match event {
             Event::Start(Tag::Heading(_) | Tag::Image { .. } | Tag::CodeBlock | Tag::Directive(_)) => {
-                left_out += 1
+                left_out += 1;
             }
             Event::End(TagEnd::Heading | TagEnd::Image | TagEnd::CodeBlock | TagEnd::Directive) => {
                 left_out = left_out.saturating_sub(1);

@@ -100,6 +100,7 @@ impl AssetFile {
 }
 
 /// The hash of a content, as it stands in an address.
+#[must_use]
 pub fn hash(content: &str) -> String {
     hex::encode(&Sha256::digest(content)[..VERSION_LENGTH / 2])
 }

@@ -106,7 +106,7 @@ async fn without_a_publication_the_page_says_so() {
     let app = App::new().without_worker().without_publication().start().await;
     let page = preflight(&app, app.update("Eins").await, "de").await;
     assert_eq!(page.status, 200);
-    assert!(page.body.contains("Es gibt noch keine Publikation"), "{}", page.body);
+    assert!(page.body.contains("Der Newsletter hat noch keinen Namen und keinen Absender"), "{}", page.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -146,7 +146,8 @@ async fn when_nothing_can_be_sent_the_page_says_what_to_do_and_has_no_button() {
     let (update, member) = (app.update("Neues").await, editor(&app).await);
     let page = app.browser_of(&member).await.get(&page_of(update)).await;
     assert!(
-        page.body.contains("noch keine Publikation") && !page.body.contains("button-send"),
+        page.body.contains("Der Newsletter hat noch keinen Namen und keinen Absender")
+            && !page.body.contains("button-send"),
         "{}",
         page.body
     );

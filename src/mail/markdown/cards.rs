@@ -111,10 +111,11 @@ fn image(directive: &Directive, around: &Surroundings<'_>, room: u16) -> String 
         if is_web_address(address) { picture::tag(address, alt, around.sizes, room) } else { escaped(alt) };
     let below = directive.below_picture();
     if !below.is_empty() {
-        out.push_str(&format!(
-            "<div class=\"rb-muted\" style=\"padding:8px 0 0 0;{SANS};font-size:13px;line-height:1.5;color:#55534d;\">{}</div>",
-            escaped(&below)
-        ));
+        let below = escaped(&below);
+        let below = format!(
+            "<div class=\"rb-muted\" style=\"padding:8px 0 0 0;{SANS};font-size:13px;line-height:1.5;color:#55534d;\">{below}</div>"
+        );
+        out.push_str(&below);
     }
     out
 }
@@ -137,8 +138,9 @@ fn quote(directive: &Directive, room: u16) -> Frame {
 
 /// A box around lines of HTML.
 fn card(lines: &[String], accent: &str, room: u16) -> Frame {
-    let lines: String =
+    let lines: Vec<String> =
         lines.iter().map(|line| format!("<p style=\"margin:0 0 4px 0;\">{line}</p>\n")).collect();
+    let lines = lines.concat();
     Frame {
         before: format!(
             "<div style=\"margin:0 0 20px 0;\"><table role=\"presentation\" class=\"rb-box\" width=\"100%\" border=\"0\" cellpadding=\"0\" cellspacing=\"0\" style=\"border-collapse:separate;\">\n\

@@ -94,7 +94,7 @@ fn step(event: Event) -> String {
         Tag::Link { address, is_bare: true } => format!("<bare {address}>"),
         Tag::Link { address, is_bare: false } => format!("<a {address}>"),
         Tag::Image { address } => format!("<img {address}>"),
-        Tag::Table(columns) => format!("<table {}>", columns.iter().map(letter).collect::<String>()),
+        Tag::Table(columns) => format!("<table {}>", columns.iter().copied().map(letter).collect::<String>()),
         Tag::TableHead => "<head>".into(),
         Tag::TableRow => "<row>".into(),
         Tag::TableCell => "<cell>".into(),
@@ -103,7 +103,7 @@ fn step(event: Event) -> String {
     }
 }
 
-fn letter(alignment: &Alignment) -> char {
+fn letter(alignment: Alignment) -> char {
     match alignment {
         Alignment::None => '-',
         Alignment::Left => 'l',

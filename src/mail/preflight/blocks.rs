@@ -24,7 +24,7 @@ pub fn problem(problem: &Problem) -> Finding {
         Wrong::Value(kind, _, text) => block(Code::BlockPhone, *kind).with("text", text),
         Wrong::Line(kind, text) => {
             let fields: Vec<&str> = kind.keys().iter().map(|key| (*key).into()).collect();
-            block(Code::BlockLine, *kind).with("text", text).with("fields", fields.join(" "))
+            block(Code::BlockLine, *kind).with("text", text).with("block_fields", fields.join(" "))
         }
     };
     finding.in_line(problem.line)

@@ -150,7 +150,7 @@ codes! {
     BlockUnknown: Warning, Body;
     /// A block (`word`) does not end, or stands within a list or a quote.
     BlockOpen: Warning, Body;
-    /// A line of a block (`block`) is none of its `fields`: `text`.
+    /// A line of a block (`block`) is none of its `block_fields`: `text`.
     BlockLine: Warning, Body;
     /// A field (`field`) of a block (`block`) has more text than it has room for.
     BlockLong: Warning, Body;

@@ -42,7 +42,7 @@ pub async fn page(
 ) -> Result<Response, Problem> {
     let look = review_update::look(&state.app, &token, Utc::now()).await?;
     let view = View::of(&query.unwrap_or_default());
-    let page = ReviewPage::of(&visitor, &token, look, view, Sent::default(), None);
+    let page = ReviewPage::of(&visitor, &token, look, view, &Sent::default(), None);
     Ok(framing(visitor.page_with(&format!("&view={}", view.name()), &page)?))
 }
 
@@ -69,7 +69,7 @@ pub async fn leave_remark(
         Err(error) => return Err(error.into()),
     };
     let look = review_update::look(app, &token, now).await?;
-    let page = ReviewPage::of(&visitor, &token, look, view, sent, Some(mistake));
+    let page = ReviewPage::of(&visitor, &token, look, view, &sent, Some(mistake));
     Ok(framing(visitor.answer(StatusCode::UNPROCESSABLE_ENTITY, &page)?))
 }
 
@@ -211,7 +211,7 @@ impl ReviewPage {
         token: &str,
         look: Look,
         view: View,
-        sent: Sent,
+        sent: &Sent,
         mistake: Option<Mistake>,
     ) -> Self {
         let Look { link, update, remarks } = look;

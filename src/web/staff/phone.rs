@@ -118,13 +118,11 @@ fn on_request(page: &StaffPage, what: What, sent: &Sent) -> Result<(EmailAddress
         };
         mistakes.add("note", page.text("error", key));
     }
-    match asked.ok().filter(|_| mistakes.is_empty()) {
-        Some(asked) => Ok((email, asked)),
-        None => {
-            let own = AskPage::of(page, what, &email, sent, mistakes);
-            Err(shown(page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)))
-        }
+    if let Some(asked) = asked.ok().filter(|_| mistakes.is_empty()) {
+        return Ok((email, asked));
     }
+    let own = AskPage::of(page, what, &email, sent, mistakes);
+    Err(shown(page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)))
 }
 
 /// `POST /staff/phone/unsubscribe`

@@ -103,7 +103,7 @@ impl DataPage {
             consented: record.agreed_elsewhere().map(|at| consented(visitor, at)),
             confirmed_at: content.written_time(subscriber.confirmed_at, lang),
             language: language.to_owned(),
-            new_address: new_address.as_ref().map(|address| address.written()),
+            new_address: new_address.as_ref().map(crate::domain::address::EmailAddress::written),
             events: events(visitor, record),
             mails: mails(visitor, record),
             time_zone: content.time_zone.0.name(),

@@ -42,7 +42,7 @@ pub fn words(pages: &Renderer, locale: Locale, finding: &Finding) -> (String, St
             let word = match *name {
                 "part" | "reason" => pages.text(locale, "staff.preflight_value", value).to_owned(),
                 "block" => pages.text(locale, "staff.block", value).to_owned(),
-                "field" | "fields" => {
+                "field" | "block_fields" => {
                     let fields = value.split(' ').map(|field| pages.text(locale, "staff.block_field", field));
                     fields.collect::<Vec<_>>().join(", ")
                 }
