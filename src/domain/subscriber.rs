@@ -174,18 +174,6 @@ pub async fn unsubscribe(
         return Ok((Unsubscribed::Before, Some(subscriber)));
     }
     let was_active = subscriber.state == SubscriberState::Active;
-    // A complaint weighs more than leaving, and stays the reason. Mail that came back weighs less: an address that works
-    // again is not mailed again when its owner has left.
-    if subscriber.state != SubscriberState::Complained {
-        sqlx::query!(
-            "update subscribers set state = 'unsubscribed', state_changed_at = $2, may_undo = $3 where id = $1",
-            id.0,
-            now,
-            was_active
-        )
-        .execute(&mut *db)
-        .await?;
-    }
     let event = NewEvent {
         subscriber: Some(id),
         form_page: page,
@@ -193,7 +181,7 @@ pub async fn unsubscribe(
         ..NewEvent::new(ConsentKind::Withdrawn, method, &subscriber.email, now)
     };
     consent::record_and_tell(db, by, &event, &Event::SubscriberUnsubscribed(id)).await?;
-    end_address_changes(db, id, now).await?;
+    end_subscription(db, id, was_active, now).await?;
     // Last, because it holds up the worker that is just sending to its neighbours.
     withdrawal::skip_for_subscriber(db, id, now).await?;
     Ok((if was_active { Unsubscribed::Now } else { Unsubscribed::Stopped }, Some(subscriber)))
@@ -219,20 +207,28 @@ pub async fn has_left(db: &mut PgConnection, subscriber: &Subscriber) -> sqlx::R
     }
 }
 
-/// Ends the requests for another address that wait: there is no subscription to move any more. Nobody answered them.
-async fn end_address_changes(
+/// The subscription is over, and with it the requests for another address that wait: there is no subscription to move any
+/// more. Nobody answered them.
+async fn end_subscription(
     db: &mut PgConnection,
     id: SubscriberId,
+    may_undo: bool,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    // A complaint weighs more than leaving, and stays the reason. Mail that came back weighs less: an address that works
+    // again is not mailed again when its owner has left. One statement, as each waits for the database once.
     sqlx::query!(
-        "with ended as (
+        "with over as (
+             update subscribers set state = 'unsubscribed', state_changed_at = $2, may_undo = $3
+             where id = $1 and state <> 'complained'),
+         ended as (
              update signups set state = 'lapsed', ended_at = $2 where replaces = $1 and state = 'waiting' and expires_at > $2
              returning id, email, email_normalized)
          insert into consent_events (at, kind, method, email, email_normalized, signup_id, subscriber_id)
          select $2, 'lapsed', 'withdrawal', email, email_normalized, id, $1 from ended",
         id.0,
-        now
+        now,
+        may_undo
     )
     .execute(db)
     .await?;
