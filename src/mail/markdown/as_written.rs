@@ -170,6 +170,18 @@ fn a_backslash_makes_a_sign_a_character() {
 }
 
 #[test]
+fn two_backslashes_are_one_where_one_would_be_none() {
+    assert_eq!(
+        text("\\\\# so steht es da\n\\\\*a\\\\* 1\\\\. \\\\\\b"),
+        "\\# so steht es da\n\\a\\ 1\\. \\\\b"
+    );
+    assert_eq!(
+        text("Pfad: \\\\server\\a und C:\\\\neu, dahinter \\\\#"),
+        "Pfad: \\\\server\\a und C:\\\\neu, dahinter \\\\#"
+    );
+}
+
+#[test]
 fn no_cell_of_a_table_is_lost() {
     let markdown = "| Tag | Ort |\n|---|:--:|\n| Mo | Cottbus | Halle 3 |\n| Di |\nDanach frei.";
     for word in ["Tag", "Ort", "Mo", "Cottbus", "Halle", "3", "Di", "Danach frei."] {

@@ -171,12 +171,16 @@ impl<'a> Reader<'a> {
         let behind = &self.rest()[1..];
         let line_start = self.text[self.line_begin..self.at].trim_start().is_empty();
         let is_number = self.before().is_some_and(|c| c.is_ascii_digit());
-        let has_meaning = match behind.chars().next() {
+        let is_sign = |c: Option<char>| match c {
             Some('*' | '_' | '~' | '`' | '[' | ']' | '<' | '|' | '!') => true,
-            Some('\\') => behind[1..].starts_with(['*', '_', '~', '`', '[', ']', '<', '|', '!', '\\']),
             Some('#' | '>' | '-' | '+' | '=' | '•') => line_start,
             Some('.' | ')') => is_number,
             _ => false,
+        };
+        // A backslash is one where the next would be none.
+        let has_meaning = match behind.strip_prefix('\\') {
+            Some(further) => further.starts_with('\\') || is_sign(further.chars().next()),
+            None => is_sign(behind.chars().next()),
         };
         if has_meaning {
             self.at += 1;

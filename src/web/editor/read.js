@@ -10,8 +10,9 @@ import { blockMarkdown } from "./write_block.js";
 const BREAK = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/g;
 
 /**
- * A text as { markdown, doc, originals, end }: for each block of the document { node, source, gap, bound }, its lines, what
- * stands before them, and the first block that it has to be written together with; and what stands behind the last one.
+ * A text as { markdown, doc, originals, end }: for each block of the document { node, meant, source, gap, bound }: what it is shown
+ * as, what it says among the others (null where the editor has no node for that), its lines, what stands before them, and the
+ * first block that it has to be written together with; and what stands behind the last one.
  */
 export function readMarkdown(markdown) {
   const breaks = [...markdown.matchAll(BREAK)];
@@ -21,7 +22,7 @@ export function readMarkdown(markdown) {
   const originals = read(markdown).blocks.map((block) => {
     const [from, to] = [startOf(block.from), endOf(block.to - 1)];
     const source = markdown.slice(from, to);
-    const original = { node: shown(block, source), source, gap: markdown.slice(end, from), bound: block.bound ?? null };
+    const original = { node: shown(block, source), meant: toNode(block), source, gap: markdown.slice(end, from), bound: block.bound ?? null };
     end = to;
     return original;
   });

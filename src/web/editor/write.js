@@ -14,13 +14,15 @@ export function writeMarkdown(doc, loaded) {
   const ways = [
     () => written(blocks, loaded, { keepsGaps: true }),
     () => written(blocks, loaded, {}),
-    () => written(blocks, loaded, { isCareful: true }),
+    () => written(blocks, loaded, { care: 1 }),
+    () => written(blocks, loaded, { care: 2 }),
     () => written(allAnew, loaded, {}),
-    () => written(allAnew, loaded, { isCareful: true }),
+    () => written(allAnew, loaded, { care: 1 }),
+    () => written(allAnew, loaded, { care: 2 }),
   ];
   for (const way of ways) {
     const markdown = way();
-    if (isReadAs(blocks, markdown)) return markdown;
+    if (isReadAs(blocks, loaded.originals, markdown)) return markdown;
   }
   // Some of it cannot be written at all, such as a list of one number. The rest stays as it was.
   return ways[1]();
@@ -51,7 +53,7 @@ function isTornApart(blocks, number, originals) {
   return originals.some((original, place) => original.bound === bound && blocks[start + place - bound]?.at !== place);
 }
 
-function written(blocks, { originals, end }, { keepsGaps = false, isCareful = false }) {
+function written(blocks, { originals, end }, { keepsGaps = false, care = 0 }) {
   let out = "";
   let isOther = false;
   blocks.forEach(({ node, at }, number) => {
@@ -60,7 +62,7 @@ function written(blocks, { originals, end }, { keepsGaps = false, isCareful = fa
     // Two lists with the same bullet would be one.
     isOther = !isOther && [before?.node, node].every((list) => list?.type === schema.nodes.bullet_list);
     if (at !== null) out += originals[at].source;
-    else out += isOther ? withOtherBullet(node) : blockMarkdown(node, isCareful);
+    else out += isOther ? withOtherBullet(node, care) : blockMarkdown(node, care);
   });
   return blocks.length ? out + end : out;
 }
@@ -73,10 +75,11 @@ function gap(before, at, originals, keepsGaps) {
   return "\n\n";
 }
 
-/** Whether the Markdown has these blocks, and no others. */
-function isReadAs(blocks, markdown) {
+/** Whether the Markdown has these blocks, and no others. An original says what it said among the blocks that it was read with. */
+function isReadAs(blocks, originals, markdown) {
   const { source } = schema.nodes;
-  const expected = blocks.flatMap(({ node }) => (node.type === source ? nodesIn(node.textContent) : [node]));
+  const meant = ({ node, at }) => (at !== null ? [originals[at].meant] : node.type === source ? nodesIn(node.textContent) : [node]);
+  const expected = blocks.flatMap(meant);
   const found = nodesIn(markdown);
   return found.length === expected.length && found.every((node, at) => (node ? expected[at]?.eq(node) : expected[at] === null));
 }

@@ -3,7 +3,7 @@
 
 import { destination } from "./dialect/inline.js";
 import { web } from "./dialect/addresses.js";
-import { charBefore, isBlank, isWord } from "./dialect/characters.js";
+import { charBefore, isBlank, isWord, trimStart } from "./dialect/characters.js";
 import { readCell } from "./dialect/document.js";
 import { atomsOf, nodesOf, tidied, wholeWords } from "./leaf.js";
 import { leafNodes, nodesIn } from "./nodes.js";
@@ -14,22 +14,22 @@ const { nodes: n, marks: m } = schema;
 const written = new WeakMap();
 
 /**
- * The block, which is tidy (tidy.js), as it is written anew. A careful one has a backslash before every number that would
- * make a list together with others.
+ * The block, which is tidy (tidy.js), as it is written anew, with more or less care for what stands beside it: at 1 it has a
+ * backslash before every number that would make a list together with others, at 2 before every sign.
  */
-export function blockMarkdown(node, isCareful = false) {
-  if (isCareful) return firstThatReads(node, true);
-  if (!written.has(node)) written.set(node, firstThatReads(node, false));
+export function blockMarkdown(node, care = 0) {
+  if (care) return firstThatReads(node, care);
+  if (!written.has(node)) written.set(node, firstThatReads(node, care));
   return written.get(node);
 }
 
 const BULLETS = ["-", "•"];
 
 /** A list of bullets behind another one, which it is not to go on with. */
-export const withOtherBullet = (node) => write(node, { base: "-", bullet: "•" });
+export const withOtherBullet = (node, care) => write(node, { base: "-", bullet: "•", care });
 
-function firstThatReads(node, isCareful) {
-  const ways = BULLETS.map((base) => write(node, { base, bullet: base, isCareful }));
+function firstThatReads(node, care) {
+  const ways = BULLETS.map((base) => write(node, { base, bullet: base, care }));
   const reads = (markdown) => {
     const found = nodesIn(markdown);
     return found.length === 1 && found[0]?.eq(node);
@@ -40,9 +40,9 @@ function firstThatReads(node, isCareful) {
 function write(node, how) {
   switch (node.type) {
     case n.paragraph:
-      return leafMarkdown(node, how.isInner ? "inner" : "outer", how.isCareful);
+      return leafMarkdown(node, how.isInner ? "inner" : "outer", how.care);
     case n.heading:
-      return `${"#".repeat(node.attrs.level)} ${leafMarkdown(node, "heading")}`;
+      return `${"#".repeat(node.attrs.level)} ${leafMarkdown(node, "heading", how.care)}`;
     case n.quote: {
       const lines = writeAll(node.children, "\n\n", { ...how, isInner: true }).split("\n");
       // A number behind the sign is "more than" where nothing follows.
@@ -60,7 +60,7 @@ function write(node, how) {
       return items.join(gap);
     }
     case n.table:
-      return tableMarkdown(node);
+      return tableMarkdown(node, how.care);
     case n.code:
       return `\`\`\`\n${node.textContent ? `${node.textContent}\n` : ""}\`\`\``;
     case n.source:
@@ -80,23 +80,23 @@ function writeAll(nodes, gap, how) {
   return texts.join(gap);
 }
 
-function tableMarkdown(table) {
-  const rows = table.children.map((row) => row.children.map((cell) => leafMarkdown(cell, "cell")));
+function tableMarkdown(table, care) {
+  const rows = table.children.map((row) => row.children.map((cell) => leafMarkdown(cell, "cell", care)));
   const ways = table.firstChild.children.map((cell) => ({ left: ":--", center: ":-:", right: "--:" })[cell.attrs.align] ?? "---");
   const line = (cells) => `| ${cells.join(" | ")} |`;
   return [line(rows[0]), line(ways), ...rows.slice(1).map(line)].join("\n");
 }
 
 /** The leaf as text; `place` is "outer", "inner" (of a list or quote), "heading" or "cell". */
-function leafMarkdown(leaf, place, isCareful = false) {
+function leafMarkdown(leaf, place, care = 0) {
   const { children } = leaf;
-  const found = (nodes, place) => firstFound(nodes, place, isCareful ? [starts, all] : [none, starts, all]);
+  const found = (nodes, place) => firstFound(nodes, place, ESCAPES.slice(care));
   const whole = nodesOf(tidied(wholeWords(atomsOf(children))));
   return found(children, place) ?? found(whole, place) ?? inlineMarkdown(children, { escape: all, em: "*", place, isPlain: true });
 }
 
 /** Whether Markdown has a way to write this text as it is. */
-export const isWritable = (leaf, place) => firstFound(nodesOf(tidied(atomsOf(leaf.children))), place, [none, starts, all]) !== null;
+export const isWritable = (leaf, place) => firstFound(nodesOf(tidied(atomsOf(leaf.children))), place, ESCAPES) !== null;
 
 /** How it is written so that it is read as these nodes again, or null. */
 function firstFound(nodes, place, escapes) {
@@ -118,10 +118,13 @@ function reads(text, nodes, place) {
   return blocks.length === 1 && blocks[0]?.type === type && isSame(blocks[0].children);
 }
 
-// Three ways to keep a sign from being taken for one of the dialect: not at all, at the beginnings of lines, everywhere.
+// Ways to keep a sign from being taken for one of the dialect: not at all, at the beginnings of lines, everywhere, and
+// everywhere with addresses in angle brackets, behind which a backslash is none of the address.
 const none = { text: (text) => text, lines: (text) => text };
 const starts = { text: none.text, lines: atStarts };
-const all = { text: everywhere, lines: atStarts };
+const all = { text: (text) => everywhere(text, behindAddress), lines: atStarts };
+const angled = { text: (text) => everywhere(text, inAngles), lines: atStarts };
+const ESCAPES = [none, starts, all, angled];
 
 function atStarts(text) {
   const numbers = text.replace(/^(\d{1,9})\.(?=\s)/gm, "$1\\.");
@@ -131,26 +134,44 @@ function atStarts(text) {
 
 const SIGNS = "*_~`[]<|";
 
-function everywhere(text) {
+/** `address` says how an address is written, with what follows it: (its length, the text from there on) → { out, length }. */
+function everywhere(text, address) {
   let out = "";
   for (let at = 0; at < text.length; ) {
     const rest = text.slice(at);
     const before = charBefore(text, at);
-    // In paths of Windows and in addresses a backslash is one, and a sign none.
+    // In paths of Windows a backslash is one.
     const path = (!isWord(before) && /^[A-Za-z]:\\\S*/.exec(rest)?.[0]) || (isBlank(before) && /^\\\\[\p{L}\p{N}]\S*/u.exec(rest)?.[0]);
-    const length = path?.length || (!isWord(before) && web(rest)?.length) || 0;
-    if (length) {
-      out += rest.slice(0, length);
-      at += length;
+    const isAddress = !path && !isWord(before) && web(rest);
+    if (path || isAddress) {
+      const kept = path ? { out: path, length: path.length } : address(isAddress.length, rest);
+      out += kept.out;
+      at += kept.length;
       continue;
     }
     const [c, next] = [rest[0], rest[1] ?? ""];
     const isWithinWord = (c === "*" || c === "_") && isWord(before) && isWord(next);
-    const needs = c === "\\" ? next === "" || `\\!${SIGNS}`.includes(next) : (SIGNS.includes(c) && !isWithinWord) || (c === "!" && next === "[");
+    const wouldBeNone = () => {
+      const isStart = trimStart(text.slice(text.lastIndexOf("\n", at - 1) + 1, at)) === "";
+      return next === "" || `\\!${SIGNS}${isStart ? "#>-+=•" : ""}${/\d/.test(before) ? ".)" : ""}`.includes(next);
+    };
+    const needs = c === "\\" ? wouldBeNone() : (SIGNS.includes(c) && !isWithinWord) || (c === "!" && next === "[");
     out += needs ? `\\${c}` : c;
     at += 1;
   }
   return out;
+}
+
+/** A backslash behind an address would belong to it: what ends the address stays as it is. */
+function behindAddress(length, rest) {
+  const end = /^[.,;:!?'_*~|…–]*[^\s\p{L}\p{N}]?/u.exec(rest.slice(length))[0];
+  const out = rest.slice(0, length) + end;
+  return { out, length: out.length };
+}
+
+function inAngles(length, rest) {
+  const address = rest.slice(0, length);
+  return /^https?:/i.test(address) ? { out: `<${address}>`, length } : behindAddress(length, rest);
 }
 
 function inlineMarkdown(nodes, how) {

@@ -76,11 +76,11 @@ class Reader {
     if (share) return this.path();
     const behind = charAt(this.text, this.at + 1);
     const lineStart = trimStart(this.text.slice(this.lineBegin, this.at)) === "";
-    let hasMeaning = false;
-    if (behind && "*_~`[]<|!".includes(behind)) hasMeaning = true;
-    else if (behind === "\\") hasMeaning = /^[*_~`[\]<|!\\]/.test(this.text.slice(this.at + 2, this.at + 3));
-    else if (behind && "#>-+=•".includes(behind)) hasMeaning = lineStart;
-    else if (behind === "." || behind === ")") hasMeaning = /\d/.test(this.before());
+    const isNumber = /\d/.test(this.before());
+    const isSign = (c) => c !== "" && ("*_~`[]<|!".includes(c) || (lineStart && "#>-+=•".includes(c)) || (isNumber && ".)".includes(c)));
+    const further = charAt(this.text, this.at + 2);
+    // A backslash is one where the next would be none.
+    const hasMeaning = behind === "\\" ? further === "\\" || isSign(further) : isSign(behind);
     if (!hasMeaning) return this.literal(1);
     this.at += 1;
     this.literal(behind.length);

@@ -7,13 +7,13 @@ import { addColumnAfter, addRowBefore, deleteRow } from "prosemirror-tables";
 
 import { doing, lineBreak } from "../commands.js";
 import { readMarkdown } from "../read.js";
-import { upkeep } from "../upkeep.js";
+import { normalizing } from "../normalize.js";
 import { writeMarkdown } from "../write.js";
 
 /** A text with a selection from the first "‹" to the "›", or the cursor at the first "‹". */
 function opened(markdown) {
   const loaded = readMarkdown(markdown);
-  let state = EditorState.create({ doc: loaded.doc, plugins: [upkeep] });
+  let state = EditorState.create({ doc: loaded.doc, plugins: [normalizing] });
   const places = [];
   state.doc.descendants((node, pos) => {
     for (const { index } of (node.isText ? node.text : "").matchAll(/[‹›]/g)) places.push(pos + index);

@@ -13,9 +13,6 @@ import { anything, dice, wellFormed } from "./generator.mjs";
 /** Of texts in a run; `COUNT=20000 npm test` looks longer. */
 const COUNT = Number(process.env.COUNT ?? 400);
 
-/** Known faults, not yet mended: found with 400 texts, in emphasis that is nested without end and in signs beside addresses. */
-const todo = "emphasis within emphasis within links, and signs beside addresses, are not always written as they were read";
-
 const paragraph = (text) => schema.nodes.paragraph.create(null, [schema.text(text)]);
 const withFirst = (doc, node) => doc.copy(doc.content.addToStart(node));
 
@@ -40,7 +37,7 @@ test("a text that is not edited stays as it is, to the last character", async ()
   }
 });
 
-test("what is not edited stays as it was when something else is", { todo }, async () => {
+test("what is not edited stays as it was when something else is", async () => {
   for (const text of [...texts(), ...(await samples())]) {
     const loaded = readMarkdown(text);
     const written = writeMarkdown(withFirst(loaded.doc, paragraph("Davor.")), loaded);
@@ -50,22 +47,27 @@ test("what is not edited stays as it was when something else is", { todo }, asyn
   }
 });
 
-test("a block that is shown as itself can be written anew, and says the same", { todo }, () => {
+test("blocks that are shown as themselves can be written anew, and say the same", () => {
   let shown = 0;
   let all = 0;
   for (const text of texts()) {
-    const loaded = readMarkdown(text);
-    all += loaded.originals.length;
-    shown += loaded.originals.filter(({ node }) => node.type !== schema.nodes.source).length;
+    const { originals } = readMarkdown(text);
+    const isShown = ({ node }) => node.type !== schema.nodes.source;
+    all += originals.length;
+    shown += originals.filter(isShown).length;
+    // Two numbered lists beside each other are one: the editor joins them (normalize.js).
+    const isNumbered = (node) => node?.type === schema.nodes.ordered_list;
+    const nodes = originals.filter(isShown).map(({ node }) => node);
+    const apart = nodes.filter((node, at) => !(isNumbered(node) && isNumbered(nodes[at - 1])));
+    if (!apart.length) continue;
     // Without the originals everything is written anew.
-    const anew = writeMarkdown(loaded.doc, { ...readMarkdown(""), originals: [] });
-    const meant = loaded.originals.flatMap(({ node }) => (node.type === schema.nodes.source ? nodesIn(node.textContent) : [node]));
-    assert.deepEqual(nodesIn(anew).map(String), meant.map(String), `${JSON.stringify(text)}\n${JSON.stringify(anew)}`);
+    const anew = writeMarkdown(schema.nodes.doc.create(null, apart), { ...readMarkdown(""), originals: [] });
+    assert.deepEqual(nodesIn(anew).map(String), apart.map(String), `${JSON.stringify(text)}\n${JSON.stringify(anew)}`);
   }
   assert.ok(shown / all > 0.9, `only ${shown} of ${all} blocks are shown as what they are`);
 });
 
-test("what is typed as text is read as that text, whatever signs are in it", { todo }, () => {
+test("what is typed as text is read as that text, whatever signs are in it", () => {
   const roll = dice(7);
   for (let number = 0; number < COUNT; number++) {
     const typed = anything(roll).replace(/[\n\t]|:::/g, "").trim();
@@ -99,6 +101,22 @@ test("what Markdown has no way to write changes nothing beside it", () => {
   assert.equal(writeMarkdown(loaded.doc.copy(loaded.doc.content.addToEnd(one)), loaded), "_eins_\n\nzwei\n\n1. Anmelden\n");
   const bold = schema.nodes.paragraph.create(null, [schema.text("Werk"), schema.text("statt", [schema.marks.strong.create()])]);
   assert.equal(writeMarkdown(loaded.doc.copy(loaded.doc.content.addToEnd(bold)), loaded), "_eins_\n\nzwei\n\n**Werkstatt**\n");
+});
+
+test("signs beside an address are written so that they are none of it", () => {
+  const written = (text) => writeMarkdown(schema.nodes.doc.create(null, [paragraph(text)]), readMarkdown(""));
+  assert.equal(written("https://example.org/a![b](c) d"), "https://example.org/a![b\\](c) d");
+  assert.equal(written("*https://example.org/* a*"), "\\*https://example.org/* a\\*");
+  assert.equal(written("**https://example.org/** a"), "\\*\\*https://example.org/** a");
+  assert.equal(written("https://example.org/**a https://example.org/b**"), "<https://example.org/>\\*\\*a <https://example.org/b>\\*\\*");
+  assert.equal(written("\\# keine Überschrift"), "\\\\# keine Überschrift");
+});
+
+test("what depends on its neighbours stays as it is when another part is edited", () => {
+  // A list that begins anew is none among others, and one by itself.
+  const text = "1. eins\n2. zwei\n\n1. eins\n2. zwei *und\n\n*drei*";
+  const loaded = readMarkdown(text);
+  assert.equal(writeMarkdown(withFirst(loaded.doc, paragraph("Davor.")), loaded), `Davor.\n\n${text}`);
 });
 
 test("blocks of forms that the editor does not know stand in it as their Markdown", () => {

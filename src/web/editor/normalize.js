@@ -10,7 +10,7 @@ import { isWritable } from "./write_block.js";
 
 const { nodes: n, marks: m } = schema;
 
-export const upkeep = new Plugin({
+export const normalizing = new Plugin({
   appendTransaction(transactions, old, state) {
     if (!transactions.some((tr) => tr.docChanged)) return null;
     const tr = state.tr;
