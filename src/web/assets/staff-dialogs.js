@@ -1,9 +1,10 @@
-// The dialogs of the toolbar: a link with its text, and a picture, from the library or a new one. Each gives a promise of what
-// was filled in, or of nothing where somebody thought better of it. Everything can be typed without them.
+// The dialogs of the toolbar: a link with its text, a picture, from the library or a new one, and what a picture shows. Each
+// gives a promise of what was filled in, or of nothing where somebody thought better of it. Everything can be typed without them.
 globalThis.rundbriefDialogs = (() => {
   const links = document.getElementById("link-dialog");
   const library = document.getElementById("library");
-  if (!links || !library) return undefined;
+  const said = document.getElementById("alt-dialog");
+  if (!links || !library || !said) return undefined;
   const field = (dialog, name) => dialog.querySelector("form").elements.namedItem(name);
 
   // The browser gives the focus back to where it was.
@@ -24,6 +25,11 @@ globalThis.rundbriefDialogs = (() => {
     const asked = ask(links);
     field(links, text ? "address" : "text").focus();
     return asked;
+  }
+
+  function alt(shows) {
+    field(said, "alt").value = shows;
+    return ask(said);
   }
 
   const status = document.getElementById("library-status");
@@ -146,5 +152,5 @@ globalThis.rundbriefDialogs = (() => {
     return told;
   }
 
-  return { link, picture };
+  return { link, picture, alt };
 })();

@@ -145,11 +145,15 @@ function linkedRange({ selection, doc }) {
 }
 
 /** Asks for the description of a picture that is selected. */
-export const describe = (ask) => (state, dispatch) => {
+export function describe(state, dispatch, view) {
   const { selection } = state;
   if (!(selection instanceof NodeSelection) || selection.node.type !== n.image) return false;
-  const { src, alt } = selection.node.attrs;
-  const said = dispatch && prompt(ask, alt)?.trim();
-  if (said) dispatch(state.tr.setNodeMarkup(selection.from, null, { src, alt: said }, selection.node.marks));
+  if (!dispatch) return true;
+  const { from, node } = selection;
+  globalThis.rundbriefDialogs.alt(node.attrs.alt).then((told) => {
+    view.focus();
+    // Meanwhile something else may stand there.
+    if (told && view.state.doc.nodeAt(from)?.eq(node)) view.dispatch(view.state.tr.setNodeAttribute(from, "alt", told.alt));
+  });
   return true;
-};
+}

@@ -316,8 +316,14 @@ fn unfinished_fields() -> Vec<String> {
 
 /// The paths that a template names behind `t.`, with those that components name behind what they are given as `t`.
 fn named_in_template(template: &str, text: &str) -> Vec<String> {
-    const COMPONENTS: [(&str, &str); 4] =
-        [("plan", "staff"), ("upload", "staff.images"), ("logo", "staff"), ("remarks", "staff.review")];
+    const COMPONENTS: [(&str, &str); 6] = [
+        ("plan", "staff"),
+        ("upload", "staff.images"),
+        ("logo", "staff"),
+        ("remarks", "staff.review"),
+        ("picture_alt", "staff.editor"),
+        ("dialog_buttons", "staff.editor"),
+    ];
     let mut found = Vec::new();
     for (at, _) in text.match_indices("t.") {
         let before = text[..at].chars().next_back().unwrap_or(' ');
