@@ -167,6 +167,11 @@ export async function* updatePages(service, page, lang) {
   yield "a link, in a dialog";
   await page.keyboard.press("Escape");
   await page.click("#writing-mode");
+  await page.locator("#visual-text img[src]").click();
+  await page.keyboard.press("Enter");
+  await page.locator("#alt-dialog[open]").waitFor();
+  yield "what a picture shows, in a dialog";
+  await page.keyboard.press("Escape");
   await page.click("#visual-text td");
   yield "editor, a table in the text as it will be read";
   await page.locator("#visual-text > p").last().click();

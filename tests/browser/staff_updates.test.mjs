@@ -357,6 +357,32 @@ test("what the editor cannot show stays as it is, and only what was edited is wr
   });
 });
 
+test("from the check it goes to the very words, in the text as it will be read and in the Markdown", async () => {
+  await withVisual({}, async (page) => {
+    const editor = await begin(page);
+    await page.fill("#title", "Fest in {{ort}}");
+    await page.click("#writing-mode");
+    await page.fill("#body", "Das Fest.\n\n- Kuchen\n- Um XX Uhr\n- [hier](http://example.org/a) geht es weiter\n\nEnde.");
+    await isSaved(page);
+    const lead = async (part) => {
+      await page.goto(`${editor.split("?")[0]}/preflight`);
+      const link = page.locator(".findings-list li", { hasText: part }).locator("a").first();
+      await Promise.all([page.waitForNavigation(), link.click()]);
+    };
+    const chosen = () => page.evaluate(() => { const { selectionStart, selectionEnd, value } = document.activeElement; return value.slice(selectionStart, selectionEnd); });
+    await lead("XX Uhr");
+    assert.equal(await chosen(), "XX Uhr");
+    assert.ok(!page.url().includes("words="), "a page that is loaded again stays where one was");
+    await lead("{{ort}}");
+    assert.equal(await chosen(), "{{ort}}");
+    await page.click("#writing-mode");
+    await lead("XX Uhr");
+    assert.equal(await page.evaluate(() => String(getSelection())), "XX Uhr");
+    await lead("http://example.org/a");
+    assert.equal(await page.evaluate(() => String(getSelection())), "hier");
+  });
+});
+
 test("two people at once, one of them in the text itself: nobody's words are lost", async () => {
   await withVisual({}, async (page) => {
     const editor = await begin(page);
@@ -403,6 +429,16 @@ test("pictures and what is pasted arrive where the cursor is in the text as it w
     await page.locator(`${VISUAL} img[alt='Der Hafen']`).waitFor();
     await pasteInto("", "- eins\n- zwei");
     assert.match(await value(), /Danach\.\n\n!\[Der Hafen\]\(http\S+\)\n\n- eins\n- zwei$/);
+    await page.locator(`${VISUAL} img[src]`).click();
+    await page.keyboard.press("Enter");
+    await page.locator("#alt-dialog[open]").waitFor();
+    assert.equal(await page.inputValue("#alt-dialog-alt"), "Der Hafen");
+    await page.fill("#alt-dialog-alt", "Der Hafen bei Nacht");
+    await page.keyboard.press("Enter");
+    await page.locator(`${VISUAL} img[alt='Der Hafen bei Nacht']`).waitFor();
+    assert.match(await value(), /!\[Der Hafen bei Nacht\]\(http\S+\)/);
+    await page.keyboard.press("Control+z");
+    assert.match(await value(), /!\[Der Hafen\]/, "and can be undone");
   });
 });
 

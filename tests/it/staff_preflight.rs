@@ -48,7 +48,7 @@ async fn the_page_tells_what_is_wrong_where_and_how_to_mend_it() {
         "Die Überschrift „Zu tief“ überspringt eine Ebene.",
         "Zeile 3",
         "Das wird die erste Aussendung, an 3 Abonnements.",
-        &format!("href=\"/staff/updates/{update}#body\""),
+        &format!("href=\"/staff/updates/{update}?line=3&amp;words=http%3A%2F%2F192.168.1.5%2Fplan#body\""),
     ] {
         assert!(page.body.contains(expected), "{expected} is not in {}", page.body);
     }

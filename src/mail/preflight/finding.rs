@@ -264,6 +264,12 @@ impl Finding {
         Self { line: Some(line), ..self }
     }
 
+    /// The words of the update that it is about, where it is about some. Long ones end with an ellipsis.
+    #[must_use]
+    pub fn words(&self) -> Option<&str> {
+        ["text", "address", "alt", "word"].iter().find_map(|name| self.values.get(name)).map(String::as_str)
+    }
+
     /// Mended at another place than most of its kind.
     #[must_use]
     pub fn at(self, place: Place) -> Self {

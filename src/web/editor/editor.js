@@ -12,12 +12,13 @@ import { goToNextCell, tableEditing } from "prosemirror-tables";
 import { EditorView } from "prosemirror-view";
 import { blockMenu } from "./block_menu.js";
 import { breakInCell, describe, doing, lineBreak } from "./commands.js";
+import { selectionOf } from "./find.js";
 import { insertMarkdown } from "./insert.js";
 import { readMarkdown } from "./read.js";
 import { schema } from "./schema.js";
 import { sourceView } from "./source_view.js";
 import { labelOf, run, useTableBar, useToolbar } from "./toolbars.js";
-import { looks, upkeep } from "./upkeep.js";
+import { looks, normalizing } from "./normalize.js";
 import { writeMarkdown } from "./write.js";
 
 const { nodes: n, marks: m } = schema;
@@ -56,7 +57,7 @@ function start() {
     "Shift-Mod-z": redo,
     "Alt-F10": () => (bar.querySelector("button[tabindex='0']")?.focus(), true),
     Backspace: undoInputRule,
-    Enter: chainCommands(describe(words.askAlt), breakInCell, splitListItem(n.item)),
+    Enter: chainCommands(describe, breakInCell, splitListItem(n.item)),
     "Shift-Enter": lineBreak,
     Tab: stays(chainCommands(goToNextCell(1), sinkListItem(n.item))),
     "Shift-Tab": stays(chainCommands(goToNextCell(-1), liftListItem(n.item))),
@@ -73,7 +74,7 @@ function start() {
   ];
 
   const menu = blockMenu({ box: document.getElementById("block-menu"), items: menuItems, ...telling });
-  const plugins = [menu, keymap(keys), keymap(baseKeymap), inputRules({ rules }), history(), gapCursor(), tableEditing(), upkeep, looks(words.placeholder)];
+  const plugins = [menu, keymap(keys), keymap(baseKeymap), inputRules({ rules }), history(), gapCursor(), tableEditing(), normalizing, looks(words.placeholder)];
 
   const view = new EditorView(
     { mount: document.getElementById("visual-text") },
@@ -97,7 +98,6 @@ function start() {
         if (key !== "Escape" && key !== "Tab" && key !== "Shift") isLeaving = false;
         return false;
       },
-      handleDoubleClickOn: (view, _, { type }) => type === n.image && describe(words.askAlt)(view.state, view.dispatch),
       handleDOMEvents: {
         paste: takePaste,
         drop: takeDrop,
@@ -200,6 +200,12 @@ function start() {
     insertMarkdown(view, event.detail);
     // Whoever types in another field by now goes on there.
     if (!document.activeElement?.matches("input, textarea, select")) view.focus();
+  });
+  text.addEventListener("rundbrief:select", (event) => {
+    if (!isShown) return;
+    event.preventDefault();
+    view.focus();
+    view.dispatch(view.state.tr.setSelection(selectionOf(view.state.doc, loaded, event.detail)).scrollIntoView());
   });
   text.addEventListener("input", () => !isOwnChange && isShown && load());
   // The browser puts back what was typed before, when somebody comes back to the page.

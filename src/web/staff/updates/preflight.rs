@@ -97,7 +97,7 @@ pub fn view(page: &StaffPage, update: UpdateId, findings: &[Finding]) -> Finding
                 fix,
                 line: finding.line,
                 place: finding.place,
-                href: href(finding.place, update),
+                href: href(finding, update),
             }
         });
         shown.collect()
@@ -137,9 +137,9 @@ impl Findings {
     }
 }
 
-/// The page and the field where something is mended.
-fn href(place: Place, update: UpdateId) -> Option<String> {
-    let field = match place {
+/// The page and the field where something is mended, with the words to select there (staff-find.js).
+fn href(finding: &Finding, update: UpdateId) -> Option<String> {
+    let field = match finding.place {
         Place::Title => "title",
         Place::Teaser => "teaser",
         Place::Body => "body",
@@ -150,7 +150,14 @@ fn href(place: Place, update: UpdateId) -> Option<String> {
         Place::Signature => return Some("/staff/signature".into()),
         Place::Templates | Place::Dns | Place::Recipients => return None,
     };
-    Some(format!("/staff/updates/{update}#{field}"))
+    let mut asked = url::form_urlencoded::Serializer::new(String::new());
+    if finding.place != Place::Checklist {
+        asked.extend_pairs(finding.line.map(|line| ("line", line.to_string())));
+        asked.extend_pairs(finding.words().map(|words| ("words", words)));
+    }
+    let asked = asked.finish();
+    let sign = if asked.is_empty() { "" } else { "?" };
+    Some(format!("/staff/updates/{update}{sign}{asked}#{field}"))
 }
 
 /// `GET /staff/updates/{id}/preflight`
