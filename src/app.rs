@@ -124,7 +124,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use crate::{
     config::{Config, SecretKeys},
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         event::{self, Event},
         staff::{
             audit::{self, Action},
@@ -183,8 +183,18 @@ impl<'a> Deed<'a> {
         pool: &PgPool,
         by: &'a Actor,
         now: DateTime<Utc>,
-    ) -> Result<impl Future<Output = sqlx::Result<Self>>, NotStaff> {
+    ) -> Result<impl Future<Output = sqlx::Result<Self>>, NotPermitted> {
         by.require_staff()?;
+        Ok(Self::begin(pool, by, now))
+    }
+
+    /// Begins what only admins may do. The first `?` refuses everybody else, before a connection is taken.
+    fn by_admin(
+        pool: &PgPool,
+        by: &'a Actor,
+        now: DateTime<Utc>,
+    ) -> Result<impl Future<Output = sqlx::Result<Self>>, NotPermitted> {
+        by.require_admin()?;
         Ok(Self::begin(pool, by, now))
     }
 

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         event::Event,
         ids::StaffId,
         publication::{self, Applied, Content, Publication, draft},
@@ -18,9 +18,9 @@ use crate::{
 /// Why the publication was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// Only staff change it.
-    #[error("only staff may change the publication")]
-    NotAllowed(#[from] NotStaff),
+    /// Only admins change it.
+    #[error(transparent)]
+    NotAllowed(#[from] NotPermitted),
     /// Somebody else changed it meanwhile; look at it again.
     #[error("the publication was changed meanwhile")]
     ChangedMeanwhile,
@@ -62,7 +62,7 @@ pub async fn change_publication(
     (base, changed): (Option<i32>, Option<Vec<String>>),
     now: DateTime<Utc>,
 ) -> Result<Applied, ChangeError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     publication::lock(&mut deed).await?;
     let current = publication::current_version(&mut deed).await?.unwrap_or_default();
     if base.is_some_and(|base| base != current) {

@@ -9,7 +9,7 @@ use crate::{
     app::Deed,
     config::SecretKeys,
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         address::EmailAddress,
         consent::ConsentMethod,
         erasure::{self, Erased},
@@ -31,9 +31,9 @@ pub enum Whose<'a> {
 /// Why nothing was erased.
 #[derive(Debug, thiserror::Error)]
 pub enum EraseError {
-    /// Only staff erase somebody else's data.
-    #[error("only staff may erase somebody's data")]
-    NotAllowed(#[from] NotStaff),
+    /// Only admins erase somebody else's data.
+    #[error(transparent)]
+    NotAllowed(#[from] NotPermitted),
     /// Nobody has this id (any more).
     #[error("there is no such subscriber (any more)")]
     Unknown,
@@ -59,7 +59,7 @@ pub async fn erase_address(
     now: DateTime<Utc>,
 ) -> Result<Erased, EraseError> {
     let method = if *by == Actor::Command { ConsentMethod::Command } else { ConsentMethod::Staff };
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     let email = match whose {
         Whose::Address(email) => email.clone(),
         Whose::Subscriber(id) => subscriber::by_id(&mut deed, id).await?.ok_or(EraseError::Unknown)?.email,

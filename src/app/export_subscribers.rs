@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         event::Event,
         ids::SubscriberId,
         staff::{
@@ -25,9 +25,9 @@ use crate::{
 /// Why there is no list.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// Only staff take the list.
-    #[error("only staff may export the subscribers")]
-    NotAllowed(#[from] NotStaff),
+    /// Only admins take the list.
+    #[error(transparent)]
+    NotAllowed(#[from] NotPermitted),
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -63,7 +63,7 @@ pub async fn export_subscribers(
     session: Option<&Session>,
     now: DateTime<Utc>,
 ) -> Result<Export, ExportError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     let details = json!({ "subscribers": subscriber::count_all(&mut deed).await? });
     deed.note(Action::SubscribersExported, "", &details, &Event::SubscribersExported).await?;
     if let Some(session) = session {

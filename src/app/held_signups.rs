@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         event::Event,
         signup::{
             held::{self, Choice, Held, HeldSignup, LastHour},
@@ -38,9 +38,9 @@ pub enum Decision {
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum HeldError {
-    /// Only staff decide.
-    #[error("only staff may decide about held signups")]
-    NotAllowed(#[from] NotStaff),
+    /// Only admins decide.
+    #[error(transparent)]
+    NotAllowed(#[from] NotPermitted),
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -74,7 +74,7 @@ pub async fn decide_held(
     decision: Decision,
     now: DateTime<Utc>,
 ) -> Result<u64, HeldError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     let (count, action, event) = match decision {
         Decision::Release => {
             let count = held::release(&mut deed, choice, now).await?;
@@ -106,7 +106,7 @@ pub async fn send_again(
     until: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<usize, HeldError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     let count = undelivered::send_again(&mut deed, until, now).await?;
     if count > 0 {
         let details = json!({ "signups": count });

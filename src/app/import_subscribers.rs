@@ -9,7 +9,7 @@ use crate::{
     app::Deed,
     config::SecretKeys,
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         event::Event,
         ids::ImportId,
         import::{
@@ -27,9 +27,9 @@ const SERVICE: &Actor = &Actor::Service;
 /// Why nobody was brought in.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// Only staff import people.
-    #[error("only staff may import subscribers")]
-    NotAllowed(#[from] NotStaff),
+    /// Only admins import people.
+    #[error(transparent)]
+    NotAllowed(#[from] NotPermitted),
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -45,7 +45,7 @@ pub async fn begin_file(
     masked_name: &str,
     now: DateTime<Utc>,
 ) -> Result<(), ImportError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     deed.note(Action::ImportStarted, masked_name, &json!({}), &Event::ImportStarted(None)).await?;
     deed.commit().await?;
     Ok(())
@@ -73,7 +73,7 @@ pub async fn bring_in(
     reading: Reading<'_>,
     now: DateTime<Utc>,
 ) -> Result<Vec<(u64, Imported)>, ImportError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     let outcomes = import::batch(&mut deed, keys, rows, reading.known, reading.leaves_out, now).await?;
     if outcomes.iter().any(|(_, outcome)| matches!(outcome, Imported::Added | Imported::AddedAs(_))) {
         deed.tell(&Event::SubscribersImported(None)).await?;

@@ -246,7 +246,7 @@ async fn check_code(
 }
 
 fn actor(known: &Credentials) -> Actor {
-    Actor::Member { id: known.id, email: known.email.clone() }
+    Actor::Member { id: known.id, email: known.email.clone(), role: known.role }
 }
 
 /// Notes that an account's attempts have to wait from now on. Beside the answer, so that it does not take longer for

@@ -90,7 +90,7 @@ pub async fn add_member(
     (role, invite): (Option<Role>, Invite),
     now: DateTime<Utc>,
 ) -> Result<MemberLink, StaffError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     let role = match role {
         Some(role) => role,
         None if staff::has_admin(&mut deed).await? => Role::Editor,
@@ -118,7 +118,7 @@ pub async fn make_link(
     factor: Factor,
     now: DateTime<Utc>,
 ) -> Result<MemberLink, StaffError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     if by.member() == Some(id) {
         return Err(StaffError::OwnLink);
     }
@@ -140,7 +140,7 @@ pub async fn mail_link(
     id: StaffId,
     now: DateTime<Utc>,
 ) -> Result<StaffMember, StaffError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     if by.member() == Some(id) {
         return Err(StaffError::OwnLink);
     }
@@ -180,7 +180,7 @@ pub async fn change_member(
     change: Change,
     now: DateTime<Utc>,
 ) -> Result<bool, StaffError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     if change == Change::ResetSecondFactor && by.member() == Some(id) {
         return Err(StaffError::NotAllowed);
     }

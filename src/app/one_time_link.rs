@@ -61,7 +61,7 @@ pub async fn use_link(
     };
     let id = used.ok_or(LoginError::LinkOver)?;
     let member = staff::by_id(&mut deed, id).await?.ok_or(LoginError::LinkOver)?;
-    let by = Actor::Member { id, email: member.email.clone() };
+    let by = Actor::Member { id, email: member.email.clone(), role: member.role };
     let mut deed = deed.done_by(&by);
     if *link == OneTimeLink::FirstAdmin {
         deed.note(Action::FirstAdmin, &member.email, &json!({}), &Event::FirstAdmin(id)).await?;

@@ -16,7 +16,7 @@ use crate::{
     },
     config::SecretKeys,
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         address::EmailAddress,
         event::Event,
         ids::SubscriberId,
@@ -102,7 +102,7 @@ pub enum Came {
 pub enum DeskError {
     /// Only staff sit at the desk.
     #[error("only staff may look up addresses")]
-    NotAllowed(#[from] NotStaff),
+    NotAllowed(#[from] NotPermitted),
     /// [`AN_HOUR`] were looked up in the last hour.
     #[error("too many addresses were looked up in the last hour; wait a while")]
     TooMany,
@@ -152,7 +152,7 @@ pub async fn unsubscribe(
         match unsubscribe::unsubscribe(&app.pool, by, known.id, way, now).await {
             Ok((Unsubscribed::Now | Unsubscribed::Stopped, _)) => return Ok(Came::Done),
             Ok((Unsubscribed::Before | Unsubscribed::Nobody, _)) => {}
-            Err(UnsubscribeError::NotAllowed) => return Err(NotStaff.into()),
+            Err(UnsubscribeError::NotAllowed) => return Err(NotPermitted::Staff.into()),
             Err(UnsubscribeError::Database(error)) => return Err(error.into()),
         }
     }

@@ -2,7 +2,7 @@
 
 use sqlx::PgPool;
 
-use crate::domain::staff::audit::{self, Entry, Filter};
+use crate::domain::staff::audit::{self, Entry, Filter, Person};
 
 /// What a filter lets through.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct Excerpt {
     /// Whether the filter lets older ones through.
     pub has_older: bool,
     /// Everybody who is named in the log, by address.
-    pub people: Vec<String>,
+    pub people: Vec<Person>,
 }
 
 /// The newest `limit` entries that a filter lets through.

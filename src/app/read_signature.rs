@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     app::{App, Deed},
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         event::Event,
         publication::{self, Publication},
         signature_seen::{self, SeenSignature},
@@ -21,7 +21,7 @@ use crate::{
 pub enum SignatureError {
     /// Only staff show mails.
     #[error("only staff may show what a mail server has signed")]
-    NotAllowed(#[from] NotStaff),
+    NotAllowed(#[from] NotPermitted),
     /// There is no publication with a sender, so no mail of ours can have arrived.
     #[error("the publication has no sender address")]
     NoSender,

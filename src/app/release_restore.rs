@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         event::Event,
         restore::{self, Hold, How, Memory, Open},
         staff::audit::Action,
@@ -17,9 +17,9 @@ use crate::{
 /// Why nothing was released.
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
-    /// Only staff release mailings.
-    #[error("only staff may let held mailings go on")]
-    NotAllowed(#[from] NotStaff),
+    /// Only admins release mailings.
+    #[error(transparent)]
+    NotAllowed(#[from] NotPermitted),
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -42,7 +42,7 @@ pub async fn release_restore(
     how: How,
     now: DateTime<Utc>,
 ) -> Result<bool, ReleaseError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     let hold = restore::hold(&mut deed).await?;
     let is_released = restore::release(&mut deed, how).await?;
     if let (Some(hold), true) = (hold, is_released) {

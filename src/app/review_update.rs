@@ -10,7 +10,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     app::{App, Deed},
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         event::Event,
         ids::{RemarkId, ReviewLinkId, UpdateId},
         staff::{audit::Action, clean_name},
@@ -28,7 +28,7 @@ use crate::{
 pub enum ReviewError {
     /// Only staff make and end links.
     #[error("only staff may show updates to others")]
-    NotAllowed(#[from] NotStaff),
+    NotAllowed(#[from] NotPermitted),
     /// There is no such update, link or remark (any more).
     #[error("there is no such update, link or remark")]
     Unknown,

@@ -12,7 +12,7 @@ use crate::{
         preflight::{PreflightError, recipients, warnings},
     },
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         event::Event,
         ids::{MailingId, UpdateId},
         mailing::{self, GRACE, MailingState, NewMailing, Overview},
@@ -112,7 +112,7 @@ pub enum Ordered {
 pub enum SendError {
     /// Only staff send.
     #[error("only staff may send a mailing")]
-    NotAllowed(#[from] NotStaff),
+    NotAllowed(#[from] NotPermitted),
     /// There is no such update.
     #[error("there is no such update")]
     Unknown,

@@ -10,7 +10,7 @@ use crate::{
         off_runtime::{Busy, off_runtime},
     },
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         address::EmailAddress,
         event::Event,
         ids::UpdateId,
@@ -31,7 +31,7 @@ pub const AN_HOUR: i64 = 200;
 pub enum TestError {
     /// Only staff send tests.
     #[error("only staff may send tests")]
-    NotAllowed(#[from] NotStaff),
+    NotAllowed(#[from] NotPermitted),
     /// There is no such update.
     #[error("there is no such update")]
     Unknown,

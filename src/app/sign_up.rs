@@ -13,7 +13,7 @@ use crate::{
     app::{App, Deed, consent_text, surge::Watch},
     config::Config,
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         address::{AddressError, EmailAddress},
         locale::Locale,
         on_request::OnRequest,
@@ -214,7 +214,7 @@ fn suspicion(app: &App, form: &Form<'_>, now: DateTime<Utc>) -> Option<&'static 
 pub enum AskError {
     /// Only staff ask somebody.
     #[error("only staff may ask somebody to subscribe")]
-    NotAllowed(#[from] NotStaff),
+    NotAllowed(#[from] NotPermitted),
     /// There is no publication, or it lacks these fields.
     #[error("the publication is not complete: {}", .0.join(", "))]
     NotReady(Vec<String>),

@@ -10,7 +10,7 @@ use crate::{
     app::Deed,
     config::SecretKeys,
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         address::EmailAddress,
         event::Event,
         personal_data::{self, PersonalData},
@@ -30,9 +30,9 @@ use self::document::{Format, WriteError};
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
 pub enum ProofError {
-    /// Only staff take a proof.
-    #[error("only staff may take the proof of a consent")]
-    NotAllowed(#[from] NotStaff),
+    /// Only admins take a proof.
+    #[error(transparent)]
+    NotAllowed(#[from] NotPermitted),
     /// No consent is recorded of the address.
     #[error("no consent is recorded of this address")]
     Nothing,
@@ -73,7 +73,7 @@ pub async fn take_proof(
     format: Format,
     now: DateTime<Utc>,
 ) -> Result<Taken, ProofError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     let data = personal_data::of_address(&mut deed, keys, address).await?;
     if data.consent_events.is_empty() {
         return Err(ProofError::Nothing);

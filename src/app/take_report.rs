@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         event::Event,
         ids::{MailingId, SubscriberId},
         mailing::{self, Line, Overview},
@@ -27,7 +27,7 @@ const LINES: i64 = 1_000;
 pub enum ReportError {
     /// Only staff take a report.
     #[error("only staff may take the report of a mailing")]
-    NotAllowed(#[from] NotStaff),
+    NotAllowed(#[from] NotPermitted),
     /// There is no such mailing.
     #[error("there is no such mailing")]
     Unknown,

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         address::EmailAddress,
         event::Event,
         ids::TestRecipientId,
@@ -21,7 +21,7 @@ use crate::{
 pub enum TestRecipientError {
     /// Only staff change it.
     #[error("only staff may change who gets test mails")]
-    NotAllowed(#[from] NotStaff),
+    NotAllowed(#[from] NotPermitted),
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),

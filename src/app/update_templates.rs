@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         event::Event,
         ids::{TemplateId, UpdateId},
         staff::{audit::Action, clean_name},
@@ -26,7 +26,7 @@ use crate::{
 pub enum TemplateError {
     /// Only staff write.
     #[error("only staff may write updates and templates")]
-    NotAllowed(#[from] NotStaff),
+    NotAllowed(#[from] NotPermitted),
     /// There is no such update or template (any more).
     #[error("there is no such update or template")]
     Unknown,

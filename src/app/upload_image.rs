@@ -19,7 +19,7 @@ use crate::{
         },
     },
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         event::Event,
         ids::ImageId,
         image::{self, FileName, Image, ImageName, NewImage, Removed, Use},
@@ -52,7 +52,7 @@ pub struct Upload {
 pub enum UploadError {
     /// Only staff upload.
     #[error("only staff may upload images")]
-    NotAllowed(#[from] NotStaff),
+    NotAllowed(#[from] NotPermitted),
     /// It is none that can be used; tell whoever uploaded it.
     #[error("the file was refused: {0:?}")]
     Refused(Refused),
@@ -75,7 +75,7 @@ pub enum UploadError {
 pub enum ImageError {
     /// Only staff change it.
     #[error("only staff may change images")]
-    NotAllowed(#[from] NotStaff),
+    NotAllowed(#[from] NotPermitted),
     /// There is no such image (any more).
     #[error("there is no such image")]
     Unknown,

@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted, Role},
         event::Event,
         ids::ImportId,
         import::{
@@ -22,9 +22,9 @@ use crate::{
 /// Why nothing was done about a list.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
-    /// Only staff members upload lists, and only staff decide about them.
-    #[error("only staff may import lists")]
-    NotAllowed(#[from] NotStaff),
+    /// Only admins upload lists and decide about them.
+    #[error(transparent)]
+    NotAllowed(#[from] NotPermitted),
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -70,7 +70,7 @@ pub async fn begin_upload(
     masked_name: &str,
     now: DateTime<Utc>,
 ) -> Result<Upload, ListError> {
-    let Actor::Member { email, .. } = by else { return Err(NotStaff.into()) };
+    let Actor::Member { email, role: Role::Admin, .. } = by else { return Err(NotPermitted::Admin.into()) };
     let id = upload::begin(&mut *pool.acquire().await?, email, masked_name, now).await?;
     Ok(Upload { id, pool: pool.clone(), pieces: 0 })
 }
@@ -103,7 +103,7 @@ pub async fn complete_upload(
     plan: &Plan,
     now: DateTime<Utc>,
 ) -> Result<(), ListError> {
-    let mut deed = Deed::by_staff(&list.pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(&list.pool, by, now)?.await?;
     let name = upload::complete(&mut deed, list.id, size_bytes, plan).await?;
     let details = json!({ "bytes": size_bytes });
     deed.note(Action::ImportUploaded, &name, &details, &Event::ImportUploaded(list.id)).await?;
@@ -116,7 +116,7 @@ pub async fn complete_upload(
 /// # Errors
 /// [`ListError`].
 pub async fn keep_plan(pool: &PgPool, by: &Actor, id: ImportId, plan: &Plan) -> Result<(), ListError> {
-    by.require_staff()?;
+    by.require_admin()?;
     upload::keep_plan(&mut *pool.acquire().await?, id, plan).await?;
     Ok(())
 }
@@ -132,7 +132,7 @@ pub async fn check_list(
     plan: &Plan,
     now: DateTime<Utc>,
 ) -> Result<bool, ListError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     let Some(name) = upload::check(&mut deed, id, plan, now).await? else { return Ok(false) };
     deed.note(Action::ImportChecked, &name, &json!({}), &Event::ImportCheckStarted(id)).await?;
     deed.commit().await?;
@@ -149,7 +149,7 @@ pub async fn run_list(
     id: ImportId,
     now: DateTime<Utc>,
 ) -> Result<bool, ListError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     let Some(name) = upload::run(&mut deed, id, now).await? else { return Ok(false) };
     deed.note(Action::ImportStarted, &name, &json!({}), &Event::ImportStarted(Some(id))).await?;
     deed.commit().await?;
@@ -166,7 +166,7 @@ pub async fn cancel_list(
     id: ImportId,
     now: DateTime<Utc>,
 ) -> Result<bool, ListError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
     let Some(name) = upload::cancel(&mut deed, id, now).await? else { return Ok(false) };
     deed.note(Action::ImportCancelled, &name, &json!({}), &Event::ImportCancelled(id)).await?;
     deed.commit().await?;

@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::{Actor, NotStaff},
+        actor::{Actor, NotPermitted},
         event::Event,
         ids::UpdateId,
         mailing::{self, Overview},
@@ -32,7 +32,7 @@ use crate::{
 pub enum WriteError {
     /// Only staff write.
     #[error("only staff may write updates")]
-    NotAllowed(#[from] NotStaff),
+    NotAllowed(#[from] NotPermitted),
     /// There is no such update (any more), or no such earlier text of it.
     #[error("there is no such update")]
     Unknown,
@@ -49,7 +49,7 @@ pub enum WriteError {
 pub enum AddError {
     /// Only staff write.
     #[error("only staff may write updates")]
-    NotAllowed(#[from] NotStaff),
+    NotAllowed(#[from] NotPermitted),
     /// Something in the file is wrong; tell whoever wrote it.
     #[error(transparent)]
     File(#[from] UpdateFileError),

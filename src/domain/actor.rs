@@ -1,5 +1,7 @@
 //! Who does something.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::ids::{StaffId, SubscriberId};
 
 /// Who does something, as far as that is known.
@@ -14,6 +16,8 @@ pub enum Actor {
         id: StaffId,
         /// Their address, as it was then.
         email: String,
+        /// What they may do, as of then.
+        role: Role,
     },
     /// Whoever runs commands on the server.
     Command,
@@ -21,10 +25,53 @@ pub enum Actor {
     Service,
 }
 
-/// Somebody else asked for what only staff may do.
+/// What a member may do.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    sqlx::Type,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
+#[sqlx(type_name = "staff_role", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Role {
+    /// Writes, tests and sends.
+    Editor,
+    /// The same, and people, publication, subscribers, keys and the audit log.
+    Admin,
+}
+
+impl Role {
+    /// The word for it in forms and in the database.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// The role of this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+/// Somebody asked for what they may not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("only staff may do this")]
-pub struct NotStaff;
+pub enum NotPermitted {
+    /// They are no staff member.
+    #[error("only staff may do this")]
+    Staff,
+    /// They are no admin.
+    #[error("only admins may do this")]
+    Admin,
+}
 
 impl Actor {
     /// What the audit log shows of a command in the place of an address.
@@ -53,9 +100,21 @@ impl Actor {
     /// Refuses everybody but staff, and those who may do all that staff may.
     ///
     /// # Errors
-    /// [`NotStaff`].
-    pub fn require_staff(&self) -> Result<(), NotStaff> {
-        if self.is_staff() { Ok(()) } else { Err(NotStaff) }
+    /// [`NotPermitted`].
+    pub fn require_staff(&self) -> Result<(), NotPermitted> {
+        if self.is_staff() { Ok(()) } else { Err(NotPermitted::Staff) }
+    }
+
+    /// Refuses everybody but admins, and those who may do all that admins may.
+    ///
+    /// # Errors
+    /// [`NotPermitted`].
+    pub fn require_admin(&self) -> Result<(), NotPermitted> {
+        match self {
+            Actor::Member { role: Role::Admin, .. } | Actor::Command => Ok(()),
+            Actor::Member { .. } => Err(NotPermitted::Admin),
+            _ => Err(NotPermitted::Staff),
+        }
     }
 
     /// Whether it may act for this subscriber: staff, and whoever holds a link of theirs.

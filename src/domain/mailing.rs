@@ -33,7 +33,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::{
-    actor::NotStaff,
+    actor::NotPermitted,
     ids::{MailingId, StaffId, UpdateId},
     locale::Locale,
 };
@@ -178,7 +178,7 @@ fn is_waiting_to_begin(state: MailingState, begun_at: Option<DateTime<Utc>>) -> 
 pub enum MailingError {
     /// Only staff may do this.
     #[error("only staff may do something about a mailing")]
-    NotAllowed(#[from] NotStaff),
+    NotAllowed(#[from] NotPermitted),
     /// The state does not allow it.
     #[error("the mailing is {} and cannot be {wanted}", state_word(*.state))]
     WrongState {

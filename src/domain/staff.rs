@@ -31,47 +31,12 @@ pub mod totp;
 pub use credentials::{Credentials, credentials, rehash_password, set_password, still_has_password};
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::domain::{actor::NotStaff, address::EmailAddress, ids::StaffId};
+use crate::domain::{actor::NotPermitted, address::EmailAddress, ids::StaffId};
 
-/// What a member may do.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    sqlx::Type,
-    Serialize,
-    Deserialize,
-    strum::EnumString,
-    strum::IntoStaticStr,
-)]
-#[sqlx(type_name = "staff_role", rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Role {
-    /// Writes, tests and sends.
-    Editor,
-    /// The same, and people, publication, subscribers, keys and the audit log.
-    Admin,
-}
-
-impl Role {
-    /// The word for it in forms and in the database.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
-    /// The role of this name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-}
+pub use crate::domain::actor::Role;
 
 /// Somebody who may log in, or could.
 #[derive(Debug, Clone, Serialize)]
@@ -131,8 +96,8 @@ pub enum StaffError {
 }
 
 /// By hand: somebody on the staff may not be allowed either.
-impl From<NotStaff> for StaffError {
-    fn from(_: NotStaff) -> Self {
+impl From<NotPermitted> for StaffError {
+    fn from(_: NotPermitted) -> Self {
         Self::NotAllowed
     }
 }

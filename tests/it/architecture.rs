@@ -177,7 +177,10 @@ fn deeds() -> Vec<(String, String)> {
         let source = fs::read_to_string(&file).unwrap();
         for function in source.split("\npub async fn ").skip(1) {
             let (name, body) = name_and_body(function);
-            if ["Deed::begin(", "Deed::by_staff("].iter().any(|begins| body.contains(begins)) {
+            if ["Deed::begin(", "Deed::by_staff(", "Deed::by_admin("]
+                .iter()
+                .any(|begins| body.contains(begins))
+            {
                 let helpers = source.split("\nasync fn ").skip(1).map(name_and_body);
                 let called = helpers.filter(|(helper, _)| body.contains(&format!("{helper}(")));
                 let bodies: String = [body].into_iter().chain(called.map(|(_, body)| body)).collect();
@@ -234,9 +237,11 @@ const AUDITED_BEFORE: [&str; 1] = ["import_subscribers::bring_in"];
 
 /// How a deed asks whether it is staff: any of them, a command alone, the owner of an account, or somebody who logs in to it,
 /// out of it, or has a one-time link for it.
-const ASKS_FOR_STAFF: [&str; 10] = [
+const ASKS_FOR_STAFF: [&str; 12] = [
     "Deed::by_staff(",
+    "Deed::by_admin(",
     "by.require_staff()",
+    "by.require_admin()",
     "!by.may_act_for(",
     "*by != Actor::Command",
     "owner(session)?",

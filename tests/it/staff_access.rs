@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use axum::http::Method;
 use chrono::{TimeDelta, Utc};
 use rundbrief::{
-    domain::staff::{self, Role, session},
+    app::{export_subscribers::export_subscribers, held_signups::send_again},
+    domain::{
+        actor::Actor,
+        staff::{self, Role, session},
+    },
     web::{http::route::Allowed, routes::ROUTES},
 };
 
@@ -13,6 +17,25 @@ use crate::harness::{
     Answer, App, TestApp,
     browser::{Browser, Member},
 };
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_admins_may_do_is_refused_to_editors_whichever_door_asks() {
+    let app = App::new().without_worker().start().await;
+    let editor = app.member("editor@example.org", Role::Editor).await.actor();
+    let admin = app.member("admin@example.org", Role::Admin).await.actor();
+    let now = Utc::now();
+    let refused =
+        export_subscribers(&app.pool, &editor, None, now).await.err().map(|error| error.to_string());
+    assert_eq!(refused.as_deref(), Some("only admins may do this"));
+    let refused = send_again(&app.pool, &editor, now, now).await.err().map(|error| error.to_string());
+    assert_eq!(refused.as_deref(), Some("only admins may do this"));
+    assert!(app.actions().await.iter().all(|action| action == "member_added" || action == "password_set"));
+    for by in [&admin, &Actor::Command] {
+        assert!(export_subscribers(&app.pool, by, None, now).await.is_ok());
+        assert!(send_again(&app.pool, by, now, now).await.is_ok());
+    }
+    assert!(export_subscribers(&app.pool, &Actor::Visitor, None, now).await.is_err());
+}
 
 /// What everybody is answered: those who are not logged in, editors, admins. Forms are sent empty.
 const TABLE: &[(&str, &str, [u16; 3])] = &[

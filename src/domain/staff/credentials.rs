@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::domain::ids::StaffId;
+use crate::domain::{actor::Role, ids::StaffId};
 
 use super::{MemberRow, StaffError, locked, session, withdraw_links};
 
@@ -14,6 +14,8 @@ pub struct Credentials {
     pub id: StaffId,
     /// The address as it was entered when they were added.
     pub email: String,
+    /// What they may do.
+    pub role: Role,
     /// The password's hash, as a PHC string.
     pub password_hash: String,
     /// Whether a second factor is asked for.
@@ -24,7 +26,8 @@ pub struct Credentials {
 pub async fn credentials(db: &mut PgConnection, email: &str) -> sqlx::Result<Option<Credentials>> {
     sqlx::query_as!(
         Credentials,
-        r#"select id as "id: StaffId", email, password_hash as "password_hash!", totp_sealed is not null as "has_second_factor!"
+        r#"select id as "id: StaffId", email, role as "role: Role",
+             password_hash as "password_hash!", totp_sealed is not null as "has_second_factor!"
            from staff where email_normalized = $1 and disabled_at is null and password_hash is not null"#,
         email
     )

@@ -57,7 +57,7 @@ impl Session {
     /// Its owner, as one who does something.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor::Member { id: self.staff_id, email: self.email.clone() }
+        Actor::Member { id: self.staff_id, email: self.email.clone(), role: self.role }
     }
 
     /// Whether its owner has shown who they are a short time ago.

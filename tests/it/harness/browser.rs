@@ -39,12 +39,14 @@ pub struct Member {
     pub id: StaffId,
     /// Their address.
     pub email: String,
+    /// What they may do.
+    pub role: Role,
 }
 
 impl Member {
     /// Them, for the audit log.
     pub fn actor(&self) -> Actor {
-        Actor::Member { id: self.id, email: self.email.clone() }
+        Actor::Member { id: self.id, email: self.email.clone(), role: self.role }
     }
 }
 
@@ -64,7 +66,7 @@ impl TestApp {
         let (address, now) = (EmailAddress::parse(email).unwrap(), Utc::now());
         let account = (&address, "Ada Muster", role);
         let id = give_password(&self.pool, &Actor::Command, account, hash, now).await.unwrap();
-        Member { id, email: email.to_owned() }
+        Member { id, email: email.to_owned(), role }
     }
 
     /// A browser with a session of this member, without the way through the login.
