@@ -163,7 +163,7 @@ async fn admins_read_it_and_narrow_it_down() {
     let boss = app.member("boss@example.org", Role::Admin).await;
     let mut db = app.pool.acquire().await.unwrap();
     let now = Utc::now();
-    let otto = Actor::Member { id: boss.id, email: "otto@example.org".into() };
+    let otto = Actor::Member { id: boss.id, email: "otto@example.org".into(), role: Role::Admin };
     for n in 0..60 {
         let (subject, at) =
             (format!("subject{n}@example.org"), now - Days::new(100) + chrono::TimeDelta::minutes(n));
@@ -179,6 +179,8 @@ async fn admins_read_it_and_narrow_it_down() {
         "Technik (am Server)",
         "boss@example.org",
         "otto@example.org",
+        "Ada Muster",
+        "Ada Muster (boss@example.org)",
         "Person hinzugefügt",
         "Rolle: Redaktion",
     ] {

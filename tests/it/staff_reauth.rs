@@ -285,7 +285,7 @@ async fn the_other_sessions_of_an_account_are_told_until_they_have_read_it() {
     let account = later.get("/staff/account").await.body;
     assert!(account.contains("alle Abonnements heruntergeladen"), "{account}");
     let account = app.browser_of(&otto).await.get("/staff/account").await.body;
-    assert!(account.contains("Rolle geändert") && account.contains("ada@example.org"), "{account}");
+    assert!(account.contains("Rolle geändert") && account.contains("· Ada Muster"), "{account}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,6 +79,8 @@ pub struct Import {
     pub created_at: DateTime<Utc>,
     /// Who brought it.
     pub staff_email: String,
+    /// What they are called, where they are a member today.
+    pub staff_name: Option<String>,
     /// What the file was called there.
     pub file_name: String,
     /// Its size.
@@ -203,7 +205,8 @@ pub async fn forget(db: &mut PgConnection, id: ImportId) -> sqlx::Result<()> {
 pub async fn by_id(db: &mut PgConnection, id: ImportId) -> sqlx::Result<Option<Import>> {
     sqlx::query_as!(
         Import,
-        r#"select id as "id: ImportId", state as "state: ImportState", created_at, staff_email, file_name, size_bytes,
+        r#"select id as "id: ImportId", state as "state: ImportState", created_at, staff_email,
+             (select s.name from staff s where s.email = staff_email) as staff_name, file_name, size_bytes,
              plan as "plan: Json<Plan>", next_byte, next_line, added, known, had_left, suppressed, bad, failure,
              listed_unsubscribed, listed_bounced, listed_complained, left_out, never_confirmed, active_here, brings_in,
              is_surveyed, begun_at, finished_at
@@ -218,7 +221,8 @@ pub async fn by_id(db: &mut PgConnection, id: ImportId) -> sqlx::Result<Option<I
 pub async fn list(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Import>> {
     sqlx::query_as!(
         Import,
-        r#"select id as "id: ImportId", state as "state: ImportState", created_at, staff_email, file_name, size_bytes,
+        r#"select id as "id: ImportId", state as "state: ImportState", created_at, staff_email,
+             (select s.name from staff s where s.email = staff_email) as staff_name, file_name, size_bytes,
              plan as "plan: Json<Plan>", next_byte, next_line, added, known, had_left, suppressed, bad, failure,
              listed_unsubscribed, listed_bounced, listed_complained, left_out, never_confirmed, active_here, brings_in,
              is_surveyed, begun_at, finished_at

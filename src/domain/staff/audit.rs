@@ -183,7 +183,7 @@ pub async fn record(
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     let (id, email) = match by {
-        Actor::Member { id, email } => (Some(id.0), email.as_str()),
+        Actor::Member { id, email, .. } => (Some(id.0), email.as_str()),
         other => (None, other.kind()),
     };
     sqlx::query!(
@@ -209,6 +209,8 @@ pub struct Entry {
     pub at: DateTime<Utc>,
     /// Who: an address, or [`Actor::COMMAND`].
     pub staff_email: String,
+    /// What they are called today; nothing where no member did it, or nobody knows them any more.
+    pub staff_name: Option<String>,
     /// What: an [`Action`] by name; a newer version may have written one that this does not know.
     pub action: String,
     /// To whom or what.
@@ -255,9 +257,10 @@ impl Filter {
 pub async fn page(db: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::Result<Vec<Entry>> {
     sqlx::query_as!(
         Entry,
-        r#"select a.id, a.at, a.staff_email, a.action, a.subject, a.details, known.name,
+        r#"select a.id, a.at, a.staff_email, s.name as "staff_name?", a.action, a.subject, a.details, known.name,
              (u.id is not null or i.id is not null) as "is_there!"
          from audit_log a
+         left join staff s on s.id = a.staff_id
          -- An earlier version logged either the update's id, or its slug of then.
          left join updates u on starts_with(a.action, 'update_')
              and case when a.details ? 'update' then u.id::text = a.details ->> 'update' else u.slug = a.subject end
@@ -333,7 +336,8 @@ pub async fn of_account(db: &mut PgConnection, email: &str, limit: i64) -> sqlx:
     // Each half by its index, newest first; so a long log costs no more than a short one.
     sqlx::query_as!(
         Entry,
-        r#"select id as "id!", at as "at!", staff_email as "staff_email!", action as "action!", subject as "subject!",
+        r#"select id as "id!", at as "at!", staff_email as "staff_email!",
+             (select s.name from staff s where s.id = a.staff_id) as staff_name, action as "action!", subject as "subject!",
              details as "details!", null::text as name, false as "is_there!"
            from (
                (select * from audit_log where staff_email = $1 and action = any($2) order by id desc limit $3)
@@ -370,16 +374,28 @@ pub async fn count(
     .await
 }
 
+/// Somebody who did something that is logged.
+#[derive(Debug)]
+pub struct Person {
+    /// Their address, or [`Actor::COMMAND`].
+    pub staff_email: String,
+    /// What they are called, where they are a member today.
+    pub name: Option<String>,
+}
+
 /// Everybody who did something that is logged, by address.
-pub async fn people(db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+pub async fn people(db: &mut PgConnection) -> sqlx::Result<Vec<Person>> {
     // From one name to the next by the index, and not through every entry there is.
-    sqlx::query_scalar!(
+    sqlx::query_as!(
+        Person,
         r#"with recursive names as (
              (select staff_email from audit_log order by staff_email limit 1)
              union all
              select (select a.staff_email from audit_log a where a.staff_email > n.staff_email order by a.staff_email limit 1)
              from names n where n.staff_email is not null)
-           select staff_email as "staff_email!" from names where staff_email is not null"#
+           select n.staff_email as "staff_email!", s.name as "name?"
+           from names n left join staff s on s.email = n.staff_email
+           where n.staff_email is not null order by n.staff_email"#
     )
     .fetch_all(db)
     .await

@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use crate::{
     app::read_log::{self, Excerpt},
-    domain::staff::audit::{Action, Actor, Entry, Filter},
+    domain::{
+        address,
+        staff::audit::{Action, Actor, Entry, Filter},
+    },
     web::{
         page_context::{PageContext, Sample},
         staff::{
@@ -57,7 +60,14 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     };
     let Excerpt { entries, has_older, people } = read_log::page(&page.state.app.pool, &filter, PAGE).await?;
     let older = entries.last().filter(|_| has_older).map(|last| link(&asked, last.id));
-    let people = people.iter().map(|person| Choice::new(person, who(&page, person), *person == asked.person));
+    let people = people.iter().map(|person| {
+        let email = &person.staff_email;
+        let label = match &person.name {
+            Some(name) => format!("{name} ({})", address::written(email)),
+            None => who(&page, email).to_owned(),
+        };
+        Choice::new(email, label, *email == asked.person)
+    });
     let actions = Action::ALL.iter().map(|action| {
         let name = action.as_str();
         Choice::new(name, page.text("action", name), name == asked.action)
@@ -159,7 +169,10 @@ fn who<'a>(page: &'a StaffPage, person: &'a str) -> &'a str {
 #[derive(Serialize)]
 pub struct LogEntry {
     at: String,
+    /// An address, or what did it where no member did.
     who: String,
+    /// What they are called today.
+    name: Option<String>,
     action: String,
     /// To whom or what; empty where somebody did it to themselves.
     subject: String,
@@ -185,6 +198,7 @@ impl LogEntry {
         Self {
             at: page.short_time(entry.at),
             who: who(page, &entry.staff_email).to_owned(),
+            name: entry.staff_name.clone(),
             action: label.to_owned(),
             subject: subject(page, entry),
             details: details.join(" · "),
@@ -195,6 +209,7 @@ impl LogEntry {
         let entry = |action: &str, subject: &str, details: &str| Self {
             at: "25.11.2026, 14:05".into(),
             who: "ada@example.org".into(),
+            name: (!subject.is_empty()).then(|| "Ada".into()),
             action: action.into(),
             subject: subject.into(),
             details: details.into(),

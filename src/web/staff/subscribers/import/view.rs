@@ -83,7 +83,7 @@ impl ImportsPage {
             state: import.state,
             state_text: page.text("import_state", import.state.name()).to_owned(),
             name: import.file_name,
-            by: import.staff_email,
+            by: import.staff_name.unwrap_or(import.staff_email),
         });
         Ok(Self { imports: imports.collect(), megabytes: LONGEST_FILE / 1024 / 1024, errors })
     }
