@@ -196,7 +196,7 @@ impl FromStr for EmailAddress {
     }
 }
 
-/// An address that is kept as a text, masked or whole, as its owner writes it; whatever is none stays as it is.
+/// An address that is kept as text, masked or whole, as its owner writes it. Other text stays as it is.
 #[must_use]
 pub fn written(text: &str) -> String {
     let Some((local, domain)) = text.rsplit_once('@') else { return text.to_owned() };

@@ -160,56 +160,56 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
     const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
 
-    fn take(pace: &RateLimit, client: IpAddr, now: Instant) -> Result<(), Duration> {
-        pace.take(&buckets(Counted::One(client)), now)
+    fn take(limit: &RateLimit, client: IpAddr, now: Instant) -> Result<(), Duration> {
+        limit.take(&buckets(Counted::One(client)), now)
     }
 
-    fn taken(pace: &RateLimit, client: IpAddr, now: Instant) -> usize {
-        (0..1_000).take_while(|_| take(pace, client, now).is_ok()).count()
+    fn taken(limit: &RateLimit, client: IpAddr, now: Instant) -> usize {
+        (0..1_000).take_while(|_| take(limit, client, now).is_ok()).count()
     }
 
     #[test]
     fn a_bucket_holds_a_minutes_requests_and_fills_up_evenly() {
-        let (pace, start) = (RateLimit::new(60), Instant::now());
+        let (limit, start) = (RateLimit::new(60), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(taken(&pace, HERE, start), 60);
-        assert_eq!(take(&pace, HERE, start), Err(Duration::from_secs(1)));
-        assert_eq!(take(&pace, HERE, start + Duration::from_millis(400)), Err(Duration::from_millis(600)));
-        assert_eq!(taken(&pace, HERE, after(1)), 1);
-        assert_eq!(taken(&pace, HERE, after(11)), 10);
-        assert_eq!(taken(&pace, HERE, after(600)), 60, "it holds no more, however long it was left alone");
+        assert_eq!(taken(&limit, HERE, start), 60);
+        assert_eq!(take(&limit, HERE, start), Err(Duration::from_secs(1)));
+        assert_eq!(take(&limit, HERE, start + Duration::from_millis(400)), Err(Duration::from_millis(600)));
+        assert_eq!(taken(&limit, HERE, after(1)), 1);
+        assert_eq!(taken(&limit, HERE, after(11)), 10);
+        assert_eq!(taken(&limit, HERE, after(600)), 60, "it holds no more, however long it was left alone");
     }
 
     #[test]
     fn nobody_pays_for_anybody_else() {
-        let (pace, start) = (RateLimit::new(5), Instant::now());
-        assert_eq!(taken(&pace, HERE, start), 5);
-        assert_eq!(taken(&pace, THERE, start), 5);
+        let (limit, start) = (RateLimit::new(5), Instant::now());
+        assert_eq!(taken(&limit, HERE, start), 5);
+        assert_eq!(taken(&limit, THERE, start), 5);
     }
 
     #[test]
     fn who_has_many_networks_of_ipv6_has_not_as_many_times_the_requests() {
-        let (pace, start) = (RateLimit::new(5), Instant::now());
+        let (limit, start) = (RateLimit::new(5), Instant::now());
         let from = |prefix: u64| IpAddr::from(std::net::Ipv6Addr::from_bits(u128::from(prefix) << 64));
         // 2001:db8:1::/48, one request from each of its /64.
         let first = 0x2001_0db8_0001_0000_u64;
-        let of_56 = (0..256).filter(|n| take(&pace, from(first + n), start).is_ok()).count();
+        let of_56 = (0..256).filter(|n| take(&limit, from(first + n), start).is_ok()).count();
         assert_eq!(of_56, 5 * 4);
-        let of_48 = (0..65_536).filter(|n| take(&pace, from(first + n), start).is_ok()).count();
+        let of_48 = (0..65_536).filter(|n| take(&limit, from(first + n), start).is_ok()).count();
         assert_eq!(of_56 + of_48, 5 * 16);
-        assert!(take(&pace, from(first + 0x1_0000), start).is_ok(), "the neighbour");
+        assert!(take(&limit, from(first + 0x1_0000), start).is_ok(), "the neighbour");
     }
 
     #[test]
     fn who_writes_another_address_each_time_has_what_everybody_has() {
-        let (pace, start) = (RateLimit::new(1), Instant::now());
+        let (limit, start) = (RateLimit::new(1), Instant::now());
         let likely = |n: u32| Counted::Likely { client: IpAddr::from(n.to_be_bytes()), proxy: HERE };
-        let same = (0..100).filter(|_| pace.take(&buckets(likely(1)), start).is_ok()).count();
+        let same = (0..100).filter(|_| limit.take(&buckets(likely(1)), start).is_ok()).count();
         assert_eq!(same, 10);
-        let others = (2..1_000).filter(|n| pace.take(&buckets(likely(*n)), start).is_ok()).count();
+        let others = (2..1_000).filter(|n| limit.take(&buckets(likely(*n)), start).is_ok()).count();
         assert_eq!(same + others, 250);
-        assert!(pace.take(&buckets(Counted::Everybody(HERE)), start).is_err());
-        assert!(take(&pace, HERE, start).is_ok(), "the proxy's own machine is somebody else");
+        assert!(limit.take(&buckets(Counted::Everybody(HERE)), start).is_err());
+        assert!(take(&limit, HERE, start).is_ok(), "the proxy's own machine is somebody else");
     }
 
     #[test]
@@ -219,25 +219,25 @@ mod tests {
 
     #[test]
     fn who_asks_on_and_on_is_not_forgotten() {
-        let (pace, start) = (RateLimit::new(60), Instant::now());
+        let (limit, start) = (RateLimit::new(60), Instant::now());
         let taken =
-            (0..3_000).filter(|n| take(&pace, HERE, start + Duration::from_millis(100 * n)).is_ok()).count();
+            (0..3_000).filter(|n| take(&limit, HERE, start + Duration::from_millis(100 * n)).is_ok()).count();
         assert_eq!(taken, 60 + 299, "a bucket, and one a second for five minutes");
     }
 
     #[test]
     fn idle_clients_are_forgotten_and_many_take_no_more_room_than_there_is() {
-        let (pace, start) = (RateLimit::new(1), Instant::now());
+        let (limit, start) = (RateLimit::new(1), Instant::now());
         let remembered = || {
-            let buckets = pace.buckets.lock().unwrap();
+            let buckets = limit.buckets.lock().unwrap();
             buckets.young.len() + buckets.old.len()
         };
         for number in 0..300_000_u32 {
-            take(&pace, IpAddr::from(number.to_be_bytes()), start).unwrap();
+            take(&limit, IpAddr::from(number.to_be_bytes()), start).unwrap();
         }
         assert!(remembered() <= 2 * BUCKETS, "{}", remembered());
         for minutes in 1..=2 {
-            take(&pace, HERE, start + MINUTE * minutes).unwrap();
+            take(&limit, HERE, start + MINUTE * minutes).unwrap();
         }
         assert_eq!(remembered(), 2, "the one that asked in each minute");
     }

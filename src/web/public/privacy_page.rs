@@ -80,7 +80,7 @@ struct Download<'a> {
 /// What the form for another address sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct AddressForm {
     email: String,
     consent_version: String,
 }
@@ -94,7 +94,7 @@ pub async fn ask_address(
 ) -> Result<Response, Problem> {
     visitor.can_sign_up()?;
     let client = Client::of(request.extensions(), request.headers(), &state.proxies);
-    let Form(sent) = form_in::<Sent>(request).await?;
+    let Form(sent) = form_in::<AddressForm>(request).await?;
     let asked = NewAddress {
         typed: &sent.email,
         consent_version: sent.consent_version.parse().ok(),

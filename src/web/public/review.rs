@@ -28,7 +28,7 @@ use crate::{
 /// What the form sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct RemarkForm {
     name: String,
     remark: String,
 }
@@ -42,7 +42,7 @@ pub async fn page(
 ) -> Result<Response, Problem> {
     let look = review_update::look(&state.app, &token, Utc::now()).await?;
     let view = View::of(&query.unwrap_or_default());
-    let page = ReviewPage::of(&visitor, &token, look, view, &Sent::default(), None);
+    let page = ReviewPage::of(&visitor, &token, look, view, &RemarkForm::default(), None);
     Ok(framing(visitor.page_with(&format!("&view={}", view.name()), &page)?))
 }
 
@@ -52,7 +52,7 @@ pub async fn leave_remark(
     LinkToken(token): LinkToken,
     visitor: Visitor,
     RawQuery(query): RawQuery,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<RemarkForm>,
 ) -> Result<Response, Problem> {
     let (app, now) = (&state.app, Utc::now());
     let view = View::of(&query.unwrap_or_default());
@@ -211,7 +211,7 @@ impl ReviewPage {
         token: &str,
         look: Look,
         view: View,
-        sent: &Sent,
+        sent: &RemarkForm,
         mistake: Option<Mistake>,
     ) -> Self {
         let Look { link, update, remarks } = look;

@@ -41,7 +41,7 @@ use crate::{
 /// What the form sends. Every field may be missing: a form on somebody's own site may be written by hand.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Sent {
+struct SubscribeForm {
     email: String,
     /// In the place of the address: whom a form is about that stands on a page behind an unsubscribe link.
     again: String,
@@ -162,7 +162,7 @@ async fn take(
     visitor.can_sign_up()?;
     let headers = request.headers().clone();
     let client = Client::of(request.extensions(), &headers, &state.proxies);
-    let Form(sent) = form_in::<Sent>(request).await?;
+    let Form(sent) = form_in::<SubscribeForm>(request).await?;
     let locale = Locale::from_tag(&sent.locale).unwrap_or(visitor.locale);
     let visitor = Visitor { locale, ..visitor };
     let now = Utc::now();
@@ -228,7 +228,7 @@ pub fn network(state: &AppState, client: Option<Client>) -> Option<ClientNetwork
 
 /// What a form said, for the page that asks for a proof of work or one more press; with the address as it may be shown
 /// where the form did not name it.
-fn kept(visitor: &Visitor, sent: &Sent, masked: Option<String>, form_page: &str) -> Kept {
+fn kept(visitor: &Visitor, sent: &SubscribeForm, masked: Option<String>, form_page: &str) -> Kept {
     Kept {
         again: masked.is_some().then(|| sent.again.clone()),
         email: masked.unwrap_or_else(|| sent.email.clone()),
@@ -239,7 +239,7 @@ fn kept(visitor: &Visitor, sent: &Sent, masked: Option<String>, form_page: &str)
 }
 
 /// The time the form was shown, if it is ours: it goes on with the form, so that nobody has to type slowly twice.
-fn genuine_shown(state: &AppState, sent: &Sent) -> Option<String> {
+fn genuine_shown(state: &AppState, sent: &SubscribeForm) -> Option<String> {
     token::read_shown_token(&state.app.keys, &sent.shown).map(|_| sent.shown.clone())
 }
 
@@ -247,7 +247,7 @@ fn genuine_shown(state: &AppState, sent: &Sent) -> Option<String> {
 async fn mistake(
     visitor: &Visitor,
     headers: &HeaderMap,
-    sent: &Sent,
+    sent: &SubscribeForm,
     form: &sign_up::Form<'_>,
     error: AddressError,
 ) -> Result<Response, Problem> {
@@ -290,7 +290,7 @@ struct Mistake<'a> {
 
 /// The page the form stood on: what the form says, else what the browser says, else our own. Recorded as parsed, so
 /// that no odd byte of what was sent gets into the record.
-fn form_page(state: &AppState, sent: &Sent, headers: &HeaderMap) -> String {
+fn form_page(state: &AppState, sent: &SubscribeForm, headers: &HeaderMap) -> String {
     let page_in = |text: &str| {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
         Some(url.to_string()).filter(|page| page.len() <= 500)

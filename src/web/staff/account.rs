@@ -29,7 +29,7 @@ use crate::{
             logged_in::Member,
             login::{
                 destination,
-                guard::Visit,
+                guard::LoginOrigin,
                 one_time_link::new_password,
                 reauth::{self, Confirmed, Typed},
             },
@@ -84,7 +84,7 @@ pub struct SentPassword {
 pub async fn set_password(
     State(state): State<AppState>,
     page: StaffPage,
-    visit: Visit,
+    origin: LoginOrigin,
     member: Member,
     Form(sent): Form<SentPassword>,
 ) -> Result<Response, StaffProblem> {
@@ -95,12 +95,12 @@ pub async fn set_password(
     let mut status = StatusCode::UNPROCESSABLE_ENTITY;
     if let Some(password) = password {
         let typed = Typed { password: &sent.password, code: &sent.code };
-        match reauth::check(&state, &page, &visit, session, (typed, ["password", "code"])).await? {
+        match reauth::check(&state, &page, &origin, session, (typed, ["password", "code"])).await? {
             Confirmed::Over => return Ok(reauth::logged_out(&state)),
             Confirmed::Yes => {
-                let (origin, now) = (&visit.0, Utc::now());
-                let entered = own_account::set_password(&state.app, session, origin, &password, now).await?;
-                return Ok(visit.enter(&state, done("/staff/account", "password_changed"), &entered));
+                let (from, now) = (&origin.0, Utc::now());
+                let entered = own_account::set_password(&state.app, session, from, &password, now).await?;
+                return Ok(origin.enter(&state, done("/staff/account", "password_changed"), &entered));
             }
             Confirmed::No(refused, what) => (status, mistakes) = (refused, what),
         }

@@ -25,7 +25,7 @@ use crate::{
         http::{cookies, form_values},
         page_context::{PageContext, Sample},
         staff::{
-            login::guard::{Visit, wait, with_retry_after},
+            login::guard::{LoginOrigin, wait, with_retry_after},
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
         },
@@ -45,7 +45,7 @@ pub async fn form(page: StaffPage, request: Request) -> Result<Response, StaffPr
 /// What the form sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct LoginForm {
     email: String,
     password: String,
     next: String,
@@ -55,8 +55,8 @@ pub struct Sent {
 pub async fn submit(
     State(state): State<AppState>,
     page: StaffPage,
-    visit: Visit,
-    Form(sent): Form<Sent>,
+    origin: LoginOrigin,
+    Form(sent): Form<LoginForm>,
 ) -> Result<Response, StaffProblem> {
     let again = |status, errors| {
         let (email, next) = (form_values::again(&sent.email), sent.next.clone());
@@ -73,7 +73,7 @@ pub async fn submit(
         return again(StatusCode::UNPROCESSABLE_ENTITY, mistakes);
     }
     let now = Utc::now();
-    let entered = match log_in::log_in(&state.app, &visit.0, (&sent.email, &sent.password), now).await? {
+    let entered = match log_in::log_in(&state.app, &origin.0, (&sent.email, &sent.password), now).await? {
         LogIn::In(entered) => entered,
         LogIn::Wrong => {
             let wrong = Mistakes::one("form", page.text("error", "login_wrong"));
@@ -92,7 +92,7 @@ pub async fn submit(
         return Ok(response);
     }
     let response = Redirect::to(next.as_deref().unwrap_or("/staff")).into_response();
-    Ok(visit.enter(&state, response, &entered))
+    Ok(origin.enter(&state, response, &entered))
 }
 
 /// `POST /staff/logout`

@@ -32,7 +32,7 @@ type Id = staff_page::Id<StaffId>;
 /// What the form for a new member sends.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct MemberForm {
     email: String,
     name: String,
     role: String,
@@ -42,7 +42,7 @@ pub struct Sent {
 
 /// `GET /staff/people`
 pub async fn list(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
-    page.show(&PeoplePage::of(&page, &Sent::default(), Mistakes::default()).await?)
+    page.show(&PeoplePage::of(&page, &MemberForm::default(), Mistakes::default()).await?)
 }
 
 /// `POST /staff/people`: adds somebody; the answer shows their one-time link, once.
@@ -50,7 +50,7 @@ pub async fn add(
     State(state): State<AppState>,
     page: StaffPage,
     Admin(member): Admin,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<MemberForm>,
 ) -> Result<Response, StaffProblem> {
     let mut mistakes = Mistakes::default();
     let name = staff::clean_name(&sent.name);
@@ -248,14 +248,14 @@ impl Person {
 #[derive(Serialize)]
 pub struct PeoplePage {
     people: Vec<Person>,
-    typed: Sent,
+    typed: MemberForm,
     /// Whether mails can go out.
     can_mail: bool,
     errors: Mistakes,
 }
 
 impl PeoplePage {
-    async fn of(page: &StaffPage, sent: &Sent, errors: Mistakes) -> Result<Self, StaffProblem> {
+    async fn of(page: &StaffPage, sent: &MemberForm, errors: Mistakes) -> Result<Self, StaffProblem> {
         let people = members::list(&page.state.app.pool).await?;
         let people = people.iter().map(|member| Person::of(page, member)).collect();
         let (email, name) = (form_values::again(&sent.email), form_values::again(&sent.name));
@@ -263,7 +263,12 @@ impl PeoplePage {
         let is_fresh = errors.is_empty();
         let mail = if is_fresh { "1".to_owned() } else { sent.mail.chars().take(1).collect() };
         let can_mail = can_be_mailed(page.publication.as_ref());
-        Ok(Self { people, typed: Sent { email, name, role: sent.role.clone(), mail }, can_mail, errors })
+        Ok(Self {
+            people,
+            typed: MemberForm { email, name, role: sent.role.clone(), mail },
+            can_mail,
+            errors,
+        })
     }
 }
 

@@ -40,7 +40,7 @@ pub async fn show(page: StaffPage, _: Member) -> Result<Response, StaffProblem> 
 /// What the forms send; each has some of it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct PhoneForm {
     email: String,
     what: String,
     channel: String,
@@ -49,7 +49,7 @@ pub struct Sent {
 }
 
 /// The address that was typed, or the page with what is wrong with it.
-fn address(page: &StaffPage, sent: &Sent) -> Result<EmailAddress, Box<PhonePage>> {
+fn address(page: &StaffPage, sent: &PhoneForm) -> Result<EmailAddress, Box<PhonePage>> {
     EmailAddress::parse(&sent.email).map_err(|error| {
         let text = page.state.renderer.text(page.locale, "error", error_key(error));
         Box::new(PhonePage::with_mistake(sent, "email", text.to_owned()))
@@ -61,7 +61,7 @@ pub async fn look_up(
     State(state): State<AppState>,
     page: StaffPage,
     member: Member,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<PhoneForm>,
 ) -> Result<Response, StaffProblem> {
     let email = match address(&page, &sent) {
         Ok(email) => email,
@@ -74,7 +74,7 @@ pub async fn look_up(
 }
 
 /// `POST /staff/phone/ask`: asks for what else has to be known, and once more whether it is meant.
-pub async fn ask(page: StaffPage, _: Member, Form(sent): Form<Sent>) -> Result<Response, StaffProblem> {
+pub async fn ask(page: StaffPage, _: Member, Form(sent): Form<PhoneForm>) -> Result<Response, StaffProblem> {
     let email = match address(&page, &sent) {
         Ok(email) => email,
         Err(own) => return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &*own),
@@ -88,7 +88,7 @@ pub async fn send_again(
     State(state): State<AppState>,
     page: StaffPage,
     member: Member,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<PhoneForm>,
 ) -> Result<Response, StaffProblem> {
     let email = match address(&page, &sent) {
         Ok(email) => email,
@@ -99,7 +99,11 @@ pub async fn send_again(
 }
 
 /// What was asked for, as the question's form sends it; or the question again, with what to mend.
-fn on_request(page: &StaffPage, what: What, sent: &Sent) -> Result<(EmailAddress, OnRequest), Box<Response>> {
+fn on_request(
+    page: &StaffPage,
+    what: What,
+    sent: &PhoneForm,
+) -> Result<(EmailAddress, OnRequest), Box<Response>> {
     let shown = |response: Result<Response, StaffProblem>| {
         Box::new(response.unwrap_or_else(axum::response::IntoResponse::into_response))
     };
@@ -130,7 +134,7 @@ pub async fn unsubscribe(
     State(state): State<AppState>,
     page: StaffPage,
     member: Member,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<PhoneForm>,
 ) -> Result<Response, StaffProblem> {
     let (email, asked) = match on_request(&page, What::Unsubscribe, &sent) {
         Ok(asked) => asked,
@@ -145,7 +149,7 @@ pub async fn discard(
     State(state): State<AppState>,
     page: StaffPage,
     member: Member,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<PhoneForm>,
 ) -> Result<Response, StaffProblem> {
     let (email, asked) = match on_request(&page, What::Discard, &sent) {
         Ok(asked) => asked,
@@ -160,7 +164,7 @@ pub async fn enter(
     State(state): State<AppState>,
     page: StaffPage,
     member: Member,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<PhoneForm>,
 ) -> Result<Response, StaffProblem> {
     let (email, asked) = match on_request(&page, What::Enter, &sent) {
         Ok(asked) => asked,
@@ -185,7 +189,7 @@ pub async fn enter(
 /// Says what came of it: that it is done, on a page without the address; or how it stands.
 fn answer(
     page: &StaffPage,
-    sent: &Sent,
+    sent: &PhoneForm,
     email: &EmailAddress,
     (came, notice): (Result<Came, DeskError>, &str),
 ) -> Result<Response, StaffProblem> {
@@ -198,7 +202,7 @@ fn answer(
     }
 }
 
-fn refused(page: &StaffPage, sent: &Sent, error: DeskError) -> Result<Response, StaffProblem> {
+fn refused(page: &StaffPage, sent: &PhoneForm, error: DeskError) -> Result<Response, StaffProblem> {
     match error {
         DeskError::TooMany => {
             let text = page.text("error", "phone_too_many").replace("{most}", &page.number(AN_HOUR));
@@ -224,7 +228,7 @@ impl PhonePage {
         Self { email: email.written(), found, errors: Mistakes::default() }
     }
 
-    fn with_mistake(sent: &Sent, field: &'static str, text: String) -> Self {
+    fn with_mistake(sent: &PhoneForm, field: &'static str, text: String) -> Self {
         Self { email: form_values::again(&sent.email), found: None, errors: Mistakes::one(field, text) }
     }
 }

@@ -36,7 +36,7 @@ use crate::{
     },
 };
 
-use crate::web::staff::publication::form::{Fields, Sent};
+use crate::web::staff::publication::form::{Fields, PublicationForm};
 
 /// `GET /staff/publication`
 pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
@@ -138,7 +138,7 @@ pub async fn change(
     State(state): State<AppState>,
     page: StaffPage,
     Admin(member): Admin,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<PublicationForm>,
 ) -> Result<Response, StaffProblem> {
     let content = match form::read(&page, &sent) {
         Ok(content) => content,
@@ -233,7 +233,7 @@ pub async fn preview(
     State(state): State<AppState>,
     page: StaffPage,
     Admin(member): Admin,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<PublicationForm>,
 ) -> Result<Response, StaffProblem> {
     let content = match form::read(&page, &sent) {
         Ok(content) => content,
@@ -243,18 +243,18 @@ pub async fn preview(
     Ok(Redirect::to("/staff/publication/look?of=draft").into_response())
 }
 
-fn changed_meanwhile(page: &StaffPage, sent: &Sent) -> Result<Response, StaffProblem> {
+fn changed_meanwhile(page: &StaffPage, sent: &PublicationForm) -> Result<Response, StaffProblem> {
     again(page, sent, Mistakes::one("form", page.text("publication_error", "changed_meanwhile")))
 }
 
 /// The form, with what is to be mended in it.
-fn again(page: &StaffPage, sent: &Sent, mistakes: Mistakes) -> Result<Response, StaffProblem> {
+fn again(page: &StaffPage, sent: &PublicationForm, mistakes: Mistakes) -> Result<Response, StaffProblem> {
     let own = PublicationPage::of(page, form::again(sent), mistakes);
     Ok(with_logos(page, page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)?))
 }
 
 /// What the form said, for the page that asks about a change to say it once more.
-fn sent_pairs(sent: &Sent) -> Vec<SentField> {
+fn sent_pairs(sent: &PublicationForm) -> Vec<SentField> {
     let mut pairs: Vec<_> = sent.iter().filter(|(name, _)| *name != "seen").collect();
     pairs.sort();
     pairs.into_iter().map(|(name, value)| SentField { name: name.clone(), value: value.clone() }).collect()

@@ -270,7 +270,7 @@ impl StaffPage {
 /// An id in the path.
 pub type Id<T> = Result<Path<T>, PathRejection>;
 
-/// The id in the path; whatever is none is nobody's.
+/// The id in the path. A malformed one is answered as an unknown one is.
 ///
 /// # Errors
 /// [`StaffProblem::NOT_FOUND`].

@@ -15,7 +15,7 @@ use crate::{
             account::qr,
             logged_in::Member,
             login::{
-                guard::Visit,
+                guard::LoginOrigin,
                 reauth::{self, Confirmed, Typed},
             },
             staff_page::{Mistakes, StaffPage, done},
@@ -27,14 +27,14 @@ use crate::{
 /// What the forms send.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct SecondFactorForm {
     password: String,
     code: String,
     /// The secret that the page has shown, sealed: a GET stores nothing, so the form brings it back.
     sealed: String,
 }
 
-impl Sent {
+impl SecondFactorForm {
     fn typed(&self) -> Typed<'_> {
         Typed { password: &self.password, code: &self.code }
     }
@@ -60,13 +60,13 @@ pub async fn show(page: StaffPage, Member(session): Member) -> Result<Response, 
 /// shown.
 async fn refused(
     page: &StaffPage,
-    visit: &Visit,
+    origin: &LoginOrigin,
     session: &Session,
     typed: Typed<'_>,
     again: Again<'_>,
 ) -> Result<Option<Response>, StaffProblem> {
     let (state, fields) = (&page.state, ["password", "code"]);
-    match reauth::check(state, page, visit, session, (typed, fields)).await? {
+    match reauth::check(state, page, origin, session, (typed, fields)).await? {
         Confirmed::Yes => Ok(None),
         Confirmed::Over => Ok(Some(reauth::logged_out(state))),
         Confirmed::No(status, mistakes) => {
@@ -80,9 +80,9 @@ async fn refused(
 pub async fn turn_on(
     State(state): State<AppState>,
     page: StaffPage,
-    visit: Visit,
+    origin: LoginOrigin,
     Member(session): Member,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<SecondFactorForm>,
 ) -> Result<Response, StaffProblem> {
     if session.has_second_factor {
         return Ok(done("/staff/account/second-factor", "second_factor_is_on"));
@@ -100,7 +100,7 @@ pub async fn turn_on(
     };
     // Their code has just been looked at; there is no other factor yet.
     let typed = Typed { password: &sent.password, code: "" };
-    if let Some(refused) = refused(&page, &visit, &session, typed, again).await? {
+    if let Some(refused) = refused(&page, &origin, &session, typed, again).await? {
         return Ok(refused);
     }
     let codes = own_account::turn_on_second_factor(&state.app, &session, &secret, step, now).await?;
@@ -111,14 +111,14 @@ pub async fn turn_on(
 pub async fn new_codes(
     State(state): State<AppState>,
     page: StaffPage,
-    visit: Visit,
+    origin: LoginOrigin,
     Member(session): Member,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<SecondFactorForm>,
 ) -> Result<Response, StaffProblem> {
     if !session.has_second_factor {
         return Ok(done("/staff/account", "second_factor_is_off"));
     }
-    if let Some(refused) = refused(&page, &visit, &session, sent.typed(), Again::Codes).await? {
+    if let Some(refused) = refused(&page, &origin, &session, sent.typed(), Again::Codes).await? {
         return Ok(refused);
     }
     let codes = own_account::new_recovery_codes(&state.app, &session, Utc::now()).await?;
@@ -129,12 +129,12 @@ pub async fn new_codes(
 pub async fn turn_off(
     State(state): State<AppState>,
     page: StaffPage,
-    visit: Visit,
+    origin: LoginOrigin,
     Member(session): Member,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<SecondFactorForm>,
 ) -> Result<Response, StaffProblem> {
     if session.has_second_factor
-        && let Some(refused) = refused(&page, &visit, &session, sent.typed(), Again::Off).await?
+        && let Some(refused) = refused(&page, &origin, &session, sent.typed(), Again::Off).await?
     {
         return Ok(refused);
     }

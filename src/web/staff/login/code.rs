@@ -18,7 +18,7 @@ use crate::{
             logged_in::AwaitingCode,
             login::{
                 destination,
-                guard::{Visit, wait, with_retry_after},
+                guard::{LoginOrigin, wait, with_retry_after},
             },
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
@@ -35,7 +35,7 @@ pub async fn form(page: StaffPage, _: AwaitingCode) -> Result<Response, StaffPro
 /// What the form for the second factor sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct CodeForm {
     code: String,
     next: String,
 }
@@ -44,9 +44,9 @@ pub struct Sent {
 pub async fn submit(
     State(state): State<AppState>,
     page: StaffPage,
-    visit: Visit,
+    origin: LoginOrigin,
     AwaitingCode(waiting): AwaitingCode,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<CodeForm>,
 ) -> Result<Response, StaffProblem> {
     let again = |status, errors| page.answer(status, &CodePage { next: sent.next.clone(), errors });
     if sent.code.trim().is_empty() {
@@ -55,7 +55,7 @@ pub async fn submit(
     }
     let now = Utc::now();
     let (entered, by_recovery_code) =
-        match log_in::give_code(&state.app, &visit.0, &waiting, &sent.code, now).await? {
+        match log_in::give_code(&state.app, &origin.0, &waiting, &sent.code, now).await? {
             GivenCode::In(entered) => (entered, false),
             GivenCode::ByRecoveryCode(entered) => (entered, true),
             GivenCode::Wrong => {
@@ -73,7 +73,7 @@ pub async fn submit(
     } else {
         Redirect::to(destination::checked(&sent.next).as_deref().unwrap_or("/staff")).into_response()
     };
-    Ok(visit.enter(&state, response, &entered))
+    Ok(origin.enter(&state, response, &entered))
 }
 
 /// The form for the code.

@@ -17,7 +17,7 @@ use crate::{
         http::form_values,
         page_context::{PageContext, Sample},
         staff::{
-            login::guard::{Visit, with_retry_after},
+            login::guard::{LoginOrigin, with_retry_after},
             staff_page::{Mistakes, StaffPage},
             staff_problem::StaffProblem,
         },
@@ -33,7 +33,7 @@ pub async fn form(page: StaffPage) -> Result<Response, StaffProblem> {
 /// What the form sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct ForgottenForm {
     email: String,
 }
 
@@ -41,8 +41,8 @@ pub struct Sent {
 pub async fn submit(
     State(state): State<AppState>,
     page: StaffPage,
-    visit: Visit,
-    Form(sent): Form<Sent>,
+    origin: LoginOrigin,
+    Form(sent): Form<ForgottenForm>,
 ) -> Result<Response, StaffProblem> {
     let again = |status, errors| page.answer(status, &ForgottenPage::of(&page, false, &sent.email, errors));
     let Ok(email) = EmailAddress::parse(&sent.email) else {
@@ -51,7 +51,7 @@ pub async fn submit(
     };
     let (publication, now) = (page.publication.as_ref(), Utc::now());
     let asked =
-        mailed_link::ask_for_link(&state.app, &Actor::Visitor, publication, (&visit.0, &email), now).await;
+        mailed_link::ask_for_link(&state.app, &Actor::Visitor, publication, (&origin.0, &email), now).await;
     match asked {
         Ok(Asked::Taken) => Ok(Redirect::to("/staff/login/forgotten?sent=1").into_response()),
         Ok(Asked::WaitUntil(until)) => {

@@ -1,4 +1,4 @@
-//! A visit to the login: the browser and the network it comes from, and what it is told of attempts that have to wait.
+//! Where a login comes from, the browser and the network, and what it is told of attempts that have to wait.
 
 use std::convert::Infallible;
 
@@ -26,9 +26,9 @@ use crate::{
 };
 
 /// Where a login comes from: what is needed at each of its steps.
-pub struct Visit(pub Origin);
+pub struct LoginOrigin(pub Origin);
 
-impl FromRequestParts<AppState> for Visit {
+impl FromRequestParts<AppState> for LoginOrigin {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
@@ -48,7 +48,7 @@ impl FromRequestParts<AppState> for Visit {
     }
 }
 
-impl Visit {
+impl LoginOrigin {
     /// Gives the browser its session, and remembers it as one of its owner's.
     pub fn enter(&self, state: &AppState, mut response: Response, entered: &LoggedIn) -> Response {
         let owner = entered.owner;

@@ -26,7 +26,7 @@ use crate::{
         page_context::{PageContext, Sample},
         public::link_token::LinkToken,
         staff::{
-            login::guard::Visit,
+            login::guard::LoginOrigin,
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
         },
@@ -36,7 +36,7 @@ use crate::{
 /// What the form sends. Address and name are asked of the first admin alone.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct PasswordForm {
     email: String,
     name: String,
     new_password: String,
@@ -56,16 +56,16 @@ pub async fn ask(
     LinkToken(token): LinkToken,
 ) -> Result<Response, StaffProblem> {
     let (_, link) = read(&state, &token).await?;
-    page.show(&WelcomePage::of(&link, &Sent::default(), Mistakes::default()))
+    page.show(&WelcomePage::of(&link, &PasswordForm::default(), Mistakes::default()))
 }
 
 /// `POST /staff/welcome/{token}`: sets the password and logs in, as far as the second factor.
 pub async fn set(
     State(state): State<AppState>,
     page: StaffPage,
-    visit: Visit,
+    origin: LoginOrigin,
     LinkToken(token): LinkToken,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<PasswordForm>,
 ) -> Result<Response, StaffProblem> {
     let (token, link) = read(&state, &token).await?;
     let mut mistakes = Mistakes::default();
@@ -83,17 +83,21 @@ pub async fn set(
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &WelcomePage::of(&link, &sent, mistakes));
     };
     let first = first.as_ref().map(|(email, name)| (email, name.as_str()));
-    let used = one_time_link::use_link(&state.app, &visit.0, (&token, &link), first, &password, Utc::now());
+    let used = one_time_link::use_link(&state.app, &origin.0, (&token, &link), first, &password, Utc::now());
     let entered = used.await?;
     if entered.awaits_code {
         let mut response = Redirect::to("/staff/login/code").into_response();
         cookies::set_session(&state, response.headers_mut(), &entered.session);
         return Ok(response);
     }
-    Ok(visit.enter(&state, done("/staff", "password_set"), &entered))
+    Ok(origin.enter(&state, done("/staff", "password_set"), &entered))
 }
 
-fn first_admin(page: &StaffPage, sent: &Sent, mistakes: &mut Mistakes) -> Option<(EmailAddress, String)> {
+fn first_admin(
+    page: &StaffPage,
+    sent: &PasswordForm,
+    mistakes: &mut Mistakes,
+) -> Option<(EmailAddress, String)> {
     let email = EmailAddress::parse(&sent.email).ok();
     if email.is_none() {
         mistakes.add("email", page.text("error", "email"));
@@ -143,7 +147,7 @@ pub struct WelcomePage {
 }
 
 impl WelcomePage {
-    fn of(link: &OneTimeLink, sent: &Sent, errors: Mistakes) -> Self {
+    fn of(link: &OneTimeLink, sent: &PasswordForm, errors: Mistakes) -> Self {
         let (email, name, is_first) = match link {
             OneTimeLink::Password { email, name, .. } => (email, name, false),
             OneTimeLink::FirstAdmin => (&sent.email, &sent.name, true),

@@ -24,7 +24,7 @@ use crate::{
         staff::{
             login::{
                 destination,
-                guard::{Visit, wait},
+                guard::{LoginOrigin, wait},
             },
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
@@ -51,7 +51,7 @@ pub async fn gate(
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(session.clone());
     let page = StaffPage::from_request_parts(&mut parts, state).await?;
-    let Ok(visit) = Visit::from_request_parts(&mut parts, state).await;
+    let Ok(origin) = LoginOrigin::from_request_parts(&mut parts, state).await;
     let body = to_bytes(body, MOST).await.map_err(|_| StaffProblem::Common(Problem::TooLarge))?;
     let is_form = parts
         .headers
@@ -65,7 +65,7 @@ pub async fn gate(
         None => (StatusCode::FORBIDDEN, Mistakes::default()),
         Some(password) => {
             let typed = Typed { password, code: typed(CODE).unwrap_or_default() };
-            match check(state, &page, &visit, session, (typed, [PASSWORD, CODE])).await? {
+            match check(state, &page, &origin, session, (typed, [PASSWORD, CODE])).await? {
                 Confirmed::Yes => {
                     let body =
                         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
@@ -168,7 +168,7 @@ pub fn logged_out(state: &AppState) -> Response {
 pub async fn check(
     state: &AppState,
     page: &StaffPage,
-    visit: &Visit,
+    origin: &LoginOrigin,
     session: &Session,
     (typed, [password_field, code_field]): (Typed<'_>, [&'static str; 2]),
 ) -> Result<Confirmed, StaffProblem> {
@@ -185,7 +185,7 @@ pub async fn check(
     if !mistakes.is_empty() {
         return Ok(Confirmed::No(unprocessable, mistakes));
     }
-    let shown = log_in::reauthenticate(&state.app, &visit.0, session, (typed.password, typed.code), now);
+    let shown = log_in::reauthenticate(&state.app, &origin.0, session, (typed.password, typed.code), now);
     Ok(match shown.await? {
         Reauthenticated::Yes => Confirmed::Yes,
         Reauthenticated::Over => Confirmed::Over,

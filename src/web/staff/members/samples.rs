@@ -7,7 +7,7 @@ use crate::{
     web::{
         page_context::{PageContext, Sample},
         staff::{
-            members::{LinkPage, PeoplePage, Person, PersonPage, PersonState, Sent},
+            members::{LinkPage, MemberForm, PeoplePage, Person, PersonPage, PersonState},
             staff_page::Mistakes,
         },
     },
@@ -43,13 +43,13 @@ impl PageContext for PeoplePage {
     fn samples(_: &Sample<'_>) -> Vec<Self> {
         let mut errors = Mistakes::one("name", "Bitte einen Namen angeben.");
         errors.add("role", "Bitte eine Rolle wählen.");
-        let fresh = Sent { mail: "1".into(), ..Sent::default() };
-        let typed = Sent { email: "ada".into(), role: "admin".into(), ..Sent::default() };
+        let fresh = MemberForm { mail: "1".into(), ..MemberForm::default() };
+        let typed = MemberForm { email: "ada".into(), role: "admin".into(), ..MemberForm::default() };
         let page = |typed, can_mail, errors| Self { people: Person::samples(), typed, can_mail, errors };
         vec![
             page(fresh, true, Mistakes::default()),
             page(typed, true, errors),
-            page(Sent::default(), false, Mistakes::default()),
+            page(MemberForm::default(), false, Mistakes::default()),
         ]
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     web::{
         http::form_values,
         staff::{
-            phone::Sent,
+            phone::PhoneForm,
             staff_page::{Choice, Mistakes, StaffPage},
         },
     },
@@ -50,7 +50,7 @@ impl AskPage {
         page: &StaffPage,
         what: What,
         email: &EmailAddress,
-        sent: &Sent,
+        sent: &PhoneForm,
         errors: Mistakes,
     ) -> Self {
         let chosen = Channel::from_name(&sent.channel);

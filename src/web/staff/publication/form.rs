@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What the form sends, by the names of its fields.
-pub type Sent = HashMap<String, String>;
+pub type PublicationForm = HashMap<String, String>;
 
 /// The rows for logos of funders, by the names of their fields.
 pub const FUNDERS: [&str; 6] = ["funder_1", "funder_2", "funder_3", "funder_4", "funder_5", "funder_6"];
@@ -142,7 +142,7 @@ pub async fn note_logos<F: Future<Output = Option<String>>>(fields: &mut Fields,
 }
 
 /// What was sent, for the form to be shown again.
-pub fn again(sent: &Sent) -> Fields {
+pub fn again(sent: &PublicationForm) -> Fields {
     let mut fields = of(&Content::default());
     for (name, field) in &mut fields.0 {
         if let Some(text) = sent.get(name) {
@@ -174,7 +174,7 @@ pub fn name_of(page: &StaffPage, field: &str) -> String {
 ///
 /// # Errors
 /// Every mistake, at its field.
-pub fn read(page: &StaffPage, sent: &Sent) -> Result<Content, Mistakes> {
+pub fn read(page: &StaffPage, sent: &PublicationForm) -> Result<Content, Mistakes> {
     let mut reading = Reading { page, sent, mistakes: Mistakes::default() };
     for &(field, most) in LONGEST {
         if reading.text(field).chars().nth(most).is_some() {
@@ -193,7 +193,7 @@ pub fn read(page: &StaffPage, sent: &Sent) -> Result<Content, Mistakes> {
 
 struct Reading<'a> {
     page: &'a StaffPage,
-    sent: &'a Sent,
+    sent: &'a PublicationForm,
     mistakes: Mistakes,
 }
 

@@ -29,7 +29,7 @@ impl PageContext for PublicationPage {
         for field in ["logo", "funder_1", "de_consent", "en_consent", "allowed_origins", "accent"] {
             mistakes.add(field, "Das geht so nicht.");
         }
-        let logos = form::Sent::from([
+        let logos = form::PublicationForm::from([
             ("logo_url".to_owned(), "https://example.org/logo.png".to_owned()),
             ("logo_note".to_owned(), "Auf dunklem Grund ist es nicht zu sehen.".to_owned()),
             ("locale".to_owned(), "en".to_owned()),

@@ -30,7 +30,7 @@ use crate::{
                 default_locale,
                 import::{
                     columns::ColumnsPage,
-                    form::{Sent, mistakes_in},
+                    form::{ImportForm, mistakes_in},
                     view::{Id, ImportPage, ImportsPage, Status, named, path_of},
                 },
                 upload::take,
@@ -94,7 +94,7 @@ pub async fn check(
     page: StaffPage,
     Admin(member): Admin,
     id: Id,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<ImportForm>,
 ) -> Result<Response, StaffProblem> {
     let import = named(&state, id).await?;
     if import.state.is_over() || import.state == ImportState::Importing {

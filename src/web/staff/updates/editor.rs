@@ -46,7 +46,7 @@ use crate::{
 /// What the form sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct EditorForm {
     version: i32,
     title: String,
     teaser: String,
@@ -59,7 +59,7 @@ pub struct Sent {
     body: String,
 }
 
-impl Sent {
+impl EditorForm {
     fn writing(self, locale: Locale) -> Writing {
         let writing = Writing {
             title: self.title,
@@ -207,7 +207,7 @@ pub async fn save(
     member: Member,
     id: Id,
     headers: HeaderMap,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<EditorForm>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
     let is_script = wants_json(&headers);

@@ -60,7 +60,7 @@ pub async fn show(
 /// What the button sends: the version that stood beside it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct RestoreForm {
     version: i32,
 }
 
@@ -69,7 +69,7 @@ pub async fn restore(
     State(state): State<AppState>,
     member: Member,
     entry: EntryId,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<RestoreForm>,
 ) -> Result<Response, StaffProblem> {
     let (id, number) = id_in(entry)?;
     let update = (id, sent.version);

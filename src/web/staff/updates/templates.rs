@@ -209,7 +209,7 @@ impl PageContext for NewTemplatePage {
 /// What the form of a template sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct TemplateForm {
     name: String,
     title: String,
     teaser: String,
@@ -235,7 +235,7 @@ pub async fn change(
     page: StaffPage,
     member: Member,
     id: OfTemplate,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<TemplateForm>,
 ) -> Result<Response, StaffProblem> {
     let (pool, id) = (&state.app.pool, id_in(id)?);
     let now = update_templates::find(pool, id).await?.ok_or(StaffProblem::NOT_FOUND)?;

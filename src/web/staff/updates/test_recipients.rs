@@ -28,7 +28,7 @@ use crate::{
 /// What the form sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct RecipientForm {
     name: String,
     email: String,
 }
@@ -44,7 +44,7 @@ impl From<TestRecipientError> for StaffProblem {
 
 /// `GET /staff/colleagues`
 pub async fn list(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
-    page.show(&ColleaguesPage::of(&page, &Sent::default(), Mistakes::default()).await?)
+    page.show(&ColleaguesPage::of(&page, &RecipientForm::default(), Mistakes::default()).await?)
 }
 
 /// Those who get test mails.
@@ -70,7 +70,7 @@ struct Typed {
 }
 
 impl ColleaguesPage {
-    async fn of(page: &StaffPage, sent: &Sent, errors: Mistakes) -> sqlx::Result<Self> {
+    async fn of(page: &StaffPage, sent: &RecipientForm, errors: Mistakes) -> sqlx::Result<Self> {
         let colleagues = test_recipients::list(&page.state.app.pool).await?.into_iter();
         let colleagues =
             colleagues.map(|TestRecipient { id, name, email }| Colleague { id, name, email }).collect();
@@ -103,7 +103,7 @@ pub async fn add(
     State(state): State<AppState>,
     page: StaffPage,
     member: Member,
-    Form(sent): Form<Sent>,
+    Form(sent): Form<RecipientForm>,
 ) -> Result<Response, StaffProblem> {
     let mut mistakes = Mistakes::default();
     let name = staff::clean_name(&sent.name);

@@ -25,7 +25,7 @@ pub const IGNORED: &str = "ignore";
 /// What that form sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Sent {
+pub struct ImportForm {
     pub action: String,
     separator: String,
     encoding: String,
@@ -47,7 +47,7 @@ pub struct Sent {
     further: HashMap<String, String>,
 }
 
-impl Sent {
+impl ImportForm {
     /// The plan that was sent.
     pub fn plan(&self, before: &Plan, beginning: &[u8]) -> Plan {
         let separator = Separator::from_name(&self.separator);
