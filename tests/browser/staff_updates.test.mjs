@@ -439,6 +439,9 @@ test("pictures and what is pasted arrive where the cursor is in the text as it w
     assert.match(await value(), /!\[Der Hafen bei Nacht\]\(http\S+\)/);
     await page.keyboard.press("Control+z");
     assert.match(await value(), /!\[Der Hafen\]/, "and can be undone");
+    await page.locator(`${VISUAL} img[src]`).dblclick();
+    await page.locator("#alt-dialog[open]").waitFor();
+    await page.keyboard.press("Escape");
   });
 });
 

@@ -7,7 +7,7 @@ import { history, redo, undo } from "prosemirror-history";
 import { InputRule, inputRules, textblockTypeInputRule, undoInputRule, wrappingInputRule } from "prosemirror-inputrules";
 import { keymap } from "prosemirror-keymap";
 import { liftListItem, sinkListItem, splitListItem } from "prosemirror-schema-list";
-import { EditorState, TextSelection } from "prosemirror-state";
+import { EditorState, NodeSelection, TextSelection } from "prosemirror-state";
 import { goToNextCell, tableEditing } from "prosemirror-tables";
 import { EditorView } from "prosemirror-view";
 import { blockMenu } from "./block_menu.js";
@@ -97,6 +97,13 @@ function start() {
       handleKeyDown(_, { key }) {
         if (key !== "Escape" && key !== "Tab" && key !== "Shift") isLeaving = false;
         return false;
+      },
+      // Where a picture stands, the editor itself says only what is around it.
+      handleDoubleClick(view, _, { target }) {
+        const at = target.nodeName === "IMG" ? view.posAtDOM(target, 0) : -1;
+        if (at < 0 || view.state.doc.nodeAt(at)?.type !== n.image) return false;
+        view.dispatch(view.state.tr.setSelection(NodeSelection.create(view.state.doc, at)));
+        return describe(view.state, view.dispatch, view);
       },
       handleDOMEvents: {
         paste: takePaste,
