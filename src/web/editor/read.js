@@ -22,7 +22,8 @@ export function readMarkdown(markdown) {
   const originals = read(markdown).blocks.map((block) => {
     const [from, to] = [startOf(block.from), endOf(block.to - 1)];
     const source = markdown.slice(from, to);
-    const original = { node: shown(block, source), meant: toNode(block), source, gap: markdown.slice(end, from), bound: block.bound ?? null };
+    const meant = toNode(block);
+    const original = { node: shown(meant, block, source), meant, source, gap: markdown.slice(end, from), bound: block.bound ?? null };
     end = to;
     return original;
   });
@@ -32,8 +33,7 @@ export function readMarkdown(markdown) {
 }
 
 /** The block as itself where it can be written again, else as its Markdown. */
-function shown(block, source) {
-  const node = toNode(block);
+function shown(node, block, source) {
   // These are breaks like any other, and would come back as one of those.
   const isOdd = /[\r\v\f\u0085\u2028\u2029]/.test(source);
   return node && !isOdd && isWrittenAs(node, block) ? node : sourceBlock(source.replace(BREAK, "\n"));
