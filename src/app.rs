@@ -195,7 +195,7 @@ impl<'a> Deed<'a> {
         now: DateTime<Utc>,
     ) -> Result<impl Future<Output = sqlx::Result<Self>>, NotPermitted> {
         by.require_admin()?;
-        Ok(Self::begin(pool, by, now))
+        Self::by_staff(pool, by, now)
     }
 
     /// The same deed, where it shows only on the way who does it.

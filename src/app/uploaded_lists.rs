@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use crate::{
     app::Deed,
     domain::{
-        actor::{Actor, NotPermitted, Role},
+        actor::{Actor, NotPermitted},
         event::Event,
         ids::ImportId,
         import::{
@@ -70,7 +70,9 @@ pub async fn begin_upload(
     masked_name: &str,
     now: DateTime<Utc>,
 ) -> Result<Upload, ListError> {
-    let Actor::Member { email, role: Role::Admin, .. } = by else { return Err(NotPermitted::Admin.into()) };
+    by.require_admin()?;
+    // A list belongs to the member who uploads it; a command brings in a file (see `import_subscribers`).
+    let Actor::Member { email, .. } = by else { return Err(NotPermitted::Staff.into()) };
     let id = upload::begin(&mut *pool.acquire().await?, email, masked_name, now).await?;
     Ok(Upload { id, pool: pool.clone(), pieces: 0 })
 }
