@@ -52,14 +52,16 @@ build-tests: ## compile the program and every test, and run none
 	@scripts/setup test
 	cargo test --locked --no-run
 
-# Two files of tests at a time: they wait for mails and clocks more than they compute.
+CHROMIUM = $(shell command -v chromium-headless-shell || command -v chromium || command -v chromium-browser || command -v google-chrome)
+
+# Two files of tests at a time: each of them waits for mails and clocks now and then.
 .PHONY: test-browser
 test-browser: ## the pages in a real browser: axe, HTML, keyboard, with and without JavaScript (part of make test)
 	@scripts/setup browser
 	@$(MAKE) --no-print-directory assets
 	cd $(EDITOR) && npm test --silent
 	cargo build --locked
-	cd tests/browser && CHROMIUM=$$(command -v chromium || command -v chromium-browser || command -v google-chrome) \
+	cd tests/browser && CHROMIUM=$(CHROMIUM) \
 		RUNDBRIEF=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/rundbrief npm test --silent
 
 .PHONY: judges
@@ -149,7 +151,7 @@ unused: ## check for dependencies that nobody uses, with cargo-machete
 		echo 'cargo machete'; \
 		cargo machete; \
 	else \
-		echo 'unused: unused dependencies NOT checked: there is no cargo-machete here, and it could not be installed'; \
+		scripts/unchecked 'unused dependencies' 'there is no cargo-machete here, and it could not be installed'; \
 	fi
 
 .PHONY: fmt
@@ -163,7 +165,7 @@ deny: ## check licences, sources and bans of dependencies, and known weaknesses 
 		echo 'cargo deny --locked check advisories'; \
 		cargo deny --locked check advisories; \
 	else \
-		echo 'deny: known weaknesses NOT checked: the advisory database cannot be reached from here'; \
+		scripts/unchecked 'known weaknesses' 'the advisory database cannot be reached from here'; \
 	fi
 
 .PHONY: prepare

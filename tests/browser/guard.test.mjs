@@ -10,14 +10,14 @@ import { test } from "node:test";
 import { tabTo } from "./browser.mjs";
 import { guardedPages, press } from "./journey.mjs";
 import { start } from "./service.mjs";
-import { areForEveryone, everyLook, running } from "./fixtures.mjs";
+import { areForEveryone, looks, running } from "./fixtures.mjs";
 import { limit } from "./slowness.mjs";
 
 const { service, withPage } = await running({ CAPTCHA: "always" });
 
 const heading = (page) => page.locator("h1").innerText();
 
-areForEveryone("where a proof of work is asked for", everyLook, withPage, (page, lang) => guardedPages(service, page, lang));
+areForEveryone("where a proof of work is asked for", looks, withPage, (page, lang) => guardedPages(service, page, lang));
 
 test("the keyboard alone signs up, and nobody notices the proof of work", async () => {
   await withPage({}, async (page) => {

@@ -5,11 +5,11 @@ import { test } from "node:test";
 
 import { tabTo } from "./browser.mjs";
 import { embedPage, everyPage, press } from "./journey.mjs";
-import { areForEveryone, everyLook, running } from "./fixtures.mjs";
+import { areForEveryone, looks, running } from "./fixtures.mjs";
 
 const { service, withPage } = await running();
 
-areForEveryone("on the public pages", everyLook, withPage, async function* (page, lang) {
+areForEveryone("on the public pages", looks, withPage, async function* (page, lang) {
   yield* everyPage(service, page, lang);
   yield* embedPage(service, page, lang);
 });

@@ -5,11 +5,11 @@ import { test } from "node:test";
 
 import { tabTo } from "./browser.mjs";
 import { everyStaffPage, logIn } from "./staff_journey.mjs";
-import { areForEveryone, everyLook, running } from "./fixtures.mjs";
+import { areForEveryone, looks, running } from "./fixtures.mjs";
 
 const { service, withPage } = await running();
 
-areForEveryone("on the staff pages", everyLook, withPage, (page, lang) => everyStaffPage(service, page, lang));
+areForEveryone("on the staff pages", looks, withPage, (page, lang) => everyStaffPage(service, page, lang));
 
 test("the keyboard alone logs in, without JavaScript, and comes to the page asked for", async () => {
   await withPage({ javaScriptEnabled: false, locale: "de-DE" }, async (page) => {

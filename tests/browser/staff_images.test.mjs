@@ -6,11 +6,11 @@ import { test } from "node:test";
 import { press } from "./journey.mjs";
 import { everyImagePage, photo, updateId, upload } from "./staff_images_journey.mjs";
 import { logIn } from "./staff_journey.mjs";
-import { areForEveryone, everyLook, running } from "./fixtures.mjs";
+import { areForEveryone, looks, running } from "./fixtures.mjs";
 
 const { service, withPage } = await running();
 
-areForEveryone("on the pages with pictures", everyLook, withPage, (page, lang) => everyImagePage(service, page, lang));
+areForEveryone("on the pages with pictures", looks, withPage, (page, lang) => everyImagePage(service, page, lang));
 
 test("without JavaScript a picture is uploaded, described and removed", async () => {
   // Drawn where scripts may draw.

@@ -6,11 +6,11 @@ import { test } from "node:test";
 import { press } from "./journey.mjs";
 import { logIn } from "./staff_journey.mjs";
 import { everyPublicationPage } from "./staff_publication_journey.mjs";
-import { areForEveryone, fourLooks, running } from "./fixtures.mjs";
+import { areForEveryone, looks, running } from "./fixtures.mjs";
 
 const { service, withPage } = await running();
 
-areForEveryone("on the pages of the publication", fourLooks, withPage, (page, lang) => everyPublicationPage(service, page, lang));
+areForEveryone("on the pages of the publication", looks, withPage, (page, lang) => everyPublicationPage(service, page, lang));
 
 test("looking at what is typed opens a tab, and what is typed stays in the first one", async () => {
   await withPage({}, async (page) => {

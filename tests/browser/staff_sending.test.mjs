@@ -7,19 +7,19 @@ import { tabTo } from "./browser.mjs";
 import { start } from "./service.mjs";
 import { logIn } from "./staff_journey.mjs";
 import { everySendingPage, newUpdate, sendToAll, slowMailingPages, until } from "./staff_sending_journey.mjs";
-import { areForEveryone, everyLook, fourLooks, running } from "./fixtures.mjs";
+import { areForEveryone, looks, running } from "./fixtures.mjs";
 import { limit } from "./slowness.mjs";
 
 const { service, withPage } = await running();
 
-areForEveryone("on the pages about sending", fourLooks, withPage, async function* (page, lang) {
+areForEveryone("on the pages about sending", looks, withPage, async function* (page, lang) {
   const asked = [];
   page.on("request", (request) => asked.push(request.url()));
   yield* everySendingPage(service, page, lang);
   assert.deepEqual(asked.filter((url) => !url.startsWith(service.url)), []);
 });
 
-areForEveryone("while a mailing is under way, paused and stopped", [everyLook.at(0), fourLooks.at(-2)], withPage, async function* (page, lang) {
+areForEveryone("while a mailing is under way, paused and stopped", [looks.at(0), looks.at(2)], withPage, async function* (page, lang) {
   const slow = await start({ SEND_RATE: "1" });
   try {
     yield* slowMailingPages(slow, page, lang);

@@ -8,12 +8,12 @@ import { tabTo } from "./browser.mjs";
 import { press } from "./journey.mjs";
 import { logIn } from "./staff_journey.mjs";
 import { everySubscribersPage, excelList } from "./staff_subscribers_journey.mjs";
-import { areForEveryone, everyLook, running } from "./fixtures.mjs";
+import { areForEveryone, looks, running } from "./fixtures.mjs";
 import { limit } from "./slowness.mjs";
 
 const { service, withPage } = await running();
 
-areForEveryone("on the pages of subscribers", everyLook, withPage, (page, lang) => everySubscribersPage(service, page, lang));
+areForEveryone("on the pages of subscribers", looks, withPage, (page, lang) => everySubscribersPage(service, page, lang));
 
 test("somebody is found while one types, and the address keeps the search", async () => {
   await withPage({}, async (page) => {

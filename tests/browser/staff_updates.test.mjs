@@ -6,8 +6,8 @@ import { test } from "node:test";
 import { tabTo } from "./browser.mjs";
 import { press } from "./journey.mjs";
 import { photo } from "./staff_images_journey.mjs";
-import { logIn, updatePages, writeAsMarkdown } from "./staff_journey.mjs";
-import { areForEveryone, fourLooks, running } from "./fixtures.mjs";
+import { isSaved, logIn, updatePages, writeAsMarkdown } from "./staff_journey.mjs";
+import { areForEveryone, looks, running } from "./fixtures.mjs";
 
 const { service, withPage: withAnyPage } = await running();
 
@@ -31,8 +31,6 @@ async function begin(page) {
   return page.url().split("?")[0];
 }
 
-const isSaved = (page) => page.waitForFunction(() => /^Gespeichert um/.test(document.getElementById("saved").textContent));
-
 async function paste(page, html) {
   await page.focus("#body");
   await page.evaluate((html) => {
@@ -43,7 +41,7 @@ async function paste(page, html) {
   return page.inputValue("#body");
 }
 
-areForEveryone("where updates are written", fourLooks, withVisual, (page, lang) => updatePages(service, page, lang));
+areForEveryone("where updates are written", looks, withVisual, (page, lang) => updatePages(service, page, lang));
 
 test("what is typed is saved by itself, and the mail beside it follows", async () => {
   await withPage({}, async (page) => {
