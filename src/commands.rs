@@ -22,12 +22,11 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use sqlx::PgPool;
 
 use crate::{
     app::service_state,
     config::{self, Config, ConfigErrors, SecretKeys, Source},
-    db::{self, DbError},
+    db::{self, DbError, Pool, statement},
     mail::{compose::Composer, templates::Templates},
     telemetry,
 };
@@ -148,8 +147,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
 
 /// Whether a statement failed because a table is missing (Postgres 42P01).
 fn is_missing_table(error: &anyhow::Error) -> bool {
-    let database = error.chain().find_map(|cause| cause.downcast_ref::<sqlx::Error>()?.as_database_error());
-    database.and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "42P01")
+    error.chain().filter_map(|cause| cause.downcast_ref()).any(statement::is_about_a_missing_table)
 }
 
 /// Loads the file with settings. A line that cannot be parsed is not shown: it may contain a secret.
@@ -185,14 +183,14 @@ async fn migrate() -> anyhow::Result<()> {
 }
 
 /// The database that `DATABASE_URL` names.
-async fn database() -> anyhow::Result<PgPool> {
+async fn database() -> anyhow::Result<Pool> {
     let pool = db::connect(&config::database_url(&Source::environment())?).await?;
     db::refuse_newer(&pool).await?;
     Ok(pool)
 }
 
 /// The same, for a command that uses these keys: they must be those that the database was used with.
-async fn database_with(keys: &SecretKeys) -> anyhow::Result<PgPool> {
+async fn database_with(keys: &SecretKeys) -> anyhow::Result<Pool> {
     let pool = database().await?;
     // Only the service stores the first keys: a command run with some key must not decide that.
     if service_state::any_key_known(&pool).await? {
@@ -205,10 +203,13 @@ async fn database_with(keys: &SecretKeys) -> anyhow::Result<PgPool> {
 static ACCEPT_NEW_KEY: AtomicBool = AtomicBool::new(false);
 
 /// Refuses keys that do not fit the database, unless `--accept-new-key` was given.
-async fn check_keys(pool: &PgPool, keys: &SecretKeys) -> anyhow::Result<()> {
+async fn check_keys(pool: &Pool, keys: &SecretKeys) -> anyhow::Result<()> {
     let accept = ACCEPT_NEW_KEY.load(Ordering::Relaxed);
     match service_state::check_keys(pool, keys, accept).await? {
-        Some(loss) => Err(Usage(loss.to_string()).into()),
+        Some(loss) => {
+            Err(Usage(format!("{loss} If it is lost for good, say once: rundbrief migrate --accept-new-key"))
+                .into())
+        }
         None => Ok(()),
     }
 }

@@ -1,7 +1,8 @@
-//! The database: pool and migrations.
+//! The database: pool and migrations, and what its errors mean.
 
 #[cfg(feature = "demo")]
 pub mod own_server;
+pub mod statement;
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -17,6 +18,9 @@ use tokio::{
 };
 
 use crate::config::DatabaseUrl;
+
+/// Connections to the database.
+pub type Pool = PgPool;
 
 /// The migrations of `migrations/`, built into the binary; forward only.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();

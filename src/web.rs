@@ -18,12 +18,12 @@ mod texts;
 use std::sync::Arc;
 
 use axum::{Router, middleware, routing};
-use sqlx::PgPool;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     app::{App, images::store::Store},
     config::{Config, PublicUrl},
+    db::Pool,
     domain::import::upload,
     mail::compose::Composer,
 };
@@ -107,7 +107,7 @@ impl AppState {
     /// # Errors
     /// [`PageError`] when a built-in page or text is broken.
     pub fn new(
-        pool: PgPool,
+        pool: Pool,
         config: &Config,
         composer: Composer,
         metrics: Arc<HttpMetrics>,

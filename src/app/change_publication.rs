@@ -10,7 +10,7 @@ use crate::{
         actor::{Actor, NotPermitted},
         event::Event,
         ids::StaffId,
-        publication::{self, Applied, Content, Publication, draft},
+        publication::{self, Applied, Content, Publication, Retention, draft},
         staff::audit::Action,
     },
 };
@@ -21,6 +21,15 @@ pub enum ChangeError {
     /// Only admins change it.
     #[error(transparent)]
     NotAllowed(#[from] NotPermitted),
+    /// A retention period gets shorter, and with it what is older is deleted within a day, for good; it was not said that this
+    /// is meant.
+    #[error("a retention period gets shorter, and what is older is deleted; say that this is meant")]
+    ShortensRetention {
+        /// As it is.
+        from: Retention,
+        /// As it would be.
+        to: Retention,
+    },
     /// Somebody else changed it meanwhile; look at it again.
     #[error("the publication was changed meanwhile")]
     ChangedMeanwhile,
@@ -49,24 +58,40 @@ pub async fn keep_draft(
     draft::keep(&mut *pool.acquire().await?, who, content, now).await
 }
 
-/// Makes `content` the current version, unless it is that already. `base` is the version that whoever asks has seen, 0 for
-/// none; without it the new one counts in any case. `changed` says for the audit log which fields are others now. What a
-/// staff member had typed for a preview is removed.
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct NewVersion<'a> {
+    /// What it says.
+    pub content: &'a Content,
+    /// The version that whoever asks has seen, 0 for none; without it the new one counts in any case.
+    pub base: Option<i32>,
+    /// Which fields are others now, for the audit log.
+    pub changed: Option<Vec<String>>,
+    /// Whoever asks knows which retention period gets shorter, and means it. A file without periods means the defaults,
+    /// whatever was chosen on the staff pages.
+    pub may_shorten: bool,
+}
+
+/// Makes a new version the current one, unless it says the same. What a staff member had typed for a preview is removed.
 ///
 /// # Errors
 /// [`ChangeError`].
 pub async fn change_publication(
     pool: &PgPool,
     by: &Actor,
-    content: &Content,
-    (base, changed): (Option<i32>, Option<Vec<String>>),
+    new: NewVersion<'_>,
     now: DateTime<Utc>,
 ) -> Result<Applied, ChangeError> {
+    let NewVersion { content, base, changed, may_shorten } = new;
     let mut deed = Deed::by_admin(pool, by, now)?.await?;
     publication::lock(&mut deed).await?;
-    let current = publication::current_version(&mut deed).await?.unwrap_or_default();
-    if base.is_some_and(|base| base != current) {
+    let current = publication::current(&mut deed).await?;
+    if base.is_some_and(|base| base != current.as_ref().map_or(0, |current| current.version)) {
         return Err(ChangeError::ChangedMeanwhile);
+    }
+    let (from, to) = (current.map(|current| current.content.retention), content.retention);
+    if let Some(from) = from.filter(|from| to.is_shorter_than(*from) && !may_shorten) {
+        return Err(ChangeError::ShortensRetention { from, to });
     }
     let applied = publication::apply(&mut deed, content, now).await?;
     if let Applied::New(version) = applied {

@@ -9,7 +9,7 @@ use crate::{
         publication,
         signup::{
             self, Signup,
-            standing::{self, Standing},
+            standing::{self, LinkStanding},
         },
         token::{self, ConfirmTokenHash},
     },
@@ -21,7 +21,7 @@ pub struct Link {
     /// The signup.
     pub signup: Signup,
     /// What its link is worth.
-    pub standing: Standing,
+    pub standing: LinkStanding,
     /// The consent text that the page has to show, because the form did not, or staff entered the address.
     pub consent: Option<String>,
 }
@@ -54,7 +54,7 @@ pub async fn look(app: &App, token: ConfirmTokenHash, now: DateTime<Utc>) -> sql
     let mut db = app.pool.acquire().await?;
     let Some(signup) = signup::by_token(&mut db, token).await? else { return Ok(None) };
     let standing = standing::of(&mut db, &signup, now).await?;
-    let consent = if signup.names_text || standing != Standing::Open {
+    let consent = if signup.names_text || standing != LinkStanding::Open {
         None
     } else {
         publication::version(&mut db, signup.publication_version).await?
@@ -74,7 +74,7 @@ pub async fn answer(
     token: ConfirmTokenHash,
     (answer, opened): (Answer, &str),
     now: DateTime<Utc>,
-) -> Result<(Signup, Standing), ConfirmError> {
+) -> Result<(Signup, LinkStanding), ConfirmError> {
     if by.is_staff() {
         return Err(ConfirmError::NotAllowed);
     }

@@ -10,7 +10,7 @@ use crate::{
         actor::Actor,
         event::Event,
         ids::MailingId,
-        mailing::{self, Cancelled, MailingError, PauseKind, Resumed},
+        mailing::{self, Cancelled, MailingError, PauseKind, Resumed, start_time},
         staff::audit::Action,
     },
 };
@@ -115,7 +115,7 @@ pub async fn control_mailing(
 /// Gives a mailing that has not begun another time. One that was overdue is planned again.
 ///
 /// # Errors
-/// [`MailingError`].
+/// [`MailingError`]; [`MailingError::StartTime`] for a time that has passed or is too far ahead.
 pub async fn reschedule_mailing(
     pool: &PgPool,
     by: &Actor,
@@ -123,7 +123,9 @@ pub async fn reschedule_mailing(
     at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<(), MailingError> {
-    let mut deed = Deed::by_staff(pool, by, now)?.await?;
+    let deed = Deed::by_staff(pool, by, now)?;
+    start_time::check(at, now)?;
+    let mut deed = deed.await?;
     let before = mailing::overview(&mut deed, id).await?.ok_or(MailingError::Unknown)?;
     mailing::reschedule(&mut deed, id, at).await?;
     let details = json!({ "from": before.scheduled_at, "at": at });

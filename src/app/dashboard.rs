@@ -79,7 +79,7 @@ pub async fn dashboard(
         is_unsafe: is_admin && !Durability::of(&mut db).await?.is_safe(),
         growth: app.growth.of(&mut db, now).await?,
         reasons: leave_reason::counts(&mut db, (now - YEAR).date_naive()).await?,
-        first_steps: first_steps::look(&mut db, whose).await?,
+        first_steps: first_steps::of_member(&mut db, whose).await?,
     })
 }
 

@@ -146,7 +146,7 @@ pub struct FollowedMailings {
 }
 
 /// How these mailings go, and which of these sessions are still good, on one connection: for pages that stay open.
-pub async fn look(
+pub async fn progress(
     pool: &PgPool,
     mailings: &[MailingId],
     sessions: &[SessionId],

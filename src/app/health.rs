@@ -11,6 +11,6 @@ use crate::{
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn look(pool: &PgPool) -> sqlx::Result<Health> {
-    health::look(&mut *pool.acquire().await?, db::newest_migration()).await
+pub async fn check(pool: &PgPool) -> sqlx::Result<Health> {
+    health::check(&mut *pool.acquire().await?, db::newest_migration()).await
 }

@@ -19,7 +19,7 @@ use crate::{
 
 /// How it stands with signups.
 #[derive(Debug, Clone)]
-pub struct Situation {
+pub struct HeldSituation {
     /// Those that are held, by limit.
     pub held: Held,
     /// What became of those of the last hour.
@@ -47,9 +47,9 @@ pub enum HeldError {
 }
 
 /// How it stands with signups.
-pub async fn situation(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Situation> {
+pub async fn situation(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<HeldSituation> {
     let mut db = pool.acquire().await?;
-    Ok(Situation { last_hour: held::last_hour(&mut db, now).await?, held: held::held(&mut db).await? })
+    Ok(HeldSituation { last_hour: held::last_hour(&mut db, now).await?, held: held::held(&mut db).await? })
 }
 
 /// The newest held signups, and the newest whose mail did not go out.

@@ -36,7 +36,7 @@ const A_DAY: i64 = 12;
 
 /// What it came to that somebody asked for a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum LinkAsked {
     /// If anybody logs in with this address, a mail is on its way there.
     Taken,
     /// Nothing is taken from here before this moment, whatever the address.
@@ -74,7 +74,7 @@ pub async fn ask_for_link(
     publication: Option<&Publication>,
     (origin, email): (&Origin, &EmailAddress),
     now: DateTime<Utc>,
-) -> Result<Asked, AskError> {
+) -> Result<LinkAsked, AskError> {
     if by.is_staff() {
         return Err(AskError::NotAllowed);
     }
@@ -84,16 +84,16 @@ pub async fn ask_for_link(
     // Beside the logins of the same account: who guesses at a password must not keep its owner from a new one.
     let account = format!("new password {}", account_of(email.as_str()));
     if let Admission::WaitUntil(until) = origin.admit(app, &account, None, now).await? {
-        return Ok(Asked::WaitUntil(until));
+        return Ok(LinkAsked::WaitUntil(until));
     }
     let mut deed = Deed::begin(&app.pool, by, now).await?;
     if let Some(until) = throttle::admit_link_in_all(&mut deed, &app.keys, now).await? {
-        return Ok(Asked::WaitUntil(until));
+        return Ok(LinkAsked::WaitUntil(until));
     }
     delivery::enqueue_staff_link(&mut deed, DeliveryKind::NewPassword, email, now).await?;
     deed.tell(&Event::PasswordLinkAsked).await?;
     deed.commit().await?;
-    Ok(Asked::Taken)
+    Ok(LinkAsked::Taken)
 }
 
 /// Why there is no mail.

@@ -20,7 +20,7 @@ use crate::{
             notice::{self, Notice},
             password::NewPassword,
             second_factor,
-            session::{self, Listed, Session},
+            session::{self, ListedSession, Session},
             totp::TotpSecret,
         },
     },
@@ -35,12 +35,12 @@ fn owner(session: &Session) -> Result<Actor, StaffError> {
 }
 
 /// The account's sessions, and the newest so many lines of the audit log about it.
-pub async fn look(
+pub async fn overview(
     pool: &PgPool,
     session: &Session,
     lines: i64,
     now: DateTime<Utc>,
-) -> sqlx::Result<(Vec<Listed>, Vec<Entry>)> {
+) -> sqlx::Result<(Vec<ListedSession>, Vec<Entry>)> {
     let mut db = pool.acquire().await?;
     let sessions = session::of_member(&mut db, session.staff_id, now).await?;
     Ok((sessions, audit::of_account(&mut db, &session.email, lines).await?))

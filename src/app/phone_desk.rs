@@ -24,7 +24,7 @@ use crate::{
         on_request::OnRequest,
         personal_data::{self, PersonalData},
         publication::Publication,
-        queue::delivery::Listed,
+        queue::delivery::ListedDelivery,
         signup::{SignupState, discard, undelivered},
         staff::audit::{self, Action},
         subscriber::{self, SubscriberState, Unsubscribed},
@@ -38,7 +38,7 @@ pub const AN_HOUR: i64 = 60;
 /// Mailings of which it is said how they went.
 const MAILINGS: usize = 5;
 
-/// Kinds of mails that answer a signup, as [`Listed`] names them.
+/// Kinds of mails that answer a signup, as [`ListedDelivery`] names them.
 const ANSWERS: [&str; 3] = ["confirmation", "already_subscribed", "signup_answer"];
 
 /// What is to be known of an address.
@@ -47,20 +47,20 @@ pub struct Record {
     /// The subscription, of now or before.
     pub subscriber: Option<SubscriberId>,
     /// Whether its owner gets the newsletter.
-    pub standing: Standing,
+    pub standing: AddressStanding,
     /// Why it must not be written to, if so.
     pub suppressed: Option<SuppressionReason>,
     /// The newest request that waits for its owner.
     pub waiting: Option<Waiting>,
     /// The last mailings to it, newest first.
-    pub mailings: Vec<Listed>,
+    pub mailings: Vec<ListedDelivery>,
     /// A subscription had this address before, and goes to another one now.
     pub is_former: bool,
 }
 
 /// Whether the owner of an address gets the newsletter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum AddressStanding {
     /// Nothing is stored of it.
     Unknown,
     /// Something is, and no subscription, of now or before.
@@ -85,7 +85,7 @@ pub struct Waiting {
     /// It is to move a subscription here.
     pub is_address_change: bool,
     /// The last mail about it.
-    pub mail: Option<Listed>,
+    pub mail: Option<ListedDelivery>,
 }
 
 /// What came of something that was to be done.
@@ -273,17 +273,17 @@ async fn read(
     })
 }
 
-fn standing(stored: &PersonalData) -> Standing {
+fn standing(stored: &PersonalData) -> AddressStanding {
     let Some(subscriber) = &stored.subscriber else {
-        return if stored.is_empty() { Standing::Unknown } else { Standing::NoSubscription };
+        return if stored.is_empty() { AddressStanding::Unknown } else { AddressStanding::NoSubscription };
     };
     let since = subscriber.state_changed_at;
     match subscriber.state {
         SubscriberState::Active => {
-            Standing::Subscribed(stored.agreed_elsewhere().unwrap_or(subscriber.confirmed_at))
+            AddressStanding::Subscribed(stored.agreed_elsewhere().unwrap_or(subscriber.confirmed_at))
         }
-        SubscriberState::Unsubscribed => Standing::Left(since),
-        SubscriberState::Bounced => Standing::Bounced(since),
-        SubscriberState::Complained => Standing::Complained(since),
+        SubscriberState::Unsubscribed => AddressStanding::Left(since),
+        SubscriberState::Bounced => AddressStanding::Bounced(since),
+        SubscriberState::Complained => AddressStanding::Complained(since),
     }
 }

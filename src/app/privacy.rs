@@ -22,7 +22,7 @@ use crate::{
         publication::Publication,
         signup::{
             Request,
-            address_change::{self, Asked},
+            address_change::{self, ChangeAsked},
             limits::ClientNetwork,
         },
         subscriber::{self, Subscriber},
@@ -32,7 +32,7 @@ use crate::{
 
 /// What an access link opens.
 #[derive(Debug, Clone)]
-pub struct OwnData {
+pub struct PrivacyData {
     /// Whose it is.
     pub subscriber: Subscriber,
     /// Everything that is stored of them.
@@ -105,12 +105,12 @@ pub struct NewAddress<'a> {
 ///
 /// # Errors
 /// [`AccessError`].
-pub async fn read(app: &App, link: &str, now: DateTime<Utc>) -> Result<OwnData, AccessError> {
+pub async fn read(app: &App, link: &str, now: DateTime<Utc>) -> Result<PrivacyData, AccessError> {
     let mut db = app.pool.acquire().await?;
     let subscriber = owner(app, &mut db, link, now).await?;
     let data = personal_data::of_address(&mut db, &app.keys, &subscriber.email).await?;
     let new_address = address_change::waiting(&mut db, subscriber.id, now).await?;
-    Ok(OwnData { subscriber, data, new_address })
+    Ok(PrivacyData { subscriber, data, new_address })
 }
 
 /// The owner of a link.
@@ -155,9 +155,9 @@ pub async fn ask_address(
         on_request: None,
     };
     match address_change::ask(&mut deed, by, &request, now).await? {
-        Asked::Now => deed.commit().await?,
-        Asked::SameAddress => return Err(NewAddressError::SameAddress),
-        Asked::NotActive => return Err(NewAddressError::NotActive),
+        ChangeAsked::Now => deed.commit().await?,
+        ChangeAsked::SameAddress => return Err(NewAddressError::SameAddress),
+        ChangeAsked::NotActive => return Err(NewAddressError::NotActive),
     }
     Ok((subscriber, email))
 }

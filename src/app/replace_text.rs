@@ -35,7 +35,7 @@ pub struct Order {
 
 /// What is known of a mailing that may get another text.
 #[derive(Debug, Clone)]
-pub struct Situation {
+pub struct ReplaceSituation {
     /// The mailing.
     pub mailing: Overview,
     /// The saved text. How many people it goes to is not looked at: that is decided when the mailing begins.
@@ -67,7 +67,7 @@ pub enum Objection {
 pub enum ReplaceError {
     /// Something is in the way, or has to be acknowledged. Look at it, and ask again.
     #[error("this text cannot be taken as it stands")]
-    Refused(Box<(Situation, Vec<Objection>)>),
+    Refused(Box<(ReplaceSituation, Vec<Objection>)>),
     /// It came too late, or is not for this actor.
     #[error(transparent)]
     Mailing(#[from] MailingError),
@@ -83,10 +83,10 @@ pub enum ReplaceError {
 ///
 /// # Errors
 /// [`MailingError::Unknown`]; [`MailingError::WrongState`] when the mailing has begun, or is over.
-pub async fn situation(app: &App, id: MailingId) -> Result<Situation, ReplaceError> {
+pub async fn situation(app: &App, id: MailingId) -> Result<ReplaceSituation, ReplaceError> {
     let mailing = waiting(&mut *app.pool.acquire().await?, id).await?;
     let draft = Draft::of(app, mailing.update_id).await?.ok_or(MailingError::Unknown)?;
-    Ok(Situation::of(&mut *app.pool.acquire().await?, mailing, draft).await?)
+    Ok(ReplaceSituation::of(&mut *app.pool.acquire().await?, mailing, draft).await?)
 }
 
 /// Puts the saved text of the update in the place of the one that a mailing has.
@@ -107,7 +107,7 @@ pub async fn replace_text(
     mailing::lock(&mut deed, order.mailing).await?;
     let mailing = waiting(&mut deed, order.mailing).await?;
     let locked = update::lock(&mut deed, mailing.update_id).await?.ok_or(MailingError::Unknown)?;
-    let situation = Situation::of(&mut deed, mailing, draft).await?;
+    let situation = ReplaceSituation::of(&mut deed, mailing, draft).await?;
     // Pressed twice, or by two people: it says so already.
     if situation.is_same {
         return Ok(());
@@ -146,7 +146,7 @@ async fn waiting(db: &mut PgConnection, id: MailingId) -> Result<Overview, Maili
     Err(MailingError::WrongState { state: mailing.state, wanted: "given another text" })
 }
 
-impl Situation {
+impl ReplaceSituation {
     async fn of(db: &mut PgConnection, mailing: Overview, draft: Draft) -> sqlx::Result<Self> {
         let is_same = draft.content.as_ref() == Some(&mailing::content(db, mailing.id).await?);
         let obstacle = draft.obstacle();

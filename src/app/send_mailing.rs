@@ -15,7 +15,10 @@ use crate::{
         actor::{Actor, NotPermitted},
         event::Event,
         ids::{MailingId, UpdateId},
-        mailing::{self, GRACE, MailingState, NewMailing, Overview},
+        mailing::{
+            self, GRACE, MailingState, NewMailing, Overview,
+            start_time::{self, StartTimeError},
+        },
         staff::audit::Action,
         update,
     },
@@ -52,7 +55,7 @@ pub struct FormState {
 
 /// What is known of an update that may be sent.
 #[derive(Debug, Clone)]
-pub struct Situation {
+pub struct SendSituation {
     /// The update and its mail; the findings say also what is unusual about how many people it goes to.
     pub draft: Draft,
     /// How many are subscribed.
@@ -98,7 +101,7 @@ pub enum Objection {
 pub enum Ordered {
     /// A mailing, to so many people as of now.
     Now {
-        /// Its id.
+        /// The one that was made.
         mailing: MailingId,
         /// How many.
         people: i64,
@@ -116,12 +119,15 @@ pub enum SendError {
     /// There is no such update.
     #[error("there is no such update")]
     Unknown,
+    /// It cannot begin at the time that was named.
+    #[error(transparent)]
+    StartTime(#[from] StartTimeError),
     /// Another mailing of the update was made meanwhile. Look at that one.
     #[error("this update was sent meanwhile, as mailing {0}")]
     SentMeanwhile(MailingId),
     /// Something is in the way, or has to be acknowledged. Look at it, and ask again.
     #[error("this cannot be sent as it stands")]
-    Refused(Box<(Situation, Vec<Objection>)>),
+    Refused(Box<(SendSituation, Vec<Objection>)>),
     /// The mail cannot be made or looked at.
     #[error(transparent)]
     Preflight(#[from] PreflightError),
@@ -138,9 +144,9 @@ pub async fn situation(
     app: &App,
     id: UpdateId,
     now: DateTime<Utc>,
-) -> Result<Option<Situation>, PreflightError> {
+) -> Result<Option<SendSituation>, PreflightError> {
     let Some(draft) = Draft::of(app, id).await? else { return Ok(None) };
-    Ok(Some(Situation::of(&mut *app.pool.acquire().await?, draft, now).await?))
+    Ok(Some(SendSituation::of(&mut *app.pool.acquire().await?, draft, now).await?))
 }
 
 /// The mailing that a form has made, if it was sent before.
@@ -168,7 +174,10 @@ pub async fn send_mailing(
     {
         return Ok(Ordered::Before(before));
     }
-    let situation = Situation::of(&mut deed, draft, now).await?;
+    if let Some(at) = order.at {
+        start_time::check(at, now)?;
+    }
+    let situation = SendSituation::of(&mut deed, draft, now).await?;
     let is_as_made = situation.draft.is_current(&mut deed, &locked).await?;
     let objections = situation.objections(order, is_as_made);
     if let (Some(page), Some(last), None) = (&order.page, situation.earlier.first(), &situation.obstacle)
@@ -203,7 +212,7 @@ pub async fn send_mailing(
     Ok(Ordered::Now { mailing, people: situation.audience })
 }
 
-impl Situation {
+impl SendSituation {
     async fn of(db: &mut PgConnection, mut draft: Draft, now: DateTime<Utc>) -> sqlx::Result<Self> {
         let id = draft.update.id;
         let audience = mailing::audience(&mut *db, now).await?;

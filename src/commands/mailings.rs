@@ -11,7 +11,6 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Subcommand;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 
 use crate::{
     app::{
@@ -19,15 +18,16 @@ use crate::{
         control_mailing::{Control, Controlled, control_mailing},
         mailing_status::{self, MailingStatus},
         preview_mail::preview_mail,
-        send_mailing::{self, Order, Ordered, SendError, Situation, send_mailing},
+        send_mailing::{self, Order, Ordered, SendError, SendSituation, send_mailing},
         send_test::send_test,
     },
     config::Config,
+    db::Pool,
     domain::{
         actor::Actor,
         address::EmailAddress,
         ids::MailingId,
-        mailing::{Counts, Mailing, MailingError, MailingState, PauseKind},
+        mailing::{Counts, Mailing, MailingError, MailingState, PauseKind, start_time},
         publication::Publication,
     },
 };
@@ -198,7 +198,7 @@ fn with_way_out(error: MailingError) -> anyhow::Error {
 }
 
 /// The publication, if sending may use it; otherwise the list of what is missing.
-async fn ready_publication(pool: &PgPool) -> anyhow::Result<Publication> {
+async fn ready_publication(pool: &Pool) -> anyhow::Result<Publication> {
     let publication = current_publication(pool).await?;
     let missing = publication.content.missing();
     if !missing.is_empty() {
@@ -268,8 +268,9 @@ async fn trigger(
     json: bool,
 ) -> anyhow::Result<()> {
     let app = app().await?;
-    if at.is_some_and(|at| at <= Utc::now()) {
-        return Err(Usage("--at is in the past; leave it out to begin now".into()).into());
+    // Asked before anybody says yes; what is done asks again.
+    if let Some(at) = at {
+        start_time::check(at, Utc::now()).map_err(|error| Usage(format!("--at: {error}")))?;
     }
     let publication = ready_publication(&app.pool).await?;
     let update = updates::named(&app.pool, update).await?.id;
@@ -331,7 +332,7 @@ async fn trigger(
 }
 
 /// Says why an update cannot be sent, other than for what the check has found.
-fn may_be_sent(found: &Situation, order: &Order) -> anyhow::Result<()> {
+fn may_be_sent(found: &SendSituation, order: &Order) -> anyhow::Result<()> {
     if let Some(before) = found.sent_before(false).filter(|_| !order.again) {
         if before.begun_at.is_some() {
             bail!(
@@ -476,7 +477,7 @@ fn listed_time(publication: Option<&Publication>, at: DateTime<Utc>) -> String {
 }
 
 /// A mailing and its counts.
-async fn progress(pool: &PgPool, id: MailingId) -> anyhow::Result<(Mailing, Counts)> {
+async fn progress(pool: &Pool, id: MailingId) -> anyhow::Result<(Mailing, Counts)> {
     mailing_status::progress(pool, id).await?.ok_or_else(|| with_way_out(MailingError::Unknown))
 }
 

@@ -6,10 +6,10 @@ use anyhow::{Context, anyhow};
 use chrono::Utc;
 use clap::Subcommand;
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::{
-    app::change_publication,
+    app::change_publication::{self, ChangeError, NewVersion, change_publication},
+    db::Pool,
     domain::{
         actor::Actor,
         publication::{self, Applied, Content, Retention},
@@ -55,12 +55,18 @@ async fn apply(file: &std::path::Path, yes: bool, json: bool) -> anyhow::Result<
         std::fs::read_to_string(file).map_err(|error| Usage(format!("{name} cannot be read: {error}")))?;
     let content = Content::parse(&text).with_context(|| format!("{name} was not applied"))?;
     let pool = database().await?;
-    if !yes && !may_shorten(change_publication::current(&pool).await?.as_ref(), &content)? {
-        output::remark("Nothing was changed.");
-        return Ok(());
-    }
-    let (by, now) = (&Actor::Command, Utc::now());
-    let applied = change_publication::change_publication(&pool, by, &content, (None, None), now).await?;
+    let new = NewVersion { content: &content, base: None, changed: None, may_shorten: yes };
+    let applied = match change_publication(&pool, &Actor::Command, new.clone(), Utc::now()).await {
+        Err(ChangeError::ShortensRetention { from, to }) => {
+            if !is_meant(from, to)? {
+                output::remark("Nothing was changed.");
+                return Ok(());
+            }
+            let new = NewVersion { may_shorten: true, ..new };
+            change_publication(&pool, &Actor::Command, new, Utc::now()).await?
+        }
+        applied => applied?,
+    };
     let (version, changed) = match applied {
         Applied::New(version) => (version, true),
         Applied::Unchanged(version) => (version, false),
@@ -84,19 +90,13 @@ async fn apply(file: &std::path::Path, yes: bool, json: bool) -> anyhow::Result<
     Ok(())
 }
 
-/// Asks before a retention period gets shorter: what it no longer covers is deleted within a day, for good. A file without
-/// periods means the defaults, whatever was chosen on the staff pages.
-fn may_shorten(current: Option<&publication::Publication>, content: &Content) -> anyhow::Result<bool> {
-    let Some(current) = current else { return Ok(true) };
-    let (old, new) = (current.content.retention, content.retention);
-    if new.mailing_days >= old.mailing_days && new.proof_years >= old.proof_years {
-        return Ok(true);
-    }
+/// Asks before a retention period gets shorter: what it no longer covers is deleted within a day, for good.
+fn is_meant(from: Retention, to: Retention) -> anyhow::Result<bool> {
     let period = |retention: Retention| {
         format!("mailing_days = {}, proof_years = {}", retention.mailing_days, retention.proof_years)
     };
-    output::remark(&format!("Retention now:    {}", period(old)));
-    output::remark(&format!("Retention then:   {}", period(new)));
+    output::remark(&format!("Retention now:    {}", period(from)));
+    output::remark(&format!("Retention then:   {}", period(to)));
     Ok(output::confirm("Shorten retention, and delete what is older?", "change")?)
 }
 
@@ -104,7 +104,7 @@ fn may_shorten(current: Option<&publication::Publication>, content: &Content) ->
 ///
 /// # Errors
 /// Without one, a message with the command that creates it.
-pub async fn current_publication(pool: &PgPool) -> anyhow::Result<publication::Publication> {
+pub async fn current_publication(pool: &Pool) -> anyhow::Result<publication::Publication> {
     change_publication::current(pool)
         .await?
         .ok_or_else(|| anyhow!("there is no publication yet; run: rundbrief publication apply FILE.toml"))

@@ -6,11 +6,11 @@ use anyhow::bail;
 use chrono::{SecondsFormat, Utc};
 use clap::Subcommand;
 use serde_json::json;
-use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
 use crate::{
     app::release_restore::{self, Progress},
+    db::Pool,
     domain::{
         actor::Actor,
         restore::{Hold, How, WAY_OUT},
@@ -51,7 +51,7 @@ impl Restore {
     }
 }
 
-async fn status(pool: &PgPool, json: bool) -> anyhow::Result<()> {
+async fn status(pool: &Pool, json: bool) -> anyhow::Result<()> {
     let (hold, open) = release_restore::situation(pool, Utc::now()).await?;
     if json {
         return output::json(&json!({ "held": hold, "open": open }));
@@ -88,7 +88,7 @@ fn say(hold: &Hold) {
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Does the rest of a release that makes what was open `unknown`.
-async fn finish(pool: &PgPool) -> anyhow::Result<()> {
+async fn finish(pool: &Pool) -> anyhow::Result<()> {
     let waiting_since = Instant::now();
     loop {
         match release_restore::finish(pool, Utc::now()).await? {
@@ -106,7 +106,7 @@ async fn finish(pool: &PgPool) -> anyhow::Result<()> {
     }
 }
 
-async fn release(pool: &PgPool, how: How, json: bool) -> anyhow::Result<()> {
+async fn release(pool: &Pool, how: How, json: bool) -> anyhow::Result<()> {
     let is_released = release_restore::release_restore(pool, &Actor::Command, how, Utc::now()).await?;
     if how == How::AsUnknown {
         finish(pool).await?;

@@ -10,7 +10,6 @@ use anyhow::Context;
 use axum::Router;
 use chrono::{SecondsFormat, Utc};
 use clap::Args;
-use sqlx::PgPool;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -23,6 +22,7 @@ use crate::{
     app::{change_publication, images::store::Store, members, service_state},
     config::{Config, DEFAULT_LISTEN_ADDR, SecretKeys},
     db,
+    db::Pool,
     delivery::{SendingMetrics, Settings, Worker},
     domain::restore::Memory,
     mail::compose::Composer,
@@ -104,7 +104,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A service that is ready to run.
 pub struct Service {
     /// Its database, migrated.
-    pub pool: PgPool,
+    pub pool: Pool,
     worker: Worker,
     composer: Composer,
     images: Store,

@@ -4,10 +4,10 @@ use chrono::Utc;
 use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::{
-    app::held_signups::{self, Situation},
+    app::held_signups::{self, HeldSituation},
+    db::Pool,
     domain::{
         actor::Actor,
         signup::held::{Choice, Held, HeldFor, LastHour},
@@ -60,14 +60,14 @@ impl Signups {
     }
 }
 
-async fn status(pool: &PgPool, json: bool) -> anyhow::Result<()> {
+async fn status(pool: &Pool, json: bool) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Status {
         last_hour: LastHour,
         #[serde(flatten)]
         held: Held,
     }
-    let Situation { held, last_hour } = held_signups::situation(pool, Utc::now()).await?;
+    let HeldSituation { held, last_hour } = held_signups::situation(pool, Utc::now()).await?;
     if json {
         return output::json(&Status { last_hour, held });
     }
@@ -90,7 +90,7 @@ async fn status(pool: &PgPool, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn decide(pool: &PgPool, chosen: &Chosen, decision: held_signups::Decision) -> anyhow::Result<()> {
+async fn decide(pool: &Pool, chosen: &Chosen, decision: held_signups::Decision) -> anyhow::Result<()> {
     use held_signups::Decision::{Drop, Release};
     let now = Utc::now();
     let choice = Choice { only: chosen.reason, until: now };

@@ -4,11 +4,11 @@ use anyhow::anyhow;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::{
     app::members::{self, Change, Factor, Invite, MemberLink},
     config::{self, PublicUrl, Source},
+    db::Pool,
     domain::{
         actor::Actor,
         address::EmailAddress,
@@ -185,7 +185,7 @@ async fn set_disabled(email: &EmailAddress, disabled: bool, json: bool) -> anyho
     Ok(())
 }
 
-async fn find(pool: &PgPool, email: &EmailAddress) -> anyhow::Result<StaffId> {
+async fn find(pool: &Pool, email: &EmailAddress) -> anyhow::Result<StaffId> {
     let found = members::id_of(pool, email).await?;
     found.ok_or_else(|| {
         anyhow!("there is no staff member with the address {}; see: rundbrief staff list", email.as_str())

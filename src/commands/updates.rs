@@ -6,10 +6,10 @@ use anyhow::anyhow;
 use chrono::Utc;
 use clap::Subcommand;
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::{
     app::write_update::{self, AddError},
+    db::Pool,
     domain::{
         actor::Actor,
         mailing::{MailingState, Overview},
@@ -108,7 +108,7 @@ fn standing(mailings: &[Overview]) -> &'static str {
 }
 
 /// The update that a person named by slug or id.
-pub async fn named(pool: &PgPool, name: &str) -> anyhow::Result<Update> {
+pub async fn named(pool: &Pool, name: &str) -> anyhow::Result<Update> {
     write_update::find(pool, name)
         .await?
         .ok_or_else(|| anyhow!("there is no update {name:?}; see: rundbrief updates list"))

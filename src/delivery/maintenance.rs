@@ -8,6 +8,7 @@ use tracing::Instrument;
 
 use crate::{
     app::{move_mailings, release_restore},
+    db::statement::{StatementError, StatementResult},
     delivery::{
         claimer::{POLL_INTERVAL, QUEUE_TIMEOUT, probe_relay, resume_mailings},
         shared::Shared,
@@ -49,7 +50,7 @@ pub async fn run(shared: &Shared) {
             }
             move_mailings(shared).await
         };
-        match timeout(QUEUE_TIMEOUT, round).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+        match timeout(QUEUE_TIMEOUT, round).await.unwrap_or(Err(StatementError::PoolTimedOut)) {
             Ok(true) => {}
             Ok(false) => drop(timeout(POLL_INTERVAL, shared.batches_closed.notified()).await),
             Err(error) => {
@@ -60,7 +61,7 @@ pub async fn run(shared: &Shared) {
     }
 }
 
-async fn recover(shared: &Shared) -> sqlx::Result<()> {
+async fn recover(shared: &Shared) -> StatementResult<()> {
     let recovered = move_mailings::recover(&shared.pool).await?;
     shared.metrics.recovered_unknown.inc_by(recovered.unknown);
     if recovered != Recovered::default() {
@@ -75,7 +76,7 @@ async fn recover(shared: &Shared) -> sqlx::Result<()> {
 
 /// Moves mailings that nothing else would move: those paused for want of a relay that this worker can reach, and
 /// what comes back to the queue of a mailing that was cancelled meanwhile.
-async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
+async fn tidy_mailings(shared: &Shared) -> StatementResult<()> {
     move_mailings::skip_leftovers(&shared.pool, Utc::now()).await?;
     shared.message_builder.keep_only(&move_mailings::sending(&shared.pool).await?);
     let any_waits = move_mailings::any_unreachable(&shared.pool).await?;
@@ -90,7 +91,7 @@ async fn tidy_mailings(shared: &Shared) -> sqlx::Result<()> {
 }
 
 /// Where the relay has refused everybody with the same words, that was about us: puts back who was refused, and pauses.
-async fn hold_refused(shared: &Shared) -> sqlx::Result<()> {
+async fn hold_refused(shared: &Shared) -> StatementResult<()> {
     if !move_mailings::any_refusal(&shared.pool).await? {
         return Ok(());
     }
@@ -114,7 +115,7 @@ async fn hold_refused(shared: &Shared) -> sqlx::Result<()> {
 }
 
 /// Starts, fans out and ends mailings; answers whether there is more to do at once.
-async fn move_mailings(shared: &Shared) -> sqlx::Result<bool> {
+async fn move_mailings(shared: &Shared) -> StatementResult<bool> {
     let pool = &shared.pool;
     for id in move_mailings::begin_due(pool, Utc::now()).await? {
         spans::mailing(id).in_scope(|| {
@@ -147,7 +148,7 @@ async fn ask_again(shared: &Shared, sending: &[MailingId]) {
 }
 
 /// Pauses the mailings under way when the relay refuses us, or has been away for a minute.
-async fn pause_for_relay(shared: &Shared) -> sqlx::Result<()> {
+async fn pause_for_relay(shared: &Shared) -> StatementResult<()> {
     let uniform_refusal = shared.breaker.uniform_refusal();
     if uniform_refusal.is_none() && shared.breaker.tripped().is_none() {
         return Ok(());

@@ -17,7 +17,7 @@ pub struct FirstSteps {
 }
 
 /// How far it is; nothing once a mailing has begun, and for somebody who has dismissed it.
-pub async fn look(db: &mut PgConnection, whose: StaffId) -> sqlx::Result<Option<FirstSteps>> {
+pub async fn of_member(db: &mut PgConnection, whose: StaffId) -> sqlx::Result<Option<FirstSteps>> {
     let is_wanted = sqlx::query_scalar!(
         r#"select first_steps_dismissed_at is null and not exists (select from mailings where begun_at is not null) as "is_wanted!"
            from staff where id = $1"#,

@@ -134,7 +134,7 @@ const LATE: TimeDelta = TimeDelta::minutes(5);
 const NAMED: i64 = 20;
 
 /// Looks at every part. `known` is the newest migration that the program knows.
-pub async fn look(db: &mut PgConnection, known: i64) -> sqlx::Result<Health> {
+pub async fn check(db: &mut PgConnection, known: i64) -> sqlx::Result<Health> {
     let asked = Utc::now();
     let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(&mut *db).await?;
     let middle = asked + (Utc::now() - asked) / 2;

@@ -19,6 +19,7 @@ pub mod people;
 pub mod plan;
 pub mod presets;
 pub mod records;
+mod row;
 pub mod states;
 pub mod steps;
 pub mod tally;
@@ -32,35 +33,16 @@ use sqlx::PgConnection;
 use crate::{
     config::SecretKeys,
     domain::{
-        address::{EmailAddress, NormalizedAddress},
-        consent::ConsentKind,
-        ids::SubscriberId,
-        locale::Locale,
-        subscriber::SubscriberState,
+        address::NormalizedAddress, consent::ConsentKind, ids::SubscriberId, subscriber::SubscriberState,
         suppression,
     },
 };
 
+pub use self::row::Row;
 use self::{
     people::{People, PersonSummary},
     states::Listed,
 };
-
-/// One line of a subscriber file, checked.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// Its line in the file, counted from 1.
-    pub line: u64,
-    pub email: EmailAddress,
-    /// The language to write in.
-    pub locale: Locale,
-    /// What the list says of its owner; never that they did not confirm.
-    pub listed: Listed,
-    /// When its owner agreed. Only of those who are not to be mailed it may be unknown.
-    pub consented_at: Option<DateTime<Utc>>,
-    /// Where and how, in the importer's words.
-    pub source: String,
-}
 
 /// What became of one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

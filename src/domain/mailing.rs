@@ -15,6 +15,7 @@ mod fan_out;
 mod overview;
 mod report;
 mod results;
+pub mod start_time;
 mod waiting;
 
 pub use control::{
@@ -37,6 +38,8 @@ use crate::domain::{
     ids::{MailingId, StaffId, UpdateId},
     locale::Locale,
 };
+
+use self::start_time::StartTimeError;
 
 /// Where a mailing stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, strum::IntoStaticStr)]
@@ -196,6 +199,9 @@ pub enum MailingError {
     /// Nothing of the mailing is in that state.
     #[error("nothing of this mailing that is {0} can be sent again; there is nothing to try again")]
     NothingToRetry(&'static str),
+    /// It cannot begin at the time that was named.
+    #[error(transparent)]
+    StartTime(#[from] StartTimeError),
     /// No such mailing.
     #[error("there is no mailing with this id")]
     Unknown,

@@ -26,9 +26,9 @@ pub struct PersonalData {
     /// Why the address must not be mailed, if so.
     pub suppressed: Option<SuppressionReason>,
     /// Every request made with the address.
-    pub signups: Vec<signup::Listed>,
+    pub signups: Vec<signup::ListedSignup>,
     /// Every message to it.
-    pub deliveries: Vec<delivery::Listed>,
+    pub deliveries: Vec<delivery::ListedDelivery>,
     /// What was agreed to, how, and when.
     pub consent_events: Vec<ConsentEvent>,
     /// The addresses the subscription had before, each with its record of consent.

@@ -27,8 +27,7 @@ impl std::fmt::Display for Loss {
             "SECRET_KEY does not fit this database: {what}. Without {it} the links in mails that are out stop working \
              ({subscribers} people are subscribed), suppressed addresses are no longer recognised and may be written to again \
              ({suppressions} of them), and second factors of staff have to be reset ({second_factors}). \
-             Put the right key back, the one that signs in front: SECRET_KEY=NEW,OLD. \
-             If it is lost for good, say once: rundbrief migrate --accept-new-key"
+             Put the right key back, the one that signs in front: SECRET_KEY=NEW,OLD."
         )
     }
 }

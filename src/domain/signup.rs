@@ -1,11 +1,13 @@
 //! Signups: a visitor's request, waiting for the owner of the address to confirm it.
 
 pub mod address_change;
+mod answer;
 pub mod challenge;
 pub mod discard;
 pub mod held;
 pub mod limits;
 pub mod standing;
+mod state;
 pub mod surge;
 pub mod undelivered;
 
@@ -15,49 +17,27 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::{
-    config::SecretKeys,
-    domain::{
-        actor::Actor,
-        address::{EmailAddress, NormalizedAddress, mailbox},
-        consent::{self, ConsentKind, ConsentMethod, NewEvent, Shown},
-        event::Event,
-        ids::{SignupId, SubscriberId},
-        locale::Locale,
-        on_request::OnRequest,
-        queue::{
-            delivery::{self, DeliveryKind},
-            withdrawal,
-        },
-        subscriber, suppression,
-        token::ConfirmTokenHash,
-    },
+use crate::domain::{
+    actor::Actor,
+    address::{EmailAddress, NormalizedAddress, mailbox},
+    consent::{self, ConsentKind, ConsentMethod, NewEvent, Shown},
+    event::Event,
+    ids::{SignupId, SubscriberId},
+    locale::Locale,
+    on_request::OnRequest,
+    queue::{delivery, withdrawal},
+    token::ConfirmTokenHash,
 };
 
-use self::{limits::ClientNetwork, standing::Standing};
+pub use self::{
+    answer::{confirm, decline},
+    state::{Signup, SignupState},
+};
+
+use self::limits::ClientNetwork;
 
 /// How long a confirmation link works.
 pub const SIGNUP_LIVES: Duration = Duration::days(7);
-
-/// Where a signup stands. That it has expired follows from the clock and is not stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
-#[sqlx(type_name = "signup_state", rename_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-pub enum SignupState {
-    /// Nobody has pressed a button yet.
-    Waiting,
-    /// "Ja, anmelden" was pressed.
-    Confirmed,
-    /// "Das war ich nicht" was pressed.
-    Declined,
-    /// Another request took its place before it was answered: for a change of address a newer one, else another signup
-    /// of the address that was confirmed.
-    Superseded,
-    /// Called off: a change of address on the settings page, or whatever it was by staff, because its owner asked them to.
-    Cancelled,
-    /// A change of address whose subscription ended before it was answered.
-    Lapsed,
-}
 
 /// What a visitor sends with the form.
 #[derive(Debug, Clone)]
@@ -80,33 +60,6 @@ pub struct Request<'a> {
     pub replaces: Option<SubscriberId>,
     /// That staff were asked to enter it, and how, where they say so.
     pub on_request: Option<&'a OnRequest>,
-}
-
-/// A signup as the confirm page and the confirmation mail need it.
-#[derive(Debug, Clone)]
-pub struct Signup {
-    pub id: SignupId,
-    /// The address as it was typed.
-    pub email: EmailAddress,
-    /// The language it was made in.
-    pub locale: Locale,
-    /// Where it stands.
-    pub state: SignupState,
-    /// The publication's version whose consent text was shown, or will be by the page behind the link.
-    pub publication_version: i32,
-    /// The page the form stood on.
-    pub form_page: String,
-    /// When the form was sent.
-    pub requested_at: DateTime<Utc>,
-    /// When the links end.
-    pub expires_at: DateTime<Utc>,
-    /// The subscription that is to move to this address, see [`address_change`].
-    pub replaces: Option<SubscriberId>,
-    /// Staff entered it.
-    pub is_by_staff: bool,
-    /// Whether its owner has seen the consent text beside the form, as far as the form said. Else the page behind the link
-    /// shows it.
-    pub names_text: bool,
 }
 
 /// Takes a request and queues its mail.
@@ -199,180 +152,6 @@ pub async fn by_token(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::R
     .await
 }
 
-/// "Ja, anmelden": makes the address a subscriber. Pressing again changes nothing. Answers the signup as it was, and what the
-/// link is worth now; nothing when no signup has this token.
-///
-/// `opened_at` is when the page was opened, if the form brought a signed time with it; it goes into the record as
-/// an event of its own. Without it nobody knows whether a button was pressed, and the record does not say so.
-pub async fn confirm(
-    db: &mut PgConnection,
-    keys: &SecretKeys,
-    by: &Actor,
-    token: ConfirmTokenHash,
-    opened_at: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> sqlx::Result<Option<(Signup, Standing)>> {
-    let Some(signup) = locked(db, token).await? else { return Ok(None) };
-    let standing = standing::of(db, &signup, now).await?;
-    let can_be_answered = signup.state == SignupState::Waiting && now < signup.expires_at;
-    if !can_be_answered || !matches!(standing, Standing::Open | Standing::Elsewhere(_)) {
-        return Ok(Some((signup, standing)));
-    }
-    let id = if let Some(id) = signup.replaces {
-        let Some(moves) = address_change::active(db, id).await? else {
-            return Ok(Some((signup, Standing::Lapsed)));
-        };
-        end(db, signup.id, SignupState::Confirmed, now).await?;
-        address_change::complete(db, by, &signup, &moves, now).await?
-    } else {
-        end(db, signup.id, SignupState::Confirmed, now).await?;
-        supersede_others(db, &signup, now).await?;
-        let activated = subscriber::activate(db, &signup.email, signup.locale, now).await?;
-        if activated.was_inactive {
-            delivery::enqueue_for_subscriber(db, DeliveryKind::Welcome, activated.id, now).await?;
-        }
-        activated.id
-    };
-    suppression::lift(db, keys, &signup.email.normalized()).await?;
-    let told = if signup.replaces.is_some() {
-        Event::SubscriberAddressChanged(signup.id, id)
-    } else {
-        Event::SignupConfirmed(signup.id, id)
-    };
-    record_answer(db, by, &signup, (Some(id), ConsentKind::Confirmed, &told), opened_at, now).await?;
-    if signup.replaces.is_some() {
-        // Last, because it holds up the worker that is just sending to its neighbours.
-        withdrawal::readdress_for_subscriber(db, id).await?;
-    }
-    Ok(Some((signup, Standing::Confirmed(id))))
-}
-
-/// "Das war ich nicht": ends the signup. A confirmed one stays confirmed; leaving is what unsubscribe is for. Answers the
-/// signup, and what the link is worth now; nothing when no signup has this token.
-pub async fn decline(
-    db: &mut PgConnection,
-    by: &Actor,
-    token: ConfirmTokenHash,
-    opened_at: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> sqlx::Result<Option<(Signup, Standing)>> {
-    let Some(mut signup) = locked(db, token).await? else { return Ok(None) };
-    let standing = standing::of(db, &signup, now).await?;
-    if signup.state != SignupState::Waiting || standing == Standing::Lapsed {
-        return Ok(Some((signup, standing)));
-    }
-    end(db, signup.id, SignupState::Declined, now).await?;
-    let told = Event::SignupDeclined(signup.id);
-    record_answer(db, by, &signup, (None, ConsentKind::Declined, &told), opened_at, now).await?;
-    signup.state = SignupState::Declined;
-    let standing = standing::of(db, &signup, now).await?;
-    Ok(Some((signup, standing)))
-}
-
-/// Ends the other signups of an address that has just been confirmed: their links are not to bring anybody back who
-/// leaves. One whose mail has not gone out yet is left alone: it is answered with "you are subscribed already".
-async fn supersede_others(db: &mut PgConnection, confirmed: &Signup, now: DateTime<Utc>) -> sqlx::Result<()> {
-    let normalized = confirmed.email.normalized();
-    sqlx::query!(
-        "with ended as (
-             update signups s set state = 'superseded', ended_at = $3
-             where email_normalized = $1 and id <> $2 and state = 'waiting' and expires_at > $3 and replaces is null
-               and not exists (select from deliveries d where d.signup_id = s.id and d.state = 'pending')
-             returning id, email, email_normalized)
-         insert into consent_events (at, kind, method, email, email_normalized, signup_id)
-         select $3, 'superseded', 'other_signup', email, email_normalized, id from ended",
-        normalized.as_str(),
-        confirmed.id.0,
-        now
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// The signup of a token, locked together with whatever its answer changes, so that two presses at once come one after
-/// the other: the subscription it is to move, or all signups of its address. Everybody locks subscriptions first, and
-/// signups in the order of their ids.
-async fn locked(db: &mut PgConnection, token: ConfirmTokenHash) -> sqlx::Result<Option<Signup>> {
-    let Some(signup) = by_token(db, token).await? else { return Ok(None) };
-    let normalized = signup.email.normalized();
-    sqlx::query!(
-        "select id from subscribers where id = $1 or ($1::uuid is null and email_normalized = $2) for update",
-        signup.replaces.map(|id| id.0),
-        normalized.as_str()
-    )
-    .fetch_all(&mut *db)
-    .await?;
-    sqlx::query!(
-        "select id from signups
-         where id = $1 or ($3 and email_normalized = $2 and state = 'waiting' and replaces is null)
-         order by id for update",
-        signup.id.0,
-        normalized.as_str(),
-        signup.replaces.is_none()
-    )
-    .fetch_all(&mut *db)
-    .await?;
-    by_token(db, token).await
-}
-
-async fn end(
-    db: &mut PgConnection,
-    id: SignupId,
-    state: SignupState,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update signups set state = $2, ended_at = $3 where id = $1",
-        id.0,
-        state as SignupState,
-        now
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-async fn record_answer(
-    db: &mut PgConnection,
-    by: &Actor,
-    signup: &Signup,
-    (subscriber, kind, told): (Option<SubscriberId>, ConsentKind, &Event),
-    opened_at: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    if let Some(opened_at) = opened_at {
-        let opened = NewEvent {
-            signup: Some(signup.id),
-            subscriber,
-            ..NewEvent::new(ConsentKind::LinkOpened, ConsentMethod::Link, &signup.email, opened_at)
-        };
-        consent::record(db, &opened).await?;
-    }
-    // Beside the form, or on the page that was opened.
-    let was_shown = signup.names_text || opened_at.is_some();
-    let shown = if was_shown { shown_at(db, signup).await? } else { None };
-    let method = if opened_at.is_some() { ConsentMethod::Button } else { ConsentMethod::Link };
-    let pressed = NewEvent {
-        signup: Some(signup.id),
-        subscriber,
-        shown,
-        form_page: Some(&signup.form_page),
-        ..NewEvent::new(kind, method, &signup.email, now)
-    };
-    consent::record_and_tell(db, by, &pressed, told).await
-}
-
-/// The consent text of the signup.
-async fn shown_at(db: &mut PgConnection, signup: &Signup) -> sqlx::Result<Option<Shown>> {
-    let publication = super::publication::version(db, signup.publication_version).await?;
-    Ok(publication.map(|publication| Shown {
-        version: publication.version,
-        locale: signup.locale,
-        sha256: publication.content.consent_sha256(signup.locale),
-    }))
-}
-
 /// Which of these signups still wait for their confirmation. They stay as they are until the transaction ends, so that
 /// a mail which is marked in it does not start after somebody declined, or had everything erased.
 pub async fn still_waiting(
@@ -427,7 +206,7 @@ pub(in crate::domain) async fn remove(db: &mut PgConnection, ids: &[uuid::Uuid])
 
 /// A signup as `subscribers show` lists it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Listed {
+pub struct ListedSignup {
     pub id: SignupId,
     /// Where it stands.
     pub state: SignupState,
@@ -444,9 +223,12 @@ pub struct Listed {
 }
 
 /// The signups of an address, oldest first.
-pub async fn of_address(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::Result<Vec<Listed>> {
+pub async fn of_address(
+    db: &mut PgConnection,
+    address: &NormalizedAddress,
+) -> sqlx::Result<Vec<ListedSignup>> {
     sqlx::query_as!(
-        Listed,
+        ListedSignup,
         r#"select id as "id: SignupId", state as "state: SignupState", form_page, requested_at, expires_at, ended_at,
              replaces is not null as "is_address_change!"
            from signups where email_normalized = $1 order by requested_at"#,

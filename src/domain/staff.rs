@@ -41,7 +41,6 @@ pub use crate::domain::actor::Role;
 /// Somebody who may log in, or could.
 #[derive(Debug, Clone, Serialize)]
 pub struct StaffMember {
-    /// Their id.
     pub id: StaffId,
     /// Their address; they log in with it.
     pub email: String,
@@ -85,7 +84,7 @@ pub enum StaffError {
     #[error("the publication has no sender address, so no mail goes out; set it, or hand over the link")]
     NoSender,
     /// There is nobody of that id or address.
-    #[error("there is no such staff member; `rundbrief staff list` shows them")]
+    #[error("there is no such staff member")]
     Unknown,
     /// Nobody would be left who could let others in.
     #[error("this is the last admin who can log in; make somebody else an admin first")]

@@ -29,7 +29,6 @@ pub enum UpdateState {
 /// A news item of the project.
 #[derive(Debug, Clone, Serialize)]
 pub struct Update {
-    /// Its id.
     pub id: UpdateId,
     /// Its short name in commands, made from the title.
     pub slug: String,

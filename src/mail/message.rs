@@ -59,7 +59,7 @@ pub struct Recipient<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
     /// The publication has no sender address.
-    #[error("the publication has no sender address; set sender.address and run: rundbrief publication apply")]
+    #[error("the publication has no sender address; set sender.address")]
     NoSender,
 }
 

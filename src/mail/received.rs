@@ -57,7 +57,7 @@ pub fn examine(
     sender_domain: &str,
     now: DateTime<Utc>,
 ) -> Result<SeenSignature, Unusable> {
-    let head = Head::find(text).ok_or(Unusable::NoHead)?;
+    let head = HeaderFields::find(text).ok_or(Unusable::NoHead)?;
     let own_list = format!("<{list_id}>");
     let (Some(list), Some(from), Some(date)) = (head.one("list-id"), head.one("from"), head.one("date"))
     else {
@@ -95,7 +95,7 @@ pub fn examine(
 
 /// What the last receiver found. Servers before it may have said something too, and a sender can write what it likes: only
 /// the topmost `Authentication-Results` counts, and others by the same server (RFC 8601 §2.2 and §5).
-fn results(head: &Head) -> Vec<Checked> {
+fn results(head: &HeaderFields) -> Vec<Checked> {
     let server =
         |value: &str| without_comments(value).split(';').next().unwrap_or_default().trim().to_owned();
     let last = head.one("authentication-results").map(server);
@@ -104,9 +104,9 @@ fn results(head: &Head) -> Vec<Checked> {
 }
 
 /// Headers in their order, unfolded, their names in lower case.
-struct Head(Vec<(String, String)>);
+struct HeaderFields(Vec<(String, String)>);
 
-impl Head {
+impl HeaderFields {
     /// The first block of lines in which `List-Unsubscribe-Post` stands. Pages that show the source have other text above.
     fn find(text: &str) -> Option<Self> {
         let mut end = text.len().min(MOST);

@@ -1,9 +1,9 @@
 //! The pages: templates and wording, built in.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::Serialize;
-use tera::{Context, Filter, Kwargs, State, Tera, TeraResult};
+use tera::{Context, Filter, Kwargs, State, Tera, TeraResult, Value};
 
 use crate::{
     domain::{
@@ -69,7 +69,7 @@ pub(in crate::web) const TEMPLATES: &[(&str, SourceFile)] = built_in!(
     "staff/recovery_codes.html",
     "staff/publication.html",
     "staff/publication_changes.html",
-    "staff/look.html",
+    "staff/theme.html",
     "staff/review.html",
     "staff/template.html",
     "staff/template_new.html",
@@ -102,7 +102,7 @@ pub(in crate::web) const TEMPLATES: &[(&str, SourceFile)] = built_in!(
     "staff/send.html",
     "staff/obstacle.html",
     "staff/planned_text.html",
-    "staff/colleagues.html",
+    "staff/test_recipients.html",
     "staff/mailings.html",
     "staff/mailing.html",
     "staff/report.html",
@@ -122,6 +122,8 @@ pub struct Renderer {
 struct Parsed {
     tera: Tera,
     texts: Texts,
+    /// All texts of a language, as templates take them: shared by all pages, and not written down anew for each.
+    for_templates: BTreeMap<Locale, Value>,
 }
 
 /// A page could not be made. Give up on it; the visitor gets the fixed page for that.
@@ -289,7 +291,8 @@ impl Renderer {
         context.insert("other_languages", &frame.other_languages);
         context.insert("languages", &self.languages(frame.locale));
         context.insert("publication", &frame.publication);
-        context.insert("t", &parsed.texts.of(frame.locale));
+        context
+            .insert_value("t", parsed.for_templates.get(&frame.locale).cloned().unwrap_or_else(Value::none));
         Ok(parsed.tera.render(template, &context)?)
     }
 
@@ -348,7 +351,11 @@ impl Parsed {
         plurals::register(&mut tera);
         tera.register_filter("written", Written);
         tera.add_raw_templates(TEMPLATES.iter().map(|(name, file)| (*name, file.read())))?;
-        Ok(Self { tera, texts: Texts::read()? })
+        let texts = Texts::read()?;
+        let for_templates =
+            Locale::ALL.map(|locale| Ok((locale, Value::try_from_serializable(&texts.of(locale))?)));
+        let for_templates = for_templates.into_iter().collect::<Result<_, tera::Error>>()?;
+        Ok(Self { tera, texts, for_templates })
     }
 }
 

@@ -97,7 +97,7 @@ pub const ROUTES: &[Route] = &[
     Route::member("/staff/mailings/{id}", || get(mailings::detail::show)),
     Route::member("/staff/mailings/{id}/events", || get(live::events)).polled(),
     Route::member("/staff/mailings/{id}/mail.html", || get(preview::of_mailing)),
-    Route::member("/staff/mailings/{id}/text", || get(planned_text::show).post(planned_text::take)),
+    Route::member("/staff/mailings/{id}/text", || get(planned_text::show).post(planned_text::replace)),
     Route::member("/staff/mailings/{id}/take-back", || post(actions::take_back)),
     Route::member("/staff/mailings/{id}/time", || post(actions::reschedule)),
     Route::member("/staff/mailings/{id}/pause", || post(actions::pause)),
@@ -182,7 +182,7 @@ pub const ROUTES: &[Route] = &[
     Route::admin("/staff/signups/drop", || post(signups::drop_them)),
     Route::admin("/staff/restore", || get(restore::show).post(restore::release)),
     Route::member("/staff/glossary", || get(glossary::show)),
-    Route::member("/staff/signature", || get(signature::show).post(signature::look)),
+    Route::member("/staff/signature", || get(signature::show).post(signature::examine)),
     Route::admin("/staff/audit", || get(log::show)),
     // Everything else: not there, for those who are logged in; a login for all others.
     Route::member("/staff/{*rest}", || any(error_pages::not_found)),

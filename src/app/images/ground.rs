@@ -39,7 +39,7 @@ pub enum Vanishing {
 }
 
 /// Looks at the picture of ours that an address leads to. Of others, and when the store does not answer, nothing is known.
-pub async fn look(store: &Store, url: &str, own: &PublicUrl) -> Option<Vanishing> {
+pub async fn find_vanishing(store: &Store, url: &str, own: &PublicUrl) -> Option<Vanishing> {
     let file = file_in(url, own).filter(|file| file.format == Format::Png)?;
     let small = FileName { is_small: true, ..file };
     let bytes = match timeout(PATIENCE, store.get(&small)).await {

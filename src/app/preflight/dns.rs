@@ -26,13 +26,13 @@ const REMEMBERED: Duration = Duration::from_mins(5);
 const MEMORY: usize = 100;
 
 /// The texts that stand at a name; an error when nobody could say.
-pub type Asked = Result<Vec<String>, Unknown>;
+pub type Answers = Result<Vec<String>, Unknown>;
 
 /// The DNS did not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unknown;
 
-type Lookup = dyn Fn(String) -> Pin<Box<dyn Future<Output = Asked> + Send>> + Send + Sync;
+type Lookup = dyn Fn(String) -> Pin<Box<dyn Future<Output = Answers> + Send>> + Send + Sync;
 
 /// Asks the DNS, and remembers for a while what it said.
 pub struct Dns {
@@ -64,7 +64,7 @@ impl Dns {
     #[must_use]
     pub fn with(
         dkim_selector: Option<String>,
-        lookup: impl Fn(String) -> Pin<Box<dyn Future<Output = Asked> + Send>> + Send + Sync + 'static,
+        lookup: impl Fn(String) -> Pin<Box<dyn Future<Output = Answers> + Send>> + Send + Sync + 'static,
     ) -> Self {
         Self { lookup: Box::new(lookup), dkim_selector, known: Mutex::default() }
     }
@@ -154,7 +154,7 @@ impl Dns {
     }
 }
 
-async fn texts(resolver: &TokioResolver, name: &str) -> Asked {
+async fn texts(resolver: &TokioResolver, name: &str) -> Answers {
     // The dot at the end: this name, and not one in the machine's own domain.
     match resolver.txt_lookup(format!("{name}.")).await {
         Ok(answer) => Ok(answer

@@ -36,7 +36,7 @@ pub async fn check(
     let until = Instant::now() + ALL;
     let mut found = Vec::new();
     for (url, alt, place, line) in pictures {
-        let code = match timeout_at(until, ground::look(store, &url, own)).await {
+        let code = match timeout_at(until, ground::find_vanishing(store, &url, own)).await {
             Ok(Some(Vanishing::InTheDark)) => Code::PictureDark,
             Ok(Some(Vanishing::OnWhite)) => Code::PictureLight,
             Ok(None) => continue,

@@ -11,7 +11,7 @@ use axum::{
     routing::get,
 };
 use mail_parser::{Message, MessageParser};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tera::{Context, Tera};
 use url::Url;
 
@@ -66,10 +66,44 @@ struct Inbox {
     tera: Arc<Tera>,
 }
 
+#[derive(Serialize)]
+struct InboxPage {
+    total: u64,
+    mails: Vec<Summary>,
+}
+
+#[derive(Serialize)]
+struct MailPage<'a> {
+    mail: Summary,
+    /// `html`, `text` or `source`.
+    view: &'a str,
+    content: String,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    number: u64,
+    to: String,
+    subject: String,
+    at: String,
+}
+
+impl Summary {
+    fn of(mail: &Caught) -> Self {
+        let subject = parsed(mail).and_then(|message| message.subject().map(str::to_owned));
+        Self {
+            number: mail.number,
+            to: mail.to.clone(),
+            subject: subject.unwrap_or_default(),
+            at: mail.at.format("%H:%M:%S UTC").to_string(),
+        }
+    }
+}
+
 async fn list(State(inbox): State<Inbox>) -> Response {
     let (total, newest) = inbox.mails.newest();
-    let shown: Vec<Value> = newest.iter().take(200).map(summary).collect();
-    page(&inbox, "inbox.html", &json!({ "total": total, "mails": shown }))
+    let mails = newest.iter().take(200).map(Summary::of).collect();
+    page(&inbox, "inbox.html", &InboxPage { total, mails })
 }
 
 async fn show_html(inbox: State<Inbox>, number: Path<u64>) -> Response {
@@ -88,7 +122,7 @@ async fn show_source(inbox: State<Inbox>, number: Path<u64>) -> Response {
 
 fn show(inbox: &Inbox, number: u64, view: &str, content: impl Fn(&Caught) -> String) -> Response {
     let Some(mail) = inbox.mails.get(number) else { return gone() };
-    page(inbox, "mail.html", &json!({ "mail": summary(&mail), "view": view, "content": content(&mail) }))
+    page(inbox, "mail.html", &MailPage { mail: Summary::of(&mail), view, content: content(&mail) })
 }
 
 /// The HTML part alone, for the frame in the page. Its links open in a new tab.
@@ -115,7 +149,7 @@ async fn picture(Path(file): Path<String>) -> Response {
 /// The service's own policy, but for the style that stands in these pages, and the frame with the mail.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-fn page(inbox: &Inbox, template: &str, values: &Value) -> Response {
+fn page(inbox: &Inbox, template: &str, values: &impl Serialize) -> Response {
     let rendered = Context::from_serialize(values).and_then(|context| inbox.tera.render(template, &context));
     match rendered {
         Ok(page) => ([(header::CONTENT_SECURITY_POLICY, PAGE_POLICY)], Html(page)).into_response(),
@@ -126,11 +160,6 @@ fn page(inbox: &Inbox, template: &str, values: &Value) -> Response {
 fn gone() -> Response {
     let page = "<!doctype html><title>404</title><p>Diese E-Mail ist nicht mehr da. <a href=\"/inbox\">Alle E-Mails</a>";
     (StatusCode::NOT_FOUND, Html(page)).into_response()
-}
-
-fn summary(mail: &Caught) -> Value {
-    let subject = parsed(mail).and_then(|message| message.subject().map(str::to_owned)).unwrap_or_default();
-    json!({ "number": mail.number, "to": mail.to, "subject": subject, "at": mail.at.format("%H:%M:%S UTC").to_string() })
 }
 
 fn parsed(mail: &Caught) -> Option<Message<'_>> {

@@ -2,15 +2,15 @@
 //! are made up.
 
 use chrono::{TimeDelta, Utc};
-use sqlx::PgPool;
 
 use crate::{
     app::{
-        change_publication::{self, change_publication},
+        change_publication::{self, NewVersion, change_publication},
         import_subscribers::{self, Reading},
         members, write_update,
     },
     config::Config,
+    db::Pool,
     domain::{
         actor::Actor,
         address::EmailAddress,
@@ -38,7 +38,7 @@ const SUBSCRIBERS: [&str; 5] = [
 /// Fills an empty database; leaves one that is in use as it is. Answers the slug of an update to try.
 ///
 /// The publication comes last: a start that was killed before it goes on here, and finds what was brought in.
-pub async fn fill(pool: &PgPool, config: &Config) -> anyhow::Result<String> {
+pub async fn fill(pool: &Pool, config: &Config) -> anyhow::Result<String> {
     let is_new = change_publication::current(pool).await?.is_none();
     if is_new {
         import_people(pool, config).await?;
@@ -53,7 +53,8 @@ pub async fn fill(pool: &PgPool, config: &Config) -> anyhow::Result<String> {
     }
     if is_new {
         let (content, now) = (publication(config)?, Utc::now());
-        change_publication(pool, &Actor::Command, &content, (None, None), now).await?;
+        let new = NewVersion { content: &content, base: None, changed: None, may_shorten: false };
+        change_publication(pool, &Actor::Command, new, now).await?;
     }
     Ok(newest)
 }
@@ -72,7 +73,7 @@ fn publication(config: &Config) -> anyhow::Result<Content> {
     Ok(content)
 }
 
-async fn import_people(pool: &PgPool, config: &Config) -> anyhow::Result<()> {
+async fn import_people(pool: &Pool, config: &Config) -> anyhow::Result<()> {
     let (by, now) = (&Actor::Command, Utc::now());
     let row = |(line, address)| {
         Some(Row {
@@ -95,7 +96,7 @@ async fn import_people(pool: &PgPool, config: &Config) -> anyhow::Result<()> {
 pub const STAFF_EMAIL: &str = "redaktion@example.org";
 
 /// Makes an admin with a random password, if nobody can log in yet. Answers the password, which is printed once.
-pub async fn staff_login(pool: &PgPool) -> anyhow::Result<Option<String>> {
+pub async fn staff_login(pool: &Pool) -> anyhow::Result<Option<String>> {
     if members::has_admin(pool).await? {
         return Ok(None);
     }

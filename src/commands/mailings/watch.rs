@@ -2,11 +2,11 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
 use crate::{
     commands::output,
+    db::Pool,
     domain::{
         ids::MailingId,
         mailing::{Counts, Failure, Mailing, MailingState},
@@ -17,7 +17,7 @@ use crate::{
 use super::{progress, word};
 
 /// Shows the progress once a second, until the mailing is done or cancelled.
-pub async fn watch(pool: &PgPool, id: MailingId) -> anyhow::Result<()> {
+pub async fn watch(pool: &Pool, id: MailingId) -> anyhow::Result<()> {
     let mut seen: VecDeque<(Instant, i64)> = VecDeque::new();
     loop {
         let (mailing, counts) = progress(pool, id).await?;

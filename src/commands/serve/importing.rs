@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use sqlx::PgPool;
 use tokio::time::sleep;
 
-use crate::{app::import_subscribers, config::SecretKeys};
+use crate::{app::import_subscribers, config::SecretKeys, db::Pool};
 
 /// How long to wait when there is nothing to read.
 const IDLE: Duration = Duration::from_secs(1);
@@ -14,7 +13,7 @@ const IDLE: Duration = Duration::from_secs(1);
 const AWAY: Duration = Duration::from_secs(5);
 
 /// Does the steps of all imports under way, for as long as the service runs. Several processes share the steps.
-pub async fn run(pool: PgPool, keys: SecretKeys) {
+pub async fn run(pool: Pool, keys: SecretKeys) {
     loop {
         match import_subscribers::read_on(&pool, &keys, Utc::now()).await {
             Ok(true) => {}

@@ -17,7 +17,6 @@ use axum::{
     routing,
 };
 use chrono::Utc;
-use sqlx::PgPool;
 use tokio::{
     net::TcpListener,
     sync::{Mutex, watch},
@@ -26,6 +25,7 @@ use tokio::{
 
 use crate::{
     app::read_snapshot::SnapshotReader,
+    db::{Pool, statement::StatementError},
     domain::{
         mailing::{MailingState, PauseKind},
         queue::delivery::DeliveryKind,
@@ -43,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Answers `/metrics` at this address, until `stop` turns true. If the address is taken, the process runs without: no mail
 /// waits for metrics.
-pub async fn listen(address: SocketAddr, metrics: Metrics, pool: PgPool, stop: watch::Receiver<bool>) {
+pub async fn listen(address: SocketAddr, metrics: Metrics, pool: Pool, stop: watch::Receiver<bool>) {
     match TcpListener::bind(address).await {
         Ok(listener) => {
             tracing::info!(address = ?listener.local_addr().ok(), "listening, only for /metrics");
@@ -56,7 +56,7 @@ pub async fn listen(address: SocketAddr, metrics: Metrics, pool: PgPool, stop: w
 }
 
 /// The same on a listener.
-pub fn serve(listener: TcpListener, metrics: Metrics, pool: PgPool, stop: watch::Receiver<bool>) {
+pub fn serve(listener: TcpListener, metrics: Metrics, pool: Pool, stop: watch::Receiver<bool>) {
     let look = Look { reader: SnapshotReader::new(pool.clone()), last: None, is_failing: false };
     let exporter = Arc::new(Exporter { metrics, pool, look: Mutex::new(look) });
     let router = Router::new().route("/metrics", routing::get(scrape)).with_state(exporter);
@@ -65,7 +65,7 @@ pub fn serve(listener: TcpListener, metrics: Metrics, pool: PgPool, stop: watch:
 
 struct Exporter {
     metrics: Metrics,
-    pool: PgPool,
+    pool: Pool,
     /// One scrape looks at a time; the others wait for what it finds.
     look: Mutex<Look>,
 }
@@ -118,7 +118,7 @@ impl Exporter {
         }
         let begun = Instant::now();
         let reading = timeout(PATIENCE, look.reader.read(Utc::now())).await;
-        let read = reading.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        let read = reading.unwrap_or(Err(StatementError::PoolTimedOut));
         let is_failing = read.is_err();
         let snapshot = match read {
             Ok(snapshot) => Some(snapshot),
@@ -138,7 +138,7 @@ impl Exporter {
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "connections, some dozens")]
-fn tell_pool(registry: &mut Registry, pool: &PgPool) {
+fn tell_pool(registry: &mut Registry, pool: &Pool) {
     let idle = pool.num_idle() as i64;
     let used = (i64::from(pool.size()) - idle).max(0);
     let connections = family("state", [("idle", idle), ("used", used)]);

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::Utc;
-use sqlx::PgPool;
 use tokio::time::interval;
 
 use crate::{
@@ -12,6 +11,7 @@ use crate::{
         retention::{Extent, delete_expired, remove_unused_images},
     },
     config::SecretKeys,
+    db::{Pool, statement::StatementResult},
     telemetry::metrics::{Counter, Family, FloatGauge, Labels, Registry},
 };
 
@@ -51,7 +51,7 @@ impl RetentionMetrics {
 /// Runs retention every hour, for as long as the service runs. Several processes may do it at once: each finds what the
 /// others have left.
 pub async fn run(
-    pool: PgPool,
+    pool: Pool,
     images: Store,
     keys: SecretKeys,
     keep_ip_days: u16,
@@ -76,12 +76,12 @@ pub async fn run(
 }
 
 async fn round(
-    pool: &PgPool,
+    pool: &Pool,
     images: &Store,
     keys: &SecretKeys,
     keep_ip_days: u16,
     extent: Extent,
-) -> sqlx::Result<()> {
+) -> StatementResult<()> {
     delete_expired(pool, keys, keep_ip_days, extent, Utc::now()).await?;
     if extent == Extent::Hourly {
         return Ok(());

@@ -1,12 +1,11 @@
 //! `subscribers import`: reads a file line by line. Only people who must not be mailed are kept in memory.
 
 mod file;
+mod options;
 
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use clap::Args;
-use sqlx::PgPool;
 
 use crate::{
     app::{
@@ -15,11 +14,12 @@ use crate::{
     },
     commands::{Usage, database_with, output},
     config::{self, SecretKeys, Source},
+    db::Pool,
     domain::{
         actor::Actor,
         import::{
             Imported, Row,
-            lines::Said,
+            lines::{LineProblem, Said},
             people::{self, People},
             presets::Preset,
             states::Listed,
@@ -34,49 +34,13 @@ use crate::{
 
 use self::file::SubscriberFile;
 
+pub use self::options::Wanted;
+
 /// Rows per transaction.
 const BATCH: usize = 2_000;
 
 /// Bad lines that are reported one by one; further ones are only counted.
 const TOLD: u64 = 1_000;
-
-/// How to read a file that is not in our own format.
-#[derive(Debug, Default, Args)]
-pub struct Wanted {
-    /// A column with the state of each person. For yes and no: NAME:left, NAME:subscribed, NAME:confirmed, NAME:bounced or NAME:complained; for notes and tags: NAME:remarks.
-    #[arg(long, value_name = "NAME")]
-    state_column: Vec<String>,
-    /// A column that looks like a state but is not.
-    #[arg(long, value_name = "NAME")]
-    ignore_column: Vec<String>,
-    /// The state of everybody in the file: subscribed, left, bounced or complained.
-    #[arg(long, value_name = "STATE")]
-    everybody: Option<String>,
-    /// Do not import people who left, bounced or complained, instead of importing them with that state.
-    #[arg(long)]
-    leave_out: bool,
-    #[arg(
-        long,
-        value_name = "SERVICE",
-        help = "The service it was exported from: rundbrief, mailchimp, brevo, cleverreach, rapidmail, listmonk, keila, ghost, phplist, sendy, or none; usually detected"
-    )]
-    preset: Option<String>,
-    /// comma, semicolon or tab; detected in the export of a known service.
-    #[arg(long)]
-    separator: Option<String>,
-    /// utf8 or windows1252. UTF-16 is detected.
-    #[arg(long)]
-    encoding: Option<String>,
-    /// Where people consented, if no column says it.
-    #[arg(long, value_name = "TEXT")]
-    source: Option<String>,
-    /// When people consented, if no column says it.
-    #[arg(long, value_name = "DAY")]
-    consented_at: Option<String>,
-    /// The column with the date of consent, if it has another name. The date a row was created is not a consent.
-    #[arg(long, value_name = "NAME")]
-    consented_at_column: Option<String>,
-}
 
 /// Imports a file. Bad lines are reported and skipped.
 pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()> {
@@ -109,7 +73,7 @@ pub async fn run(file: &Path, wanted: &Wanted, json: bool) -> anyhow::Result<()>
         match said {
             Ok(Said::Row(row)) => batch.push(row),
             Ok(Said::NeverConfirmed) => told.tally.never_confirmed += 1,
-            Err(problem) => told.bad(line, &problem.to_string()),
+            Err(problem) => told.bad(line, &with_way_out(&problem)),
         }
         if batch.len() == BATCH {
             bringing.bring_in(&batch, &mut told).await?;
@@ -165,6 +129,16 @@ fn in_words(tally: &Tally) -> String {
     std::iter::once(words).chain(further).collect::<Vec<_>>().join(", ")
 }
 
+/// What is wrong with a line, and which option helps where one does.
+fn with_way_out(problem: &LineProblem) -> String {
+    match problem {
+        LineProblem::StateElsewhere { .. } => {
+            format!("{problem}: --state-column reads it, --ignore-column passes over it")
+        }
+        _ => problem.to_string(),
+    }
+}
+
 /// The result so far.
 #[derive(Debug, Default)]
 struct Told {
@@ -190,7 +164,7 @@ impl Told {
 
 /// Imports rows.
 struct Bringing {
-    pool: PgPool,
+    pool: Pool,
     keys: SecretKeys,
     gone: People,
     leaves_out: bool,

@@ -88,9 +88,7 @@ pub enum LineProblem {
     #[error("the state {0:?} is not known; nobody becomes active by a word that nobody understands")]
     State(String),
     /// A column that is not read says that somebody left.
-    #[error(
-        "column {column} says {value:?}; read it with --state-column, or pass over it with --ignore-column"
-    )]
+    #[error("column {column} says {value:?}; say whether it holds the state of each person")]
     StateElsewhere {
         /// Counted from 1.
         column: usize,

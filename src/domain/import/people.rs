@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use crate::domain::{address::NormalizedAddress, ids::ImportId};
 
-use super::{Row, states::Listed};
+use super::{row::Row, states::Listed};
 
 /// What a list says of somebody as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -33,6 +33,12 @@ impl Retention {
         *self == Self::default()
     }
 
+    /// Whether something is deleted sooner with these than with the others.
+    #[must_use]
+    pub fn is_shorter_than(&self, other: Self) -> bool {
+        self.mailing_days < other.mailing_days || self.proof_years < other.proof_years
+    }
+
     /// Looks for times that are too short or too long. The problem names its field.
     pub(super) fn check(self) -> Result<(), &'static str> {
         if !Self::MAILING_DAYS.contains(&self.mailing_days) {

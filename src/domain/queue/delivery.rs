@@ -285,7 +285,7 @@ pub async fn note_answers(db: &mut PgConnection, answers: &[(DeliveryId, bool)])
 
 /// A message to somebody, as `subscribers show` lists it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Listed {
+pub struct ListedDelivery {
     /// What it was: a [`DeliveryKind`] by name. For the mail that answers a signup: `confirmation`, or
     /// `already_subscribed`, or `signup_answer` where none went out, or none that is known.
     pub kind: String,
@@ -304,9 +304,12 @@ pub struct Listed {
 }
 
 /// Every message to an address, oldest first.
-pub async fn of_address(db: &mut PgConnection, address: &NormalizedAddress) -> sqlx::Result<Vec<Listed>> {
+pub async fn of_address(
+    db: &mut PgConnection,
+    address: &NormalizedAddress,
+) -> sqlx::Result<Vec<ListedDelivery>> {
     sqlx::query_as!(
-        Listed,
+        ListedDelivery,
         r#"select case
                when d.kind <> 'confirmation' then d.kind::text
                when d.state in ('pending', 'skipped') then 'signup_answer'

@@ -13,11 +13,14 @@ use crate::domain::{
     subscriber::{self, Subscriber, SubscriberState},
 };
 
-use super::{Request, Signup, SignupState};
+use super::{
+    Request,
+    state::{Signup, SignupState},
+};
 
 /// What a request for another address came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum ChangeAsked {
     /// A mail to the new address is on its way, and one that tells the old one.
     Now,
     /// It is the subscription's address already.
@@ -34,17 +37,17 @@ pub async fn ask(
     by: &Actor,
     request: &Request<'_>,
     now: DateTime<Utc>,
-) -> sqlx::Result<Asked> {
-    let Some(id) = request.replaces else { return Ok(Asked::NotActive) };
-    let Some(subscriber) = active(db, id).await? else { return Ok(Asked::NotActive) };
+) -> sqlx::Result<ChangeAsked> {
+    let Some(id) = request.replaces else { return Ok(ChangeAsked::NotActive) };
+    let Some(subscriber) = active(db, id).await? else { return Ok(ChangeAsked::NotActive) };
     if subscriber.email.normalized() == request.email.normalized() {
-        return Ok(Asked::SameAddress);
+        return Ok(ChangeAsked::SameAddress);
     }
     end_waiting(db, id, (SignupState::Superseded, ConsentKind::Superseded, ConsentMethod::NewerRequest), now)
         .await?;
     super::request(db, by, request, now).await?;
     delivery::enqueue_address_notice(db, id, &subscriber.email, now).await?;
-    Ok(Asked::Now)
+    Ok(ChangeAsked::Now)
 }
 
 /// The new address that waits for its owner, if there is one.

@@ -15,8 +15,8 @@ use crate::{
         address::mailbox,
         ids::DeliveryId,
         signup::{
-            Signup,
             held::{self, HeldFor},
+            state::Signup,
         },
     },
 };

@@ -9,11 +9,11 @@ use crate::domain::{
     subscriber::{self, Subscriber, SubscriberState},
 };
 
-use super::{Signup, SignupState};
+use super::state::{Signup, SignupState};
 
 /// What the link is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum LinkStanding {
     /// Nobody has answered yet.
     Open,
     /// "Yes" was said behind this link, and this subscription goes to its address.
@@ -41,24 +41,28 @@ pub enum Standing {
 }
 
 /// What the link of a signup is worth at `now`. Changes nothing.
-pub async fn of(db: &mut PgConnection, signup: &Signup, now: DateTime<Utc>) -> sqlx::Result<Standing> {
+pub async fn of(db: &mut PgConnection, signup: &Signup, now: DateTime<Utc>) -> sqlx::Result<LinkStanding> {
     match signup.replaces {
         Some(id) => of_change(db, signup, id, now).await,
         None => of_signup(db, signup, now).await,
     }
 }
 
-async fn of_signup(db: &mut PgConnection, signup: &Signup, now: DateTime<Utc>) -> sqlx::Result<Standing> {
+async fn of_signup(db: &mut PgConnection, signup: &Signup, now: DateTime<Utc>) -> sqlx::Result<LinkStanding> {
     let known = known(db, signup).await?;
     if let Some(active) = known.as_ref().filter(|known| known.state == SubscriberState::Active) {
         let by_this = signup.state == SignupState::Confirmed;
-        return Ok(if by_this { Standing::Confirmed(active.id) } else { Standing::Elsewhere(active.id) });
+        return Ok(if by_this {
+            LinkStanding::Confirmed(active.id)
+        } else {
+            LinkStanding::Elsewhere(active.id)
+        });
     }
     match signup.state {
-        SignupState::Waiting if now >= signup.expires_at => Ok(Standing::Expired),
-        SignupState::Waiting => Ok(Standing::Open),
-        SignupState::Declined => Ok(Standing::Declined),
-        SignupState::Cancelled => Ok(Standing::Discarded),
+        SignupState::Waiting if now >= signup.expires_at => Ok(LinkStanding::Expired),
+        SignupState::Waiting => Ok(LinkStanding::Open),
+        SignupState::Declined => Ok(LinkStanding::Declined),
+        SignupState::Cancelled => Ok(LinkStanding::Discarded),
         _ => ended(db, signup, known.as_ref()).await,
     }
 }
@@ -68,24 +72,24 @@ async fn of_change(
     signup: &Signup,
     id: SubscriberId,
     now: DateTime<Utc>,
-) -> sqlx::Result<Standing> {
+) -> sqlx::Result<LinkStanding> {
     match signup.state {
-        SignupState::Waiting if !is_active(db, id).await? => Ok(Standing::Lapsed),
-        SignupState::Waiting if now >= signup.expires_at => Ok(Standing::Expired),
-        SignupState::Waiting => Ok(Standing::Open),
+        SignupState::Waiting if !is_active(db, id).await? => Ok(LinkStanding::Lapsed),
+        SignupState::Waiting if now >= signup.expires_at => Ok(LinkStanding::Expired),
+        SignupState::Waiting => Ok(LinkStanding::Open),
         SignupState::Confirmed => {
             let known = known(db, signup).await?;
             match known.as_ref().filter(|known| known.state == SubscriberState::Active) {
-                Some(active) => Ok(Standing::Confirmed(active.id)),
+                Some(active) => Ok(LinkStanding::Confirmed(active.id)),
                 None => ended(db, signup, known.as_ref()).await,
             }
         }
-        SignupState::Declined if was_declined(db, signup).await? => Ok(Standing::Declined),
-        SignupState::Declined => Ok(Standing::Ended),
-        SignupState::Superseded => Ok(Standing::Superseded),
-        SignupState::Cancelled if was_cancelled_by_owner(db, signup).await? => Ok(Standing::Cancelled),
-        SignupState::Cancelled => Ok(Standing::Discarded),
-        SignupState::Lapsed => Ok(Standing::Lapsed),
+        SignupState::Declined if was_declined(db, signup).await? => Ok(LinkStanding::Declined),
+        SignupState::Declined => Ok(LinkStanding::Ended),
+        SignupState::Superseded => Ok(LinkStanding::Superseded),
+        SignupState::Cancelled if was_cancelled_by_owner(db, signup).await? => Ok(LinkStanding::Cancelled),
+        SignupState::Cancelled => Ok(LinkStanding::Discarded),
+        SignupState::Lapsed => Ok(LinkStanding::Lapsed),
     }
 }
 
@@ -99,7 +103,11 @@ async fn is_active(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<bool
 }
 
 /// A confirmed address without an active subscription: it ended, or went to another address.
-async fn ended(db: &mut PgConnection, signup: &Signup, known: Option<&Subscriber>) -> sqlx::Result<Standing> {
+async fn ended(
+    db: &mut PgConnection,
+    signup: &Signup,
+    known: Option<&Subscriber>,
+) -> sqlx::Result<LinkStanding> {
     let normalized = signup.email.normalized();
     let has_moved = sqlx::query_scalar!(
         r#"select exists (select from former_addresses where email_normalized = $1) as "has_moved!""#,
@@ -107,7 +115,7 @@ async fn ended(db: &mut PgConnection, signup: &Signup, known: Option<&Subscriber
     )
     .fetch_one(db)
     .await?;
-    Ok(if known.is_none() && has_moved { Standing::Moved } else { Standing::Left })
+    Ok(if known.is_none() && has_moved { LinkStanding::Moved } else { LinkStanding::Left })
 }
 
 /// Whether a change of address was called off on the settings page, and not by staff.

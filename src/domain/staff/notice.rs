@@ -101,7 +101,6 @@ pub async fn tell(
 /// A notice that a session has not read.
 #[derive(Debug, Clone)]
 pub struct Unread {
-    /// Its id.
     pub id: i64,
     /// When it was done.
     pub at: DateTime<Utc>,

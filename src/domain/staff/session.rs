@@ -205,7 +205,7 @@ pub async fn end_own(db: &mut PgConnection, staff_id: StaffId, id: SessionId) ->
 
 /// A session as its owner sees it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Listed {
+pub struct ListedSession {
     /// Its name in the list.
     pub id: SessionId,
     /// When it began.
@@ -221,9 +221,9 @@ pub async fn of_member(
     db: &mut PgConnection,
     staff_id: StaffId,
     now: DateTime<Utc>,
-) -> sqlx::Result<Vec<Listed>> {
+) -> sqlx::Result<Vec<ListedSession>> {
     sqlx::query_as!(
-        Listed,
+        ListedSession,
         r#"select id as "id: SessionId", created_at, last_seen_at, client from staff_sessions
            where staff_id = $1 and expires_at > $2 and last_seen_at > $3 and not is_awaiting_code
            order by last_seen_at desc, created_at desc"#,

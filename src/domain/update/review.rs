@@ -59,7 +59,6 @@ impl ReviewLink {
 /// What somebody wrote.
 #[derive(Debug, Clone)]
 pub struct Remark {
-    /// Its id.
     pub id: RemarkId,
     /// Behind which link.
     pub link_id: ReviewLinkId,

@@ -20,7 +20,6 @@ pub const ITEM_LENGTH: usize = 200;
 /// A template as lists name it.
 #[derive(Debug, Clone)]
 pub struct TemplateHead {
-    /// Its id.
     pub id: TemplateId,
     /// Its name.
     pub name: String,
@@ -33,7 +32,6 @@ pub struct TemplateHead {
 /// A template.
 #[derive(Debug, Clone)]
 pub struct Template {
-    /// Its id.
     pub id: TemplateId,
     /// Its name.
     pub name: String,

@@ -14,7 +14,6 @@ use crate::domain::{
 /// Who writes.
 #[derive(Debug, Clone)]
 pub struct Author {
-    /// Their id.
     pub id: StaffId,
     /// Their name, as others see it beside the text.
     pub name: String,

@@ -7,7 +7,7 @@ fn html_of(markdown: &str) -> String {
 }
 
 /// The HTML without its tags, one line a block or break.
-fn shown(markdown: &str) -> String {
+fn rendered(markdown: &str) -> String {
     let mut out = String::new();
     for part in html_of(markdown).split('<') {
         let (tag, words) = part.split_once('>').unwrap_or(("", part));
@@ -85,7 +85,7 @@ fn dates_and_numbers_stay_as_they_were_typed() {
         let lines = markdown.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
         let plain = lines.replace("__init__", "init");
         assert_eq!(text(markdown), plain, "in the text part");
-        assert_eq!(shown(markdown), plain, "in the HTML");
+        assert_eq!(rendered(markdown), plain, "in the HTML");
     }
     // A line that begins with blanks is no code.
     for indented in ["    Einrückung\n\tmit Tab", "Absatz\n\n    Einrückung"] {
@@ -185,7 +185,7 @@ fn two_backslashes_are_one_where_one_would_be_none() {
 fn no_cell_of_a_table_is_lost() {
     let markdown = "| Tag | Ort |\n|---|:--:|\n| Mo | Cottbus | Halle 3 |\n| Di |\nDanach frei.";
     for word in ["Tag", "Ort", "Mo", "Cottbus", "Halle", "3", "Di", "Danach frei."] {
-        assert!(shown(markdown).contains(word) && text(markdown).contains(word), "{word}");
+        assert!(rendered(markdown).contains(word) && text(markdown).contains(word), "{word}");
     }
 }
 

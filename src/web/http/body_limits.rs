@@ -15,6 +15,7 @@ use tokio::{sync::SemaphorePermit, time::timeout};
 
 use crate::{
     app::sessions,
+    db::statement::StatementResult,
     web::{
         AppState,
         http::{
@@ -88,7 +89,7 @@ async fn whole<'a>(
 }
 
 /// Whether a request comes from somebody who is logged in, second factor and all.
-async fn is_member(state: &AppState, headers: &HeaderMap) -> sqlx::Result<bool> {
+async fn is_member(state: &AppState, headers: &HeaderMap) -> StatementResult<bool> {
     let Some(token) = cookies::session(state, headers) else { return Ok(false) };
     let session = sessions::find(&state.app.pool, &token, Utc::now()).await?;
     Ok(session.is_some_and(|session| !session.is_awaiting_code))

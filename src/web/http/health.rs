@@ -14,11 +14,11 @@ use axum::{
     routing,
 };
 use serde::Serialize;
-use sqlx::PgPool;
 use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
     app::health,
+    db::Pool,
     domain::health::Health,
     web::{
         AppState,
@@ -29,7 +29,7 @@ use crate::{
 /// Looks how the service is. Anybody may ask, so it looks once a second at most.
 #[derive(Clone)]
 pub struct Monitor {
-    pool: PgPool,
+    pool: Pool,
     last: Arc<Mutex<Option<(Instant, Health)>>>,
 }
 
@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 impl Monitor {
     /// Of the service on this database.
     #[must_use]
-    pub fn new(pool: PgPool) -> Self {
+    pub fn new(pool: Pool) -> Self {
         Self { pool, last: Arc::default() }
     }
 
@@ -58,7 +58,7 @@ impl Monitor {
         {
             return answer(StatusCode::OK, health);
         }
-        match timeout(PATIENCE, health::look(&self.pool)).await {
+        match timeout(PATIENCE, health::check(&self.pool)).await {
             Ok(Ok(health)) => {
                 let answer = answer(StatusCode::OK, &health);
                 *last = Some((Instant::now(), health));
@@ -104,7 +104,7 @@ pub async fn ready(State(state): State<AppState>, stopping: Option<Extension<Sto
 }
 
 /// The same two pages alone, for a worker.
-pub fn router(pool: PgPool, metrics: Arc<HttpMetrics>) -> Router {
+pub fn router(pool: Pool, metrics: Arc<HttpMetrics>) -> Router {
     Router::new()
         .route("/health/live", routing::get(live))
         .route("/health/ready", routing::get(ready_alone))

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::{
     app::off_runtime::Busy,
+    db::statement::{self, Meaning, StatementError},
     web::{http::URLENCODED, renderer::PageError},
 };
 
@@ -198,32 +199,18 @@ impl Problem {
     }
 }
 
-impl From<sqlx::Error> for Problem {
-    fn from(error: sqlx::Error) -> Self {
-        // What came with the request and no text or time of the database can be: a NUL (22021, 22P05), a time or a
-        // number out of range (22008, 22003).
-        if let sqlx::Error::Database(database) = &error
-            && let Some(code @ ("22021" | "22P05" | "22008" | "22003")) = database.code().as_deref()
-        {
-            tracing::info!(code, "a request held what cannot be stored");
-            return Problem::BadRequest;
-        }
-        // 57P: the server shuts down or starts up; 53: it has no room. Everything else that has a code is our mistake.
-        let away = match &error {
-            sqlx::Error::Database(database) => {
-                database.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("53"))
+impl From<StatementError> for Problem {
+    fn from(error: StatementError) -> Self {
+        match statement::meaning(&error) {
+            Meaning::NotStorable(code) => {
+                tracing::info!(code, "a request held what cannot be stored");
+                Problem::BadRequest
             }
-            sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_) => true,
-            _ => false,
-        };
-        if away {
-            tracing::error!(%error, "the database cannot be reached");
-            Problem::Unavailable
-        } else {
-            Problem::internal(&error)
+            Meaning::Away => {
+                tracing::error!(%error, "the database cannot be reached");
+                Problem::Unavailable
+            }
+            Meaning::Mistake => Problem::internal(&error),
         }
     }
 }

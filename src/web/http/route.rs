@@ -160,7 +160,7 @@ impl Route {
     /// Whether it is one of the staff pages.
     #[must_use]
     pub fn is_staff(&self) -> bool {
-        self.path == "/staff" || self.path.starts_with("/staff/")
+        is_of_staff(self.path)
     }
 
     /// The path up to its first parameter; nothing when it has none.
@@ -197,6 +197,12 @@ pub async fn look_up(State(table): State<Table>, mut request: Request) -> Reques
     let matched = table.of(&request);
     request.extensions_mut().insert(matched);
     request
+}
+
+/// Whether a path is that of a staff page, or lies where those do.
+#[must_use]
+pub fn is_of_staff(path: &str) -> bool {
+    path == "/staff" || path.starts_with("/staff/")
 }
 
 impl Table {

@@ -61,7 +61,7 @@ fn every_page(tried: &mut Tried) {
     tried.staff::<staff::updates::templates::NewTemplatePage>();
     tried.staff::<staff::updates::review::ReviewsPage>();
     tried.staff::<staff::updates::preflight::PreflightPage>();
-    tried.staff::<staff::updates::test_recipients::ColleaguesPage>();
+    tried.staff::<staff::updates::test_recipients::TestRecipientsPage>();
 
     // staff: mailings
     tried.staff::<staff::mailings::MailingsPage>();

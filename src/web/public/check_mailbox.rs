@@ -61,7 +61,7 @@ pub async fn page(visitor: Visitor, uri: Uri) -> Result<Response, Problem> {
         (Some(_), Some(token)) => format!("&to={token}"),
         _ => String::new(),
     };
-    visitor.page_with(&more, &shown(&visitor, sent_to.as_ref()))
+    visitor.page_with(&more, &page_of(&visitor, sent_to.as_ref()))
 }
 
 /// The address that was meant, perhaps. Of one that is masked nothing is told.
@@ -70,7 +70,7 @@ fn suggestion(sent_to: &SentTo) -> Option<String> {
     meant.map(|meant| meant.written())
 }
 
-fn shown(visitor: &Visitor, sent_to: Option<&SentTo>) -> CheckMailboxPage {
+fn page_of(visitor: &Visitor, sent_to: Option<&SentTo>) -> CheckMailboxPage {
     let minutes = visitor.state.repeat_minutes;
     let again = visitor.text("check_mailbox", "missing_again");
     let again = (minutes > 0).then(|| again.replace("{minutes}", &minutes.to_string()));

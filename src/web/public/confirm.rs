@@ -12,7 +12,7 @@ use crate::{
         ids::SubscriberId,
         locale::Locale,
         publication::Origin,
-        signup::{Signup, standing::Standing},
+        signup::{Signup, standing::LinkStanding},
         token::{self, ConfirmToken},
     },
     web::{
@@ -44,7 +44,7 @@ pub async fn ask(
     let now = Utc::now();
     let link = confirm::look(&state.app, confirm_token.hash(), now).await?;
     let Link { signup, standing, consent } = link.ok_or(Problem::ConfirmUnknown)?;
-    if standing != Standing::Open {
+    if standing != LinkStanding::Open {
         return told(&visitor, &signup, standing, NOTHING);
     }
     let question = Question {
@@ -143,8 +143,8 @@ pub async fn answer(
     let answer = (answer, pressed.opened.as_str());
     let (signup, standing) = confirm::answer(&state.app, &Actor::Visitor, hash, answer, Utc::now()).await?;
     state.metrics.press(match standing {
-        Standing::Confirmed(_) if pressed.action == CONFIRM => Press::Confirmed,
-        Standing::Declined if pressed.action == DECLINE => Press::Declined,
+        LinkStanding::Confirmed(_) if pressed.action == CONFIRM => Press::Confirmed,
+        LinkStanding::Declined if pressed.action == DECLINE => Press::Declined,
         _ => Press::TooLate,
     });
     told(&visitor, &signup, standing, &pressed.action)
@@ -166,32 +166,37 @@ const DECLINE: &str = "decline";
 const NOTHING: &str = "";
 
 /// What is so, after a press or instead of the question.
-fn told(visitor: &Visitor, signup: &Signup, standing: Standing, pressed: &str) -> Result<Response, Problem> {
+fn told(
+    visitor: &Visitor,
+    signup: &Signup,
+    standing: LinkStanding,
+    pressed: &str,
+) -> Result<Response, Problem> {
     let is_change = signup.replaces.is_some();
     let of = |signup: Problem, change: Problem| Err(if is_change { change } else { signup });
     match standing {
-        Standing::Confirmed(subscriber) if pressed == DECLINE => {
+        LinkStanding::Confirmed(subscriber) if pressed == DECLINE => {
             subscribed(visitor, signup, subscriber, if is_change { Why::Change } else { Why::Yes })
         }
-        Standing::Confirmed(subscriber) => confirmed(visitor, signup, subscriber),
-        Standing::Elsewhere(subscriber) => {
+        LinkStanding::Confirmed(subscriber) => confirmed(visitor, signup, subscriber),
+        LinkStanding::Elsewhere(subscriber) => {
             let why = if pressed == DECLINE { Why::Declined } else { Why::Elsewhere };
             subscribed(visitor, signup, subscriber, why)
         }
-        Standing::Declined if pressed == DECLINE => {
+        LinkStanding::Declined if pressed == DECLINE => {
             visitor.answer(StatusCode::OK, &DeclinedPage { is_change })
         }
         // "Ja, anmelden" after "Das war ich nicht": it is over, and the page says how to begin anew.
-        Standing::Declined => of(Problem::LinkEnded, Problem::ChangeDeclined),
-        Standing::Expired => of(Problem::LinkExpired, Problem::ChangeExpired),
-        Standing::Left => Err(Problem::LinkLeft),
-        Standing::Moved => Err(Problem::LinkMoved),
-        Standing::Superseded => Err(Problem::ChangeSuperseded),
-        Standing::Cancelled => Err(Problem::ChangeCancelled),
-        Standing::Discarded => Err(Problem::LinkDiscarded),
-        Standing::Lapsed => Err(Problem::ChangeLapsed),
+        LinkStanding::Declined => of(Problem::LinkEnded, Problem::ChangeDeclined),
+        LinkStanding::Expired => of(Problem::LinkExpired, Problem::ChangeExpired),
+        LinkStanding::Left => Err(Problem::LinkLeft),
+        LinkStanding::Moved => Err(Problem::LinkMoved),
+        LinkStanding::Superseded => Err(Problem::ChangeSuperseded),
+        LinkStanding::Cancelled => Err(Problem::ChangeCancelled),
+        LinkStanding::Discarded => Err(Problem::LinkDiscarded),
+        LinkStanding::Lapsed => Err(Problem::ChangeLapsed),
         // Open is answered before, or by the press.
-        Standing::Ended | Standing::Open => Err(Problem::ChangeEnded),
+        LinkStanding::Ended | LinkStanding::Open => Err(Problem::ChangeEnded),
     }
 }
 

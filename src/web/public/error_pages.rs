@@ -15,7 +15,7 @@ use crate::web::{
         headers::PicturesFrom,
         problem::{Problem, problem_json, wants_json},
         request_log::RequestId,
-        route::Matched,
+        route::{Matched, is_of_staff},
     },
     page_context::{PageContext, Sample},
     public::visitor,
@@ -59,7 +59,7 @@ pub async fn render(
         }
         // By our own name: under any other the form there would be another site's again.
         Problem::OtherSite => state.public_url.join(&format!("/?lang={locale}")),
-        _ if uri.path().starts_with("/staff/") => "/staff".to_owned(),
+        _ if is_of_staff(uri.path()) => "/staff".to_owned(),
         _ => format!("/?lang={locale}"),
     };
     // Who wants to leave is not sent to the signup form.

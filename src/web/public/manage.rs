@@ -40,7 +40,7 @@ pub async fn page(
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let id = subscriber_of(&state, &token)?;
-    shown(&visitor, id, None).await
+    page_of(&visitor, id, None).await
 }
 
 /// `POST /manage/{token}`
@@ -75,7 +75,7 @@ pub async fn change(
         }
         _ => return Err(Problem::BadRequest),
     };
-    shown(&visitor, id, Some(done)).await
+    page_of(&visitor, id, Some(done)).await
 }
 
 impl From<SettingsError> for Problem {
@@ -93,7 +93,7 @@ pub fn path(visitor: &Visitor, id: SubscriberId) -> String {
     format!("/manage/{token}?lang={}", visitor.locale)
 }
 
-async fn shown(visitor: &Visitor, id: SubscriberId, done: Option<Done>) -> Result<Response, Problem> {
+async fn page_of(visitor: &Visitor, id: SubscriberId, done: Option<Done>) -> Result<Response, Problem> {
     let settings = change_settings::settings(&visitor.state.app, id, Utc::now()).await?;
     let Some(Settings { subscriber, has_left, new_address }) = settings else {
         return visitor.nothing_stored();

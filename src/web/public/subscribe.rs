@@ -148,13 +148,13 @@ pub async fn submit(
     let visitor = visitor.inspect_err(|problem| count(problem.into()))?;
     let origin = RequestOrigin::of(&visitor, request.headers()).may_send();
     let origin = origin.inspect_err(|problem| count(problem.into()))?;
-    let answered = take(&state, visitor, request).await;
+    let answered = receive_signup(&state, visitor, request).await;
     count(answered.as_ref().map_or_else(FormAnswer::from, |(answer, _)| *answer));
     Ok(origin.may_read(answered.map(|(_, response)| response)))
 }
 
 /// Takes a form, and says how it was answered.
-async fn take(
+async fn receive_signup(
     state: &AppState,
     visitor: Visitor,
     request: Request,

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::{
     app::change_publication,
+    db::statement::StatementResult,
     domain::{locale::Locale, publication::Publication},
     web::{
         AppState,
@@ -143,6 +144,6 @@ pub fn asked_for(query: Option<&str>, headers: &HeaderMap) -> Option<Locale> {
 }
 
 /// The current publication.
-pub async fn publication(state: &AppState) -> sqlx::Result<Option<Publication>> {
+pub async fn publication(state: &AppState) -> StatementResult<Option<Publication>> {
     change_publication::current(&state.app.pool).await
 }

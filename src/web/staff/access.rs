@@ -10,6 +10,7 @@ use chrono::Utc;
 
 use crate::{
     app::sessions,
+    db::statement::StatementResult,
     domain::staff::{Role, session::Session},
     web::{
         AppState,
@@ -72,7 +73,7 @@ pub async fn gate(
 }
 
 /// The session that a request's cookie belongs to.
-async fn current(state: &AppState, headers: &HeaderMap) -> sqlx::Result<Option<Session>> {
+async fn current(state: &AppState, headers: &HeaderMap) -> StatementResult<Option<Session>> {
     let Some(token) = cookies::session(state, headers) else { return Ok(None) };
     sessions::find(&state.app.pool, &token, Utc::now()).await
 }

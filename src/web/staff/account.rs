@@ -31,7 +31,7 @@ use crate::{
                 destination,
                 guard::LoginOrigin,
                 one_time_link::new_password,
-                reauth::{self, Confirmed, Typed},
+                reauth::{self, Confirmed, ReauthForm},
             },
             staff_page::{Id, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
@@ -94,7 +94,7 @@ pub async fn set_password(
     let password = new_password(&page, &sent.new_password, &sent.repeated, own_words, &mut mistakes);
     let mut status = StatusCode::UNPROCESSABLE_ENTITY;
     if let Some(password) = password {
-        let typed = Typed { password: &sent.password, code: &sent.code };
+        let typed = ReauthForm { password: &sent.password, code: &sent.code };
         match reauth::check(&state, &page, &origin, session, (typed, ["password", "code"])).await? {
             Confirmed::Over => return Ok(reauth::logged_out(&state)),
             Confirmed::Yes => {
@@ -171,7 +171,7 @@ impl AccountPage {
         name: &str,
         errors: Mistakes,
     ) -> Result<Self, StaffProblem> {
-        let (sessions, log) = own_account::look(&page.state.app.pool, session, LOG, Utc::now()).await?;
+        let (sessions, log) = own_account::overview(&page.state.app.pool, session, LOG, Utc::now()).await?;
         let sessions = sessions.into_iter().map(|listed| SessionRow {
             is_this: listed.id == session.id,
             id: listed.id,

@@ -1,8 +1,12 @@
 //! Times as people read and type them.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Utc, offset::LocalResult};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeZone as _, Utc, offset::LocalResult};
 
-use crate::domain::{locale::Locale, publication::TimeZone};
+use crate::domain::{
+    locale::Locale,
+    mailing::start_time::{self, StartTimeError},
+    publication::TimeZone,
+};
 
 /// A moment to come, with its weekday: `Mo, 30.11., 8:00` or `Mon, 30 Nov, 8:00`; the year where it is not this one.
 pub fn planned_time(locale: Locale, zone: TimeZone, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
@@ -11,9 +15,6 @@ pub fn planned_time(locale: Locale, zone: TimeZone, at: DateTime<Utc>, now: Date
     let pattern = if at.year() == now.year() { language.planned } else { language.planned_with_year };
     language.time(pattern, at.naive_local())
 }
-
-/// How far ahead a mailing may be planned.
-const FARTHEST: TimeDelta = TimeDelta::days(366);
 
 /// Why a date and a time are no moment at which a mailing can begin: the field to mend, and the key of what to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub fn is_of_our_era(date: NaiveDate) -> bool {
 /// Twice a year a clock is put forward or back: what it skips is no moment, and what it shows twice would be two.
 ///
 /// # Errors
-/// [`NoMoment`] also for what has passed, and for what is more than a year ahead.
+/// [`NoMoment`], also for a moment at which no mailing can begin.
 pub fn moment(zone: TimeZone, date: &str, time: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, NoMoment> {
     let date: NaiveDate = date.trim().parse().map_err(|_| NoMoment("date", "when_date"))?;
     if !is_of_our_era(date) {
@@ -46,14 +47,13 @@ pub fn moment(zone: TimeZone, date: &str, time: &str, now: DateTime<Utc>) -> Res
         LocalResult::None => return Err(NoMoment("time", "when_skipped")),
         LocalResult::Ambiguous(..) => return Err(NoMoment("time", "when_twice")),
     };
-    if at <= now {
-        let today = now.with_timezone(&zone.0).date_naive();
-        return Err(NoMoment(if date < today { "date" } else { "time" }, "when_past"));
-    }
-    if at > now + FARTHEST {
-        return Err(NoMoment("date", "when_far"));
-    }
-    Ok(at)
+    start_time::check(at, now).map(|()| at).map_err(|error| match error {
+        StartTimeError::Passed => {
+            let today = now.with_timezone(&zone.0).date_naive();
+            NoMoment(if date < today { "date" } else { "time" }, "when_past")
+        }
+        StartTimeError::TooFar => NoMoment("date", "when_far"),
+    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod samples;
 mod upload;
+mod view;
 
 use axum::{
     Form, Json,
@@ -11,18 +12,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::Utc;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
-    app::upload_image::{self, ImageError, Uses},
-    domain::{
-        ids::ImageId,
-        image::{ALT_LENGTH, CREDIT_LENGTH, Image, Use, clean_line},
-    },
+    app::upload_image::{self, ImageError},
+    domain::ids::ImageId,
     web::{
         AppState,
         http::problem::{Problem, wants_json},
         staff::{
+            images::view::{Description, ImageView},
             logged_in::Member,
             staff_page::{self, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
@@ -30,10 +29,10 @@ use crate::{
     },
 };
 
-pub use crate::web::staff::images::upload::{UPLOAD, Uploads, upload};
-
-/// Pictures on a page of the library.
-const PAGE: usize = 24;
+pub use crate::web::staff::images::{
+    upload::{UPLOAD, Uploads, upload},
+    view::{ImagePage, ImagesPage},
+};
 
 /// Where a handler has no better answer. That a picture is in use is told on its page.
 impl From<ImageError> for StaffProblem {
@@ -49,17 +48,17 @@ impl From<ImageError> for StaffProblem {
 /// `GET /staff/images`: the library. Our script asks for JSON and shows it in a dialog.
 pub async fn list(page: StaffPage, _: Member, headers: HeaderMap) -> Result<Response, StaffProblem> {
     let next = page.query("next");
-    let own = ImagesPage::of(&page, &Typed::default(), Mistakes::default(), next).await?;
+    let own = ImagesPage::of(&page, &Description::default(), Mistakes::default(), next).await?;
     if wants_json(&headers) {
         let images = own.images.iter().map(ListedImage::of).collect();
-        return Ok(Json(Listed { images, older: own.older }).into_response());
+        return Ok(Json(LibraryAnswer { images, older: own.older }).into_response());
     }
     page.show(&own)
 }
 
 /// What the script is told of the library.
 #[derive(Serialize)]
-struct Listed<'a> {
+struct LibraryAnswer<'a> {
     images: Vec<ListedImage<'a>>,
     /// The last one here, when there are older ones.
     older: Option<ImageId>,
@@ -89,162 +88,11 @@ impl<'a> ListedImage<'a> {
     }
 }
 
-/// What was typed about a picture.
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-pub struct Typed {
-    alt: String,
-    credit: String,
-}
-
-impl Typed {
-    /// As it may be stored; notes what is too long.
-    fn checked(&self, page: &StaffPage, mistakes: &mut Mistakes) -> Option<(String, String)> {
-        let (alt, credit) = (clean_line(&self.alt, ALT_LENGTH), clean_line(&self.credit, CREDIT_LENGTH));
-        if alt.is_none() {
-            mistakes.add("alt", page.text("images", "alt_long"));
-        }
-        if credit.is_none() {
-            mistakes.add("credit", page.text("images", "credit_long"));
-        }
-        alt.zip(credit)
-    }
-
-    /// As forms show it again.
-    fn shortened(&self) -> Self {
-        let short = |text: &str, most: usize| text.chars().take(2 * most).collect();
-        Self { alt: short(&self.alt, ALT_LENGTH), credit: short(&self.credit, CREDIT_LENGTH) }
-    }
-}
-
-/// The library.
-#[derive(Serialize)]
-pub struct ImagesPage {
-    images: Vec<ImageView>,
-    /// The last one here, when there are older ones.
-    #[serde(skip)]
-    older: Option<ImageId>,
-    /// The page that shows those.
-    older_url: Option<String>,
-    is_first: bool,
-    /// What was looked for.
-    query: String,
-    typed: Typed,
-    errors: Mistakes,
-    /// The page that an upload leads back to.
-    next: Option<String>,
-}
-
-impl ImagesPage {
-    async fn of(
-        page: &StaffPage,
-        typed: &Typed,
-        errors: Mistakes,
-        next: Option<String>,
-    ) -> sqlx::Result<Self> {
-        let before = page.query("before").and_then(|id| id.parse::<ImageId>().ok());
-        let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-        let query: String = page.query("q").unwrap_or_default().trim().chars().take(ALT_LENGTH).collect();
-        let (mut images, uses) = upload_image::page(&page.state.app.pool, before, &query, limit).await?;
-        let has_more = images.len() > PAGE;
-        images.truncate(PAGE);
-        let older = images.last().filter(|_| has_more).map(|image| image.id);
-        let older_url = older.map(|older| {
-            let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
-            format!("/staff/images?before={older}&q={query}")
-        });
-        Ok(Self {
-            older,
-            older_url,
-            images: images.iter().map(|image| ImageView::of(page, image, &uses)).collect(),
-            is_first: before.is_none(),
-            query,
-            typed: typed.shortened(),
-            errors,
-            next,
-        })
-    }
-}
-
-/// A picture as pages show it.
-#[derive(Serialize)]
-struct ImageView {
-    id: ImageId,
-    path: String,
-    small_path: String,
-    alt: String,
-    credit: String,
-    width: i32,
-    height: i32,
-    small_width: i32,
-    small_height: i32,
-    kilobytes: i64,
-    created_at: String,
-    /// When it first went out in a mail: from then on it stays.
-    kept_since: Option<String>,
-    uses: Vec<Use>,
-    /// It may be removed.
-    can_go: bool,
-    /// As it stands in the text of an update.
-    markdown: String,
-    url: String,
-}
-
-impl ImageView {
-    fn of(page: &StaffPage, image: &Image, uses: &Uses) -> Self {
-        let uses = uses.get(&image.name).cloned().unwrap_or_default();
-        let url = image.url(&page.state.public_url);
-        // What stands in square brackets of Markdown may hold none.
-        let alt: String = image.alt.chars().filter(|c| !"[]\\".contains(*c)).collect();
-        Self {
-            id: image.id,
-            path: image.path(),
-            small_path: image.small_path(),
-            alt: image.alt.clone(),
-            credit: image.credit.clone(),
-            width: image.width,
-            height: image.height,
-            small_width: image.small_width,
-            small_height: image.small_height,
-            kilobytes: (image.bytes + 1023) / 1024,
-            created_at: page.short_time(image.created_at),
-            kept_since: image.kept_since.map(|at| page.short_time(at)),
-            can_go: uses.is_empty() && image.kept_since.is_none(),
-            uses,
-            markdown: format!("![{alt}]({url})"),
-            url,
-        }
-    }
-}
-
 type Id = staff_page::Id<ImageId>;
 
 /// `GET /staff/images/{id}`
 pub async fn show(page: StaffPage, _: Member, id: Id) -> Result<Response, StaffProblem> {
     page.show(&ImagePage::of(&page, id_in(id)?, None, Mistakes::default()).await?)
-}
-
-/// One picture.
-#[derive(Serialize)]
-pub struct ImagePage {
-    image: ImageView,
-    typed: Typed,
-    errors: Mistakes,
-}
-
-impl ImagePage {
-    async fn of(
-        page: &StaffPage,
-        id: ImageId,
-        typed: Option<&Typed>,
-        errors: Mistakes,
-    ) -> Result<Self, StaffProblem> {
-        let found = upload_image::find(&page.state.app.pool, id).await?;
-        let (image, uses) = found.ok_or(StaffProblem::NOT_FOUND)?;
-        let stored = Typed { alt: image.alt.clone(), credit: image.credit.clone() };
-        let typed = typed.map_or(stored, Typed::shortened);
-        Ok(Self { image: ImageView::of(page, &image, &uses), typed, errors })
-    }
 }
 
 /// `POST /staff/images/{id}`: what it shows, and who made it.
@@ -253,7 +101,7 @@ pub async fn describe(
     page: StaffPage,
     member: Member,
     id: Id,
-    Form(typed): Form<Typed>,
+    Form(typed): Form<Description>,
 ) -> Result<Response, StaffProblem> {
     let id = id_in(id)?;
     let mut mistakes = Mistakes::default();

@@ -29,7 +29,7 @@ const PAGE: usize = 50;
 const LONGEST_ABOUT: usize = 320;
 
 /// What the filter form sends. Whatever cannot be understood does not narrow the choice.
-struct Asked {
+struct LogQuery {
     person: String,
     action: String,
     about: String,
@@ -41,7 +41,7 @@ struct Asked {
 /// `GET /staff/audit`
 pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     let value = |name| page.query(name).unwrap_or_default();
-    let asked = Asked {
+    let asked = LogQuery {
         person: value("person"),
         action: value("action"),
         about: value("about").trim().chars().take(LONGEST_ABOUT).collect(),
@@ -140,7 +140,7 @@ fn day(page: &StaffPage, text: &str, later: u64) -> Option<DateTime<Utc>> {
 }
 
 /// The address of the next page under the same filter.
-fn link(asked: &Asked, before: i64) -> String {
+fn link(asked: &LogQuery, before: i64) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in [
         ("person", &asked.person),

@@ -21,7 +21,7 @@ use crate::{
         AppState,
         page_context::{PageContext, Sample},
         staff::{
-            logged_in::Member, mailings::progress::Standing, staff_page::StaffPage,
+            logged_in::Member, mailings::progress::MailingStanding, staff_page::StaffPage,
             staff_problem::StaffProblem,
         },
     },
@@ -100,7 +100,7 @@ impl PageContext for MailingsPage {
 
 /// The key of the word for where it stands.
 pub fn state_key(mailing: &Overview) -> &'static str {
-    Standing::from(mailing).key()
+    MailingStanding::from(mailing).key()
 }
 
 /// How many people it is for; `now` are subscribed.

@@ -1,13 +1,14 @@
 //! The phone desk, for editors too: how one whole address stands, and what its owner may have done about it. Every address comes
 //! and goes in the body of a POST, so that none stands in an address, a history or a log.
 
+mod form;
 pub mod question;
 mod samples;
 mod view;
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     app::phone_desk::{self, AN_HOUR, Came, DeskError, EnterError},
@@ -23,6 +24,7 @@ use crate::{
         staff::{
             logged_in::Member,
             phone::{
+                form::PhoneForm,
                 question::{AskPage, What},
                 view::Found,
             },
@@ -35,17 +37,6 @@ use crate::{
 /// `GET /staff/phone`
 pub async fn show(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
     page.show(&PhonePage::default())
-}
-
-/// What the forms send; each has some of it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct PhoneForm {
-    email: String,
-    what: String,
-    channel: String,
-    note: String,
-    locale: String,
 }
 
 /// The address that was typed, or the page with what is wrong with it.

@@ -21,7 +21,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::{
     app::{
-        change_publication::{self, ChangeError, change_publication},
+        change_publication::{self, ChangeError, NewVersion, change_publication},
         images::ground::{self, Vanishing},
     },
     domain::{locale::Locale, publication::Content},
@@ -46,7 +46,7 @@ pub async fn show(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     form::note_logos(&mut fields, |url| {
         let page = &page;
         async move {
-            let vanishing = ground::look(&page.state.images, &url, &page.state.public_url).await?;
+            let vanishing = ground::find_vanishing(&page.state.images, &url, &page.state.public_url).await?;
             let key = match vanishing {
                 Vanishing::InTheDark => "logo_dark",
                 Vanishing::OnWhite => "logo_light",
@@ -165,12 +165,21 @@ pub async fn change(
         };
         return page.answer(StatusCode::OK, &own);
     }
-    let seen = (Some(base), Some(changed_fields(&before, &content)));
-    match change_publication(&state.app.pool, &member.actor(), &content, seen, Utc::now()).await {
+    let new = NewVersion {
+        content: &content,
+        base: Some(base),
+        changed: Some(changed_fields(&before, &content)),
+        // It stood on the page that was seen.
+        may_shorten: true,
+    };
+    match change_publication(&state.app.pool, &member.actor(), new, Utc::now()).await {
         Ok(_) => Ok(done("/staff/publication", "publication_changed")),
         Err(ChangeError::ChangedMeanwhile) => changed_meanwhile(&page, &sent),
         Err(ChangeError::NotAllowed(_)) => Err(StaffProblem::no_gate()),
         Err(ChangeError::Database(error)) => Err(error.into()),
+        Err(error @ ChangeError::ShortensRetention { .. }) => {
+            Err(StaffProblem::Common(Problem::internal(&error)))
+        }
     }
 }
 
@@ -273,7 +282,7 @@ fn missing_in_words(page: &StaffPage, field: &str) -> String {
 /// The legal texts and times that change, with what goes and what comes.
 fn legal_changes(page: &StaffPage, before: &Content, after: &Content) -> Vec<Change> {
     let mut changes = Vec::new();
-    let mut look = |name: &str, locale: Option<Locale>, before: &str, after: &str| {
+    let mut compare = |name: &str, locale: Option<Locale>, before: &str, after: &str| {
         if before != after && !before.is_empty() {
             let lang = locale.map(|locale| page.language(locale));
             changes.push(Change {
@@ -288,15 +297,15 @@ fn legal_changes(page: &StaffPage, before: &Content, after: &Content) -> Vec<Cha
     for locale in Locale::ALL {
         let texts = |content: &Content| content.texts.get(&locale).cloned().unwrap_or_default();
         let (old, new) = (texts(before), texts(after));
-        look("consent", Some(locale), &old.consent, &new.consent);
-        look("imprint", Some(locale), &old.imprint, &new.imprint);
-        look("funding_notice", Some(locale), &old.funding_notice, &new.funding_notice);
+        compare("consent", Some(locale), &old.consent, &new.consent);
+        compare("imprint", Some(locale), &old.imprint, &new.imprint);
+        compare("funding_notice", Some(locale), &old.funding_notice, &new.funding_notice);
     }
     let url = |content: &Content| content.privacy_url.as_ref().map(ToString::to_string).unwrap_or_default();
-    look("privacy_url", None, &url(before), &url(after));
+    compare("privacy_url", None, &url(before), &url(after));
     let (old, new) = (before.retention, after.retention);
-    look("mailing_days", None, &old.mailing_days.to_string(), &new.mailing_days.to_string());
-    look("proof_years", None, &old.proof_years.to_string(), &new.proof_years.to_string());
+    compare("mailing_days", None, &old.mailing_days.to_string(), &new.mailing_days.to_string());
+    compare("proof_years", None, &old.proof_years.to_string(), &new.proof_years.to_string());
     changes
 }
 

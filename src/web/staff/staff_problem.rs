@@ -7,6 +7,7 @@ use axum::{
 
 use crate::{
     app::login_origin::LoginError,
+    db::statement::StatementError,
     domain::staff::{StaffError, password::HashError},
     web::{http::problem::Problem, renderer::PageError},
 };
@@ -76,8 +77,8 @@ impl IntoResponse for StaffProblem {
     }
 }
 
-impl From<sqlx::Error> for StaffProblem {
-    fn from(error: sqlx::Error) -> Self {
+impl From<StatementError> for StaffProblem {
+    fn from(error: StatementError) -> Self {
         StaffProblem::Common(error.into())
     }
 }

@@ -51,7 +51,7 @@ const WAITING: &str = "waiting";
 const MONTHS: u32 = 120;
 
 /// What the form for the search sends. What cannot be understood does not narrow the choice.
-struct Asked {
+struct SearchQuery {
     text: String,
     state: Option<SubscriberState>,
     /// Those who have not confirmed yet, and nobody else.
@@ -60,7 +60,7 @@ struct Asked {
     after: Option<After>,
 }
 
-impl Asked {
+impl SearchQuery {
     fn of(page: &StaffPage) -> Self {
         let value = |name| page.query(name).unwrap_or_default();
         Self {
@@ -126,11 +126,11 @@ fn beginning(page: &StaffPage, month: NaiveDate) -> DateTime<Utc> {
 
 /// `GET /staff/subscribers`; with `part=list` the list alone, for the script that searches while one types.
 pub async fn list(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
-    let asked = Asked::of(&page);
+    let asked = SearchQuery::of(&page);
     if page.query("part").as_deref() == Some("list") {
         return page.show(&SubscriberListPage { found: Found::of(&page, &asked).await? });
     }
-    page.show(&SubscribersPage::of(&page, &asked, &Typed::default(), Mistakes::default()).await?)
+    page.show(&SubscribersPage::of(&page, &asked, &AddForm::default(), Mistakes::default()).await?)
 }
 
 /// The language of those for whom nobody said another.
@@ -162,7 +162,7 @@ fn months(page: &StaffPage, first: Option<DateTime<Utc>>, chosen: Option<NaiveDa
 /// What the form for somebody new sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Typed {
+pub struct AddForm {
     email: String,
     locale: String,
 }
@@ -172,7 +172,7 @@ pub async fn add(
     State(state): State<AppState>,
     page: StaffPage,
     Admin(member): Admin,
-    Form(typed): Form<Typed>,
+    Form(typed): Form<AddForm>,
 ) -> Result<Response, StaffProblem> {
     let locale = Locale::from_tag(&typed.locale).unwrap_or(default_locale(&page));
     let (publication, form_page) = (page.publication.as_ref(), state.public_url.join("/staff/subscribers"));
@@ -190,7 +190,8 @@ pub async fn add(
         Err(AskError::NotAllowed(_)) => return Err(StaffProblem::no_gate()),
         Err(AskError::Database(error)) => return Err(error.into()),
     };
-    let nothing = Asked { text: String::new(), state: None, only_waiting: false, month: None, after: None };
+    let nothing =
+        SearchQuery { text: String::new(), state: None, only_waiting: false, month: None, after: None };
     let own = SubscribersPage::of(&page, &nothing, &typed, mistakes).await?;
     page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)
 }
@@ -235,7 +236,7 @@ struct Found {
 }
 
 impl Found {
-    async fn of(page: &StaffPage, asked: &Asked) -> Result<Self, StaffProblem> {
+    async fn of(page: &StaffPage, asked: &SearchQuery) -> Result<Self, StaffProblem> {
         let search = asked.search(page);
         let pool = &page.state.app.pool;
         let waiting =
@@ -291,8 +292,8 @@ pub struct SubscribersPage {
 impl SubscribersPage {
     async fn of(
         page: &StaffPage,
-        asked: &Asked,
-        typed: &Typed,
+        asked: &SearchQuery,
+        typed: &AddForm,
         errors: Mistakes,
     ) -> Result<Self, StaffProblem> {
         let first = find_subscribers::first_confirmed(&page.state.app.pool).await?;

@@ -33,7 +33,7 @@ use crate::{
         page_context::{PageContext, Sample},
         staff::{
             logged_in::Member,
-            mailings::{planned, progress::Standing},
+            mailings::{planned, progress::MailingStanding},
             staff_page::{self, StaffPage, done, id_in},
             staff_problem::StaffProblem,
         },
@@ -160,7 +160,7 @@ impl PageContext for UpdatesPage {
 fn tags(page: &StaffPage, mailings: &[Overview]) -> Vec<Tag> {
     let mut tags = Vec::new();
     for mailing in mailings.iter().filter(|mailing| !mailing.is_over()) {
-        let (text, look) = match Standing::from(mailing).key() {
+        let (text, look) = match MailingStanding::from(mailing).key() {
             "scheduled" => (planned::state(page, mailing), "wait"),
             "overdue" => (planned::state(page, mailing), "off"),
             "starting" => (page.text("updates", "starting").to_owned(), "wait"),

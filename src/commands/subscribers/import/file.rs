@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-use super::Wanted;
+use super::options::Wanted;
 
 /// Bytes read to decide how to read a file.
 const BEGINNING: u64 = 65_536;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::{
-    app::privacy::OwnData,
+    app::privacy::PrivacyData,
     domain::{
         consent::{self, ConsentEvent},
         locale::Locale,
@@ -91,8 +91,8 @@ struct AddressForm {
 
 impl DataPage {
     /// The page behind an access link.
-    pub fn of(visitor: &Visitor, own: &OwnData, token: &str) -> Self {
-        let OwnData { subscriber, data: record, new_address } = own;
+    pub fn of(visitor: &Visitor, own: &PrivacyData, token: &str) -> Self {
+        let PrivacyData { subscriber, data: record, new_address } = own;
         let content = &visitor.publication.content;
         let lang = visitor.locale;
         let language = visitor.language(subscriber.locale);

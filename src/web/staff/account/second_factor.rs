@@ -16,7 +16,7 @@ use crate::{
             logged_in::Member,
             login::{
                 guard::LoginOrigin,
-                reauth::{self, Confirmed, Typed},
+                reauth::{self, Confirmed, ReauthForm},
             },
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
@@ -35,8 +35,8 @@ pub struct SecondFactorForm {
 }
 
 impl SecondFactorForm {
-    fn typed(&self) -> Typed<'_> {
-        Typed { password: &self.password, code: &self.code }
+    fn typed(&self) -> ReauthForm<'_> {
+        ReauthForm { password: &self.password, code: &self.code }
     }
 }
 
@@ -62,7 +62,7 @@ async fn refused(
     page: &StaffPage,
     origin: &LoginOrigin,
     session: &Session,
-    typed: Typed<'_>,
+    typed: ReauthForm<'_>,
     again: Again<'_>,
 ) -> Result<Option<Response>, StaffProblem> {
     let (state, fields) = (&page.state, ["password", "code"]);
@@ -99,7 +99,7 @@ pub async fn turn_on(
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     };
     // Their code has just been looked at; there is no other factor yet.
-    let typed = Typed { password: &sent.password, code: "" };
+    let typed = ReauthForm { password: &sent.password, code: "" };
     if let Some(refused) = refused(&page, &origin, &session, typed, again).await? {
         return Ok(refused);
     }

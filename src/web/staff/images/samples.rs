@@ -7,7 +7,7 @@ use crate::{
     web::{
         page_context::{PageContext, Sample},
         staff::{
-            images::{ImagePage, ImageView, ImagesPage, Typed},
+            images::view::{Description, ImagePage, ImageView, ImagesPage},
             staff_page::Mistakes,
         },
     },
@@ -43,8 +43,8 @@ impl ImageView {
     }
 }
 
-fn typed() -> Typed {
-    Typed { alt: "Ein Baum".into(), credit: "Ada Muster".into() }
+fn typed() -> Description {
+    Description { alt: "Ein Baum".into(), credit: "Ada Muster".into() }
 }
 
 fn mistakes() -> Mistakes {
@@ -60,7 +60,7 @@ impl PageContext for ImagesPage {
     fn samples(_: &Sample<'_>) -> Vec<Self> {
         let older_url = Some("/staff/images?before=1&q=".into());
         let (images, older) = (ImageView::samples().into(), Some(ImageId(Uuid::nil())));
-        let (typed, errors) = (Typed::default(), Mistakes::default());
+        let (typed, errors) = (Description::default(), Mistakes::default());
         let usual = Self {
             images,
             older,

@@ -33,7 +33,7 @@ use crate::{
             route::Body,
         },
         staff::{
-            images::{ImagesPage, Typed},
+            images::view::{Description, ImagesPage},
             logged_in::Member,
             login::destination,
             staff_page::{Mistakes, StaffPage, done},
@@ -63,7 +63,7 @@ impl Default for Uploads {
 #[derive(Default)]
 struct Received {
     picture: Option<Bytes>,
-    typed: Typed,
+    typed: Description,
     /// The page to go back to.
     next: Option<String>,
 }
@@ -100,7 +100,7 @@ pub async fn upload(
 ) -> Result<Response, StaffProblem> {
     let is_script = wants_json(&headers);
     let mut received = Received::default();
-    let refused = match take(&state, &page, &member, form.ok(), is_script, &mut received).await? {
+    let refused = match accept(&state, &page, &member, form.ok(), is_script, &mut received).await? {
         Ok(image) if is_script => return Ok(created(&state, &image)),
         Ok(image) => return Ok(back(received.next.as_deref(), &image)),
         Err(refused) => refused,
@@ -117,7 +117,7 @@ pub async fn upload(
 }
 
 /// Receives a picture and has it taken in.
-async fn take(
+async fn accept(
     state: &AppState,
     page: &StaffPage,
     member: &Member,

@@ -10,7 +10,7 @@ use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::mailed_link::{self, AskError, Asked},
+    app::mailed_link::{self, AskError, LinkAsked},
     domain::{actor::Actor, address::EmailAddress},
     web::{
         AppState,
@@ -53,8 +53,8 @@ pub async fn submit(
     let asked =
         mailed_link::ask_for_link(&state.app, &Actor::Visitor, publication, (&origin.0, &email), now).await;
     match asked {
-        Ok(Asked::Taken) => Ok(Redirect::to("/staff/login/forgotten?sent=1").into_response()),
-        Ok(Asked::WaitUntil(until)) => {
+        Ok(LinkAsked::Taken) => Ok(Redirect::to("/staff/login/forgotten?sent=1").into_response()),
+        Ok(LinkAsked::WaitUntil(until)) => {
             let minutes = (until - now).num_seconds().max(1).unsigned_abs().div_ceil(60);
             let text = page.plural("error", "links_wait", i64::try_from(minutes).unwrap_or(i64::MAX));
             let answer = again(StatusCode::TOO_MANY_REQUESTS, Mistakes::one("form", text))?;

@@ -64,7 +64,7 @@ pub async fn gate(
     let (status, mistakes) = match typed(PASSWORD) {
         None => (StatusCode::FORBIDDEN, Mistakes::default()),
         Some(password) => {
-            let typed = Typed { password, code: typed(CODE).unwrap_or_default() };
+            let typed = ReauthForm { password, code: typed(CODE).unwrap_or_default() };
             match check(state, &page, &origin, session, (typed, [PASSWORD, CODE])).await? {
                 Confirmed::Yes => {
                     let body =
@@ -131,7 +131,7 @@ impl PageContext for ReauthPage {
 
 /// What somebody has typed to show who they are.
 #[derive(Clone, Copy)]
-pub struct Typed<'a> {
+pub struct ReauthForm<'a> {
     /// The password.
     pub password: &'a str,
     /// A code or a recovery code; only where [`needs_code`] says so.
@@ -170,7 +170,7 @@ pub async fn check(
     page: &StaffPage,
     origin: &LoginOrigin,
     session: &Session,
-    (typed, [password_field, code_field]): (Typed<'_>, [&'static str; 2]),
+    (typed, [password_field, code_field]): (ReauthForm<'_>, [&'static str; 2]),
 ) -> Result<Confirmed, StaffProblem> {
     let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
     let now = Utc::now();

@@ -34,6 +34,7 @@ use tokio::{
 
 use crate::{
     app::follow_mailings,
+    db::statement::StatementError,
     domain::{
         ids::{MailingId, SessionId},
         locale::Locale,
@@ -153,14 +154,14 @@ fn open(
     hub.pages.push(page);
     if !hub.is_looking {
         hub.is_looking = true;
-        tokio::spawn(look(state.clone(), stopping));
+        tokio::spawn(watch(state.clone(), stopping));
     }
     drop(hub);
     Some(Events(events))
 }
 
 /// Looks until no page is open, or the server stops.
-async fn look(state: AppState, mut stopping: Stopping) {
+async fn watch(state: AppState, mut stopping: Stopping) {
     let mut rates: HashMap<MailingId, Rate> = HashMap::new();
     let mut sessions_at = Instant::now() + SESSIONS_EVERY;
     let mut is_away = false;
@@ -211,7 +212,7 @@ fn still_open(state: &AppState, now: Instant) -> Option<(HashSet<MailingId>, Has
 #[derive(Debug, thiserror::Error)]
 enum LookError {
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Database(#[from] StatementError),
     #[error("an event cannot be written: {0}")]
     Event(#[from] axum::Error),
 }
@@ -225,7 +226,7 @@ async fn look_once(
 ) -> Result<(), LookError> {
     let mailings: Vec<MailingId> = mailings.iter().copied().collect();
     let asked: Vec<SessionId> = sessions.into_iter().flatten().copied().collect();
-    let seen = follow_mailings::look(&state.app.pool, &mailings, &asked, Utc::now()).await?;
+    let seen = follow_mailings::progress(&state.app.pool, &mailings, &asked, Utc::now()).await?;
     let now = Instant::now();
     let mut news: HashMap<(MailingId, Locale), (ProgressView, Event)> = HashMap::new();
     let mut over: HashSet<MailingId> = HashSet::new();

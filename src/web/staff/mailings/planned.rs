@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use crate::{
     app::follow_mailings,
+    db::statement::StatementResult,
     domain::{
         ids::MailingId,
         mailing::{Overview, PauseKind},
     },
-    web::staff::{mailings::progress::Standing, staff_page::StaffPage},
+    web::staff::{mailings::progress::MailingStanding, staff_page::StaffPage},
 };
 
 /// A mailing that has not begun, as `plan` in `staff/parts.html` shows it.
@@ -35,7 +36,7 @@ impl Plan {
             subject: mailing.subject.clone(),
             state: state(page, mailing),
             is_overdue: mailing.pause_kind == Some(PauseKind::Overdue),
-            is_starting: Standing::from(mailing).key() == "starting",
+            is_starting: MailingStanding::from(mailing).key() == "starting",
             people: page.text("mailing", "planned_text").replace("{people}", &people_now(page, people)),
             frozen: frozen(page, mailing),
         }
@@ -57,10 +58,10 @@ impl Plan {
 }
 
 /// The plans among these mailings: those that wait for a time that somebody has chosen, or for a decision.
-pub async fn among(page: &StaffPage, mailings: &[Overview]) -> sqlx::Result<Vec<Plan>> {
+pub async fn among(page: &StaffPage, mailings: &[Overview]) -> StatementResult<Vec<Plan>> {
     let plans: Vec<&Overview> = mailings
         .iter()
-        .filter(|mailing| matches!(Standing::from(*mailing).key(), "scheduled" | "overdue"))
+        .filter(|mailing| matches!(MailingStanding::from(*mailing).key(), "scheduled" | "overdue"))
         .collect();
     if plans.is_empty() {
         return Ok(Vec::new());
@@ -71,7 +72,7 @@ pub async fn among(page: &StaffPage, mailings: &[Overview]) -> sqlx::Result<Vec<
 
 /// Where a mailing stands, in words: `Geplant Mo, 30.11., 8:00`.
 pub fn state(page: &StaffPage, mailing: &Overview) -> String {
-    Standing::from(mailing).words(&page.state.renderer, page.locale, page.time_zone())
+    MailingStanding::from(mailing).words(&page.state.renderer, page.locale, page.time_zone())
 }
 
 /// So many people as of now; who it will be is decided when it begins.

@@ -71,7 +71,7 @@ impl From<&Progress> for Phase {
 }
 
 /// What the word for where a mailing stands depends on.
-pub struct Standing {
+pub struct MailingStanding {
     state: MailingState,
     has_grace: bool,
     is_taken_back: bool,
@@ -79,7 +79,7 @@ pub struct Standing {
     scheduled_at: Option<DateTime<Utc>>,
 }
 
-impl From<&Overview> for Standing {
+impl From<&Overview> for MailingStanding {
     fn from(mailing: &Overview) -> Self {
         Self {
             state: mailing.state,
@@ -91,7 +91,7 @@ impl From<&Overview> for Standing {
     }
 }
 
-impl From<&Progress> for Standing {
+impl From<&Progress> for MailingStanding {
     fn from(progress: &Progress) -> Self {
         Self {
             state: progress.state,
@@ -103,7 +103,7 @@ impl From<&Progress> for Standing {
     }
 }
 
-impl Standing {
+impl MailingStanding {
     /// The key of its word. One that can still be taken back is not merely planned, one that was taken back not merely
     /// cancelled, and one that has not begun in time not merely paused.
     pub fn key(&self) -> &'static str {
@@ -181,7 +181,7 @@ impl ProgressView {
         let left = left.map(|(count, unit)| plural(unit, count));
         Self {
             phase: Phase::from(progress),
-            state: Standing::from(progress).words(pages, locale, zone),
+            state: MailingStanding::from(progress).words(pages, locale, zone),
             kind: progress.pause_kind,
             plan: plan(progress),
             ended: progress.ended(),

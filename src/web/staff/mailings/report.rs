@@ -61,7 +61,7 @@ pub fn failures(page: &StaffPage, groups: Vec<Failure>, failed: Vec<Failed>) -> 
             codes: codes(group.smtp_code, &masked, is_admin),
             reply: if is_admin { masked } else { String::new() },
             count: group.count,
-            addresses: own.iter().map(|email| address::written(&shown(email, is_admin))).collect(),
+            addresses: own.iter().map(|email| address::written(&address_for(email, is_admin))).collect(),
         };
         // Without the relay's words several replies are one.
         let same = shown_groups.iter_mut().find(|one| {
@@ -151,7 +151,7 @@ fn words_of(page: &StaffPage) -> Words {
 }
 
 /// An address as somebody may see it: whole for admins, who look after subscribers; masked for everybody else.
-fn shown(email: &EmailAddress, is_admin: bool) -> String {
+fn address_for(email: &EmailAddress, is_admin: bool) -> String {
     if is_admin { email.as_str().to_owned() } else { email.masked() }
 }
 
@@ -230,7 +230,7 @@ async fn write(mut report: Report, (words, is_admin): (&Words, bool), pieces: &P
 fn row(line: &Line, words: &Words, is_admin: bool) -> [String; 6] {
     let reply = mask_recipient(line.smtp_text.as_deref().unwrap_or_default(), line.email.as_str());
     [
-        harmless(&shown(&line.email, is_admin)).into_owned(),
+        harmless(&address_for(&line.email, is_admin)).into_owned(),
         line.state.name().to_owned(),
         line.attempts.to_string(),
         line.smtp_code.map(|code| code.to_string()).unwrap_or_default(),

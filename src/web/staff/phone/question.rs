@@ -7,7 +7,7 @@ use crate::{
     web::{
         http::form_values,
         staff::{
-            phone::PhoneForm,
+            phone::form::PhoneForm,
             staff_page::{Choice, Mistakes, StaffPage},
         },
     },

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use crate::{
-    app::phone_desk::{Record, Standing, Waiting},
+    app::phone_desk::{AddressStanding, Record, Waiting},
     domain::{
         queue::{
-            delivery::{DeliveryState, Listed},
+            delivery::{DeliveryState, ListedDelivery},
             reply_meaning,
         },
         signup::held::HeldFor,
@@ -61,15 +61,15 @@ pub struct MailView {
 impl Found {
     pub(super) fn of(page: &StaffPage, record: &Record, nothing_done: bool) -> Self {
         let (key, since) = match record.standing {
-            Standing::Unknown | Standing::NoSubscription if record.is_former => ("moved", None),
-            Standing::Unknown => ("unknown", None),
-            Standing::NoSubscription => ("none", None),
-            Standing::Subscribed(since) => ("subscribed", Some(since)),
-            Standing::Left(since) => ("left", Some(since)),
-            Standing::Bounced(since) => ("bounced", Some(since)),
-            Standing::Complained(since) => ("complained", Some(since)),
+            AddressStanding::Unknown | AddressStanding::NoSubscription if record.is_former => ("moved", None),
+            AddressStanding::Unknown => ("unknown", None),
+            AddressStanding::NoSubscription => ("none", None),
+            AddressStanding::Subscribed(since) => ("subscribed", Some(since)),
+            AddressStanding::Left(since) => ("left", Some(since)),
+            AddressStanding::Bounced(since) => ("bounced", Some(since)),
+            AddressStanding::Complained(since) => ("complained", Some(since)),
         };
-        let is_subscribed = matches!(record.standing, Standing::Subscribed(_));
+        let is_subscribed = matches!(record.standing, AddressStanding::Subscribed(_));
         let must_not = record.suppressed.is_some_and(SuppressionReason::forbids_signup);
         let since = since.map(|since| page.day(since.with_timezone(&page.time_zone().0).date_naive()));
         Self {
@@ -80,7 +80,7 @@ impl Found {
             mailings: record.mailings.iter().map(|mail| MailView::of(page, mail)).collect(),
             href: record.subscriber.filter(|_| page.is_admin()).map(|id| format!("/staff/subscribers/{id}")),
             may_leave: is_subscribed
-                || matches!(record.standing, Standing::Bounced(_) | Standing::Complained(_)),
+                || matches!(record.standing, AddressStanding::Bounced(_) | AddressStanding::Complained(_)),
             may_enter: !is_subscribed && !must_not && record.waiting.is_none(),
             nothing_done,
         }
@@ -100,7 +100,7 @@ impl WaitingView {
 }
 
 impl MailView {
-    fn of(page: &StaffPage, mail: &Listed) -> Self {
+    fn of(page: &StaffPage, mail: &ListedDelivery) -> Self {
         let reply = mail.smtp_text.as_deref().unwrap_or_default();
         let is_over = matches!(mail.state, DeliveryState::Accepted | DeliveryState::Skipped);
         let has_reply = mail.smtp_code.is_some() || mail.state != DeliveryState::Pending;

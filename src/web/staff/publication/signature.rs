@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     app::read_signature::{SignatureError, last_seen, read_signature, sender_domain},
+    db::statement::StatementResult,
     domain::signature_seen::{SeenSignature, SignatureVerdict},
     mail::received::Unusable,
     web::{
@@ -45,7 +46,7 @@ struct SeenView {
 }
 
 impl SignaturePage {
-    async fn of(page: &StaffPage, errors: Mistakes) -> sqlx::Result<Self> {
+    async fn of(page: &StaffPage, errors: Mistakes) -> StatementResult<Self> {
         let app = &page.state.app;
         let seen = match sender_domain(page.publication.as_ref()) {
             Some(domain) => last_seen(app, &domain).await?,
@@ -94,7 +95,7 @@ pub struct Shown {
 }
 
 /// `POST /staff/signature`: looks at a head, and keeps what it says.
-pub async fn look(
+pub async fn examine(
     State(state): State<AppState>,
     page: StaffPage,
     member: Member,

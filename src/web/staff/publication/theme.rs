@@ -185,7 +185,7 @@ pub struct LookPage {
 }
 
 impl PageContext for LookPage {
-    const TEMPLATE: &'static str = "staff/look.html";
+    const TEMPLATE: &'static str = "staff/theme.html";
 
     fn samples(_: &Sample<'_>) -> Vec<Self> {
         let way = |label: &str, is_chosen| Way { label: label.into(), href: "?of=current".into(), is_chosen };

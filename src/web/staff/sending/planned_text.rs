@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     app::{
         preflight::warnings,
-        replace_text::{self, Objection, Order, ReplaceError, Situation, replace_text},
+        replace_text::{self, Objection, Order, ReplaceError, ReplaceSituation, replace_text},
     },
     domain::{ids::MailingId, mailing::MailingError},
     web::{
@@ -71,8 +71,8 @@ pub(super) struct SenderName {
 }
 
 impl PlannedTextPage {
-    fn of(page: &StaffPage, found: Situation, sent: &TextForm, errors: Mistakes) -> Self {
-        let Situation { mailing, draft, is_same, obstacle } = found;
+    fn of(page: &StaffPage, found: ReplaceSituation, sent: &TextForm, errors: Mistakes) -> Self {
+        let ReplaceSituation { mailing, draft, is_same, obstacle } = found;
         let are_ticked = !sent.warnings.is_empty() && warnings::are_ticked(&draft.findings, &sent.warnings);
         Self {
             mailing: PlannedView {
@@ -131,7 +131,7 @@ pub async fn show(
 }
 
 /// `POST /staff/mailings/{id}/text`: puts the saved text in the place of the one that was planned.
-pub async fn take(
+pub async fn replace(
     State(state): State<AppState>,
     page: StaffPage,
     member: Member,

@@ -12,10 +12,10 @@ use crate::{
         staff::{
             mailings::planned::Plan,
             sending::{
-                Before, SendPage, Sender, TickErrors, Typed,
                 mail_view::{MailView, ObstacleView, UpdateView},
                 planned_text::{PlannedTextPage, PlannedView, SenderName},
-                test_mail::{Colleague, SentTest, Tests},
+                send_page::{Before, SendFormValues, SendPage, SenderView, TickErrors},
+                test_mails_view::{RecipientChoice, SentTest, Tests},
             },
             staff_page::Mistakes,
             updates::preflight::Findings,
@@ -51,7 +51,7 @@ impl PageContext for SendPage {
             wrong("warnings", |own| own.error_now = ticks()),
             wrong("again", |own| {
                 (own.error_later, own.error_id) = (ticks(), Some("later-again".into()));
-                own.typed = Typed { is_later: true, again: true, warnings: true, ..typed() };
+                own.typed = SendFormValues { is_later: true, again: true, warnings: true, ..typed() };
             }),
             wrong("date", |own| own.typed.is_later = true),
             wrong("time", |own| own.typed.is_later = true),
@@ -112,7 +112,7 @@ fn page() -> SendPage {
         versions: "3.1".into(),
         mail: Some(mail()),
         preflight: found(),
-        sender: Some(Sender { name: "Projekt".into(), address: "post@example.org".into() }),
+        sender: Some(SenderView { name: "Projekt".into(), address: "post@example.org".into() }),
         audience: 1_234,
         people: "1.234 Personen".into(),
         button_now: "Jetzt an 1.234 Personen senden".into(),
@@ -152,9 +152,9 @@ fn before() -> Before {
     }
 }
 
-fn typed() -> Typed {
+fn typed() -> SendFormValues {
     let (date, time) = ("2026-11-30".into(), "08:00".into());
-    Typed { is_later: false, again: false, warnings: false, date, time }
+    SendFormValues { is_later: false, again: false, warnings: false, date, time }
 }
 
 fn ticks() -> TickErrors {
@@ -162,7 +162,7 @@ fn ticks() -> TickErrors {
 }
 
 fn tests() -> Tests {
-    let colleague = |is_chosen| Colleague {
+    let colleague = |is_chosen| RecipientChoice {
         id: TestRecipientId(Uuid::nil()),
         name: "Mia".into(),
         email: "mia@example.org".into(),

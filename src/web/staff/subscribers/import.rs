@@ -33,7 +33,7 @@ use crate::{
                     form::{ImportForm, mistakes_in},
                     view::{Id, ImportPage, ImportsPage, Status, named, path_of},
                 },
-                upload::take,
+                upload::receive_file,
             },
         },
     },
@@ -57,7 +57,8 @@ pub async fn receive(
     let (request, part) = LongPart::of(request);
     let taken = match Multipart::from_request(request, &state).await {
         Ok(mut form) => {
-            take(&state.app.pool, &member, &mut form, &part, default_locale(&page), page.time_zone()).await?
+            receive_file(&state.app.pool, &member, &mut form, &part, default_locale(&page), page.time_zone())
+                .await?
         }
         Err(_) => Err("file_missing"),
     };

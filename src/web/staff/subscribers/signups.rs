@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::held_signups::{self, HeldError, Situation, decide_held},
+    app::held_signups::{self, HeldError, HeldSituation, decide_held},
     domain::{
         queue::reply_meaning,
         signup::{
@@ -162,7 +162,7 @@ struct Hour {
 impl SignupsPage {
     async fn of(page: &StaffPage, errors: Mistakes) -> Result<Self, StaffProblem> {
         let now = Utc::now();
-        let Situation { held, last_hour } = held_signups::situation(&page.state.app.pool, now).await?;
+        let HeldSituation { held, last_hour } = held_signups::situation(&page.state.app.pool, now).await?;
         let (newest, undelivered) = held_signups::newest(&page.state.app.pool, SHOWN, now).await?;
         Ok(Self {
             reasons: held.reasons.iter().map(|by| Reason::of(page, by)).collect(),

@@ -5,10 +5,10 @@ use axum::{
     extract::multipart::{Field, Multipart},
 };
 use chrono::Utc;
-use sqlx::PgPool;
 
 use crate::{
     app::uploaded_lists::{ListError, Upload, begin_upload, complete_upload},
+    db::{Pool, statement::StatementResult},
     domain::{
         actor::Actor,
         ids::ImportId,
@@ -34,8 +34,8 @@ const LONGEST_NAME: usize = 120;
 type Refused = &'static str;
 
 /// Takes the file of a form. Nothing stays of one that is refused.
-pub async fn take(
-    pool: &PgPool,
+pub async fn receive_file(
+    pool: &Pool,
     member: &Member,
     form: &mut Multipart,
     part: &LongPart,
@@ -55,7 +55,7 @@ pub async fn take(
 }
 
 async fn keep(
-    pool: &PgPool,
+    pool: &Pool,
     member: &Member,
     (mut field, part): (Field<'_>, &LongPart),
     of_all: (Locale, TimeZone),
@@ -66,7 +66,7 @@ async fn keep(
         match field.chunk().await {
             Ok(Some(bytes)) => {
                 part.took(bytes.len());
-                match file.take(bytes).await {
+                match file.add(bytes).await {
                     Ok(None) => {}
                     Ok(Some(refused)) => break Some(refused),
                     Err(error) => {
@@ -132,21 +132,21 @@ impl Incoming {
     }
 
     /// Takes what has come; answers why no more is taken.
-    async fn take(&mut self, bytes: Bytes) -> sqlx::Result<Option<Refused>> {
+    async fn add(&mut self, bytes: Bytes) -> StatementResult<Option<Refused>> {
         self.size += bytes.len() as u64;
         if self.size > LONGEST_FILE {
             return Ok(Some("file_too_large"));
         }
         if let Some(head) = &mut self.head {
             head.extend_from_slice(&bytes);
-            return if head.len() < HEAD { Ok(None) } else { self.look().await };
+            return if head.len() < HEAD { Ok(None) } else { self.recognise().await };
         }
         self.decode(&bytes, false).await?;
         Ok(None)
     }
 
     /// Looks at what has come first.
-    async fn look(&mut self) -> sqlx::Result<Option<Refused>> {
+    async fn recognise(&mut self) -> StatementResult<Option<Refused>> {
         let Some(head) = self.head.take() else { return Ok(None) };
         self.utf16 = Utf16::of(&head[..head.len().min(HEAD)]);
         if self.utf16.is_none()
@@ -158,7 +158,7 @@ impl Incoming {
         Ok(None)
     }
 
-    async fn decode(&mut self, bytes: &[u8], is_last: bool) -> sqlx::Result<()> {
+    async fn decode(&mut self, bytes: &[u8], is_last: bool) -> StatementResult<()> {
         match &mut self.utf16 {
             Some(utf16) => {
                 let text = utf16.decode(bytes, is_last);
@@ -168,7 +168,7 @@ impl Incoming {
         }
     }
 
-    async fn keep(&mut self, mut bytes: &[u8]) -> sqlx::Result<()> {
+    async fn keep(&mut self, mut bytes: &[u8]) -> StatementResult<()> {
         self.scan.feed(bytes);
         self.kept += bytes.len() as u64;
         self.beginning.extend(bytes.iter().take(PIECE - self.beginning.len().min(PIECE)));
@@ -183,7 +183,7 @@ impl Incoming {
         Ok(())
     }
 
-    async fn keep_piece(&mut self) -> sqlx::Result<()> {
+    async fn keep_piece(&mut self) -> StatementResult<()> {
         self.list.keep_piece(&self.piece).await?;
         self.piece.clear();
         Ok(())
@@ -194,7 +194,7 @@ impl Incoming {
         by: &Actor,
         (locale, zone): (Locale, TimeZone),
     ) -> Result<Result<(), Refused>, StaffProblem> {
-        if let Some(refused) = self.look().await? {
+        if let Some(refused) = self.recognise().await? {
             return Ok(Err(refused));
         }
         self.decode(&[], true).await?;

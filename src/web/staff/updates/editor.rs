@@ -29,7 +29,7 @@ use crate::{
             logged_in::Member,
             mailings::{
                 planned::{self, Plan},
-                progress::Standing,
+                progress::MailingStanding,
             },
             staff_page::{StaffPage, done, id_in},
             staff_problem::StaffProblem,
@@ -89,7 +89,7 @@ pub async fn show(
     let plans = planned::among(&page, &mailings).await?;
     let writing = update.writing();
     page.show(&EditorPage {
-        update: Head::of(&page, &update),
+        update: EditorUpdate::of(&page, &update),
         writing: Fields::of(&writing),
         unfinished: still_to_do(&page, &writing),
         others,
@@ -105,7 +105,7 @@ pub async fn show(
 /// Writing an update.
 #[derive(Serialize)]
 pub struct EditorPage {
-    update: Head,
+    update: EditorUpdate,
     writing: Fields,
     /// What is still to be done, by field.
     unfinished: BTreeMap<&'static str, String>,
@@ -122,7 +122,7 @@ pub struct EditorPage {
 }
 
 #[derive(Serialize)]
-struct Head {
+struct EditorUpdate {
     id: UpdateId,
     version: i32,
     title: String,
@@ -131,7 +131,7 @@ struct Head {
     changed_by: Option<String>,
 }
 
-impl Head {
+impl EditorUpdate {
     fn of(page: &StaffPage, update: &Update) -> Self {
         Self {
             id: update.id,
@@ -236,7 +236,7 @@ pub async fn save(
         Saved::Conflict(theirs) => {
             let (mine, other) = (Fields::of(&writing), Fields::of(&theirs.writing()));
             let own = ConflictPage {
-                update: Head::of(&page, &theirs),
+                update: EditorUpdate::of(&page, &theirs),
                 message: conflict_in_words(&page, &theirs),
                 others: differences(&page, &mine, &other),
                 writing: mine,
@@ -251,7 +251,7 @@ pub async fn save(
 #[derive(Serialize)]
 pub struct ConflictPage {
     /// As it is saved.
-    update: Head,
+    update: EditorUpdate,
     message: String,
     writing: Fields,
     theirs: Fields,
@@ -314,7 +314,7 @@ fn notes(page: &StaffPage, mailings: &[Overview]) -> Vec<Note> {
     let text = |key: &str| page.text("editor", key).to_owned();
     let mut notes = Vec::new();
     for mailing in mailings.iter().filter(|mailing| !mailing.is_over()) {
-        let key = match Standing::from(mailing).key() {
+        let key = match MailingStanding::from(mailing).key() {
             "scheduled" | "overdue" => continue,
             key @ ("starting" | "paused") => key,
             _ => "sending",

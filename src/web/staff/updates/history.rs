@@ -36,7 +36,7 @@ pub async fn list(
     let found = write_update::versions(&state.app.pool, id).await?;
     let (update, versions) = found.ok_or(StaffProblem::NOT_FOUND)?;
     let versions = versions.iter().map(|version| Entry::of(&page, version)).collect();
-    page.show(&HistoryPage { update: Head::of(update), versions })
+    page.show(&HistoryPage { update: HistoryUpdate::of(update), versions })
 }
 
 /// `GET /staff/updates/{id}/history/{version}`
@@ -53,7 +53,7 @@ pub async fn show(
         version: Entry::of(&page, &version),
         writing: Fields::of(&version.writing),
         is_current: version.writing == update.writing(),
-        update: Head::of(update),
+        update: HistoryUpdate::of(update),
     })
 }
 
@@ -85,14 +85,14 @@ pub async fn restore(
 /// What an update said before.
 #[derive(Serialize)]
 pub struct HistoryPage {
-    update: Head,
+    update: HistoryUpdate,
     versions: Vec<Entry>,
 }
 
 /// One of the texts an update had.
 #[derive(Serialize)]
 pub struct VersionPage {
-    update: Head,
+    update: HistoryUpdate,
     version: Entry,
     writing: Fields,
     /// It is what the update says now.
@@ -100,7 +100,7 @@ pub struct VersionPage {
 }
 
 #[derive(Serialize)]
-struct Head {
+struct HistoryUpdate {
     id: UpdateId,
     title: String,
     version: i32,
@@ -117,7 +117,7 @@ struct Entry {
     words: usize,
 }
 
-impl Head {
+impl HistoryUpdate {
     fn of(update: Update) -> Self {
         Self { id: update.id, title: update.title, version: update.version }
     }
@@ -156,8 +156,8 @@ impl PageContext for HistoryPage {
 
     fn samples(_: &Sample<'_>) -> Vec<Self> {
         vec![
-            Self { update: Head::sample("Neues vom Projekt"), versions: Entry::samples().into() },
-            Self { update: Head::sample(""), versions: Vec::new() },
+            Self { update: HistoryUpdate::sample("Neues vom Projekt"), versions: Entry::samples().into() },
+            Self { update: HistoryUpdate::sample(""), versions: Vec::new() },
         ]
     }
 }
@@ -168,7 +168,7 @@ impl PageContext for VersionPage {
     fn samples(_: &Sample<'_>) -> Vec<Self> {
         let [counted, aside] = Entry::samples();
         let [whole, empty] = Fields::samples();
-        let update = || Head::sample("Neues vom Projekt");
+        let update = || HistoryUpdate::sample("Neues vom Projekt");
         vec![
             Self { update: update(), version: counted, writing: whole, is_current: false },
             Self { update: update(), version: aside, writing: empty, is_current: true },

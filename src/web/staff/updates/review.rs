@@ -53,7 +53,7 @@ pub async fn show(
     page.show(&ReviewsPage {
         links: links.iter().map(|link| LinkRow::of(&page, link, now)).collect(),
         remarks: remarks.iter().map(|remark| RemarkRow::of(&page, &update, remark)).collect(),
-        update: Head { id: update.id, title: update.title },
+        update: ReviewUpdate { id: update.id, title: update.title },
     })
 }
 
@@ -100,13 +100,13 @@ fn path(id: UpdateId) -> String {
 /// The links of an update, and the remarks on it.
 #[derive(Serialize)]
 pub struct ReviewsPage {
-    update: Head,
+    update: ReviewUpdate,
     links: Vec<LinkRow>,
     remarks: Vec<RemarkRow>,
 }
 
 #[derive(Serialize)]
-struct Head {
+struct ReviewUpdate {
     id: UpdateId,
     title: String,
 }
@@ -185,7 +185,7 @@ impl PageContext for ReviewsPage {
     const TEMPLATE: &'static str = "staff/review.html";
 
     fn samples(_: &Sample<'_>) -> Vec<Self> {
-        let head = |title: &str| Head { id: UpdateId(Uuid::nil()), title: title.into() };
+        let head = |title: &str| ReviewUpdate { id: UpdateId(Uuid::nil()), title: title.into() };
         let link = |url: Option<&str>| LinkRow {
             id: ReviewLinkId(Uuid::nil()),
             url: url.map(str::to_owned),

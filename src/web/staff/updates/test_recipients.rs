@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     app::test_recipients::{self, TestRecipientError},
+    db::statement::StatementResult,
     domain::{
         address::EmailAddress,
         ids::TestRecipientId,
@@ -44,19 +45,19 @@ impl From<TestRecipientError> for StaffProblem {
 
 /// `GET /staff/colleagues`
 pub async fn list(page: StaffPage, _: Member) -> Result<Response, StaffProblem> {
-    page.show(&ColleaguesPage::of(&page, &RecipientForm::default(), Mistakes::default()).await?)
+    page.show(&TestRecipientsPage::of(&page, &RecipientForm::default(), Mistakes::default()).await?)
 }
 
 /// Those who get test mails.
 #[derive(Serialize)]
-pub struct ColleaguesPage {
-    colleagues: Vec<Colleague>,
-    typed: Typed,
+pub struct TestRecipientsPage {
+    colleagues: Vec<RecipientView>,
+    typed: RecipientFormValues,
     errors: Mistakes,
 }
 
 #[derive(Serialize)]
-struct Colleague {
+struct RecipientView {
     id: TestRecipientId,
     name: String,
     email: EmailAddress,
@@ -64,30 +65,33 @@ struct Colleague {
 
 /// What was typed about somebody new.
 #[derive(Serialize)]
-struct Typed {
+struct RecipientFormValues {
     name: String,
     email: String,
 }
 
-impl ColleaguesPage {
-    async fn of(page: &StaffPage, sent: &RecipientForm, errors: Mistakes) -> sqlx::Result<Self> {
+impl TestRecipientsPage {
+    async fn of(page: &StaffPage, sent: &RecipientForm, errors: Mistakes) -> StatementResult<Self> {
         let colleagues = test_recipients::list(&page.state.app.pool).await?.into_iter();
         let colleagues =
-            colleagues.map(|TestRecipient { id, name, email }| Colleague { id, name, email }).collect();
-        let typed = Typed { name: form_values::again(&sent.name), email: form_values::again(&sent.email) };
+            colleagues.map(|TestRecipient { id, name, email }| RecipientView { id, name, email }).collect();
+        let typed = RecipientFormValues {
+            name: form_values::again(&sent.name),
+            email: form_values::again(&sent.email),
+        };
         Ok(Self { colleagues, typed, errors })
     }
 }
 
-impl PageContext for ColleaguesPage {
-    const TEMPLATE: &'static str = "staff/colleagues.html";
+impl PageContext for TestRecipientsPage {
+    const TEMPLATE: &'static str = "staff/test_recipients.html";
 
     fn samples(_: &Sample<'_>) -> Vec<Self> {
         let of = |colleagues, email: &str, errors| {
-            let typed = Typed { name: String::new(), email: email.into() };
+            let typed = RecipientFormValues { name: String::new(), email: email.into() };
             Self { colleagues, typed, errors }
         };
-        let bela = EmailAddress::parse("bela@example.org").map(|email| Colleague {
+        let bela = EmailAddress::parse("bela@example.org").map(|email| RecipientView {
             id: TestRecipientId(Uuid::nil()),
             name: "Bela Beispiel".into(),
             email,
@@ -121,7 +125,7 @@ pub async fn add(
             Added::Full => mistakes.add("form", page.text("error", "colleagues_full")),
         }
     }
-    let own = ColleaguesPage::of(&page, &sent, mistakes).await?;
+    let own = TestRecipientsPage::of(&page, &sent, mistakes).await?;
     page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)
 }
 

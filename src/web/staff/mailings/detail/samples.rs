@@ -15,7 +15,7 @@ use crate::{
             mailings::{
                 detail::{MailingPage, MailingView, Summary, WaitingView, When},
                 planned::Plan,
-                progress::{ProgressView, Standing},
+                progress::{MailingStanding, ProgressView},
                 report::FailureView,
             },
             staff_page::Mistakes,
@@ -65,7 +65,7 @@ fn page(of: &Sample<'_>, state: MailingState, pause_kind: Option<PauseKind>, cou
         pause_kind,
         counts,
     };
-    let standing = Standing::from(&progress);
+    let standing = MailingStanding::from(&progress);
     let rate = (state == MailingState::Sending).then_some(12.5);
     let at = || Some("30.11.2026, 08:00".to_owned());
     let is_paused = state == MailingState::Paused;

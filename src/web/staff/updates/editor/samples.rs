@@ -9,7 +9,7 @@ use crate::{
         staff::{
             mailings::planned::Plan,
             updates::{
-                editor::{ConflictPage, Difference, EditorPage, Fields, Head, Note},
+                editor::{ConflictPage, Difference, EditorPage, EditorUpdate, Fields, Note},
                 preview::Preview,
                 review::RemarkRow,
                 templates,
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-impl Head {
+impl EditorUpdate {
     /// A draft, and one that was sent and came by command.
     fn samples() -> [Self; 2] {
         let of = |title: &str, is_draft, changed_by: Option<&str>| Self {
@@ -78,7 +78,7 @@ impl PageContext for EditorPage {
             preview,
             has_visual: true,
         };
-        let [draft, sent] = Head::samples();
+        let [draft, sent] = EditorUpdate::samples();
         let [whole, empty] = Fields::samples();
         let [one_way, other_way] = Preview::samples();
         let every_field = ["title", "teaser", "body", "image", "image_alt", "image_credit", "link"];
@@ -93,7 +93,7 @@ impl PageContext for EditorPage {
             ],
             ..of(sent, empty, &every_field, &["Bela"], other_way)
         };
-        let [draft, _] = Head::samples();
+        let [draft, _] = EditorUpdate::samples();
         let [whole, _] = Fields::samples();
         let [one_way, _] = Preview::samples();
         let without = Self { has_visual: false, ..of(draft, whole, &["body"], &["Bela", "Cem"], one_way) };
@@ -106,7 +106,7 @@ impl PageContext for ConflictPage {
 
     fn samples(_: &Sample<'_>) -> Vec<Self> {
         let of = |others| {
-            let ([update, _], [mine, theirs]) = (Head::samples(), Fields::samples());
+            let ([update, _], [mine, theirs]) = (EditorUpdate::samples(), Fields::samples());
             let message = "Bela hat um 14:05 gespeichert.".into();
             Self { update, message, writing: mine, theirs, others }
         };
