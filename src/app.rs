@@ -53,6 +53,7 @@
 //! | [`preflight`] | what is wrong with an update before it is sent |
 //! | [`images`] | pictures that staff upload: processing and store |
 //! | [`upload_image`] | taking an image in, describing it, removing it |
+//! | [`share_file`] | files that readers download |
 //! | [`health`] | how the service is, for monitoring |
 //! | [`retention`] | deleting what is kept only for a time |
 //! | [`read_snapshot`] | what metrics tell of the database |
@@ -101,6 +102,7 @@ pub mod send_mailing;
 pub mod send_test;
 pub mod service_state;
 pub mod sessions;
+pub mod share_file;
 pub mod sign_up;
 pub mod surge;
 pub mod take_proof;

@@ -42,7 +42,7 @@ use crate::web::{
     },
     public::error_pages,
     routes::ROUTES,
-    staff::{Live, Uploads},
+    staff::{Live, Receiving, Uploads},
 };
 
 pub use crate::web::{
@@ -85,6 +85,8 @@ pub struct Inner {
     pub images: Store,
     /// Room for pictures that are being uploaded, and for the one that is being worked on.
     pub uploads: Uploads,
+    /// Room for files for readers that are being received.
+    pub receiving_files: Receiving,
     /// What deeds are done with, and what pages read with: database, keys, composer.
     pub app: App,
     /// How the service is.
@@ -126,6 +128,7 @@ impl AppState {
             repeat_minutes: config.signup_limits.repeat_minutes,
             images: Store::new(&config.image_store),
             uploads: Uploads::default(),
+            receiving_files: Receiving::default(),
             app,
             metrics,
         })))

@@ -9,8 +9,8 @@ use rundbrief::{
     config::{PublicUrl, SecretKeys},
     domain::{
         address::EmailAddress,
+        hosted::Hosted,
         ids::{DeliveryId, MailingId, UpdateId},
-        image::Sizes,
         locale::Locale,
         mailing::{self, MailingState, NewMailing},
         publication::{self, Content, Publication},
@@ -80,7 +80,7 @@ impl Newsletter {
         let publication = publication::current(&mut transaction).await?.context("the publication is gone")?;
         let update = update::find(&mut transaction, &self.update.to_string()).await?;
         let update = update.context("the update is gone")?;
-        let content = self.composer.update(&publication, &update, &Sizes::default())?;
+        let content = self.composer.update(&publication, &update, &Hosted::default())?;
         let now = Utc::now();
         let audience = mailing::audience(&mut transaction, now).await?;
         let new = NewMailing {
@@ -168,7 +168,7 @@ fn update_file(sentences: usize) -> anyhow::Result<UpdateFile> {
 /// The mail of an update, as it goes to one recipient.
 fn message(composer: &Composer, publication: &Publication, update: &Update) -> anyhow::Result<Vec<u8>> {
     let frame =
-        composer.mailing_frame(publication, &composer.update(publication, update, &Sizes::default())?)?;
+        composer.mailing_frame(publication, &composer.update(publication, update, &Hosted::default())?)?;
     let to = EmailAddress::parse("s12345@example.org")?;
     let message_id = message_id(DeliveryId(1), update.id.0, composer.public_url());
     Ok(composer.for_nobody(&frame, &to, &message_id, Utc::now()))

@@ -165,8 +165,8 @@ pub async fn compose(
     publication: &Publication,
     update: &Update,
 ) -> Result<FrozenContent, PreflightError> {
-    let sizes = composer.sizes(db, update).await?;
+    let hosted = composer.hosted(db, update).await?;
     let (composer, publication, update) = (composer.clone(), publication.clone(), update.clone());
-    let made = off_runtime(move || composer.update(&publication, &update, &sizes));
+    let made = off_runtime(move || composer.update(&publication, &update, &hosted));
     Ok(made.await??)
 }

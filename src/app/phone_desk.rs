@@ -148,7 +148,7 @@ pub async fn unsubscribe(
     by.require_staff()?;
     let known = subscriber::by_address(&mut *app.pool.acquire().await?, &email.normalized()).await?;
     if let Some(known) = known {
-        let way = Way::OnRequest(Some(asked));
+        let way = Way::OnRequest(asked);
         match unsubscribe::unsubscribe(&app.pool, by, known.id, way, now).await {
             Ok((Unsubscribed::Now | Unsubscribed::Stopped, _)) => return Ok(Came::Done),
             Ok((Unsubscribed::Before | Unsubscribed::Nobody, _)) => {}

@@ -97,15 +97,15 @@ impl Preflight {
         publication: &Publication,
         update: &Update,
     ) -> Result<Report, PreflightError> {
-        let sizes = composer.sizes(&mut *pool.acquire().await?, update).await?;
+        let hosted = composer.hosted(&mut *pool.acquire().await?, update).await?;
         let work = (composer.clone(), publication.clone(), update.clone());
         let looked = off_runtime(move || {
             let (composer, publication, update) = work;
-            let content = composer.update(&publication, &update, &sizes)?;
+            let content = composer.update(&publication, &update, &hosted)?;
             let findings = preflight::check(&publication, &update, &content);
-            Ok::<_, ComposeError>((content, findings, preflight::targets(&update)))
+            Ok::<_, ComposeError>((content, findings, preflight::targets(&update), hosted))
         });
-        let (content, mut findings, targets) = looked.await??;
+        let (content, mut findings, targets, hosted) = looked.await??;
         findings.extend(checklist::check(&mut *pool.acquire().await?, update.id).await?);
         let domain = sender_domain(Some(publication));
         if let Some(domain) = &domain {
@@ -119,7 +119,7 @@ impl Preflight {
         };
         let grounds = grounds::check(&self.images, composer.public_url(), publication, update);
         let (links, dns, grounds) =
-            tokio::join!(self.links.check(targets, composer.public_url()), dns, grounds);
+            tokio::join!(self.links.check(targets, composer.public_url(), &hosted), dns, grounds);
         findings.extend(links);
         findings.extend(grounds);
         findings.extend(dns);

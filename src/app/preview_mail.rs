@@ -36,10 +36,10 @@ pub async fn preview_mail(
     to: &EmailAddress,
     now: DateTime<Utc>,
 ) -> Result<Vec<u8>, PreviewError> {
-    let sizes = app.composer.sizes(&mut *app.pool.acquire().await?, update).await?;
+    let hosted = app.composer.hosted(&mut *app.pool.acquire().await?, update).await?;
     let (composer, publication, update) = (app.composer.clone(), publication.clone(), update.clone());
     let made = off_runtime(move || {
-        let content = composer.update(&publication, &update, &sizes)?;
+        let content = composer.update(&publication, &update, &hosted)?;
         composer.mailing_frame(&publication, &content)
     });
     let frame = made.await??;

@@ -1,7 +1,7 @@
 //! Retention: deleting what is kept only for a time; see [`crate::domain::retention`] for what, and how long.
 //!
 //! The service does it by itself. Who is erased is told by the event that belongs to the record of the erasure, as at every
-//! erasure; an image that is removed is told too. The rest is past its time for everybody, and tells nothing.
+//! erasure; an image or a file that is removed is told too. The rest is past its time for everybody, and tells nothing.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
@@ -9,7 +9,14 @@ use sqlx::{Connection, PgConnection, PgPool};
 use crate::{
     app::{Deed, images::store::Store},
     config::SecretKeys,
-    domain::{actor::Actor, consent, event::Event, image, publication, retention, signup},
+    domain::{
+        actor::Actor,
+        consent,
+        event::Event,
+        image, publication, retention,
+        shared_file::{self, SharedFile},
+        signup,
+    },
 };
 
 const SERVICE: &Actor = &Actor::Service;
@@ -89,5 +96,17 @@ pub async fn remove_unused_images(pool: &PgPool, images: &Store, now: DateTime<U
     for image in &gone {
         images.remove(image).await;
     }
+    Ok(gone.len())
+}
+
+/// The same of shared files.
+pub async fn remove_unused_files(pool: &PgPool, store: &Store, now: DateTime<Utc>) -> sqlx::Result<usize> {
+    let mut deed = Deed::begin(pool, SERVICE, now).await?;
+    let gone = shared_file::forget_unused(&mut deed, now).await?;
+    let ids: Vec<_> = gone.iter().map(|file| file.id).collect();
+    deed.tell_each(&ids, Event::SharedFileRemoved).await?;
+    deed.commit().await?;
+    let names: Vec<_> = gone.iter().filter_map(SharedFile::file_name).collect();
+    store.remove_files(&names).await;
     Ok(gone.len())
 }

@@ -89,9 +89,9 @@ pub async fn send_test(
         return Err(TestError::NotReady(missing));
     }
     // Made here too, so that a mistake shows now and not in the worker's log.
-    let sizes = app.composer.sizes(&mut deed, &update).await?;
+    let hosted = app.composer.hosted(&mut deed, &update).await?;
     let work = (app.composer.clone(), publication, update.clone());
-    off_runtime(move || work.0.test_frame(&work.1, &work.2, &sizes).map(drop)).await??;
+    off_runtime(move || work.0.test_frame(&work.1, &work.2, &hosted).map(drop)).await??;
     for address in to {
         delivery::enqueue_test(&mut deed, id, address, now).await?;
     }

@@ -27,8 +27,8 @@ pub enum Way<'a> {
     Button(&'a str),
     /// A POST to the link that says no more.
     Link,
-    /// They asked staff, who may say by which way.
-    OnRequest(Option<&'a OnRequest>),
+    /// They asked staff, in this way.
+    OnRequest(&'a OnRequest),
 }
 
 /// Why nobody was unsubscribed, or subscribed again.
@@ -66,7 +66,7 @@ pub async fn unsubscribe(
         return Err(UnsubscribeError::NotAllowed);
     }
     let how = match (by, way) {
-        (Actor::Member { .. }, Way::OnRequest(Some(asked))) => {
+        (Actor::Member { .. }, Way::OnRequest(asked)) => {
             Leaving { note: asked.note.as_deref(), ..asked.channel.method().into() }
         }
         (Actor::Member { .. }, _) => ConsentMethod::Staff.into(),
@@ -81,7 +81,7 @@ pub async fn unsubscribe(
         (came_to, &subscriber, by.is_staff())
     {
         let details = match way {
-            Way::OnRequest(Some(asked)) => json!({ "channel": asked.channel }),
+            Way::OnRequest(asked) => json!({ "channel": asked.channel }),
             _ => json!({}),
         };
         deed.audit(Action::SubscriberUnsubscribed, &subscriber.email.masked(), &details).await?;

@@ -1,6 +1,6 @@
 //! Images that staff upload: taking one in, describing it, removing it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use hyper::body::Bytes;
@@ -22,8 +22,10 @@ use crate::{
         actor::{Actor, NotPermitted},
         event::Event,
         ids::ImageId,
-        image::{self, FileName, Image, ImageName, NewImage, Removed, Use},
+        image::{self, FOLDER, FileName, Image, NewImage, Removed},
+        public_name::PublicName,
         staff::audit::Action,
+        text_use::{self, Uses},
     },
 };
 
@@ -121,7 +123,7 @@ pub async fn upload(
         return Ok(known);
     }
     let Processed { format, large, small } = processed(processing, file).await?;
-    let name = ImageName::mint()?;
+    let name = PublicName::mint()?;
     let of_size = |is_small| FileName { name: name.clone(), is_small, format };
     let files = [of_size(false), of_size(true)];
     let bytes = large.bytes.len() + small.bytes.len();
@@ -217,9 +219,6 @@ pub async fn remove(
     Ok(())
 }
 
-/// Which updates show which images, by the images' names.
-pub type Uses = BTreeMap<String, Vec<Use>>;
-
 /// Images, newest first, those older than `before` of which `said` is said; and where images are used.
 pub async fn page(
     pool: &PgPool,
@@ -229,12 +228,12 @@ pub async fn page(
 ) -> sqlx::Result<(Vec<Image>, Uses)> {
     let mut db = pool.acquire().await?;
     let images = image::page(&mut db, before, said, limit).await?;
-    Ok((images, image::uses(&mut db).await?))
+    Ok((images, text_use::of(&mut db, FOLDER).await?))
 }
 
 /// One image, and where images are used.
 pub async fn find(pool: &PgPool, id: ImageId) -> sqlx::Result<Option<(Image, Uses)>> {
     let mut db = pool.acquire().await?;
     let Some(image) = image::by_id(&mut db, id).await? else { return Ok(None) };
-    Ok(Some((image, image::uses(&mut db).await?)))
+    Ok(Some((image, text_use::of(&mut db, FOLDER).await?)))
 }

@@ -17,7 +17,7 @@ pub enum Meaning {
     Mistake,
 }
 
-/// What an error means (PostgreSQL, Appendix A: error codes).
+/// What an error means (Postgres manual, Appendix A: error codes).
 #[must_use]
 pub fn meaning(error: &StatementError) -> Meaning {
     match error {

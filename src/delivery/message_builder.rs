@@ -249,8 +249,8 @@ impl MessageBuilder {
         let gone = || NoMessage::NotWanted("the update is gone");
         let (id, to) = delivery.update.zip(delivery.address.as_ref()).ok_or_else(gone)?;
         let update = update::find(&mut db, &id.to_string()).await?.ok_or_else(gone)?;
-        let sizes = self.composer.sizes(&mut db, &update).await?;
-        let frame = self.composer.test_frame(&current_publication(&mut db).await?, &update, &sizes)?;
+        let hosted = self.composer.hosted(&mut db, &update).await?;
+        let frame = self.composer.test_frame(&current_publication(&mut db).await?, &update, &hosted)?;
         let message_id = message_id(delivery.id, id.0, self.composer.public_url());
         let bytes = self.composer.for_nobody(&frame, to, &message_id, now);
         Ok(Message {

@@ -10,7 +10,8 @@ use sqlx::PgConnection;
 use crate::domain::{
     actor::Actor,
     ids::{
-        ImageId, ImportId, MailingId, SignupId, StaffId, SubscriberId, TemplateId, TestRecipientId, UpdateId,
+        ImageId, ImportId, MailingId, SharedFileId, SignupId, StaffId, SubscriberId, TemplateId,
+        TestRecipientId, UpdateId,
     },
 };
 
@@ -54,6 +55,10 @@ pub enum Event {
     ImageDescribed(ImageId),
     /// An image that nothing used was removed: by staff, or by retention.
     ImageRemoved(ImageId),
+    /// A file for readers was uploaded.
+    FileShared(SharedFileId),
+    /// Such a file that nothing used was removed: by staff, or by retention.
+    SharedFileRemoved(SharedFileId),
     /// A test mail of an update was queued.
     TestQueued(UpdateId),
     /// It was read from a mail that arrived what the relay's signature covers.
@@ -214,6 +219,7 @@ impl Event {
             Event::ImageAdded(image) | Event::ImageDescribed(image) | Event::ImageRemoved(image) => {
                 json!({ "image": image })
             }
+            Event::FileShared(file) | Event::SharedFileRemoved(file) => json!({ "shared_file": file }),
             Event::SignatureSeen
             | Event::RestoreReleased
             | Event::SignupsReleased

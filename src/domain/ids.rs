@@ -59,6 +59,10 @@ uuid_id!(
     ImageId
 );
 uuid_id!(
+    /// Names a [shared file](super::shared_file).
+    SharedFileId
+);
+uuid_id!(
     /// Names an [update](super::update).
     UpdateId
 );

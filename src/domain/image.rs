@@ -1,16 +1,20 @@
 //! Pictures that staff upload: what they are, where they are used, and which may go. Their bytes lie in the store.
 
-use std::collections::{BTreeMap, HashMap};
-
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use crate::{
     config::PublicUrl,
-    domain::ids::{ImageId, StaffId},
+    domain::{
+        ids::{ImageId, StaffId},
+        public_name::PublicName,
+        text_use,
+    },
 };
+
+/// What the paths of pictures begin with.
+pub const FOLDER: &str = "/images/";
 
 /// How long a picture stays that nothing uses and that never went out.
 pub const UNUSED_FOR: Duration = Duration::days(30);
@@ -19,41 +23,6 @@ pub const UNUSED_FOR: Duration = Duration::days(30);
 pub const ALT_LENGTH: usize = 500;
 /// Most characters of a credit.
 pub const CREDIT_LENGTH: usize = 200;
-
-/// The name of a picture in addresses and in the store: 26 characters of base32 (RFC 4648 §6, lower case), 130 random
-/// bits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct ImageName(String);
-
-impl ImageName {
-    const LENGTH: usize = 26;
-    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-
-    /// A new one.
-    ///
-    /// # Errors
-    /// When the system has no random numbers.
-    pub fn mint() -> Result<Self, getrandom::Error> {
-        let mut bytes = [0; Self::LENGTH];
-        getrandom::fill(&mut bytes)?;
-        // 32 divides 256: each character is as likely as every other.
-        Ok(Self(bytes.iter().map(|byte| char::from(Self::ALPHABET[usize::from(byte & 31)])).collect()))
-    }
-
-    /// The name in a text; nothing when it is none.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let is_name = text.len() == Self::LENGTH && text.bytes().all(|b| Self::ALPHABET.contains(&b));
-        is_name.then(|| Self(text.to_owned()))
-    }
-
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// What a picture was made into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +60,7 @@ impl Format {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileName {
     /// The picture's name.
-    pub name: ImageName,
+    pub name: PublicName,
     /// Whether it is the smaller one, for the width of a mail and for thumbnails.
     pub is_small: bool,
     /// What it holds.
@@ -105,7 +74,7 @@ impl FileName {
         let (stem, extension) = text.split_once('.')?;
         let format = Format::ALL.into_iter().find(|format| format.extension() == extension)?;
         let (stem, is_small) = stem.strip_suffix("-small").map_or((stem, false), |stem| (stem, true));
-        Some(Self { name: ImageName::parse(stem)?, is_small, format })
+        Some(Self { name: PublicName::parse(stem)?, is_small, format })
     }
 }
 
@@ -119,7 +88,7 @@ impl std::fmt::Display for FileName {
 /// A picture about to be recorded.
 #[derive(Debug, Clone)]
 pub struct NewImage {
-    pub name: ImageName,
+    pub name: PublicName,
     /// What both of its files hold.
     pub format: Format,
     /// Width and height of the larger file.
@@ -189,47 +158,16 @@ impl Image {
     }
 }
 
-/// The name of the picture of ours that an address leads to.
-#[must_use]
-pub fn name_in(url: &str, public_url: &PublicUrl) -> Option<ImageName> {
-    file_in(url, public_url).map(|file| file.name)
-}
-
 /// The file of ours that an address leads to.
 #[must_use]
 pub fn file_in(url: &str, public_url: &PublicUrl) -> Option<FileName> {
-    FileName::parse(url.strip_prefix(public_url.as_str())?.strip_prefix("/images/")?)
+    FileName::parse(url.strip_prefix(public_url.as_str())?.strip_prefix(FOLDER)?)
 }
 
-/// How large the pictures of ours are that an update shows, by their addresses.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sizes(HashMap<String, (u32, u32)>);
-
-impl Sizes {
-    /// Width and height of the file that an address leads to, in pixels; nothing of pictures that are not ours.
-    #[must_use]
-    pub fn of(&self, url: &str) -> Option<(u32, u32)> {
-        self.0.get(url).copied()
-    }
-
-    /// With another one.
-    #[must_use]
-    pub fn with(mut self, url: &str, size: (u32, u32)) -> Self {
-        self.0.insert(url.to_owned(), size);
-        self
-    }
-}
-
-/// The sizes of the pictures of ours whose addresses stand in these texts.
-pub async fn sizes(db: &mut PgConnection, public_url: &PublicUrl, texts: &[&str]) -> sqlx::Result<Sizes> {
-    let ours = public_url.join("/images/");
-    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-    let files = texts.iter().flat_map(|text| text.split(ours.as_str()).skip(1));
-    let files = files.map(|behind| &behind[..behind.find(|c: char| !is_of_name(c)).unwrap_or(behind.len())]);
-    // The full stop of a sentence may stand behind it.
-    let files: Vec<FileName> = files.filter_map(|file| FileName::parse(file.trim_end_matches('.'))).collect();
+/// Width and height of files of ours, in pixels; of those that there are.
+pub async fn sizes(db: &mut PgConnection, files: &[FileName]) -> sqlx::Result<Vec<(FileName, (u32, u32))>> {
     if files.is_empty() {
-        return Ok(Sizes::default());
+        return Ok(Vec::new());
     }
     let names: Vec<String> = files.iter().map(|file| file.name.as_str().to_owned()).collect();
     let found = sqlx::query!(
@@ -239,13 +177,13 @@ pub async fn sizes(db: &mut PgConnection, public_url: &PublicUrl, texts: &[&str]
     .fetch_all(db)
     .await?;
     let pixels = |side: i32| u32::try_from(side).unwrap_or_default();
-    let size = |file: &FileName| {
+    let sized = |file: &FileName| {
         let image = found.iter().find(|image| image.name == file.name.as_str())?;
         let (width, height) =
             if file.is_small { (image.small_width, image.small_height) } else { (image.width, image.height) };
-        Some((public_url.join(&format!("/images/{file}")), (pixels(width), pixels(height))))
+        Some((file.clone(), (pixels(width), pixels(height))))
     };
-    Ok(Sizes(files.iter().filter_map(size).collect()))
+    Ok(files.iter().filter_map(sized).collect())
 }
 
 /// A line about a picture as it may be stored: without control characters, with single spaces; nothing when it is
@@ -303,7 +241,7 @@ pub async fn by_id(db: &mut PgConnection, id: ImageId) -> sqlx::Result<Option<Im
 }
 
 /// The picture with this name.
-pub async fn by_name(db: &mut PgConnection, name: &ImageName) -> sqlx::Result<Option<Image>> {
+pub async fn by_name(db: &mut PgConnection, name: &PublicName) -> sqlx::Result<Option<Image>> {
     sqlx::query_as!(
         Image,
         r#"select id as "id: ImageId", name, extension, width, height, small_width, small_height, bytes, alt, credit,
@@ -350,38 +288,6 @@ pub async fn page(
     .await
 }
 
-/// An update or a template that shows a picture.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Use {
-    /// Its id.
-    pub id: Uuid,
-    /// It is a template.
-    pub is_template: bool,
-    /// Its title; of a template, its name.
-    pub title: String,
-}
-
-/// Which updates and templates show which pictures, by the pictures' names.
-pub async fn uses(db: &mut PgConnection) -> sqlx::Result<BTreeMap<String, Vec<Use>>> {
-    // The texts are gone through once, however many pictures there are.
-    let rows = sqlx::query!(
-        r#"select distinct found[1] as "name!", t.id as "id!", t.title as "title!", t.is_template as "is_template!"
-           from texts_with_images t, regexp_matches(t.text, '/images/([a-z2-7]{26})', 'g') found
-           order by 2 desc"#
-    )
-    .fetch_all(db)
-    .await?;
-    let mut uses: BTreeMap<String, Vec<Use>> = BTreeMap::new();
-    for row in rows {
-        uses.entry(row.name).or_default().push(Use {
-            id: row.id,
-            is_template: row.is_template,
-            title: row.title,
-        });
-    }
-    Ok(uses)
-}
-
 /// Says what a picture shows and who made it. Answers whether that is new.
 pub async fn describe(db: &mut PgConnection, id: ImageId, alt: &str, credit: &str) -> sqlx::Result<bool> {
     let changed = sqlx::query_scalar!(
@@ -413,7 +319,7 @@ pub async fn remove(db: &mut PgConnection, id: ImageId) -> sqlx::Result<Removed>
         sqlx::query!("select name from images where id = $1 for update", id.0).fetch_optional(&mut *db);
     let Some(locked) = locked.await? else { return Ok(Removed::Unknown) };
     let Some(image) = by_id(&mut *db, id).await? else { return Ok(Removed::Unknown) };
-    if image.kept_since.is_some() || uses(&mut *db).await?.contains_key(&locked.name) {
+    if image.kept_since.is_some() || text_use::of(&mut *db, FOLDER).await?.contains_key(&locked.name) {
         return Ok(Removed::InUse);
     }
     sqlx::query!("delete from images where id = $1", id.0).execute(db).await?;
@@ -423,7 +329,7 @@ pub async fn remove(db: &mut PgConnection, id: ImageId) -> sqlx::Result<Removed>
 /// Forgets up to a hundred pictures that nothing has used for [`UNUSED_FOR`] and that never went out; answers them, so
 /// that their files can follow.
 pub async fn forget_unused(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Vec<Image>> {
-    let used: Vec<String> = uses(&mut *db).await?.into_keys().collect();
+    let used: Vec<String> = text_use::of(&mut *db, FOLDER).await?.into_keys().collect();
     sqlx::query!(
         "update images set last_used_at = $2 where name = any($1) and kept_since is null",
         &used,
@@ -450,18 +356,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_random_and_nothing_else_is_one() {
-        let (one, other) = (ImageName::mint().unwrap(), ImageName::mint().unwrap());
-        assert_ne!(one, other);
-        assert_eq!(ImageName::parse(one.as_str()), Some(one));
-        for wrong in
-            ["", "a", "../../../etc/passwd.......", &"A".repeat(26), &"a".repeat(27), &"1".repeat(26)]
-        {
-            assert_eq!(ImageName::parse(wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
     fn a_file_name_is_a_name_and_one_of_two_endings() {
         let stem = "a".repeat(26);
         for name in [format!("{stem}.jpg"), format!("{stem}-small.png")] {
@@ -486,7 +380,7 @@ mod tests {
     fn a_picture_of_ours_is_known_by_its_address() {
         let here = PublicUrl::parse("https://news.example.org").unwrap();
         let stem = "b".repeat(26);
-        let known = |url: &str| name_in(url, &here).is_some();
+        let known = |url: &str| file_in(url, &here).is_some();
         assert!(known(&format!("https://news.example.org/images/{stem}.jpg")));
         assert!(!known(&format!("https://news.example.org.evil.example/images/{stem}.jpg")));
         assert!(!known(&format!("https://elsewhere.example/images/{stem}.jpg")));

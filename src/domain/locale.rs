@@ -75,6 +75,17 @@ impl Locale {
         self.language().number(number)
     }
 
+    /// So many bytes as people are told: `340 KB`, `1,2 MB`; never less than they are.
+    #[must_use]
+    pub fn bytes(self, bytes: i64) -> String {
+        let kilobytes = bytes.max(0).saturating_add(999) / 1_000;
+        if kilobytes < 1_000 {
+            return format!("{kilobytes}\u{a0}KB");
+        }
+        let tenths = kilobytes.saturating_add(99) / 100;
+        format!("{}{}{}\u{a0}MB", self.number(tenths / 10), self.language().decimal, tenths % 10)
+    }
+
     /// Understands a tag in any case and with a region, such as `de`, `EN` or `de-AT`.
     #[must_use]
     pub fn from_tag(tag: &str) -> Option<Locale> {

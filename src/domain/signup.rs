@@ -249,7 +249,7 @@ pub struct WaitingFound {
 }
 
 /// Signups that wait for their confirmation, the newest first, up to `limit`. With a text those whose address, last name in it,
-/// or domain begins like it; as [`subscriber::search`] finds subscribers.
+/// or domain begins like it; as [`subscriber::search`](crate::domain::subscriber::search) finds subscribers.
 ///
 /// This looks at every signup of a week that was not confirmed: there are no more that can wait.
 pub async fn find_waiting(

@@ -8,8 +8,8 @@ use crate::{
     domain::{
         address::EmailAddress,
         calendar_event::CalendarEvent,
+        hosted::{self, Hosted},
         ids::SubscriberId,
-        image::{self, Sizes},
         locale::Locale,
         mailing::FrozenContent,
         publication::{Publication, written_date},
@@ -203,10 +203,10 @@ impl Composer {
         )
     }
 
-    /// How large the pictures are that an update shows, for [`update`](Self::update).
-    pub async fn sizes(&self, db: &mut PgConnection, update: &Update) -> sqlx::Result<Sizes> {
+    /// What is known of the pictures and files that an update shows, for [`update`](Self::update).
+    pub async fn hosted(&self, db: &mut PgConnection, update: &Update) -> sqlx::Result<Hosted> {
         let texts = [update.body.as_str(), update.image.as_deref().unwrap_or_default()];
-        image::sizes(db, &self.public_url, &texts).await
+        hosted::in_texts(db, &self.public_url, &texts).await
     }
 
     /// An update, filled in once for everybody: this is what a mailing freezes.
@@ -214,11 +214,11 @@ impl Composer {
         &self,
         publication: &Publication,
         update: &Update,
-        sizes: &Sizes,
+        hosted: &Hosted,
     ) -> Result<FrozenContent, ComposeError> {
         let content = &publication.content;
         let image = update.image.as_ref().map(|url| {
-            let size = sizes.of(url).map(|size| markdown::shown_size(size, IMAGE_WIDTH));
+            let size = hosted.size(url).map(|size| markdown::shown_size(size, IMAGE_WIDTH));
             ImageContext {
                 url: url.clone(),
                 alt: update.image_alt.clone().unwrap_or_default(),
@@ -233,7 +233,7 @@ impl Composer {
         };
         let around = Surroundings {
             accent: content.accent.as_str(),
-            sizes,
+            hosted,
             locale: update.locale,
             calendar: &calendar,
         };
@@ -282,9 +282,9 @@ impl Composer {
         &self,
         publication: &Publication,
         update: &Update,
-        sizes: &Sizes,
+        hosted: &Hosted,
     ) -> Result<Frame, ComposeError> {
-        let mut content = self.update(publication, update, sizes)?;
+        let mut content = self.update(publication, update, hosted)?;
         content.subject = format!("[Test] {}", content.subject);
         self.mailing_frame(publication, &content)
     }

@@ -328,13 +328,13 @@ mod tests {
 
     #[test]
     fn a_picture_of_a_known_size_keeps_its_shape_and_is_never_enlarged() {
-        use crate::domain::{image::Sizes, locale::Locale};
-        let sizes = Sizes::default()
-            .with("https://example.org/large.jpg", (1104, 736))
-            .with("https://example.org/small.png", (120, 80));
+        use crate::domain::{hosted::Hosted, locale::Locale};
+        let hosted = Hosted::default()
+            .with_size("https://example.org/large.jpg", (1104, 736))
+            .with_size("https://example.org/small.png", (120, 80));
         let of = |markdown: &str| {
             let around =
-                Surroundings { accent: "#0b5d4e", sizes: &sizes, locale: Locale::De, calendar: &|_| None };
+                Surroundings { accent: "#0b5d4e", hosted: &hosted, locale: Locale::De, calendar: &|_| None };
             let html = html_within(markdown, around);
             html.split(" alt=\"a\" ").nth(1).unwrap().split(";max-width").next().unwrap().to_owned()
         };

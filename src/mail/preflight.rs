@@ -166,7 +166,7 @@ fn spaced(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::domain::image::Sizes;
+    use crate::domain::hosted::Hosted;
     use chrono::Utc;
 
     use super::*;
@@ -219,14 +219,14 @@ mod tests {
     fn after(change: impl FnOnce(&mut Update)) -> Vec<Code> {
         let (publication, mut update) = (publication(), update());
         change(&mut update);
-        let frozen = composer().update(&publication, &update, &Sizes::default()).unwrap();
+        let frozen = composer().update(&publication, &update, &Hosted::default()).unwrap();
         codes_of(&publication, &update, &frozen)
     }
 
     /// What is found after a change of what is frozen.
     fn after_freezing(change: impl FnOnce(&mut FrozenContent)) -> Vec<Code> {
         let (publication, update) = (publication(), update());
-        let mut frozen = composer().update(&publication, &update, &Sizes::default()).unwrap();
+        let mut frozen = composer().update(&publication, &update, &Hosted::default()).unwrap();
         change(&mut frozen);
         codes_of(&publication, &update, &frozen)
     }
@@ -296,7 +296,7 @@ mod tests {
         let (mut publication, update) = (publication(), update());
         publication.content.privacy_url = None;
         publication.content.texts.get_mut(&Locale::De).unwrap().funding_notice = String::new();
-        let frozen = composer().update(&publication, &update, &Sizes::default()).unwrap();
+        let frozen = composer().update(&publication, &update, &Hosted::default()).unwrap();
         assert_eq!(
             codes_of(&publication, &update, &frozen),
             [Code::PublicationIncomplete, Code::FundingMissing]

@@ -58,7 +58,7 @@ pub fn has_visual_editor() -> bool {
     !VISUAL_EDITOR.content().is_empty()
 }
 
-static FILES: [AssetFile; 19] = files! {
+static FILES: [AssetFile; 20] = files! {
     "rundbrief.css" => CSS,
     "mail-frame.css" => CSS,
     "staff.css" => CSS,
@@ -68,6 +68,7 @@ static FILES: [AssetFile; 19] = files! {
     "staff-copy.js" => JS,
     "staff-dialogs.js" => JS,
     "staff-editor.js" => JS,
+    "staff-files.js" => JS,
     "staff-find.js" => JS,
     "staff-logos.js" => JS,
     "staff-mailing.js" => JS,

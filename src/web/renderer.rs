@@ -96,6 +96,7 @@ pub(in crate::web) const TEMPLATES: &[(&str, SourceFile)] = built_in!(
     "staff/images.html",
     "staff/image.html",
     "staff/image_form.html",
+    "staff/files.html",
     "staff/findings.html",
     "staff/preflight.html",
     "staff/problem.html",

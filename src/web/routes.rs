@@ -21,7 +21,7 @@ use crate::{
         },
         staff::{
             account::{self, second_factor},
-            error_pages, glossary, images, log,
+            error_pages, files, glossary, images, log,
             login::{self, code, forgotten, one_time_link},
             mailings::{self, actions, live, refusals, report, retry},
             members, phone,
@@ -77,6 +77,7 @@ pub const ROUTES: &[Route] = &[
     Route::public("/review/{token}/mail.txt", || get(review::text)).token(),
     Route::public("/calendar/{file}", || get(public::calendar::file)).uncounted(),
     Route::public("/images/{name}", || get(public::images::image)).uncounted(),
+    Route::public("/files/{name}", || get(public::files::file)).uncounted(),
     Route::public("/assets/{file}", || get(assets::asset)).uncounted(),
     // Programs read an error as such; what they may use will stand above.
     Route::public("/api/{*rest}", || any(api::not_found)).for_programs(),
@@ -150,6 +151,8 @@ pub const ROUTES: &[Route] = &[
     Route::member("/staff/images", || get(images::list).post(images::upload)).body(images::UPLOAD),
     Route::member("/staff/images/{id}", || get(images::show).post(images::describe)),
     Route::member("/staff/images/{id}/remove", || post(images::remove)),
+    Route::member("/staff/files", || get(files::list).post(files::upload)).body(files::UPLOAD),
+    Route::member("/staff/files/{id}/remove", || post(files::remove)),
     Route::member("/staff/updates/{id}/preflight", || get(preflight::show)),
     Route::admin("/staff/subscribers", || get(subscribers::list)),
     Route::admin("/staff/subscribers/add", || post(subscribers::add)),
@@ -167,7 +170,6 @@ pub const ROUTES: &[Route] = &[
     Route::admin("/staff/subscribers/import/{id}/problems.csv", || get(import::problems)),
     Route::admin("/staff/subscribers/{id}", || get(detail::show)),
     Route::admin("/staff/subscribers/{id}/proof", || post(detail::take_proof)).reauth("proof"),
-    Route::admin("/staff/subscribers/{id}/unsubscribe", || post(detail::unsubscribe)),
     Route::admin("/staff/subscribers/{id}/erase", || get(detail::ask_erase).post(detail::erase)),
     // For one whole address, which stands in no path.
     Route::member("/staff/phone", || get(phone::show).post(phone::look_up)),

@@ -6,6 +6,7 @@ pub(super) mod access;
 pub(super) mod account;
 pub(super) mod client_name;
 pub(super) mod error_pages;
+pub(super) mod files;
 pub(super) mod formats;
 pub(super) mod glossary;
 pub(super) mod images;
@@ -33,7 +34,7 @@ use crate::web::{
     staff::{access::Gate, staff_problem::StaffProblem},
 };
 
-pub use crate::web::staff::{images::Uploads, mailings::live::Live};
+pub use crate::web::staff::{files::Receiving, images::Uploads, mailings::live::Live};
 
 /// The staff routes, with what is around all of them: who may use which, protection against forms on other sites, error
 /// pages.

@@ -34,6 +34,15 @@ export async function upload(service, page, seed, alt, credit = "") {
   await press(page, "main form button");
 }
 
+/** A PDF of this name. */
+export const pdf = (title) => ({ name: `${title}.pdf`, mimeType: "application/pdf", buffer: Buffer.from(`%PDF-1.7\n% ${title}\n%%EOF\n`) });
+
+/** Uploads a file for readers by its form. */
+async function shareFile(page, file) {
+  await page.setInputFiles("#file", file);
+  await press(page, "main form button");
+}
+
 /** The id of an update of the demo. */
 export async function updateId(service) {
   const { stdout } = await service.run("updates", "list", "--json");
@@ -60,6 +69,12 @@ export async function* everyImagePage(service, page, lang) {
   await upload(service, page, first + 1, "Der Steg");
   await page.goto(`${service.url}/staff/images`);
   yield "some pictures";
+  await page.goto(`${service.url}/staff/files`);
+  yield "no files";
+  await shareFile(page, { name: "a.pdf", mimeType: "application/pdf", buffer: Buffer.from("<html>") });
+  yield "a file that is refused";
+  await shareFile(page, pdf("Programm der Werkstatttage am See"));
+  yield "files";
   await page.goto(`${service.url}/staff/updates/${await updateId(service)}/preflight`);
   yield "preflight";
   await press(page, ".bar form button");

@@ -170,6 +170,10 @@ export async function* updatePages(service, page, lang) {
   await page.locator("#library[open]").waitFor();
   yield "the library, in a dialog";
   await page.keyboard.press("Escape");
+  await page.click("[data-do=file]");
+  await page.locator("#file-dialog[open]").waitFor();
+  yield "a file, in a dialog";
+  await page.keyboard.press("Escape");
   await page.click("[data-do=link]");
   yield "a link, in a dialog";
   await page.keyboard.press("Escape");

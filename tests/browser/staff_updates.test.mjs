@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { tabTo } from "./browser.mjs";
 import { press } from "./journey.mjs";
-import { photo } from "./staff_images_journey.mjs";
+import { pdf, photo } from "./staff_images_journey.mjs";
 import { isSaved, logIn, updatePages, writeAsMarkdown } from "./staff_journey.mjs";
 import { areForEveryone, looks, running } from "./fixtures.mjs";
 
@@ -405,7 +405,9 @@ test("pictures and what is pasted arrive where the cursor is in the text as it w
     const value = () => page.inputValue("#body");
     const pasteInto = (html, plain = "") =>
       page.evaluate(
-        ([html, plain]) => {
+        async ([html, plain]) => {
+          // Nobody pastes in the very moment of a key: the editor has seen by then where the cursor is.
+          await new Promise((seen) => requestAnimationFrame(() => setTimeout(seen)));
           const clipboardData = new DataTransfer();
           if (html) clipboardData.setData("text/html", html);
           if (plain) clipboardData.setData("text/plain", plain);
@@ -496,4 +498,43 @@ test("fifteen lines of the text and the buttons are seen at once, and the mail b
     assert.equal(await page.locator("#mail:visible").count(), 1);
     assert.equal(await page.locator("#visual-text:visible").count(), 0);
   });
+});
+
+test("a file is chosen or dropped, gets its name, and stands in the text as a block; what cannot come along is named", async () => {
+  for (const way of [withPage, withVisual]) {
+    await way({}, async (page) => {
+      await begin(page);
+      const value = () => page.inputValue("#body");
+      await page.click("[data-do=file]");
+      await page.setInputFiles("#file-dialog-file", pdf("Programm"));
+      await page.locator("#file-dialog-files input:checked").waitFor();
+      assert.equal(await page.inputValue("#file-dialog-title"), "Programm");
+      assert.match(await page.locator("#file-dialog-files label").first().innerText(), /PDF, 1\sKB/);
+      await page.fill("#file-dialog-title", "Das Programm");
+      await page.click("#file-dialog button[value=insert]");
+      assert.match(await value(), /^::: Datei\nTitel: Das Programm\nAdresse: http.*\/files\/[a-z2-7]{26}\.pdf\n:::/m);
+      await isSaved(page);
+      await page.frameLocator("#mail").getByText("PDF, 1 KB").waitFor();
+
+      // One that is there already is offered, and nothing is inserted without one.
+      await page.click("[data-do=file]");
+      await page.fill("#file-dialog-title", "Noch eine");
+      await page.click("#file-dialog button[value=insert]");
+      await page.getByText("Wählen Sie eine Datei aus, oder laden Sie eine hoch.").waitFor();
+      await page.locator("#file-dialog-files label", { hasText: "Programm" }).first().waitFor();
+      await page.keyboard.press("Escape");
+
+      const place = way === withPage ? "#body" : VISUAL;
+      await page.locator(place).evaluate((element) => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File(["%PDF-1.7 %%EOF"], "Plan.pdf", { type: "application/pdf" }));
+        dataTransfer.items.add(new File(["MZ"], "setup.exe", { type: "application/octet-stream" }));
+        element.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+      });
+      await page.locator("#inserting", { hasText: "Nicht eingefügt: setup.exe." }).waitFor();
+      await page.locator("#file-dialog-files input:checked").waitFor();
+      await page.click("#file-dialog button[value=insert]");
+      assert.match(await value(), /Titel: Plan\nAdresse: /);
+    });
+  }
 });

@@ -208,9 +208,10 @@ async fn what_admins_do_about_subscribers_on_the_staff_pages_is_told_once() {
     assert_eq!(browser.post("/staff/subscribers/add", &asked).await.status, 303);
     let page = format!("/staff/subscribers/{id}");
     assert_eq!(browser.post(&format!("{page}/proof"), &[("form", "json")]).await.status, 200);
-    for _ in 0..2 {
-        assert_eq!(browser.post(&format!("{page}/unsubscribe"), &[]).await.status, 303);
-    }
+    let form = [("email", MARIA), ("channel", "phone")];
+    assert_eq!(browser.post("/staff/phone/unsubscribe", &form).await.status, 303);
+    // Whoever asks a second time is told how the address stands.
+    assert_eq!(browser.post("/staff/phone/unsubscribe", &form).await.status, 409);
     assert_eq!(browser.post(&format!("{page}/erase"), &[]).await.status, 303);
     assert_eq!(browser.post(&format!("{page}/erase"), &[]).await.status, 404);
     assert_eq!(
@@ -219,10 +220,17 @@ async fn what_admins_do_about_subscribers_on_the_staff_pages_is_told_once() {
             "signup_received by member signup",
             "proof_taken by member",
             "subscriber_unsubscribed by member subscriber",
+            "address_looked_up by member",
             "subscriber_erased by member consent_event subscriber",
         ]
     );
-    let logged = ["subscriber_asked", "proof_downloaded", "subscriber_unsubscribed", "subscriber_erased"];
+    let logged = [
+        "subscriber_asked",
+        "proof_downloaded",
+        "subscriber_unsubscribed",
+        "address_looked_up",
+        "subscriber_erased",
+    ];
     assert_eq!(app.actions().await.split_off(logged_before), logged);
 }
 

@@ -6,8 +6,8 @@ use chrono::Utc;
 use rundbrief::{
     config::{PublicUrl, SecretKeys},
     domain::{
+        hosted::Hosted,
         ids::UpdateId,
-        image::Sizes,
         locale::Locale,
         publication::{Content, Publication},
         update::{Update, UpdateState},
@@ -157,7 +157,7 @@ fn a_text_four_times_as_long_takes_no_more_than_about_four_times_as_long() {
     for unit in UNITS {
         let long = grows_with_its_input("a mail, made and checked,", unit, |text| {
             let update = update(text.to_owned());
-            if let Ok(frozen) = composer.update(&publication, &update, &Sizes::default()) {
+            if let Ok(frozen) = composer.update(&publication, &update, &Hosted::default()) {
                 let _ = preflight::check(&publication, &update, &frozen);
                 let _ = preflight::targets(&update);
             }

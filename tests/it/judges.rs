@@ -6,8 +6,8 @@ use chrono::Utc;
 use rundbrief::{
     domain::{
         address::EmailAddress,
+        hosted::Hosted,
         ids::{DeliveryId, SignupId, SubscriberId},
-        image::Sizes,
         locale::Locale,
         publication::{Content, Logo, Publication},
         signup::{Signup, SignupState},
@@ -127,11 +127,11 @@ fn frames(publication: &Publication) -> Vec<Named> {
             let mut file = UpdateFile::parse(file, Locale::De).unwrap();
             file.locale = locale;
             let update = update(file);
-            let content = composer.update(publication, &update, &Sizes::default()).unwrap();
+            let content = composer.update(publication, &update, &Hosted::default()).unwrap();
             let frame = composer.mailing_frame(publication, &content).unwrap();
             add(&format!("update_{name}"), frame);
             if name == "whole" {
-                let test = composer.test_frame(publication, &update, &Sizes::default()).unwrap();
+                let test = composer.test_frame(publication, &update, &Hosted::default()).unwrap();
                 add("test_mail", test);
             }
         }
@@ -178,7 +178,7 @@ fn every_mail_is_written_to_a_folder() {
         for path in env::var("JUDGED_UPDATES").unwrap_or_default().split_whitespace().map(PathBuf::from) {
             let file = UpdateFile::parse(&fs::read_to_string(&path).unwrap(), Locale::De).unwrap();
             let update = update(file);
-            let content = composer().update(&publication, &update, &Sizes::default()).unwrap();
+            let content = composer().update(&publication, &update, &Hosted::default()).unwrap();
             let frame = composer().mailing_frame(&publication, &content).unwrap();
             let name = path.file_stem().unwrap().to_string_lossy();
             mails.push((format!("file_{name}{with}"), update.locale, frame));

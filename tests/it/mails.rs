@@ -8,8 +8,8 @@ use rundbrief::{
     config::{PublicUrl, SecretKeys},
     domain::{
         address::EmailAddress,
+        hosted::Hosted,
         ids::{SubscriberId, UpdateId},
-        image::Sizes,
         locale::Locale,
         mailing::FrozenContent,
         publication::{Content, Logo, Publication},
@@ -110,7 +110,7 @@ pub fn update(file: UpdateFile) -> Update {
 /// The mail of an update file under the sample publication.
 fn composed(file: &str) -> FrozenContent {
     let file = UpdateFile::parse(file, Locale::De).expect("the file is right");
-    composer().update(&publication(PUBLICATION), &update(file), &Sizes::default()).expect("the mail is made")
+    composer().update(&publication(PUBLICATION), &update(file), &Hosted::default()).expect("the mail is made")
 }
 
 /// The values of an attribute, in order.
@@ -405,7 +405,7 @@ fn no_line_of_an_update_begins_as_the_next_mail_in_an_mbox_file_does() {
     let with_imprint = PUBLICATION.replace("imprint = \"\"\"\nLOK Lausitz", "imprint = \"\"\"\nFrom Lausitz");
     let publication = publication(&with_imprint);
     let parsed = UpdateFile::parse(file, Locale::De).unwrap();
-    let content = composer().update(&publication, &update(parsed), &Sizes::default()).unwrap();
+    let content = composer().update(&publication, &update(parsed), &Hosted::default()).unwrap();
     for part in [&content.body_text, &content.body_html] {
         assert!(part.lines().filter(|line| line.starts_with("From ")).count() > 1, "{part}");
     }
@@ -492,7 +492,7 @@ fn invariant_6_what_staff_type_is_data_and_never_a_template() {
 
     let file = PUBLICATION.replace("Musterträger gGmbH", "{{ 7*7 }} <b>Träger</b>");
     let typed = UpdateFile::parse("---\ntitle: A\n---\n\nText\n", Locale::De).unwrap();
-    let mail = composer().update(&publication(&file), &update(typed), &Sizes::default()).unwrap();
+    let mail = composer().update(&publication(&file), &update(typed), &Hosted::default()).unwrap();
     assert!(mail.body_text.contains("{{ 7*7 }} <b>Träger</b>"), "{}", mail.body_text);
     assert!(mail.body_html.contains("{{ 7*7 }} &lt;b&gt;Träger&lt;/b&gt;"), "{}", mail.body_html);
 }
@@ -501,7 +501,7 @@ fn invariant_6_what_staff_type_is_data_and_never_a_template() {
 fn marks(file: &str) -> Option<(usize, usize)> {
     let parsed = UpdateFile::parse(file, Locale::De).ok()?;
     markdown::check(&parsed.body).ok()?;
-    let mail = composer().update(&publication(PUBLICATION), &update(parsed), &Sizes::default()).ok()?;
+    let mail = composer().update(&publication(PUBLICATION), &update(parsed), &Hosted::default()).ok()?;
     assert!(!mail.subject.contains(char::is_control), "{:?}", mail.subject);
     let count = |part: &str| (part.matches(UNSUBSCRIBE).count(), part.matches(MANAGE).count());
     assert_eq!(count(&mail.body_text).1, 1, "the link to the settings page");

@@ -71,6 +71,7 @@ mod restore;
 mod retention;
 mod review;
 mod same_time;
+mod shared_files;
 mod staff_access;
 mod staff_audit;
 mod staff_images;

@@ -8,8 +8,8 @@ use rundbrief::{
         consent::ConsentKind,
         event::Event,
         ids::{
-            ImageId, ImportId, MailingId, SignupId, StaffId, SubscriberId, TemplateId, TestRecipientId,
-            UpdateId,
+            ImageId, ImportId, MailingId, SharedFileId, SignupId, StaffId, SubscriberId, TemplateId,
+            TestRecipientId, UpdateId,
         },
         import::{
             encoding::Encoding,
@@ -103,6 +103,8 @@ fn names_of_events() {
         (Event::ImageAdded(ImageId(id)), "image_added"),
         (Event::ImageDescribed(ImageId(id)), "image_described"),
         (Event::ImageRemoved(ImageId(id)), "image_removed"),
+        (Event::FileShared(SharedFileId(id)), "file_shared"),
+        (Event::SharedFileRemoved(SharedFileId(id)), "shared_file_removed"),
         (Event::TestQueued(UpdateId(id)), "test_queued"),
         (Event::SignatureSeen, "signature_seen"),
         (Event::MailingOrdered(MailingId(id), UpdateId(id)), "mailing_ordered"),
@@ -483,6 +485,8 @@ fn names_of_action() {
         (Action::ImageAdded, "image_added"),
         (Action::ImageDescribed, "image_described"),
         (Action::ImageRemoved, "image_removed"),
+        (Action::FileShared, "file_shared"),
+        (Action::SharedFileRemoved, "shared_file_removed"),
         (Action::AddressLookedUp, "address_looked_up"),
         (Action::ConfirmationSentAgain, "confirmation_sent_again"),
         (Action::SignupDiscarded, "signup_discarded"),

@@ -15,6 +15,7 @@ use std::{
 use rundbrief::{
     app::preflight::links::{LinkState, Links},
     config::PublicUrl,
+    domain::hosted::Hosted,
     mail::preflight::{Code, Place, Target},
 };
 use tokio::{
@@ -282,7 +283,7 @@ async fn our_own_addresses_are_not_requested_and_each_finding_says_where_to_corr
         target("http://www.somewhere:25/", Place::Body, Some(8)),
     ];
     let own = PublicUrl::parse("https://brief.example.org").unwrap();
-    let found = links.check(targets, &own).await;
+    let found = links.check(targets, &own, &Hosted::default()).await;
     let found: Vec<_> = found.iter().map(|finding| (finding.code, finding.place, finding.line)).collect();
     assert_eq!(
         found,

@@ -374,23 +374,26 @@ async fn the_proof_is_the_one_of_the_command_and_taking_it_is_logged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_asks_to_leave_is_unsubscribed_once_with_who_did_it() {
+async fn who_asks_to_leave_is_unsubscribed_once_with_who_asked_how_and_who_did_it() {
     let desk = Desk::new().await;
     let id = desk.app.subscriber("mia@example.org").await;
     let browser = desk.browser().await;
     let path = format!("/staff/subscribers/{id}");
-    let answer = browser.post(&format!("{path}/unsubscribe"), &[]).await;
-    assert_eq!(answer.header("location"), format!("{path}?done=unsubscribed"));
-    let again = browser.post(&format!("{path}/unsubscribe"), &[]).await;
-    assert_eq!(again.header("location"), format!("{path}?done=unsubscribed_before"));
-    let page = browser.get(&path).await;
-    assert!(
-        page.body.contains("abgemeldet</span>") && page.body.contains("durch unser Büro"),
-        "{}",
-        page.body
-    );
+    assert!(browser.get(&path).await.body.contains("action=\"/staff/phone/ask\""));
+    let asked =
+        browser.post("/staff/phone/ask", &[("email", "mia@example.org"), ("what", "unsubscribe")]).await;
+    assert!(asked.body.contains("action=\"/staff/phone/unsubscribe\""), "{}", asked.body);
+    let form = [("email", "mia@example.org"), ("channel", "letter")];
+    let answer = browser.post("/staff/phone/unsubscribe", &form).await;
+    assert_eq!(answer.header("location"), "/staff/phone?done=unsubscribed");
+    assert_eq!(browser.post("/staff/phone/unsubscribe", &form).await.status, 409);
+    let page = browser.get(&path).await.body;
+    assert!(page.contains("abgemeldet</span>") && page.contains("Brief"), "{page}");
     let masked = EmailAddress::parse("mia@example.org").unwrap().masked();
-    assert_eq!(desk.log().await, [("subscriber_unsubscribed".into(), masked)]);
+    // The second one was told how the address stands.
+    let logged =
+        ["subscriber_unsubscribed", "address_looked_up"].map(|what| (what.to_owned(), masked.clone()));
+    assert_eq!(desk.log().await, logged);
 }
 
 #[tokio::test(flavor = "multi_thread")]

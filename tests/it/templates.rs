@@ -145,7 +145,7 @@ async fn a_picture_of_a_template_is_in_use() {
     .execute(&mut *db)
     .await
     .unwrap();
-    let uses = rundbrief::domain::image::uses(&mut db).await.unwrap();
+    let uses = rundbrief::domain::text_use::of(&mut db, "/images/").await.unwrap();
     let of = &uses["aaaaaaaaaaaaaaaaaaaaaaaaaa"];
     assert!(of[0].is_template && of[0].title == "Monatsbrief", "{of:?}");
 }

@@ -1,22 +1,59 @@
-//! The store of pictures: a folder or a bucket, behind the same few functions.
+//! The store of pictures and shared files: a folder or a bucket, behind the same few functions.
 
 use std::{
     fs,
     path::Path as FilePath,
+    pin::Pin,
     sync::{Arc, OnceLock},
 };
 
+use futures_core::Stream;
 use hyper::body::Bytes;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, local::LocalFileSystem, path::Path};
+use object_store::{
+    GetResult, ObjectStore, ObjectStoreExt as _, PutPayload, local::LocalFileSystem, path::Path,
+};
 
 use crate::{
     config::ImageStore,
-    domain::image::{FileName, Image},
+    domain::{
+        image::{self, Image},
+        shared_file,
+    },
 };
 
 use super::s3;
 
-/// Where the files of pictures lie. Cheap to clone.
+/// What lies in the store.
+#[derive(Debug, Clone)]
+pub enum Object {
+    /// One of a picture's two files.
+    Picture(image::FileName),
+    /// What readers download; beside the pictures, in a folder of its own.
+    Shared(shared_file::FileName),
+}
+
+impl Object {
+    fn path(&self, prefix: &Path) -> Path {
+        match self {
+            Self::Picture(file) => prefix.clone().join(file.to_string()),
+            Self::Shared(file) => prefix.clone().join("files").join(file.to_string()),
+        }
+    }
+}
+
+impl From<&image::FileName> for Object {
+    fn from(file: &image::FileName) -> Self {
+        Self::Picture(file.clone())
+    }
+}
+
+impl From<&shared_file::FileName> for Object {
+    fn from(file: &shared_file::FileName) -> Self {
+        Self::Shared(file.clone())
+    }
+}
+
+/// Where the files of pictures lie, and what readers download. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     place: ImageStore,
@@ -25,7 +62,15 @@ pub struct Store {
     opened: Arc<OnceLock<Arc<dyn ObjectStore>>>,
 }
 
-/// A picture cannot be stored or read. Tell the operator; uploading again may help.
+/// A file as it comes.
+pub struct Streamed {
+    /// How long it is.
+    pub bytes: u64,
+    /// Its pieces, in order.
+    pub pieces: Pin<Box<dyn Stream<Item = object_store::Result<Bytes>> + Send>>,
+}
+
+/// A file cannot be stored or read. Tell the operator; uploading again may help.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder cannot be made.
@@ -58,16 +103,12 @@ impl Store {
         Ok(self.opened.get_or_init(|| opened))
     }
 
-    fn path_of(&self, file: &str) -> Path {
-        self.prefix.clone().join(file)
-    }
-
     /// Puts a file there.
     ///
     /// # Errors
     /// When the store does not take it.
-    pub async fn put(&self, file: &FileName, bytes: Vec<u8>) -> Result<(), StoreError> {
-        self.open()?.put(&self.path_of(&file.to_string()), PutPayload::from(bytes)).await?;
+    pub async fn put(&self, file: impl Into<Object>, bytes: impl Into<PutPayload>) -> Result<(), StoreError> {
+        self.open()?.put(&file.into().path(&self.prefix), bytes.into()).await?;
         Ok(())
     }
 
@@ -75,9 +116,25 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn get(&self, file: &FileName) -> Result<Option<Bytes>, StoreError> {
-        match self.open()?.get(&self.path_of(&file.to_string())).await {
-            Ok(found) => Ok(Some(found.bytes().await?)),
+    pub async fn get(&self, file: impl Into<Object>) -> Result<Option<Bytes>, StoreError> {
+        match self.found(file.into()).await? {
+            Some(found) => Ok(Some(found.bytes().await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A file that may be long, as it comes: never more of it in memory than a piece.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn stream(&self, file: impl Into<Object>) -> Result<Option<Streamed>, StoreError> {
+        let found = self.found(file.into()).await?;
+        Ok(found.map(|found| Streamed { bytes: found.meta.size, pieces: found.into_stream() }))
+    }
+
+    async fn found(&self, file: Object) -> Result<Option<GetResult>, StoreError> {
+        match self.open()?.get(&file.path(&self.prefix)).await {
+            Ok(found) => Ok(Some(found)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -90,13 +147,17 @@ impl Store {
     }
 
     /// The same, for files without a row.
-    pub async fn remove_files(&self, files: &[FileName]) {
+    pub async fn remove_files<'a, T>(&self, files: impl IntoIterator<Item = &'a T>)
+    where
+        T: 'a,
+        Object: From<&'a T>,
+    {
         for file in files {
-            let removed =
-                async { Ok::<_, StoreError>(self.open()?.delete(&self.path_of(&file.to_string())).await?) };
+            let path = Object::from(file).path(&self.prefix);
+            let removed = async { Ok::<_, StoreError>(self.open()?.delete(&path).await?) };
             match removed.await {
                 Ok(()) | Err(StoreError::Store(object_store::Error::NotFound { .. })) => {}
-                Err(error) => tracing::warn!(%error, %file, "a picture's file cannot be removed"),
+                Err(error) => tracing::warn!(%error, %path, "a file cannot be removed from the store"),
             }
         }
     }
@@ -107,7 +168,8 @@ impl Store {
     /// What does not work.
     pub async fn check(&self) -> Result<(), StoreError> {
         let store = self.open()?;
-        let path = self.path_of(&format!("check-{:016x}", getrandom::u64().unwrap_or_default()));
+        let name = format!("check-{:016x}", getrandom::u64().unwrap_or_default());
+        let path = self.prefix.clone().join(name);
         store.put(&path, PutPayload::from_static(b"rundbrief")).await?;
         store.get(&path).await?.bytes().await?;
         Ok(store.delete(&path).await?)

@@ -41,7 +41,7 @@ use url::{Host, Url};
 
 use crate::{
     config::PublicUrl,
-    domain::image,
+    domain::{hosted::Hosted, image, shared_file},
     mail::preflight::{Code, Finding, Target},
 };
 
@@ -145,14 +145,15 @@ impl Links {
         }))
     }
 
-    /// Looks at every target; those of our own service without asking.
-    pub async fn check(&self, targets: Vec<Target>, own: &PublicUrl) -> Vec<Finding> {
+    /// Looks at every target; those of our own service without asking. `hosted` knows the pictures and files of ours that the
+    /// text names.
+    pub async fn check(&self, targets: Vec<Target>, own: &PublicUrl, hosted: &Hosted) -> Vec<Finding> {
         let until = Instant::now() + ALL;
         let mut asked = JoinSet::new();
         let mut states = vec![LinkState::Unasked; targets.len()];
         for (number, target) in targets.iter().enumerate().take(MOST) {
-            if is_own(&target.url, own) {
-                states[number] = LinkState::Fine;
+            if let Some(state) = own_state(&target.url, own, hosted) {
+                states[number] = state;
                 continue;
             }
             let (asking, url) = (Arc::clone(&self.0), target.url.clone());
@@ -183,10 +184,17 @@ impl Links {
     }
 }
 
-/// Whether an address is one of ours.
-fn is_own(url: &Url, own: &PublicUrl) -> bool {
-    image::name_in(url.as_str(), own).is_some()
-        || Url::parse(own.as_str()).is_ok_and(|own| own.origin() == url.origin())
+/// What becomes of an address of ours; nothing of those that are not.
+fn own_state(url: &Url, own: &PublicUrl, hosted: &Hosted) -> Option<LinkState> {
+    let gone = |is_there: bool| if is_there { LinkState::Fine } else { LinkState::Dead(404) };
+    if image::file_in(url.as_str(), own).is_some() {
+        return Some(gone(hosted.size(url.as_str()).is_some()));
+    }
+    if shared_file::file_in(url.as_str(), own).is_some() {
+        return Some(gone(hosted.file(url.as_str()).is_some()));
+    }
+    let is_own = Url::parse(own.as_str()).is_ok_and(|own| own.origin() == url.origin());
+    is_own.then_some(LinkState::Fine)
 }
 
 fn finding(url: &Url, state: LinkState) -> Option<Finding> {

@@ -8,7 +8,7 @@ use tokio::time::interval;
 use crate::{
     app::{
         images::store::Store,
-        retention::{Extent, delete_expired, remove_unused_images},
+        retention::{Extent, delete_expired, remove_unused_files, remove_unused_images},
     },
     config::SecretKeys,
     db::{Pool, statement::StatementResult},
@@ -77,7 +77,7 @@ pub async fn run(
 
 async fn round(
     pool: &Pool,
-    images: &Store,
+    store: &Store,
     keys: &SecretKeys,
     keep_ip_days: u16,
     extent: Extent,
@@ -87,9 +87,11 @@ async fn round(
         return Ok(());
     }
     loop {
-        match remove_unused_images(pool, images, Utc::now()).await? {
-            0 => return Ok(()),
-            images => tracing::info!(images, "pictures deleted that were unused for thirty days"),
+        let pictures = remove_unused_images(pool, store, Utc::now()).await?;
+        let files = remove_unused_files(pool, store, Utc::now()).await?;
+        if pictures + files == 0 {
+            return Ok(());
         }
+        tracing::info!(pictures, files, "deleted what was unused for thirty days");
     }
 }

@@ -6,6 +6,7 @@ pub const LANGUAGE: Language = Language {
     own_name: "Deutsch",
     names: &["deutsch", "german", "deu", "ger", "allemand", "deutsche"],
     thousands: '.',
+    decimal: ',',
     months: [
         "Januar",
         "Februar",

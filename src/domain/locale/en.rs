@@ -6,6 +6,7 @@ pub const LANGUAGE: Language = Language {
     own_name: "English",
     names: &["englisch", "english", "eng", "anglais", "englische"],
     thousands: ',',
+    decimal: '.',
     months: [
         "January",
         "February",

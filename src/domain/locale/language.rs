@@ -11,6 +11,8 @@ pub struct Language {
     pub names: &'static [&'static str],
     /// Stands between thousands.
     pub thousands: char,
+    /// Before the tenths of a number.
+    pub decimal: char,
     /// From January on: `%B`.
     pub months: [&'static str; 12],
     /// From January on: `%b`.

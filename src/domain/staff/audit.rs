@@ -120,6 +120,10 @@ pub enum Action {
     ImageDescribed,
     /// Removed a picture.
     ImageRemoved,
+    /// Uploaded a file for readers.
+    FileShared,
+    /// Removed a file for readers.
+    SharedFileRemoved,
     /// Looked up what is stored of an address.
     AddressLookedUp,
     /// Had the confirmation mail of a signup sent once more.
@@ -274,6 +278,7 @@ pub async fn page(db: &mut PgConnection, filter: &Filter, limit: i64) -> sqlx::R
                     where l.action in ('update_saved', 'update_deleted')
                       and l.details ->> 'update' = a.details ->> 'update' and l.details ->> 'title' <> ''
                     order by l.id desc limit 1))
+               when a.action in ('file_shared', 'shared_file_removed') then a.details ->> 'title'
                when starts_with(a.action, 'image_') then coalesce(
                    nullif(a.details ->> 'alt', ''),
                    nullif(i.alt, ''),

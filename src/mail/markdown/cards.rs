@@ -35,6 +35,7 @@ pub fn frame(directive: &Directive, around: &Surroundings<'_>, room: u16) -> Fra
         Kind::Quote => quote(directive, room),
         Kind::Contact => card(&contact(directive, around), around.accent, room),
         Kind::Event => card(&event(directive, around), around.accent, room),
+        Kind::File => card(&file(directive, around), around.accent, room),
     }
 }
 
@@ -108,7 +109,7 @@ fn image(directive: &Directive, around: &Surroundings<'_>, room: u16) -> String 
     let address = directive.get(Key::Address).unwrap_or_default();
     let alt = directive.get(Key::Description).unwrap_or_default();
     let mut out =
-        if is_web_address(address) { picture::tag(address, alt, around.sizes, room) } else { escaped(alt) };
+        if is_web_address(address) { picture::tag(address, alt, around.hosted, room) } else { escaped(alt) };
     let below = directive.below_picture();
     if !below.is_empty() {
         let below = escaped(&below);
@@ -182,6 +183,21 @@ fn event(directive: &Directive, around: &Surroundings<'_>) -> Vec<String> {
         format!("<strong>{}</strong>", link(&address, text, around.accent))
     }));
     lines
+}
+
+/// Its title leads to it; below stands what it is and how large, where that is known.
+fn file(directive: &Directive, around: &Surroundings<'_>) -> Vec<String> {
+    let address = directive.file_address();
+    let title = directive.get(Key::Title).or(address.as_deref()).unwrap_or_default();
+    let title = match address.as_deref().filter(|address| is_linkable(address)) {
+        Some(address) => link(address, title, around.accent),
+        None => escaped(title),
+    };
+    let label = address.and_then(|address| around.hosted.file(&address)).map(|file| {
+        let label = escaped(&file.label(around.locale));
+        format!("<span class=\"rb-muted\" style=\"font-size:14px;color:#55534d;\">{label}</span>")
+    });
+    std::iter::once(format!("<strong>{title}</strong>")).chain(label).collect()
 }
 
 fn link(address: &str, text: &str, accent: &str) -> String {

@@ -1,5 +1,5 @@
 //! What stands between a line `::: termin` and a line `:::`: a button, a picture with a caption, a quote with a name, a
-//! contact, an event. Its lines are fields, `Datum: 16.12.2026`; a line that is none is text like all other.
+//! contact, an event, a file. Its lines are fields, `Datum: 16.12.2026`; a line that is none is text like all other.
 //!
 //! No text has this form by accident, it can be read where nobody makes anything of it, and an editor knows by lines alone
 //! what belongs together. Its words are German or English.
@@ -149,10 +149,17 @@ impl Directive {
         self.get(Key::Link).map(addresses::completed)
     }
 
+    /// Where a file lies, as it was meant.
+    #[must_use]
+    pub fn file_address(&self) -> Option<String> {
+        self.get(Key::Address).filter(|_| self.kind == Kind::File).map(addresses::completed)
+    }
+
     /// Where it leads and what it shows, by the fields that say so.
     #[must_use]
     pub fn addresses(&self) -> Vec<(Key, String)> {
-        let shown = self.get(Key::Address).map(|address| (Key::Address, address.to_owned()));
+        let shown = || self.get(Key::Address).map(str::to_owned);
+        let shown = self.file_address().or_else(shown).map(|address| (Key::Address, address));
         self.link().map(|link| (Key::Link, link)).into_iter().chain(shown).collect()
     }
 

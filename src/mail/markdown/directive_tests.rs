@@ -2,7 +2,13 @@
 
 use chrono::NaiveDate;
 
-use crate::domain::{calendar_event::CalendarEvent, image::Sizes, locale::Locale};
+use crate::domain::{
+    calendar_event::CalendarEvent,
+    hosted::Hosted,
+    ids::SharedFileId,
+    locale::Locale,
+    shared_file::{Format, SharedFile},
+};
 
 use super::{
     Surroundings, check,
@@ -11,16 +17,32 @@ use super::{
     html, html_within, text, text_within,
 };
 
+const PROGRAMME: &str = "https://example.org/files/aaaaaaaaaaaaaaaaaaaaaaaaaa.pdf";
+
+fn programme() -> SharedFile {
+    SharedFile {
+        id: SharedFileId(uuid::Uuid::nil()),
+        name: "a".repeat(26),
+        format: Format::Pdf,
+        title: "programm".to_owned(),
+        bytes: 1_234_567,
+        created_at: chrono::DateTime::UNIX_EPOCH,
+        kept_since: None,
+    }
+}
+
 fn problems(markdown: &str) -> Vec<(usize, Wrong)> {
     document(markdown).problems.into_iter().map(|problem| (problem.line, problem.wrong)).collect()
 }
 
 /// Both parts, with a calendar file for every event.
 fn parts(markdown: &str, locale: Locale) -> (String, String) {
-    let sizes = Sizes::default().with("https://example.org/a.jpg", (1104, 736));
+    let hosted = Hosted::default()
+        .with_size("https://example.org/a.jpg", (1104, 736))
+        .with_file(PROGRAMME, programme());
     let calendar =
         |event: &CalendarEvent| Some(format!("https://example.org/{}.ics", event.day.format("%Y%m%d")));
-    let around = Surroundings { accent: "#0b5d4e", sizes: &sizes, locale, calendar: &calendar };
+    let around = Surroundings { accent: "#0b5d4e", hosted: &hosted, locale, calendar: &calendar };
     (html_within(markdown, around), text_within(markdown, around))
 }
 
@@ -32,6 +54,21 @@ const QUOTE: &str =
     "::: zitat\nDas war *gut*.\n\nWir kommen wieder.\nName: Maria Muster\nRolle: Ausbilderin\n:::";
 const CONTACT: &str = "::: kontakt\nName: Maria Muster\nRolle: Projektleitung\nTelefon: 0355 / 12 34-0\nE-Mail: maria@example.org\n:::";
 const EVENT: &str = "::: termin\nTitel: Werkstatt <offen>\nDatum: Mittwoch, 16.12.2026\nBeginn: 14 Uhr\nEnde: 16.30 Uhr\nOrt: Altmarkt 21, Cottbus\n:::";
+
+const FILE: &str = "::: datei\nTitel: Das <Programm>\nAdresse: https://example.org/files/aaaaaaaaaaaaaaaaaaaaaaaaaa.pdf\n:::";
+
+#[test]
+fn of_a_file_is_told_what_it_is_and_how_large_only_where_that_is_known() {
+    let (html, text) = parts("::: file\nTitle: Plan\nAddress: www.example.org/plan.pdf\n:::", Locale::En);
+    assert_eq!(text, "Plan:\nhttps://www.example.org/plan.pdf");
+    assert!(
+        html.contains("<a href=\"https://www.example.org/plan.pdf\"") && !html.contains("PDF,"),
+        "{html}"
+    );
+    let (_, text) = parts(FILE, Locale::En);
+    assert!(text.contains("(PDF, 1.3\u{a0}MB):"), "never less than it is: {text}");
+    assert_eq!(problems("::: datei\nTitel: Plan\n:::"), [(1, Wrong::Lacks(Kind::File, Key::Address))]);
+}
 
 #[test]
 fn each_block_has_its_form_in_both_parts() {
@@ -47,6 +84,7 @@ fn each_block_has_its_form_in_both_parts() {
     insta::assert_snapshot!("quote", both(QUOTE));
     insta::assert_snapshot!("contact", both(CONTACT));
     insta::assert_snapshot!("event", both(EVENT));
+    insta::assert_snapshot!("file", both(FILE));
 }
 
 #[test]

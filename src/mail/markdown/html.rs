@@ -1,6 +1,6 @@
 //! Markdown as HTML for mail.
 
-use crate::domain::{image::Sizes, locale::Locale};
+use crate::domain::{hosted::Hosted, locale::Locale};
 
 use super::{
     cards,
@@ -26,10 +26,10 @@ const TABLE: &str = "<div style=\"margin:0 0 16px 0;overflow-x:auto;\"><table wi
 /// The Markdown as HTML where nothing is known but the colour of links.
 #[must_use]
 pub fn html(markdown: &str, accent: &str) -> String {
-    let sizes = Sizes::default();
+    let hosted = Hosted::default();
     html_within(
         markdown,
-        Surroundings { accent, sizes: &sizes, locale: Locale::default(), calendar: &|_| None },
+        Surroundings { accent, hosted: &hosted, locale: Locale::default(), calendar: &|_| None },
     )
 }
 
@@ -211,7 +211,7 @@ impl Writer<'_> {
         let Some((address, alt)) = self.image.take() else { return };
         self.head_is_empty = false;
         if is_web_address(&address) {
-            self.out.push_str(&picture::tag(&address, &alt, self.around.sizes, self.room));
+            self.out.push_str(&picture::tag(&address, &alt, self.around.hosted, self.room));
         } else {
             self.out.push_str(&escaped(&alt));
         }

@@ -1,12 +1,12 @@
 //! A picture in the HTML of a mail.
 
-use crate::domain::image::Sizes;
+use crate::domain::hosted::Hosted;
 
 use super::escape::escaped;
 
 /// The tag of a picture, where there is `room` for so many pixels in width.
-pub fn tag(address: &str, alt: &str, sizes: &Sizes, room: u16) -> String {
-    let size = sizes.of(address).map(|size| shown_size(size, room));
+pub fn tag(address: &str, alt: &str, hosted: &Hosted, room: u16) -> String {
+    let size = hosted.size(address).map(|size| shown_size(size, room));
     let (address, alt) = (escaped(address), escaped(alt));
     // Outlook knows no max-width and goes by the attributes. With both of them nothing moves when a picture comes.
     // Where the size is not known, everything but Outlook shows no picture larger than it is.

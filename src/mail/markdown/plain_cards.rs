@@ -35,6 +35,15 @@ pub fn before(directive: &Directive, around: &Surroundings<'_>) -> Vec<String> {
                 named(language.email, Key::Mail),
             ]
         }
+        Kind::File => {
+            let address = directive.file_address();
+            let known = address.as_deref().and_then(|address| around.hosted.file(address));
+            let title = directive.get(Key::Title).map(|title| match known {
+                Some(file) => format!("{title} ({}):", file.label(around.locale)),
+                None => format!("{title}:"),
+            });
+            vec![title, address]
+        }
         Kind::Event => {
             let mut lines = vec![typed(Key::Title)];
             lines.extend(event_lines::when(directive, around.locale).into_iter().map(Some));

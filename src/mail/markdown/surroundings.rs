@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::{calendar_event::CalendarEvent, image::Sizes, locale::Locale};
+use crate::domain::{calendar_event::CalendarEvent, hosted::Hosted, locale::Locale};
 
 /// What the parts of a mail need beside the Markdown.
 #[derive(Clone, Copy)]
@@ -10,7 +10,7 @@ pub struct Surroundings<'a> {
     /// The colour of links and buttons.
     pub accent: &'a str,
     /// How large pictures are, as far as it is known.
-    pub sizes: &'a Sizes,
+    pub hosted: &'a Hosted,
     /// The language of the mail.
     pub locale: Locale,
     /// The address of an event's calendar file, where it has one.

@@ -1,6 +1,6 @@
 //! Markdown as plain text: what a reader without HTML gets, and it reads well.
 
-use crate::domain::{image::Sizes, locale::Locale};
+use crate::domain::{hosted::Hosted, locale::Locale};
 
 use super::{
     directive::{Directive, Kind},
@@ -16,10 +16,10 @@ const WIDEST_TABLE: usize = 76;
 /// The Markdown as plain text where nothing is known besides.
 #[must_use]
 pub fn text(markdown: &str) -> String {
-    let sizes = Sizes::default();
+    let hosted = Hosted::default();
     text_within(
         markdown,
-        Surroundings { accent: "", sizes: &sizes, locale: Locale::default(), calendar: &|_| None },
+        Surroundings { accent: "", hosted: &hosted, locale: Locale::default(), calendar: &|_| None },
     )
 }
 

@@ -8,6 +8,7 @@ pub enum Kind {
     Quote,
     Contact,
     Event,
+    File,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
@@ -40,6 +41,7 @@ impl Kind {
             Self::Quote => &["zitat", "quote"],
             Self::Contact => &["kontakt", "contact"],
             Self::Event => &["termin", "event"],
+            Self::File => &["datei", "file"],
         }
     }
 
@@ -62,6 +64,7 @@ impl Kind {
             Self::Quote => &[Key::Text, Key::Name, Key::Role],
             Self::Contact => &[Key::Name, Key::Role, Key::Phone, Key::Mail],
             Self::Event => &[Key::Title, Key::Date, Key::Begin, Key::End, Key::Place],
+            Self::File => &[Key::Title, Key::Address],
         }
     }
 
@@ -74,6 +77,7 @@ impl Kind {
             Self::Quote => &[Key::Text, Key::Name],
             Self::Contact => &[Key::Name],
             Self::Event => &[Key::Title, Key::Date],
+            Self::File => &[Key::Title, Key::Address],
         }
     }
 

@@ -60,6 +60,12 @@ pub fn check(directive: &Directive, zone: TimeZone, found: &mut Vec<Finding>) {
             }
         }
         Kind::Event => event(directive, zone, found),
+        Kind::File => {
+            if let (Some(address), Some(words)) = (directive.file_address(), directive.get(Key::Title)) {
+                let told = wording::link(&address, words).into_iter();
+                found.extend(told.map(|finding| finding.in_line(line_of(Key::Address))));
+            }
+        }
         Kind::Quote | Kind::Contact => {}
     }
 }

@@ -152,5 +152,5 @@ globalThis.rundbriefDialogs = (() => {
     return told;
   }
 
-  return { link, picture, alt };
+  return { ask, link, picture, alt };
 })();

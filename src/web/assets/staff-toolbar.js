@@ -99,6 +99,15 @@
     insertBlock(at, at, words.block, fields, fields.length - 1);
   }
 
+  // A file for readers: one that is there, or that is chosen or dropped now.
+  async function file(button, dropped) {
+    const asked = await dialogs.file(dropped);
+    if (!asked) return text.focus();
+    const at = text.selectionEnd;
+    const words = button.dataset;
+    insertBlock(at, at, words.block, [[words.title, asked.title], [words.address, asked.file]], 1);
+  }
+
   // A block of fields, with the cursor behind one of them.
   function insertBlock(from, to, begin, fields, at) {
     const lines = fields.map(([name, value]) => `${name}: ${value}`);
@@ -138,6 +147,7 @@
     quote: () => lines(() => "> ", /^> /),
     link,
     image,
+    file,
     block,
     table,
   };
@@ -174,13 +184,15 @@
   const inserting = document.getElementById("inserting");
   const plurals = new Intl.PluralRules(document.documentElement.lang);
   const isPicture = ({ type }) => type.startsWith("image/");
+  // What is in it decides the service.
+  const isShared = ({ name }) => /\.(pdf|docx|xlsx|pptx|odt|ods|odp)$/i.test(name);
 
-  // Pictures are described one after the other; other files are named.
-  async function take(files) {
-    const others = files.filter((file) => !isPicture(file)).map(({ name }) => name);
+  // Pictures and files are described one after the other; what is neither is named.
+  async function take(dropped) {
+    const others = dropped.filter((one) => !isPicture(one) && !isShared(one)).map(({ name }) => name);
     inserting.textContent = others.length ? inserting.dataset.files.replace("{names}", others.join(", ")) : "";
-    const button = bar.querySelector("[data-do=image]");
-    for (const file of files.filter(isPicture)) await image(button, file);
+    for (const one of dropped.filter(isPicture)) await image(bar.querySelector("[data-do=image]"), one);
+    for (const one of dropped.filter((other) => !isPicture(other) && isShared(other))) await file(bar.querySelector("[data-do=file]"), one);
   }
 
   text.addEventListener("dragover", (event) => {

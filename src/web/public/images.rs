@@ -3,13 +3,13 @@
 
 use axum::{
     extract::{Path, State},
-    http::{HeaderMap, HeaderName, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
 use crate::{
     domain::image::FileName,
-    web::{AppState, http::problem::Problem},
+    web::{AppState, http::problem::Problem, public::uploads},
 };
 
 /// `GET /images/{name}`: a file of a picture. Mail programs and everybody's browsers fetch it, so nothing about it may be
@@ -21,16 +21,8 @@ pub async fn image(
 ) -> Result<Response, Problem> {
     let file = FileName::parse(&name).ok_or(Problem::NotFound)?;
     let tag = format!("\"{file}\"");
-    let common = [
-        // The name is never used for anything else.
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-        (header::ETAG, tag.as_str()),
-        (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"),
-        // Webmail shows it on pages of its own.
-        (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
-    ];
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if known.is_some_and(|known| known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)) {
+    let common = uploads::headers(&tag);
+    if uploads::is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, common).into_response());
     }
     match state.images.get(&file).await {

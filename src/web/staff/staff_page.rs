@@ -18,7 +18,7 @@ use crate::{
     },
     web::{
         AppState,
-        http::{cookies, headers::CSP_FOR_STAFF},
+        http::{cookies, headers::CSP_FOR_STAFF, problem::problem_json},
         page_context::PageContext,
         public::visitor,
         renderer::{Frame, LanguageLink, PublicationView, Shell, ShellHold, ShellMember, ShellNotice},
@@ -104,6 +104,13 @@ impl StaffPage {
     pub fn answer<P: PageContext>(&self, status: StatusCode, own: &P) -> Result<Response, StaffProblem> {
         let (frame, shell) = (self.frame(Vec::new()), self.shell());
         Ok(self.respond(status, self.state.renderer.render_in_shell(&frame, &shell, own)?))
+    }
+
+    /// What a script is told that sent what is not taken.
+    pub fn refused_json(&self, status: StatusCode, title: &str, detail: &str) -> Response {
+        let mut answer = problem_json(status, title, detail, None);
+        answer.headers_mut().insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(self.locale.tag()));
+        answer
     }
 
     fn frame(&self, other_languages: Vec<LanguageLink>) -> Frame {

@@ -186,10 +186,11 @@ fn every_text_that_is_named_is_there_and_every_text_is_used() {
         }
     }
     // These are chosen by names that other files have.
-    let of_others: [(&str, &[&str]); 4] = [
+    let of_others: [(&str, &[&str]); 5] = [
         ("staff.detail", &["src/app", "src/domain"]),
         ("staff.done", &["src/web/staff"]),
         ("staff.error", &["src/web/staff", "src/app"]),
+        ("staff.files", &["src/web/staff/files"]),
         ("staff.images", &["src/web/staff/images"]),
     ];
     for (table, rooms) in of_others {
@@ -263,6 +264,7 @@ fn chosen_by_data() -> Vec<(&'static str, Vec<String>)> {
         of.push((table, import.clone()));
     }
     of.push(("staff.done", own(["test_sent"])));
+    of.push(("staff.files", names_in("src/app/share_file/recognise.rs", "pub fn key(self)")));
     of.push(("staff.images", names_in("src/app/images/process.rs", "pub fn key(self)")));
     of.push(("staff.import_everybody", own(Listed::OF_EVERYBODY.map(Listed::name))));
     of.push(("staff.import_failure", own(["erased", "internal", "long_line", "open_quote", "others_below"])));

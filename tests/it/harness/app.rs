@@ -11,7 +11,6 @@ use rundbrief::{
     domain::{
         address::EmailAddress,
         ids::{MailingId, SignupId, SubscriberId, UpdateId},
-        image::Sizes,
         locale::Locale,
         mailing::{self, Counts, Mailing, MailingState, NewMailing},
         publication::{self, Content},
@@ -280,7 +279,9 @@ impl TestApp {
         let mut transaction = self.pool.begin().await.unwrap();
         let publication = publication::current(&mut transaction).await.unwrap().unwrap();
         let update = update::find(&mut transaction, &update.to_string()).await.unwrap().unwrap();
-        let content = self.composer().update(&publication, &update, &Sizes::default()).unwrap();
+        let composer = self.composer();
+        let hosted = composer.hosted(&mut transaction, &update).await.unwrap();
+        let content = composer.update(&publication, &update, &hosted).unwrap();
         let now = Utc::now();
         let new = NewMailing {
             update: update.id,

@@ -125,7 +125,8 @@ impl Browser<'_> {
         answer
     }
 
-    /// Sends a file and texts, as a form does (RFC 7578) or as the script does, which wants JSON.
+    /// Sends a file and texts, as a form does (RFC 7578) or as the script does, which wants JSON: a picture, or what the text
+    /// `filename` calls a file.
     pub async fn upload(&self, path: &str, file: &[u8], fields: &[(&str, &str)], wants_json: bool) -> Answer {
         const BOUNDARY: &str = "----a-line-that-is-in-no-file";
         let mut body = Vec::new();
@@ -135,8 +136,14 @@ impl Browser<'_> {
                     .bytes(),
             );
         }
-        // What the file is called and said to be is of no account.
-        let head = "content-disposition: form-data; name=\"image\"; filename=\"../../a.svg\"\r\ncontent-type: text/html";
+        // What a file is said to be is of no account, and neither is what a picture is called.
+        let (field, file_name) = match fields.iter().find(|(name, _)| *name == "filename") {
+            Some((_, file_name)) => ("file", *file_name),
+            None => ("image", "../../a.svg"),
+        };
+        let head = format!(
+            "content-disposition: form-data; name=\"{field}\"; filename=\"{file_name}\"\r\ncontent-type: text/html"
+        );
         body.extend(format!("--{BOUNDARY}\r\n{head}\r\n\r\n").bytes());
         body.extend(file);
         body.extend(format!("\r\n--{BOUNDARY}--\r\n").bytes());

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::{
-    domain::{ids::ImageId, image::Use},
+    domain::{ids::ImageId, text_use::Use},
     web::{
         page_context::{PageContext, Sample},
         staff::{

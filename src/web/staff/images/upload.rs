@@ -10,7 +10,7 @@ use axum::{
         Multipart, State,
         multipart::{MultipartError, MultipartRejection},
     },
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
@@ -29,7 +29,7 @@ use crate::{
     web::{
         AppState,
         http::{
-            problem::{Problem, problem_json, wants_json},
+            problem::{Problem, wants_json},
             route::Body,
         },
         staff::{
@@ -108,9 +108,7 @@ pub async fn upload(
     let Refusal(status, field, key) = refused;
     if is_script {
         let (title, detail) = (page.text("images", "refused_title"), page.text("images", key));
-        let mut answer = problem_json(status, title, detail, None);
-        answer.headers_mut().insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(page.locale.tag()));
-        return Ok(answer);
+        return Ok(page.refused_json(status, title, detail));
     }
     let mistakes = Mistakes::one(field, page.text("images", key));
     page.answer(status, &ImagesPage::of(&page, &received.typed, mistakes, received.next).await?)

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::upload_image::{self, Uses},
+    app::upload_image,
     db::statement::StatementResult,
     domain::{
         ids::ImageId,
-        image::{ALT_LENGTH, CREDIT_LENGTH, Image, Use, clean_line},
+        image::{ALT_LENGTH, CREDIT_LENGTH, Image, clean_line},
+        text_use::{Use, Uses},
     },
     web::staff::{
         staff_page::{Mistakes, StaffPage},

@@ -19,13 +19,13 @@ use crate::{
         erase_address::{self, EraseError, Whose, erase_address},
         find_subscribers,
         take_proof::{self, ProofError, document::Format},
-        unsubscribe::{self, UnsubscribeError, Way},
+        unsubscribe,
     },
     domain::{
         consent::{self, ConsentEvent},
         ids::SubscriberId,
         personal_data::PersonalData,
-        subscriber::{Subscriber, SubscriberState, Unsubscribed},
+        subscriber::{Subscriber, SubscriberState},
         suppression::SuppressionReason,
     },
     web::{
@@ -134,24 +134,6 @@ pub async fn take_proof(
     let file = format!("attachment; filename=\"consent-{}.{ending}\"", now.format("%Y-%m-%d-%H%M%S"));
     Ok(([(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, file)], taken.text)
         .into_response())
-}
-
-/// `POST /staff/subscribers/{id}/unsubscribe`: somebody asked for it, by mail or on the telephone.
-pub async fn unsubscribe(
-    State(state): State<AppState>,
-    Admin(member): Admin,
-    id: Id,
-) -> Result<Response, StaffProblem> {
-    let (id, by) = (id_in(id)?, member.actor());
-    let left = unsubscribe::unsubscribe(&state.app.pool, &by, id, Way::OnRequest(None), Utc::now()).await;
-    let notice = match left {
-        Ok((_, None)) => return Err(StaffProblem::NOT_FOUND),
-        Ok((Unsubscribed::Now | Unsubscribed::Stopped, _)) => "unsubscribed",
-        Ok(_) => "unsubscribed_before",
-        Err(UnsubscribeError::NotAllowed) => return Err(StaffProblem::no_gate()),
-        Err(UnsubscribeError::Database(error)) => return Err(error.into()),
-    };
-    Ok(done(&format!("/staff/subscribers/{id}"), notice))
 }
 
 /// `GET /staff/subscribers/{id}/erase`: says what that means.

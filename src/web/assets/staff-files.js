@@ -1,0 +1,94 @@
+// The dialog of the toolbar for a file that readers download: one that is there, or a new one. It gives a promise of its
+// address and its title, or of nothing where somebody thought better of it. Without it both can be typed.
+(() => {
+  const dialogs = globalThis.rundbriefDialogs;
+  const dialog = document.getElementById("file-dialog");
+  if (!dialogs || !dialog) return;
+  const form = dialog.querySelector("form");
+  const title = form.elements.namedItem("title");
+  const status = document.getElementById("file-dialog-status");
+  const words = status.dataset;
+  const list = document.getElementById("file-dialog-files");
+  const input = document.getElementById("file-dialog-file");
+  const say = (text) => (status.textContent = text ?? "");
+  const chosen = () => list.querySelector("input:checked");
+
+  // The title of the file is taken over; one that somebody has typed stays.
+  let taken = "";
+  function choose(file) {
+    if (!title.value || title.value === taken) title.value = file.title;
+    taken = file.title;
+    say();
+  }
+
+  function choice(file) {
+    const label = document.createElement("label");
+    const radio = Object.assign(document.createElement("input"), { type: "radio", name: "file", value: file.url });
+    radio.addEventListener("change", () => choose(file));
+    const said = document.createElement("span");
+    said.append(`${file.title} `, Object.assign(document.createElement("small"), { textContent: file.label }));
+    label.append(radio, said);
+    return label;
+  }
+
+  async function load() {
+    try {
+      const answer = await fetch("/staff/files", { headers: { Accept: "application/json" } });
+      if (answer.redirected) return say(words.session);
+      if (!answer.ok) throw answer.status;
+      const { files } = await answer.json();
+      // One that was uploaded meanwhile stays where it is.
+      const here = [...list.querySelectorAll("input")].map(({ value }) => value);
+      list.append(...files.filter(({ url }) => !here.includes(url)).map(choice));
+      list.closest("fieldset").hidden = !list.children.length;
+    } catch {
+      say(words.failed);
+    }
+  }
+
+  async function upload(file) {
+    input.value = "";
+    if (file.size > Number(words.most)) return say(words.large);
+    const body = new FormData();
+    body.append("file", file);
+    say(words.working);
+    dialog.setAttribute("aria-busy", "true");
+    try {
+      const answer = await fetch("/staff/files", { method: "POST", body, headers: { Accept: "application/json" } });
+      const told = await answer.json().catch(() => ({}));
+      if (answer.status !== 201) return say(told.detail ?? (answer.redirected ? words.session : words.failed));
+      const one = choice(told);
+      for (const other of list.querySelectorAll("input")) if (other.value === told.url) other.closest("label").remove();
+      list.prepend(one);
+      list.closest("fieldset").hidden = false;
+      one.querySelector("input").checked = true;
+      choose(told);
+      say(words.ready);
+      title.focus();
+    } catch {
+      say(words.failed);
+    } finally {
+      dialog.removeAttribute("aria-busy");
+    }
+  }
+
+  input.addEventListener("change", () => input.files[0] && upload(input.files[0]));
+  form.addEventListener("submit", (event) => {
+    if (event.submitter?.value !== "insert" || chosen()) return;
+    event.preventDefault();
+    say(words.choose);
+    (list.querySelector("input") ?? input).focus();
+  });
+
+  dialogs.file = async (dropped) => {
+    form.reset();
+    taken = "";
+    list.replaceChildren();
+    list.closest("fieldset").hidden = true;
+    say();
+    load();
+    const answer = dialogs.ask(dialog);
+    if (dropped) upload(dropped);
+    return answer;
+  };
+})();
