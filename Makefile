@@ -52,7 +52,8 @@ build-tests: ## compile the program and every test, and run none
 	@scripts/setup test
 	cargo test --locked --no-run
 
-CHROMIUM = $(shell command -v chromium-headless-shell || command -v chromium || command -v chromium-browser || command -v google-chrome)
+# Asked by the shell that runs the tests: it may have been installed just before.
+CHROMIUM = $$(command -v chromium-headless-shell || command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 # Two files of tests at a time: each of them waits for mails and clocks now and then.
 .PHONY: test-browser
@@ -78,7 +79,7 @@ pictures: ## make the pictures of README.md, docs/pages.md and docs/first-mailin
 	@scripts/setup browser
 	@$(MAKE) --no-print-directory assets
 	cargo build --locked
-	cd tests/browser && node pictures.mjs && node film.mjs
+	cd tests/browser && export CHROMIUM=$(CHROMIUM) && node pictures.mjs && node film.mjs
 
 .PHONY: test-faults
 test-faults: ## the fault tests of sending at their full size: 8,000 recipients each (some minutes)

@@ -22,7 +22,8 @@ create table shared_files (
 
 create index shared_files_by_upload on shared_files (upload_sha256);
 
--- As keep_images() does: whatever column of a text that goes out names a file.
+-- As keep_images() does: whatever column of a text that goes out names a file. One that is gone by then stops nothing: the
+-- check before sending has named it.
 create function keep_shared_files() returns trigger language plpgsql as $$
 begin
     update shared_files set kept_since = now()
@@ -37,3 +38,11 @@ create trigger mailings_keep_shared_files after insert or update of body_text, b
 
 create trigger publications_keep_shared_files after insert on publications
     for each row execute function keep_shared_files();
+
+-- The link of an update may lead to a file, too.
+create or replace view texts_with_images as
+    select id, title, concat_ws(' ', image, link, body) as text, false as is_template from updates
+    union all
+    select u.id, u.title, concat_ws(' ', v.image, v.link, v.body), false from update_versions v join updates u on u.id = v.update_id
+    union all
+    select id, name, concat_ws(' ', image, body), true from update_templates;

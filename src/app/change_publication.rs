@@ -21,14 +21,15 @@ pub enum ChangeError {
     /// Only admins change it.
     #[error(transparent)]
     NotAllowed(#[from] NotPermitted),
-    /// A retention period gets shorter, and with it what is older is deleted within a day, for good; it was not said that this
-    /// is meant.
+    /// A retention period gets shorter, and with it what is older is deleted within a day, for good; nobody confirmed that.
     #[error("a retention period gets shorter, and what is older is deleted; say that this is meant")]
     ShortensRetention {
         /// As it is.
         from: Retention,
         /// As it would be.
         to: Retention,
+        /// The version that has it as it is.
+        version: i32,
     },
     /// Somebody else changed it meanwhile; look at it again.
     #[error("the publication was changed meanwhile")]
@@ -58,17 +59,16 @@ pub async fn keep_draft(
     draft::keep(&mut *pool.acquire().await?, who, content, now).await
 }
 
-/// What is asked for.
+/// A version of the publication that somebody asks for.
 #[derive(Debug, Clone)]
 pub struct NewVersion<'a> {
-    /// What it says.
+    /// Its content.
     pub content: &'a Content,
     /// The version that whoever asks has seen, 0 for none; without it the new one counts in any case.
     pub base: Option<i32>,
     /// Which fields are others now, for the audit log.
     pub changed: Option<Vec<String>>,
-    /// Whoever asks knows which retention period gets shorter, and means it. A file without periods means the defaults,
-    /// whatever was chosen on the staff pages.
+    /// Whoever asks was told which retention period gets shorter since `base`, and means it.
     pub may_shorten: bool,
 }
 
@@ -89,9 +89,12 @@ pub async fn change_publication(
     if base.is_some_and(|base| base != current.as_ref().map_or(0, |current| current.version)) {
         return Err(ChangeError::ChangedMeanwhile);
     }
-    let (from, to) = (current.map(|current| current.content.retention), content.retention);
-    if let Some(from) = from.filter(|from| to.is_shorter_than(*from) && !may_shorten) {
-        return Err(ChangeError::ShortensRetention { from, to });
+    if let Some(Publication { version, content: before, .. }) = &current
+        && content.retention.is_shorter_than(before.retention)
+        && !may_shorten
+    {
+        let (from, to) = (before.retention, content.retention);
+        return Err(ChangeError::ShortensRetention { from, to, version: *version });
     }
     let applied = publication::apply(&mut deed, content, now).await?;
     if let Applied::New(version) = applied {

@@ -92,15 +92,18 @@ pub async fn share(
     })
     .await?
     .map_err(ShareError::Refused)?;
-    let known = shared_file::by_upload(&mut *pool.acquire().await?, upload_sha256).await?;
-    if let Some(known) = known.filter(|known| known.title == title) {
+    let known = shared_file::use_again(&mut *pool.acquire().await?, upload_sha256, &title, now).await?;
+    if let Some(known) = known {
+        // Its bytes may have been taken out of the store, or lost with it.
+        if let Some(name) = known.file_name() {
+            put(store, &name, file).await?;
+        }
         return Ok(known);
     }
     let name = FileName { name: PublicName::mint()?, format };
-    if let Err(error) = store.put(&name, file).await {
-        tracing::error!(%error, store = %store.place(), "a file cannot be stored; IMAGE_STORE says where");
+    if let Err(error) = put(store, &name, file).await {
         store.remove_files([&name]).await;
-        return Err(ShareError::Store(error));
+        return Err(error);
     }
     let new = NewFile { file: name.clone(), title, bytes, upload_sha256 };
     let recorded = async {
@@ -118,6 +121,13 @@ pub async fn share(
             Err(error.into())
         }
     }
+}
+
+async fn put(store: &Store, name: &FileName, file: Bytes) -> Result<(), ShareError> {
+    store.put(name, file).await.map_err(|error| {
+        tracing::error!(%error, store = %store.place(), "a file cannot be stored; IMAGE_STORE says where");
+        ShareError::Store(error)
+    })
 }
 
 /// Removes a file that is not used and has never gone out, with its bytes. One that is gone was removed before, which is what

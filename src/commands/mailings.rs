@@ -27,7 +27,10 @@ use crate::{
         actor::Actor,
         address::EmailAddress,
         ids::MailingId,
-        mailing::{Counts, Mailing, MailingError, MailingState, PauseKind, start_time},
+        mailing::{
+            Counts, Mailing, MailingError, MailingState, PauseKind,
+            start_time::{self, StartTimeError},
+        },
         publication::Publication,
     },
 };
@@ -254,6 +257,10 @@ async fn test(update: &str, to: &str, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn no_such_start(error: StartTimeError) -> Usage {
+    Usage(format!("--at: {error}, or leave --at out to begin now"))
+}
+
 /// `--yes` and `--again`.
 struct Ask {
     yes: bool,
@@ -270,7 +277,7 @@ async fn trigger(
     let app = app().await?;
     // Asked before anybody says yes; what is done asks again.
     if let Some(at) = at {
-        start_time::check(at, Utc::now()).map_err(|error| Usage(format!("--at: {error}")))?;
+        start_time::check(at, Utc::now()).map_err(no_such_start)?;
     }
     let publication = ready_publication(&app.pool).await?;
     let update = updates::named(&app.pool, update).await?.id;
@@ -308,6 +315,8 @@ async fn trigger(
         Ok(Ordered::Now { mailing, people }) => (mailing, people),
         // Of a page's form.
         Ok(Ordered::Before(mailing)) => bail!("it was sent as mailing {mailing}"),
+        // It passed while the question stood there.
+        Err(SendError::StartTime(error)) => return Err(no_such_start(error).into()),
         Err(SendError::Refused(refused)) => {
             may_be_sent(&refused.0, &order)?;
             check::nothing_to_mend(&refused.0.draft.findings)?;

@@ -57,12 +57,13 @@ async fn apply(file: &std::path::Path, yes: bool, json: bool) -> anyhow::Result<
     let pool = database().await?;
     let new = NewVersion { content: &content, base: None, changed: None, may_shorten: yes };
     let applied = match change_publication(&pool, &Actor::Command, new.clone(), Utc::now()).await {
-        Err(ChangeError::ShortensRetention { from, to }) => {
+        Err(ChangeError::ShortensRetention { from, to, version }) => {
             if !is_meant(from, to)? {
                 output::remark("Nothing was changed.");
                 return Ok(());
             }
-            let new = NewVersion { may_shorten: true, ..new };
+            // Whatever was changed meanwhile is asked about again.
+            let new = NewVersion { base: Some(version), may_shorten: true, ..new };
             change_publication(&pool, &Actor::Command, new, Utc::now()).await?
         }
         applied => applied?,
@@ -90,7 +91,8 @@ async fn apply(file: &std::path::Path, yes: bool, json: bool) -> anyhow::Result<
     Ok(())
 }
 
-/// Asks before a retention period gets shorter: what it no longer covers is deleted within a day, for good.
+/// Asks before a retention period gets shorter: what it no longer covers is deleted within a day, for good. A file without
+/// periods means the defaults, whatever was chosen on the staff pages.
 fn is_meant(from: Retention, to: Retention) -> anyhow::Result<bool> {
     let period = |retention: Retention| {
         format!("mailing_days = {}, proof_years = {}", retention.mailing_days, retention.proof_years)

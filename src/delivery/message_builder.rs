@@ -115,7 +115,7 @@ impl NoMessage {
 
 impl From<ComposeError> for NoMessage {
     fn from(error: ComposeError) -> Self {
-        Self::NotYet(error.to_string())
+        Self::NotYet(format!("{error}; the publication is changed with: rundbrief publication apply"))
     }
 }
 

@@ -247,13 +247,22 @@ pub async fn among(db: &mut PgConnection, files: &[FileName]) -> sqlx::Result<Ve
     Ok(found)
 }
 
-/// The file that was uploaded before with the same bytes, the newest one.
-pub async fn by_upload(db: &mut PgConnection, upload_sha256: [u8; 32]) -> sqlx::Result<Option<SharedFile>> {
+/// The newest file that was uploaded before with these bytes and this title; used from now on, so that it does not go before
+/// somebody has put it into a text.
+pub async fn use_again(
+    db: &mut PgConnection,
+    upload_sha256: [u8; 32],
+    title: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<SharedFile>> {
     sqlx::query_as!(
         SharedFile,
-        r#"select id as "id: SharedFileId", name, extension as "format: Format", title, bytes, created_at, kept_since
-           from shared_files where upload_sha256 = $1 order by id desc limit 1"#,
-        upload_sha256.as_slice()
+        r#"update shared_files set last_used_at = $3
+           where id = (select id from shared_files where upload_sha256 = $1 and title = $2 order by id desc limit 1)
+           returning id as "id: SharedFileId", name, extension as "format: Format", title, bytes, created_at, kept_since"#,
+        upload_sha256.as_slice(),
+        title,
+        now
     )
     .fetch_optional(db)
     .await

@@ -205,7 +205,8 @@ impl Composer {
 
     /// What is known of the pictures and files that an update shows, for [`update`](Self::update).
     pub async fn hosted(&self, db: &mut PgConnection, update: &Update) -> sqlx::Result<Hosted> {
-        let texts = [update.body.as_str(), update.image.as_deref().unwrap_or_default()];
+        let (image, link) = (update.image.as_deref(), update.link.as_deref());
+        let texts = [update.body.as_str(), image.unwrap_or_default(), link.unwrap_or_default()];
         hosted::in_texts(db, &self.public_url, &texts).await
     }
 

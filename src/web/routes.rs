@@ -77,7 +77,7 @@ pub const ROUTES: &[Route] = &[
     Route::public("/review/{token}/mail.txt", || get(review::text)).token(),
     Route::public("/calendar/{file}", || get(public::calendar::file)).uncounted(),
     Route::public("/images/{name}", || get(public::images::image)).uncounted(),
-    Route::public("/files/{name}", || get(public::files::file)).uncounted(),
+    Route::public("/files/{name}", || get(public::files::file)),
     Route::public("/assets/{file}", || get(assets::asset)).uncounted(),
     // Programs read an error as such; what they may use will stand above.
     Route::public("/api/{*rest}", || any(api::not_found)).for_programs(),

@@ -5,7 +5,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { launch, picture } from "./browser.mjs";
 import { press } from "./journey.mjs";
 import { start } from "./service.mjs";
-import { photo } from "./staff_images_journey.mjs";
+import { pdf, photo } from "./staff_images_journey.mjs";
 import { sendToAll, until } from "./staff_sending_journey.mjs";
 
 const docs = new URL("../../docs/", import.meta.url);
@@ -78,10 +78,26 @@ try {
     "Das Foto auf die Fläche ziehen, einfügen oder auswählen. Dann in einem Satz beschreiben, was zu sehen ist, für alle, die es nicht sehen, und wer es gemacht hat.",
     "fieldset:has(#picture)",
   );
+  await page.locator("#visual-text > p").last().click();
+  await page.keyboard.press("Control+End");
+  await page.click("[data-do=file]");
+  await page.setInputFiles("#file-dialog-file", pdf("Programm der Tagung"));
+  await page.locator("#file-dialog-files input:checked").waitFor();
+  await step(
+    "Eine Datei zum Herunterladen",
+    "Der Knopf „Datei“ über dem Text lädt ein PDF oder ein Office-Dokument hoch. In der Mail stehen sein Name, seine Art und seine Größe. Ebenso gehen Termine, Knöpfe, Kontakte und Tabellen.",
+  );
+  await page.click("#file-dialog [value=insert]");
+  await page.frameLocator("#mail").getByText("PDF, 1 KB").waitFor();
   await page.click("[data-value=phone]");
   await page.frameLocator("#mail").locator("img").last().waitFor();
   await page.waitForTimeout(500);
   await step("Ansehen", "Die Knöpfe über der Mail zeigen sie auf dem Telefon, im Dunkeln, ohne Bilder und als reinen Text.", "#preview");
+  const editor = page.url();
+  await press(page, "a[href$='/review']");
+  await press(page, "main form button.button:not(.button-small)");
+  await step("Jemandem zeigen", "Ein Link zeigt die Mail auch Menschen ohne Zugang, sieben Tage lang. Was sie dazu schreiben, steht danach neben dem Text.");
+  await page.goto(editor);
   await press(page, "section:has(#more) a.button");
   await page.frameLocator("iframe").locator("h1").waitFor();
   await press(page, "#test button");

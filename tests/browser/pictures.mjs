@@ -22,7 +22,7 @@ const views = [
 /** The staff pages that are shown, by the names that their journeys give them. */
 const staffPages = new Set([
   "login", "start", "people", "audit log", "account", "editor, something missing", "two texts", "history", "pictures",
-  "a picture that was uploaded", "preflight", "send", "mailing in its grace", "report", "colleagues", "subscribers",
+  "a picture that was uploaded", "files", "a file, in a dialog", "preflight", "send", "mailing in its grace", "report", "colleagues", "subscribers",
   "one subscriber", "what erasing means", "columns of a list", "after the dry run", "list brought in", "publication",
   "legal details that change", "a page that is not saved yet",
 ]);

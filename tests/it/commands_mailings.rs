@@ -6,9 +6,14 @@ use chrono::{TimeDelta, Utc};
 use rundbrief::{
     app::{
         App as Deeds,
-        send_mailing::{self, Objection, Order, SendError},
+        control_mailing::reschedule_mailing,
+        send_mailing::{self, Objection, Order, Ordered, SendError},
     },
-    domain::{actor::Actor, ids::MailingId, mailing::MailingState},
+    domain::{
+        actor::Actor,
+        ids::MailingId,
+        mailing::{MailingError, MailingState, start_time::StartTimeError},
+    },
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -157,6 +162,35 @@ async fn an_update_is_sent_once_unless_it_is_said_twice() {
     let per_address = app.relay.sink_count_per_recipient();
     assert_eq!((per_address.len(), per_address.values().sum::<usize>()), (3, 6));
     assert!(per_address.values().all(|copies| *copies == 2), "{per_address:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whichever_door_asks_no_mailing_is_planned_for_a_time_that_passed_or_is_more_than_a_year_ahead() {
+    let app = App::new().without_worker().start().await;
+    app.subscribers(2).await;
+    let deeds = Deeds::new(app.pool.clone(), &app.config, app.composer());
+    let update = app.update("Neues").await;
+    let now = Utc::now();
+    let shown = send_mailing::situation(&deeds, update, now).await.unwrap().unwrap();
+    let versions = Some(shown.draft.versions());
+    let order = |at| Order { update, versions, at: Some(at), again: false, page: None };
+    for (at, why) in [
+        (now, StartTimeError::Passed),
+        (now - TimeDelta::days(1), StartTimeError::Passed),
+        (now + TimeDelta::days(367), StartTimeError::TooFar),
+    ] {
+        let refused = send_mailing::send_mailing(&deeds, &Actor::Command, &order(at), now).await.unwrap_err();
+        assert!(matches!(refused, SendError::StartTime(told) if told == why), "{at}: {refused:?}");
+    }
+    assert_eq!(app.count("select count(*) from mailings").await, 0);
+    let in_a_week = order(now + TimeDelta::days(7));
+    let planned = send_mailing::send_mailing(&deeds, &Actor::Command, &in_a_week, now).await.unwrap();
+    let Ordered::Now { mailing, .. } = planned else { panic!("{planned:?}") };
+    for at in [now, now + TimeDelta::days(367)] {
+        let moved = reschedule_mailing(&app.pool, &Actor::Command, mailing, at, now).await;
+        assert!(matches!(moved, Err(MailingError::StartTime(_))), "{at}: {moved:?}");
+    }
+    reschedule_mailing(&app.pool, &Actor::Command, mailing, now + TimeDelta::days(8), now).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

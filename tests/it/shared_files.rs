@@ -195,4 +195,41 @@ async fn a_file_or_a_picture_that_is_gone_is_found_before_an_update_is_sent() {
     let page = browser.get(&format!("/staff/updates/{update}/preflight")).await.body;
     assert!(page.contains(gone) && page.contains(picture), "{page}");
     assert!(!page.contains(there), "{page}");
+
+    // In the link of the update, and at a page of it, it is there too, and in use.
+    let at_a_page = format!("{there}#page=2");
+    let update = app.update_with_body("Plan", &format!("[Seite 2]({at_a_page})")).await;
+    sqlx::query("update updates set link = $2 where id = $1")
+        .bind(update)
+        .bind(there)
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    let page = browser.get(&format!("/staff/updates/{update}/preflight")).await.body;
+    assert!(!page.contains(there), "{page}");
+    sqlx::query("update updates set body = 'Text'").execute(&app.pool).await.unwrap();
+    let remove = format!("/staff/files/{}/remove", told["id"].as_str().unwrap());
+    assert_eq!(browser.post(&remove, &[]).await.status, 409, "the link leads there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_uploaded_again_is_there_again_and_stays_for_another_month() {
+    let app = App::new().without_worker().start().await;
+    let browser = editor(&app).await;
+    let (_, told) = share(&browser, "programm.pdf", PDF).await;
+    share(&browser, "anders.pdf", PDF).await;
+    let path = path_of(&told);
+    // Taken out of the store by hand.
+    std::fs::remove_file(app.images.0.join(path.trim_start_matches('/'))).unwrap();
+    assert_eq!(app.get(&path).await.status, 404);
+    sqlx::query("update shared_files set created_at = created_at - interval '40 days'")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    let (status, again) = share(&browser, "programm.pdf", PDF).await;
+    assert_eq!((status, &again["id"]), (201, &told["id"]));
+    assert_eq!(app.get(&path).await.status, 200);
+    let store = Store::new(&app.config.image_store);
+    assert_eq!(remove_unused_files(&app.pool, &store, Utc::now()).await.unwrap(), 1, "the other one");
+    assert_eq!(app.get(&path).await.status, 200);
 }

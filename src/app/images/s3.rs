@@ -23,8 +23,10 @@ use tokio_rustls::rustls::{self, ClientConfig};
 
 use crate::config::S3;
 
-/// How long the bucket may take for one request. Tried again within [`ALTOGETHER`].
+/// How long the bucket may take for one request, beside the time for its body. Tried again within [`ALTOGETHER`].
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// Bytes of a body that even a slow line takes in a second.
+const A_SECOND: u64 = 128 * 1024;
 const ALTOGETHER: Duration = Duration::from_secs(8);
 
 /// The bucket of this configuration.
@@ -87,7 +89,9 @@ struct Requests(Client<HttpsConnector<TcpConnector>, HttpRequestBody>);
 #[async_trait]
 impl HttpService for Requests {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        match timeout(ANSWERS_WITHIN, self.0.request(request)).await {
+        let bytes = u64::try_from(request.body().content_length()).unwrap_or_default();
+        let within = ANSWERS_WITHIN + Duration::from_secs(bytes / A_SECOND);
+        match timeout(within, self.0.request(request)).await {
             Ok(Ok(response)) => Ok(response.map(|body| {
                 HttpResponseBody::new(body.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error)))
             })),

@@ -186,15 +186,18 @@ impl Links {
 
 /// What becomes of an address of ours; nothing of those that are not.
 fn own_state(url: &Url, own: &PublicUrl, hosted: &Hosted) -> Option<LinkState> {
-    let gone = |is_there: bool| if is_there { LinkState::Fine } else { LinkState::Dead(404) };
-    if image::file_in(url.as_str(), own).is_some() {
-        return Some(gone(hosted.size(url.as_str()).is_some()));
+    if !Url::parse(own.as_str()).is_ok_and(|own| own.origin() == url.origin()) {
+        return None;
     }
-    if shared_file::file_in(url.as_str(), own).is_some() {
-        return Some(gone(hosted.file(url.as_str()).is_some()));
-    }
-    let is_own = Url::parse(own.as_str()).is_ok_and(|own| own.origin() == url.origin());
-    is_own.then_some(LinkState::Fine)
+    let address = own.join(url.path());
+    let is_there = if image::file_in(&address, own).is_some() {
+        hosted.size(&address).is_some()
+    } else if shared_file::file_in(&address, own).is_some() {
+        hosted.file(&address).is_some()
+    } else {
+        true
+    };
+    Some(if is_there { LinkState::Fine } else { LinkState::Dead(404) })
 }
 
 fn finding(url: &Url, state: LinkState) -> Option<Finding> {

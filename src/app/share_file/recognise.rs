@@ -31,23 +31,19 @@ impl Refused {
     }
 }
 
-/// The formats of Office, each with the part that every such file has.
-const OFFICE: [(&[u8], Format); 3] = [
-    (b"word/document.xml", Format::Docx),
-    (b"xl/workbook.xml", Format::Xlsx),
-    (b"ppt/presentation.xml", Format::Pptx),
-];
+/// The formats of Office, each with the main part of its files. A number may stand behind it: `document2.xml` is what Office
+/// in a browser writes.
+const OFFICE: [(&[u8], Format); 3] =
+    [(b"word/document", Format::Docx), (b"xl/workbook", Format::Xlsx), (b"ppt/presentation", Format::Pptx)];
+
+/// Bytes of a media type, at most. What is longer is none, however many parts say so.
+const MEDIA_TYPE: usize = 128;
 
 /// What is in a file.
 ///
 /// # Errors
 /// [`Refused`].
 pub fn recognise(file: &[u8]) -> Result<Format, Refused> {
-    // The header may stand anywhere in the first 1,024 bytes (ISO 32000-1, annex H, note 13).
-    if let Some(begin) = find(&file[..file.len().min(1_024)], b"%PDF-") {
-        let tail = &file[begin.max(file.len().saturating_sub(2_048))..];
-        return if find(tail, b"%%EOF").is_some() { Ok(Format::Pdf) } else { Err(Refused::Damaged) };
-    }
     // Compound File Binary: Office before 2007, and whatever has a password since.
     if file.starts_with(&[0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]) {
         return Err(Refused::Old);
@@ -56,7 +52,11 @@ pub fn recognise(file: &[u8]) -> Result<Format, Refused> {
         let archive = ZipArchive::from_slice(file).map_err(|_| Refused::Damaged)?;
         return in_archive(&archive);
     }
-    Err(Refused::Kind)
+    // Last, because an archive may hold a PDF: the header may stand anywhere in the first 1,024 bytes (ISO 32000-1, annex H,
+    // note 13).
+    let begin = find(&file[..file.len().min(1_024)], b"%PDF-").ok_or(Refused::Kind)?;
+    let tail = &file[begin.max(file.len().saturating_sub(2_048))..];
+    if find(tail, b"%%EOF").is_some() { Ok(Format::Pdf) } else { Err(Refused::Damaged) }
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
@@ -70,19 +70,32 @@ fn in_archive(archive: &ZipSliceArchive<&[u8]>) -> Result<Format, Refused> {
         let path = entry.file_path();
         let name: &[u8] = path.as_ref();
         has_types |= name == b"[Content_Types].xml";
-        format = format.or(OFFICE.iter().find(|(part, _)| *part == name).map(|(_, format)| *format));
+        format = format.or_else(|| office(name));
         has_macros |= is_macro(name);
         // The only part that says what the whole is; never compressed (ISO/IEC 26300-3, 3.3).
-        if name == b"mimetype" && entry.compression_method() == CompressionMethod::STORE {
+        if mimetype.is_none() && name == b"mimetype" && entry.compression_method() == CompressionMethod::STORE
+        {
             let stored = archive.get_entry(entry.wayfinder()).map_err(|_| Refused::Damaged)?;
-            mimetype = open_document(stored.data());
+            mimetype = Some(open_document(stored.data()));
         }
     }
-    let format = mimetype.or(format.filter(|_| has_types)).ok_or(Refused::Kind)?;
+    let format = mimetype.flatten().or(format.filter(|_| has_types)).ok_or(Refused::Kind)?;
     if has_macros { Err(Refused::Macros) } else { Ok(format) }
 }
 
+/// The format whose main part this is.
+fn office(part: &[u8]) -> Option<Format> {
+    let is_main = |begin: &[u8]| {
+        let number = part.strip_prefix(begin).and_then(|rest| rest.strip_suffix(b".xml"));
+        number.is_some_and(|number| number.iter().all(u8::is_ascii_digit))
+    };
+    OFFICE.iter().find(|(begin, _)| is_main(begin)).map(|(_, format)| *format)
+}
+
 fn open_document(mimetype: &[u8]) -> Option<Format> {
+    if mimetype.len() > MEDIA_TYPE {
+        return None;
+    }
     let formats = [Format::Odt, Format::Ods, Format::Odp];
     formats.into_iter().find(|format| format.media_type().as_bytes() == mimetype.trim_ascii())
 }
@@ -123,6 +136,7 @@ mod tests {
             ("word/document.xml", Format::Docx),
             ("xl/workbook.xml", Format::Xlsx),
             ("ppt/presentation.xml", Format::Pptx),
+            ("word/document2.xml", Format::Docx),
         ] {
             assert_eq!(recognise(&archive(&[TYPES, (part, b"<x/>")])), Ok(format));
         }
@@ -146,6 +160,8 @@ mod tests {
             "without its types"
         );
         assert_eq!(recognise(&archive(&[TYPES, ("xl/workbook.bin", b"a")])), Err(Refused::Kind), "xlsb");
+        let of_pdfs = archive(&[("a.pdf", b"%PDF-1.7 %%EOF"), ("b.pdf", b"%PDF-1.7 %%EOF")]);
+        assert_eq!(recognise(&of_pdfs), Err(Refused::Kind), "an archive of PDFs is none");
         let epub = archive(&[("mimetype", b"application/epub+zip")]);
         assert_eq!(recognise(&epub), Err(Refused::Kind));
     }

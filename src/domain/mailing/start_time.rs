@@ -9,7 +9,7 @@ const FARTHEST: TimeDelta = TimeDelta::days(366);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StartTimeError {
     /// It has passed.
-    #[error("this time has passed; name one that is to come, or none to begin now")]
+    #[error("this time has passed; name one that is to come")]
     Passed,
     /// It is more than a year ahead.
     #[error("this time is more than a year ahead; name an earlier one")]

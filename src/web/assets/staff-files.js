@@ -26,7 +26,7 @@
     const radio = Object.assign(document.createElement("input"), { type: "radio", name: "file", value: file.url });
     radio.addEventListener("change", () => choose(file));
     const said = document.createElement("span");
-    said.append(`${file.title} `, Object.assign(document.createElement("small"), { textContent: file.label }));
+    said.append(`${file.title} `, Object.assign(document.createElement("small"), { textContent: `${file.label}, ${file.created_at}` }));
     label.append(radio, said);
     return label;
   }
@@ -46,16 +46,21 @@
     }
   }
 
+  // An answer that comes after the dialog was closed, or after another file was chosen, is nobody's.
+  let round = 0;
   async function upload(file) {
+    const own = ++round;
     input.value = "";
+    if (chosen()) chosen().checked = false;
     if (file.size > Number(words.most)) return say(words.large);
     const body = new FormData();
     body.append("file", file);
     say(words.working);
-    dialog.setAttribute("aria-busy", "true");
+    list.setAttribute("aria-busy", "true");
     try {
       const answer = await fetch("/staff/files", { method: "POST", body, headers: { Accept: "application/json" } });
       const told = await answer.json().catch(() => ({}));
+      if (own !== round || !dialog.open) return;
       if (answer.status !== 201) return say(told.detail ?? (answer.redirected ? words.session : words.failed));
       const one = choice(told);
       for (const other of list.querySelectorAll("input")) if (other.value === told.url) other.closest("label").remove();
@@ -66,9 +71,9 @@
       say(words.ready);
       title.focus();
     } catch {
-      say(words.failed);
+      if (own === round) say(words.failed);
     } finally {
-      dialog.removeAttribute("aria-busy");
+      if (own === round) list.removeAttribute("aria-busy");
     }
   }
 
@@ -76,11 +81,14 @@
   form.addEventListener("submit", (event) => {
     if (event.submitter?.value !== "insert" || chosen()) return;
     event.preventDefault();
+    if (list.hasAttribute("aria-busy")) return;
     say(words.choose);
     (list.querySelector("input") ?? input).focus();
   });
 
   dialogs.file = async (dropped) => {
+    round += 1;
+    list.removeAttribute("aria-busy");
     form.reset();
     taken = "";
     list.replaceChildren();

@@ -184,7 +184,7 @@
   const inserting = document.getElementById("inserting");
   const plurals = new Intl.PluralRules(document.documentElement.lang);
   const isPicture = ({ type }) => type.startsWith("image/");
-  // What is in it decides the service.
+  // By its name; the service decides by what is in it.
   const isShared = ({ name }) => /\.(pdf|docx|xlsx|pptx|odt|ods|odp)$/i.test(name);
 
   // Pictures and files are described one after the other; what is neither is named.

@@ -87,7 +87,7 @@ fn every_page(tried: &mut Tried) {
     tried.staff::<staff::publication::PublicationPage>();
     tried.staff::<staff::publication::ChangesPage>();
     tried.staff::<staff::publication::signature::SignaturePage>();
-    tried.staff::<staff::publication::theme::LookPage>();
+    tried.staff::<staff::publication::theme::ThemePage>();
     tried.staff::<staff::files::FilesPage>();
     tried.staff::<staff::images::ImagesPage>();
     tried.staff::<staff::images::ImagePage>();

@@ -125,7 +125,10 @@ fn writes(body: &str) -> bool {
         let sets = body[at..].split_whitespace().skip(2).take(2).any(|word| word == "set");
         sets && !["for ", "do "].iter().any(|before| body[..at].ends_with(before))
     };
-    ["insert into ", "delete from "].iter().any(|words| body.contains(words))
+    // Functions of the database that delete begin with these words.
+    ["insert into ", "delete from ", "select forget_", "select erase_"]
+        .iter()
+        .any(|words| body.contains(words))
         || body.match_indices("update ").any(|(at, _)| is_update(at))
 }
 

@@ -155,7 +155,7 @@ pub async fn show(page: StaffPage, Admin(member): Admin) -> Result<Response, Sta
     let Choice { which, show, language, width, look } = &choice;
     let (mails, pages) = (group("mails/", "mails"), group("pages/", "sample_page"));
     let chosen = mails.iter().chain(&pages).find(|way| way.is_chosen).map(|way| way.label.clone());
-    page.show(&LookPage {
+    page.show(&ThemePage {
         chosen: chosen.unwrap_or_default(),
         mails,
         pages,
@@ -169,7 +169,7 @@ pub async fn show(page: StaffPage, Admin(member): Admin) -> Result<Response, Sta
 
 /// How mails and pages look.
 #[derive(Serialize)]
-pub struct LookPage {
+pub struct ThemePage {
     mails: Vec<Way>,
     pages: Vec<Way>,
     /// The label of the mail or page that is looked at.
@@ -184,7 +184,7 @@ pub struct LookPage {
     src: String,
 }
 
-impl PageContext for LookPage {
+impl PageContext for ThemePage {
     const TEMPLATE: &'static str = "staff/theme.html";
 
     fn samples(_: &Sample<'_>) -> Vec<Self> {
