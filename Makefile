@@ -55,13 +55,14 @@ build-tests: ## compile the program and every test, and run none
 # Asked by the shell that runs the tests: it may have been installed just before.
 CHROMIUM = $$(command -v chromium-headless-shell || command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-# Two files of tests at a time: each of them waits for mails and clocks now and then.
+# Two files of tests at a time: each of them waits for mails and clocks now and then. The program is the one of the other tests:
+# `cargo build` would compile everything that has features for tests alone once more.
 .PHONY: test-browser
 test-browser: ## the pages in a real browser: axe, HTML, keyboard, with and without JavaScript (part of make test)
 	@scripts/setup browser
 	@$(MAKE) --no-print-directory assets
 	cd $(EDITOR) && npm test --silent
-	cargo build --locked
+	cargo test --locked --no-run --test it
 	cd tests/browser && CHROMIUM=$(CHROMIUM) \
 		RUNDBRIEF=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/rundbrief npm test --silent
 
