@@ -225,13 +225,10 @@ pub async fn enter(
     page: &str,
     now: DateTime<Utc>,
 ) -> Result<Came, EnterError> {
-    let whom = (email.as_str(), locale, Some(asked));
-    match sign_up::ask_to_subscribe(app, by, publication, whom, page, now).await {
+    match sign_up::ask_to_subscribe(app, by, publication, (email, locale, asked), page, now).await {
         Ok(()) => Ok(Came::Done),
         // Whether somebody is subscribed is a look like any other.
-        Err(AskError::Subscribed | AskError::Suppressed | AskError::Address(_)) => {
-            Ok(nothing(app, by, email, now).await?)
-        }
+        Err(AskError::Subscribed | AskError::Suppressed) => Ok(nothing(app, by, email, now).await?),
         Err(AskError::NotReady(_)) => Err(EnterError::NotReady),
         Err(AskError::NotAllowed(error)) => Err(DeskError::from(error).into()),
         Err(AskError::Database(error)) => Err(DeskError::from(error).into()),

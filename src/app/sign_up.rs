@@ -218,9 +218,6 @@ pub enum AskError {
     /// There is no publication, or it lacks these fields.
     #[error("the publication is not complete: {}", .0.join(", "))]
     NotReady(Vec<String>),
-    /// The address has to be mended.
-    #[error("the address cannot be used: {0}")]
-    Address(#[from] AddressError),
     /// The address is subscribed.
     #[error("this address is subscribed already")]
     Subscribed,
@@ -241,12 +238,11 @@ pub async fn ask_to_subscribe(
     app: &App,
     by: &Actor,
     publication: Option<&Publication>,
-    (typed, locale, asked): (&str, Locale, Option<&OnRequest>),
+    (email, locale, asked): (&EmailAddress, Locale, &OnRequest),
     page: &str,
     now: DateTime<Utc>,
 ) -> Result<(), AskError> {
     let mut deed = Deed::by_staff(&app.pool, by, now)?.await?;
-    let email = EmailAddress::parse(typed)?;
     let publication = publication.ok_or_else(|| AskError::NotReady(Vec::new()))?;
     let missing = publication.content.missing();
     if !missing.is_empty() {
@@ -261,7 +257,7 @@ pub async fn ask_to_subscribe(
         return Err(AskError::Suppressed);
     }
     let request = Request {
-        email: &email,
+        email,
         locale,
         shown: consent_text::of(publication, locale),
         names_text: false,
@@ -269,10 +265,10 @@ pub async fn ask_to_subscribe(
         client_ip: None,
         network: None,
         replaces: None,
-        on_request: asked,
+        on_request: Some(asked),
     };
     signup::request(&mut deed, by, &request, now).await?;
-    let details = asked.map_or_else(|| json!({}), |asked| json!({ "channel": asked.channel }));
+    let details = json!({ "channel": asked.channel });
     deed.audit(Action::SubscriberAsked, &email.masked(), &details).await?;
     deed.commit().await?;
     Ok(())

@@ -155,7 +155,6 @@ pub const ROUTES: &[Route] = &[
     Route::member("/staff/files/{id}/remove", || post(files::remove)),
     Route::member("/staff/updates/{id}/preflight", || get(preflight::show)),
     Route::admin("/staff/subscribers", || get(subscribers::list)),
-    Route::admin("/staff/subscribers/add", || post(subscribers::add)),
     Route::admin("/staff/subscribers/export.csv", || post(export::download)).reauth("export"),
     // The handler counts the file as it comes, and says so when it is too large.
     Route::admin("/staff/subscribers/import", || {

@@ -204,8 +204,8 @@ async fn what_admins_do_about_subscribers_on_the_staff_pages_is_told_once() {
     let id = subscribed(&app, MARIA).await;
     let browser = app.browser_of(&app.member("ada@example.org", Role::Admin).await).await;
     let (before, logged_before) = (told(&app).await.len(), app.actions().await.len());
-    let asked = [("email", "otto@example.org"), ("locale", "de")];
-    assert_eq!(browser.post("/staff/subscribers/add", &asked).await.status, 303);
+    let asked = [("email", "otto@example.org"), ("locale", "de"), ("channel", "mail")];
+    assert_eq!(browser.post("/staff/phone/enter", &asked).await.status, 303);
     let page = format!("/staff/subscribers/{id}");
     assert_eq!(browser.post(&format!("{page}/proof"), &[("form", "json")]).await.status, 200);
     let form = [("email", MARIA), ("channel", "phone")];

@@ -154,7 +154,7 @@ async fn no_form_of_staff_fails_on_a_nul_among_what_is_right() {
         ("/staff/people", &[("email", "new@example.org"), ("name", nul), ("role", "editor")]),
         ("/staff/people", &[("email", "ne\0w@example.org"), ("name", name), ("role", "editor")]),
         ("/staff/colleagues", &[("email", "co\0l@example.org"), ("name", name)]),
-        ("/staff/subscribers/add", &[("email", "s\0@example.org"), ("locale", "de")]),
+        ("/staff/phone/enter", &[("email", "s\0@example.org"), ("locale", "de"), ("channel", "mail")]),
         (&save, &[("title", nul), ("teaser", nul), ("body", nul), ("locale", "de"), ("version", "1")]),
     ];
     for (path, fields) in forms {

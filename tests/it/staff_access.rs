@@ -131,7 +131,6 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("POST", "/staff/files/{id}/remove", [303, 303, 303]),
     ("GET", "/staff/updates/{id}/preflight", [303, 404, 404]),
     ("GET", "/staff/subscribers", [303, 403, 200]),
-    ("POST", "/staff/subscribers/add", [303, 403, 422]),
     ("POST", "/staff/subscribers/export.csv", [303, 403, 200]),
     ("GET", "/staff/subscribers/import", [303, 403, 200]),
     ("POST", "/staff/subscribers/import", [303, 403, 422]),

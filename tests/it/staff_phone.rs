@@ -1,5 +1,6 @@
 //! The phone desk: what editors learn of a whole address, and what they may do about it when its owner asks.
 
+use axum::http::Method;
 use rundbrief::domain::{
     address::EmailAddress,
     consent::{self, ConsentEvent, ConsentKind, ConsentMethod},
@@ -181,7 +182,19 @@ async fn entering_somebody_on_request_asks_them_by_mail_and_only_their_answer_su
     let done = browser.post("/staff/phone/enter", &form).await;
     assert_eq!(done.header("location"), "/staff/phone?done=phone_entered");
     let mail = app.mail(1).await;
-    assert_eq!(app.count("select count(*) from subscribers").await, 0);
+    assert_eq!(
+        app.count("select count(*) from subscribers").await,
+        0,
+        "nobody is subscribed by somebody else"
+    );
+    let words: String = mail.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [&words, &mail.html] {
+        assert!(part.contains("our office entered this email address"), "it says who did: {part}");
+        assert!(!part.contains("was ordered"), "nobody has ordered anything: {part}");
+    }
+    let page = app.request(Method::GET, &mail.link("/confirm/"), &[("accept-language", "en")], "").await.body;
+    assert!(page.contains("Yes, I would like"), "the text is read here first: {page}");
+    assert!(!page.contains("On the page"), "it was no page of theirs: {page}");
     app.wait_for_count("select count(*) from deliveries where state = 'accepted'", 1).await;
     let waits = look_up(&browser, "otto@example.org").await;
     assert_eq!(standing(&waits), "Nicht angemeldet");
@@ -190,6 +203,7 @@ async fn entering_somebody_on_request_asks_them_by_mail_and_only_their_answer_su
     assert_eq!((requested.kind, requested.method), (ConsentKind::Requested, ConsentMethod::InPerson));
     assert_eq!((requested.what(), requested.source.as_deref()), ("requested_by_staff", Some("Infostand")));
     assert_eq!(requested.consent_text, None, "its owner has read nothing yet");
+    assert_eq!(requested.form_page.as_deref(), Some("https://brief.example.org/staff/phone"));
     app.confirm(&mail.link("/confirm/")).await;
     assert_eq!(
         app.count("select count(*) from subscribers where state = 'active' and locale = 'en'").await,

@@ -3,14 +3,12 @@
 use axum::http::Method;
 use rundbrief::domain::{
     address::EmailAddress,
-    consent::{self, ConsentKind, ConsentMethod},
     ids::SubscriberId,
     staff::Role,
     subscriber::{
         SubscriberState,
         search::{self, Needle, Search},
     },
-    suppression::{self, SuppressionReason},
 };
 
 use crate::harness::{
@@ -246,73 +244,12 @@ async fn many_are_counted_up_to_a_thousand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn asking_somebody_sends_the_usual_mail_and_only_their_answer_counts() {
-    let app = App::new().start().await;
-    let admin = app.member("ada@example.org", Role::Admin).await;
-    let browser = app.browser_of(&admin).await;
-    let asked =
-        browser.post("/staff/subscribers/add", &[("email", "Otto@example.org"), ("locale", "de")]).await;
-    assert_eq!(asked.header("location"), "/staff/subscribers?done=subscriber_asked");
-    assert_eq!(
-        app.count("select count(*) from subscribers").await,
-        0,
-        "nobody is subscribed by somebody else"
-    );
-    let mail = app.mail(1).await;
-    let words: String = mail.text.split_whitespace().collect::<Vec<_>>().join(" ");
-    for part in [&words, &mail.html] {
-        assert!(part.contains("hat unser Büro diese E-Mail-Adresse"), "it says who asked: {part}");
-        assert!(!part.contains("bestellt"), "nobody has ordered anything: {part}");
-    }
-    let link = mail.link("/confirm/");
-    let page = app.get(&link).await;
-    assert!(
-        page.body.contains("Ja, ich möchte den Newsletter von LOK Lausitz"),
-        "the text is read here first"
-    );
-    assert!(!page.body.contains("Auf der Seite"), "it was no page of theirs");
-    app.confirm(&link).await;
-    assert_eq!(app.count("select count(*) from subscribers where state = 'active'").await, 1);
-
-    let address = EmailAddress::parse("otto@example.org").unwrap().normalized();
-    let events = consent::of_address(&mut app.pool.acquire().await.unwrap(), &address).await.unwrap();
-    let requested = &events[0];
-    assert_eq!((requested.kind, requested.method), (ConsentKind::Requested, ConsentMethod::Staff));
-    assert_eq!(requested.consent_text, None, "staff saw a form, its owner saw nothing");
-    assert_eq!(requested.form_page.as_deref(), Some("https://brief.example.org/staff/subscribers"));
-    let confirmed = events.iter().find(|event| event.kind == ConsentKind::Confirmed).unwrap();
-    assert!(confirmed.consent_text.as_ref().is_some_and(|text| text.starts_with("Ja, ich möchte")));
-    assert_eq!(
-        log(&app).await,
-        [("subscriber_asked".into(), EmailAddress::parse("Otto@example.org").unwrap().masked())]
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn mistakes_in_asking_are_told_at_the_field_and_nothing_is_queued() {
+async fn whoever_wants_to_enter_somebody_is_led_to_where_it_is_said_who_asked_how() {
     let desk = Desk::new().await;
-    desk.app.subscriber("da@example.org").await;
-    let never = EmailAddress::parse("nie@example.org").unwrap().normalized();
-    let mut db = desk.app.pool.acquire().await.unwrap();
-    let (keys, now) = (&desk.app.config.secret_keys, chrono::Utc::now());
-    suppression::add(&mut db, keys, &never, SuppressionReason::Complained, now).await.unwrap();
-    drop(db);
     let browser = desk.browser().await;
-    for (email, told) in [
-        ("", "Bitte geben Sie"),
-        ("otto", "@"),
-        ("DA@example.org", "schon angemeldet"),
-        ("nie@example.org", "dürfen wir nicht schreiben"),
-        ("\"><script>alert(1)</script>", "Adresse"),
-    ] {
-        let answer = browser.post("/staff/subscribers/add", &[("email", email), ("locale", "xx")]).await;
-        assert_eq!(answer.status, 422, "{email}");
-        let error = answer.body.split("id=\"email-error\">").nth(1).unwrap_or_else(|| panic!("{email}"));
-        assert!(error.split('<').next().unwrap().contains(told), "{email}: {}", &error[..200]);
-        assert!(!answer.body.contains("<script>alert"));
-    }
-    assert_eq!(desk.app.count("select count(*) from signups").await, 0);
-    assert_eq!(desk.log().await, []);
+    let page = browser.get("/staff/subscribers").await.body;
+    assert!(page.contains("href=\"/staff/phone\">Jemanden eintragen</a>"), "{page}");
+    assert!(!page.contains("/staff/subscribers/add"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Subscribers, for admins: finding them, asking somebody by mail, and what concerns one of them or all.
+//! Subscribers, for admins: finding them, and what concerns one of them or all.
 
 pub mod detail;
 pub mod export;
@@ -8,33 +8,24 @@ pub mod signups;
 pub mod upload;
 mod waiting;
 
-use axum::{Form, extract::State, http::StatusCode, response::Response};
+use axum::response::Response;
 use chrono::{DateTime, Datelike, Months, NaiveDate, TimeZone as _, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
-    app::{
-        find_subscribers::{self, Limits, find_subscribers},
-        sign_up::{AskError, ask_to_subscribe},
-    },
+    app::find_subscribers::{self, Limits, find_subscribers},
     domain::{
         ids::SubscriberId,
-        locale::Locale,
         subscriber::{
             Subscriber, SubscriberState,
             search::{After, Needle, Search},
         },
     },
-    web::{
-        AppState,
-        http::form_values,
-        public::subscribe::error_key,
-        staff::{
-            logged_in::Admin,
-            staff_page::{Choice, Mistakes, StaffPage, done},
-            staff_problem::StaffProblem,
-            subscribers::waiting::Waiting,
-        },
+    web::staff::{
+        logged_in::Admin,
+        staff_page::{Choice, StaffPage},
+        staff_problem::StaffProblem,
+        subscribers::waiting::Waiting,
     },
 };
 
@@ -130,18 +121,7 @@ pub async fn list(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     if page.query("part").as_deref() == Some("list") {
         return page.show(&SubscriberListPage { found: Found::of(&page, &asked).await? });
     }
-    page.show(&SubscribersPage::of(&page, &asked, &AddForm::default(), Mistakes::default()).await?)
-}
-
-/// The language of those for whom nobody said another.
-fn default_locale(page: &StaffPage) -> Locale {
-    page.publication.as_ref().map(|publication| publication.content.locale).unwrap_or_default()
-}
-
-/// Languages to choose from.
-fn locales(page: &StaffPage, chosen: Locale) -> Vec<Choice> {
-    let choice = |locale: Locale| Choice::new(locale.tag(), page.language(locale), locale == chosen);
-    Locale::ALL.map(choice).to_vec()
+    page.show(&SubscribersPage::of(&page, &asked).await?)
 }
 
 /// The months since the first of all confirmed, newest first.
@@ -157,43 +137,6 @@ fn months(page: &StaffPage, first: Option<DateTime<Utc>>, chosen: Option<NaiveDa
             Choice::new(month_name(month), label, chosen == Some(month))
         })
         .collect()
-}
-
-/// What the form for somebody new sends.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct AddForm {
-    email: String,
-    locale: String,
-}
-
-/// `POST /staff/subscribers/add`: asks somebody by mail. Only what they answer makes them a subscriber.
-pub async fn add(
-    State(state): State<AppState>,
-    page: StaffPage,
-    Admin(member): Admin,
-    Form(typed): Form<AddForm>,
-) -> Result<Response, StaffProblem> {
-    let locale = Locale::from_tag(&typed.locale).unwrap_or(default_locale(&page));
-    let (publication, form_page) = (page.publication.as_ref(), state.public_url.join("/staff/subscribers"));
-    let whom = (typed.email.as_str(), locale, None);
-    let asked =
-        ask_to_subscribe(&state.app, &member.actor(), publication, whom, &form_page, Utc::now()).await;
-    let mistakes = match asked {
-        Ok(()) => return Ok(done("/staff/subscribers", "subscriber_asked")),
-        Err(AskError::Address(error)) => {
-            Mistakes::one("email", state.renderer.text(page.locale, "error", error_key(error)))
-        }
-        Err(AskError::NotReady(_)) => Mistakes::one("form", page.text("error", "publication_missing")),
-        Err(AskError::Subscribed) => Mistakes::one("email", page.text("error", "already_subscribed")),
-        Err(AskError::Suppressed) => Mistakes::one("email", page.text("error", "never_to_be_mailed")),
-        Err(AskError::NotAllowed(_)) => return Err(StaffProblem::no_gate()),
-        Err(AskError::Database(error)) => return Err(error.into()),
-    };
-    let nothing =
-        SearchQuery { text: String::new(), state: None, only_waiting: false, month: None, after: None };
-    let own = SubscribersPage::of(&page, &nothing, &typed, mistakes).await?;
-    page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own)
 }
 
 /// A subscriber as lists show them.
@@ -274,7 +217,7 @@ pub struct SubscriberListPage {
     found: Found,
 }
 
-/// All subscribers, the form for the search, and the form for somebody new.
+/// All subscribers, and the form for the search.
 #[derive(Serialize)]
 pub struct SubscribersPage {
     found: Found,
@@ -283,19 +226,10 @@ pub struct SubscribersPage {
     states: Vec<Choice>,
     months: Vec<Choice>,
     is_narrowed: bool,
-    /// Of somebody new, as it was typed.
-    email: String,
-    locales: Vec<Choice>,
-    errors: Mistakes,
 }
 
 impl SubscribersPage {
-    async fn of(
-        page: &StaffPage,
-        asked: &SearchQuery,
-        typed: &AddForm,
-        errors: Mistakes,
-    ) -> Result<Self, StaffProblem> {
+    async fn of(page: &StaffPage, asked: &SearchQuery) -> Result<Self, StaffProblem> {
         let first = find_subscribers::first_confirmed(&page.state.app.pool).await?;
         let states = SubscriberState::ALL.map(|state| {
             let label = page.text("subscriber_state", state.name());
@@ -312,9 +246,6 @@ impl SubscribersPage {
                 || asked.state.is_some()
                 || asked.only_waiting
                 || asked.month.is_some(),
-            email: form_values::again(&typed.email),
-            locales: locales(page, Locale::from_tag(&typed.locale).unwrap_or(default_locale(page))),
-            errors,
         })
     }
 }

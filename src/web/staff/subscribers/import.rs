@@ -15,9 +15,12 @@ use serde::Deserialize;
 
 use crate::{
     app::uploaded_lists::{self, cancel_list, check_list, keep_plan, run_list},
-    domain::import::{
-        plan::Plan,
-        upload::{ImportState, LONGEST_FILE},
+    domain::{
+        import::{
+            plan::Plan,
+            upload::{ImportState, LONGEST_FILE},
+        },
+        locale::Locale,
     },
     web::{
         AppState,
@@ -27,7 +30,6 @@ use crate::{
             staff_page::{Mistakes, StaffPage, done},
             staff_problem::StaffProblem,
             subscribers::{
-                default_locale,
                 import::{
                     columns::ColumnsPage,
                     form::{ImportForm, mistakes_in},
@@ -45,6 +47,11 @@ pub const UPLOAD: Body = Body::Upload { most: 101 * 1024 * 1024, within: std::ti
 /// `GET /staff/subscribers/import`: the form for a file, and the imports there were.
 pub async fn start(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
     page.show(&ImportsPage::of(&page, Mistakes::default()).await?)
+}
+
+/// The language of those for whom a list says no other.
+fn default_locale(page: &StaffPage) -> Locale {
+    page.publication.as_ref().map(|publication| publication.content.locale).unwrap_or_default()
 }
 
 /// `POST /staff/subscribers/import`: takes a file.

@@ -7,7 +7,7 @@ use crate::{
     web::{
         page_context::{PageContext, Sample},
         staff::{
-            staff_page::{Choice, Mistakes},
+            staff_page::Choice,
             subscribers::{Found, Row, SubscriberListPage, SubscribersPage, waiting::Waiting},
         },
     },
@@ -58,12 +58,7 @@ impl PageContext for SubscribersPage {
     const TEMPLATE: &'static str = "staff/subscribers.html";
 
     fn samples(_: &Sample<'_>) -> Vec<Self> {
-        let errors = [
-            Mistakes::default(),
-            Mistakes::default(),
-            Mistakes::one("email", "Diese Adresse ist schon angemeldet."),
-        ];
-        let page = |(found, errors): (Found, Mistakes)| {
+        let page = |found: Found| {
             let is_narrowed = found.first.is_some();
             Self {
                 found,
@@ -71,11 +66,8 @@ impl PageContext for SubscribersPage {
                 states: vec![Choice::new("active", "aktiv", is_narrowed)],
                 months: vec![Choice::new("2026-11", "November 2026", is_narrowed)],
                 is_narrowed,
-                email: String::new(),
-                locales: vec![Choice::new("de", "Deutsch", true), Choice::new("en", "Englisch", false)],
-                errors,
             }
         };
-        Found::samples().into_iter().zip(errors).map(page).collect()
+        Found::samples().map(page).into()
     }
 }

@@ -4,20 +4,20 @@ use chrono::Utc;
 use serde::Serialize;
 
 use crate::{
-    domain::import::{
-        plan::{Encoding, LOOKED_AT, MOST_COLUMNS, Plan, Separator},
-        presets::Preset,
-        states::{Listed, Means},
-        upload::Import,
+    domain::{
+        import::{
+            plan::{Encoding, LOOKED_AT, MOST_COLUMNS, Plan, Separator},
+            presets::Preset,
+            states::{Listed, Means},
+            upload::Import,
+        },
+        locale::Locale,
     },
     web::{
         page_context::{PageContext, Sample},
         staff::{
             staff_page::{Choice, Mistakes, StaffPage},
-            subscribers::{
-                import::{form::IGNORED, view::path_of},
-                locales,
-            },
+            subscribers::import::{form::IGNORED, view::path_of},
         },
     },
 };
@@ -28,6 +28,12 @@ const PREVIEW: usize = 6;
 const SHOWN_COLUMNS: usize = 50;
 /// Values that are shown of a column of which it is asked what it means.
 const SAMPLES: usize = 3;
+
+/// Languages to choose from.
+fn locales(page: &StaffPage, chosen: Locale) -> Vec<Choice> {
+    let choice = |locale: Locale| Choice::new(locale.tag(), page.language(locale), locale == chosen);
+    Locale::ALL.map(choice).to_vec()
+}
 
 /// The form that says what stands in which column.
 #[derive(Serialize)]
