@@ -34,6 +34,7 @@ pub mod signature_seen;
 pub mod signup;
 pub mod snapshot;
 pub mod staff;
+pub mod stored_object;
 pub mod subscriber;
 pub mod suppression;
 pub mod test_recipient;

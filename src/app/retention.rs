@@ -7,15 +7,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::{
-    app::{Deed, images::store::Store},
+    app::{
+        Deed,
+        images::{record::remove_orphans, store::Store},
+    },
     config::SecretKeys,
     domain::{
-        actor::Actor,
-        consent,
-        event::Event,
-        image, publication, retention,
-        shared_file::{self, SharedFile},
-        signup,
+        actor::Actor, consent, event::Event, image, publication, retention, shared_file, signup,
+        stored_object,
     },
 };
 
@@ -92,10 +91,10 @@ pub async fn remove_unused_images(pool: &PgPool, images: &Store, now: DateTime<U
     let gone = image::forget_unused(&mut deed, now).await?;
     let ids: Vec<_> = gone.iter().map(|image| image.id).collect();
     deed.tell_each(&ids, Event::ImageRemoved).await?;
+    let keys: Vec<_> = gone.iter().flat_map(stored_object::of_image).collect();
+    stored_object::orphan(&mut deed, &keys, now).await?;
     deed.commit().await?;
-    for image in &gone {
-        images.remove(image).await;
-    }
+    remove_orphans(pool, images, &keys).await?;
     Ok(gone.len())
 }
 
@@ -105,8 +104,9 @@ pub async fn remove_unused_files(pool: &PgPool, store: &Store, now: DateTime<Utc
     let gone = shared_file::forget_unused(&mut deed, now).await?;
     let ids: Vec<_> = gone.iter().map(|file| file.id).collect();
     deed.tell_each(&ids, Event::SharedFileRemoved).await?;
+    let keys: Vec<_> = gone.iter().filter_map(stored_object::of_shared_file).collect();
+    stored_object::orphan(&mut deed, &keys, now).await?;
     deed.commit().await?;
-    let names: Vec<_> = gone.iter().filter_map(SharedFile::file_name).collect();
-    store.remove_files(&names).await;
+    remove_orphans(pool, store, &keys).await?;
     Ok(gone.len())
 }

@@ -2,6 +2,8 @@
 
 mod recognise;
 
+use std::ops::Range;
+
 use chrono::{DateTime, Utc};
 use hyper::body::Bytes;
 use serde_json::json;
@@ -11,7 +13,10 @@ use sqlx::PgPool;
 use crate::{
     app::{
         Deed,
-        images::store::{Store, StoreError, Streamed},
+        images::{
+            record::{self, RecordError, remove_orphans},
+            store::{Pieces, Store, StoreError},
+        },
         off_runtime::{Busy, off_runtime},
     },
     domain::{
@@ -21,6 +26,7 @@ use crate::{
         public_name::PublicName,
         shared_file::{self, FOLDER, FileName, NewFile, Removed, SharedFile},
         staff::audit::Action,
+        stored_object::{self, ObjectKey},
         text_use::{self, Uses},
     },
 };
@@ -47,15 +53,25 @@ pub enum ShareError {
     /// Too much is being worked on; try again.
     #[error(transparent)]
     Busy(#[from] Busy),
-    /// It cannot be stored. The reason is logged for the operator.
+    /// It cannot be stored. Tell the operator; uploading again may help.
     #[error("the file cannot be stored: {0}")]
-    Store(#[source] StoreError),
+    Store(#[from] StoreError),
     /// The system has no random numbers.
     #[error("the file cannot be named: {0}")]
     Random(#[from] getrandom::Error),
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+impl From<RecordError> for ShareError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Store(error) => error.into(),
+            RecordError::TooSlow => Busy::TooMuch.into(),
+            RecordError::Database(error) => error.into(),
+        }
+    }
 }
 
 /// Why a file was not removed.
@@ -95,39 +111,22 @@ pub async fn share(
     let known = shared_file::use_again(&mut *pool.acquire().await?, upload_sha256, &title, now).await?;
     if let Some(known) = known {
         // Its bytes may have been taken out of the store, or lost with it.
-        if let Some(name) = known.file_name() {
-            put(store, &name, file).await?;
+        if let Some(key) = stored_object::of_shared_file(&known) {
+            store.put(&key, file).await?;
         }
         return Ok(known);
     }
     let name = FileName { name: PublicName::mint()?, format };
-    if let Err(error) = put(store, &name, file).await {
-        store.remove_files([&name]).await;
-        return Err(error);
-    }
-    let new = NewFile { file: name.clone(), title, bytes, upload_sha256 };
-    let recorded = async {
-        let mut deed = Deed::begin(pool, by, now).await?;
-        let shared = shared_file::add(&mut deed, by.member(), &new, now).await?;
-        let details = json!({ "title": shared.title });
-        deed.note(Action::FileShared, &shared.name, &details, &Event::FileShared(shared.id)).await?;
-        deed.commit().await?;
-        Ok::<_, sqlx::Error>(shared)
-    };
-    match recorded.await {
-        Ok(shared) => Ok(shared),
-        Err(error) => {
-            store.remove_files([&name]).await;
-            Err(error.into())
-        }
-    }
-}
-
-async fn put(store: &Store, name: &FileName, file: Bytes) -> Result<(), ShareError> {
-    store.put(name, file).await.map_err(|error| {
-        tracing::error!(%error, store = %store.place(), "a file cannot be stored; IMAGE_STORE says where");
-        ShareError::Store(error)
-    })
+    let key = ObjectKey::from(&name);
+    let new = NewFile { file: name, title, bytes, upload_sha256 };
+    let stored = record::put(pool, store, vec![(key, file)], now).await?;
+    let mut deed = Deed::begin(pool, by, now).await?;
+    stored.adopt(&mut deed).await?;
+    let shared = shared_file::add(&mut deed, by.member(), &new, now).await?;
+    let details = json!({ "title": shared.title });
+    deed.note(Action::FileShared, &shared.name, &details, &Event::FileShared(shared.id)).await?;
+    deed.commit().await?;
+    Ok(shared)
 }
 
 /// Removes a file that is not used and has never gone out, with its bytes. One that is gone was removed before, which is what
@@ -150,9 +149,10 @@ pub async fn remove(
     };
     let (details, event) = (json!({ "title": file.title }), Event::SharedFileRemoved(id));
     deed.note(Action::SharedFileRemoved, &file.name, &details, &event).await?;
+    let keys: Vec<_> = stored_object::of_shared_file(&file).into_iter().collect();
+    stored_object::orphan(&mut deed, &keys, now).await?;
     deed.commit().await?;
-    store.remove_files(file.file_name().as_ref()).await;
-    Ok(())
+    Ok(remove_orphans(pool, store, &keys).await?)
 }
 
 /// Files, newest first, those older than `before` whose title holds the words; and where files are used.
@@ -167,27 +167,16 @@ pub async fn page(
     Ok((files, text_use::of(&mut db, FOLDER).await?))
 }
 
-/// Why a file is not to be had.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// The store cannot be read. Tell the operator.
-    #[error("a file cannot be read: {0}")]
-    Store(#[from] StoreError),
-    /// The database failed; try again.
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
+/// What is known of a file, for whoever has its address; nothing when there is none.
+pub async fn find(pool: &PgPool, name: &FileName) -> sqlx::Result<Option<SharedFile>> {
+    let found = shared_file::among(&mut *pool.acquire().await?, std::slice::from_ref(name)).await?;
+    Ok(found.into_iter().next())
 }
 
-/// A file and its bytes, for whoever has its address; nothing when there is none.
+/// These bytes of a file, as they come; nothing when they do not lie there, although there is such a file.
 ///
 /// # Errors
-/// [`FetchError`].
-pub async fn fetch(
-    pool: &PgPool,
-    store: &Store,
-    name: &FileName,
-) -> Result<Option<(SharedFile, Streamed)>, FetchError> {
-    let found = shared_file::among(&mut *pool.acquire().await?, std::slice::from_ref(name)).await?;
-    let Some(file) = found.into_iter().next() else { return Ok(None) };
-    Ok(store.stream(name).await?.map(|streamed| (file, streamed)))
+/// When the store cannot be read, or holds fewer bytes.
+pub async fn read(store: &Store, name: &FileName, part: Range<u64>) -> Result<Option<Pieces>, StoreError> {
+    store.stream(&ObjectKey::from(name), part).await
 }

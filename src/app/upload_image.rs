@@ -15,6 +15,7 @@ use crate::{
         Deed,
         images::{
             process::{self, Processed, Refused},
+            record::{self, RecordError, remove_orphans},
             store::{Store, StoreError},
         },
     },
@@ -25,6 +26,7 @@ use crate::{
         image::{self, FOLDER, FileName, Image, NewImage, Removed},
         public_name::PublicName,
         staff::audit::Action,
+        stored_object::{self, ObjectKey},
         text_use::{self, Uses},
     },
 };
@@ -61,9 +63,9 @@ pub enum UploadError {
     /// Too much is being worked on; try again.
     #[error("too much is being worked on just now; try again")]
     Busy,
-    /// It cannot be stored. The reason is logged for the operator.
+    /// It cannot be stored. Tell the operator; uploading again may help.
     #[error("the image cannot be stored: {0}")]
-    Store(#[source] StoreError),
+    Store(#[from] StoreError),
     /// The system has no random numbers.
     #[error("the image cannot be named: {0}")]
     Random(#[from] getrandom::Error),
@@ -87,6 +89,16 @@ pub enum ImageError {
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+impl From<RecordError> for UploadError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Store(error) => error.into(),
+            RecordError::TooSlow => Self::Busy,
+            RecordError::Database(error) => error.into(),
+        }
+    }
 }
 
 impl From<ImageError> for UploadError {
@@ -128,30 +140,17 @@ pub async fn upload(
     let files = [of_size(false), of_size(true)];
     let bytes = large.bytes.len() + small.bytes.len();
     let (large_size, small_size) = (large.size, small.size);
-    for (file, bytes) in files.iter().zip([large.bytes, small.bytes]) {
-        if let Err(error) = store.put(file, bytes).await {
-            tracing::error!(%error, store = %store.place(), "a picture cannot be stored; IMAGE_STORE says where");
-            store.remove_files(&files).await;
-            return Err(UploadError::Store(error));
-        }
-    }
+    let files = files.iter().map(ObjectKey::from).zip([large.bytes, small.bytes].map(Bytes::from)).collect();
+    let stored = record::put(pool, store, files, now).await?;
     let new =
         NewImage { name, format, large: large_size, small: small_size, bytes, alt, credit, upload_sha256 };
-    let recorded = async {
-        let mut deed = Deed::begin(pool, by, now).await?;
-        let image = image::add(&mut deed, by.member(), &new, now).await?;
-        let details = json!({ "alt": new.alt, "width": new.large.0, "height": new.large.1 });
-        deed.note(Action::ImageAdded, &image.name, &details, &Event::ImageAdded(image.id)).await?;
-        deed.commit().await?;
-        Ok::<_, sqlx::Error>(image)
-    };
-    match recorded.await {
-        Ok(image) => Ok(image),
-        Err(error) => {
-            store.remove_files(&files).await;
-            Err(error.into())
-        }
-    }
+    let mut deed = Deed::begin(pool, by, now).await?;
+    stored.adopt(&mut deed).await?;
+    let image = image::add(&mut deed, by.member(), &new, now).await?;
+    let details = json!({ "alt": new.alt, "width": new.large.0, "height": new.large.1 });
+    deed.note(Action::ImageAdded, &image.name, &details, &Event::ImageAdded(image.id)).await?;
+    deed.commit().await?;
+    Ok(image)
 }
 
 /// What an uploaded file becomes. Waits for its turn.
@@ -214,9 +213,10 @@ pub async fn remove(
     };
     let (details, event) = (json!({ "alt": image.alt }), Event::ImageRemoved(id));
     deed.note(Action::ImageRemoved, &image.name, &details, &event).await?;
+    let keys = stored_object::of_image(&image);
+    stored_object::orphan(&mut deed, &keys, now).await?;
     deed.commit().await?;
-    store.remove(&image).await;
-    Ok(())
+    Ok(remove_orphans(pool, store, &keys).await?)
 }
 
 /// Images, newest first, those older than `before` of which `said` is said; and where images are used.

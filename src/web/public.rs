@@ -1,5 +1,6 @@
 //! The public pages: for visitors and subscribers, without a login.
 
+pub mod byte_range;
 pub mod calendar;
 pub mod captcha;
 pub mod check_mailbox;

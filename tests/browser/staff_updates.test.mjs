@@ -523,6 +523,10 @@ test("a file is chosen or dropped, gets its name, and stands in the text as a bl
       await page.click("#file-dialog button[value=insert]");
       await page.getByText("Wählen Sie eine Datei aus, oder laden Sie eine hoch.").waitFor();
       await page.locator("#file-dialog-files label", { hasText: "Programm" }).first().waitFor();
+      await page.fill("#file-dialog-search", "Protokoll");
+      await page.getByText("Zu diesen Wörtern gibt es keine Datei.").waitFor();
+      await page.fill("#file-dialog-search", "gramm");
+      await page.locator("#file-dialog-files label", { hasText: "Programm" }).first().waitFor();
       await page.keyboard.press("Escape");
 
       const place = way === withPage ? "#body" : VISUAL;

@@ -284,6 +284,7 @@ const COLUMNS: &[(&str, &str, Holds)] = &[
     ("mailings", "locale", Nothing("a language tag")),
     ("mailings", "pause_reason", Nothing("the relay's words with the recipient masked")),
     ("mailings", "subject", Staff("what staff wrote")),
+    ("orphaned_objects", "key", Nothing("made of random bytes")),
     ("publication_drafts", "content", Staff("the project's own words and addresses, for a day")),
     ("publications", "content", Staff("the project's own words and addresses")),
     ("publications", "content_sha256", Nothing("SHA-256 of the above")),

@@ -57,6 +57,7 @@ mod migration_planned;
 mod names;
 mod odd_input;
 mod operation;
+mod orphaned_objects;
 mod overtaking;
 mod own_page;
 mod pages;

@@ -68,6 +68,30 @@ async fn what_staff_upload_is_downloaded_under_its_name_and_opens_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_broke_off_goes_on_where_it_ended() {
+    let app = App::new().without_worker().start().await;
+    let browser = editor(&app).await;
+    // Longer than one piece of the store.
+    let lines: String = (0..30_000).map(|line| format!("{line:07}\n")).collect();
+    let file = format!("%PDF-1.7\n{lines}%%EOF\n");
+    let (status, told) = share(&browser, "lang.pdf", file.as_bytes()).await;
+    assert_eq!(status, 201, "{told}");
+    let path = path_of(&told);
+    let whole = app.get(&path).await;
+    assert_eq!(whole.header("accept-ranges"), "bytes");
+    let tag = whole.header("etag").to_owned();
+    let rest = [("range", "bytes=100000-"), ("if-range", tag.as_str())];
+    let rest = app.request(Method::GET, &path, &rest, "").await;
+    assert_eq!((rest.status.as_u16(), rest.header("content-range")), (206, "bytes 100000-240014/240015"));
+    assert_eq!(rest.body, file[100_000..]);
+    let beyond = app.request(Method::GET, &path, &[("range", "bytes=240015-")], "").await;
+    assert_eq!((beyond.status.as_u16(), beyond.header("content-range")), (416, "bytes */240015"));
+    let other = [("range", "bytes=100000-"), ("if-range", "\"another edition\"")];
+    let other = app.request(Method::GET, &path, &other, "").await;
+    assert_eq!((other.status.as_u16(), other.body.len()), (200, file.len()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_file_is_called_does_not_say_what_it_is() {
     let app = App::new().without_worker().start().await;
     let browser = editor(&app).await;

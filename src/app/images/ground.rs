@@ -11,6 +11,7 @@ use crate::{
     domain::{
         image::{FileName, Format, file_in},
         publication::contrast,
+        stored_object::ObjectKey,
     },
 };
 
@@ -42,7 +43,7 @@ pub enum Vanishing {
 pub async fn find_vanishing(store: &Store, url: &str, own: &PublicUrl) -> Option<Vanishing> {
     let file = file_in(url, own).filter(|file| file.format == Format::Png)?;
     let small = FileName { is_small: true, ..file };
-    let bytes = match timeout(PATIENCE, store.get(&small)).await {
+    let bytes = match timeout(PATIENCE, store.get(&ObjectKey::from(&small))).await {
         Ok(Ok(bytes)) => bytes?,
         Ok(Err(error)) => {
             tracing::warn!(%error, "a picture cannot be read, so nobody is told whether it can be seen in the dark");

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    ops::Range,
     path::Path as FilePath,
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -10,48 +11,13 @@ use std::{
 use futures_core::Stream;
 use hyper::body::Bytes;
 use object_store::{
-    GetResult, ObjectStore, ObjectStoreExt as _, PutPayload, local::LocalFileSystem, path::Path,
+    GetOptions, GetRange, GetResult, ObjectStore, ObjectStoreExt as _, PutPayload, local::LocalFileSystem,
+    path::Path,
 };
 
-use crate::{
-    config::ImageStore,
-    domain::{
-        image::{self, Image},
-        shared_file,
-    },
-};
+use crate::{config::ImageStore, domain::stored_object::ObjectKey};
 
 use super::s3;
-
-/// What lies in the store.
-#[derive(Debug, Clone)]
-pub enum Object {
-    /// One of a picture's two files.
-    Picture(image::FileName),
-    /// What readers download; beside the pictures, in a folder of its own.
-    Shared(shared_file::FileName),
-}
-
-impl Object {
-    fn path(&self, prefix: &Path) -> Path {
-        match self {
-            Self::Picture(file) => prefix.clone().join(file.to_string()),
-            Self::Shared(file) => prefix.clone().join("files").join(file.to_string()),
-        }
-    }
-}
-
-impl From<&image::FileName> for Object {
-    fn from(file: &image::FileName) -> Self {
-        Self::Picture(file.clone())
-    }
-}
-
-impl From<&shared_file::FileName> for Object {
-    fn from(file: &shared_file::FileName) -> Self {
-        Self::Shared(file.clone())
-    }
-}
 
 /// Where the files of pictures lie, and what readers download. Cheap to clone.
 #[derive(Clone)]
@@ -62,13 +28,8 @@ pub struct Store {
     opened: Arc<OnceLock<Arc<dyn ObjectStore>>>,
 }
 
-/// A file as it comes.
-pub struct Streamed {
-    /// How long it is.
-    pub bytes: u64,
-    /// Its pieces, in order.
-    pub pieces: Pin<Box<dyn Stream<Item = object_store::Result<Bytes>> + Send>>,
-}
+/// The pieces of a file as they come, in order.
+pub type Pieces = Pin<Box<dyn Stream<Item = object_store::Result<Bytes>> + Send>>;
 
 /// A file cannot be stored or read. Tell the operator; uploading again may help.
 #[derive(Debug, thiserror::Error)]
@@ -107,8 +68,8 @@ impl Store {
     ///
     /// # Errors
     /// When the store does not take it.
-    pub async fn put(&self, file: impl Into<Object>, bytes: impl Into<PutPayload>) -> Result<(), StoreError> {
-        self.open()?.put(&file.into().path(&self.prefix), bytes.into()).await?;
+    pub async fn put(&self, key: &ObjectKey, bytes: impl Into<PutPayload>) -> Result<(), StoreError> {
+        self.open()?.put(&self.path(key), bytes.into()).await?;
         Ok(())
     }
 
@@ -116,50 +77,47 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn get(&self, file: impl Into<Object>) -> Result<Option<Bytes>, StoreError> {
-        match self.found(file.into()).await? {
+    pub async fn get(&self, key: &ObjectKey) -> Result<Option<Bytes>, StoreError> {
+        match self.found(key, GetOptions::default()).await? {
             Some(found) => Ok(Some(found.bytes().await?)),
             None => Ok(None),
         }
     }
 
-    /// A file that may be long, as it comes: never more of it in memory than a piece.
+    /// These bytes of a file that may be long, as they come: never more of it in memory than a piece.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    pub async fn stream(&self, file: impl Into<Object>) -> Result<Option<Streamed>, StoreError> {
-        let found = self.found(file.into()).await?;
-        Ok(found.map(|found| Streamed { bytes: found.meta.size, pieces: found.into_stream() }))
+    /// When the store cannot be read, or holds fewer bytes.
+    pub async fn stream(&self, key: &ObjectKey, part: Range<u64>) -> Result<Option<Pieces>, StoreError> {
+        let options = GetOptions { range: Some(GetRange::Bounded(part)), ..GetOptions::default() };
+        Ok(self.found(key, options).await?.map(GetResult::into_stream).map(|pieces| pieces as Pieces))
     }
 
-    async fn found(&self, file: Object) -> Result<Option<GetResult>, StoreError> {
-        match self.open()?.get(&file.path(&self.prefix)).await {
+    async fn found(&self, key: &ObjectKey, options: GetOptions) -> Result<Option<GetResult>, StoreError> {
+        match self.open()?.get_opts(&self.path(key), options).await {
             Ok(found) => Ok(Some(found)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Removes the files of a picture whose row is gone. One that cannot be removed is logged: nobody finds its name,
-    /// and it does no more harm than to take up room.
-    pub async fn remove(&self, image: &Image) {
-        self.remove_files(&image.files()).await;
-    }
-
-    /// The same, for files without a row.
-    pub async fn remove_files<'a, T>(&self, files: impl IntoIterator<Item = &'a T>)
-    where
-        T: 'a,
-        Object: From<&'a T>,
-    {
-        for file in files {
-            let path = Object::from(file).path(&self.prefix);
-            let removed = async { Ok::<_, StoreError>(self.open()?.delete(&path).await?) };
+    /// Removes files, and answers those that do not lie there any more. One that cannot be removed is logged.
+    pub async fn remove(&self, keys: &[ObjectKey]) -> Vec<ObjectKey> {
+        let mut gone = Vec::new();
+        for key in keys {
+            let removed = async { Ok::<_, StoreError>(self.open()?.delete(&self.path(key)).await?) };
             match removed.await {
-                Ok(()) | Err(StoreError::Store(object_store::Error::NotFound { .. })) => {}
-                Err(error) => tracing::warn!(%error, %path, "a file cannot be removed from the store"),
+                Ok(()) | Err(StoreError::Store(object_store::Error::NotFound { .. })) => {
+                    gone.push(key.clone())
+                }
+                Err(error) => tracing::warn!(%error, %key, "a file cannot be removed from the store"),
             }
         }
+        gone
+    }
+
+    fn path(&self, key: &ObjectKey) -> Path {
+        key.as_str().split('/').fold(self.prefix.clone(), |path, part| path.join(part))
     }
 
     /// Writes, reads and removes a file, so that a store that does not work is known before somebody uploads.

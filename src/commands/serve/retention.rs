@@ -7,7 +7,7 @@ use tokio::time::interval;
 
 use crate::{
     app::{
-        images::store::Store,
+        images::{record::remove_left_behind, store::Store},
         retention::{Extent, delete_expired, remove_unused_files, remove_unused_images},
     },
     config::SecretKeys,
@@ -83,6 +83,7 @@ async fn round(
     extent: Extent,
 ) -> StatementResult<()> {
     delete_expired(pool, keys, keep_ip_days, extent, Utc::now()).await?;
+    while remove_left_behind(pool, store, Utc::now()).await? > 0 {}
     if extent == Extent::Hourly {
         return Ok(());
     }

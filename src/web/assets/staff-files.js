@@ -10,6 +10,7 @@
   const words = status.dataset;
   const list = document.getElementById("file-dialog-files");
   const input = document.getElementById("file-dialog-file");
+  const search = document.getElementById("file-dialog-search");
   const say = (text) => (status.textContent = text ?? "");
   const chosen = () => list.querySelector("input:checked");
 
@@ -31,18 +32,25 @@
     return label;
   }
 
+  // The answer to an older question is not shown.
+  let asked = 0;
   async function load() {
+    const own = ++asked;
+    const q = search.value.trim();
     try {
-      const answer = await fetch("/staff/files", { headers: { Accept: "application/json" } });
+      const answer = await fetch(`/staff/files?${new URLSearchParams({ q })}`, { headers: { Accept: "application/json" } });
+      if (own !== asked) return;
       if (answer.redirected) return say(words.session);
       if (!answer.ok) throw answer.status;
       const { files } = await answer.json();
-      // One that was uploaded meanwhile stays where it is.
-      const here = [...list.querySelectorAll("input")].map(({ value }) => value);
-      list.append(...files.filter(({ url }) => !here.includes(url)).map(choice));
-      list.closest("fieldset").hidden = !list.children.length;
+      // One that is chosen stays: it may have been uploaded meanwhile.
+      const kept = chosen();
+      list.replaceChildren(...(kept ? [kept.closest("label")] : []), ...files.filter(({ url }) => url !== kept?.value).map(choice));
+      list.closest("fieldset").hidden = !list.children.length && !q;
+      if (q && !list.children.length) say(words.noneFound);
+      else if (status.textContent === words.noneFound) say();
     } catch {
-      say(words.failed);
+      if (own === asked) say(words.failed);
     }
   }
 
@@ -77,6 +85,15 @@
     }
   }
 
+  let timer;
+  search.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(load, 300);
+  });
+  // Enter looks for files, and inserts none.
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") event.preventDefault();
+  });
   input.addEventListener("change", () => input.files[0] && upload(input.files[0]));
   form.addEventListener("submit", (event) => {
     if (event.submitter?.value !== "insert" || chosen()) return;

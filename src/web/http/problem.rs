@@ -189,6 +189,8 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED => Some(Problem::MethodNotAllowed),
             StatusCode::PAYLOAD_TOO_LARGE => Some(Problem::TooLarge),
             StatusCode::REQUEST_TIMEOUT => Some(Problem::Timeout),
+            // Of a file that somebody downloads, not of a page.
+            StatusCode::RANGE_NOT_SATISFIABLE => None,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Some(Problem::MediaType(URLENCODED)),
             status if status.is_client_error() => Some(Problem::BadRequest),
             status if status.is_server_error() => {

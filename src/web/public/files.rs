@@ -9,9 +9,16 @@ use axum::{
 };
 
 use crate::{
-    app::share_file::{self, FetchError},
+    app::share_file,
     domain::shared_file::{FileName, SharedFile},
-    web::{AppState, http::problem::Problem, public::uploads},
+    web::{
+        AppState,
+        http::problem::Problem,
+        public::{
+            byte_range::{self, Asked},
+            uploads,
+        },
+    },
 };
 
 /// `GET /files/{name}`: a file, to be saved. Whatever is in it, nobody's browser opens it as a page of ours: the type is
@@ -27,21 +34,31 @@ pub async fn file(
     if uploads::is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, common).into_response());
     }
-    let found = match share_file::fetch(&state.app.pool, &state.images, &name).await {
-        Ok(found) => found,
-        Err(FetchError::Database(error)) => return Err(error.into()),
-        Err(error @ FetchError::Store(_)) => {
+    let file = share_file::find(&state.app.pool, &name).await?.ok_or(Problem::NotFound)?;
+    let length = u64::try_from(file.bytes).unwrap_or_default();
+    let asked = byte_range::asked(&headers, &tag, length);
+    let (status, bytes) = match &asked {
+        Asked::Whole => (StatusCode::OK, None),
+        Asked::Part(part) => (StatusCode::PARTIAL_CONTENT, Some(format!("{}-{}", part.start, part.end - 1))),
+        Asked::Beyond => (StatusCode::RANGE_NOT_SATISFIABLE, Some("*".to_owned())),
+    };
+    let range = bytes.map(|bytes| [(header::CONTENT_RANGE, format!("bytes {bytes}/{length}"))]);
+    let Some(part) = asked.of(length) else { return Ok((status, range, ()).into_response()) };
+    let part_length = part.end - part.start;
+    let pieces = match share_file::read(&state.images, &name, part).await {
+        Ok(pieces) => pieces.ok_or(Problem::NotFound)?,
+        Err(error) => {
             tracing::error!(%error, "a shared file cannot be read");
             return Err(Problem::Unavailable);
         }
     };
-    let (file, streamed) = found.ok_or(Problem::NotFound)?;
     let own = [
         (header::CONTENT_TYPE, file.format.media_type().to_owned()),
-        (header::CONTENT_LENGTH, streamed.bytes.to_string()),
+        (header::CONTENT_LENGTH, part_length.to_string()),
         (header::CONTENT_DISPOSITION, disposition(&file)),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
     ];
-    Ok((common, own, Body::from_stream(streamed.pieces)).into_response())
+    Ok((status, common, own, range, Body::from_stream(pieces)).into_response())
 }
 
 /// To be saved under its title (RFC 6266): for programs that know only ASCII, too.

@@ -8,7 +8,7 @@ use axum::{
 };
 
 use crate::{
-    domain::image::FileName,
+    domain::{image::FileName, stored_object::ObjectKey},
     web::{AppState, http::problem::Problem, public::uploads},
 };
 
@@ -25,7 +25,7 @@ pub async fn image(
     if uploads::is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, common).into_response());
     }
-    match state.images.get(&file).await {
+    match state.images.get(&ObjectKey::from(&file)).await {
         Ok(Some(bytes)) => {
             Ok((common, [(header::CONTENT_TYPE, file.format.media_type())], bytes).into_response())
         }

@@ -10,7 +10,7 @@ use std::{
 use super::rust_files;
 
 /// Functions of `app` that change something and are no deed.
-const NO_DEEDS: [(&str, &str); 21] = [
+const NO_DEEDS: [(&str, &str); 25] = [
     (
         "answer_signup::answer_signup",
         "makes the mail of a signup that was told of; one that is held is told of by the domain",
@@ -24,6 +24,10 @@ const NO_DEEDS: [(&str, &str); 21] = [
     ("move_mailings::skip_leftovers", "a step of a mailing whose end was told"),
     ("own_account::dismiss_first_steps", "what somebody's own start page shows them"),
     ("own_account::read_notices", "what somebody's own start page shows them"),
+    ("record::adopt", "a part of the deeds of share_file and upload_image"),
+    ("record::put", "bytes alone; that they are a picture or a file is told with their row"),
+    ("record::remove_left_behind", "bytes that nobody knows of"),
+    ("record::remove_orphans", "bytes whose row went in a deed"),
     ("release_restore::finish", "the rest of a release that was told of"),
     ("release_restore::step", "the rest of a release that was told of"),
     (

@@ -117,7 +117,10 @@ async fn accept(
         }
         Err(ShareError::NoName) => Ok(Err(Refusal::NONE)),
         Err(ShareError::Busy(Busy::TooMuch)) => Ok(Err(Refusal::BUSY)),
-        Err(ShareError::Store(_)) => Ok(Err(Refusal::STORE)),
+        Err(ShareError::Store(error)) => {
+            tracing::error!(%error, store = %state.images.place(), "a file cannot be stored; IMAGE_STORE says where");
+            Ok(Err(Refusal::STORE))
+        }
         Err(ShareError::Database(error)) => Err(error.into()),
         Err(error @ (ShareError::NotAllowed(_) | ShareError::Random(_) | ShareError::Busy(_))) => {
             Err(StaffProblem::Common(Problem::internal(&error)))

@@ -147,7 +147,10 @@ async fn accept(
         Ok(image) => Ok(Ok(image)),
         Err(UploadError::Refused(refused)) => Ok(Err(refused.into())),
         Err(UploadError::Busy) => Ok(Err(Refusal::BUSY)),
-        Err(UploadError::Store(_)) => Ok(Err(Refusal::STORE)),
+        Err(UploadError::Store(error)) => {
+            tracing::error!(%error, store = %state.images.place(), "a picture cannot be stored; IMAGE_STORE says where");
+            Ok(Err(Refusal::STORE))
+        }
         Err(UploadError::Database(error)) => Err(error.into()),
         Err(error @ (UploadError::NotAllowed(_) | UploadError::Random(_))) => {
             Err(StaffProblem::Common(Problem::internal(&error)))
