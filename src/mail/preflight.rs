@@ -49,7 +49,7 @@ pub fn check(publication: &Publication, update: &Update, frozen: &FrozenContent)
     text::check(&update.body, publication.content.time_zone, &mut found);
     link_and_picture(update, &mut found);
     let seen = contrast::check(&frozen.body_html, &mut found);
-    whole(publication, frozen, &seen, &mut found);
+    whole(publication, (&update.body, frozen), &seen, &mut found);
     sort(&mut found);
     found
 }
@@ -113,7 +113,7 @@ fn link_and_picture(update: &Update, found: &mut Vec<Finding>) {
 /// What no mail may be without, in both of its parts.
 fn whole(
     publication: &Publication,
-    frozen: &FrozenContent,
+    (body, frozen): (&str, &FrozenContent),
     seen: &contrast::Visible,
     found: &mut Vec<Finding>,
 ) {
@@ -151,12 +151,29 @@ fn whole(
     }
     if texts.funding_notice.trim().is_empty() {
         found.push(Finding::new(Code::FundingMissing));
+    } else {
+        found.extend(funding_in(body).map(|text| Finding::new(Code::FundingInText).with("text", text)));
     }
     let size = frozen.body_html.len();
     if size > NEARLY {
         let code = if size > GMAIL { Code::HtmlTooLarge } else { Code::HtmlLarge };
         found.push(Finding::new(code).with("kilobytes", (size / 1024).to_string()));
     }
+}
+
+/// How a line begins that names who pays: one that stands by itself, as on a website.
+const FUNDING: [&str; 6] =
+    ["gefördert ", "kofinanziert ", "finanziert ", "funded by ", "co-funded by ", "supported by "];
+/// Characters of such a line, at most: a sentence of the text goes on.
+const FUNDING_LINE: usize = 200;
+
+/// The first line of a text that names the funding and nothing else.
+fn funding_in(body: &str) -> Option<&str> {
+    let names = |line: &&str| {
+        let words = line.trim_start_matches(['*', '_', '>', '#', ' ']).to_lowercase();
+        FUNDING.iter().any(|begin| words.starts_with(begin))
+    };
+    body.lines().map(str::trim).filter(|line| line.chars().count() <= FUNDING_LINE).find(names)
 }
 
 /// A text with every white space alike, so that line breaks do not matter.
@@ -255,6 +272,12 @@ mod tests {
         assert_eq!(after(|update| update.image_alt = Some("IMG_2041.JPG".into())), [Code::AltVague]);
         assert_eq!(after(|update| update.image_alt = Some("Bild".into())), [Code::AltVague]);
         assert_eq!(after(|update| update.image_credit = None), [Code::CreditMissing]);
+        let funded =
+            |line: &str| after(|update| update.body = format!("## Der Tag\n\nEs war gut.\n\n{line}"));
+        for line in ["Gefördert aus Mitteln der EU", "*Kofinanziert von der Europäischen Union*"] {
+            assert_eq!(funded(line), [Code::FundingInText], "{line}");
+        }
+        assert_eq!(funded("Das Land fördert uns, gefördert wird auch der Nachbar."), []);
         assert_eq!(
             after(|update| (update.image, update.image_alt, update.image_credit) = (None, None, None)),
             []

@@ -575,6 +575,7 @@ fn names_of_code() {
         (Code::BoldHeading, "bold_heading"),
         (Code::PlaceholderMaybe, "placeholder_maybe"),
         (Code::CreditMissing, "credit_missing"),
+        (Code::FundingInText, "funding_in_text"),
         (Code::LinkUncertain, "link_uncertain"),
         (Code::LinksUnchecked, "links_unchecked"),
         (Code::DmarcNone, "dmarc_none"),

@@ -201,6 +201,8 @@ codes! {
     PlaceholderMaybe: Note, Body;
     /// Nobody is named who made the picture.
     CreditMissing: Note, Image;
+    /// A line (`text`) names the funding, as the foot of each mail does.
+    FundingInText: Note, Body;
     /// A link (`address`) was answered with `status`, which says neither that it works nor that it does not.
     LinkUncertain: Note, Body;
     /// Some links could not be looked at in the time there was: `count`.
