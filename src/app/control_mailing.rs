@@ -10,7 +10,7 @@ use crate::{
         actor::Actor,
         event::Event,
         ids::MailingId,
-        mailing::{self, Cancelled, MailingError, PauseKind, Resumed, start_time},
+        mailing::{self, Begin, Cancelled, MailingError, PauseKind, Resumed, start_time},
         staff::audit::Action,
     },
 };
@@ -112,7 +112,7 @@ pub async fn control_mailing(
     Ok(done)
 }
 
-/// Gives a mailing that has not begun another time. One that was overdue is planned again.
+/// Gives a mailing that has not begun another time, or has it begin now. One that was overdue is planned again.
 ///
 /// # Errors
 /// [`MailingError`]; [`MailingError::StartTime`] for a time that has passed or is too far ahead.
@@ -120,14 +120,16 @@ pub async fn reschedule_mailing(
     pool: &PgPool,
     by: &Actor,
     id: MailingId,
-    at: DateTime<Utc>,
+    begin: Begin,
     now: DateTime<Utc>,
 ) -> Result<(), MailingError> {
     let deed = Deed::by_staff(pool, by, now)?;
-    start_time::check(at, now)?;
+    if let Begin::At(at) = begin {
+        start_time::check(at, now)?;
+    }
     let mut deed = deed.await?;
     let before = mailing::overview(&mut deed, id).await?.ok_or(MailingError::Unknown)?;
-    mailing::reschedule(&mut deed, id, at).await?;
+    let at = mailing::reschedule(&mut deed, id, begin, now).await?;
     let details = json!({ "from": before.scheduled_at, "at": at });
     deed.note(Action::MailingRescheduled, &before.subject, &details, &Event::MailingRescheduled(id)).await?;
     deed.commit().await?;

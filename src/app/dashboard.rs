@@ -17,6 +17,7 @@ use crate::{
         queue::batch,
         signup::{self, held, undelivered},
         subscriber::{self, MonthEnd},
+        update::review::{self, WithRemarks},
     },
 };
 
@@ -43,6 +44,8 @@ pub struct Dashboard {
     pub held: i64,
     /// Signups whose mail could not be delivered.
     pub undelivered: i64,
+    /// Updates with remarks that nobody has put aside.
+    pub remarks: Vec<WithRemarks>,
     /// The database server may lose in a crash what was answered. Only who runs the server can mend it, so it is looked at
     /// for admins alone: editors would learn to overlook it.
     pub is_unsafe: bool,
@@ -76,6 +79,7 @@ pub async fn dashboard(
         late: batch::late_urgent(&mut db, now - LATE).await?,
         held: held::held(&mut db).await?.held,
         undelivered: undelivered::count(&mut db, now).await?,
+        remarks: review::with_open_remarks(&mut db).await?,
         is_unsafe: is_admin && !Durability::of(&mut db).await?.is_safe(),
         growth: app.growth.of(&mut db, now).await?,
         reasons: leave_reason::counts(&mut db, (now - YEAR).date_naive()).await?,

@@ -13,6 +13,7 @@ use crate::{
         actor::{Actor, NotPermitted},
         event::Event,
         ids::{RemarkId, ReviewLinkId, UpdateId},
+        mailing,
         staff::{audit::Action, clean_name},
         token::read_review_token,
         update::{
@@ -83,6 +84,8 @@ pub struct Look {
     pub update: Update,
     /// What was written behind this link, oldest first.
     pub remarks: Vec<Remark>,
+    /// When a mailing of the update last began.
+    pub sent_at: Option<DateTime<Utc>>,
 }
 
 /// An update with its links and remarks; nothing when there is none such.
@@ -169,7 +172,9 @@ pub async fn look(app: &App, token: &str, now: DateTime<Utc>) -> Result<Look, Lo
     let link = open_link(app, &mut db, token, now).await?;
     let update = update::find(&mut db, &link.update_id.to_string()).await?.ok_or(LookError::Unknown)?;
     let remarks = review::remarks(&mut db, link.update_id, Some(link.id)).await?;
-    Ok(Look { link, update, remarks })
+    let mailings = mailing::of_updates(&mut db, &[link.update_id]).await?;
+    let sent_at = mailings.iter().filter_map(|mailing| mailing.begun_at).max();
+    Ok(Look { link, update, remarks, sent_at })
 }
 
 /// Leaves a remark, by somebody who calls themselves `name`.

@@ -26,7 +26,7 @@ pub use fan_out::{FanOut, fan_out, fan_out_held};
 pub use overview::{Overview, Progress, last_begun, of_updates, open, overview, page, progress};
 pub use report::{Failed, LEFT_WITHIN, Line, failed, left_because, lines};
 pub use results::{Counts, Failure, PutBack, Retry, counts, failures, keep_counts, retry};
-pub use waiting::{GRACE, lock, of_form, replace_text, reschedule, take_back};
+pub use waiting::{Begin, GRACE, lock, of_form, replace_text, reschedule, take_back};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;

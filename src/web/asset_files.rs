@@ -58,7 +58,7 @@ pub fn has_visual_editor() -> bool {
     !VISUAL_EDITOR.content().is_empty()
 }
 
-static FILES: [AssetFile; 20] = files! {
+static FILES: [AssetFile; 21] = files! {
     "rundbrief.css" => CSS,
     "mail-frame.css" => CSS,
     "staff.css" => CSS,
@@ -75,6 +75,7 @@ static FILES: [AssetFile; 20] = files! {
     "staff-paste.js" => JS,
     "staff-progress.js" => JS,
     "staff-search.js" => JS,
+    "staff-ticks.js" => JS,
     "staff-toolbar.js" => JS,
     "staff-upload.js" => JS,
     "favicon.svg" => SVG,

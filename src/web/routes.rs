@@ -101,6 +101,7 @@ pub const ROUTES: &[Route] = &[
     Route::member("/staff/mailings/{id}/text", || get(planned_text::show).post(planned_text::replace)),
     Route::member("/staff/mailings/{id}/take-back", || post(actions::take_back)),
     Route::member("/staff/mailings/{id}/time", || post(actions::reschedule)),
+    Route::member("/staff/mailings/{id}/now", || post(actions::begin_now)),
     Route::member("/staff/mailings/{id}/pause", || post(actions::pause)),
     Route::member("/staff/mailings/{id}/resume", || post(actions::resume)),
     Route::member("/staff/mailings/{id}/refusals", || get(refusals::ask).post(refusals::accept)),

@@ -12,7 +12,7 @@ use rundbrief::{
     domain::{
         actor::Actor,
         ids::MailingId,
-        mailing::{MailingError, MailingState, start_time::StartTimeError},
+        mailing::{Begin, MailingError, MailingState, start_time::StartTimeError},
     },
 };
 use serde_json::{Value, json};
@@ -187,10 +187,11 @@ async fn whichever_door_asks_no_mailing_is_planned_for_a_time_that_passed_or_is_
     let planned = send_mailing::send_mailing(&deeds, &Actor::Command, &in_a_week, now).await.unwrap();
     let Ordered::Now { mailing, .. } = planned else { panic!("{planned:?}") };
     for at in [now, now + TimeDelta::days(367)] {
-        let moved = reschedule_mailing(&app.pool, &Actor::Command, mailing, at, now).await;
+        let moved = reschedule_mailing(&app.pool, &Actor::Command, mailing, Begin::At(at), now).await;
         assert!(matches!(moved, Err(MailingError::StartTime(_))), "{at}: {moved:?}");
     }
-    reschedule_mailing(&app.pool, &Actor::Command, mailing, now + TimeDelta::days(8), now).await.unwrap();
+    let later = Begin::At(now + TimeDelta::days(8));
+    reschedule_mailing(&app.pool, &Actor::Command, mailing, later, now).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -73,6 +73,11 @@ async fn whoever_has_the_link_sees_the_very_mail_and_their_remarks_stand_beside_
     let left = leave(&app, &link, "Bela <b>Chef</b>", "Das Jahr fehlt:\r\n<script>2026</script>").await;
     assert_eq!(left.status, 303);
     assert!(left.header("location").starts_with(&link), "asking for the page again leaves no second one");
+    let thanked = app.get(left.header("location").split('#').next().unwrap()).await;
+    assert!(thanked.body.contains("Ihre Anmerkung ist gespeichert"), "{}", thanked.body);
+    assert!(!app.get(&link).await.body.contains("Ihre Anmerkung ist gespeichert"));
+    let start = browser.get("/staff").await.body;
+    assert!(start.contains("Eine Anmerkung zu „Offene Werkstatt“ wartet auf Sie."), "{start}");
     for page in
         [app.get(&link).await, browser.get(&update).await, browser.get(&format!("{update}/review")).await]
     {
@@ -90,10 +95,12 @@ async fn whoever_has_the_link_sees_the_very_mail_and_their_remarks_stand_beside_
     let page = browser.get(&update).await;
     let action =
         page.body.split("action=\"/staff/remarks/").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    for _ in 0..2 {
-        let done = browser.post(&format!("/staff/remarks/{action}"), &[]).await;
-        assert!(done.header("location").ends_with("done=remark_done"));
-    }
+    let done = browser.post(&format!("/staff/remarks/{action}"), &[("back", "editor")]).await;
+    assert_eq!(done.header("location"), format!("{update}?done=remark_done"), "where it was pressed");
+    let again = browser.post(&format!("/staff/remarks/{action}"), &[]).await;
+    assert_eq!(again.header("location"), format!("{update}/review?done=remark_done"));
+    assert!(app.get(&link).await.body.contains(", erledigt</p>"), "who wrote it sees that");
+    assert!(!browser.get("/staff").await.body.contains("wartet auf Sie."));
     assert!(!browser.get(&update).await.body.contains("Das Jahr fehlt"), "it is put aside");
     assert!(
         browser.get(&format!("{update}/review")).await.body.contains("Das Jahr fehlt"),
@@ -116,6 +123,19 @@ async fn whoever_has_the_link_sees_the_very_mail_and_their_remarks_stand_beside_
             "remark_done by member"
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_the_link_is_told_when_the_mail_has_gone_out() {
+    let app = App::new().start().await;
+    app.subscriber("anna@example.org").await;
+    let ada = app.member("ada@example.org", Role::Editor).await;
+    let id = app.update_with_body("Offene Werkstatt", BODY).await;
+    let link = link(&app.browser_of(&ada).await, &format!("/staff/updates/{id}")).await;
+    assert!(!app.get(&link).await.body.contains("Versand"));
+    app.trigger_update(id).await;
+    app.wait_for_count("select count(*) from mailings where begun_at is not null", 1).await;
+    assert!(app.get(&link).await.body.contains("Ein Versand dieser E\u{2011}Mail hat"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,6 +64,7 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("GET", "/staff/mailings/{id}/text", [303, 404, 404]),
     ("POST", "/staff/mailings/{id}/text", [303, 404, 404]),
     ("POST", "/staff/mailings/{id}/take-back", [303, 404, 404]),
+    ("POST", "/staff/mailings/{id}/now", [303, 404, 404]),
     ("POST", "/staff/mailings/{id}/time", [303, 404, 404]),
     ("POST", "/staff/mailings/{id}/pause", [303, 404, 404]),
     ("POST", "/staff/mailings/{id}/resume", [303, 404, 404]),

@@ -557,13 +557,22 @@ async fn a_mailing_can_be_planned_on_the_publications_clocks_moved_and_taken_bac
     assert!(browser.get(&path).await.body.contains("10:15 Uhr"));
     assert_eq!(app.count("select count(*) from deliveries").await, 0);
 
+    // Now, after all: with half a minute to think, as for every mailing that is sent from here.
+    let now = browser.post(&format!("{path}/now"), &[]).await;
+    assert!(now.header("location").ends_with("?done=mailing_begins_now"));
+    let begins = app.status(mailing).await.0.scheduled_at.unwrap() - Utc::now();
+    assert!((20..=30).contains(&begins.num_seconds()), "{begins}");
+    let page = browser.get(&path).await.body;
+    assert!(page.contains("data-seconds") && page.contains("Zurücknehmen"), "{page}");
     browser.post(&format!("{path}/take-back"), &[]).await;
+    let late = browser.post(&format!("{path}/now"), &[]).await;
+    assert!(late.header("location").ends_with("?done=too_late"), "it is taken back");
     let late = browser.post(&format!("{path}/time"), &[("date", &day.to_string()), ("time", "11:15")]).await;
     assert!(late.header("location").ends_with("?done=too_late"));
     let actions = app.actions().await;
     assert_eq!(
-        &actions[actions.len() - 3..],
-        ["mailing_planned", "mailing_rescheduled", "mailing_taken_back"]
+        &actions[actions.len() - 4..],
+        ["mailing_planned", "mailing_rescheduled", "mailing_rescheduled", "mailing_taken_back"]
     );
     let admin = app.member("admin@example.org", Role::Admin).await;
     let log = app.browser_of(&admin).await.get("/staff/audit").await;

@@ -60,23 +60,42 @@ pub async fn take_back(db: &mut PgConnection, id: MailingId, now: DateTime<Utc>)
     Ok(())
 }
 
-/// Gives a mailing that has not begun another time. One that was overdue is planned again.
+/// When a mailing that waits is to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// At a time that somebody has chosen.
+    At(DateTime<Utc>),
+    /// After [`GRACE`], in which it can be taken back.
+    Now,
+}
+
+/// Gives a mailing that has not begun another time. One that was overdue is planned again. Answers the time.
 ///
 /// # Errors
 /// [`MailingError::WrongState`] when it has begun, or is over.
-pub async fn reschedule(db: &mut PgConnection, id: MailingId, at: DateTime<Utc>) -> Result<(), MailingError> {
+pub async fn reschedule(
+    db: &mut PgConnection,
+    id: MailingId,
+    begin: Begin,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, MailingError> {
+    let (at, has_grace) = match begin {
+        Begin::At(at) => (at, false),
+        Begin::Now => (now + GRACE, true),
+    };
     let changed = sqlx::query!(
         "update mailings
-         set state = 'scheduled', scheduled_at = $2, has_grace = false, paused_at = null, pause_kind = null,
+         set state = 'scheduled', scheduled_at = $2, has_grace = $3, paused_at = null, pause_kind = null,
              pause_reason = null
          where id = $1 and begun_at is null and state in ('scheduled', 'paused')",
         id.0,
-        at
+        at,
+        has_grace
     )
     .execute(&mut *db)
     .await?;
     if changed.rows_affected() > 0 {
-        return Ok(());
+        return Ok(at);
     }
     Err(wrong_state(db, id, "given another time").await?)
 }

@@ -154,6 +154,28 @@ pub async fn remarks(
     .await
 }
 
+/// An update with remarks that nobody has put aside.
+#[derive(Debug, Clone)]
+pub struct WithRemarks {
+    pub update_id: UpdateId,
+    pub title: String,
+    /// How many.
+    pub remarks: i64,
+}
+
+/// Updates with remarks that nobody has put aside, the one with the newest first; ten at most.
+pub async fn with_open_remarks(db: &mut PgConnection) -> sqlx::Result<Vec<WithRemarks>> {
+    sqlx::query_as!(
+        WithRemarks,
+        r#"select u.id as "update_id: UpdateId", u.title, count(*) as "remarks!"
+           from review_remarks r join review_links l on l.id = r.link_id join updates u on u.id = l.update_id
+           where r.done_at is null
+           group by u.id, u.title order by max(r.made_at) desc limit 10"#
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Ends a link that works; answers whose update it is of. Nothing when it does not work (any more).
 pub async fn revoke(
     db: &mut PgConnection,

@@ -25,6 +25,9 @@ use crate::{
     },
 };
 
+/// What the address of the page holds behind a remark that was just left.
+const LEFT: &str = "left=1";
+
 /// What the form sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -41,8 +44,10 @@ pub async fn page(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let look = review_update::look(&state.app, &token, Utc::now()).await?;
-    let view = View::of(&query.unwrap_or_default());
-    let page = ReviewPage::of(&visitor, &token, look, view, &RemarkForm::default(), None);
+    let query = query.unwrap_or_default();
+    let view = View::of(&query);
+    let mut page = ReviewPage::of(&visitor, &token, look, view, &RemarkForm::default(), None);
+    page.has_left = query.split('&').any(|part| part == LEFT);
     Ok(framing(visitor.page_with(&format!("&view={}", view.name()), &page)?))
 }
 
@@ -60,7 +65,7 @@ pub async fn leave_remark(
     let mistake = match review_update::leave_remark(app, &Actor::Visitor, &token, written, now).await {
         Ok(()) => {
             // Asking for the page once more leaves no second one.
-            let query = format!("lang={}&view={}", visitor.locale, view.name());
+            let query = format!("lang={}&view={}&{LEFT}", visitor.locale, view.name());
             return Ok(Redirect::to(&format!("/review/{token}?{query}#remarks")).into_response());
         }
         Err(LookError::Name) => Mistake::of("name", visitor.text("review", "name_missing")),
@@ -191,6 +196,10 @@ pub struct ReviewPage {
     src: String,
     action: String,
     remarks: Vec<RemarkView>,
+    /// A remark was just left.
+    has_left: bool,
+    /// When a mailing of it last began.
+    sent_at: Option<String>,
     typed_name: String,
     typed_remark: String,
     mistake: Option<Mistake>,
@@ -203,6 +212,8 @@ struct RemarkView {
     name: String,
     at: String,
     remark: String,
+    /// Staff have put it aside.
+    is_done: bool,
 }
 
 impl ReviewPage {
@@ -214,7 +225,7 @@ impl ReviewPage {
         sent: &RemarkForm,
         mistake: Option<Mistake>,
     ) -> Self {
-        let Look { link, update, remarks } = look;
+        let Look { link, update, remarks, sent_at } = look;
         let label = |view| match view {
             View::Desk => visitor.text("review", "desk").to_owned(),
             View::Phone => visitor.text("review", "phone").to_owned(),
@@ -235,8 +246,15 @@ impl ReviewPage {
             src: format!("/review/{token}/{file}?v={}", update.version),
             action: format!("/review/{token}?lang={}&view={}", visitor.locale, view.name()),
             remarks: remarks
-                .map(|one| RemarkView { at: time(one.made_at), name: one.name, remark: one.remark })
+                .map(|one| RemarkView {
+                    at: time(one.made_at),
+                    name: one.name,
+                    remark: one.remark,
+                    is_done: one.done_at.is_some(),
+                })
                 .collect(),
+            has_left: false,
+            sent_at: sent_at.map(time),
             typed_name: form_values::again(&sent.name),
             typed_remark: sent.remark.chars().take(review::REMARK_LENGTH).collect(),
             mistake,
@@ -261,11 +279,16 @@ impl PageContext for ReviewPage {
             views: ViewLink::all(|view| view.name().to_owned()),
             src: String::new(),
             action: String::new(),
-            remarks: vec![RemarkView {
-                name: "Bela Beispiel".into(),
-                at: of.time(),
-                remark: "Das Jahr stimmt nicht:\n2026.".into(),
-            }],
+            remarks: [false, true]
+                .map(|is_done| RemarkView {
+                    name: "Bela Beispiel".into(),
+                    at: of.time(),
+                    remark: "Das Jahr stimmt nicht:\n2026.".into(),
+                    is_done,
+                })
+                .into(),
+            has_left: true,
+            sent_at: Some(of.time()),
             typed_name: String::new(),
             typed_remark: String::new(),
             mistake: None,
@@ -273,6 +296,7 @@ impl PageContext for ReviewPage {
             longest_remark: review::REMARK_LENGTH,
         };
         let bare = Self { title: String::new(), remarks: Vec::new(), view: View::Phone, ..usual.clone() };
+        let bare = Self { has_left: false, sent_at: None, ..bare };
         let mistakes = ["name", "remark", ""].map(|field| {
             let mistake = Some(Mistake::of(field, "Das fehlt noch."));
             Self { mistake, typed_name: "Bela".into(), view: View::Text, ..usual.clone() }

@@ -244,6 +244,12 @@ fn attention(page: &StaffPage, dashboard: &Dashboard, is_admin: bool) -> Vec<Att
             Some("/staff/signups"),
         ));
     }
+    for update in &dashboard.remarks {
+        let title =
+            if update.title.is_empty() { page.text("updates", "untitled") } else { update.title.as_str() };
+        let text = page.plural("attention", "remarks", update.remarks).replace("{title}", title);
+        found.push(Attention::new(text, Some(&format!("/staff/updates/{}#remarks", update.update_id))));
+    }
     if dashboard.is_unsafe {
         found.push(Attention::new(page.text("attention", "unsafe_server"), None));
     }

@@ -6,7 +6,10 @@ use serde::Deserialize;
 
 use crate::{
     app::control_mailing::{Control, Controlled, control_mailing, reschedule_mailing},
-    domain::{ids::MailingId, mailing::MailingError},
+    domain::{
+        ids::MailingId,
+        mailing::{Begin, MailingError},
+    },
     web::{
         AppState,
         staff::{
@@ -106,8 +109,26 @@ pub async fn reschedule(
             return detail::answer_time(&page, id, When::typed(&sent.date, &sent.time), errors).await;
         }
     };
-    let notice = match reschedule_mailing(&state.app.pool, &member.actor(), id, at, now).await {
-        Ok(()) => "mailing_rescheduled",
+    begin(&state, &member, id, (Begin::At(at), "mailing_rescheduled")).await
+}
+
+/// `POST /staff/mailings/{id}/now`: lets a planned mailing begin now, after the time to take it back.
+pub async fn begin_now(
+    State(state): State<AppState>,
+    member: Member,
+    id: Id<MailingId>,
+) -> Result<Response, StaffProblem> {
+    begin(&state, &member, id_in(id)?, (Begin::Now, "mailing_begins_now")).await
+}
+
+async fn begin(
+    state: &AppState,
+    member: &Member,
+    id: MailingId,
+    (begin, done_by): (Begin, &str),
+) -> Result<Response, StaffProblem> {
+    let notice = match reschedule_mailing(&state.app.pool, &member.actor(), id, begin, Utc::now()).await {
+        Ok(()) => done_by,
         Err(MailingError::Unknown) => return Err(StaffProblem::NOT_FOUND),
         Err(MailingError::Database(error)) => return Err(error.into()),
         Err(_) => "too_late",

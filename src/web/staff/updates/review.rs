@@ -1,8 +1,8 @@
 //! Showing an update to somebody without a login: the links, and what they wrote.
 
-use axum::{extract::State, response::Response};
+use axum::{Form, extract::State, response::Response};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
@@ -87,10 +87,19 @@ pub async fn finish_remark(
     State(state): State<AppState>,
     member: Member,
     id: staff_page::Id<RemarkId>,
+    Form(sent): Form<FinishForm>,
 ) -> Result<Response, StaffProblem> {
     let update =
         review_update::finish_remark(&state.app.pool, &member.actor(), id_in(id)?, Utc::now()).await?;
-    Ok(done(&path(update), "remark_done"))
+    let back = if sent.back == "editor" { format!("/staff/updates/{update}") } else { path(update) };
+    Ok(done(&back, "remark_done"))
+}
+
+/// Where somebody puts a remark aside: in the editor, or on the page of the links.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct FinishForm {
+    back: String,
 }
 
 fn path(id: UpdateId) -> String {
