@@ -96,7 +96,7 @@ try {
   const editor = page.url();
   await press(page, "a[href$='/review']");
   await press(page, "main form button.button:not(.button-small)");
-  await step("Jemandem zeigen", "Ein Link zeigt die Mail auch Menschen ohne Zugang, sieben Tage lang. Was sie dazu schreiben, steht danach neben dem Text.");
+  await step("Jemandem zeigen", "Ein Link zeigt die Mail auch Menschen ohne Zugang, sieben Tage lang. Was sie dazu schreiben, steht danach über dem Text.");
   await page.goto(editor);
   await press(page, "section:has(#more) a.button");
   await page.frameLocator("iframe").locator("h1").waitFor();

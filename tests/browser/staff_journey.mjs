@@ -174,6 +174,9 @@ export async function* updatePages(service, page, lang) {
   await page.locator("#file-dialog[open]").waitFor();
   yield "a file, in a dialog";
   await page.keyboard.press("Escape");
+  await page.click("[data-do=block][data-kind=event]");
+  yield "an event, in a dialog";
+  await page.keyboard.press("Escape");
   await page.click("[data-do=link]");
   yield "a link, in a dialog";
   await page.keyboard.press("Escape");

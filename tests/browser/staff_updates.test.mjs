@@ -131,9 +131,17 @@ test("the toolbar writes Markdown, by mouse and by keys", async () => {
     await page.waitForFunction(() => document.getElementById("body").value.includes("]("));
     assert.equal(await value(), "[eins](https://example.org/) zwei");
     await page.press("#body", "Control+End");
-    await page.click("[data-do=block][data-block*=ermin]");
+    await page.click("[data-do=block][data-kind=event]");
     await page.keyboard.type("Werkstatt");
-    assert.match(await value(), / zwei\n\n::: Termin\nTitel: Werkstatt\nDatum: \nBeginn: \nEnde: \nOrt: \n:::\n\n$/);
+    await page.click("#block-dialog [value=insert]");
+    await page.locator("#block-event-date:invalid").waitFor();
+    await page.fill("#block-event-date", "18. Juni 2027");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.getElementById("body").value.includes(":::"));
+    assert.match(await value(), / zwei\n\n::: Termin\nTitel: Werkstatt\nDatum: 18. Juni 2027\n:::\n\n$/);
+    await page.click("[data-do=block][data-kind=quote]");
+    await page.keyboard.press("Escape");
+    assert.match(await value(), /:::\n\n$/, "nothing was filled in");
     await page.focus("#teaser");
     await tabTo(page, "[data-do=bold]");
     await page.keyboard.press("ArrowRight");
@@ -338,19 +346,141 @@ test("what is written as it will be read is saved as Markdown, and comes back th
 test("what the editor cannot show stays as it is, and only what was edited is written anew", async () => {
   await withVisual({}, async (page) => {
     await begin(page);
-    const text = "__Alt__ und gut.\n::: termin\nTitel: Fest\nDatum: 16.12.2026\n:::\n* eins\n* zwei\n\n\nEnde.\n";
+    const odd = "::: termin\nTitel: Fest\nWann: 16.12.2026\n:::";
+    const text = `__Alt__ und gut.\n${odd}\n* eins\n* zwei\n\n\nEnde.\n`;
     await page.evaluate((text) => {
       const field = document.getElementById("body");
       field.value = text;
       field.dispatchEvent(new InputEvent("input", { bubbles: true }));
     }, text);
-    assert.equal(await page.locator(`${VISUAL} .source pre`).innerText(), "::: termin\nTitel: Fest\nDatum: 16.12.2026\n:::");
+    assert.equal(await page.locator(`${VISUAL} .source pre`).innerText(), odd);
     await page.locator(`${VISUAL} > p`).last().click();
     await page.keyboard.press("End");
     await page.keyboard.type(" Wirklich.");
     assert.equal(await page.inputValue("#body"), text.replace("Ende.", "Ende. Wirklich."));
     await page.locator(`${VISUAL} .source pre`).click();
     await page.keyboard.press("Control+End");
+    await isSaved(page);
+  });
+});
+
+test("a block of fields is a card with a form behind it, and what nobody changes in it stays as it was", async () => {
+  await withVisual({}, async (page) => {
+    await begin(page);
+    const { keyboard } = page;
+    const value = () => page.inputValue("#body");
+    const card = page.locator(`${VISUAL} .card`);
+    await page.focus(VISUAL);
+    await keyboard.type("Kommen Sie!");
+    await page.click("[data-do=block][data-kind=event]");
+    await keyboard.type("Sommerfest");
+    await page.fill("#block-event-date", "18. Juni 2027");
+    await page.fill("#block-event-begin", "15 Uhr");
+    await keyboard.press("Enter");
+    await card.getByText("18. Juni 2027, 15 Uhr").waitFor();
+    await keyboard.type("Bis dann.");
+    assert.match(await value(), /^Kommen Sie!\n\n::: Termin\nTitel: Sommerfest\nDatum: 18. Juni 2027\nBeginn: 15 Uhr\n:::\n\nBis dann.$/);
+
+    // With the keyboard alone: selected, told, changed and taken away.
+    await keyboard.press("Home");
+    await keyboard.press("ArrowUp");
+    await page.locator("#visual-said", { hasText: "Termin: Sommerfest. Die Eingabetaste ändert es" }).waitFor();
+    await keyboard.press("Enter");
+    assert.equal(await page.inputValue("#block-event-begin"), "15 Uhr");
+    await page.fill("#block-event-place", "Cottbus");
+    await keyboard.press("Enter");
+    await card.getByText("Cottbus").waitFor();
+    assert.match(await value(), /Beginn: 15 Uhr\nOrt: Cottbus\n:::/);
+    await keyboard.press("Control+z");
+    assert.equal(await card.getByText("Cottbus").count(), 0);
+    await card.getByRole("button", { name: "Entfernen: Termin" }).click();
+    assert.equal(await value(), "Kommen Sie!\n\nBis dann.");
+
+    // As somebody else has written it, with what it lacks; nothing of it changes by being looked at.
+    const text = "::: Quote\nText: *Gut* war es.\nUnd weiter.\n:::\n\n::: bild\naddress: https://example.org/a.png\nBeschreibung: Zwei Menschen\nplatz: Left\nDaneben.\n:::\n";
+    await page.evaluate((text) => {
+      const field = document.getElementById("body");
+      field.value = text;
+      field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    }, text);
+    await card.getByText("Noch leer: Name").waitFor();
+    assert.equal(await card.locator("img[alt='Zwei Menschen']").count(), 1);
+    assert.equal(await value(), text);
+    await card.last().dblclick();
+    assert.equal(await page.inputValue("#block-picture-position"), "links");
+    await page.fill("#block-picture-text", "Daneben.\nNachweis: keiner");
+    await page.click("#block-dialog [value=insert]");
+    await page.waitForFunction(() => document.getElementById("body").value.includes("keiner"));
+    assert.match(await value(), /^::: Quote\nText: \*Gut\* war es.\nUnd weiter.\n:::\n\n::: bild\nAdresse: https:\/\/example.org\/a.png\nBeschreibung: Zwei Menschen\nPlatz: links\nText: Daneben.\nText: Nachweis: keiner\n:::\n$/);
+    assert.equal(await card.last().locator(".card-text").innerText(), "Daneben.\nNachweis: keiner");
+    await isSaved(page);
+  });
+});
+
+test("in a table a block goes behind it, and behind its last cell there is another row", async () => {
+  await withVisual({}, async (page) => {
+    await begin(page);
+    const { keyboard } = page;
+    await page.focus(VISUAL);
+    await keyboard.type("/tab");
+    await keyboard.press("Enter");
+    for (const cell of ["Tag", "Ort", "Mo", "Cottbus", "Di", "Guben", "Mi"]) {
+      await keyboard.type(cell);
+      await keyboard.press("Tab");
+    }
+    assert.match(await page.inputValue("#body"), /\| Di \| Guben \|\n\| Mi \| {2}\|$/);
+    await page.click("[data-do=block][data-kind=contact]");
+    await keyboard.type("Ada Muster");
+    await keyboard.press("Enter");
+    await page.locator(`${VISUAL} .card`, { hasText: "Ada Muster" }).waitFor();
+    assert.match(await page.inputValue("#body"), /\| Mi \| {2}\|\n\n::: Kontakt\nName: Ada Muster\n:::$/);
+    await isSaved(page);
+  });
+});
+
+test("a remark that is put aside takes nothing along of what was typed just before", async () => {
+  await withVisual({}, async (page) => {
+    const editor = await begin(page);
+    await page.fill("#title", "Offene Werkstatt");
+    await isSaved(page);
+    await press(page, "a[href$='/review']");
+    await press(page, "main form button");
+    const link = await page.inputValue("input.copy");
+    await page.goto(link);
+    await page.fill("#name", "Bela");
+    await page.fill("#remark", "Bitte fett.");
+    await press(page, "main form button");
+    await page.locator(".notice", { hasText: "Ihre Anmerkung ist gespeichert" }).waitFor();
+    await page.goto(editor);
+    await page.focus(VISUAL);
+    await page.keyboard.type("Modellprojekte");
+    await press(page, "form[action$='/done'] button");
+    assert.equal(page.url().split("?")[0], editor);
+    assert.equal(await page.inputValue("#body"), "Modellprojekte");
+    assert.equal(await page.getByText("Bitte fett.").count(), 0);
+  });
+});
+
+test("on a phone every button is to be reached, a table moves within the text, and the menu stays in sight", async () => {
+  await withVisual({ viewport: { width: 390, height: 700 } }, async (page) => {
+    await begin(page);
+    const width = () => page.evaluate(() => document.documentElement.scrollWidth);
+    const more = page.locator("[data-more]");
+    await more.click();
+    assert.equal(await more.getAttribute("aria-expanded"), "true");
+    assert.equal(await page.locator("[data-do=table]").isVisible(), true);
+    await page.click("[data-do=table]");
+    assert.equal(await more.getAttribute("aria-expanded"), "false");
+    await page.keyboard.type("Ausbildungsberufe");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("Lernortkooperation");
+    await page.click("#table-toolbar [data-table=column]");
+    assert.equal(await width(), 390);
+    await page.keyboard.press("Control+End");
+    for (let line = 0; line < 12; line++) await page.keyboard.press("Enter");
+    await page.keyboard.type("/");
+    const [menu, bar] = await Promise.all(["#block-menu", ".save-line"].map((what) => page.locator(what).boundingBox()));
+    assert.ok(menu.y >= 0 && menu.y + menu.height <= bar.y, `${menu.y} + ${menu.height}, above ${bar.y}`);
     await isSaved(page);
   });
 });

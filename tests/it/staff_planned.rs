@@ -381,7 +381,7 @@ async fn a_newer_text_gets_into_a_planned_mailing_only_when_somebody_has_seen_an
     let body = "Mehr steht [hier](https://brief.example.org/).";
     save(&browser, update, "1", "Neuer Titel", body).await;
     let editor_page = browser.get(&format!("/staff/updates/{update}")).await.body;
-    assert!(editor_page.contains("In die geplante Aussendung übernehmen"), "{editor_page}");
+    assert!(editor_page.contains("Ansehen und übernehmen"), "{editor_page}");
     assert!(editor_page.contains("hat den Text vom"), "{editor_page}");
     let own = browser.get(&format!("/staff/mailings/{id}")).await.body;
     assert!(own.contains("sieht inzwischen anders aus") && own.contains("Alter Titel"), "{own}");

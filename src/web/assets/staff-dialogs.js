@@ -1,4 +1,5 @@
-// The dialogs of the toolbar: a link with its text, a picture, from the library or a new one, and what a picture shows. Each
+// The dialogs of the toolbar: a link with its text, a picture, from the library or a new one, what a picture shows, and
+// the fields of a block. Each
 // gives a promise of what was filled in, or of nothing where somebody thought better of it. Everything can be typed without them.
 globalThis.rundbriefDialogs = (() => {
   const links = document.getElementById("link-dialog");
@@ -30,6 +31,38 @@ globalThis.rundbriefDialogs = (() => {
   function alt(shows) {
     field(said, "alt").value = shows;
     return ask(said);
+  }
+
+  const blocks = document.getElementById("block-dialog");
+  const ofKind = (kind) => blocks.querySelector(`[data-kind=${kind}]`);
+  const lines = (kind) => [...ofKind(kind).querySelectorAll("[data-word]")];
+
+  // What people call a kind of block, and its fields by their keys.
+  function blockKind(kind) {
+    const fields = Object.fromEntries(lines(kind).map(({ dataset }) => [dataset.key, dataset.word]));
+    return { label: ofKind(kind).querySelector("legend").textContent, fields };
+  }
+
+  // The fields of a block as [word, value], beginning with what it says so far, by its keys.
+  async function block(kind, values = {}) {
+    for (const other of blocks.querySelectorAll("[data-kind]")) other.hidden = other.disabled = other.dataset.kind !== kind;
+    blocks.querySelector("h2").textContent = blockKind(kind).label;
+    for (const line of lines(kind)) {
+      const value = values[line.dataset.key] ?? "";
+      if (line.options) for (const option of line.options) option.selected = option.dataset.position === (value || "wide");
+      else line.value = value;
+    }
+    const asked = ask(blocks);
+    lines(kind)[0].focus();
+    return (await asked) && lines(kind).map((line) => [line.dataset.word, line.value.trim()]);
+  }
+
+  // A block of fields as it stands in the text. A line of text that looks like a field or like the end of the block has the
+  // word before it, too.
+  function blockText(begin, fields) {
+    const isOdd = (line) => /^\s*([\p{L}-]+\s*:(?!\/\/)|:{3})/u.test(line);
+    const written = ([word, value]) => value.split("\n").map((line, number) => (number && !isOdd(line) ? line : `${word}: ${line}`));
+    return [begin, ...fields.filter(([, value]) => value).flatMap(written), ":::"].join("\n");
   }
 
   const status = document.getElementById("library-status");
@@ -152,5 +185,5 @@ globalThis.rundbriefDialogs = (() => {
     return told;
   }
 
-  return { ask, link, picture, alt };
+  return { block, blockKind, blockText, ask, link, picture, alt };
 })();

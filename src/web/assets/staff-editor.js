@@ -11,6 +11,8 @@
   const changed = document.getElementById("changed");
   const mail = document.getElementById("mail");
   const heading = document.querySelector("h1");
+  // A mail is planned that has the text of before until somebody takes over the new one.
+  const planned = document.getElementById("planned-old");
   const words = form.dataset;
   const content = () => new URLSearchParams(new FormData(form));
 
@@ -48,6 +50,7 @@
         saved.textContent = words.saved.replace("{at}", saved_at);
         tell(unfinished);
         document.getElementById("inbox-preheader").textContent = preheader;
+        if (planned) planned.hidden = false;
         show();
       }
     } catch {
@@ -105,14 +108,24 @@
       saved.textContent = words.trouble;
     }
   });
-  // Whoever goes on to another page of ours takes along what is typed, and is not asked about it.
+  // Whoever goes on to another page of ours, by a link or by another button, takes along what is typed, and is not asked about it.
+  async function isAllSaved() {
+    while (isSaving) await new Promise((resolve) => setTimeout(resolve, 50));
+    await save();
+    return !isChanged();
+  }
+
   document.addEventListener("click", async (event) => {
     const link = event.target.closest("a[href^='/staff']:not([target])");
     if (!link || !isChanged() || isStopped || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    while (isSaving) await new Promise((resolve) => setTimeout(resolve, 50));
-    await save();
-    if (!isChanged()) location.assign(link.href);
+    if (await isAllSaved()) location.assign(link.href);
+  });
+  document.addEventListener("submit", async (event) => {
+    const { target: other, submitter } = event;
+    if (other === form || other.getAttribute("method") === "dialog" || !isChanged() || isStopped) return;
+    event.preventDefault();
+    if (await isAllSaved()) other.requestSubmit(submitter);
   });
   addEventListener("beforeunload", (event) => {
     if (isChanged() && !isLeaving) event.preventDefault();

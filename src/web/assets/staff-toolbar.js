@@ -117,12 +117,14 @@
   }
 
   // What is selected becomes the first field, if it is one line.
-  function block(button) {
+  async function block(button) {
     const [from, to, chosen] = selection();
     const takes = !chosen.includes("\n");
-    const names = button.dataset.fields.split("|");
-    const fields = names.map((name, number) => [name, number || !takes ? "" : chosen.trim()]);
-    insertBlock(takes ? from : to, to, button.dataset.block, fields, takes && chosen.trim() ? 1 : 0);
+    const { kind, block: begin } = button.dataset;
+    const first = Object.keys(dialogs.blockKind(kind).fields)[0];
+    const fields = await dialogs.block(kind, takes ? { [first]: chosen.trim() } : {});
+    if (!fields) return text.focus();
+    put(takes ? from : to, to, `${ownLines(takes ? from : to)}${dialogs.blockText(begin, fields)}\n\n`);
   }
 
   function table(button) {
@@ -157,6 +159,11 @@
     if (button) doing[button.dataset.do](button);
   });
 
+  // On a phone the buttons stand in one line until all of them are asked for.
+  const more = bar.querySelector("[data-more]");
+  const unfold = (isOpen) => more.setAttribute("aria-expanded", String(bar.classList.toggle("toolbar-open", isOpen)));
+  bar.addEventListener("click", (event) => unfold(event.target === more && !bar.classList.contains("toolbar-open")), true);
+
   const keys = { b: "bold", i: "italic", k: "link" };
   text.addEventListener("keydown", (event) => {
     const what = keys[event.key.toLowerCase()];
@@ -169,13 +176,14 @@
   const buttons = [...bar.querySelectorAll("button")];
   buttons.forEach((button, number) => (button.tabIndex = number ? -1 : 0));
   bar.addEventListener("keydown", (event) => {
+    const seen = buttons.filter((button) => button.offsetParent);
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    const end = { Home: 0, End: buttons.length - 1 }[event.key];
-    const at = buttons.indexOf(document.activeElement);
+    const end = { Home: 0, End: seen.length - 1 }[event.key];
+    const at = seen.indexOf(document.activeElement);
     if ((!step && end === undefined) || at < 0) return;
     event.preventDefault();
-    const next = buttons[end ?? (at + step + buttons.length) % buttons.length];
-    buttons[at].tabIndex = -1;
+    const next = seen[end ?? (at + step + seen.length) % seen.length];
+    seen[at].tabIndex = -1;
     next.tabIndex = 0;
     next.focus();
   });

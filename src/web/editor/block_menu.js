@@ -9,6 +9,9 @@ export function blockMenu({ box, items, say, words }) {
   let menu = null;
   box.setAttribute("role", "listbox");
   box.setAttribute("aria-label", words.menu);
+  // It scrolls where there is little room; the text keeps the focus.
+  box.tabIndex = -1;
+  box.addEventListener("mousedown", (event) => event.preventDefault());
 
   /** What stands behind the "/", where the cursor is behind it and nothing else stands in the line. */
   const query = ({ selection: { $from, empty } }) => {
@@ -51,8 +54,6 @@ export function blockMenu({ box, items, say, words }) {
       ...found.map((item, number) => {
         const option = Object.assign(document.createElement("li"), { id: `block-${number}`, textContent: item.label });
         option.setAttribute("role", "option");
-        // The text keeps the focus.
-        option.addEventListener("mousedown", (event) => event.preventDefault());
         option.addEventListener("click", () => choose(view, item));
         return option;
       }),
@@ -61,7 +62,12 @@ export function blockMenu({ box, items, say, words }) {
     view.dom.setAttribute("aria-controls", box.id);
     const frame = box.offsetParent.getBoundingClientRect();
     const cursor = view.coordsAtPos(view.state.selection.from);
-    box.style.top = `${cursor.bottom - frame.top + 4}px`;
+    // Where there is more room, above or below; and never more than there is.
+    const bar = document.querySelector(".save-line")?.getBoundingClientRect().top ?? innerHeight;
+    const [above, below] = [cursor.top, Math.min(innerHeight, bar) - cursor.bottom].map((room) => Math.max(room - 12, 120));
+    const isAbove = below < Math.min(box.scrollHeight, above);
+    box.style.maxHeight = `${isAbove ? above : below}px`;
+    box.style.top = `${isAbove ? cursor.top - frame.top - box.offsetHeight - 4 : cursor.bottom - frame.top + 4}px`;
     box.style.left = `${Math.max(0, Math.min(cursor.left - frame.left, frame.width - box.offsetWidth))}px`;
     mark(view, 0);
   }

@@ -4,7 +4,8 @@ import { chainCommands, exitCode, lift, setBlockType, splitBlock, toggleMark, wr
 import { closeHistory } from "prosemirror-history";
 import { liftListItem, wrapInList } from "prosemirror-schema-list";
 import { NodeSelection, TextSelection } from "prosemirror-state";
-import { isInTable } from "prosemirror-tables";
+import { addRowAfter, goToNextCell, isInTable } from "prosemirror-tables";
+import { changeCard } from "./card.js";
 import { isList } from "./tidy.js";
 import { schema } from "./schema.js";
 
@@ -88,6 +89,13 @@ export const lineBreak = chainCommands(exitCode, splitAtBreak, (state, dispatch)
 
 export const breakInCell = (state, dispatch) => isInTable(state) && lineBreak(state, dispatch);
 
+/** The next cell; behind the last one of all, a new row. */
+export const nextCell = chainCommands(goToNextCell(1), (state, dispatch, view) => {
+  if (!isInTable(state)) return false;
+  addRowAfter(state, dispatch);
+  return !view || goToNextCell(1)(view.state, dispatch);
+});
+
 /** What the buttons with `data-do` do here: { run, isOn }. Those that are not among them write Markdown. */
 export const doing = {
   bold: { run: toggleMark(m.strong), isOn: hasMark(m.strong) },
@@ -144,11 +152,15 @@ function linkedRange({ selection, doc }) {
   return { from: start, to: end, old: mark.attrs.href };
 }
 
-/** Asks for the description of a picture that is selected. */
+/** Asks for the description of a picture that is selected, or for the fields of a card. */
 export function describe(state, dispatch, view) {
   const { selection } = state;
-  if (!(selection instanceof NodeSelection) || selection.node.type !== n.image) return false;
+  if (!(selection instanceof NodeSelection) || ![n.image, n.card].includes(selection.node.type)) return false;
   if (!dispatch) return true;
+  if (selection.node.type === n.card) {
+    changeCard(view, selection.from);
+    return true;
+  }
   const { from, node } = selection;
   globalThis.rundbriefDialogs.alt(node.attrs.alt).then((told) => {
     view.focus();

@@ -11,7 +11,8 @@ import { EditorState, NodeSelection, TextSelection } from "prosemirror-state";
 import { goToNextCell, tableEditing } from "prosemirror-tables";
 import { EditorView } from "prosemirror-view";
 import { blockMenu } from "./block_menu.js";
-import { breakInCell, describe, doing, lineBreak } from "./commands.js";
+import { cardView, changeCard, spokenCard } from "./card.js";
+import { breakInCell, describe, doing, lineBreak, nextCell } from "./commands.js";
 import { selectionOf } from "./find.js";
 import { insertMarkdown } from "./insert.js";
 import { readMarkdown } from "./read.js";
@@ -59,7 +60,7 @@ function start() {
     Backspace: undoInputRule,
     Enter: chainCommands(describe, breakInCell, splitListItem(n.item)),
     "Shift-Enter": lineBreak,
-    Tab: stays(chainCommands(goToNextCell(1), sinkListItem(n.item))),
+    Tab: stays(chainCommands(nextCell, sinkListItem(n.item))),
     "Shift-Tab": stays(chainCommands(goToNextCell(-1), liftListItem(n.item))),
     Escape: () => ((isLeaving = true), say(words.leave), true),
   };
@@ -80,7 +81,7 @@ function start() {
     { mount: document.getElementById("visual-text") },
     {
       state: EditorState.create({ schema, plugins }),
-      nodeViews: { source: sourceView(words.source) },
+      nodeViews: { source: sourceView(words.source), card: cardView(words) },
       attributes: {
         role: "textbox",
         "aria-multiline": "true",
@@ -99,6 +100,11 @@ function start() {
         return false;
       },
       // Where a picture stands, the editor itself says only what is around it.
+      handleDoubleClickOn(view, _, node, pos) {
+        if (node.type !== n.card) return false;
+        changeCard(view, pos);
+        return true;
+      },
       handleDoubleClick(view, _, { target }) {
         const at = target.nodeName === "IMG" ? view.posAtDOM(target, 0) : -1;
         if (at < 0 || view.state.doc.nodeAt(at)?.type !== n.image) return false;
@@ -124,6 +130,7 @@ function start() {
   function showState() {
     const { node } = view.state.selection;
     if (node?.type === n.image && node !== told) say(words.picture.replace("{alt}", node.attrs.alt));
+    if (node?.type === n.card && node !== told) say(words.card.replace("{what}", spokenCard(node)));
     told = node ?? null;
     showButtons(isShown ? view.state : null);
     showTableBar(isShown ? view.state : null);

@@ -33,6 +33,8 @@ function placesOf(doc, pos, block, words) {
       for (let index = text.indexOf(words); index >= 0; index = text.indexOf(words, index + words.length)) {
         found.push(TextSelection.create(doc, at + 1 + index, at + 1 + index + words.length));
       }
+    } else if (node.type === n.card && node.attrs.markdown.includes(words)) {
+      found.push(NodeSelection.create(doc, at));
     } else if (node.type === n.image && (node.attrs.src.includes(words) || node.attrs.alt === words)) {
       found.push(NodeSelection.create(doc, at));
     } else if (m.link.isInSet(node.marks)?.attrs.href.includes(words) && !node.text?.includes(words)) {

@@ -7,7 +7,7 @@ import { isInTable } from "prosemirror-tables";
 import { readMarkdown } from "./read.js";
 import { schema } from "./schema.js";
 
-const { paragraph, source, hard_break: lineBreak } = schema.nodes;
+const { paragraph, source, card, hard_break: lineBreak } = schema.nodes;
 
 /** Puts a text in the place of what is selected, as what it says. */
 export function insertMarkdown(view, markdown) {
@@ -17,18 +17,29 @@ export function insertMarkdown(view, markdown) {
   const blocks = readMarkdown(markdown).originals.map(({ node }) => node);
   const [first] = blocks;
   const put = (nodes) => tr.replaceSelection(new Slice(Fragment.from(nodes), 0, 0));
+  const isForm = blocks.length === 1 && (first.type === card || first.type === source);
   if ($from.parent.type.spec.code) tr.insertText(markdown);
   else if (!first) return;
+  else if (isForm && isInTable(state)) putBehind(tr, $from.after(1), first);
   else if (isInTable(state)) put(oneLine(blocks));
   else if (blocks.length === 1 && first.type === paragraph && !isOwnLine(markdown)) {
     // Blanks at its edges belong to what is pasted between two words.
     put([...blanks(/^ +/.exec(markdown)?.[0]), ...first.children, ...blanks(/ +$/.exec(markdown)?.[0])]);
   } else {
-    tr.replaceRange(from, to, new Slice(Fragment.from(blocks), 0, 0));
+    // What is selected stays beside a block of fields: nothing in it is that text.
+    tr.replaceRange(isForm ? to : from, to, new Slice(Fragment.from(blocks), 0, 0));
     goOnBehind(tr, markdown.endsWith("\n\n"));
   }
   if (first?.type === source) toFirstGap(tr, first);
   view.dispatch(closeHistory(tr).scrollIntoView());
+}
+
+/** A block of its own, with a place to go on behind it. */
+function putBehind(tr, pos, block) {
+  const end = pos + block.nodeSize;
+  tr.insert(pos, block);
+  if (end === tr.doc.content.size) tr.insert(end, paragraph.create());
+  tr.setSelection(Selection.near(tr.doc.resolve(end), 1));
 }
 
 /** To the end of what was put there, or to the paragraph behind it. */

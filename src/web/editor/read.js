@@ -2,6 +2,7 @@
 // written back as it was; a block that would come back as another one is shown as its Markdown.
 
 import { read } from "./dialect/document.js";
+import { readDirective } from "./dialect/directive.js";
 import { readingOf } from "./dialect/reading.js";
 import { toNode } from "./nodes.js";
 import { schema } from "./schema.js";
@@ -36,7 +37,9 @@ export function readMarkdown(markdown) {
 function shown(node, block, source) {
   // These are breaks like any other, and would come back as one of those.
   const isOdd = /[\r\v\f\u0085\u2028\u2029]/.test(source);
-  return node && !isOdd && isWrittenAs(node, block) ? node : sourceBlock(source.replace(BREAK, "\n"));
+  if (node && !isOdd && isWrittenAs(node, block)) return node;
+  const markdown = source.replace(BREAK, "\n");
+  return block.type === "directive" && readDirective(markdown) ? schema.nodes.card.create({ markdown }) : sourceBlock(markdown);
 }
 
 export const sourceBlock = (text) => schema.nodes.source.create(null, text ? [schema.text(text)] : []);

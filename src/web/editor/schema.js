@@ -18,7 +18,7 @@ const headingTag = (level) => (level <= 2 ? "h2" : "h3");
 
 export const schema = new Schema({
   nodes: {
-    doc: { content: "(block | source)+" },
+    doc: { content: "(block | source | card)+" },
     paragraph: { content: "inline*", group: "block", parseDOM: [{ tag: "p" }], toDOM: () => ["p", 0] },
     heading: {
       content: "(text | image)*",
@@ -67,6 +67,15 @@ export const schema = new Schema({
       isolating: true,
       parseDOM: [{ tag: "pre.source", preserveWhitespace: "full" }],
       toDOM: () => ["pre", { class: "source" }, 0],
+    },
+    // A block of fields, as its Markdown; what is seen of it is made in card.js.
+    card: {
+      atom: true,
+      draggable: true,
+      attrs: { markdown: { validate: "string" } },
+      parseDOM: [{ tag: "div.card[data-markdown]", getAttrs: (dom) => ({ markdown: dom.getAttribute("data-markdown") }) }],
+      toDOM: ({ attrs: { markdown } }) => ["div", { class: "card", "data-markdown": markdown }],
+      leafText: ({ attrs: { markdown } }) => markdown,
     },
     text: { group: "inline" },
     image: {

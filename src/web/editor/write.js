@@ -3,7 +3,7 @@
 import { nodesIn } from "./nodes.js";
 import { schema } from "./schema.js";
 import { tidyBlock } from "./tidy.js";
-import { blockMarkdown, withOtherBullet } from "./write_block.js";
+import { blockMarkdown, isMarkdown, markdownOf, withOtherBullet } from "./write_block.js";
 
 /** `loaded` is what `readMarkdown` gave for the text that the document was at first. */
 export function writeMarkdown(doc, loaded) {
@@ -77,8 +77,7 @@ function gap(before, at, originals, keepsGaps) {
 
 /** Whether the Markdown has these blocks, and no others. An original says what it said among the blocks that it was read with. */
 function isReadAs(blocks, originals, markdown) {
-  const { source } = schema.nodes;
-  const meant = ({ node, at }) => (at !== null ? [originals[at].meant] : node.type === source ? nodesIn(node.textContent) : [node]);
+  const meant = ({ node, at }) => (at !== null ? [originals[at].meant] : isMarkdown(node) ? nodesIn(markdownOf(node)) : [node]);
   const expected = blocks.flatMap(meant);
   const found = nodesIn(markdown);
   return found.length === expected.length && found.every((node, at) => (node ? expected[at]?.eq(node) : expected[at] === null));

@@ -64,11 +64,17 @@ function write(node, how) {
     case n.code:
       return `\`\`\`\n${node.textContent ? `${node.textContent}\n` : ""}\`\`\``;
     case n.source:
-      return node.textContent;
+    case n.card:
+      return markdownOf(node);
     default:
       return "---";
   }
 }
+
+/** What stands in the editor as its Markdown, seen or not. */
+export const markdownOf = (node) => (node.type === n.card ? node.attrs.markdown : node.textContent);
+
+export const isMarkdown = (node) => node.type === n.source || node.type === n.card;
 
 function writeAll(nodes, gap, how) {
   let bullet = how.base;

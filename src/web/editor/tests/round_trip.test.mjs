@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
 
+import { Fragment } from "prosemirror-model";
 import { nodesIn } from "../nodes.js";
 import { readMarkdown } from "../read.js";
 import { schema } from "../schema.js";
@@ -62,7 +63,8 @@ test("blocks that are shown as themselves can be written anew, and say the same"
     if (!apart.length) continue;
     // Without the originals everything is written anew.
     const anew = writeMarkdown(schema.nodes.doc.create(null, apart), { ...readMarkdown(""), originals: [] });
-    assert.deepEqual(nodesIn(anew).map(String), apart.map(String), `${JSON.stringify(text)}\n${JSON.stringify(anew)}`);
+    // A block of fields has no node of its own in what is read.
+    assert.deepEqual(nodesIn(anew).map((node) => String(node ?? "card")), apart.map(String), `${JSON.stringify(text)}\n${JSON.stringify(anew)}`);
   }
   assert.ok(shown / all > 0.9, `only ${shown} of ${all} blocks are shown as what they are`);
 });
@@ -119,9 +121,23 @@ test("what depends on its neighbours stays as it is when another part is edited"
   assert.equal(writeMarkdown(withFirst(loaded.doc, paragraph("Davor.")), loaded), `Davor.\n\n${text}`);
 });
 
-test("blocks of forms that the editor does not know stand in it as their Markdown", () => {
+test("blocks of fields stand in it as cards, and those that hold something else as their Markdown", () => {
   const form = "::: termin\nTitel: Werkstatt\nDatum: 16.12.2026\n:::";
-  const loaded = readMarkdown(`Davor.\n\n${form}\n\nDanach.`);
-  assert.equal(loaded.doc.child(1).type, schema.nodes.source);
-  assert.equal(loaded.doc.child(1).textContent, form);
+  const at = (form) => readMarkdown(`Davor.\n\n${form}\n\nDanach.`).doc.child(1);
+  assert.equal(at(form).type, schema.nodes.card);
+  assert.equal(at(form).attrs.markdown, form);
+  for (const odd of [form.replace("Datum", "Wann"), form.replace("Datum", "Titel"), "::: bild\nAdresse: https://x.example/a.png\nPlatz: mitte\n:::"]) {
+    assert.equal(at(odd).type, schema.nodes.source);
+    assert.equal(at(odd).textContent, odd);
+  }
+});
+
+test("a card that is changed takes its new fields along and leaves all else as it was", () => {
+  const text = "*eins*\n\n::: termin\nTitel: Werkstatt\nDatum: 16.12.2026\n:::\n\n_zwei_\n";
+  const loaded = readMarkdown(text);
+  const changed = "::: termin\nTitel: Fest\nDatum: 18. Juni 2027\n:::";
+  const card = schema.nodes.card.create({ markdown: changed });
+  const { doc } = loaded;
+  const other = doc.copy(Fragment.from(doc.children.map((node) => (node.type === schema.nodes.card ? card : node))));
+  assert.equal(writeMarkdown(other, loaded), text.replace(/::: termin[^]*:::/, changed));
 });
