@@ -210,4 +210,39 @@ export async function* updatePages(service, page, lang) {
   yield "history";
   await press(page, ".rows a >> nth=0");
   yield "an earlier text";
+  yield* templatePages(service, page, editor.split("?")[0]);
+  yield* reviewPages(page, editor.split("?")[0], lang);
+  await page.goto(`${service.url}/staff/glossary`);
+  yield "glossary";
+}
+
+/** An update as a template. */
+async function* templatePages(service, page, update) {
+  await page.goto(`${update}/template`);
+  yield "a new template";
+  await page.fill("#name", "");
+  await page.locator("form:has(#name)").evaluate((form) => (form.noValidate = true));
+  await press(page, "form:has(#name) button");
+  yield "a new template with an error";
+  await page.fill("#name", "Bericht des Monats");
+  await press(page, "form:has(#name) button");
+  yield "a template";
+  await page.goto(`${service.url}/staff/templates`);
+  yield "templates";
+}
+
+/** An update behind a link, for somebody without a login, and what they remark. */
+async function* reviewPages(page, update, lang) {
+  await page.goto(`${update}/review`);
+  yield "showing an update";
+  await press(page, "form[action$='/review'] button");
+  yield "a link to show an update";
+  await page.goto(`${await page.inputValue("input.copy")}?lang=${lang}`);
+  yield "an update behind a link";
+  await page.fill("#name", "Bela Beispiel");
+  await page.fill("#remark", "Das Jahr stimmt nicht.");
+  await press(page, "form:has(#remark) button");
+  yield "a remark is left";
+  await page.goto(update);
+  yield "editor with a remark";
 }

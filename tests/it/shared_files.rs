@@ -72,8 +72,8 @@ async fn a_download_that_broke_off_goes_on_where_it_ended() {
     let app = App::new().without_worker().start().await;
     let browser = editor(&app).await;
     // Longer than one piece of the store.
-    let lines: String = (0..30_000).map(|line| format!("{line:07}\n")).collect();
-    let file = format!("%PDF-1.7\n{lines}%%EOF\n");
+    let lines: Vec<String> = (0..30_000).map(|line| format!("{line:07}\n")).collect();
+    let file = format!("%PDF-1.7\n{}%%EOF\n", lines.concat());
     let (status, told) = share(&browser, "lang.pdf", file.as_bytes()).await;
     assert_eq!(status, 201, "{told}");
     let path = path_of(&told);

@@ -108,7 +108,7 @@ impl Store {
             let removed = async { Ok::<_, StoreError>(self.open()?.delete(&self.path(key)).await?) };
             match removed.await {
                 Ok(()) | Err(StoreError::Store(object_store::Error::NotFound { .. })) => {
-                    gone.push(key.clone())
+                    gone.push(key.clone());
                 }
                 Err(error) => tracing::warn!(%error, %key, "a file cannot be removed from the store"),
             }
@@ -117,7 +117,7 @@ impl Store {
     }
 
     fn path(&self, key: &ObjectKey) -> Path {
-        key.as_str().split('/').fold(self.prefix.clone(), |path, part| path.join(part))
+        key.as_str().split('/').fold(self.prefix.clone(), Path::join)
     }
 
     /// Writes, reads and removes a file, so that a store that does not work is known before somebody uploads.

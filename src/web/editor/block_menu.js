@@ -9,8 +9,7 @@ export function blockMenu({ box, items, say, words }) {
   let menu = null;
   box.setAttribute("role", "listbox");
   box.setAttribute("aria-label", words.menu);
-  // It scrolls where there is little room; the text keeps the focus.
-  box.tabIndex = -1;
+  // The text keeps the focus.
   box.addEventListener("mousedown", (event) => event.preventDefault());
 
   /** What stands behind the "/", where the cursor is behind it and nothing else stands in the line. */
