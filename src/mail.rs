@@ -13,6 +13,7 @@ pub mod calendar_file;
 pub mod compose;
 pub mod contexts;
 pub mod encoding;
+pub mod incoming;
 pub mod markdown;
 pub mod merge_fields;
 pub mod message;
