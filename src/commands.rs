@@ -6,6 +6,7 @@
 pub mod demo;
 pub mod output;
 
+mod bounces;
 mod mailings;
 mod publication;
 mod restore;
@@ -72,6 +73,9 @@ enum Command {
     /// Recent signups, and those whose mails are held by a limit.
     #[command(subcommand)]
     Signups(signups::Signups),
+    /// What comes back about mails: bounces, complaints, automatic replies.
+    #[command(subcommand)]
+    Bounces(bounces::Bounces),
     /// The people who may log in to the staff pages.
     #[command(subcommand)]
     Staff(staff::Staff),
@@ -139,6 +143,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Updates(updates) => updates.run().await,
         Command::Mailings(mailings) => mailings.run().await,
         Command::Signups(signups) => signups.run().await,
+        Command::Bounces(bounces) => bounces.run(),
         Command::Staff(staff) => staff.run().await,
         Command::Restore(restore) => restore.run().await,
         Command::Subscribers(subscribers) => subscribers.run().await,

@@ -18,6 +18,7 @@ mod harness;
 mod addresses;
 mod architecture;
 mod assets;
+mod bounces;
 mod calendar;
 mod captcha;
 mod chaos;
