@@ -1,4 +1,4 @@
-// Pictures of every public page, of the most used staff pages and of a mail, for docs/pages.md and README.md: `make pictures`.
+// Pictures of every public page, of the staff pages without their mistakes and of a mail, for docs/pages.md and README.md: `make pictures`.
 
 import { mkdir, rm, writeFile } from "node:fs/promises";
 
@@ -21,9 +21,12 @@ const views = [
 
 /** The staff pages that are shown, by the names that their journeys give them. */
 const staffPages = new Set([
-  "login", "start", "people", "audit log", "account", "editor, something missing", "two texts", "history", "pictures",
-  "a picture that was uploaded", "files", "a file, in a dialog", "preflight", "send", "mailing in its grace", "report", "colleagues", "subscribers",
-  "one subscriber", "what erasing means", "columns of a list", "after the dry run", "list brought in", "publication",
+  "login", "forgotten password", "start", "people", "phone desk, an address", "phone desk, a question", "audit log", "account",
+  "editor, something missing", "an event, in a dialog", "editor, the menu of blocks", "two texts", "history", "templates",
+  "a link to show an update", "an update behind a link", "editor with a remark", "glossary", "pictures",
+  "a picture that was uploaded", "files", "a file, in a dialog", "preflight", "send", "planned mailing",
+  "newer text for a planned mailing", "mailing in its grace", "report", "colleagues", "subscribers", "one subscriber",
+  "what erasing means", "columns of a list", "after the dry run", "list brought in", "publication",
   "legal details that change", "a page that is not saved yet",
 ]);
 
