@@ -176,7 +176,7 @@ pub async fn find(pool: &PgPool, name: &FileName) -> sqlx::Result<Option<SharedF
 /// These bytes of a file, as they come; nothing when they do not lie there, although there is such a file.
 ///
 /// # Errors
-/// When the store cannot be read, or holds fewer bytes.
+/// When the store cannot be read. One that holds fewer bytes gives those.
 pub async fn read(store: &Store, name: &FileName, part: Range<u64>) -> Result<Option<Pieces>, StoreError> {
     store.stream(&ObjectKey::from(name), part).await
 }

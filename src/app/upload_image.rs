@@ -127,7 +127,7 @@ pub async fn upload(
     by.require_staff()?;
     let Upload { file, alt, credit } = upload;
     let upload_sha256: [u8; 32] = Sha256::digest(&file).into();
-    let known = image::by_upload(&mut *pool.acquire().await?, upload_sha256).await?;
+    let known = image::use_again(&mut *pool.acquire().await?, upload_sha256, now).await?;
     if let Some(mut known) = known {
         let keep = |old: &str, new: String| if old.is_empty() { new } else { old.to_owned() };
         (known.alt, known.credit) = (keep(&known.alt, alt), keep(&known.credit, credit));

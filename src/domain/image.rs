@@ -253,14 +253,21 @@ pub async fn by_name(db: &mut PgConnection, name: &PublicName) -> sqlx::Result<O
     .await
 }
 
-/// The picture that the same file was made into before, the newest one.
-pub async fn by_upload(db: &mut PgConnection, upload_sha256: [u8; 32]) -> sqlx::Result<Option<Image>> {
+/// The picture that the same file was made into before, the newest one; used from now on, so that it does not go before
+/// somebody has put it into a text.
+pub async fn use_again(
+    db: &mut PgConnection,
+    upload_sha256: [u8; 32],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<Image>> {
     sqlx::query_as!(
         Image,
-        r#"select id as "id: ImageId", name, extension, width, height, small_width, small_height, bytes, alt, credit,
-             created_at, kept_since
-           from images where upload_sha256 = $1 order by id desc limit 1"#,
-        upload_sha256.as_slice()
+        r#"update images set last_used_at = $2
+           where id = (select id from images where upload_sha256 = $1 order by id desc limit 1)
+           returning id as "id: ImageId", name, extension, width, height, small_width, small_height, bytes, alt, credit,
+             created_at, kept_since"#,
+        upload_sha256.as_slice(),
+        now
     )
     .fetch_optional(db)
     .await

@@ -193,6 +193,9 @@ pub enum MailingError {
     /// What the mailing says was changed by somebody else meanwhile.
     #[error("what this mailing says was changed meanwhile; look at it again")]
     TextChanged,
+    /// All mailings are held since the database may be an old one.
+    #[error("all mailings are held: the database may be an old backup; somebody has to release them first")]
+    Held,
     /// It does not wait for refusals that could be let stand.
     #[error("this mailing does not wait because the relay refuses everybody with the same words")]
     NoRefusals,

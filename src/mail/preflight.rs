@@ -167,7 +167,7 @@ const FUNDING: [&str; 6] =
 /// Characters of such a line, at most: a sentence of the text goes on.
 const FUNDING_LINE: usize = 200;
 
-/// The first line of a text that names the funding and nothing else.
+/// The first line of a text that begins as one does that names the funding. A sentence may begin so, too: it is a note.
 fn funding_in(body: &str) -> Option<&str> {
     let names = |line: &&str| {
         let words = line.trim_start_matches(['*', '_', '>', '#', ' ']).to_lowercase();

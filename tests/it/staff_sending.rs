@@ -558,14 +558,19 @@ async fn a_mailing_can_be_planned_on_the_publications_clocks_moved_and_taken_bac
     assert_eq!(app.count("select count(*) from deliveries").await, 0);
 
     // Now, after all: with half a minute to think, as for every mailing that is sent from here.
-    let now = browser.post(&format!("{path}/now"), &[]).await;
+    let page = browser.get(&path).await.body;
+    let frozen = page.split("name=\"frozen\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let unseen = browser.post(&format!("{path}/now"), &[("frozen", "1764500000000000")]).await;
+    assert!(unseen.header("location").ends_with("?done=mailing_changed"), "they have not seen these words");
+    let seen = [("frozen", frozen.as_str())];
+    let now = browser.post(&format!("{path}/now"), &seen).await;
     assert!(now.header("location").ends_with("?done=mailing_begins_now"));
     let begins = app.status(mailing).await.0.scheduled_at.unwrap() - Utc::now();
     assert!((20..=30).contains(&begins.num_seconds()), "{begins}");
     let page = browser.get(&path).await.body;
     assert!(page.contains("data-seconds") && page.contains("Zurücknehmen"), "{page}");
     browser.post(&format!("{path}/take-back"), &[]).await;
-    let late = browser.post(&format!("{path}/now"), &[]).await;
+    let late = browser.post(&format!("{path}/now"), &seen).await;
     assert!(late.header("location").ends_with("?done=too_late"), "it is taken back");
     let late = browser.post(&format!("{path}/time"), &[("date", &day.to_string()), ("time", "11:15")]).await;
     assert!(late.header("location").ends_with("?done=too_late"));

@@ -87,7 +87,7 @@ impl Store {
     /// These bytes of a file that may be long, as they come: never more of it in memory than a piece.
     ///
     /// # Errors
-    /// When the store cannot be read, or holds fewer bytes.
+    /// When the store cannot be read. One that holds fewer bytes gives those.
     pub async fn stream(&self, key: &ObjectKey, part: Range<u64>) -> Result<Option<Pieces>, StoreError> {
         let options = GetOptions { range: Some(GetRange::Bounded(part)), ..GetOptions::default() };
         Ok(self.found(key, options).await?.map(GetResult::into_stream).map(|pieces| pieces as Pieces))

@@ -65,39 +65,50 @@ pub async fn take_back(db: &mut PgConnection, id: MailingId, now: DateTime<Utc>)
 pub enum Begin {
     /// At a time that somebody has chosen.
     At(DateTime<Utc>),
-    /// After [`GRACE`], in which it can be taken back.
-    Now,
+    /// After [`GRACE`], in which it can be taken back, if its words are still those that were frozen then: what the person
+    /// has seen who asks. Not while mailings are held.
+    Now { frozen_at: DateTime<Utc> },
 }
 
 /// Gives a mailing that has not begun another time. One that was overdue is planned again. Answers the time.
 ///
 /// # Errors
-/// [`MailingError::WrongState`] when it has begun, or is over.
+/// [`MailingError::WrongState`] when it has begun, or is over; [`MailingError::TextChanged`] and [`MailingError::Held`] for one
+/// that is to begin now.
 pub async fn reschedule(
     db: &mut PgConnection,
     id: MailingId,
     begin: Begin,
     now: DateTime<Utc>,
 ) -> Result<DateTime<Utc>, MailingError> {
-    let (at, has_grace) = match begin {
-        Begin::At(at) => (at, false),
-        Begin::Now => (now + GRACE, true),
+    let (at, seen) = match begin {
+        Begin::At(at) => (at, None),
+        Begin::Now { frozen_at } => (now + GRACE, Some(frozen_at)),
     };
     let changed = sqlx::query!(
         "update mailings
          set state = 'scheduled', scheduled_at = $2, has_grace = $3, paused_at = null, pause_kind = null,
              pause_reason = null
-         where id = $1 and begun_at is null and state in ('scheduled', 'paused')",
+         where id = $1 and begun_at is null and state in ('scheduled', 'paused')
+           and ($4::timestamptz is null or (frozen_at = $4 and not mailings_are_held()))",
         id.0,
         at,
-        has_grace
+        seen.is_some(),
+        seen
     )
     .execute(&mut *db)
     .await?;
     if changed.rows_affected() > 0 {
         return Ok(at);
     }
-    Err(wrong_state(db, id, "given another time").await?)
+    let is_held =
+        sqlx::query_scalar!(r#"select mailings_are_held() as "is_held!""#).fetch_one(&mut *db).await?;
+    match by_id(&mut *db, id).await? {
+        Some(mailing) if seen.is_some() && mailing.is_waiting_to_begin() => {
+            Err(if is_held { MailingError::Held } else { MailingError::TextChanged })
+        }
+        _ => Err(wrong_state(db, id, "given another time").await?),
+    }
 }
 
 /// Puts other words in the place of those of a mailing that has not begun. `shown` is when those were frozen that the

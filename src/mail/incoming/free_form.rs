@@ -3,7 +3,9 @@
 //! What comes first is what the server says; what was sent comes back behind a line that says so. Only a message that says it was
 //! not delivered, and names somebody, is a report.
 
-use mail_parser::{Message, PartType};
+use std::collections::HashSet;
+
+use mail_parser::{Message, MimeHeaders as _, PartType};
 
 use super::{Kind, MOST_RECIPIENTS, Recipient, Report, line, verdict};
 
@@ -23,13 +25,16 @@ pub fn read(message: &Message<'_>) -> Option<Report> {
     }
     let sender =
         message.from().and_then(|from| from.first()).and_then(|from| from.address()).map(str::to_lowercase);
-    let own: Vec<String> = sender.into_iter().chain(original_senders(&said)).collect();
+    if !is_of_server(message, sender.as_deref(), &subject) {
+        return None;
+    }
+    // Whose words it cannot be about: who reports, and who sent the mail.
+    let mut known: HashSet<String> = sender.into_iter().chain(original_senders(&said)).collect();
     let mut addresses: Vec<String> = Vec::new();
     let mut reasons = String::new();
     for text in said.iter().filter(|text| !is_aside(text)) {
         for address in addresses_in(text) {
-            let is_about = !own.contains(&address) && !is_of_staff(&address);
-            if is_about && !addresses.contains(&address) && addresses.len() < MOST_RECIPIENTS {
+            if !is_of_staff(&address) && addresses.len() < MOST_RECIPIENTS && known.insert(address.clone()) {
                 addresses.push(address);
             }
         }
@@ -118,6 +123,56 @@ fn original_senders(said: &[String]) -> Vec<String> {
     let from = said.iter().filter(|line| line.to_lowercase().starts_with("from:"));
     from.flat_map(|line| addresses_in(line)).collect()
 }
+
+/// Whether a server writes, and not a person who tells of mail that was not delivered.
+fn is_of_server(message: &Message<'_>, sender: Option<&str>, subject: &str) -> bool {
+    let local = sender.and_then(|sender| sender.split('@').next()).unwrap_or_default();
+    let has_no_sender = message.header_raw("return-path").is_some_and(|path| path.trim() == "<>");
+    let is_marked =
+        message.header_raw("auto-submitted").is_some_and(|value| !value.trim().eq_ignore_ascii_case("no"));
+    let is_report = message.content_type().is_some_and(|of| of.subtype() == Some("report"));
+    let is_answer = ["re:", "aw:", "fw:", "wg:"].iter().any(|begin| subject.trim_start().starts_with(begin));
+    has_no_sender
+        || is_marked
+        || is_report
+        // One gateway's words, behind the subject that it answers.
+        || subject.contains("non remis")
+        || SERVERS.iter().any(|name| local.contains(name))
+        || (!is_answer && SUBJECTS.iter().any(|words| subject.contains(words)))
+}
+
+const SERVERS: &[&str] = &[
+    "daemon",
+    "postmaster",
+    "mdaemon",
+    "mailer",
+    "system",
+    "admin",
+    "bounce",
+    "mail-",
+    "noreply",
+    "no-reply",
+];
+
+/// How servers call their reports.
+const SUBJECTS: &[&str] = &[
+    "undeliver",
+    "delivery",
+    "failure",
+    "returned mail",
+    "non-delivery",
+    "mail error",
+    "failed mail",
+    "not delivered",
+    "could not be delivered",
+    "unzustellbar",
+    "zustellung",
+    "nicht zugestellt",
+    "non remis",
+    "rejected",
+    "user unknown",
+    "delayed",
+];
 
 /// Somebody to turn to, and not somebody who was written to.
 fn is_of_staff(address: &str) -> bool {

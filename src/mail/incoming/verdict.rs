@@ -81,7 +81,7 @@ fn by_code(code: Code, text: &str) -> Option<Kind> {
         (5, 1, 7 | 8) | (5, 4, 5 | 6) | (5, 6 | 7, _) => Kind::Policy,
         // Two that contradict each other are not certain.
         (5, 1, 1..=3 | 6 | 10) | (5, 2, 1) if is_full => Kind::Soft,
-        (5, 2, 1) if words == Some(Kind::Policy) => Kind::Policy,
+        (5, 2, 1) if matches!(words, Some(Kind::Policy | Kind::Soft)) => words?,
         // Not routed: because there is no such host, or because nobody answered for days.
         (5, 4, 4) if words == Some(Kind::Soft) => Kind::Soft,
         (5, 1, 1..=3 | 6 | 10) | (5, 2, 1) | (5, 4, 4) => Kind::Hard,
@@ -194,6 +194,22 @@ const POLICY: &[&str] = &[
     "abgelehnt: spam",
     "richtlinie",
     "sperrliste",
+    "sender domain",
+    "sender's",
+    "sending domain",
+    "your ip",
+    "ip address is",
+    "client host",
+    "helo",
+    "rdns",
+    "administrative prohibition",
+    "blocked",
+    "(bl)",
+    "ask your postmaster",
+    "at a rate that",
+    "too many messages",
+    "absender",
+    "ihre ip",
 ];
 
 const FULL: &[&str] = &[
@@ -214,6 +230,7 @@ const FULL: &[&str] = &[
     "disk full",
     "exceeding their",
     "user is over",
+    "exceeded their limit",
     "postfach voll",
     "postfach ist voll",
     "postfach des empfängers ist voll",
@@ -255,6 +272,8 @@ const NOT_NOW: &[&str] = &[
     "maximum-time-expired",
     "retry timeout",
     "retry time",
+    "message expired",
+    "dns query failed",
     "server unavailable",
     "too many connections",
     "rate limit",
@@ -348,7 +367,8 @@ const DISABLED: &[&str] = &[
     "not accepting",
     "no longer accept",
     "deaktiviert",
-    "gesperrt",
+    "konto gesperrt",
+    "postfach gesperrt",
     "nicht mehr aktiv",
     "nicht mehr verfügbar",
     "nicht mehr erreichbar",
@@ -376,7 +396,7 @@ const NO_HOST: &[&str] = &[
     "domain does not",
     "domain nicht gefunden",
     "unbekannte domain",
-    "domäne",
+    "domäne nicht gefunden",
 ];
 
 #[cfg(test)]
@@ -410,6 +430,20 @@ mod tests {
             ("5.7.26", "smtp; 550-5.7.26 This mail is unauthenticated", Kind::Policy),
             ("5.7.1", "smtp; 550 5.7.1 <spam.hater@example.org>: User unknown", Kind::Hard),
             ("5.0.0", "smtp; 554 Transaction failed", Kind::Hard),
+            (
+                "5.0.0",
+                "smtp; 554 IP=192.0.2.1 - A problem occurred. (Ask your postmaster for help) (BL)",
+                Kind::Policy,
+            ),
+            ("5.7.1", "smtp; 550 5.7.1 Sender domain does not exist", Kind::Policy),
+            (
+                "5.2.1",
+                "smtp; 550 5.2.1 The user is receiving mail at a rate that prevents delivery",
+                Kind::Policy,
+            ),
+            ("5.2.1", "smtp; 550 5.2.1 Mailbox temporarily disabled", Kind::Soft),
+            ("5.4.312", "smtp; 550 5.4.312 Message expired, DNS query failed", Kind::Soft),
+            ("5.0.0", "smtp; 554 Ihre IP-Adresse ist gesperrt", Kind::Policy),
             ("5.0.0", "smtp; 554 Reject: message looks like spam", Kind::Policy),
         ] {
             assert_eq!(of_failure(Some(status), diagnostic), kind, "{status} {diagnostic}");

@@ -121,11 +121,17 @@
     event.preventDefault();
     if (await isAllSaved()) location.assign(link.href);
   });
+  const waiting = new WeakSet();
   document.addEventListener("submit", async (event) => {
     const { target: other, submitter } = event;
-    if (other === form || other.getAttribute("method") === "dialog" || !isChanged() || isStopped) return;
+    if (event.defaultPrevented || other === form || other.getAttribute("method") === "dialog" || !isChanged() || isStopped) return;
     event.preventDefault();
-    if (await isAllSaved()) other.requestSubmit(submitter);
+    // A second press is the same wish.
+    if (waiting.has(other)) return;
+    waiting.add(other);
+    const isSaved = await isAllSaved();
+    waiting.delete(other);
+    if (isSaved) other.requestSubmit(submitter);
   });
   addEventListener("beforeunload", (event) => {
     if (isChanged() && !isLeaving) event.preventDefault();

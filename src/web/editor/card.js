@@ -2,8 +2,9 @@
 // its Markdown, to the last character until somebody changes it.
 
 import { closeHistory } from "prosemirror-history";
-import { NodeSelection } from "prosemirror-state";
+import { Selection, TextSelection } from "prosemirror-state";
 import { lacking, positionOf, readDirective } from "./dialect/directive.js";
+import { sourceBlock } from "./read.js";
 import { schema } from "./schema.js";
 
 const dialogs = () => globalThis.rundbriefDialogs;
@@ -53,8 +54,23 @@ export async function changeCard(view, pos) {
   // Somebody else's change may have come in between.
   if (!fields || view.state.doc.nodeAt(pos) !== node) return;
   const markdown = dialogs().blockText(opening, fields);
-  const tr = view.state.tr.setNodeMarkup(pos, null, { markdown });
-  view.dispatch(closeHistory(tr.setSelection(NodeSelection.create(tr.doc, pos))));
+  // What a card cannot show, such as a text beside a picture that stands beside nothing, is shown as Markdown.
+  const changed = readDirective(markdown) ? schema.nodes.card.create({ markdown }) : sourceBlock(markdown);
+  goOnBehind(view, view.state.tr.replaceWith(pos, pos + node.nodeSize, changed), pos + changed.nodeSize);
+}
+
+/** What is typed while a card is selected stands behind it: a card is not replaced by a letter. */
+export function typeBehind(view, text) {
+  const { selection, tr } = view.state;
+  if (selection.node?.type !== schema.nodes.card) return false;
+  tr.insert(selection.to, schema.nodes.paragraph.create(null, schema.text(text)));
+  view.dispatch(tr.setSelection(TextSelection.create(tr.doc, selection.to + 1 + text.length)).scrollIntoView());
+  return true;
+}
+
+function goOnBehind(view, tr, end) {
+  if (end === tr.doc.content.size) tr.insert(end, schema.nodes.paragraph.create());
+  view.dispatch(closeHistory(tr.setSelection(Selection.near(tr.doc.resolve(end), 1))));
 }
 
 /** What a screen reader is told of a card that is selected. */

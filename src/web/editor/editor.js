@@ -11,7 +11,7 @@ import { EditorState, NodeSelection, TextSelection } from "prosemirror-state";
 import { goToNextCell, tableEditing } from "prosemirror-tables";
 import { EditorView } from "prosemirror-view";
 import { blockMenu } from "./block_menu.js";
-import { cardView, changeCard, spokenCard } from "./card.js";
+import { cardView, changeCard, spokenCard, typeBehind } from "./card.js";
 import { breakInCell, describe, doing, lineBreak, nextCell } from "./commands.js";
 import { selectionOf } from "./find.js";
 import { insertMarkdown } from "./insert.js";
@@ -100,6 +100,7 @@ function start() {
         return false;
       },
       // Where a picture stands, the editor itself says only what is around it.
+      handleTextInput: (view, _, __, text) => typeBehind(view, text),
       handleDoubleClickOn(view, _, node, pos) {
         if (node.type !== n.card) return false;
         changeCard(view, pos);

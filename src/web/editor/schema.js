@@ -3,6 +3,7 @@
 import { Schema } from "prosemirror-model";
 import { tableNodes } from "prosemirror-tables";
 import { isLinkable } from "./dialect/addresses.js";
+import { readDirective } from "./dialect/directive.js";
 
 const alignment = {
   default: null,
@@ -13,6 +14,9 @@ const alignment = {
 };
 
 const tables = tableNodes({ tableGroup: "block", cellContent: "inline*", cellAttributes: { align: alignment } });
+
+/** What is pasted as a card and is none, is text. */
+const cardAttrs = (markdown) => readDirective(markdown) !== null && { markdown };
 
 const headingTag = (level) => (level <= 2 ? "h2" : "h3");
 
@@ -73,7 +77,7 @@ export const schema = new Schema({
       atom: true,
       draggable: true,
       attrs: { markdown: { validate: "string" } },
-      parseDOM: [{ tag: "div.card[data-markdown]", getAttrs: (dom) => ({ markdown: dom.getAttribute("data-markdown") }) }],
+      parseDOM: [{ tag: "div.card[data-markdown]", getAttrs: (dom) => cardAttrs(dom.getAttribute("data-markdown")) }],
       toDOM: ({ attrs: { markdown } }) => ["div", { class: "card", "data-markdown": markdown }],
       leafText: ({ attrs: { markdown } }) => markdown,
     },

@@ -4,7 +4,7 @@
 use axum::{
     body::Body,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -26,6 +26,7 @@ use crate::{
 pub async fn file(
     State(state): State<AppState>,
     Path(name): Path<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let name = FileName::parse(&name).ok_or(Problem::NotFound)?;
@@ -36,7 +37,8 @@ pub async fn file(
     }
     let file = share_file::find(&state.app.pool, &name).await?.ok_or(Problem::NotFound)?;
     let length = u64::try_from(file.bytes).unwrap_or_default();
-    let asked = byte_range::asked(&headers, &tag, length);
+    // For other methods than GET a range is not defined (RFC 9110 §14.2).
+    let asked = if method == Method::GET { byte_range::asked(&headers, &tag, length) } else { Asked::Whole };
     let (status, bytes) = match &asked {
         Asked::Whole => (StatusCode::OK, None),
         Asked::Part(part) => (StatusCode::PARTIAL_CONTENT, Some(format!("{}-{}", part.start, part.end - 1))),

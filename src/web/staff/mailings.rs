@@ -16,7 +16,10 @@ use uuid::Uuid;
 
 use crate::{
     app::follow_mailings,
-    domain::{ids::MailingId, mailing::Overview},
+    domain::{
+        ids::MailingId,
+        mailing::{GRACE, Overview},
+    },
     web::{
         AppState,
         page_context::{PageContext, Sample},
@@ -115,6 +118,8 @@ fn people(page: &StaffPage, mailing: &Overview, now: i64) -> String {
 pub fn triggered(page: &StaffPage, mailing: &Overview) -> String {
     let by = mailing.triggered_by.as_deref().unwrap_or_else(|| page.text("audit", "command"));
     let at = page.short_time(mailing.triggered_at);
-    let key = if mailing.scheduled_at.is_some() && !mailing.has_grace { "planned_by" } else { "triggered" };
+    // One that was planned and sent at once later was still planned then, and by them.
+    let was_planned = mailing.scheduled_at.is_some_and(|at| at - mailing.triggered_at > GRACE);
+    let key = if was_planned { "planned_by" } else { "triggered" };
     page.text("mailing", key).replace("{at}", &at).replace("{by}", by)
 }

@@ -26,7 +26,7 @@ pub fn report(fields: &str) -> String {
 
 const ERIKA: &[&str] = &["erika@example.org"];
 
-pub const SAMPLES: [Sample; 24] = [
+pub const SAMPLES: [Sample; 25] = [
     Sample {
         of: "qmail",
         message: "From: MAILER-DAEMON@mail.example.org\nSubject: failure notice\n\nHi. This is the qmail-send program at mail.example.org.\nI'm afraid I wasn't able to deliver your message to the following addresses.\nThis is a permanent error; I've given up. Sorry it didn't work out.\n\n<erika@example.org>:\nSorry, no mailbox here by that name. (#5.1.1)\n\n--- Below this line is a copy of the message.\n\nReturn-Path: <brief@example.org>\nTo: jemand.anders@example.org\n",
@@ -162,6 +162,12 @@ pub const SAMPLES: [Sample; 24] = [
     Sample {
         of: "a person who writes of undelivered mail",
         message: "From: erika@example.org\nSubject: Frage\n\nMeine Mail an Sie kam leider nicht an, woran liegt das?\n",
+        kind: Kind::Unrecognised,
+        addresses: &[],
+    },
+    Sample {
+        of: "a person who wants it sent to another address",
+        message: "From: erika@example.org\nSubject: Frage zum Newsletter\n\nDer Newsletter wurde nicht zugestellt, bitte an otto@example.org schicken.\n",
         kind: Kind::Unrecognised,
         addresses: &[],
     },

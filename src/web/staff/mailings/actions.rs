@@ -1,7 +1,7 @@
 //! What staff can do about a mailing: take it back, give it another time, let it begin, pause, resume, cancel.
 
 use axum::{Form, extract::State, response::Response};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::{
@@ -117,8 +117,18 @@ pub async fn begin_now(
     State(state): State<AppState>,
     member: Member,
     id: Id<MailingId>,
+    Form(seen): Form<Seen>,
 ) -> Result<Response, StaffProblem> {
-    begin(&state, &member, id_in(id)?, (Begin::Now, "mailing_begins_now")).await
+    let frozen_at = seen.frozen.parse().ok().and_then(DateTime::from_timestamp_micros).unwrap_or_default();
+    begin(&state, &member, id_in(id)?, (Begin::Now { frozen_at }, "mailing_begins_now")).await
+}
+
+/// What the form that lets a mailing begin now sends.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Seen {
+    /// When the words were frozen that the page showed, in microseconds.
+    frozen: String,
 }
 
 async fn begin(
@@ -131,6 +141,8 @@ async fn begin(
         Ok(()) => done_by,
         Err(MailingError::Unknown) => return Err(StaffProblem::NOT_FOUND),
         Err(MailingError::Database(error)) => return Err(error.into()),
+        Err(MailingError::TextChanged) => "mailing_changed",
+        Err(MailingError::Held) => "mailings_held",
         Err(_) => "too_late",
     };
     Ok(done(&format!("/staff/mailings/{id}"), notice))

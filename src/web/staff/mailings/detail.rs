@@ -105,6 +105,8 @@ struct MailingView {
 #[derive(Serialize)]
 struct WaitingView {
     plan: Plan,
+    /// When the words were frozen that it has, for the form, in microseconds.
+    frozen: String,
     /// The saved text of the update would make another mail.
     has_other_text: bool,
     /// That it should have begun, and when.
@@ -207,6 +209,7 @@ impl WaitingView {
         let publication = page.publication.as_ref();
         Self {
             plan: Plan::of(page, mailing, waiting.people),
+            frozen: mailing.frozen_at.timestamp_micros().to_string(),
             has_other_text: waiting.has_other_text,
             overdue: text("overdue_text").replace("{at}", &at),
             button: text("overdue_button").replace("{people}", &button),

@@ -116,6 +116,7 @@ fn not_begun(of: &Sample<'_>) -> Vec<MailingPage> {
         let mut own = page(of, state, pause_kind, Counts::default());
         own.waiting = Plan::samples().pop().map(|plan| WaitingView {
             plan,
+            frozen: "1764500000000000".into(),
             has_other_text,
             overdue: "Sollte am Mo, 30.11., 8:00 beginnen.".into(),
             button: "Jetzt senden".into(),
