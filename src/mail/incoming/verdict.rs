@@ -18,21 +18,18 @@ pub fn of_failure(status: Option<&str>, diagnostic: &str) -> Kind {
         (None, Some(quoted)) => quoted,
         (None, None) => reply_code(&text).map_or(Code { class: 5, subject: 0, detail: 0 }, Code::of_reply),
     };
-    by_code(code, &text).or_else(|| by_words(&text)).unwrap_or(if code.class == 4 {
-        Kind::Soft
-    } else {
-        Kind::Hard
-    })
+    let words = by_words(&text);
+    let kind = by_code(code, &text, words).or(words);
+    kind.unwrap_or(if code.class == 4 { Kind::Soft } else { Kind::Hard })
 }
 
-/// Says what words mean that stand where no code does; nothing where they say nothing of a recipient.
-pub fn by_words(text: &str) -> Option<Kind> {
-    let text = plain(text);
-    let said = |phrases| said(&text, phrases);
+/// Says what words mean by themselves, of a text that is [`plain`]; nothing where they say nothing of a recipient.
+fn by_words(text: &str) -> Option<Kind> {
+    let said = |phrases| said(text, phrases);
     // In this order: "no such user" may stand in an explanation behind "message is likely spam", and "quota" beside both.
     if said(POLICY) {
         Some(Kind::Policy)
-    } else if said(FULL) || said(TOO_LARGE) || (said(NOT_NOW) && !is_plain_unknown(&text)) {
+    } else if said(FULL) || said(TOO_LARGE) || (said(NOT_NOW) && !is_plain_unknown(text)) {
         Some(Kind::Soft)
     } else if said(UNKNOWN) || said(DISABLED) || said(NO_HOST) {
         Some(Kind::Hard)
@@ -70,8 +67,7 @@ impl Code {
     }
 }
 
-fn by_code(code: Code, text: &str) -> Option<Kind> {
-    let words = by_words(text);
+fn by_code(code: Code, text: &str, words: Option<Kind>) -> Option<Kind> {
     let is_full = said(text, FULL);
     Some(match (code.class, code.subject, code.detail) {
         (5, 7, 17) => Kind::Hard,

@@ -1,6 +1,6 @@
 // The dialogs of the toolbar: a link with its text, a picture, from the library or a new one, what a picture shows, and
-// the fields of a block. Each
-// gives a promise of what was filled in, or of nothing where somebody thought better of it. Everything can be typed without them.
+// the fields of a block. Each gives a promise of what was filled in, or of nothing where somebody thought better of it.
+// Everything can be typed without them.
 globalThis.rundbriefDialogs = (() => {
   const links = document.getElementById("link-dialog");
   const library = document.getElementById("library");
@@ -15,6 +15,18 @@ globalThis.rundbriefDialogs = (() => {
     const fields = () => Object.fromEntries([...new FormData(dialog.querySelector("form"))].map(([name, value]) => [name, value.trim()]));
     return new Promise((resolve) => {
       dialog.addEventListener("close", () => resolve(dialog.returnValue === "insert" ? fields() : undefined), { once: true });
+    });
+  }
+
+  // Looks for what is typed a moment after the last key. Enter inserts nothing.
+  function searchAsTyped(search, load) {
+    let timer;
+    search.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(load, 300);
+    });
+    search.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") event.preventDefault();
     });
   }
 
@@ -147,15 +159,7 @@ globalThis.rundbriefDialogs = (() => {
     }
   }
 
-  let timer;
-  search.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(load, 300);
-  });
-  // Enter looks for pictures, and inserts none.
-  search.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") event.preventDefault();
-  });
+  searchAsTyped(search, load);
   more.addEventListener("click", () => load(true));
   file.addEventListener("change", () => file.files[0] && upload(file.files[0]));
   library.querySelector("form").addEventListener("submit", (event) => {
@@ -185,5 +189,5 @@ globalThis.rundbriefDialogs = (() => {
     return told;
   }
 
-  return { block, blockKind, blockText, ask, link, picture, alt };
+  return { block, blockKind, blockText, ask, link, picture, alt, searchAsTyped };
 })();

@@ -85,15 +85,7 @@
     }
   }
 
-  let timer;
-  search.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(load, 300);
-  });
-  // Enter looks for files, and inserts none.
-  search.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") event.preventDefault();
-  });
+  dialogs.searchAsTyped(search, load);
   input.addEventListener("change", () => input.files[0] && upload(input.files[0]));
   form.addEventListener("submit", (event) => {
     if (event.submitter?.value !== "insert" || chosen()) return;

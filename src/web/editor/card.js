@@ -2,8 +2,9 @@
 // its Markdown, to the last character until somebody changes it.
 
 import { closeHistory } from "prosemirror-history";
-import { Selection, TextSelection } from "prosemirror-state";
+import { TextSelection } from "prosemirror-state";
 import { lacking, positionOf, readDirective } from "./dialect/directive.js";
+import { goOnAt } from "./insert.js";
 import { sourceBlock } from "./read.js";
 import { schema } from "./schema.js";
 
@@ -56,7 +57,8 @@ export async function changeCard(view, pos) {
   const markdown = dialogs().blockText(opening, fields);
   // What a card cannot show, such as a text beside a picture that stands beside nothing, is shown as Markdown.
   const changed = readDirective(markdown) ? schema.nodes.card.create({ markdown }) : sourceBlock(markdown);
-  goOnBehind(view, view.state.tr.replaceWith(pos, pos + node.nodeSize, changed), pos + changed.nodeSize);
+  const tr = view.state.tr.replaceWith(pos, pos + node.nodeSize, changed);
+  view.dispatch(closeHistory(goOnAt(tr, pos + changed.nodeSize)));
 }
 
 /** What is typed while a card is selected stands behind it: a card is not replaced by a letter. */
@@ -66,11 +68,6 @@ export function typeBehind(view, text) {
   tr.insert(selection.to, schema.nodes.paragraph.create(null, schema.text(text)));
   view.dispatch(tr.setSelection(TextSelection.create(tr.doc, selection.to + 1 + text.length)).scrollIntoView());
   return true;
-}
-
-function goOnBehind(view, tr, end) {
-  if (end === tr.doc.content.size) tr.insert(end, schema.nodes.paragraph.create());
-  view.dispatch(closeHistory(tr.setSelection(Selection.near(tr.doc.resolve(end), 1))));
 }
 
 /** What a screen reader is told of a card that is selected. */

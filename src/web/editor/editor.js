@@ -99,13 +99,13 @@ function start() {
         if (key !== "Escape" && key !== "Tab" && key !== "Shift") isLeaving = false;
         return false;
       },
-      // Where a picture stands, the editor itself says only what is around it.
       handleTextInput: (view, _, __, text) => typeBehind(view, text),
       handleDoubleClickOn(view, _, node, pos) {
         if (node.type !== n.card) return false;
         changeCard(view, pos);
         return true;
       },
+      // Where a picture stands, the editor itself says only what is around it.
       handleDoubleClick(view, _, { target }) {
         const at = target.nodeName === "IMG" ? view.posAtDOM(target, 0) : -1;
         if (at < 0 || view.state.doc.nodeAt(at)?.type !== n.image) return false;

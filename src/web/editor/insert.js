@@ -36,10 +36,13 @@ export function insertMarkdown(view, markdown) {
 
 /** A block of its own, with a place to go on behind it. */
 function putBehind(tr, pos, block) {
-  const end = pos + block.nodeSize;
-  tr.insert(pos, block);
+  goOnAt(tr.insert(pos, block), pos + block.nodeSize);
+}
+
+/** To the place behind a block that ends there, which there always is. */
+export function goOnAt(tr, end) {
   if (end === tr.doc.content.size) tr.insert(end, paragraph.create());
-  tr.setSelection(Selection.near(tr.doc.resolve(end), 1));
+  return tr.setSelection(Selection.near(tr.doc.resolve(end), 1));
 }
 
 /** To the end of what was put there, or to the paragraph behind it. */
