@@ -51,6 +51,7 @@
 //! | [`login_origin`] | where somebody logs in from, and how attempts are counted |
 //! | [`draft`] | an update as the mail it would be, and what the preflight says of it |
 //! | [`preflight`] | what is wrong with an update before it is sent |
+//! | [`public_web`], [`public_address`] | asking the web, and who may be asked |
 //! | [`images`] | pictures that staff upload: processing and store |
 //! | [`upload_image`] | taking an image in, describing it, removing it |
 //! | [`share_file`] | files that readers download |
@@ -90,6 +91,8 @@ pub mod phone_desk;
 pub mod preflight;
 pub mod preview_mail;
 pub mod privacy;
+pub mod public_address;
+pub mod public_web;
 pub mod read_log;
 pub mod read_signature;
 pub mod read_snapshot;
@@ -136,7 +139,7 @@ use crate::{
     mail::compose::Composer,
 };
 
-use self::{dashboard::Growth, preflight::Preflight, sign_up::Rules};
+use self::{dashboard::Growth, preflight::Preflight, public_web::PublicWeb, sign_up::Rules};
 
 /// What deeds are done with. Cheap to clone.
 #[derive(Clone)]
@@ -151,6 +154,8 @@ pub struct App {
     pub signups: Arc<Rules>,
     /// What looks at an update before it is sent.
     pub preflight: Arc<Preflight>,
+    /// What asks the web for staff.
+    pub web: PublicWeb,
     /// Where staff passwords are hashed and checked.
     pub passwords: Passwords,
     /// How the number of subscribers has grown.
@@ -161,10 +166,12 @@ impl App {
     /// What deeds are done with in a service with this configuration.
     #[must_use]
     pub fn new(pool: PgPool, config: &Config, composer: Composer) -> Self {
-        let (signups, preflight) = (Arc::new(Rules::new(config)), Arc::new(Preflight::new(config)));
+        let web = PublicWeb::new();
+        let signups = Arc::new(Rules::new(config));
+        let preflight = Arc::new(Preflight::new(config, web.clone()));
         let passwords = Passwords::default();
         let growth = Arc::new(Growth::default());
-        Self { pool, keys: config.secret_keys.clone(), composer, signups, preflight, passwords, growth }
+        Self { pool, keys: config.secret_keys.clone(), composer, signups, preflight, web, passwords, growth }
     }
 }
 

@@ -4,7 +4,6 @@
 //! |---|---|
 //! | [`crate::mail::preflight`] | the mail itself |
 //! | [`links`] | whether links lead anywhere |
-//! | [`guard`] | which addresses may be asked at all |
 //! | [`dns`] | SPF, DKIM and DMARC of the sender's domain |
 //! | `grounds` | whether logos and pictures can be seen, light and dark |
 //! | [`recipients`] | how many people it goes to |
@@ -15,7 +14,6 @@
 mod checklist;
 pub mod dns;
 mod grounds;
-pub mod guard;
 pub mod links;
 pub mod recipients;
 mod signature;
@@ -29,6 +27,7 @@ use crate::{
         App,
         images::store::Store,
         off_runtime::{Busy, off_runtime},
+        public_web::PublicWeb,
         read_signature::sender_domain,
     },
     config::Config,
@@ -70,9 +69,9 @@ pub enum PreflightError {
 impl Preflight {
     /// One that asks the machine's own DNS and network.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, web: PublicWeb) -> Self {
         Self {
-            links: Links::new(),
+            links: Links::new(web),
             dns: Dns::new(config.dkim_selector.clone()),
             images: Store::new(&config.image_store),
             relay: config.smtp.authority(),

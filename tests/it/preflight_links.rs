@@ -13,7 +13,10 @@ use std::{
 };
 
 use rundbrief::{
-    app::preflight::links::{LinkState, Links},
+    app::{
+        preflight::links::{LinkState, Links},
+        public_web::{FetchError, NotReached, PublicWeb},
+    },
     config::PublicUrl,
     domain::hosted::Hosted,
     mail::preflight::{Code, Place, Target},
@@ -93,15 +96,15 @@ async fn answer(mut stream: TcpStream, asked: Asked) {
 
 const PUBLIC: &str = "93.184.216.34";
 
-/// Links that find these names, and reach that server wherever they connect to.
-fn links(names: &[(&str, &[&str])], server: SocketAddr) -> (Links, Arc<Mutex<Vec<SocketAddr>>>) {
+/// A web that knows these names, and reaches that server wherever it connects to; and where that was.
+fn web(names: &[(&str, &[&str])], server: SocketAddr) -> (PublicWeb, Arc<Mutex<Vec<SocketAddr>>>) {
     let names: HashMap<String, Vec<IpAddr>> = names
         .iter()
         .map(|(name, ips)| ((*name).to_owned(), ips.iter().map(|ip| ip.parse().unwrap()).collect()))
         .collect();
     let dialled = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&dialled);
-    let links = Links::with(
+    let web = PublicWeb::with(
         move |host| {
             let found = names.get(&host).cloned().ok_or_else(|| io::Error::other("no such host"));
             Box::pin(async move { found })
@@ -112,7 +115,12 @@ fn links(names: &[(&str, &[&str])], server: SocketAddr) -> (Links, Arc<Mutex<Vec
         },
         Vec::new(),
     );
-    (links, dialled)
+    (web, dialled)
+}
+
+fn links(names: &[(&str, &[&str])], server: SocketAddr) -> (Links, Arc<Mutex<Vec<SocketAddr>>>) {
+    let (web, dialled) = web(names, server);
+    (Links::new(web), dialled)
 }
 
 const NAMES: &[(&str, &[&str])] = &[
@@ -160,7 +168,7 @@ async fn a_certificate_must_be_one_that_is_trusted_and_of_this_name() {
         let resolve = |_| -> std::pin::Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> {
             Box::pin(async { Ok(vec![PUBLIC.parse().unwrap()]) })
         };
-        Links::with(resolve, move |_| SocketAddr::from(([127, 0, 0, 1], port)), trusted)
+        Links::new(PublicWeb::with(resolve, move |_| SocketAddr::from(([127, 0, 0, 1], port)), trusted))
     };
     let ask = async |host: &str, trusted| {
         links(trusted).ask(&Url::parse(&format!("https://{host}/ok")).unwrap()).await
@@ -229,7 +237,7 @@ async fn a_name_that_leads_elsewhere_a_moment_later_changes_nothing() {
     let asked = Arc::new(AtomicUsize::new(0));
     let dialled = Arc::new(Mutex::new(Vec::new()));
     let (counted, seen) = (Arc::clone(&asked), Arc::clone(&dialled));
-    let links = Links::with(
+    let web = PublicWeb::with(
         move |_| {
             // Public when it is looked at, and this machine when it would be looked up again to connect.
             let ip = if counted.fetch_add(1, Ordering::SeqCst) == 0 { PUBLIC } else { "127.0.0.1" };
@@ -241,11 +249,42 @@ async fn a_name_that_leads_elsewhere_a_moment_later_changes_nothing() {
         },
         Vec::new(),
     );
+    let links = Links::new(web);
     // Two requests: HEAD is not taken.
     assert_eq!(links.ask(&Url::parse("http://www.somewhere/no-head").unwrap()).await, LinkState::Fine);
     let public: IpAddr = PUBLIC.parse().unwrap();
     assert_eq!(*dialled.lock().unwrap(), [public, public]);
     assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_fetched_is_public_and_no_longer_than_it_may_be() {
+    let (server, asked) = server().await;
+    let (web, dialled) = web(NAMES, server);
+    let fetch = async |url: &str, most| {
+        web.fetch(Url::parse(url).unwrap(), most, "Test").await.map(|body| body.len())
+    };
+    assert_eq!(fetch("http://www.somewhere/moved", 100_000).await, Ok(100_000));
+    assert_eq!(fetch("http://www.somewhere/ok", 99_999).await, Err(NotReached::Failed("answer").into()));
+    assert_eq!(fetch("http://www.somewhere/gone", 100_000).await, Err(FetchError::Status(404)));
+    assert_eq!(fetch("http://www.somewhere/round", 100_000).await, Err(FetchError::Loop));
+    assert_eq!(fetch("http://www.somewhere:8080/", 100_000).await, Err(NotReached::NotAsked.into()));
+    for (url, connects) in [
+        ("http://127.0.0.1/", 0),
+        ("http://[::ffff:169.254.169.254]/", 0),
+        ("http://mixed.somewhere/", 0),
+        ("http://www.somewhere/to-loopback", 1),
+        ("http://www.somewhere/to-metadata", 1),
+    ] {
+        dialled.lock().unwrap().clear();
+        asked.lock().unwrap().clear();
+        assert_eq!(fetch(url, 100_000).await, Err(NotReached::Private.into()), "{url}");
+        assert_eq!(
+            (dialled.lock().unwrap().len(), asked.lock().unwrap().len()),
+            (connects, connects),
+            "{url}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::mail::preflight::{Code, Finding};
 
-use super::guard::is_for_examples;
+use crate::app::public_address::is_for_examples;
 
 /// How long one question may take.
 const EACH: Duration = Duration::from_secs(4);

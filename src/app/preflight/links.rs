@@ -1,51 +1,26 @@
 //! Whether links lead anywhere. Each address is asked once, with HEAD and where that is not understood with GET, and
 //! what comes behind the headers is not read.
-//!
-//! A text must not make the service ask what its author could not (server-side request forgery): an address of the
-//! public internet, at the ports of the web, and no other; looked at again at every redirect. What is connected to is the
-//! very address that was looked at, so a name that leads elsewhere a moment later changes nothing.
 
 use std::{
     collections::HashMap,
-    future::Future,
-    io,
-    net::{IpAddr, SocketAddr},
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use http_body_util::Empty;
-use hyper::{
-    Method, Request, Response, StatusCode, Uri,
-    body::{Bytes, Incoming},
-    client::conn::http1,
-    header,
-};
-use hyper_util::rt::TokioIo;
+use hyper::Method;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, lookup_host},
     sync::Semaphore,
     task::JoinSet,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{
-        self, ClientConfig, RootCertStore,
-        pki_types::{CertificateDer, ServerName},
-    },
-};
-use url::{Host, Url};
+use url::Url;
 
 use crate::{
+    app::public_web::{Answer, NotReached, PublicWeb, REDIRECTS},
     config::PublicUrl,
     domain::{hosted::Hosted, image, shared_file},
     mail::preflight::{Code, Finding, Target},
 };
-
-use super::guard::{is_for_examples, is_public};
 
 /// How long one address may take, and all of them.
 const EACH: Duration = Duration::from_secs(5);
@@ -55,9 +30,6 @@ const ALL: Duration = Duration::from_secs(12);
 const AT_ONCE: usize = 10;
 /// Addresses of one update that are asked at all.
 const MOST: usize = 100;
-
-/// Redirects that are followed: as many as a page should ever have, and some.
-const REDIRECTS: usize = 5;
 
 /// How long an answer is remembered, so that looking again costs nobody anything, and how many are.
 const REMEMBERED: Duration = Duration::from_mins(5);
@@ -90,59 +62,32 @@ pub enum LinkState {
     Unasked,
 }
 
-type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
-type Resolve = dyn Fn(String) -> Resolving + Send + Sync;
-type Dial = dyn Fn(SocketAddr) -> SocketAddr + Send + Sync;
+impl From<NotReached> for LinkState {
+    fn from(error: NotReached) -> Self {
+        match error {
+            NotReached::NoHost => Self::NoHost,
+            NotReached::Example => Self::Example,
+            NotReached::Private => Self::Private,
+            NotReached::NotAsked => Self::Unasked,
+            NotReached::Failed(reason) => Self::Unreachable(reason),
+        }
+    }
+}
 
 /// Asks addresses, and remembers for a while what they answered.
 pub struct Links(Arc<Asking>);
 
 struct Asking {
-    resolve: Box<Resolve>,
-    /// Where a connection to an address really goes: there.
-    dial: Box<Dial>,
-    tls: Option<TlsConnector>,
+    web: PublicWeb,
     known: Mutex<HashMap<Url, (Instant, LinkState)>>,
     places: Semaphore,
 }
 
-impl Default for Links {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Links {
-    /// Asks by the system's resolver.
+    /// Asks the public web.
     #[must_use]
-    pub fn new() -> Self {
-        Self::with(
-            |host| {
-                Box::pin(
-                    async move { Ok(lookup_host((host, 0)).await?.map(|address| address.ip()).collect()) },
-                )
-            },
-            |address| address,
-            rustls_native_certs::load_native_certs().certs,
-        )
-    }
-
-    /// With names that are known otherwise, connections that go elsewhere after everything was looked at, and the
-    /// certificates to trust: for tests, in which a server on this machine stands for one of the public internet. No
-    /// setting leads here.
-    #[must_use]
-    pub fn with(
-        resolve: impl Fn(String) -> Resolving + Send + Sync + 'static,
-        dial: impl Fn(SocketAddr) -> SocketAddr + Send + Sync + 'static,
-        trusted: Vec<CertificateDer<'static>>,
-    ) -> Self {
-        Self(Arc::new(Asking {
-            resolve: Box::new(resolve),
-            dial: Box::new(dial),
-            tls: tls(trusted),
-            known: Mutex::default(),
-            places: Semaphore::new(AT_ONCE),
-        }))
+    pub fn new(web: PublicWeb) -> Self {
+        Self(Arc::new(Asking { web, known: Mutex::default(), places: Semaphore::new(AT_ONCE) }))
     }
 
     /// Looks at every target; those of our own service without asking. `hosted` knows the pictures and files of ours that the
@@ -246,128 +191,27 @@ impl Asking {
     /// Asks an address, and those it leads on to.
     async fn follow(&self, mut url: Url) -> LinkState {
         for _ in 0..=REDIRECTS {
-            let (status, leads_to) = match self.visit(&url).await {
+            let answer = match self.visit(&url).await {
                 Ok(answer) => answer,
-                Err(state) => return state,
+                Err(error) => return error.into(),
             };
-            let next = leads_to.and_then(|to| url.join(&to).ok());
-            match (status.as_u16(), next) {
-                (301 | 302 | 303 | 307 | 308, Some(next)) => url = next,
-                (200..=299, _) => return LinkState::Fine,
-                (status @ (404 | 410), _) => return LinkState::Dead(status),
-                (status, _) => return LinkState::Uncertain(status),
+            match (answer.status.as_u16(), answer.leads_to) {
+                (_, Some(next)) => url = next,
+                (200..=299, None) => return LinkState::Fine,
+                (status @ (404 | 410), None) => return LinkState::Dead(status),
+                (status, None) => return LinkState::Uncertain(status),
             }
         }
         LinkState::Loop
     }
 
     /// One request, or two: what is not understood, or refused, with HEAD is asked for with GET.
-    async fn visit(&self, url: &Url) -> Result<(StatusCode, Option<String>), LinkState> {
-        let addresses = self.addresses(url).await?;
-        let mut answer = self.request(url, &addresses, Method::HEAD).await?;
-        if answer.status().is_client_error() || answer.status().is_server_error() {
-            answer = self.request(url, &addresses, Method::GET).await?;
+    async fn visit(&self, url: &Url) -> Result<Answer, NotReached> {
+        let place = self.web.locate(url).await?;
+        let answer = self.web.ask(url, &place, Method::HEAD, USER_AGENT, 0).await?;
+        if answer.status.is_client_error() || answer.status.is_server_error() {
+            return self.web.ask(url, &place, Method::GET, USER_AGENT, 0).await;
         }
-        let to = answer.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
-        Ok((answer.status(), to.map(str::to_owned)))
+        Ok(answer)
     }
-
-    /// The addresses that a link leads to, all of them public.
-    async fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, LinkState> {
-        let port = match (url.scheme(), url.port_or_known_default()) {
-            ("http" | "https", Some(port @ (80 | 443))) => Some(port),
-            _ => None,
-        };
-        let ips = match url.host() {
-            // However an address was written (2130706433, 0x7f.1), the parser has made these of it.
-            Some(Host::Ipv4(ip)) => vec![IpAddr::V4(ip)],
-            Some(Host::Ipv6(ip)) => vec![IpAddr::V6(ip)],
-            Some(Host::Domain(name)) if is_for_examples(name) => return Err(LinkState::Example),
-            Some(Host::Domain(name)) => {
-                let name = name.trim_end_matches('.').to_owned();
-                (self.resolve)(name).await.map_err(|_| LinkState::NoHost)?
-            }
-            None => return Err(LinkState::NoHost),
-        };
-        if ips.is_empty() {
-            return Err(LinkState::NoHost);
-        }
-        // One of several is enough: which of them readers get is anybody's guess.
-        if !ips.iter().all(|ip| is_public(*ip)) {
-            return Err(LinkState::Private);
-        }
-        let port = port.ok_or(LinkState::Unasked)?;
-        Ok(ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
-    }
-
-    async fn request(
-        &self,
-        url: &Url,
-        addresses: &[SocketAddr],
-        method: Method,
-    ) -> Result<Response<Incoming>, LinkState> {
-        let stream = self.connect(addresses).await?;
-        if url.scheme() == "http" {
-            return exchange(stream, url, method).await;
-        }
-        let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(name).map_err(|_| LinkState::NoHost)?;
-        let tls = self.tls.as_ref().ok_or(LinkState::Unasked)?;
-        let stream = tls.connect(name, stream).await.map_err(|error| {
-            let said = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-            LinkState::Unreachable(match said {
-                Some(rustls::Error::InvalidCertificate(_)) => "certificate",
-                Some(_) => "answer",
-                None => "refused",
-            })
-        })?;
-        exchange(stream, url, method).await
-    }
-
-    /// A connection to the first address that takes one; of many, the first four are tried.
-    async fn connect(&self, addresses: &[SocketAddr]) -> Result<TcpStream, LinkState> {
-        for address in addresses.iter().take(4) {
-            // A fourth of the time: one that says nothing leaves some for the next.
-            if let Ok(Ok(stream)) = timeout(EACH / 4, TcpStream::connect((self.dial)(*address))).await {
-                return Ok(stream);
-            }
-        }
-        Err(LinkState::Unreachable("refused"))
-    }
-}
-
-/// One request and the head of its answer; the connection ends with it.
-async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    url: &Url,
-    method: Method,
-) -> Result<Response<Incoming>, LinkState> {
-    let broken = |_| LinkState::Unreachable("answer");
-    let (mut sender, connection) = http1::Builder::new()
-        .max_headers(100)
-        .handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
-        .await
-        .map_err(broken)?;
-    let mut running = JoinSet::new();
-    running.spawn(connection);
-    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
-    let request = Request::builder()
-        .method(method)
-        .uri(path.parse::<Uri>().map_err(|_| LinkState::Unasked)?)
-        .header(header::HOST, host)
-        .header(header::USER_AGENT, USER_AGENT)
-        .header(header::ACCEPT, "*/*")
-        .header(header::CONNECTION, "close")
-        .body(Empty::new())
-        .map_err(|_| LinkState::Unasked)?;
-    sender.send_request(request).await.map_err(broken)
-}
-
-fn tls(trusted: Vec<CertificateDer<'static>>) -> Option<TlsConnector> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(trusted);
-    let provider = rustls::crypto::ring::default_provider().into();
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
-    Some(TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth())))
 }
