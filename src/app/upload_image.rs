@@ -9,15 +9,18 @@ use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use tracing::Span;
+use url::Url;
 
 use crate::{
     app::{
         Deed,
         images::{
+            memory,
             process::{self, Processed, Refused},
             record::{self, RecordError, remove_orphans},
             store::{Store, StoreError},
         },
+        public_web::{FetchError, PublicWeb},
     },
     domain::{
         actor::{Actor, NotPermitted},
@@ -51,6 +54,13 @@ pub struct Upload {
     pub credit: String,
 }
 
+/// What servers see in their logs: who asks, and why.
+const USER_AGENT: &str = concat!(
+    "Rundbrief/",
+    env!("CARGO_PKG_VERSION"),
+    " (fetches a picture that was pasted into a newsletter)"
+);
+
 /// Why an image was not taken in.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
@@ -60,6 +70,9 @@ pub enum UploadError {
     /// It is none that can be used; tell whoever uploaded it.
     #[error("the file was refused: {0:?}")]
     Refused(Refused),
+    /// It is somewhere else, and could not be fetched from there. Saving it and uploading the file helps.
+    #[error("the image could not be fetched: {0}")]
+    NotFetched(#[from] FetchError),
     /// Too much is being worked on; try again.
     #[error("too much is being worked on just now; try again")]
     Busy,
@@ -151,6 +164,24 @@ pub async fn upload(
     deed.note(Action::ImageAdded, &image.name, &details, &Event::ImageAdded(image.id)).await?;
     deed.commit().await?;
     Ok(image)
+}
+
+/// Fetches a picture of a page from which somebody pastes, and takes it in as [`upload`] does. Only what the whole internet
+/// can see is fetched.
+///
+/// # Errors
+/// [`UploadError`].
+pub async fn upload_from(
+    pool: &PgPool,
+    web: &PublicWeb,
+    place: (&Store, &Processing),
+    by: &Actor,
+    (address, alt): (Url, String),
+    now: DateTime<Utc>,
+) -> Result<Image, UploadError> {
+    by.require_staff()?;
+    let file = web.fetch(address, memory::LONGEST_FILE, USER_AGENT).await?;
+    upload(pool, place, by, Upload { file, alt, credit: String::new() }, now).await
 }
 
 /// What an uploaded file becomes. Waits for its turn.

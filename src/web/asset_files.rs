@@ -58,7 +58,7 @@ pub fn has_visual_editor() -> bool {
     !VISUAL_EDITOR.content().is_empty()
 }
 
-static FILES: [AssetFile; 21] = files! {
+static FILES: [AssetFile; 22] = files! {
     "rundbrief.css" => CSS,
     "mail-frame.css" => CSS,
     "staff.css" => CSS,
@@ -73,6 +73,7 @@ static FILES: [AssetFile; 21] = files! {
     "staff-logos.js" => JS,
     "staff-mailing.js" => JS,
     "staff-paste.js" => JS,
+    "staff-pasted-pictures.js" => JS,
     "staff-progress.js" => JS,
     "staff-search.js" => JS,
     "staff-ticks.js" => JS,

@@ -150,6 +150,7 @@ pub const ROUTES: &[Route] = &[
     Route::admin("/staff/people/{id}/second-factor", || post(members::reset_second_factor))
         .reauth("person_factor"),
     Route::member("/staff/images", || get(images::list).post(images::upload)).body(images::UPLOAD),
+    Route::member("/staff/images/fetch", || post(images::fetch)).body(images::FETCH),
     Route::member("/staff/images/{id}", || get(images::show).post(images::describe)),
     Route::member("/staff/images/{id}/remove", || post(images::remove)),
     Route::member("/staff/files", || get(files::list).post(files::upload)).body(files::UPLOAD),

@@ -180,6 +180,15 @@ export async function* updatePages(service, page, lang) {
   await page.click("[data-do=link]");
   yield "a link, in a dialog";
   await page.keyboard.press("Escape");
+  await page.route("**/staff/images/fetch", () => {});
+  await page.evaluate(() => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/html", '<p>Text</p><img src="https://example.org/a.png">');
+    document.getElementById("body").dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  });
+  await page.locator("#pasting-dialog[open]").waitFor();
+  yield "pictures of a pasted text, in a dialog";
+  await page.click("#pasting-dialog button");
   await page.click("#writing-mode");
   await page.locator("#visual-text img[src]").click();
   await page.keyboard.press("Enter");

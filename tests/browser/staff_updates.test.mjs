@@ -253,7 +253,7 @@ test("pasting keeps headings, lists, links and bold, and drops the rest", async 
       <p class=MsoNormal style='margin:0'>Ein <b>fetter</b>, ein <i>schräger </i>Satz mit <a href="https://www.example.org/a_(b)">Link</a> und 2*3*4.<o:p></o:p></p>
       <p class=MsoListParagraphCxSpFirst style='mso-list:l0 level1 lfo1'><span style='mso-list:Ignore'>·<span>   </span></span>Erster <span style="font-weight:bold">Punkt</span></p>
       <p class=MsoListParagraphCxSpLast style='mso-list:l0 level2 lfo1'><span style='mso-list:Ignore'>o</span>darunter</p>
-      <img src="https://example.org/pixel.gif"><script>alert(1)</script><!--EndFragment--></body></html>`;
+      <img width="1" height="1" src="https://example.org/pixel.gif"><script>alert(1)</script><!--EndFragment--></body></html>`;
     assert.equal(
       await paste(page, word),
       "## Zwei Tage\n\nEin **fetter**, ein *schräger* Satz mit [Link](https://www.example.org/a_%28b%29) und 2*3*4.\n\n- Erster **Punkt**\n   - darunter",
@@ -293,6 +293,89 @@ test("pasting keeps headings, lists, links and bold, and drops the rest", async 
 });
 
 const VISUAL = "#visual-text";
+
+/** Pastes what these kinds hold, where the text is seen as it will be read or as Markdown. */
+const pasteKinds = (page, into, kinds) =>
+  page.evaluate(
+    async ([into, kinds]) => {
+      await new Promise((seen) => requestAnimationFrame(() => setTimeout(seen)));
+      const clipboardData = new DataTransfer();
+      for (const [kind, text] of Object.entries(kinds)) clipboardData.setData(kind, text);
+      document.querySelector(into).dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+    },
+    [into, kinds],
+  );
+
+test("the pictures of a pasted text are uploaded and stand where they stood, whichever program it comes from", async () => {
+  await withVisual({}, async (page) => {
+    const photos = await Promise.all([220, 221, 222, 223].map((width) => photo(page, width)));
+    await begin(page);
+    await page.focus(VISUAL);
+    // Word: files of its own in the HTML, their bytes in the RTF, each a second time for older programs; a drawing among them.
+    const pict = (kind, hex) => `{\\*\\shppict{\\pict{\\*\\picprop\\shplid1025{\\sp{\\sn a}{\\sv 0}}}\\picw1\\pich1\\${kind}\\bliptag-1{\\*\\blipuid 00ff00ff}\n${hex}}}{\\nonshppict{\\pict\\wmetafile8 00aa}}`;
+    const hex = (bytes) => bytes.toString("hex").replace(/(.{128})/g, "$1\r\n");
+    await pasteKinds(page, VISUAL, {
+      "text/plain": "Am Hafen",
+      "text/html": `<html xmlns:v="v" xmlns:o="o"><body><h1>Am <span>Hafen</span></h1><p class=MsoNormal>Vorher <!--[if gte vml 1]><v:shape><v:imagedata src="file:///C:/a/clip_image001.png"/></v:shape><![endif]--><![if !vml]><img width=220 height=100 src="file:///C:/a/clip_image002.jpg" alt="Ein Boot, das Himmel enthält.&#10;&#10;Automatisch generierte Beschreibung" v:shapes="x"><![endif]> nachher</p>
+        <p class=MsoNormal><img width=10 height=10 src="file:///C:/a/clip_image003.png" alt="Diagramm 1"></p><p><b>Ende <img src="file:///C:/a/clip_image004.jpg" alt="Die [alte] Werft"></b></p></body></html>`,
+      "text/rtf": `{\\rtf1\\ansi{\\*\\listtable{\\*\\listpicture{\\pict\\pngblip 00}}}{\\b Am Hafen\\par}${pict("jpegblip", hex(photos[0]))}${pict("emfblip", "0011")}${pict("jpegblip", hex(photos[1]))}}`,
+    });
+    await page.locator("#inserting", { hasText: "2 Bilder kamen mit. Beschreiben Sie noch, was darauf zu sehen ist. 1 Bild kam nicht mit." }).waitFor();
+    assert.match(
+      await page.inputValue("#body"),
+      /^## Am Hafen\n\nVorher\n\n!\[\]\(http\S+\/images\/[a-z2-7]{26}\.jpg\)\n\nnachher\n\n\*\*Ende\*\*\n\n!\[Die alte Werft\]\(http\S+\.jpg\)$/,
+    );
+    assert.equal(await page.locator(`${VISUAL} img[alt='Die alte Werft']`).count(), 1);
+    await page.keyboard.press("Control+z");
+    assert.equal(await page.inputValue("#body"), "", "one step back takes all of it away");
+
+    // LibreOffice and Word on the web: in the HTML. In lists, tables and quotes they stand below.
+    const data = (bytes) => `data:image/jpeg;base64,${bytes.toString("base64")}`;
+    await pasteKinds(page, VISUAL, {
+      "text/html": `<ul><li>eins <img src="${data(photos[2])}" alt="Zwei"></li><li>zwei</li></ul><table><tr><th>A</th><th>B</th></tr><tr><td>1</td><td><img src="${data(photos[3])}" alt="drei.jpg"></td></tr><tr><td>2</td><td>b</td></tr></table>
+        <blockquote><p>Zitat <img alt="👍" src="https://example.org/thumb.png"></p></blockquote><img src="data:image/svg+xml;base64,PHN2Zy8+"><img src="cid:1"><img width=1 height=1 src="https://example.org/pixel.gif">`,
+    });
+    await page.locator("#inserting", { hasText: "2 Bilder kamen mit. Beschreiben Sie noch, was darauf zu sehen ist. 2 Bilder kamen nicht mit." }).waitFor();
+    assert.match(await page.locator("#inserting").innerText(), /Speichern Sie es als JPEG, PNG oder WebP/);
+    assert.match(
+      await page.inputValue("#body"),
+      /^- eins\n- zwei\n\n!\[Zwei\]\(\S+\)\n\n\| A \| B \|\n\| --- \| --- \|\n\| 1 \| {2}\|\n\| 2 \| b \|\n\n!\[\]\(\S+\)\n\n> Zitat 👍$/,
+    );
+  });
+});
+
+test("which picture is which is not guessed, and those of the web are fetched by the service", async () => {
+  await withPage({}, async (page) => {
+    const bytes = await photo(page, 224);
+    await begin(page);
+    await page.focus("#body");
+    // Two pictures, and one in the RTF.
+    await pasteKinds(page, "#body", {
+      "text/html": '<p>Text</p><img src="file:///a.png"><img src="file:///b.png">',
+      "text/rtf": `{\\rtf1{\\pict\\jpegblip ${bytes.toString("hex")}}}`,
+    });
+    await page.locator("#inserting", { hasText: "2 Bilder kamen nicht mit." }).waitFor();
+    assert.equal(await page.inputValue("#body"), "Text");
+
+    // The service refuses what is not in the public web, and says so.
+    await page.fill("#body", "");
+    const asked = [];
+    page.on("request", (request) => asked.push(request.url().replace(service.url, "")));
+    await pasteKinds(page, "#body", { "text/html": '<p>Text</p><img alt="Ein See" src="http://127.0.0.1/see.jpg">' });
+    await page.locator("#inserting", { hasText: "1 Bild kam nicht mit." }).waitFor();
+    assert.match(await page.locator("#inserting").innerText(), /ließ es sich nicht holen/);
+    assert.deepEqual(asked.filter((path) => path.includes("see.jpg") || path.startsWith("/staff/images")), ["/staff/images/fetch"], "the browser loads nothing itself");
+
+    // Whoever does not want to wait gets the text alone.
+    await page.fill("#body", "");
+    await page.route("**/staff/images/fetch", () => {});
+    await pasteKinds(page, "#body", { "text/html": '<p>Text</p><img src="https://www.somewhere.org/see.jpg">' });
+    await page.locator("#pasting-dialog[open]", { hasText: "Bild 1 von 1" }).waitFor();
+    await page.click("#pasting-dialog button");
+    await page.locator("#inserting", { hasText: "1 Bild kam nicht mit." }).waitFor();
+    assert.equal(await page.inputValue("#body"), "Text");
+  });
+});
 
 test("what is written as it will be read is saved as Markdown, and comes back the same", async () => {
   await withVisual({}, async (page) => {

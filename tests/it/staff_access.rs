@@ -124,6 +124,7 @@ const TABLE: &[(&str, &str, [u16; 3])] = &[
     ("POST", "/staff/people/{id}/second-factor", [303, 403, 303]),
     ("GET", "/staff/images", [303, 200, 200]),
     ("POST", "/staff/images", [303, 422, 422]),
+    ("POST", "/staff/images/fetch", [303, 422, 422]),
     ("GET", "/staff/images/{id}", [303, 404, 404]),
     ("POST", "/staff/images/{id}", [303, 404, 404]),
     ("POST", "/staff/images/{id}/remove", [303, 303, 303]),

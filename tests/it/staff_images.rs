@@ -1,11 +1,27 @@
 //! Pictures on the staff pages: uploading, using again, describing, removing.
 
+use std::net::SocketAddr;
+
 use axum::http::Method;
+use chrono::Utc;
 use image::ImageFormat;
-use rundbrief::domain::{
-    publication::{self, Content, Logo},
-    staff::Role,
+use rundbrief::{
+    app::{
+        images::store::Store,
+        public_web::PublicWeb,
+        upload_image::{self, Processing, UploadError},
+    },
+    domain::{
+        actor::Actor,
+        publication::{self, Content, Logo},
+        staff::Role,
+    },
 };
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+use url::Url;
 
 use crate::{
     harness::{App, TestApp, browser::Browser},
@@ -39,6 +55,69 @@ async fn a_script_uploads_and_is_told_what_there_is() {
     assert_eq!((&again["id"], &again["alt"]), (&told["id"], &"Ein See".into()));
     assert_eq!(app.count("select count(*) from images").await, 1);
     assert_eq!(std::fs::read_dir(&app.images.0).unwrap().count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_of_the_web_is_taken_in_like_an_upload() {
+    let app = App::new().without_worker().start().await;
+    let member = app.member("eva@example.org", Role::Editor).await;
+    let file = photo(600, 400, 1, ImageFormat::Jpeg);
+    let server = serving(file.clone()).await;
+    let web = PublicWeb::with(
+        |_| Box::pin(async { Ok(vec!["93.184.216.34".parse().unwrap()]) }),
+        move |_| server,
+        Vec::new(),
+    );
+    let store = Store::new(&app.config.image_store);
+    let address = || Url::parse("http://www.somewhere/see.jpg").unwrap();
+    let take = async |by: &Actor| {
+        let place = (&store, &Processing::default());
+        upload_image::upload_from(&app.pool, &web, place, by, (address(), "Ein See".to_owned()), Utc::now())
+            .await
+    };
+    let image = take(&member.actor()).await.unwrap();
+    assert_eq!((image.alt.as_str(), image.width, image.height), ("Ein See", 600, 400));
+    assert_eq!(app.actions().await.last().unwrap(), "image_added");
+    let browser = app.browser_of(&member).await;
+    let again = browser.upload("/staff/images", &file, &[], true).await;
+    let again: serde_json::Value = serde_json::from_str(&again.body).unwrap();
+    assert_eq!(again["id"], image.id.to_string(), "the same file is the same picture");
+    assert!(matches!(take(&Actor::Service).await, Err(UploadError::NotAllowed(_))));
+}
+
+/// A web server that answers every request with this file.
+async fn serving(file: Vec<u8>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", file.len());
+            let _ = stream.write_all(&[head.as_bytes(), &file].concat()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_only_this_machine_sees_is_not_fetched() {
+    let app = App::new().without_worker().start().await;
+    let browser = editor(&app).await;
+    for address in
+        ["http://127.0.0.1/see.jpg", "file:///etc/passwd", "see.jpg", "", "https://www.lok.example/see.jpg"]
+    {
+        let answer = browser
+            .send(
+                Method::POST,
+                "/staff/images/fetch",
+                &[("accept", "application/json")],
+                &format!("address={address}"),
+            )
+            .await;
+        assert_eq!(answer.status, 422, "{address}");
+        assert!(answer.body.contains("Speichern Sie es dort auf Ihrem Rechner"), "{}", answer.body);
+    }
+    assert_eq!(app.count("select count(*) from images").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

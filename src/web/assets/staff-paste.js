@@ -1,10 +1,10 @@
 // Pasting from Word, LibreOffice or a web page: headings, lists, tables, links, bold and italic become Markdown, everything else
-// becomes plain text. Gives an empty text where there is nothing to keep.
-globalThis.rundbriefMarkdown = (html) => {
-  // A document of its own: nothing in it runs, and nothing is loaded.
-  // Styles are only read; under their own name the page's security policy would complain of each.
-  const source = new DOMParser().parseFromString(html.replace(/\sstyle\s*=/gi, " data-style="), "text/html");
-  const dropped = "script, style, head, title, meta, link, img, svg, object, iframe, template, o\\:p";
+// becomes plain text. Pictures stand at these addresses, in their order; those without one are left out. Gives an empty text
+// where there is nothing to keep.
+globalThis.rundbriefMarkdown = (html, addresses = []) => {
+  const source = globalThis.rundbriefDocument(html);
+  const pictures = new Map(globalThis.rundbriefImages(source).map((image, number) => [image, addresses[number]]));
+  const dropped = "script, style, head, title, meta, link, svg, object, iframe, template, o\\:p";
 
   // What would begin a list, a heading or a quote at the beginning of a line, and was none. The dialect: docs/markdown.md.
   const tame = (line) => line.replace(/^(\d{1,9})(\.)(?=\s|$)/, "$1\\$2").replace(/^([-+•](?=\s|$)|-{3,}|#{1,6}(?=\s|$)|={3,}\s*$|>(?![\d=]))/, "\\$1");
@@ -26,6 +26,7 @@ globalThis.rundbriefMarkdown = (html) => {
     if (node.nodeType === Node.TEXT_NODE) return escape(plain(node.data));
     if (node.nodeType !== Node.ELEMENT_NODE || node.matches(dropped)) return "";
     if (node.matches("br")) return "\n";
+    if (node.matches("img")) return globalThis.rundbriefSign(node);
     // Word writes the bullet of a list as text.
     if (/mso-list:\s*ignore/.test(style(node))) return "";
     const bold = !inBold && !node.matches("h1, h2, h3, h4, h5, h6") && isBold(node);
@@ -50,6 +51,13 @@ globalThis.rundbriefMarkdown = (html) => {
 
   const block = "address, article, aside, blockquote, center, dd, div, dl, dt, figure, footer, form, h1, h2, h3, h4, h5, h6, header, hr, li, main, nav, ol, p, pre, section, table, tbody, td, tfoot, th, thead, tr, ul";
   const out = [];
+
+  const picture = (image) => `![${image.alt}](${image.address})`;
+  const isKept = (node) => node.nodeType === Node.ELEMENT_NODE && Boolean(pictures.get(node));
+  const keptIn = (node) => [...node.querySelectorAll("img")].filter(isKept);
+  const isBlock = (node) => node.nodeType === Node.ELEMENT_NODE && !node.matches(dropped) && (isKept(node) || node.matches(block) || node.querySelector(block) || keptIn(node).length);
+  // Pictures of what is kept as text alone, such as an item or a cell, stand below it.
+  const putBelow = (node) => keptIn(node).forEach((image) => out.push({ text: picture(pictures.get(image)), isPicture: true }));
 
   // What Word has written before an item or a heading: a bullet or a number.
   const marker = (node) => plain([...node.querySelectorAll("[data-style]")].find((part) => /mso-list:\s*ignore/.test(style(part)))?.textContent ?? "").trim();
@@ -171,7 +179,7 @@ globalThis.rundbriefMarkdown = (html) => {
       loose = "";
     };
     for (const child of node.childNodes) {
-      if (child.nodeType === Node.ELEMENT_NODE && !child.matches(dropped) && (child.matches(block) || child.querySelector(block))) {
+      if (isBlock(child)) {
         flush();
         element(child);
       } else {
@@ -183,24 +191,39 @@ globalThis.rundbriefMarkdown = (html) => {
 
   function element(node) {
     const item = node.matches("p") && wordItem(node);
-    if (item) return out.push(item);
+    if (item) {
+      out.push(item);
+      return putBelow(node);
+    }
     levels = [];
+    if (isKept(node)) return out.push({ text: picture(pictures.get(node)), isPicture: true });
     if (node.matches("h1, h2, h3, h4, h5, h6")) {
       const text = [marker(node), line(node).replaceAll("\n", " ")].filter(Boolean).join(" ");
       // The title of the mail is the first heading; those of the text begin at the second.
       if (text) out.push({ text: (node.matches("h1, h2") ? "## " : "### ") + text });
+      putBelow(node);
     } else if (node.matches("ul, ol")) {
+      const kept = keptIn(node);
       list(node, "");
+      kept.forEach((image) => out.push({ text: picture(pictures.get(image)), isPicture: true }));
     } else if (node.matches("blockquote")) {
       const from = out.length;
       walk(node);
-      const quoted = join(out.splice(from)).split("\n").map((part) => `> ${part}`.trimEnd()).join("\n");
+      const inner = out.splice(from);
+      const quoted = join(inner.filter(({ isPicture }) => !isPicture)).split("\n").map((part) => `> ${part}`.trimEnd()).join("\n");
       if (quoted !== ">") out.push({ text: quoted });
+      out.push(...inner.filter(({ isPicture }) => isPicture));
     } else if (node.matches("table") && table(node)) {
       if (node.caption && line(node.caption)) out.push({ text: line(node.caption) });
       out.push({ text: table(node) });
+      putBelow(node);
     } else if (node.matches("hr")) {
       out.push({ text: "---" });
+    } else if (!node.matches(block) && !node.querySelector(block)) {
+      // A link or bold text with a picture in it.
+      const text = line(node);
+      if (text) out.push({ text });
+      putBelow(node);
     } else {
       walk(node);
     }
@@ -214,9 +237,15 @@ globalThis.rundbriefMarkdown = (html) => {
   return join(out);
 };
 
-// How many pictures a pasted text has, which are not pasted with it. Those that can hardly be seen are none.
-globalThis.rundbriefPictures = (html) => {
-  const source = new DOMParser().parseFromString(html.replace(/\sstyle\s*=/gi, " data-style="), "text/html");
-  const isSeen = (image) => !["width", "height"].some((side) => /^[0-3](px)?$/.test(image.getAttribute(side) ?? ""));
-  return [...source.querySelectorAll("img, object, svg, v\\:imagedata")].filter(isSeen).length;
+// A document of its own: nothing in it runs, and nothing is loaded. Styles are only read; under their own name the page's
+// security policy would complain of each.
+globalThis.rundbriefDocument = (html) => new DOMParser().parseFromString(html.replace(/\sstyle\s*=/gi, " data-style="), "text/html");
+
+// The sign that a picture stands for, such as an emoji; empty for every other picture.
+globalThis.rundbriefSign = (image) => (/^\p{Extended_Pictographic}\P{L}*$/u.test(image.getAttribute("alt") ?? "") ? image.getAttribute("alt") : "");
+
+// The pictures that can be seen; what is hardly there counts readers.
+globalThis.rundbriefImages = (source) => {
+  const isTiny = (image) => ["width", "height"].some((side) => /^[0-3](px)?$/.test(image.getAttribute(side) ?? ""));
+  return [...source.querySelectorAll("img")].filter((image) => !isTiny(image) && !globalThis.rundbriefSign(image));
 };

@@ -221,12 +221,32 @@
       event.preventDefault();
       return take(files);
     }
-    const lost = html ? globalThis.rundbriefPictures(html) : 0;
-    inserting.textContent = lost ? inserting.dataset[plurals.select(lost)].replace("{count}", lost) : "";
-    if (!markdown) return;
+    const { pictures, others } = html ? globalThis.rundbriefPastedPictures.find(html, event.clipboardData.getData("text/rtf")) : { pictures: [], others: 0 };
+    tellPictures(0, 0, others);
+    if (!markdown && !pictures.length) return;
     event.preventDefault();
-    const [from, to] = selection();
-    const isBlock = markdown.includes("\n") || /^(#|- |> )/.test(markdown);
-    put(from, to, isBlock ? ownLines(from) + markdown : markdown);
+    if (pictures.length) pasteWith(pictures, html, others);
+    else paste(markdown);
   });
+
+  function paste(markdown) {
+    const [from, to] = selection();
+    const isBlock = markdown.includes("\n") || /^(#|- |> |!\[)/.test(markdown);
+    put(from, to, isBlock ? ownLines(from) + markdown : markdown);
+  }
+
+  // The text waits for its pictures, and is inserted as a whole.
+  async function pasteWith(pictures, html, others) {
+    const { taken, reasons } = await globalThis.rundbriefPastedPictures.upload(pictures);
+    const markdown = globalThis.rundbriefMarkdown(html, taken);
+    const kept = taken.filter(Boolean);
+    if (markdown) paste(markdown);
+    tellPictures(kept.length, kept.filter(({ alt }) => !alt).length, others + taken.length - kept.length, reasons);
+  }
+
+  // What became of pasted pictures: how many came along, how many of those nobody has described, how many did not and why.
+  function tellPictures(kept, undescribed, lost, reasons = []) {
+    const said = (what, count) => (count ? inserting.dataset[what + plurals.select(count)].replace("{count}", count) : "");
+    inserting.textContent = [said("kept", kept), undescribed ? inserting.dataset.describe : "", said("lost", lost), ...reasons].filter(Boolean).join(" ");
+  }
 })();

@@ -30,7 +30,7 @@ use crate::{
 };
 
 pub use crate::web::staff::images::{
-    upload::{UPLOAD, Uploads, upload},
+    upload::{FETCH, UPLOAD, Uploads, fetch, upload},
     view::{ImagePage, ImagesPage},
 };
 

@@ -1,21 +1,25 @@
 //! `POST /staff/images`: takes a picture in. For the script `staff-upload.js` it answers JSON; a plain form is led back
 //! to the page it stood on, with `image=ID` in the address.
+//!
+//! `POST /staff/images/fetch`: the same with a picture that is somewhere in the web, for the script that pastes.
 
 use std::time::Duration;
 
 use axum::{
-    Json,
+    Form, Json,
     body::Bytes,
     extract::{
         Multipart, State,
         multipart::{MultipartError, MultipartRejection},
+        rejection::FormRejection,
     },
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
+use url::Url;
 
 use crate::{
     app::{
@@ -45,6 +49,9 @@ use crate::{
 /// Bytes of a picture, at most, and how long it may take until its answer: time for slow lines.
 pub const UPLOAD: Body = Body::Upload { most: memory::LONGEST_FILE, within: Duration::from_mins(2) };
 
+/// For the address of a picture and what it shows. Fetching it takes longer than an ordinary request may.
+pub const FETCH: Body = Body::Upload { most: 16 * 1024, within: Duration::from_mins(1) };
+
 /// Room for uploads.
 pub struct Uploads {
     /// Those that are being received: each is held in memory.
@@ -73,6 +80,7 @@ struct Refusal(StatusCode, &'static str, &'static str);
 
 impl Refusal {
     const NONE: Self = Refusal(StatusCode::UNPROCESSABLE_ENTITY, "image", "refused_none");
+    const NOT_FETCHED: Self = Refusal(StatusCode::UNPROCESSABLE_ENTITY, "address", "refused_fetch");
     const BUSY: Self = Refusal(StatusCode::SERVICE_UNAVAILABLE, "image", "refused_busy");
     const STORE: Self = Refusal(StatusCode::SERVICE_UNAVAILABLE, "image", "refused_store");
 }
@@ -105,13 +113,57 @@ pub async fn upload(
         Ok(image) => return Ok(back(received.next.as_deref(), &image)),
         Err(refused) => refused,
     };
-    let Refusal(status, field, key) = refused;
     if is_script {
-        let (title, detail) = (page.text("images", "refused_title"), page.text("images", key));
-        return Ok(page.refused_json(status, title, detail));
+        return Ok(refused_json(&page, &refused));
     }
+    let Refusal(status, field, key) = refused;
     let mistakes = Mistakes::one(field, page.text("images", key));
     page.answer(status, &ImagesPage::of(&page, &received.typed, mistakes, received.next).await?)
+}
+
+/// A picture that is somewhere in the web.
+#[derive(Deserialize)]
+pub struct Elsewhere {
+    address: String,
+    /// What the page says that it shows.
+    #[serde(default)]
+    alt: String,
+}
+
+/// `POST /staff/images/fetch`: for the script that pastes, which is told as of an upload.
+pub async fn fetch(
+    State(state): State<AppState>,
+    page: StaffPage,
+    member: Member,
+    form: Result<Form<Elsewhere>, FormRejection>,
+) -> Result<Response, StaffProblem> {
+    Ok(match fetched(&state, &member, form.ok()).await? {
+        Ok(image) => created(&state, &image),
+        Err(refused) => refused_json(&page, &refused),
+    })
+}
+
+async fn fetched(
+    state: &AppState,
+    member: &Member,
+    form: Option<Form<Elsewhere>>,
+) -> Result<Result<Image, Refusal>, StaffProblem> {
+    let Ok(_room) = state.uploads.receiving.try_acquire() else { return Ok(Err(Refusal::BUSY)) };
+    let Some(Form(Elsewhere { address, alt })) = form else { return Ok(Err(Refusal::NOT_FETCHED)) };
+    let Ok(address) = Url::parse(&address) else { return Ok(Err(Refusal::NOT_FETCHED)) };
+    // What a page says of its picture is a proposal: too long a one is none.
+    let alt = image::clean_line(&alt, image::ALT_LENGTH).unwrap_or_default();
+    let (place, actor) = ((&state.images, &state.uploads.processing), member.actor());
+    let app = &state.app;
+    taken_in(
+        state,
+        upload_image::upload_from(&app.pool, &app.web, place, &actor, (address, alt), Utc::now()).await,
+    )
+}
+
+fn refused_json(page: &StaffPage, Refusal(status, _, key): &Refusal) -> Response {
+    let (title, detail) = (page.text("images", "refused_title"), page.text("images", key));
+    page.refused_json(*status, title, detail)
 }
 
 /// Receives a picture and has it taken in.
@@ -143,9 +195,18 @@ async fn accept(
     }
     let upload = Upload { file, alt, credit };
     let place = (&state.images, &state.uploads.processing);
-    match upload_image::upload(&state.app.pool, place, &member.actor(), upload, Utc::now()).await {
+    taken_in(state, upload_image::upload(&state.app.pool, place, &member.actor(), upload, Utc::now()).await)
+}
+
+/// Why a picture was not taken in, for whoever sent it.
+fn taken_in(
+    state: &AppState,
+    uploaded: Result<Image, UploadError>,
+) -> Result<Result<Image, Refusal>, StaffProblem> {
+    match uploaded {
         Ok(image) => Ok(Ok(image)),
         Err(UploadError::Refused(refused)) => Ok(Err(refused.into())),
+        Err(UploadError::NotFetched(_)) => Ok(Err(Refusal::NOT_FETCHED)),
         Err(UploadError::Busy) => Ok(Err(Refusal::BUSY)),
         Err(UploadError::Store(error)) => {
             tracing::error!(%error, store = %state.images.place(), "a picture cannot be stored; IMAGE_STORE says where");
