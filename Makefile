@@ -109,6 +109,11 @@ bench-scale: ## send to ten thousand, a hundred thousand and a million (more opt
 	@scripts/setup run
 	cargo bench --locked --bench sending -- scale $(ARGS)
 
+.PHONY: bench-metrics
+bench-metrics: ## what it costs a mailing when somebody reads the metrics (more options: ARGS="--help")
+	@scripts/setup run
+	cargo bench --locked --bench sending -- metrics $(ARGS)
+
 .PHONY: bench-signup
 bench-signup: ## signups and unsubscribes a second, beside what the database alone could do (more options: ARGS="--help")
 	@scripts/setup run

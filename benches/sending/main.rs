@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench sending -- speed    two sizes of mail over 1, 8 and 32 connections, beside a floor
 //! cargo bench --bench sending -- scale    10,000 recipients, 100,000, a million
+//! cargo bench --bench sending -- metrics  with somebody who reads the metrics, and without
 //! ```
 //!
 //! Four parties share the machine: the real program as a worker ([`pipeline`]), a private Postgres that waits for the
@@ -23,6 +24,7 @@
 
 mod floor;
 mod measure;
+mod metrics;
 mod newsletter;
 mod pipeline;
 #[path = "../common/program.rs"]
@@ -43,7 +45,7 @@ use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 use tokio::{runtime::Runtime, signal::ctrl_c};
 
-use crate::{floor::Way, scale::Scale, server::Server, speed::Speed};
+use crate::{floor::Way, metrics::Metrics, scale::Scale, server::Server, speed::Speed};
 
 /// How fast the service hands over a mailing. Without a word on what to measure: its speed.
 #[derive(Parser)]
@@ -89,6 +91,8 @@ enum Bench {
     Speed(Speed),
     /// Whether ever larger mailings stay as fast, and as small in memory.
     Scale(Scale),
+    /// What metrics cost a mailing at full speed.
+    Metrics(Metrics),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -110,6 +114,7 @@ async fn measure(bench: Bench) -> anyhow::Result<()> {
         match bench {
             Bench::Speed(speed) => speed.run(&server).await,
             Bench::Scale(scale) => scale.run(&server).await,
+            Bench::Metrics(metrics) => metrics.run(&server).await,
         }
     };
     let measured = tokio::select! {

@@ -1,6 +1,9 @@
 //! The pipeline: the real program sends a mailing, and the clock runs.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail, ensure};
 use rundbrief::domain::{ids::MailingId, mailing::MailingState};
@@ -62,10 +65,16 @@ impl Sent {
     }
 }
 
-/// Lets a worker send a newsletter to a sink; fails unless everybody's copy was accepted once.
-pub async fn send(server: &Server, newsletter: &mut Newsletter, connections: u32) -> anyhow::Result<Sent> {
+/// Lets a worker send a newsletter to a sink; fails unless everybody's copy was accepted once. The worker serves its
+/// metrics at the address, if there is one.
+pub async fn send(
+    server: &Server,
+    newsletter: &mut Newsletter,
+    connections: u32,
+    metrics: Option<SocketAddr>,
+) -> anyhow::Result<Sent> {
     let mut sink = Sink::start(newsletter.recipients).await?;
-    let mut worker = Worker::start(server, newsletter, &sink, connections).await?;
+    let mut worker = Worker::start(server, newsletter, &sink, connections, metrics).await?;
     let used_before = Usage::so_far(worker.pid, server.postmaster, sink.pid)?;
 
     let begun = Instant::now();
@@ -108,12 +117,14 @@ impl Worker {
         newsletter: &mut Newsletter,
         sink: &Sink,
         connections: u32,
+        metrics: Option<SocketAddr>,
     ) -> anyhow::Result<Self> {
         let mut command = program::command(server.dir(), &["worker"]);
         command
             .envs(newsletter.settings())
             .env("SMTP_URL", format!("smtp://127.0.0.1:{}?tls=none", sink.port))
-            .env("SMTP_CONNECTIONS", connections.to_string());
+            .env("SMTP_CONNECTIONS", connections.to_string())
+            .envs(metrics.map(|address| ("METRICS_ADDR", address.to_string())));
         let child = command.spawn().context("the worker could not be started")?;
         let pid = child.id().context("the worker has ended")?;
         let mut worker = Self { child, pid };

@@ -69,7 +69,7 @@ impl Scale {
 
     async fn measure(&self, server: &Server, recipients: u32) -> anyhow::Result<Step> {
         let mut newsletter = Newsletter::prepare(server, recipients, KILOBYTES).await?;
-        let sent = pipeline::send(server, &mut newsletter, self.connections).await?;
+        let sent = pipeline::send(server, &mut newsletter, self.connections, None).await?;
         // Before Postgres 15, statistics take half a second on their way.
         sleep(Duration::from_secs(1)).await;
         let mut traces = Vec::new();

@@ -107,7 +107,7 @@ impl Speed {
         fs::write(&file, &newsletter.message)?;
         let floor = floor::measure(Way::Pipelined, &file, recipients, case.connections).await?;
         let plain = floor::measure(Way::Plain, &file, recipients, case.connections).await?;
-        let sent = pipeline::send(server, &mut newsletter, case.connections).await?;
+        let sent = pipeline::send(server, &mut newsletter, case.connections, None).await?;
         let bytes = newsletter.message.len();
         newsletter.discard(server).await?;
         Ok(Run { case, bytes, recipients, floor, plain, sent })
