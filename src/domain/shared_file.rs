@@ -26,16 +26,7 @@ pub const TITLE_LENGTH: usize = 200;
 
 /// What a file is, as was found in it.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Serialize,
-    sqlx::Type,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, sqlx::Type, strum::EnumString, strum::IntoStaticStr,
 )]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]

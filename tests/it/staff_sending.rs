@@ -640,6 +640,16 @@ async fn a_test_goes_to_oneself_to_saved_colleagues_and_to_a_typed_address_and_t
     assert!(!above.contains("Der Test ist abgeschickt.") && beside.contains("Der Test ist abgeschickt."));
     assert_eq!(app.count("select count(*) from mailings").await, 0);
     assert_eq!(state_of(&app, update).await, UpdateState::Draft);
+    let old = "Seit dem letzten Test hat sich der Text geändert.";
+    assert!(!page.body.contains(old) && !page.body.contains("noch nicht gesendet"));
+    sqlx::query("update updates set changed_at = now() + interval '1 second'")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    assert!(
+        browser.get(&page_of(update)).await.body.contains(old),
+        "a test of another text is none of this one"
+    );
 
     let gone = browser.post(&format!("/staff/colleagues/{}/remove", ids[1]), &[]).await;
     assert!(gone.header("location").ends_with("?done=colleague_removed"));

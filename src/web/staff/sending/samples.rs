@@ -185,6 +185,7 @@ fn tests() -> Tests {
             sent(DeliveryState::Pending, ""),
         ],
         are_waiting: true,
+        are_old: true,
     }
 }
 

@@ -114,7 +114,7 @@ impl SendPage {
         errors: Mistakes,
     ) -> Result<Self, StaffProblem> {
         let SendSituation { draft, audience, earlier, obstacle } = found;
-        let tests = Tests::of(page, member, draft.update.id, chosen).await?;
+        let tests = Tests::of(page, member, &draft.update, chosen).await?;
         let count = |key: &str| page.plural("send", key, audience);
         let sender = draft.publication.as_ref().map(|publication| &publication.content.sender);
         let error_id = match errors.first() {

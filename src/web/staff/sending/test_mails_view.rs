@@ -6,11 +6,12 @@ use crate::{
     app::{send_test, test_recipients},
     db::statement::StatementResult,
     domain::{
-        ids::{TestRecipientId, UpdateId},
+        ids::TestRecipientId,
         queue::{
             delivery::{DeliveryState, TestMail},
             reply_meaning,
         },
+        update::Update,
     },
     web::{
         http::form_values,
@@ -61,6 +62,8 @@ pub struct Tests {
     pub(super) sent: Vec<SentTest>,
     /// Of some it is not known yet what became of them.
     pub(super) are_waiting: bool,
+    /// The text was changed after the last one was asked for: none shows what would be sent.
+    pub(super) are_old: bool,
 }
 
 #[derive(Serialize)]
@@ -102,12 +105,12 @@ impl Tests {
     pub async fn of(
         page: &StaffPage,
         member: &Member,
-        id: UpdateId,
+        update: &Update,
         chosen: &Chosen,
     ) -> StatementResult<Self> {
         let pool = &page.state.app.pool;
         let colleagues = test_recipients::list(pool).await?;
-        let sent = send_test::tests_of(pool, id, SHOWN).await?;
+        let sent = send_test::tests_of(pool, update.id, SHOWN).await?;
         Ok(Self {
             own: member.0.email.clone(),
             own_is_chosen: chosen.own || !chosen.is_sent,
@@ -121,6 +124,7 @@ impl Tests {
                     is_chosen: chosen.colleagues.contains(&colleague.id.to_string()),
                 })
                 .collect(),
+            are_old: !sent.is_empty() && sent.iter().all(|test| test.due_at < update.changed_at),
             are_waiting: sent.iter().any(|test| test.state == DeliveryState::Pending),
             sent: sent.into_iter().map(|test| SentTest::of(page, test)).collect(),
         })
