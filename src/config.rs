@@ -4,6 +4,7 @@
 //! way out, so that an operator corrects the file in one go. A command that needs no relay asks only for what
 //! it needs: [`Config`] is made of parts that are also read alone ([`database_url`], [`secret_keys`]).
 
+mod bounce_address;
 mod database;
 mod guard;
 mod images;
@@ -17,6 +18,7 @@ use ipnet::IpNet;
 use url::Url;
 
 pub use self::{
+    bounce_address::BounceAddress,
     database::DatabaseUrl,
     guard::{Captcha, Guard},
     images::{ImageStore, S3, S3Credentials},
@@ -68,6 +70,8 @@ pub struct Config {
     pub image_store: ImageStore,
     /// Folder in which the service remembers its database (`STATE_DIR`).
     pub state_dir: PathBuf,
+    /// Where mail servers report what they could not deliver (`BOUNCE_ADDRESS`); to the sender's address by default.
+    pub bounce_address: Option<BounceAddress>,
     /// The relay's DKIM selector, whose key the preflight looks up in the DNS (`DKIM_SELECTOR`).
     pub dkim_selector: Option<String>,
 }
@@ -243,6 +247,7 @@ impl Config {
             }
         })
         .unwrap_or_else(|| default_state_dir(source));
+        let bounce_address = optional(source, &mut problems, "BOUNCE_ADDRESS", BounceAddress::parse);
         let dkim_selector = optional(source, &mut problems, "DKIM_SELECTOR", |text| {
             let is_label = |label: &str| {
                 !label.is_empty()
@@ -291,6 +296,7 @@ impl Config {
             email_templates_dir,
             image_store,
             state_dir,
+            bounce_address,
             dkim_selector,
         })
     }
@@ -317,6 +323,16 @@ pub fn database_url(source: &Source) -> Result<String, ConfigErrors> {
 /// [`ConfigErrors`] when it is missing or malformed.
 pub fn secret_keys(source: &Source) -> Result<SecretKeys, ConfigErrors> {
     alone(source, "SECRET_KEY", |text| SecretKeys::parse(text).map_err(|error| error.to_string()))
+}
+
+/// `BOUNCE_ADDRESS` alone, for commands that need nothing else; `None` when it is not set.
+///
+/// # Errors
+/// When it is no address with room for a token.
+pub fn bounce_address(source: &Source) -> Result<Option<BounceAddress>, ConfigErrors> {
+    let mut problems = Vec::new();
+    let address = optional(source, &mut problems, "BOUNCE_ADDRESS", BounceAddress::parse);
+    if problems.is_empty() { Ok(address) } else { Err(ConfigErrors(problems)) }
 }
 
 /// `PUBLIC_URL` alone, for commands that write a link.

@@ -5,6 +5,7 @@
 
 pub mod actor;
 pub mod address;
+pub mod base32;
 pub mod calendar_event;
 pub mod consent;
 pub mod csv;

@@ -20,4 +20,5 @@ pub mod message;
 pub mod preflight;
 pub mod preheader;
 pub mod received;
+pub mod return_path;
 pub mod templates;

@@ -138,7 +138,8 @@ impl Service {
         db::migrate(&pool).await?;
         check_keys(&pool, &config.secret_keys).await?;
         let (sending, http) = (Arc::<SendingMetrics>::default(), Arc::<HttpMetrics>::default());
-        let (settings, metrics) = (Settings::from(config), Metrics::of_process(command));
+        let (settings, metrics) =
+            (Settings::try_from(config).context("BOUNCE_ADDRESS")?, Metrics::of_process(command));
         let worker =
             Worker::new(pool.clone(), composer.clone(), settings, Arc::clone(&memory), Arc::clone(&sending));
         let (keys, keep_ip_days) = (config.secret_keys.clone(), config.keep_ip_days);

@@ -34,6 +34,7 @@ use crate::{
         compose::{ComposeError, Composer},
         merge_fields::OwnTokens,
         message::{Frame, Recipient, message_id},
+        return_path::ReturnPaths,
         templates::MailKind,
     },
 };
@@ -44,6 +45,7 @@ pub struct MessageBuilder {
     composer: Composer,
     keys: SecretKeys,
     limits: SignupLimits,
+    return_paths: Option<ReturnPaths>,
     frames: Mutex<HashMap<MailingId, Arc<Frame>>>,
     /// When the operator was last told of held signups.
     told_of_held: Mutex<Option<Instant>>,
@@ -120,13 +122,27 @@ impl From<ComposeError> for NoMessage {
 }
 
 impl MessageBuilder {
-    pub fn new(pool: PgPool, composer: Composer, keys: SecretKeys, limits: SignupLimits) -> Self {
+    pub fn new(
+        pool: PgPool,
+        composer: Composer,
+        keys: SecretKeys,
+        limits: SignupLimits,
+        return_paths: Option<ReturnPaths>,
+    ) -> Self {
         let (frames, told_of_held) = (Mutex::default(), Mutex::default());
-        Self { pool, composer, keys, limits, frames, told_of_held }
+        Self { pool, composer, keys, limits, return_paths, frames, told_of_held }
     }
 
     /// The message of a delivery, as of now.
     pub async fn prepare(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
+        let mut message = self.of_kind(delivery, now).await?;
+        if let Some(paths) = &self.return_paths {
+            message.from = paths.of(delivery.id);
+        }
+        Ok(message)
+    }
+
+    async fn of_kind(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
         match delivery.kind {
             DeliveryKind::Mailing => self.mailing_copy(delivery, now).await,
             DeliveryKind::Confirmation => self.confirmation(delivery, now).await,

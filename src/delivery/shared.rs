@@ -13,7 +13,7 @@ use tokio::{
 use tracing::Span;
 
 use crate::{
-    config::SmtpRelay,
+    config::{SecretKeys, SmtpRelay},
     delivery::{
         circuit_breaker::CircuitBreaker, claim_buffer::ClaimBuffer, connection_limit::ConnectionLimit,
         message_builder::MessageBuilder, metrics::SendingMetrics, throttle::Throttle,
@@ -35,6 +35,8 @@ pub struct Shared {
     pub breaker: Arc<CircuitBreaker>,
     pub connection_limit: ConnectionLimit,
     pub throttle: Throttle,
+    /// Keys that recognise suppressed addresses.
+    pub keys: SecretKeys,
     pub message_builder: MessageBuilder,
     /// Since when the queue could not be read.
     pub queue_stuck: Mutex<Option<Instant>>,

@@ -32,12 +32,12 @@ use crate::{
         spans,
         throttle::Throttle,
     },
-    domain::{ids::WorkerId, queue::worker, restore::Memory},
-    mail::compose::Composer,
+    domain::{address::AddressError, ids::WorkerId, queue::worker, restore::Memory},
+    mail::{compose::Composer, return_path::ReturnPaths},
 };
 
 /// How a worker sends.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     pub smtp: SmtpRelay,
     /// Open connections at most.
@@ -52,13 +52,22 @@ pub struct Settings {
     pub ehlo_name: String,
     /// Keys that recognise suppressed addresses.
     pub keys: SecretKeys,
+    /// Envelope senders that name their delivery; without them it is the publication's sender.
+    pub return_paths: Option<ReturnPaths>,
     /// How many mails signups may cause.
     pub signup_limits: SignupLimits,
 }
 
-impl From<&Config> for Settings {
-    fn from(config: &Config) -> Self {
-        Self {
+impl TryFrom<&Config> for Settings {
+    type Error = AddressError;
+
+    /// # Errors
+    /// When `BOUNCE_ADDRESS` is no address that mail can come back to.
+    fn try_from(config: &Config) -> Result<Self, AddressError> {
+        let return_paths = config.bounce_address.as_ref();
+        let return_paths =
+            return_paths.map(|address| ReturnPaths::new(config.secret_keys.clone(), address)).transpose()?;
+        Ok(Self {
             smtp: config.smtp.clone(),
             connections: config.smtp_connections,
             per_connection: config.smtp_messages_per_connection,
@@ -66,8 +75,9 @@ impl From<&Config> for Settings {
             reply_within: config.smtp_timeout,
             ehlo_name: config.public_url.host().to_owned(),
             keys: config.secret_keys.clone(),
+            return_paths,
             signup_limits: config.signup_limits,
-        }
+        })
     }
 }
 
@@ -168,7 +178,9 @@ impl Worker {
                 self.composer.clone(),
                 self.settings.keys.clone(),
                 self.settings.signup_limits,
+                self.settings.return_paths.clone(),
             ),
+            keys: self.settings.keys.clone(),
             queue_stuck: Mutex::default(),
             has_reached: AtomicBool::new(false),
             open_connections: watch::Sender::new(0),

@@ -11,14 +11,17 @@
 //! | leave form | random bytes and a time, signed | one hour | its random bytes, once it is answered |
 //! | opened | a time and the confirm token's hash, signed | for its signup | not at all |
 //! | shown | a time, signed | for ever: it opens nothing | not at all |
+//! | bounce | the delivery's id, signed | for ever: it says what a report is about | not at all |
 //! | sent to | an address and a time, encrypted | one hour; it opens nothing | not at all |
 //!
 //! None of them has a `Display` that shows it; [`ConfirmToken::reveal`] and its like are called where a link is
 //! written, and nowhere else.
 
+mod bounce;
 mod sent_to;
 mod timed;
 
+pub use bounce::{BOUNCE_TOKEN_LENGTH, bounce_token, read_bounce_token};
 pub use sent_to::SentTo;
 pub use timed::{
     AccessClaim, AccessState, LeaveForm, Undo, access_token, again_token, leave_form_token, read_again_token,

@@ -6,12 +6,9 @@ use sqlx::PgConnection;
 use crate::{
     config::SecretKeys,
     domain::{
+        base32,
         ids::StaffId,
-        staff::{
-            MemberRow, StaffError, locked,
-            secret::random,
-            totp::{TotpSecret, base32},
-        },
+        staff::{MemberRow, StaffError, locked, secret::random, totp::TotpSecret},
     },
 };
 
@@ -81,7 +78,7 @@ pub async fn new_recovery_codes(
 
 /// Two times five characters of Crockford's base32, which has no I, L, O and U: 50 random bits.
 fn recovery_code() -> String {
-    let text = base32(&random::<7>(), b"0123456789abcdefghjkmnpqrstvwxyz");
+    let text = base32::encode(&random::<7>(), b"0123456789abcdefghjkmnpqrstvwxyz");
     format!("{}-{}", &text[..5], &text[5..10])
 }
 

@@ -11,7 +11,7 @@ use ring::{
 
 use crate::{
     config::SecretKeys,
-    domain::{ids::StaffId, staff::secret::random},
+    domain::{base32, ids::StaffId, staff::secret::random},
 };
 
 /// Seconds that a code stands for.
@@ -39,7 +39,7 @@ impl TotpSecret {
     /// The secret in base32 (RFC 4648 §6), as it is typed into a device.
     #[must_use]
     pub fn base32(&self) -> String {
-        base32(&self.0, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+        base32::encode(&self.0, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
     }
 
     /// What the QR code says to the device: the de facto `otpauth` address.
@@ -114,25 +114,6 @@ fn step_at(now: DateTime<Utc>) -> i64 {
 /// Compares without telling by its time where the difference is.
 fn hmac_equal(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |all, (a, b)| all | (a ^ b)) == 0
-}
-
-/// Five bits a character of the alphabet, no padding.
-#[must_use]
-pub fn base32(bytes: &[u8], alphabet: &[u8; 32]) -> String {
-    let (mut text, mut held, mut bits) = (String::new(), 0_u32, 0);
-    for byte in bytes {
-        held = (held << 8) | u32::from(*byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            text.push(char::from(alphabet[((held >> bits) & 31) as usize]));
-        }
-        held &= (1 << bits) - 1;
-    }
-    if bits > 0 {
-        text.push(char::from(alphabet[((held << (5 - bits)) & 31) as usize]));
-    }
-    text
 }
 
 #[cfg(test)]
