@@ -28,6 +28,7 @@
 //! | [`take_report`] | what became of a mailing, person by person |
 //! | [`find_subscribers`] | subscribers as staff look them up |
 //! | [`erase_address`] | erasure by staff |
+//! | [`take_bounce`] | what came back about mails, what the relay refused, making active again |
 //! | [`take_proof`] | the proof of a consent |
 //! | [`held_signups`] | signups whose mail was held, or did not go out |
 //! | [`import_subscribers`] | people who agreed elsewhere: a file by command, reading on in uploaded lists |
@@ -108,6 +109,7 @@ pub mod sessions;
 pub mod share_file;
 pub mod sign_up;
 pub mod surge;
+pub mod take_bounce;
 pub mod take_proof;
 pub mod take_report;
 pub mod test_recipients;

@@ -143,7 +143,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Updates(updates) => updates.run().await,
         Command::Mailings(mailings) => mailings.run().await,
         Command::Signups(signups) => signups.run().await,
-        Command::Bounces(bounces) => bounces.run(),
+        Command::Bounces(bounces) => bounces.run().await,
         Command::Staff(staff) => staff.run().await,
         Command::Restore(restore) => restore.run().await,
         Command::Subscribers(subscribers) => subscribers.run().await,

@@ -6,6 +6,7 @@
 pub mod actor;
 pub mod address;
 pub mod base32;
+pub mod bounce;
 pub mod calendar_event;
 pub mod consent;
 pub mod csv;

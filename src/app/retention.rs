@@ -13,7 +13,7 @@ use crate::{
     },
     config::SecretKeys,
     domain::{
-        actor::Actor, consent, event::Event, image, publication, retention, shared_file, signup,
+        actor::Actor, bounce, consent, event::Event, image, publication, retention, shared_file, signup,
         stored_object,
     },
 };
@@ -61,11 +61,12 @@ pub async fn delete_expired(
             Extent::Daily => apart(&mut db, async |db| retention::old_mailings(db, times, now).await).await?,
             Extent::Hourly => 0,
         };
+        let bounces = apart(&mut db, async |db| bounce::forget_old(db, now).await).await?;
         let staff = apart(&mut db, async |db| retention::staff_leftovers(db, now).await).await?;
-        if signups + subscribers + addresses + copies + staff == 0 {
+        if signups + subscribers + addresses + copies + bounces + staff == 0 {
             break;
         }
-        tracing::info!(signups, subscribers, addresses, copies, staff, "deleted by retention");
+        tracing::info!(signups, subscribers, addresses, copies, bounces, staff, "deleted by retention");
     }
     if extent == Extent::Daily {
         retention::old_mails(&mut db, times, now).await?;

@@ -13,7 +13,7 @@ use clap::Subcommand;
 use crate::{
     app::{
         erase_address::{Whose, erase_address},
-        unsubscribe,
+        take_bounce, unsubscribe,
     },
     config::{self, Source},
     domain::{actor::Actor, address::EmailAddress, erasure},
@@ -73,6 +73,14 @@ pub enum Subscribers {
         #[arg(long)]
         json: bool,
     },
+    /// Let mail go to an address again from which it had come back.
+    Reactivate {
+        /// The address.
+        address: String,
+        /// Why, for the log.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Erase everything about an address (Art. 17 DSGVO). Only a keyed fingerprint remains, so that no import brings it back.
     Erase {
         /// The address.
@@ -96,6 +104,9 @@ impl Subscribers {
             }
             Subscribers::VerifyProof { file, json } => proof::verify(&file, json),
             Subscribers::Reasons { since, json } => reasons(since, json).await,
+            Subscribers::Reactivate { address, reason } => {
+                reactivate(&parsed(&address)?, reason.trim()).await
+            }
             Subscribers::Erase { address, yes, json } => erase(&parsed(&address)?, yes, json).await,
         }
     }
@@ -117,6 +128,17 @@ async fn reasons(since: Option<NaiveDate>, json: bool) -> anyhow::Result<()> {
     for row in counted {
         output::line(&format!("{:>6}  {}", row.count, row.reason.name().replace('_', " ")));
     }
+    Ok(())
+}
+
+async fn reactivate(address: &EmailAddress, reason: &str) -> anyhow::Result<()> {
+    if reason.is_empty() {
+        return Err(
+            Usage("say why, such as --reason \"the mailbox works again, she called\"".to_owned()).into()
+        );
+    }
+    take_bounce::reactivate(&database().await?, &Actor::Command, address, reason, Utc::now()).await?;
+    output::line("Mail goes to this address again.");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument;
 
 use crate::{
-    app::{move_mailings, release_restore},
+    app::{move_mailings, release_restore, take_bounce},
     db::statement::{StatementError, StatementResult},
     delivery::{
         claimer::{POLL_INTERVAL, QUEUE_TIMEOUT, probe_relay, resume_mailings},
@@ -38,6 +38,7 @@ pub async fn run(shared: &Shared) {
                 recover(shared).await?;
                 tidy_mailings(shared).await?;
                 hold_refused(shared).await?;
+                judge_refusals(shared).await?;
             } else if shared.breaker.take_run_found() {
                 hold_refused(shared).await?;
             }
@@ -111,6 +112,12 @@ async fn hold_refused(shared: &Shared) -> StatementResult<()> {
     for id in held.paused {
         shared.breaker.mailing_paused(id);
     }
+    Ok(())
+}
+
+/// What the relay refused some time ago, and what that means for whoever it was for.
+async fn judge_refusals(shared: &Shared) -> StatementResult<()> {
+    while take_bounce::judge_refusals(&shared.pool, &shared.keys, Utc::now()).await? {}
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use crate::{
     domain::{
         actor::Actor,
         address::{EmailAddress, NormalizedAddress},
+        bounce,
         consent::{self, ConsentMethod},
         ids::SubscriberId,
         import::upload,
@@ -129,6 +130,7 @@ async fn erase_one(
         signup::address_change::forget(db, id).await?;
         withdrawal::skip_for_subscriber(db, id, now).await?;
         withdrawal::forget_subscriber(db, id).await?;
+        bounce::forget_subscriber(db, id).await?;
         sqlx::query!("delete from subscribers where id = $1", id.0).execute(&mut *db).await?;
         erased.subscriber = true;
     }
@@ -141,6 +143,7 @@ async fn erase_one(
         erased.colleagues += test_recipient::forget(db, address).await?;
     }
     withdrawal::forget_address(db, address).await?;
+    bounce::forget_address(db, address).await?;
     erased.signups += sqlx::query!("delete from signups where email_normalized = $1", address.as_str())
         .execute(&mut *db)
         .await?

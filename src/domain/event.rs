@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use crate::domain::{
     actor::Actor,
     ids::{
-        ImageId, ImportId, MailingId, SharedFileId, SignupId, StaffId, SubscriberId, TemplateId,
+        DeliveryId, ImageId, ImportId, MailingId, SharedFileId, SignupId, StaffId, SubscriberId, TemplateId,
         TestRecipientId, UpdateId,
     },
 };
@@ -105,6 +105,14 @@ pub enum Event {
     AddressLookedUp,
     /// A consent was withdrawn: no update goes to this subscriber any more.
     SubscriberUnsubscribed(SubscriberId),
+    /// Something came back about a mail: about which, if that is certain.
+    BounceRecorded(Option<DeliveryId>),
+    /// Mail to a subscriber came back for good, or too often.
+    SubscriberBounced(SubscriberId),
+    /// A subscriber reported mail as spam.
+    SubscriberComplained(SubscriberId),
+    /// Mail goes to a subscriber again to whom it had come back.
+    SubscriberReactivated(SubscriberId),
     /// An unsubscribe was taken back.
     SubscriberResubscribed(SubscriberId),
     /// A subscriber chose another language.
@@ -230,6 +238,7 @@ impl Event {
             | Event::ProofTaken
             | Event::SubscribersExported
             | Event::FirstAdminInvited
+            | Event::BounceRecorded(None)
             | Event::ImportStarted(None)
             | Event::SubscribersImported(None) => json!({}),
             Event::MailingOrdered(mailing, update) => json!({ "mailing": mailing, "update": update }),
@@ -252,7 +261,11 @@ impl Event {
             | Event::SubscriberAddressChanged(signup, subscriber) => {
                 json!({ "signup": signup, "subscriber": subscriber })
             }
+            Event::BounceRecorded(Some(delivery)) => json!({ "delivery": delivery }),
             Event::SubscriberUnsubscribed(subscriber)
+            | Event::SubscriberBounced(subscriber)
+            | Event::SubscriberComplained(subscriber)
+            | Event::SubscriberReactivated(subscriber)
             | Event::SubscriberResubscribed(subscriber)
             | Event::SubscriberLanguageChanged(subscriber)
             | Event::AddressChangeCancelled(subscriber)

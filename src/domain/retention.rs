@@ -5,6 +5,7 @@
 //! | signups nobody confirmed, with their events and mails | until they expire, seven days after the request |
 //! | the proof of a consent, also of an address that another took the place of | until the end of the third year after it was withdrawn (§§ 195, 199 BGB), then erased; [`Retention::proof_years`] |
 //! | who got a mailing and how that ended; other mails | 90 days after its end; the counts stay; [`Retention::mailing_days`] |
+//! | what came back about mails | 90 days; its kind, date and mailing 400 |
 //! | mails with one-time links for staff | a day after their end |
 //! | where a signup came from | two hours, see [`limits`](super::signup::limits) |
 //! | which challenges were used | an hour after they have ended, see [`challenge`](super::signup::challenge) |
@@ -27,6 +28,7 @@ use crate::{
     domain::{
         actor::Actor,
         address::{EmailAddress, NormalizedAddress},
+        bounce,
         consent::ConsentMethod,
         erasure, event,
         ids::MailingId,
@@ -59,6 +61,7 @@ pub async fn expired_signups(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx:
     )
     .fetch_all(&mut *db)
     .await?;
+    bounce::forget_signups(db, &over).await?;
     signup::remove(db, &over).await
 }
 

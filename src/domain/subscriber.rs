@@ -11,7 +11,7 @@ use crate::domain::{
     actor::Actor,
     address::{EmailAddress, NormalizedAddress},
     consent::{self, ConsentKind, ConsentMethod, NewEvent},
-    event::Event,
+    event::{self, Event},
     ids::SubscriberId,
     locale::Locale,
     queue::withdrawal,
@@ -185,6 +185,50 @@ pub async fn unsubscribe(
     // Last, because it holds up the worker that is just sending to its neighbours.
     withdrawal::skip_for_subscriber(db, id, now).await?;
     Ok((if was_active { Unsubscribed::Now } else { Unsubscribed::Stopped }, Some(subscriber)))
+}
+
+/// Ends mail to a subscriber, locked before, because mail came back (`Bounced`) or was reported as spam (`Complained`).
+/// Answers whether that is new: a complaint weighs more than leaving, and leaving more than mail that came back.
+pub async fn stop(
+    db: &mut PgConnection,
+    by: &Actor,
+    subscriber: &Subscriber,
+    state: SubscriberState,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let (id, is_complaint) = (subscriber.id, state == SubscriberState::Complained);
+    let is_new = match subscriber.state {
+        SubscriberState::Active => true,
+        SubscriberState::Complained => false,
+        SubscriberState::Unsubscribed | SubscriberState::Bounced => is_complaint,
+    };
+    if !is_new {
+        return Ok(false);
+    }
+    sqlx::query!(
+        "update subscribers set state = $2, state_changed_at = $3, may_undo = false where id = $1",
+        id.0,
+        state as SubscriberState,
+        now
+    )
+    .execute(&mut *db)
+    .await?;
+    let event = if is_complaint { Event::SubscriberComplained(id) } else { Event::SubscriberBounced(id) };
+    event::record(db, by, &event, now).await?;
+    withdrawal::skip_for_subscriber(db, id, now).await?;
+    Ok(true)
+}
+
+/// Lets mail go to a subscriber again to whom it had come back. Their consent never ended.
+pub async fn reactivate(db: &mut PgConnection, id: SubscriberId, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let changed = sqlx::query!(
+        "update subscribers set state = 'active', state_changed_at = $2 where id = $1 and state = 'bounced'",
+        id.0,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(changed.rows_affected() > 0)
 }
 
 /// Whether its owner has left, or had them removed from the list: also where another reason keeps mail away.

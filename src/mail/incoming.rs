@@ -33,25 +33,7 @@ const MOST_RECIPIENTS: usize = 1_000;
 /// Characters that are kept of a diagnostic.
 const MOST_DIAGNOSTIC: usize = 1_000;
 
-/// What a message says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// The address does not exist, or takes no mail.
-    Hard,
-    /// Not delivered, for a reason that may pass: full, too large, given up.
-    Soft,
-    /// Refused because of what was sent or who sent it; the reader has no part in it.
-    Policy,
-    /// The reader reported the mail as spam.
-    Complaint,
-    /// Not delivered yet; it is tried again.
-    Delayed,
-    /// A program answered in the reader's name.
-    AutoReply,
-    /// None of these for certain.
-    Unrecognised,
-}
+pub use crate::domain::bounce::BounceKind as Kind;
 
 /// Whom a report names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -92,6 +74,13 @@ pub fn read(message: &[u8]) -> Report {
         reader.spawn_scoped(scope, || examine(message)).ok()?.join().ok()
     });
     read.unwrap_or_else(|| Report::of(Kind::Unrecognised))
+}
+
+/// What a reply of the relay means that refused a mail for good, by its code and words; [`Kind::Unrecognised`] where they do
+/// not say.
+#[must_use]
+pub fn of_reply(code: Option<i16>, text: &str) -> Kind {
+    verdict::of_reply(code, text)
 }
 
 /// What is looked at. No word is cut in two: half an address is another one.

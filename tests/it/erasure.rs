@@ -222,6 +222,13 @@ const COLUMNS: &[(&str, &str, Holds)] = &[
     ("audit_log", "details", Nothing("numbers and fixed words; addresses of tests are masked")),
     ("audit_log", "staff_email", Staff("who did it, for three years; erasure says that the account stays")),
     ("audit_log", "subject", Nothing("people are masked, files too; else a member, an update's slug or a mailing's subject")),
+    ("bounces", "diagnostic", ErasedBy("the words of a report or a reply; addresses are masked, and they go")),
+    ("bounces", "digest", Nothing("SHA-256 of a message, or of a delivery's number")),
+    ("bounces", "recipients", ErasedBy("of what is about nobody for certain; the row goes")),
+    ("bounces", "remote_mta", Nothing("the name of a server")),
+    ("bounces", "report", ErasedBy("the message as it came; it goes, and after 90 days in any case")),
+    ("bounces", "status", Nothing("an enhanced status code")),
+    ("bounces", "way", Nothing("a fixed word")),
     ("database_memory", "database_oid", Nothing("a number of the server's")),
     ("database_memory", "held_for", Nothing("a fixed word")),
     ("database_memory", "system_identifier", Nothing("a number of the server's")),
@@ -433,6 +440,12 @@ async fn everywhere(app: &TestApp, program: &Program) {
         "insert into refusals (delivery_id, attempt, worker_id, reply)
          select id, 1, 1, 'no such user ' || $1 from deliveries
          where kind = 'mailing' and subscriber_id = (select id from subscribers where email = $1)",
+        "insert into bounces (received_at, kind, way, delivery_id, subscriber_id, diagnostic, report, digest)
+         select now(), 'hard', 'report', d.id, s.id, 'unknown: ' || $1, convert_to('To: ' || $1, 'UTF8'), sha256('1')
+         from subscribers s join deliveries d on d.subscriber_id = s.id where s.email = $1 limit 1",
+        "insert into bounces (received_at, kind, way, recipients, report, digest)
+         values (now(), 'hard', 'report', array[lower($1)], convert_to('To: ' || $1, 'UTF8'), sha256('2')),
+                (now(), 'unrecognised', 'report', '{}', convert_to('To: ' || $1, 'UTF8'), sha256('3'))",
     ] {
         let done = sqlx::query(statement).bind(ADDRESS).execute(&app.pool).await.unwrap();
         assert!(done.rows_affected() > 0, "{statement}");

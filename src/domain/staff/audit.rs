@@ -134,6 +134,8 @@ pub enum Action {
     SubscriberAsked,
     /// Ended somebody's subscription, because they had asked for it.
     SubscriberUnsubscribed,
+    /// Let mail go to a subscriber again to whom it had come back.
+    SubscriberReactivated,
     /// Removed everything about somebody.
     SubscriberErased,
     /// Took the proof of somebody's consent.

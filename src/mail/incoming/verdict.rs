@@ -23,6 +23,19 @@ pub fn of_failure(status: Option<&str>, diagnostic: &str) -> Kind {
     kind.unwrap_or(if code.class == 4 { Kind::Soft } else { Kind::Hard })
 }
 
+/// The same of a reply of the relay to us, where nothing but its code and words is known: what they do not say is not known.
+/// A mail that was given up was put off again and again, so its reason may pass.
+pub fn of_reply(code: Option<i16>, text: &str) -> Kind {
+    let Some(code) = code.and_then(|code| u16::try_from(code).ok()) else { return Kind::Unrecognised };
+    let text = plain(text);
+    let words = by_words(&text);
+    if code < 500 {
+        return if words == Some(Kind::Policy) { Kind::Policy } else { Kind::Soft };
+    }
+    let quoted = code_in(&text).unwrap_or_else(|| Code::of_reply(code));
+    by_code(quoted, &text, words).or(words).unwrap_or(Kind::Unrecognised)
+}
+
 /// Says what words mean by themselves, of a text that is [`plain`]; nothing where they say nothing of a recipient.
 fn by_words(text: &str) -> Option<Kind> {
     let said = |phrases| said(text, phrases);

@@ -1,0 +1,259 @@
+//! What came back about mails: taking it in, and what the relay refused at once.
+
+use chrono::{DateTime, Duration, Utc};
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+
+use crate::{
+    app::{
+        Deed,
+        off_runtime::{Busy, off_runtime},
+    },
+    config::{PublicUrl, SecretKeys},
+    domain::{
+        actor::{Actor, NotPermitted},
+        address::EmailAddress,
+        bounce::{
+            self, BounceKind, Consequence, ListedBounce, NewBounce, Returned, Way, soft_run::SoftLimit,
+        },
+        event::Event,
+        ids::DeliveryId,
+        staff::audit::Action,
+        subscriber,
+    },
+    mail::{
+        incoming::{self, Report},
+        message::message_id,
+        return_path::{Named, ReturnPaths},
+    },
+    telemetry::mask_addresses,
+};
+
+const SERVICE: &Actor = &Actor::Service;
+
+/// Bytes that are kept of a message.
+const KEPT: usize = 64 * 1024;
+
+/// How long a refusal waits until it is judged: a run of equal ones is noticed before, see
+/// [`refusals`](crate::domain::queue::refusals).
+const SETTLED: Duration = Duration::minutes(10);
+/// Refusals that are judged in one transaction.
+const AT_ONCE: i64 = 200;
+
+/// What is needed to tell whom a message is about.
+#[derive(Clone)]
+pub struct Recognition {
+    /// Keys of tokens and suppressions.
+    pub keys: SecretKeys,
+    /// Nothing where mails have no return path of their own.
+    pub return_paths: Option<ReturnPaths>,
+    /// Which Message-IDs are ours.
+    pub public_url: PublicUrl,
+}
+
+/// What a message came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    /// What it says.
+    pub kind: BounceKind,
+    /// Whether it is certain which mail it is about. What is about none waits for a person.
+    pub is_recognised: bool,
+    /// Whether the same message was there before; then nothing changed.
+    pub is_known: bool,
+    /// What it changed.
+    pub consequence: Consequence,
+}
+
+/// Why a message was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// Too much is being read; bring it again.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// The database failed; bring it again.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Why nobody was made active again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReactivateError {
+    /// Only admins do this.
+    #[error(transparent)]
+    NotAllowed(#[from] NotPermitted),
+    /// Nobody has this address.
+    #[error("there is no subscriber with this address")]
+    Unknown,
+    /// Mail has not come back from there. Who left, or reported mail as spam, comes back only by signing up.
+    #[error("mail to this address has not come back: there is nothing to undo")]
+    NotBounced,
+    /// The database failed; try again.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Takes in a message that came back. Once this has answered, it is recorded, and so is what follows from it; bringing it
+/// again changes nothing (invariant 12).
+///
+/// # Errors
+/// [`TakeError`]; then nothing of it is recorded.
+pub async fn take_bounce(
+    pool: &PgPool,
+    recognition: &Recognition,
+    message: Vec<u8>,
+    now: DateTime<Utc>,
+) -> Result<Taken, TakeError> {
+    let paths = recognition.return_paths.clone();
+    let read = off_runtime(move || {
+        let named = paths.map_or(Named::Nobody, |paths| paths.named_in(&message));
+        (incoming::read(&message), named, message)
+    });
+    let (report, named, message) = read.await?;
+    let mut deed = Deed::begin(pool, SERVICE, now).await?;
+    let delivery = match named {
+        Named::One(id) => Some(id),
+        Named::Several => None,
+        Named::Nobody => by_message_id(&mut deed, recognition, &report, now).await?,
+    };
+    let returned = match delivery {
+        Some(id) => bounce::returned(&mut deed, id).await?,
+        None => None,
+    };
+    let first = report.recipients.first();
+    let diagnostic = first.and_then(|recipient| recipient.diagnostic.as_deref()).map(mask_addresses);
+    let named: Vec<String> =
+        report.recipients.iter().map(|recipient| recipient.address.to_lowercase()).collect();
+    // What somebody's program writes in their absence is nothing to keep.
+    let is_kept = !matches!(report.kind, BounceKind::AutoReply | BounceKind::Delayed) || returned.is_none();
+    let new = NewBounce {
+        kind: report.kind,
+        way: Way::Report,
+        returned: returned.as_ref(),
+        status: first.and_then(|recipient| recipient.status.as_deref()),
+        diagnostic: diagnostic.as_deref(),
+        remote_mta: report.remote_mta.as_deref(),
+        recipients: if returned.is_some() { &[] } else { &named },
+        report: is_kept.then(|| &message[..message.len().min(KEPT)]),
+        digest: Sha256::digest(&message).into(),
+    };
+    let consequence = book(&mut deed, &recognition.keys, &new, now).await?;
+    deed.commit().await?;
+    Ok(Taken {
+        kind: report.kind,
+        is_recognised: returned.is_some(),
+        is_known: consequence.is_none(),
+        consequence: consequence.unwrap_or(Consequence::None),
+    })
+}
+
+/// Records what came back and what follows from it; nothing where it is known.
+async fn book(
+    deed: &mut Deed<'_>,
+    keys: &SecretKeys,
+    new: &NewBounce<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<Consequence>> {
+    if !bounce::record(deed, new, now).await? {
+        return Ok(None);
+    }
+    deed.tell(&Event::BounceRecorded(new.returned.map(|returned| returned.delivery))).await?;
+    let Some(returned) = new.returned else { return Ok(Some(Consequence::None)) };
+    bounce::apply(deed, keys, SERVICE, (returned, new.kind), SoftLimit::default(), now).await.map(Some)
+}
+
+/// The mail with the Message-ID that a report brings along, among those to the addresses that it names. Either alone is not
+/// certain: anybody may know a Message-ID.
+async fn by_message_id(
+    deed: &mut Deed<'_>,
+    recognition: &Recognition,
+    report: &Report,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<DeliveryId>> {
+    let Some(named) = &report.message_id else { return Ok(None) };
+    let named = format!("<{}>", named.trim_matches(['<', '>']));
+    for recipient in report.recipients.iter().take(10) {
+        let Ok(address) = EmailAddress::parse(&recipient.address) else { continue };
+        let sent = bounce::sent_to(deed, &address, now).await?;
+        let found =
+            sent.into_iter().find(|(id, parent)| message_id(*id, *parent, &recognition.public_url) == named);
+        if let Some((id, _)) = found {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+/// Judges what the relay refused, by the same rules as what comes back later. Answers whether there is more to do.
+///
+/// # Errors
+/// When the database fails.
+pub async fn judge_refusals(pool: &PgPool, keys: &SecretKeys, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    let before = now - SETTLED;
+    if !bounce::any_refused(&mut *pool.acquire().await?, before).await? {
+        return Ok(false);
+    }
+    let mut deed = Deed::begin(pool, SERVICE, now).await?;
+    let refused = bounce::take_refused(&mut deed, before, AT_ONCE).await?;
+    let is_full = i64::try_from(refused.len()).is_ok_and(|count| count == AT_ONCE);
+    for (returned, code, text) in refused {
+        let kind = incoming::of_reply(code, &text);
+        let Returned { delivery, sent_at, .. } = returned;
+        let digest = Sha256::new()
+            .chain_update("reply")
+            .chain_update(delivery.0.to_be_bytes())
+            .chain_update(sent_at.unwrap_or(now).timestamp_micros().to_be_bytes())
+            .finalize();
+        let said = match code {
+            Some(code) => format!("{code} {text}"),
+            None => text,
+        };
+        let new = NewBounce {
+            kind,
+            way: Way::Reply,
+            returned: Some(&returned),
+            status: None,
+            diagnostic: Some(&said),
+            remote_mta: None,
+            recipients: &[],
+            report: None,
+            digest: digest.into(),
+        };
+        book(&mut deed, keys, &new, now).await?;
+    }
+    deed.commit().await?;
+    Ok(is_full)
+}
+
+/// The newest of what came back.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(pool: &PgPool, kind: Option<BounceKind>, limit: i64) -> sqlx::Result<Vec<ListedBounce>> {
+    bounce::list(&mut *pool.acquire().await?, kind, limit).await
+}
+
+/// Lets mail go to an address again from which it had come back.
+///
+/// # Errors
+/// [`ReactivateError`].
+pub async fn reactivate(
+    pool: &PgPool,
+    by: &Actor,
+    address: &EmailAddress,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<(), ReactivateError> {
+    let mut deed = Deed::by_admin(pool, by, now)?.await?;
+    let known = subscriber::by_address(&mut deed, &address.normalized()).await?;
+    let known = known.ok_or(ReactivateError::Unknown)?;
+    if !subscriber::reactivate(&mut deed, known.id, now).await? {
+        return Err(ReactivateError::NotBounced);
+    }
+    let event = Event::SubscriberReactivated(known.id);
+    let details = json!({ "reason": reason });
+    deed.note(Action::SubscriberReactivated, &known.email.masked(), &details, &event).await?;
+    deed.commit().await?;
+    Ok(())
+}
