@@ -1,6 +1,6 @@
 //! What comes back about mails, as servers and programs write it: what each says, and to whom it happened.
 
-mod samples;
+pub mod samples;
 
 use std::{
     collections::BTreeMap,

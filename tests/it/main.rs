@@ -94,6 +94,7 @@ mod staff_signature;
 mod staff_start;
 mod staff_subscribers;
 mod staff_updates;
+mod taken_bounces;
 mod templates;
 mod tls;
 mod tokens;

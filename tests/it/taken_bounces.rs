@@ -1,0 +1,490 @@
+//! What comes back about mails, taken in: whose it is, what follows from it, and that no order of arrival makes a
+//! difference.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Duration, Utc};
+use rundbrief::{
+    app::take_bounce::{self, Recognition, Taken},
+    config::BounceAddress,
+    domain::{
+        address::EmailAddress,
+        bounce::{BounceKind, Consequence},
+        ids::{DeliveryId, SubscriberId},
+        mailing::MailingState,
+        subscriber::{self, SubscriberState},
+        suppression::{self, SuppressionReason},
+    },
+    mail::{message::message_id, return_path::ReturnPaths},
+};
+
+use crate::{
+    bounces::samples::report,
+    harness::{
+        App, TestApp,
+        program::Program,
+        smtp::{Action, Phase, behave},
+    },
+};
+
+const BOUNCE_ADDRESS: &str = "bounces@news.example.org";
+const HARD: &str = "Final-Recipient: rfc822;s1@example.org\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 <s1@example.org> unknown";
+const SOFT: &str = "Final-Recipient: rfc822;s1@example.org\nAction: failed\nStatus: 5.2.2\nDiagnostic-Code: smtp; 552 5.2.2 mailbox full";
+const POLICY: &str = "Final-Recipient: rfc822;s1@example.org\nAction: failed\nStatus: 5.7.1\nDiagnostic-Code: smtp; 554 5.7.1 looks like spam";
+const DELAYED: &str = "Final-Recipient: rfc822;s1@example.org\nAction: delayed\nStatus: 4.4.1\nDiagnostic-Code: smtp; 451 4.4.1 no answer";
+
+async fn app() -> TestApp {
+    App::new().setting("BOUNCE_ADDRESS", BOUNCE_ADDRESS).without_worker().start().await
+}
+
+fn recognition(app: &TestApp) -> Recognition {
+    let keys = app.config.secret_keys.clone();
+    let address = app.config.bounce_address.as_ref();
+    let return_paths = address.map(|address| ReturnPaths::new(keys.clone(), address).unwrap());
+    Recognition { keys, return_paths, public_url: app.config.public_url.clone() }
+}
+
+fn return_path(app: &TestApp, id: DeliveryId) -> String {
+    recognition(app).return_paths.unwrap().of(id).as_str().to_owned()
+}
+
+/// A report that is addressed to the return path of this mail.
+fn about(app: &TestApp, id: DeliveryId, fields: &str) -> String {
+    report(fields).replace("bounces@brief.example.org", &return_path(app, id))
+}
+
+fn complaint(app: &TestApp, id: DeliveryId) -> String {
+    format!(
+        "From: feedback@provider.example\nTo: abuse@example.org\nSubject: complaint\nMIME-Version: 1.0\n\
+         Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n--b\nContent-Type: text/plain\n\n\
+         A complaint.\n\n--b\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\nUser-Agent: P/1\nVersion: 1\n\
+         Original-Mail-From: {path}\n\n--b\nContent-Type: message/rfc822\n\nReturn-Path: <{path}>\nSubject: Neues\n\nText\n--b--\n",
+        path = return_path(app, id)
+    )
+}
+
+fn auto_reply(app: &TestApp, id: DeliveryId) -> String {
+    format!(
+        "From: s1@example.org\nTo: {}\nSubject: Abwesenheit\nAuto-Submitted: auto-replied\n\nIch bin bis Montag nicht da.\n",
+        return_path(app, id)
+    )
+}
+
+async fn take(app: &TestApp, message: &str) -> Taken {
+    let message = message.as_bytes().to_vec();
+    take_bounce::take_bounce(&app.pool, &recognition(app), message, Utc::now()).await.unwrap()
+}
+
+/// A subscriber who is active since a year, and the only one.
+async fn reader(app: &TestApp) -> SubscriberId {
+    app.subscribers(1).await;
+    sqlx::query_scalar("update subscribers set state_changed_at = now() - interval '1 year' returning id")
+        .fetch_one(&app.pool)
+        .await
+        .map(SubscriberId)
+        .unwrap()
+}
+
+/// Their copy of a mailing, taken by the relay so many days ago.
+async fn copy(app: &TestApp, reader: SubscriberId, days: i64) -> DeliveryId {
+    let mailing = app.trigger().await;
+    sqlx::query("update mailings set state = 'cancelled', finished_at = now() where id = $1")
+        .bind(mailing.0)
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    sqlx::query_scalar(
+        "insert into deliveries (kind, mailing_id, subscriber_id, due_at, finished_at, state, attempts)
+         values ('mailing', $1, $2, $3, $3, 'accepted', 1) returning id",
+    )
+    .bind(mailing.0)
+    .bind(reader.0)
+    .bind(Utc::now() - Duration::days(days))
+    .fetch_one(&app.pool)
+    .await
+    .map(DeliveryId)
+    .unwrap()
+}
+
+async fn state(app: &TestApp, reader: SubscriberId) -> SubscriberState {
+    subscriber::by_id(&mut app.pool.acquire().await.unwrap(), reader).await.unwrap().unwrap().state
+}
+
+async fn suppressed(app: &TestApp) -> Option<SuppressionReason> {
+    let address = EmailAddress::parse("s1@example.org").unwrap().normalized();
+    let mut db = app.pool.acquire().await.unwrap();
+    suppression::find(&mut db, &app.config.secret_keys, &address).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_envelope_sender_of_every_mail_names_its_delivery() {
+    let app = App::new().setting("BOUNCE_ADDRESS", BOUNCE_ADDRESS).start().await;
+    app.sign_up("eva@example.org").await;
+    app.confirm(&app.mail(1).await.link("/confirm/")).await;
+    app.mail(2).await;
+    app.subscribers(20).await;
+    let mailing = app.trigger().await;
+    app.wait_for_state(mailing, MailingState::Done).await;
+    let paths = recognition(&app).return_paths.unwrap();
+    let named: BTreeSet<DeliveryId> =
+        app.relay.accepted().iter().map(|mail| paths.read(&mail.from).expect(&mail.from)).collect();
+    let all: Vec<i64> =
+        sqlx::query_scalar("select id from deliveries order by id").fetch_all(&app.pool).await.unwrap();
+    assert_eq!(named.into_iter().map(|id| id.0).collect::<Vec<_>>(), all);
+    assert_eq!(all.len(), 23);
+    let mail = app.mail(3).await;
+    assert!(!mail.header("From").unwrap().contains("bounces+"), "readers see the sender as before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_does_not_exist_gets_no_more_mail_and_what_was_accepted_stays_so() {
+    let app = app().await;
+    let reader = reader(&app).await;
+    let sent = copy(&app, reader, 0).await;
+    let taken = take(&app, &about(&app, sent, HARD)).await;
+    assert_eq!(
+        (taken.kind, taken.is_recognised, taken.consequence),
+        (BounceKind::Hard, true, Consequence::Bounced)
+    );
+    assert_eq!(state(&app, reader).await, SubscriberState::Bounced);
+    assert_eq!(suppressed(&app).await, None, "its owner may sign up again");
+    assert_eq!(app.count("select count(*) from deliveries where state = 'accepted'").await, 1);
+    assert_eq!(app.count("select count(*) from events where kind = 'subscriber_bounced'").await, 1);
+    let again = take(&app, &about(&app, sent, HARD)).await;
+    assert_eq!((again.is_known, again.consequence), (true, Consequence::None));
+    assert_eq!(app.count("select count(*) from bounces").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_middle_of_a_mailing_too() {
+    let app = app().await;
+    let reader = reader(&app).await;
+    let sent = copy(&app, reader, 1).await;
+    let waiting = copy(&app, reader, 0).await;
+    sqlx::query("update mailings set state = 'sending', finished_at = null")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    sqlx::query(
+        "with queued as (insert into batches (due_at, size, mailing_id)
+                         select now(), 1, mailing_id from deliveries where id = $1 returning id)
+         update deliveries set state = 'pending', finished_at = null, attempts = 0, batch_id = (select id from queued) where id = $1",
+    )
+    .bind(waiting.0)
+    .execute(&app.pool)
+    .await
+    .unwrap();
+    take(&app, &about(&app, sent, HARD)).await;
+    assert_eq!(app.count("select count(*) from deliveries where state = 'skipped'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_mailbox_is_given_up_after_three_mailings_over_two_weeks_and_not_before() {
+    let app = app().await;
+    let reader = reader(&app).await;
+    for (days, expected) in [
+        (28, SubscriberState::Active),
+        (20, SubscriberState::Active),
+        (15, SubscriberState::Active),
+        (13, SubscriberState::Bounced),
+    ] {
+        let sent = copy(&app, reader, days).await;
+        take(&app, &about(&app, sent, SOFT)).await;
+        // Of one mailing it counts once, however many reports come.
+        take(&app, &about(&app, sent, &SOFT.replace("full", "still full"))).await;
+        assert_eq!(state(&app, reader).await, expected, "{days} days ago");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_arrives_ends_the_run() {
+    let app = app().await;
+    let reader = reader(&app).await;
+    let old = copy(&app, reader, 40).await;
+    take(&app, &about(&app, old, SOFT)).await;
+    let second = copy(&app, reader, 30).await;
+    take(&app, &about(&app, second, SOFT)).await;
+    copy(&app, reader, 25).await;
+    let third = copy(&app, reader, 10).await;
+    take(&app, &about(&app, third, SOFT)).await;
+    assert_eq!(state(&app, reader).await, SubscriberState::Active);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_complaint_ends_it_for_good_whatever_else_is_known() {
+    for before in [SubscriberState::Active, SubscriberState::Unsubscribed, SubscriberState::Bounced] {
+        let app = app().await;
+        let reader = reader(&app).await;
+        let sent = copy(&app, reader, 0).await;
+        sqlx::query("update subscribers set state = $1").bind(before).execute(&app.pool).await.unwrap();
+        let taken = take(&app, &complaint(&app, sent)).await;
+        assert_eq!(
+            (taken.kind, taken.consequence),
+            (BounceKind::Complaint, Consequence::Complained),
+            "{before:?}"
+        );
+        assert_eq!(state(&app, reader).await, SubscriberState::Complained);
+        assert_eq!(suppressed(&app).await, Some(SuppressionReason::Complained));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_about_us_or_says_nothing_for_good_changes_nobody() {
+    let app = app().await;
+    let reader = reader(&app).await;
+    let sent = copy(&app, reader, 0).await;
+    for (message, kind) in [
+        (about(&app, sent, POLICY), BounceKind::Policy),
+        (about(&app, sent, DELAYED), BounceKind::Delayed),
+        (auto_reply(&app, sent), BounceKind::AutoReply),
+        (
+            format!("From: x@example.org\nTo: {}\nSubject: Hallo\n\nDanke!\n", return_path(&app, sent)),
+            BounceKind::Unrecognised,
+        ),
+    ] {
+        let taken = take(&app, &message).await;
+        assert_eq!((taken.kind, taken.is_recognised, taken.consequence), (kind, true, Consequence::None));
+    }
+    assert_eq!(state(&app, reader).await, SubscriberState::Active);
+    assert_eq!(app.count("select count(*) from bounces").await, 4);
+    let kept = "select count(*) from bounces where kind in ('delayed', 'auto_reply') and report is not null";
+    assert_eq!(app.count(kept).await, 0, "what somebody writes in their absence is nothing to keep");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_good_token_nobody_changes_and_the_message_waits_for_a_person() {
+    let app = app().await;
+    let reader = reader(&app).await;
+    let (sent, other) = (copy(&app, reader, 0).await, copy(&app, reader, 1).await);
+    let path = return_path(&app, sent);
+    let forged = format!("{}{}{}", &path[..40], if &path[40..41] == "a" { "b" } else { "a" }, &path[41..]);
+    for message in [
+        report(HARD),
+        report(HARD).replace("bounces@brief.example.org", &forged),
+        report(HARD).replace("bounces@brief.example.org", &format!("{path}, {}", return_path(&app, other))),
+        about(&app, DeliveryId(999_999), HARD),
+    ] {
+        let taken = take(&app, &message).await;
+        assert_eq!((taken.is_recognised, taken.consequence), (false, Consequence::None), "{message}");
+    }
+    assert_eq!(state(&app, reader).await, SubscriberState::Active);
+    assert_eq!(
+        app.count("select count(*) from bounces where delivery_id is null and report is not null").await,
+        4
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_id_of_ours_counts_together_with_the_address_and_neither_alone() {
+    let app = App::new().without_worker().start().await;
+    let reader = reader(&app).await;
+    let sent = copy(&app, reader, 0).await;
+    let mailing: uuid::Uuid =
+        sqlx::query_scalar("select mailing_id from deliveries").fetch_one(&app.pool).await.unwrap();
+    let id = message_id(sent, mailing, &app.config.public_url);
+    let ours = |fields: &str| report(fields).replace("<019ad.update@brief.example.org>", &id);
+    for message in [ours(&HARD.replace("s1@", "s2@")), report(HARD)] {
+        assert!(!take(&app, &message).await.is_recognised);
+    }
+    assert_eq!(take(&app, &ours(HARD)).await.consequence, Consequence::Bounced);
+    assert_eq!(state(&app, reader).await, SubscriberState::Bounced);
+}
+
+/// Puts a list into every order that it can have.
+fn orders<T: Clone>(list: &[T]) -> Vec<Vec<T>> {
+    if list.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for first in 0..list.len() {
+        let mut rest = list.to_vec();
+        let chosen = rest.remove(first);
+        all.extend(orders(&rest).into_iter().map(|mut order| {
+            order.insert(0, chosen.clone());
+            order
+        }));
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invariant_12_a_bounce_twice_late_or_out_of_order_leaves_the_state_that_once_in_order_would() {
+    let app = app().await;
+    let reader = reader(&app).await;
+    let mut copies = Vec::new();
+    for days in [30, 20, 10, 1] {
+        copies.push(copy(&app, reader, days).await);
+    }
+    let soft = |at: usize| about(&app, copies[at], SOFT);
+    let cases = [
+        (vec![soft(1), soft(2), soft(3)], SubscriberState::Bounced),
+        (vec![soft(0), soft(1), soft(2)], SubscriberState::Active),
+        (vec![soft(2), soft(3), about(&app, copies[1], POLICY)], SubscriberState::Active),
+        (vec![soft(0), about(&app, copies[3], HARD), auto_reply(&app, copies[2])], SubscriberState::Bounced),
+        (
+            vec![about(&app, copies[0], HARD), complaint(&app, copies[1]), soft(3)],
+            SubscriberState::Complained,
+        ),
+    ];
+    for (messages, expected) in cases {
+        for order in orders(&messages) {
+            sqlx::query(
+                "update subscribers set state = 'active', state_changed_at = now() - interval '1 year'",
+            )
+            .execute(&app.pool)
+            .await
+            .unwrap();
+            sqlx::query("truncate bounces").execute(&app.pool).await.unwrap();
+            sqlx::query("delete from suppressions").execute(&app.pool).await.unwrap();
+            for message in order.iter().chain(&order) {
+                take(&app, message).await;
+            }
+            assert_eq!(state(&app, reader).await, expected, "{order:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_bounce_says_nothing_of_somebody_who_came_back_moved_left_or_is_erased() {
+    let app = app().await;
+    let reader = reader(&app).await;
+    let old = copy(&app, reader, 20).await;
+    let since = |days: i64| Utc::now() - Duration::days(days);
+    let set = async |state: SubscriberState, changed: DateTime<Utc>| {
+        sqlx::query("update subscribers set state = $1, state_changed_at = $2")
+            .bind(state)
+            .bind(changed)
+            .execute(&app.pool)
+            .await
+            .unwrap();
+        sqlx::query("truncate bounces").execute(&app.pool).await.unwrap();
+    };
+    set(SubscriberState::Active, since(10)).await;
+    assert_eq!(
+        take(&app, &about(&app, old, HARD)).await.consequence,
+        Consequence::None,
+        "signed up again since"
+    );
+    set(SubscriberState::Unsubscribed, since(30)).await;
+    assert_eq!(take(&app, &about(&app, old, HARD)).await.consequence, Consequence::None);
+    assert_eq!(state(&app, reader).await, SubscriberState::Unsubscribed, "who has left stays so");
+    set(SubscriberState::Active, since(300)).await;
+    sqlx::query("insert into former_addresses (subscriber_id, email_normalized, left_at) values ($1, 'old@example.org', $2)")
+        .bind(reader.0)
+        .bind(since(5))
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    for message in [about(&app, old, HARD), complaint(&app, old)] {
+        assert_eq!(take(&app, &message).await.consequence, Consequence::None, "it went to another address");
+    }
+    let program = Program::beside(&app);
+    take(&app, &about(&app, old, HARD)).await;
+    program.run(&["subscribers", "erase", "s1@example.org", "--yes"]).await.done();
+    assert_eq!(
+        app.count("select count(*) from bounces where subscriber_id is not null or report is not null").await,
+        0
+    );
+    let late = take(&app, &about(&app, old, &HARD.replace("unknown", "gone"))).await;
+    assert_eq!((late.is_recognised, late.consequence), (true, Consequence::None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_relay_refuses_at_once_goes_by_the_same_rules() {
+    let app = App::new()
+        .relay(behave(|phase, line| match (phase, line) {
+            (Phase::Rcpt, line) if line.contains("s1@") => Action::Reply("550 5.1.1 no such user"),
+            (Phase::Rcpt, line) if line.contains("s2@") => {
+                Action::Reply("554 5.6.0 content rejected as spam")
+            }
+            (Phase::Rcpt, line) if line.contains("s3@") => Action::Reply("552 5.2.2 mailbox full"),
+            (Phase::Rcpt, line) if line.contains("s4@") => Action::Reply("550 no"),
+            _ => Action::Go,
+        }))
+        .start()
+        .await;
+    app.subscribers(6).await;
+    let mailing = app.trigger().await;
+    app.wait_for_state(mailing, MailingState::Done).await;
+    let judge = async |minutes: i64| {
+        let now = Utc::now() + Duration::minutes(minutes);
+        while take_bounce::judge_refusals(&app.pool, &app.config.secret_keys, now).await.unwrap() {}
+    };
+    judge(9).await;
+    assert_eq!(
+        app.count("select count(*) from bounces").await,
+        0,
+        "a run of equal refusals would be about us"
+    );
+    judge(11).await;
+    judge(12).await;
+    let bounced: Vec<String> = sqlx::query_scalar("select email from subscribers where state = 'bounced'")
+        .fetch_all(&app.pool)
+        .await
+        .unwrap();
+    assert_eq!(bounced, ["s1@example.org"]);
+    let kinds: Vec<String> = sqlx::query_scalar(
+        "select split_part(s.email, '@', 1) || ' ' || b.kind || ' ' || b.way from bounces b join subscribers s on s.id = b.subscriber_id order by 1",
+    )
+    .fetch_all(&app.pool)
+    .await
+    .unwrap();
+    assert_eq!(kinds, ["s1 hard reply", "s2 policy reply", "s3 soft reply", "s4 unrecognised reply"]);
+    assert_eq!(app.count("select count(*) from refused_deliveries").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_command_messages_are_taken_listed_and_somebody_is_made_active_again() {
+    let app = app().await;
+    let reader = reader(&app).await;
+    let sent = copy(&app, reader, 0).await;
+    let program = Program::beside(&app);
+    program.file("one.eml", about(&app, sent, HARD));
+    program.file("two.eml", "Subject: Hallo\n\nWas ist das?\n");
+    let taken = program.run(&["bounces", "take", "one.eml", "two.eml", "one.eml"]).await;
+    let lines: Vec<&str> = taken.done().lines().collect();
+    assert!(lines[0].contains("hard") && lines[0].ends_with("the subscriber gets no more mail"), "{lines:?}");
+    assert!(lines[1].ends_with("it waits for you under unrecognised"), "{lines:?}");
+    assert!(lines[2].ends_with("it was taken in before"), "{lines:?}");
+    let missing = program.run(&["bounces", "take", "missing.eml", "two.eml"]).await;
+    assert!(
+        missing.code == Some(1) && missing.stderr.contains("1 of 2 files could not be read"),
+        "{missing:?}"
+    );
+    let listed = program.run(&["bounces", "list", "--kind", "hard", "--json"]).await.json();
+    assert_eq!((&listed[0]["address"], &listed[0]["status"]), (&"s…@example.org".into(), &"5.1.1".into()));
+    assert!(!listed.to_string().contains("s1@example.org"));
+    program.run(&["bounces", "list", "--kind", "weird"]).await.refused(2);
+
+    program.run(&["subscribers", "reactivate", "s1@example.org", "--reason", " "]).await.refused(2);
+    program.run(&["subscribers", "reactivate", "s2@example.org", "--reason", "x"]).await.refused(1);
+    program.run(&["subscribers", "reactivate", "s1@example.org", "--reason", "sie rief an"]).await.done();
+    assert_eq!(state(&app, reader).await, SubscriberState::Active);
+    assert_eq!(app.actions().await.last().unwrap(), "subscriber_reactivated");
+    let again = program.run(&["subscribers", "reactivate", "s1@example.org", "--reason", "x"]).await;
+    assert!(again.refused(1).contains("nothing to undo"));
+    take(&app, &about(&app, sent, &HARD.replace("unknown", "no"))).await;
+    assert_eq!(
+        state(&app, reader).await,
+        SubscriberState::Active,
+        "what was sent before says nothing any more"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_complained_is_not_made_active_by_staff() {
+    let app = app().await;
+    let reader = reader(&app).await;
+    let sent = copy(&app, reader, 0).await;
+    take(&app, &complaint(&app, sent)).await;
+    let program = Program::beside(&app);
+    program.run(&["subscribers", "reactivate", "s1@example.org", "--reason", "x"]).await.refused(1);
+}
+
+#[test]
+fn an_address_with_no_room_for_a_token_is_refused_at_the_start() {
+    let address = BounceAddress { local: "b".repeat(24), domain: format!("{}.de", "a".repeat(60)) };
+    let keys = rundbrief::config::SecretKeys::parse("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
+    let path = ReturnPaths::new(keys, &address).unwrap().of(DeliveryId(i64::MAX));
+    assert_eq!(path.parts().0.len(), 64);
+}
