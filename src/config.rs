@@ -5,6 +5,7 @@
 //! it needs: [`Config`] is made of parts that are also read alone ([`database_url`], [`secret_keys`]).
 
 mod bounce_address;
+mod bounce_listen;
 mod database;
 mod guard;
 mod images;
@@ -19,6 +20,7 @@ use url::Url;
 
 pub use self::{
     bounce_address::BounceAddress,
+    bounce_listen::BounceListen,
     database::DatabaseUrl,
     guard::{Captcha, Guard},
     images::{ImageStore, S3, S3Credentials},
@@ -72,6 +74,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Where mail servers report what they could not deliver (`BOUNCE_ADDRESS`); to the sender's address by default.
     pub bounce_address: Option<BounceAddress>,
+    /// Where to take in what comes back (`BOUNCE_LISTEN`); nowhere by default.
+    pub bounce_listen: Option<BounceListen>,
     /// The relay's DKIM selector, whose key the preflight looks up in the DNS (`DKIM_SELECTOR`).
     pub dkim_selector: Option<String>,
 }
@@ -248,6 +252,15 @@ impl Config {
         })
         .unwrap_or_else(|| default_state_dir(source));
         let bounce_address = optional(source, &mut problems, "BOUNCE_ADDRESS", BounceAddress::parse);
+        let bounce_listen =
+            optional(source, &mut problems, "BOUNCE_LISTEN", |text| {
+                let listen = BounceListen::parse(text)?;
+                match bounce_address {
+                    Some(_) => Ok(listen),
+                    None => Err("needs BOUNCE_ADDRESS: without it no mail can be recognised that comes back"
+                        .to_owned()),
+                }
+            });
         let dkim_selector = optional(source, &mut problems, "DKIM_SELECTOR", |text| {
             let is_label = |label: &str| {
                 !label.is_empty()
@@ -297,6 +310,7 @@ impl Config {
             image_store,
             state_dir,
             bounce_address,
+            bounce_listen,
             dkim_selector,
         })
     }

@@ -42,6 +42,7 @@ pub mod mail;
 pub mod app;
 
 pub mod delivery;
+pub mod inbound;
 pub mod web;
 
 pub mod commands;

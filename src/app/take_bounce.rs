@@ -53,6 +53,25 @@ pub struct Recognition {
     pub public_url: PublicUrl,
 }
 
+/// To whom a message is addressed by its envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressee {
+    /// The return path of this delivery.
+    Delivery(DeliveryId),
+    /// The bare address, or it is not known: the message itself has to say.
+    Anybody,
+}
+
+impl Recognition {
+    /// Whose return path an address of the envelope is; nothing when it is none of ours.
+    #[must_use]
+    pub fn addressee(&self, address: &str) -> Option<Addressee> {
+        let paths = self.return_paths.as_ref()?;
+        let bare = || paths.is_bare(address).then_some(Addressee::Anybody);
+        paths.read(address).map(Addressee::Delivery).or_else(bare)
+    }
+}
+
 /// What a message came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Taken {
@@ -102,12 +121,17 @@ pub enum ReactivateError {
 pub async fn take_bounce(
     pool: &PgPool,
     recognition: &Recognition,
+    addressee: Addressee,
     message: Vec<u8>,
     now: DateTime<Utc>,
 ) -> Result<Taken, TakeError> {
     let paths = recognition.return_paths.clone();
     let read = off_runtime(move || {
-        let named = paths.map_or(Named::Nobody, |paths| paths.named_in(&message));
+        let named = match (addressee, paths) {
+            (Addressee::Delivery(id), _) => Named::One(id),
+            (Addressee::Anybody, Some(paths)) => paths.named_in(&message),
+            (Addressee::Anybody, None) => Named::Nobody,
+        };
         (incoming::read(&message), named, message)
     });
     let (report, named, message) = read.await?;
@@ -121,6 +145,9 @@ pub async fn take_bounce(
         Some(id) => bounce::returned(&mut deed, id).await?,
         None => None,
     };
+    // Of one message to two return paths each is told of.
+    let about = returned.as_ref().map_or([0; 8], |returned| returned.delivery.0.to_be_bytes());
+    let digest = Sha256::new().chain_update(&message).chain_update(about).finalize();
     let first = report.recipients.first();
     let diagnostic = first.and_then(|recipient| recipient.diagnostic.as_deref()).map(mask_addresses);
     let named: Vec<String> =
@@ -136,7 +163,7 @@ pub async fn take_bounce(
         remote_mta: report.remote_mta.as_deref(),
         recipients: if returned.is_some() { &[] } else { &named },
         report: is_kept.then(|| &message[..message.len().min(KEPT)]),
-        digest: Sha256::digest(&message).into(),
+        digest: digest.into(),
     };
     let consequence = book(&mut deed, &recognition.keys, &new, now).await?;
     deed.commit().await?;

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use crate::{
-    app::take_bounce::{self, Recognition, Taken},
+    app::take_bounce::{self, Addressee, Recognition, Taken},
     config::{self, Source},
     domain::bounce::Consequence,
     mail::{
@@ -119,7 +119,8 @@ async fn take(mut files: Vec<PathBuf>, json: bool) -> anyhow::Result<()> {
                 continue;
             }
         };
-        let taken = take_bounce::take_bounce(&pool, &recognition, message, Utc::now()).await?;
+        let taken =
+            take_bounce::take_bounce(&pool, &recognition, Addressee::Anybody, message, Utc::now()).await?;
         if json {
             output::json(&TakenFile { file: name, taken })?;
         } else {

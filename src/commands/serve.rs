@@ -19,12 +19,13 @@ use tokio::{
 };
 
 use crate::{
-    app::{change_publication, images::store::Store, members, service_state},
+    app::{change_publication, images::store::Store, members, service_state, take_bounce::Recognition},
     config::{Config, DEFAULT_LISTEN_ADDR, SecretKeys},
     db,
     db::Pool,
     delivery::{SendingMetrics, Settings, Worker},
     domain::restore::Memory,
+    inbound::listener,
     mail::compose::Composer,
     telemetry::metrics::Metrics,
     web::{self, HttpMetrics},
@@ -59,7 +60,10 @@ impl Serve {
         service.warn_of_the_server().await;
         service.invite_first_admin(&config).await?;
         let router = service.router(&config, Router::new())?;
-        service.run(listener, router, !self.no_worker, stop).await
+        let taking_in = service.take_in(&config, stop.clone());
+        let ran = service.run(listener, router, !self.no_worker, stop).await;
+        drop(timeout(LAST_WORDS, taking_in).await);
+        ran
     }
 }
 
@@ -77,9 +81,11 @@ pub async fn worker() -> anyhow::Result<()> {
         service.metrics.register(|registry| service.http.register_requests(registry));
         tell_health(address, &service, stop.clone()).await;
     }
+    let taking_in = service.take_in(&config, stop.clone());
     // Among the runtime's own threads, and not on this one: what wakes it then needs no other thread.
     tokio::spawn(service.worker.run(stop)).await.context("the worker died")?;
     drop(timeout(LAST_WORDS, keeping).await);
+    drop(timeout(LAST_WORDS, taking_in).await);
     Ok(())
 }
 
@@ -110,6 +116,7 @@ pub struct Service {
     images: Store,
     keys: SecretKeys,
     keep_ip_days: u16,
+    recognition: Recognition,
     memory: Arc<Memory>,
     metrics: Metrics,
     sending: Arc<SendingMetrics>,
@@ -140,11 +147,28 @@ impl Service {
         let (sending, http) = (Arc::<SendingMetrics>::default(), Arc::<HttpMetrics>::default());
         let (settings, metrics) =
             (Settings::try_from(config).context("BOUNCE_ADDRESS")?, Metrics::of_process(command));
+        let recognition = Recognition {
+            keys: config.secret_keys.clone(),
+            return_paths: settings.return_paths.clone(),
+            public_url: config.public_url.clone(),
+        };
         let worker =
             Worker::new(pool.clone(), composer.clone(), settings, Arc::clone(&memory), Arc::clone(&sending));
         let (keys, keep_ip_days) = (config.secret_keys.clone(), config.keep_ip_days);
         let images = Store::new(&config.image_store);
-        Ok(Self { pool, worker, composer, images, keys, keep_ip_days, memory, metrics, sending, http })
+        Ok(Self {
+            pool,
+            worker,
+            composer,
+            images,
+            keys,
+            keep_ip_days,
+            recognition,
+            memory,
+            metrics,
+            sending,
+            http,
+        })
     }
 
     /// Answers `/metrics` where that is configured.
@@ -157,6 +181,16 @@ impl Service {
     /// Answers `/metrics` on this listener.
     pub fn tell_metrics_on(&self, listener: TcpListener, stop: watch::Receiver<bool>) {
         metrics::serve(listener, self.metrics.clone(), self.pool.clone(), stop);
+    }
+
+    /// Takes in what comes back where that is configured, until `stop` turns true.
+    fn take_in(&self, config: &Config, stop: watch::Receiver<bool>) -> JoinHandle<()> {
+        let (listen, pool, recognition) = (config.bounce_listen, self.pool.clone(), self.recognition.clone());
+        tokio::spawn(async move {
+            if let Some(listen) = listen {
+                listener::run(listen, pool, recognition, stop).await;
+            }
+        })
     }
 
     /// Keeps the memory of the database, in the database and in the state folder, until `stop` turns true.

@@ -19,6 +19,7 @@ const MOST_PLACES: usize = 64;
 #[derive(Clone)]
 pub struct ReturnPaths {
     keys: SecretKeys,
+    base: EmailAddress,
     /// `bounces+`
     before: String,
     /// `@news.example.org`
@@ -40,31 +41,36 @@ impl ReturnPaths {
     /// # Errors
     /// When no mail could come back there.
     pub fn new(keys: SecretKeys, address: &BounceAddress) -> Result<Self, AddressError> {
-        let paths =
-            Self { keys, before: format!("{}+", address.local), behind: format!("@{}", address.domain) };
-        EmailAddress::parse(&paths.text(DeliveryId(0)))?;
+        let base = EmailAddress::parse(&format!("{}@{}", address.local, address.domain))?;
+        let paths = Self {
+            keys,
+            base,
+            before: format!("{}+", address.local),
+            behind: format!("@{}", address.domain),
+        };
+        EmailAddress::parse(paths.of(DeliveryId(0)).as_str())?;
         Ok(paths)
     }
 
-    /// The envelope sender of a delivery.
-    ///
-    /// # Panics
-    /// Never: an address of the same form was parsed before.
+    /// The envelope sender of a delivery. Made for each mail, so nothing is parsed anew.
     #[must_use]
     pub fn of(&self, id: DeliveryId) -> EmailAddress {
-        EmailAddress::parse(&self.text(id)).unwrap_or_else(|_| unreachable!("one of this form was parsed"))
-    }
-
-    fn text(&self, id: DeliveryId) -> String {
-        format!("{}{}{}", self.before, bounce_token(&self.keys, id), self.behind)
+        self.base.with_token(&bounce_token(&self.keys, id))
     }
 
     /// The delivery whose return path this is, however a relay writes it: in upper case, quoted, in angle brackets.
     #[must_use]
     pub fn read(&self, address: &str) -> Option<DeliveryId> {
-        let address = address.trim().trim_matches(['<', '>']).to_ascii_lowercase().replace('"', "");
+        let address = plain(address);
         let local = address.strip_suffix(&self.behind)?;
         read_bounce_token(&self.keys, local.strip_prefix(&self.before)?)
+    }
+
+    /// Whether this is the address itself, without a token.
+    #[must_use]
+    pub fn is_bare(&self, address: &str) -> bool {
+        let address = plain(address);
+        address.strip_suffix(&self.behind) == self.before.strip_suffix('+')
     }
 
     /// The delivery whose return path a message names: in its head, to which reports are addressed, or else in what it
@@ -93,6 +99,11 @@ impl ReturnPaths {
         }
         named
     }
+}
+
+/// In lower case, without what relays put around it.
+fn plain(address: &str) -> String {
+    address.trim().trim_matches(['<', '>']).to_ascii_lowercase().replace('"', "")
 }
 
 #[cfg(test)]

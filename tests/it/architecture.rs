@@ -8,8 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Rooms from left to right. `delivery` and `web` stand side by side.
-const ROOMS: [(&str, u32); 10] = [
+/// Rooms from left to right. `delivery`, `inbound` and `web` stand side by side.
+const ROOMS: [(&str, u32); 11] = [
     ("config", 0),
     ("source", 0),
     ("telemetry", 0),
@@ -18,6 +18,7 @@ const ROOMS: [(&str, u32); 10] = [
     ("mail", 3),
     ("app", 4),
     ("delivery", 5),
+    ("inbound", 5),
     ("web", 5),
     ("commands", 6),
 ];

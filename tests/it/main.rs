@@ -18,6 +18,7 @@ mod harness;
 mod addresses;
 mod architecture;
 mod assets;
+mod bounce_listener;
 mod bounces;
 mod calendar;
 mod captcha;

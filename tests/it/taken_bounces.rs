@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Duration, Utc};
 use rundbrief::{
-    app::take_bounce::{self, Recognition, Taken},
+    app::take_bounce::{self, Addressee, Recognition, Taken},
     config::BounceAddress,
     domain::{
         address::EmailAddress,
@@ -28,28 +28,28 @@ use crate::{
 };
 
 const BOUNCE_ADDRESS: &str = "bounces@news.example.org";
-const HARD: &str = "Final-Recipient: rfc822;s1@example.org\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 <s1@example.org> unknown";
+pub const HARD: &str = "Final-Recipient: rfc822;s1@example.org\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 <s1@example.org> unknown";
 const SOFT: &str = "Final-Recipient: rfc822;s1@example.org\nAction: failed\nStatus: 5.2.2\nDiagnostic-Code: smtp; 552 5.2.2 mailbox full";
 const POLICY: &str = "Final-Recipient: rfc822;s1@example.org\nAction: failed\nStatus: 5.7.1\nDiagnostic-Code: smtp; 554 5.7.1 looks like spam";
 const DELAYED: &str = "Final-Recipient: rfc822;s1@example.org\nAction: delayed\nStatus: 4.4.1\nDiagnostic-Code: smtp; 451 4.4.1 no answer";
 
-async fn app() -> TestApp {
+pub async fn app() -> TestApp {
     App::new().setting("BOUNCE_ADDRESS", BOUNCE_ADDRESS).without_worker().start().await
 }
 
-fn recognition(app: &TestApp) -> Recognition {
+pub fn recognition(app: &TestApp) -> Recognition {
     let keys = app.config.secret_keys.clone();
     let address = app.config.bounce_address.as_ref();
     let return_paths = address.map(|address| ReturnPaths::new(keys.clone(), address).unwrap());
     Recognition { keys, return_paths, public_url: app.config.public_url.clone() }
 }
 
-fn return_path(app: &TestApp, id: DeliveryId) -> String {
+pub fn return_path(app: &TestApp, id: DeliveryId) -> String {
     recognition(app).return_paths.unwrap().of(id).as_str().to_owned()
 }
 
 /// A report that is addressed to the return path of this mail.
-fn about(app: &TestApp, id: DeliveryId, fields: &str) -> String {
+pub fn about(app: &TestApp, id: DeliveryId, fields: &str) -> String {
     report(fields).replace("bounces@brief.example.org", &return_path(app, id))
 }
 
@@ -72,7 +72,9 @@ fn auto_reply(app: &TestApp, id: DeliveryId) -> String {
 
 async fn take(app: &TestApp, message: &str) -> Taken {
     let message = message.as_bytes().to_vec();
-    take_bounce::take_bounce(&app.pool, &recognition(app), message, Utc::now()).await.unwrap()
+    take_bounce::take_bounce(&app.pool, &recognition(app), Addressee::Anybody, message, Utc::now())
+        .await
+        .unwrap()
 }
 
 /// A subscriber who is active since a year, and the only one.
