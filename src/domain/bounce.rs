@@ -21,7 +21,7 @@ use crate::{
     config::SecretKeys,
     domain::{
         actor::Actor,
-        address::EmailAddress,
+        address::{EmailAddress, NormalizedAddress},
         ids::{DeliveryId, MailingId, SignupId, SubscriberId},
         queue::delivery::DeliveryKind,
         subscriber::{self, SubscriberState},
@@ -80,14 +80,23 @@ impl BounceKind {
 }
 
 /// By which way it is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Way {
     /// A message came back.
     Report,
     /// The relay refused the mail at once.
     Reply,
+}
+
+impl Way {
+    /// The name the database knows it by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// The mail that something came back about.
@@ -377,6 +386,39 @@ pub async fn list(
     Ok(listed.collect())
 }
 
+/// What came back about mails to one person.
+#[derive(Debug, Clone, Serialize)]
+pub struct OwnBounce {
+    pub received_at: DateTime<Utc>,
+    pub kind: BounceKind,
+    pub way: Way,
+    /// The subject of the mailing, where it was about one.
+    pub subject: Option<String>,
+    pub status: Option<String>,
+    pub diagnostic: Option<String>,
+}
+
+/// What came back about mails to this address, oldest first.
+pub(in crate::domain) async fn of_address(
+    db: &mut PgConnection,
+    address: &NormalizedAddress,
+) -> sqlx::Result<Vec<OwnBounce>> {
+    sqlx::query_as!(
+        OwnBounce,
+        r#"select b.received_at, b.kind as "kind: BounceKind", b.way as "way: Way", m.subject as "subject?", b.status,
+             b.diagnostic
+           from bounces b left join mailings m on m.id = b.mailing_id
+           where b.id in (
+               select r.id from subscribers s join bounces r on r.subscriber_id = s.id where s.email_normalized = $1
+               union
+               select r.id from signups g join bounces r on r.signup_id = g.id where g.email_normalized = $1)
+           order by b.received_at, b.id"#,
+        address.as_str()
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// How long the message itself is kept, and how long what is known of it.
 const REPORT_KEPT: Duration = Duration::days(90);
 const KEPT: Duration = Duration::days(400);
@@ -432,7 +474,7 @@ pub(in crate::domain) async fn forget_subscriber(
 /// The same of an address: of its signups, and of what names it and is about nobody for certain.
 pub(in crate::domain) async fn forget_address(
     db: &mut PgConnection,
-    address: &crate::domain::address::NormalizedAddress,
+    address: &NormalizedAddress,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "update bounces set signup_id = null, diagnostic = null, report = null

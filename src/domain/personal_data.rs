@@ -8,6 +8,7 @@ use crate::{
     config::SecretKeys,
     domain::{
         address::{EmailAddress, NormalizedAddress},
+        bounce::{self, OwnBounce},
         consent::{self, ConsentEvent, ConsentKind},
         ids::SubscriberId,
         queue::delivery,
@@ -29,6 +30,8 @@ pub struct PersonalData {
     pub signups: Vec<signup::ListedSignup>,
     /// Every message to it.
     pub deliveries: Vec<delivery::ListedDelivery>,
+    /// What came back about them.
+    pub bounces: Vec<OwnBounce>,
     /// What was agreed to, how, and when.
     pub consent_events: Vec<ConsentEvent>,
     /// The addresses the subscription had before, each with its record of consent.
@@ -86,6 +89,7 @@ pub async fn of_address(
         suppressed: suppression::find(db, keys, &normalized).await?,
         signups: signup::of_address(db, &normalized).await?,
         deliveries: delivery::of_address(db, &normalized).await?,
+        bounces: bounce::of_address(db, &normalized).await?,
         consent_events: consent::of_address(db, &normalized).await?,
         former_addresses,
     })

@@ -12,8 +12,10 @@ use rundbrief::{
         bounce::{BounceKind, Consequence},
         ids::{DeliveryId, SubscriberId},
         mailing::MailingState,
+        staff::Role,
         subscriber::{self, SubscriberState},
         suppression::{self, SuppressionReason},
+        token::access_token,
     },
     mail::{message::message_id, return_path::ReturnPaths},
 };
@@ -470,6 +472,33 @@ async fn by_command_messages_are_taken_listed_and_somebody_is_made_active_again(
         state(&app, reader).await,
         SubscriberState::Active,
         "what was sent before says nothing any more"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_back_is_shown_to_staff_and_to_whoever_it_is_about() {
+    let app = app().await;
+    let reader = reader(&app).await;
+    let sent = copy(&app, reader, 0).await;
+    take(&app, &about(&app, sent, SOFT)).await;
+    let admin = app.member("eva@example.org", Role::Admin).await;
+    let page = app.browser_of(&admin).await.get(&format!("/staff/subscribers/{}", reader.0)).await.body;
+    assert!(page.contains("Das Postfach war voll") && page.contains("552 5.2.2 mailbox full"), "{page}");
+    let token = access_token(
+        &app.config.secret_keys,
+        reader,
+        &EmailAddress::parse("s1@example.org").unwrap().normalized(),
+        Utc::now(),
+    );
+    let own = app.get(&format!("/data/{token}?lang=de")).await.body;
+    assert!(
+        own.contains("Das Postfach war voll") && own.contains("gemeldet vom empfangenden Mailserver"),
+        "{own}"
+    );
+    let shown = Program::beside(&app).run(&["subscribers", "show", "s1@example.org", "--json"]).await.json();
+    assert_eq!(
+        (&shown["bounces"][0]["kind"], &shown["bounces"][0]["status"]),
+        (&"soft".into(), &"5.2.2".into())
     );
 }
 

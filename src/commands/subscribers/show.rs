@@ -92,6 +92,14 @@ fn tell(record: &PersonalData) {
         let text = message.smtp_text.as_ref().map(|text| format!(" {text}")).unwrap_or_default();
         output::line(&format!("  {when}  {}{subject}, {}{code}{text}", message.kind, word(&message.state)));
     }
+    if !record.bounces.is_empty() {
+        output::line("\nWhat came back, oldest first");
+    }
+    for bounce in &record.bounces {
+        let said = [&bounce.status, &bounce.diagnostic].into_iter().flatten().map(String::as_str);
+        let said = said.collect::<Vec<_>>().join(" ");
+        output::line(&format!("  {}  {} {said}", written(bounce.received_at), bounce.kind.name()));
+    }
 }
 
 fn tell_event(event: &ConsentEvent) {

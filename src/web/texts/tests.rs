@@ -252,6 +252,8 @@ fn chosen_by_data() -> Vec<(&'static str, Vec<String>)> {
     of.push(("staff.audit", own(["image_gone", "image_unnamed", "update_gone", "update_unnamed"])));
     let states = variants("src/domain/queue/delivery.rs", "pub enum DeliveryState");
     of.push(("data.result", states.clone()));
+    of.push(("data.bounce", variants("src/domain/bounce.rs", "pub enum BounceKind")));
+    of.push(("data.bounce_way", variants("src/domain/bounce.rs", "pub enum Way")));
     of.push(("staff.delivery_state", states));
     of.push(("staff.block", own(Kind::VARIANTS.iter().map(|kind| (*kind).into()))));
     of.push(("staff.block_field", own(Key::VARIANTS.iter().map(|key| (*key).into()))));

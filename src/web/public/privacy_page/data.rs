@@ -162,18 +162,23 @@ fn consented(visitor: &Visitor, at: DateTime<Utc>) -> String {
     }
 }
 
-/// The mails, newest first.
+/// The mails and what came back about them, newest first.
 fn mails(visitor: &Visitor, record: &PersonalData) -> Vec<MailRow> {
-    let in_words = record.deliveries.iter().rev().map(|mail| {
+    let written = |at| visitor.publication.content.written_time(at, visitor.locale);
+    let mails = record.deliveries.iter().map(|mail| {
         let at = mail.finished_at.unwrap_or(mail.due_at);
         let what = mail.subject.as_deref().unwrap_or_else(|| visitor.text("data.mail", &mail.kind));
-        MailRow {
-            at: visitor.publication.content.written_time(at, visitor.locale),
-            what: what.to_owned(),
-            result: visitor.text("data.result", mail.state.name()).to_owned(),
-        }
+        let result = visitor.text("data.result", mail.state.name()).to_owned();
+        (at, MailRow { at: written(at), what: what.to_owned(), result })
     });
-    in_words.collect()
+    let bounces = record.bounces.iter().map(|bounce| {
+        let what = visitor.text("data.bounce", bounce.kind.name()).to_owned();
+        let result = visitor.text("data.bounce_way", bounce.way.name()).to_owned();
+        (bounce.received_at, MailRow { at: written(bounce.received_at), what, result })
+    });
+    let mut all: Vec<_> = mails.chain(bounces).collect();
+    all.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    all.into_iter().map(|(_, row)| row).collect()
 }
 
 /// What a person has to be told about the processing (Art. 15(1) and (2) DSGVO).

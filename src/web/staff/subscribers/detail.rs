@@ -87,15 +87,32 @@ fn events(page: &StaffPage, record: &PersonalData) -> Vec<EventRow> {
     all.into_iter().map(|(former, event)| EventRow::of(page, former, event)).collect()
 }
 
-/// The mails, newest first.
+/// The mails and what came back about them, newest first.
 fn mails(page: &StaffPage, record: &PersonalData) -> Vec<MailRow> {
-    let in_words = record.deliveries.iter().rev().map(|mail| MailRow {
-        at: page.short_time(mail.finished_at.unwrap_or(mail.due_at)),
-        what: mail.subject.clone().unwrap_or_else(|| own_text(page, "mail", &mail.kind).to_owned()),
-        result: own_text(page, "result", mail.state.name()).to_owned(),
-        reply: mail.smtp_text.clone(),
+    let mails = record.deliveries.iter().map(|mail| {
+        let at = mail.finished_at.unwrap_or(mail.due_at);
+        let row = MailRow {
+            at: page.short_time(at),
+            what: mail.subject.clone().unwrap_or_else(|| own_text(page, "mail", &mail.kind).to_owned()),
+            result: own_text(page, "result", mail.state.name()).to_owned(),
+            reply: mail.smtp_text.clone(),
+        };
+        (at, row)
     });
-    in_words.collect()
+    let bounces = record.bounces.iter().map(|bounce| {
+        let said = [&bounce.subject, &bounce.status, &bounce.diagnostic];
+        let said: Vec<&str> = said.into_iter().flatten().map(String::as_str).collect();
+        let row = MailRow {
+            at: page.short_time(bounce.received_at),
+            what: own_text(page, "bounce", bounce.kind.name()).to_owned(),
+            result: own_text(page, "bounce_way", bounce.way.name()).to_owned(),
+            reply: Some(said.join(" · ")).filter(|said| !said.is_empty()),
+        };
+        (bounce.received_at, row)
+    });
+    let mut all: Vec<_> = mails.chain(bounces).collect();
+    all.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    all.into_iter().map(|(_, row)| row).collect()
 }
 
 /// What the buttons under the proof send.
