@@ -142,6 +142,11 @@ impl MessageBuilder {
         Ok(message)
     }
 
+    /// Whether anybody reads what comes back.
+    pub fn reads_reports(&self) -> bool {
+        self.return_paths.is_some()
+    }
+
     async fn of_kind(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
         match delivery.kind {
             DeliveryKind::Mailing => self.mailing_copy(delivery, now).await,

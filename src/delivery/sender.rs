@@ -22,7 +22,7 @@ use crate::{
         smtp::{
             problem::RelayProblem,
             reply::{self, Reply},
-            session::{Session, Transmission},
+            session::{Envelope, Session, Transmission},
         },
         spans,
         throttle::Permit,
@@ -271,7 +271,12 @@ impl Sender {
         let attempt = job.attempts + 1;
         self.carried += 1;
         let transmission = match &mut self.session {
-            Some(session) => session.transmit(&message.from, &message.to, &message.bytes).await,
+            Some(session) => {
+                let Message { from, to, message_id, .. } = message;
+                let reads = self.shared.message_builder.reads_reports();
+                let report_id = reads.then(|| message_id.trim_matches(['<', '>']));
+                session.transmit(Envelope { from, to, report_id }, &message.bytes).await
+            }
             None => Transmission::BrokenBefore("there was no connection".into()),
         };
         if !self.session.as_ref().is_some_and(Session::is_usable) {

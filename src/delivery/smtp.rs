@@ -11,6 +11,7 @@ mod ehlo;
 mod open;
 pub mod problem;
 pub mod reply;
+mod reports;
 pub mod session;
 mod stream;
 

@@ -313,6 +313,8 @@ async fn what_a_real_postfix_could_not_deliver_comes_back_and_is_recognised() {
     .await
     .unwrap();
     assert_eq!(told, [("hard".to_owned(), 6), ("policy".to_owned(), 2), ("soft".to_owned(), 4)]);
+    let brings = "select count(*) from bounces where encode(report, 'escape') like '%Original-Recipient: rfc822;s%@example.org%' and encode(report, 'escape') like '%Original-Envelope-Id: %@brief.example.org%' and octet_length(report) < 10000";
+    assert_eq!(app.count(brings).await, 12, "as was asked for (RFC 3461)");
     let bounced: Vec<String> =
         sqlx::query_scalar("select email from subscribers where state = 'bounced' order by email")
             .fetch_all(&app.pool)

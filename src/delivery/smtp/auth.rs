@@ -80,6 +80,7 @@ mod tests {
     fn a_login_that_cannot_be_says_what_is_offered_and_the_way_out() {
         let offered = |mechanisms: &[&str], starttls| Extensions {
             pipelining: false,
+            dsn: false,
             starttls,
             mechanisms: mechanisms.iter().map(ToString::to_string).collect(),
         };

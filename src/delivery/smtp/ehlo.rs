@@ -13,6 +13,8 @@ use crate::delivery::smtp::{
 pub struct Extensions {
     /// Several commands may be sent at once (RFC 2920).
     pub pipelining: bool,
+    /// It can be said when and how to report what becomes of a message (RFC 3461).
+    pub dsn: bool,
     /// The line can be encrypted (RFC 3207).
     pub starttls: bool,
     /// Ways to log in, in capitals (RFC 4954).
@@ -28,6 +30,7 @@ impl Extensions {
             let Some(keyword) = words.next() else { continue };
             match keyword.as_str() {
                 "PIPELINING" => extensions.pipelining = true,
+                "DSN" => extensions.dsn = true,
                 "STARTTLS" => extensions.starttls = true,
                 "AUTH" => extensions.mechanisms.extend(words),
                 // As written before RFC 2554, and by some relays to this day: `AUTH=LOGIN PLAIN`.

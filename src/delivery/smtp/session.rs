@@ -11,6 +11,7 @@ use crate::{
             open,
             problem::RelayProblem,
             reply::{Class, Reply, classify, masked},
+            reports,
         },
     },
     domain::address::EmailAddress,
@@ -86,11 +87,21 @@ impl Timeouts {
     }
 }
 
+/// Who a message is from and for, to the relay (RFC 5321 §2.3.1).
+#[derive(Clone, Copy)]
+pub struct Envelope<'a> {
+    pub from: &'a EmailAddress,
+    pub to: &'a EmailAddress,
+    /// The name of the message in a report, where reports are read.
+    pub report_id: Option<&'a str>,
+}
+
 /// An open session.
 pub struct Session {
     smtp: Conversation,
     timeouts: Timeouts,
     pipelining: bool,
+    dsn: bool,
     usable: bool,
     /// Whether a message has gone over this line before.
     used: bool,
@@ -114,6 +125,7 @@ impl Session {
             smtp,
             timeouts: Timeouts::new(reply_within),
             pipelining: extensions.pipelining,
+            dsn: extensions.dsn,
             usable: true,
             used: false,
             metrics: Arc::clone(metrics),
@@ -139,11 +151,11 @@ impl Session {
     }
 
     /// Transmits one message. After anything but a clean end the line is closed and [`Session::is_usable`] is false.
-    pub async fn transmit(&mut self, from: &EmailAddress, to: &EmailAddress, message: &[u8]) -> Transmission {
+    pub async fn transmit(&mut self, envelope: Envelope<'_>, message: &[u8]) -> Transmission {
         self.usable = false;
         // Of a line that is not usable any more nothing is said, not even QUIT: with TLS, that would push out what is
         // left of a message that counts as not sent. It is dropped.
-        self.transaction(from, to, message).await
+        self.transaction(envelope, message).await
     }
 
     /// Says goodbye.
@@ -151,9 +163,12 @@ impl Session {
         let _ = self.smtp.command("QUIT\r\n", Duration::from_secs(2)).await;
     }
 
-    async fn transaction(&mut self, from: &EmailAddress, to: &EmailAddress, message: &[u8]) -> Transmission {
-        let mail = format!("MAIL FROM:<{}>\r\n", from.as_str());
-        let rcpt = format!("RCPT TO:<{}>\r\n", to.as_str());
+    async fn transaction(&mut self, envelope: Envelope<'_>, message: &[u8]) -> Transmission {
+        let Envelope { from, to, report_id } = envelope;
+        let (of_mail, of_rcpt) =
+            report_id.filter(|_| self.dsn).map(|id| reports::parameters(id, to)).unwrap_or_default();
+        let mail = format!("MAIL FROM:<{}>{of_mail}\r\n", from.as_str());
+        let rcpt = format!("RCPT TO:<{}>{of_rcpt}\r\n", to.as_str());
         let phases = &self.metrics.phases;
         let (mail, rcpt, data) = if self.pipelining {
             // RFC 2920 §3.1: one write, then the three replies in order, each read whatever the one before said.
