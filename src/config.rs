@@ -252,27 +252,10 @@ impl Config {
         })
         .unwrap_or_else(|| default_state_dir(source));
         let bounce_address = optional(source, &mut problems, "BOUNCE_ADDRESS", BounceAddress::parse);
-        let bounce_listen =
-            optional(source, &mut problems, "BOUNCE_LISTEN", |text| {
-                let listen = BounceListen::parse(text)?;
-                match bounce_address {
-                    Some(_) => Ok(listen),
-                    None => Err("needs BOUNCE_ADDRESS: without it no mail can be recognised that comes back"
-                        .to_owned()),
-                }
-            });
-        let dkim_selector = optional(source, &mut problems, "DKIM_SELECTOR", |text| {
-            let is_label = |label: &str| {
-                !label.is_empty()
-                    && label.len() <= 63
-                    && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-            };
-            if text.split('.').all(is_label) && text.len() <= 150 {
-                Ok(text.to_owned())
-            } else {
-                Err("must be a selector such as mail2026: the part before ._domainkey in the DNS".to_owned())
-            }
+        let bounce_listen = optional(source, &mut problems, "BOUNCE_LISTEN", |text| {
+            BounceListen::parse(text, bounce_address.is_some())
         });
+        let dkim_selector = optional(source, &mut problems, "DKIM_SELECTOR", parse_dkim_selector);
         // Used where logging starts; read here only to report a wrong value.
         let _: Option<()> = optional(source, &mut problems, "LOG_FORMAT", |text| match text {
             "text" | "json" => Ok(()),
@@ -313,6 +296,19 @@ impl Config {
             bounce_listen,
             dkim_selector,
         })
+    }
+}
+
+fn parse_dkim_selector(text: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    if text.split('.').all(is_label) && text.len() <= 150 {
+        Ok(text.to_owned())
+    } else {
+        Err("must be a selector such as mail2026: the part before ._domainkey in the DNS".to_owned())
     }
 }
 

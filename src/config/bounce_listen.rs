@@ -12,7 +12,12 @@ pub struct BounceListen {
 }
 
 impl BounceListen {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str, has_address: bool) -> Result<Self, String> {
+        if !has_address {
+            return Err(
+                "needs BOUNCE_ADDRESS: without it no mail can be recognised that comes back".to_owned()
+            );
+        }
         let parsed = text.split_once("://").and_then(|(scheme, address)| {
             let is_lmtp = match scheme.to_ascii_lowercase().as_str() {
                 "lmtp" => true,
@@ -33,12 +38,14 @@ mod tests {
 
     #[test]
     fn it_is_a_protocol_an_address_and_a_port() {
-        let lmtp = BounceListen::parse("lmtp://127.0.0.1:2424").unwrap();
+        let lmtp = BounceListen::parse("lmtp://127.0.0.1:2424", true).unwrap();
         assert!(lmtp.is_lmtp && lmtp.address.port() == 2424);
-        assert!(!BounceListen::parse("SMTP://[::1]:25/").unwrap().is_lmtp);
+        assert!(!BounceListen::parse("SMTP://[::1]:25/", true).unwrap().is_lmtp);
         for wrong in ["", "127.0.0.1:2424", "lmtp://localhost:2424", "lmtp://127.0.0.1", "imap://127.0.0.1:1"]
         {
-            assert!(BounceListen::parse(wrong).is_err(), "{wrong}");
+            assert!(BounceListen::parse(wrong, true).is_err(), "{wrong}");
         }
+        let alone = BounceListen::parse("lmtp://127.0.0.1:2424", false);
+        assert!(alone.unwrap_err().contains("BOUNCE_ADDRESS"));
     }
 }

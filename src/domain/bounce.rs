@@ -293,7 +293,8 @@ async fn copies_since(
     .await
 }
 
-/// Refusals that can be judged: so old that a run of equal ones would have been noticed. Removed from the list of those
+/// Refusals that can be judged: the relay has accepted something since, or nothing for a day, and a run of equal ones would
+/// have been noticed. Removed from the list of those
 /// that wait; those that were put back meanwhile are left out.
 pub async fn take_refused(
     db: &mut PgConnection,
@@ -303,8 +304,12 @@ pub async fn take_refused(
     let rows = sqlx::query!(
         r#"with waiting as (
                delete from refused_deliveries where delivery_id in (
-                   select delivery_id from refused_deliveries where since < $1 order by since limit $2
-                   for update skip locked)
+                   select w.delivery_id from refused_deliveries w
+                   where w.since < $1
+                     -- As long as the relay has accepted nothing since, it may say the same to everybody.
+                     and (w.since < $1 - interval '1 day'
+                          or not exists (select from refusals r where r.delivery_id = w.delivery_id and r.in_run))
+                   order by w.since limit $2 for update skip locked)
                returning delivery_id)
            select d.id as "id: DeliveryId", d.kind as "kind: DeliveryKind", d.mailing_id as "mailing: MailingId",
              d.subscriber_id as "subscriber: SubscriberId", d.signup_id as "signup: SignupId", d.finished_at, d.smtp_code,
@@ -331,7 +336,7 @@ pub async fn take_refused(
     Ok(returned.collect())
 }
 
-/// Whether a refusal waits to be judged.
+/// Whether any refusal waits that may be judged by its age.
 pub async fn any_refused(db: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (select from refused_deliveries where since < $1) as "any!""#,

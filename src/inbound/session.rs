@@ -192,14 +192,11 @@ impl<R: tokio::io::AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
     /// Reads a message and has it taken in. LMTP answers for each recipient (RFC 2033 §4.2).
     async fn take(&mut self) -> io::Result<bool> {
         self.say("354 go on").await?;
-        let read = timeout(CONTENT, content(&mut self.reader)).await;
-        let message = match read {
-            Ok(message) => message?,
-            Err(_) => {
-                self.say("421 4.4.2 the message took too long").await?;
-                return Ok(false);
-            }
+        let Ok(message) = timeout(CONTENT, content(&mut self.reader)).await else {
+            self.say("421 4.4.2 the message took too long").await?;
+            return Ok(false);
         };
+        let message = message?;
         let recipients = std::mem::take(&mut self.recipients);
         self.reset();
         let mut replies = Vec::new();

@@ -420,6 +420,13 @@ async fn what_the_relay_refuses_at_once_goes_by_the_same_rules() {
         0,
         "a run of equal refusals would be about us"
     );
+    let in_run = "insert into refusals (delivery_id, attempt, worker_id, reply, in_run)
+                  select id, 1, 1, 'x', true from deliveries where state = 'rejected'
+                  on conflict (delivery_id) do update set in_run = true";
+    sqlx::query(in_run).execute(&app.pool).await.unwrap();
+    judge(11).await;
+    assert_eq!(app.count("select count(*) from bounces").await, 0, "as long as nothing was accepted since");
+    sqlx::query("delete from refusals").execute(&app.pool).await.unwrap();
     judge(11).await;
     judge(12).await;
     let bounced: Vec<String> = sqlx::query_scalar("select email from subscribers where state = 'bounced'")
