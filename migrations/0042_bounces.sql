@@ -27,6 +27,7 @@ create table bounces (
     digest        bytea not null unique check (octet_length(digest) = 32)
 );
 
+create index bounces_of_delivery on bounces (delivery_id, kind) where delivery_id is not null;
 create index bounces_of_subscriber on bounces (subscriber_id) where subscriber_id is not null;
 create index bounces_of_signup on bounces (signup_id) where signup_id is not null;
 create index bounces_of_mailing on bounces (mailing_id, kind) where mailing_id is not null;

@@ -1,6 +1,6 @@
 //! The command line: one file per subcommand. The only room that puts the others together.
 //!
-//! Exit codes: 0 success, 1 failure, 2 wrong usage or configuration.
+//! Exit codes: 0 success, 1 failure, 2 wrong usage or configuration; 75 of `bounces take` alone, see [`BringAgain`].
 
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -92,6 +92,12 @@ enum Command {
 #[error("{0}")]
 pub struct Usage(pub String);
 
+/// A message that was brought could not be taken in, and should be brought again: exit code 75 (`EX_TEMPFAIL` of `sysexits.h`),
+/// with which mail servers keep a message that they pipe into a program. Any other one makes them return it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BringAgain(pub String);
+
 /// Runs the command of the process's own command line.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -127,7 +133,13 @@ pub fn main() -> ExitCode {
             let wrong_use = error.is::<Usage>()
                 || error.is::<ConfigErrors>()
                 || error.downcast_ref::<DbError>().is_some_and(DbError::is_configuration);
-            if wrong_use { ExitCode::from(2) } else { ExitCode::FAILURE }
+            if error.is::<BringAgain>() {
+                ExitCode::from(75)
+            } else if wrong_use {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

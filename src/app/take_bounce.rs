@@ -28,10 +28,13 @@ use crate::{
         message::message_id,
         return_path::{Named, ReturnPaths},
     },
-    telemetry::mask_addresses,
+    telemetry::{mask_addresses, mask_recipient},
 };
 
 const SERVICE: &Actor = &Actor::Service;
+
+/// Messages that wait for a person because nobody can tell whose mail they are about. Anybody may send such.
+const MOST_UNASSIGNED: i64 = 2_000;
 
 /// Bytes that are kept of a message.
 const KEPT: usize = 64 * 1024;
@@ -39,8 +42,6 @@ const KEPT: usize = 64 * 1024;
 /// How long a refusal waits until it is judged: a run of equal ones is noticed before, see
 /// [`refusals`](crate::domain::queue::refusals).
 const SETTLED: Duration = Duration::minutes(10);
-/// Refusals that are judged in one transaction.
-const AT_ONCE: i64 = 200;
 
 /// What is needed to tell whom a message is about.
 #[derive(Clone)]
@@ -91,6 +92,9 @@ pub enum TakeError {
     /// Too much is being read; bring it again.
     #[error(transparent)]
     Busy(#[from] Busy),
+    /// Too many wait already that are about nobody for certain; look at them.
+    #[error("too many reports wait that are about nobody for certain; somebody has to look at them first")]
+    Full,
     /// The database failed; bring it again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -141,28 +145,42 @@ pub async fn take_bounce(
         Named::Several => None,
         Named::Nobody => by_message_id(&mut deed, recognition, &report, now).await?,
     };
-    let returned = match delivery {
-        Some(id) => bounce::returned(&mut deed, id).await?,
-        None => None,
+    let (returned, reader) = match delivery {
+        Some(id) => bounce::returned_and_locked(&mut deed, id).await?,
+        None => (None, None),
     };
+    if returned.is_none() && bounce::count_unassigned(&mut deed).await? >= MOST_UNASSIGNED {
+        return Err(TakeError::Full);
+    }
     // Of one message to two return paths each is told of.
     let about = returned.as_ref().map_or([0; 8], |returned| returned.delivery.0.to_be_bytes());
     let digest = Sha256::new().chain_update(&message).chain_update(about).finalize();
     let first = report.recipients.first();
-    let diagnostic = first.and_then(|recipient| recipient.diagnostic.as_deref()).map(mask_addresses);
+    // Of a mail of ours that was nobody's, or is nobody's any more, no words are kept: no erasure would find them.
+    let is_somebodys = delivery.is_none()
+        || returned.as_ref().is_some_and(|mail| mail.subscriber.is_some() || mail.signup.is_some());
+    let text = |text: &str| text.replace(char::is_control, " ");
+    let masked = |text: &str| match &reader {
+        Some(reader) => mask_addresses(&mask_recipient(text, reader.email.as_str())),
+        None => mask_addresses(text),
+    };
+    let diagnostic = first.and_then(|recipient| recipient.diagnostic.as_deref());
+    let diagnostic = diagnostic.filter(|_| is_somebodys).map(|said| masked(&text(said)));
+    let status = first.and_then(|recipient| recipient.status.as_deref()).map(text);
+    let remote_mta = report.remote_mta.as_deref().map(text);
     let named: Vec<String> =
-        report.recipients.iter().map(|recipient| recipient.address.to_lowercase()).collect();
+        report.recipients.iter().map(|recipient| text(&recipient.address).to_lowercase()).collect();
     // What somebody's program writes in their absence is nothing to keep.
-    let is_kept = !matches!(report.kind, BounceKind::AutoReply | BounceKind::Delayed) || returned.is_none();
+    let is_kept = !matches!(report.kind, BounceKind::AutoReply | BounceKind::Delayed) || delivery.is_none();
     let new = NewBounce {
         kind: report.kind,
         way: Way::Report,
         returned: returned.as_ref(),
-        status: first.and_then(|recipient| recipient.status.as_deref()),
+        status: status.as_deref(),
         diagnostic: diagnostic.as_deref(),
-        remote_mta: report.remote_mta.as_deref(),
-        recipients: if returned.is_some() { &[] } else { &named },
-        report: is_kept.then(|| &message[..message.len().min(KEPT)]),
+        remote_mta: remote_mta.as_deref(),
+        recipients: if delivery.is_some() { &[] } else { &named },
+        report: (is_kept && is_somebodys).then(|| &message[..message.len().min(KEPT)]),
         digest: digest.into(),
     };
     let consequence = book(&mut deed, &recognition.keys, &new, now).await?;
@@ -212,19 +230,20 @@ async fn by_message_id(
     Ok(None)
 }
 
-/// Judges what the relay refused, by the same rules as what comes back later. Answers whether there is more to do.
+/// Judges one refusal of the relay, by the same rules as what comes back later. Each in a transaction of its own: like
+/// leaving, it holds up whoever sends to their neighbours. Answers whether there was one.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn judge_refusals(pool: &PgPool, keys: &SecretKeys, now: DateTime<Utc>) -> sqlx::Result<bool> {
+pub async fn judge_refusal(pool: &PgPool, keys: &SecretKeys, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let before = now - SETTLED;
     if !bounce::any_refused(&mut *pool.acquire().await?, before).await? {
         return Ok(false);
     }
     let mut deed = Deed::begin(pool, SERVICE, now).await?;
-    let refused = bounce::take_refused(&mut deed, before, AT_ONCE).await?;
-    let is_full = i64::try_from(refused.len()).is_ok_and(|count| count == AT_ONCE);
-    for (returned, code, text) in refused {
+    let refused = bounce::take_refused(&mut deed, before).await?;
+    let any = refused.is_some();
+    if let Some((returned, code, text)) = refused {
         let kind = incoming::of_reply(code, &text);
         let Returned { delivery, sent_at, .. } = returned;
         let digest = Sha256::new()
@@ -250,7 +269,7 @@ pub async fn judge_refusals(pool: &PgPool, keys: &SecretKeys, now: DateTime<Utc>
         book(&mut deed, keys, &new, now).await?;
     }
     deed.commit().await?;
-    Ok(is_full)
+    Ok(any)
 }
 
 /// The newest of what came back.
@@ -259,6 +278,14 @@ pub async fn judge_refusals(pool: &PgPool, keys: &SecretKeys, now: DateTime<Utc>
 /// When the database fails.
 pub async fn list(pool: &PgPool, kind: Option<BounceKind>, limit: i64) -> sqlx::Result<Vec<ListedBounce>> {
     bounce::list(&mut *pool.acquire().await?, kind, limit).await
+}
+
+/// The message of something that came back, as long as it is kept.
+///
+/// # Errors
+/// When the database fails.
+pub async fn report(pool: &PgPool, id: i64) -> sqlx::Result<Option<Vec<u8>>> {
+    bounce::report(&mut *pool.acquire().await?, id).await
 }
 
 /// Lets mail go to an address again from which it had come back.

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-use super::{database, database_with, output};
+use super::{BringAgain, database, database_with, output};
 
 /// Bytes that are read of a file: no mail server takes longer messages.
 const MOST: u64 = 64 * 1024 * 1024;
@@ -44,9 +44,15 @@ pub enum Bounces {
         #[arg(long)]
         json: bool,
     },
+    /// Print a message that was taken in, as it came, as long as it is kept.
+    Show {
+        /// Its number in the list.
+        id: i64,
+    },
     /// List what came back, the newest first.
     List {
-        /// Only this kind: hard, soft, policy, complaint, delayed, `auto_reply` or unrecognised.
+        /// Only this kind: hard, soft, policy, complaint, delayed, `auto_reply` or unrecognised. The last one is also what nobody
+        /// can tell whose mail it is about.
         #[arg(long, value_parser = kind)]
         kind: Option<Kind>,
         /// How many.
@@ -68,7 +74,10 @@ impl Bounces {
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Bounces::Explain { files, json } => explain(files, json),
-            Bounces::Take { files, json } => take(files, json).await,
+            Bounces::Take { files, json } => {
+                take(files, json).await.map_err(|error| BringAgain(format!("{error:#}")).into())
+            }
+            Bounces::Show { id } => show(id).await,
             Bounces::List { kind, limit, json } => list(kind, limit, json).await,
         }
     }
@@ -119,8 +128,15 @@ async fn take(mut files: Vec<PathBuf>, json: bool) -> anyhow::Result<()> {
                 continue;
             }
         };
-        let taken =
-            take_bounce::take_bounce(&pool, &recognition, Addressee::Anybody, message, Utc::now()).await?;
+        let taking = take_bounce::take_bounce(&pool, &recognition, Addressee::Anybody, message, Utc::now());
+        let taken = match taking.await {
+            Ok(taken) => taken,
+            Err(error) => {
+                output::error(&format!("{name} cannot be recorded: {error}"));
+                unread += 1;
+                continue;
+            }
+        };
         if json {
             output::json(&TakenFile { file: name, taken })?;
         } else {
@@ -128,7 +144,7 @@ async fn take(mut files: Vec<PathBuf>, json: bool) -> anyhow::Result<()> {
         }
     }
     if unread > 0 {
-        bail!("{unread} of {} files could not be read; the others are recorded", files.len());
+        bail!("{unread} of {} could not be taken in; the others are recorded", files.len());
     }
     Ok(())
 }
@@ -143,6 +159,14 @@ fn came_to(taken: Taken) -> &'static str {
     }
 }
 
+async fn show(id: i64) -> anyhow::Result<()> {
+    let Some(report) = take_bounce::report(&database().await?, id).await? else {
+        bail!("there is no such message, or it is not kept any more");
+    };
+    output::line(&String::from_utf8_lossy(&report));
+    Ok(())
+}
+
 async fn list(kind: Option<Kind>, limit: i64, json: bool) -> anyhow::Result<()> {
     let listed = take_bounce::list(&database().await?, kind, limit).await?;
     if json {
@@ -154,7 +178,8 @@ async fn list(kind: Option<Kind>, limit: i64, json: bool) -> anyhow::Result<()> 
     for bounce in listed {
         let said = [bounce.status, bounce.diagnostic].into_iter().flatten().collect::<Vec<_>>().join(" ");
         output::line(&format!(
-            "{}  {:<12}  {}  {said}",
+            "{:>6}  {}  {:<12}  {}  {said}",
+            bounce.id,
             bounce.received_at.format("%Y-%m-%d %H:%M"),
             bounce.kind.name(),
             bounce.address.as_deref().unwrap_or("nobody known"),

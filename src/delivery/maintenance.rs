@@ -25,6 +25,8 @@ use crate::{
 
 /// How often the queue is searched for what dead workers held.
 const RECOVER_EVERY: Duration = Duration::from_secs(5);
+/// Refusals that are judged before other things have their turn again.
+const JUDGED_AT_ONCE: usize = 100;
 /// How long the relay may be away before mailings say so by pausing.
 const PAUSE_AFTER: Duration = Duration::from_mins(1);
 
@@ -117,7 +119,11 @@ async fn hold_refused(shared: &Shared) -> StatementResult<()> {
 
 /// What the relay refused some time ago, and what that means for whoever it was for.
 async fn judge_refusals(shared: &Shared) -> StatementResult<()> {
-    while take_bounce::judge_refusals(&shared.pool, &shared.keys, Utc::now()).await? {}
+    for _ in 0..JUDGED_AT_ONCE {
+        if !take_bounce::judge_refusal(&shared.pool, &shared.keys, Utc::now()).await? {
+            break;
+        }
+    }
     Ok(())
 }
 

@@ -24,7 +24,7 @@ use crate::{
         address::{EmailAddress, NormalizedAddress},
         ids::{DeliveryId, MailingId, SignupId, SubscriberId},
         queue::delivery::DeliveryKind,
-        subscriber::{self, SubscriberState},
+        subscriber::{self, Subscriber, SubscriberState},
         suppression::{self, SuppressionReason},
     },
 };
@@ -133,6 +133,20 @@ pub struct NewBounce<'a> {
     pub digest: [u8; 32],
 }
 
+/// How many wait that are about nobody for certain.
+pub async fn count_unassigned(db: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from bounces where delivery_id is null"#)
+        .fetch_one(db)
+        .await
+}
+
+/// The message of one, as long as it is kept.
+pub async fn report(db: &mut PgConnection, id: i64) -> sqlx::Result<Option<Vec<u8>>> {
+    let report =
+        sqlx::query_scalar!("select report from bounces where id = $1", id).fetch_optional(db).await?;
+    Ok(report.flatten())
+}
+
 /// What a bounce changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -156,6 +170,18 @@ pub async fn returned(db: &mut PgConnection, id: DeliveryId) -> sqlx::Result<Opt
     )
     .fetch_optional(db)
     .await
+}
+
+/// The same, and whose mail it was, locked: so an erasure comes before or after what is recorded of them.
+pub async fn returned_and_locked(
+    db: &mut PgConnection,
+    id: DeliveryId,
+) -> sqlx::Result<(Option<Returned>, Option<Subscriber>)> {
+    let Some(known) = returned(db, id).await? else { return Ok((None, None)) };
+    let Some(reader) = known.subscriber else { return Ok((Some(known), None)) };
+    let reader = subscriber::locked(db, reader).await?;
+    // As it is now that nobody else changes it.
+    Ok((returned(db, id).await?, reader))
 }
 
 /// Mails of the last 90 days to this address, with the id of what each belongs to: for a report that names its mail by its
@@ -193,7 +219,9 @@ pub async fn record(db: &mut PgConnection, new: &NewBounce<'_>, now: DateTime<Ut
     let recorded = sqlx::query!(
         "insert into bounces (received_at, kind, way, delivery_id, mailing_id, subscriber_id, signup_id, sent_at, status,
              diagnostic, remote_mta, recipients, report, digest)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+         select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
+         -- Every reader knows the return path of their own copy, and could fill the table.
+         where (select count(*) from bounces where delivery_id = $4 and kind = $2) < 5
          on conflict (digest) do nothing",
         now,
         new.kind as BounceKind,
@@ -226,6 +254,9 @@ pub async fn apply(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Consequence> {
     // The notice of a change goes to an address that is not the subscriber's any more.
+    if let Some(signup) = returned.signup {
+        end_signup(db, keys, (signup, kind), now).await?;
+    }
     let is_to_them = returned.kind != DeliveryKind::AddressNotice;
     let Some(id) = returned.subscriber.filter(|_| is_to_them) else { return Ok(Consequence::None) };
     if !matches!(kind, BounceKind::Hard | BounceKind::Soft | BounceKind::Complaint) {
@@ -243,11 +274,38 @@ pub async fn apply(
     if reader.state != SubscriberState::Active || !is_since_active || !is_of_now {
         return Ok(Consequence::None);
     }
+    // To the address of now alone.
+    let since = since.max(last_moved(db, id).await?.unwrap_or(since));
     let is_over = kind == BounceKind::Hard || limit.is_reached(copies_since(db, id, since, now).await?);
     if is_over && subscriber::stop(db, by, &reader, SubscriberState::Bounced, now).await? {
         return Ok(Consequence::Bounced);
     }
     Ok(Consequence::None)
+}
+
+/// A confirmation that came back ends its signup's chance: its link opens nothing any more. Whoever reports it as spam is
+/// not asked again.
+async fn end_signup(
+    db: &mut PgConnection,
+    keys: &SecretKeys,
+    (signup, kind): (SignupId, BounceKind),
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    if !matches!(kind, BounceKind::Hard | BounceKind::Complaint) {
+        return Ok(());
+    }
+    let address = sqlx::query_scalar!(
+        r#"update signups set expires_at = least(expires_at, $2) where id = $1 and state = 'waiting'
+           returning email as "email: EmailAddress""#,
+        signup.0,
+        now
+    )
+    .fetch_optional(&mut *db)
+    .await?;
+    if let Some(address) = address.filter(|_| kind == BounceKind::Complaint) {
+        suppression::add(db, keys, &address.normalized(), SuppressionReason::Complained, now).await?;
+    }
+    Ok(())
 }
 
 /// Whether what was sent then went to the address that the subscriber has now.
@@ -266,6 +324,12 @@ async fn is_to_address_of_now(
     .await
 }
 
+async fn last_moved(db: &mut PgConnection, id: SubscriberId) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar!("select max(left_at) from former_addresses where subscriber_id = $1", id.0)
+        .fetch_one(db)
+        .await
+}
+
 /// What became of a subscriber's copies of mailings since then. Copies that were refused because of us, or of which nobody
 /// knows, say neither.
 async fn copies_since(
@@ -277,8 +341,12 @@ async fn copies_since(
     sqlx::query_as!(
         Copy,
         r#"select max(sent_at) as "sent_at!", bool_or(has_bounced) as "has_bounced!" from (
-               select mailing_id, sent_at, true as has_bounced from bounces
-               where subscriber_id = $1 and kind = 'soft' and mailing_id is not null and sent_at >= $2
+               -- Whoever got a mailing is forgotten some time after it, and what came back of it with that: else only the bad
+               -- copies would be remembered. One that was refused, sent again and taken has not come back.
+               select b.mailing_id, b.sent_at, true as has_bounced
+               from bounces b join deliveries d on d.id = b.delivery_id
+               where b.subscriber_id = $1 and b.kind = 'soft' and b.mailing_id is not null and b.sent_at >= $2
+                 and not (b.way = 'reply' and d.state = 'accepted')
                union all
                select d.mailing_id, d.finished_at, false
                from mailings m join deliveries d on d.mailing_id = m.id and d.subscriber_id = $1 and d.kind = 'mailing'
@@ -293,36 +361,31 @@ async fn copies_since(
     .await
 }
 
-/// Refusals that can be judged: the relay has accepted something since, or nothing for a day, and a run of equal ones would
-/// have been noticed. Removed from the list of those
-/// that wait; those that were put back meanwhile are left out.
+/// A refusal that can be judged: the relay has accepted something since, or nothing for a day, and a run of equal ones would
+/// have been noticed. Removed from the list of those that wait, with those that were put back meanwhile.
 pub async fn take_refused(
     db: &mut PgConnection,
     before: DateTime<Utc>,
-    limit: i64,
-) -> sqlx::Result<Vec<(Returned, Option<i16>, String)>> {
-    let rows = sqlx::query!(
+) -> sqlx::Result<Option<(Returned, Option<i16>, String)>> {
+    let row = sqlx::query!(
         r#"with waiting as (
-               delete from refused_deliveries where delivery_id in (
+               delete from refused_deliveries where delivery_id = (
                    select w.delivery_id from refused_deliveries w
                    where w.since < $1
                      -- As long as the relay has accepted nothing since, it may say the same to everybody.
                      and (w.since < $1 - interval '1 day'
                           or not exists (select from refusals r where r.delivery_id = w.delivery_id and r.in_run))
-                   order by w.since limit $2 for update skip locked)
+                   order by w.since limit 1 for update skip locked)
                returning delivery_id)
            select d.id as "id: DeliveryId", d.kind as "kind: DeliveryKind", d.mailing_id as "mailing: MailingId",
              d.subscriber_id as "subscriber: SubscriberId", d.signup_id as "signup: SignupId", d.finished_at, d.smtp_code,
-             coalesce(d.smtp_text, '') as "text!"
-           from waiting w join deliveries d on d.id = w.delivery_id and d.state = 'rejected'
-           -- In the order of subscribers, as everybody locks them.
-           order by d.subscriber_id"#,
-        before,
-        limit
+             coalesce(d.smtp_text, '') as "text!", d.state = 'rejected' as "is_refused!"
+           from waiting w join deliveries d on d.id = w.delivery_id"#,
+        before
     )
-    .fetch_all(db)
+    .fetch_optional(db)
     .await?;
-    let returned = rows.into_iter().map(|row| {
+    let refused = row.filter(|row| row.is_refused).map(|row| {
         let returned = Returned {
             delivery: row.id,
             kind: row.kind,
@@ -333,7 +396,7 @@ pub async fn take_refused(
         };
         (returned, row.smtp_code, row.text)
     });
-    Ok(returned.collect())
+    Ok(refused)
 }
 
 /// Whether any refusal waits that may be judged by its age.
@@ -372,6 +435,7 @@ pub async fn list(
              b.diagnostic
            from bounces b left join subscribers s on s.id = b.subscriber_id left join signups g on g.id = b.signup_id
            where $1::bounce_kind is null or b.kind = $1
+             or ($1 = 'unrecognised'::bounce_kind and b.delivery_id is null)
            order by b.received_at desc, b.id desc limit $2"#,
         kind as Option<BounceKind>,
         limit

@@ -205,6 +205,7 @@ async fn check(
         None
     };
     let hold = if let Some(reason) = found {
+        return_paths_begin_anew(&mut *db).await?;
         let against = remembered.map(|other| other.database).filter(|other| *other != database);
         let since = sqlx::query_scalar!(
             r#"update database_memory
@@ -312,4 +313,16 @@ async fn has_slept(db: &mut PgConnection, last_seen: DateTime<Utc>) -> sqlx::Res
     .fetch_one(&mut *db)
     .await?;
     Ok(is_long_ago && any_open(db).await?)
+}
+
+/// An older state of the database has forgotten deliveries, and would give their numbers again: reports about those would
+/// be taken for others'. So it goes on far behind whatever was forgotten.
+async fn return_paths_begin_anew(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"select setval(pg_get_serial_sequence('deliveries', 'id'),
+                         nextval(pg_get_serial_sequence('deliveries', 'id')) + 1000000000) as "set!""#
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(())
 }

@@ -28,7 +28,6 @@ use crate::{
     domain::{
         actor::Actor,
         address::{EmailAddress, NormalizedAddress},
-        bounce,
         consent::ConsentMethod,
         erasure, event,
         ids::MailingId,
@@ -61,7 +60,6 @@ pub async fn expired_signups(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx:
     )
     .fetch_all(&mut *db)
     .await?;
-    bounce::forget_signups(db, &over).await?;
     signup::remove(db, &over).await
 }
 

@@ -20,6 +20,7 @@ use sqlx::PgConnection;
 use crate::domain::{
     actor::Actor,
     address::{EmailAddress, NormalizedAddress, mailbox},
+    bounce,
     consent::{self, ConsentKind, ConsentMethod, NewEvent, Shown},
     event::Event,
     ids::{SignupId, SubscriberId},
@@ -195,6 +196,7 @@ pub async fn keep_token(
 /// Removes signups that nobody confirmed, with their mails and their part of the record of consent. Answers how many
 /// there were.
 pub(in crate::domain) async fn remove(db: &mut PgConnection, ids: &[uuid::Uuid]) -> sqlx::Result<u64> {
+    bounce::forget_signups(db, ids).await?;
     if ids.is_empty() {
         return Ok(0);
     }

@@ -17,24 +17,39 @@ use crate::{
     inbound::session::{self, Server},
 };
 
+/// How long until an address that is taken is tried again.
+const BIND_AGAIN: Duration = Duration::from_secs(5);
 /// Connections at the same time. Each holds [`session::MOST_HELD`] bytes at most.
 const CONNECTIONS: usize = 20;
 /// How long reports that are being taken in may take when the service stops.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
-/// Takes in reports until `stop` turns true. If the address is taken, by another process of the service on this machine, it
-/// takes them in.
-pub async fn run(listen: BounceListen, pool: PgPool, recognition: Recognition, stop: watch::Receiver<bool>) {
+/// Takes in reports until `stop` turns true. As long as the address is taken, by another process of the service on this
+/// machine, that one takes them in.
+pub async fn run(
+    listen: BounceListen,
+    pool: PgPool,
+    recognition: Recognition,
+    mut stop: watch::Receiver<bool>,
+) {
     let address = listen.address;
-    match TcpListener::bind(address).await {
-        Ok(listener) => {
-            tracing::info!(%address, is_lmtp = listen.is_lmtp, "listening for what comes back");
-            serve(listener, listen.is_lmtp, pool, recognition, stop).await;
+    let mut was_told = false;
+    let listener = loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => break listener,
+            Err(error) if !was_told => {
+                was_told = true;
+                tracing::warn!(%address, %error, "this process cannot take in what comes back; it tries again as long as it runs");
+            }
+            Err(_) => {}
         }
-        Err(error) => {
-            tracing::warn!(%address, %error, "this process cannot take in what comes back; BOUNCE_LISTEN chooses another address");
+        let stopped = timeout(BIND_AGAIN, async { drop(stop.wait_for(|stop| *stop).await) }).await;
+        if stopped.is_ok() {
+            return;
         }
-    }
+    };
+    tracing::info!(%address, is_lmtp = listen.is_lmtp, "listening for what comes back");
+    serve(listener, listen.is_lmtp, pool, recognition, stop).await;
 }
 
 /// The same on a listener.

@@ -230,6 +230,12 @@ impl<R: tokio::io::AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
                 );
                 "250 2.0.0 recorded"
             }
+            Err(TakeError::Full) => {
+                tracing::warn!(
+                    "too many reports wait that are about nobody for certain; see: rundbrief bounces list --kind unrecognised"
+                );
+                "451 4.3.1 too many reports without a token wait; come again"
+            }
             Err(TakeError::Busy(_)) => "451 4.3.2 too busy; come again",
             Err(TakeError::Database(error)) => {
                 tracing::error!(%error, "what came back cannot be recorded; it is brought again");

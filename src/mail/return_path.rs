@@ -5,6 +5,7 @@ use crate::{
     config::{BounceAddress, SecretKeys},
     domain::{
         address::{AddressError, EmailAddress},
+        base32,
         ids::DeliveryId,
         token::{BOUNCE_TOKEN_LENGTH, bounce_token, read_bounce_token},
     },
@@ -66,11 +67,14 @@ impl ReturnPaths {
         read_bounce_token(&self.keys, local.strip_prefix(&self.before)?)
     }
 
-    /// Whether this is the address itself, without a token.
+    /// Whether this is the address itself, without a token, or with one that looks like ours and is not: of a key that is gone, or
+    /// made up.
     #[must_use]
     pub fn is_bare(&self, address: &str) -> bool {
         let address = plain(address);
-        address.strip_suffix(&self.behind) == self.before.strip_suffix('+')
+        let local = address.strip_suffix(&self.behind);
+        local == self.before.strip_suffix('+')
+            || local.and_then(|local| local.strip_prefix(&self.before)).is_some_and(is_like_a_token)
     }
 
     /// The delivery whose return path a message names: in its head, to which reports are addressed, or else in what it
@@ -99,6 +103,10 @@ impl ReturnPaths {
         }
         named
     }
+}
+
+fn is_like_a_token(text: &str) -> bool {
+    text.len() == BOUNCE_TOKEN_LENGTH && text.bytes().all(|byte| base32::LOWER_CASE.contains(&byte))
 }
 
 /// In lower case, without what relays put around it.

@@ -274,7 +274,8 @@ async fn without_a_good_token_nobody_changes_and_the_message_waits_for_a_person(
     assert_eq!(state(&app, reader).await, SubscriberState::Active);
     assert_eq!(
         app.count("select count(*) from bounces where delivery_id is null and report is not null").await,
-        4
+        3,
+        "of a mail that is gone no words are kept"
     );
 }
 
@@ -391,6 +392,8 @@ async fn a_late_bounce_says_nothing_of_somebody_who_came_back_moved_left_or_is_e
     );
     let late = take(&app, &about(&app, old, &HARD.replace("unknown", "gone"))).await;
     assert_eq!((late.is_recognised, late.consequence), (true, Consequence::None));
+    let words = "select count(*) from bounces where report is not null or diagnostic is not null or recipients <> '{}'";
+    assert_eq!(app.count(words).await, 0, "no erasure would find them again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -412,7 +415,7 @@ async fn what_the_relay_refuses_at_once_goes_by_the_same_rules() {
     app.wait_for_state(mailing, MailingState::Done).await;
     let judge = async |minutes: i64| {
         let now = Utc::now() + Duration::minutes(minutes);
-        while take_bounce::judge_refusals(&app.pool, &app.config.secret_keys, now).await.unwrap() {}
+        while take_bounce::judge_refusal(&app.pool, &app.config.secret_keys, now).await.unwrap() {}
     };
     judge(9).await;
     assert_eq!(
@@ -459,13 +462,20 @@ async fn by_command_messages_are_taken_listed_and_somebody_is_made_active_again(
     assert!(lines[2].ends_with("it was taken in before"), "{lines:?}");
     let missing = program.run(&["bounces", "take", "missing.eml", "two.eml"]).await;
     assert!(
-        missing.code == Some(1) && missing.stderr.contains("1 of 2 files could not be read"),
+        missing.code == Some(75) && missing.stderr.contains("1 of 2 could not be taken in"),
         "{missing:?}"
     );
     let listed = program.run(&["bounces", "list", "--kind", "hard", "--json"]).await.json();
     assert_eq!((&listed[0]["address"], &listed[0]["status"]), (&"s…@example.org".into(), &"5.1.1".into()));
     assert!(!listed.to_string().contains("s1@example.org"));
     program.run(&["bounces", "list", "--kind", "weird"]).await.refused(2);
+    let waiting = program.run(&["bounces", "list", "--kind", "unrecognised", "--json"]).await.json();
+    let shown = program.run(&["bounces", "show", &waiting[0]["id"].to_string()]).await;
+    assert!(shown.done().contains("Was ist das?"));
+    // A mail server keeps what it could not hand over.
+    let away = Program::beside(&app).setting("DATABASE_URL", "postgres://127.0.0.1:1/nothing");
+    away.file("one.eml", "Subject: x\n\ny\n");
+    away.run(&["bounces", "take", "one.eml"]).await.refused(75);
 
     program.run(&["subscribers", "reactivate", "s1@example.org", "--reason", " "]).await.refused(2);
     program.run(&["subscribers", "reactivate", "s2@example.org", "--reason", "x"]).await.refused(1);
@@ -507,6 +517,66 @@ async fn what_came_back_is_shown_to_staff_and_to_whoever_it_is_about() {
         (&shown["bounces"][0]["kind"], &shown["bounces"][0]["status"]),
         (&"soft".into(), &"5.2.2".into())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn soft_bounces_count_for_the_address_of_now_and_not_where_the_copy_arrived_after_all() {
+    let app = app().await;
+    let reader = reader(&app).await;
+    for days in [40, 30, 20] {
+        let sent = copy(&app, reader, days).await;
+        sqlx::query("insert into former_addresses (subscriber_id, email_normalized, left_at) values ($1, 'old@example.org', now() - interval '25 days') on conflict do nothing")
+            .bind(reader.0)
+            .execute(&app.pool)
+            .await
+            .unwrap();
+        take(&app, &about(&app, sent, SOFT)).await;
+    }
+    assert_eq!(state(&app, reader).await, SubscriberState::Active, "two of them came from another address");
+    // As the relay's reply to a copy that was sent again and taken.
+    for days in [15, 3] {
+        let sent = copy(&app, reader, days).await;
+        take(&app, &about(&app, sent, SOFT)).await;
+        if days == 15 {
+            sqlx::query("update bounces set way = 'reply' where delivery_id = $1")
+                .bind(sent.0)
+                .execute(&app.pool)
+                .await
+                .unwrap();
+        }
+    }
+    assert_eq!(state(&app, reader).await, SubscriberState::Active);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_confirmation_that_comes_back_ends_its_signup_and_a_complaint_about_it_all_further_ones() {
+    for (is_complaint, suppressed_after) in [(false, None), (true, Some(SuppressionReason::Complained))] {
+        let app = App::new().setting("BOUNCE_ADDRESS", BOUNCE_ADDRESS).start().await;
+        app.sign_up("s1@example.org").await;
+        let link = app.mail(1).await.link("/confirm/");
+        app.wait_for_count("select count(*) from deliveries where state = 'accepted'", 1).await;
+        let id = DeliveryId(app.count("select id from deliveries").await);
+        let message = if is_complaint { complaint(&app, id) } else { about(&app, id, HARD) };
+        assert!(take(&app, &message).await.is_recognised);
+        assert!(app.get(&link).await.heading().contains("abgelaufen"), "its link opens nothing any more");
+        assert_eq!(suppressed(&app).await, suppressed_after);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_in_a_report_keeps_it_from_being_recorded_and_nobody_fills_the_table() {
+    let app = app().await;
+    let reader = reader(&app).await;
+    let sent = copy(&app, reader, 0).await;
+    let odd = HARD.replace("unknown", "s1 un\0known\u{1b}[31m").replace("5.1.1\n", "5.1.1\0\n");
+    assert_eq!(take(&app, &about(&app, sent, &odd)).await.consequence, Consequence::Bounced);
+    let said: String =
+        sqlx::query_scalar("select diagnostic from bounces").fetch_one(&app.pool).await.unwrap();
+    assert!(!said.contains(char::is_control) && !said.contains("s1@"), "{said:?}");
+    for number in 0..20 {
+        take(&app, &about(&app, sent, &POLICY.replace("spam", &format!("spam {number}")))).await;
+    }
+    assert_eq!(app.count("select count(*) from bounces where kind = 'policy'").await, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
