@@ -318,9 +318,9 @@ test("the pictures of a pasted text are uploaded and stand where they stood, whi
       "text/plain": "Am Hafen",
       "text/html": `<html xmlns:v="v" xmlns:o="o"><body><h1>Am <span>Hafen</span></h1><p class=MsoNormal>Vorher <!--[if gte vml 1]><v:shape><v:imagedata src="file:///C:/a/clip_image001.png"/></v:shape><![endif]--><![if !vml]><img width=220 height=100 src="file:///C:/a/clip_image002.jpg" alt="Ein Boot, das Himmel enthält.&#10;&#10;Automatisch generierte Beschreibung" v:shapes="x"><![endif]> nachher</p>
         <p class=MsoNormal><img width=10 height=10 src="file:///C:/a/clip_image003.png" alt="Diagramm 1"></p><p><b>Ende <img src="file:///C:/a/clip_image004.jpg" alt="Die [alte] Werft"></b></p></body></html>`,
-      "text/rtf": `{\\rtf1\\ansi{\\*\\listtable{\\*\\listpicture{\\pict\\pngblip 00}}}{\\b Am Hafen\\par}${pict("jpegblip", hex(photos[0]))}${pict("emfblip", "0011")}${pict("jpegblip", hex(photos[1]))}}`,
+      "text/rtf": `{\\rtf1\\ansi{\\header{\\pict\\pngblip 00}}{\\pict{\\*\\picprop\\defshp{\\sp{\\sn fHorizRule}{\\sv 1}}}\\pngblip 00}{\\*\\listtable{\\*\\listpicture{\\pict\\pngblip 00}}}{\\b Am Hafen\\par}${pict("jpegblip", hex(photos[0]))}${pict("emfblip", "0011")}${pict("jpegblip", hex(photos[1]))}}`,
     });
-    await page.locator("#inserting", { hasText: "2 Bilder kamen mit. Beschreiben Sie noch, was darauf zu sehen ist. 1 Bild kam nicht mit." }).waitFor();
+    await page.locator("#inserting", { hasText: "2 Bilder kamen mit. Bei 1 Bild fehlt noch, was darauf zu sehen ist. 1 Bild kam nicht mit." }).waitFor();
     assert.match(
       await page.inputValue("#body"),
       /^## Am Hafen\n\nVorher\n\n!\[\]\(http\S+\/images\/[a-z2-7]{26}\.jpg\)\n\nnachher\n\n\*\*Ende\*\*\n\n!\[Die alte Werft\]\(http\S+\.jpg\)$/,
@@ -335,11 +335,11 @@ test("the pictures of a pasted text are uploaded and stand where they stood, whi
       "text/html": `<ul><li>eins <img src="${data(photos[2])}" alt="Zwei"></li><li>zwei</li></ul><table><tr><th>A</th><th>B</th></tr><tr><td>1</td><td><img src="${data(photos[3])}" alt="drei.jpg"></td></tr><tr><td>2</td><td>b</td></tr></table>
         <blockquote><p>Zitat <img alt="👍" src="https://example.org/thumb.png"></p></blockquote><img src="data:image/svg+xml;base64,PHN2Zy8+"><img src="cid:1"><img width=1 height=1 src="https://example.org/pixel.gif">`,
     });
-    await page.locator("#inserting", { hasText: "2 Bilder kamen mit. Beschreiben Sie noch, was darauf zu sehen ist. 2 Bilder kamen nicht mit." }).waitFor();
+    await page.locator("#inserting", { hasText: "2 Bilder kamen mit. Bei 1 Bild fehlt noch, was darauf zu sehen ist. 2 Bilder kamen nicht mit." }).waitFor();
     assert.match(await page.locator("#inserting").innerText(), /Speichern Sie es als JPEG, PNG oder WebP/);
     assert.match(
       await page.inputValue("#body"),
-      /^- eins\n- zwei\n\n!\[Zwei\]\(\S+\)\n\n\| A \| B \|\n\| --- \| --- \|\n\| 1 \| {2}\|\n\| 2 \| b \|\n\n!\[\]\(\S+\)\n\n> Zitat 👍$/,
+      /^- eins\n\n!\[Zwei\]\(\S+\)\n\n- zwei\n\n\| A \| B \|\n\| --- \| --- \|\n\| 1 \| {2}\|\n\| 2 \| b \|\n\n!\[\]\(\S+\)\n\n> Zitat 👍$/,
     );
   });
 });
@@ -356,6 +356,24 @@ test("which picture is which is not guessed, and those of the web are fetched by
     });
     await page.locator("#inserting", { hasText: "2 Bilder kamen nicht mit." }).waitFor();
     assert.equal(await page.inputValue("#body"), "Text");
+
+    // One that was cropped would come back whole, and one without an image in the HTML is told of, too.
+    await page.fill("#body", "");
+    await pasteKinds(page, "#body", {
+      "text/html": '<p>Text</p><img src="file:///a.png"><v:shape id="x"><v:imagedata src="file:///b.png"></v:imagedata></v:shape>',
+      "text/rtf": `{\\rtf1{\\pict\\piccropl100\\jpegblip ${bytes.toString("hex")}}}`,
+    });
+    await page.locator("#inserting", { hasText: "2 Bilder kamen nicht mit." }).waitFor();
+
+    // Around pictures a text keeps its form, and where a picture led to stands below it. Enter while they come stops nothing.
+    await page.fill("#body", "");
+    const data = `data:image/jpeg;base64,${bytes.toString("base64")}`;
+    await pasteKinds(page, "#body", {
+      "text/html": `<p><b>eins <img src="${data}" alt="A"> zwei</b></p><a href="https://example.org/x"><img src="${data}" alt="Jetzt anmelden"></a>`,
+    });
+    await page.keyboard.press("Enter");
+    await page.locator("#inserting", { hasText: "2 Bilder kamen mit." }).waitFor();
+    assert.match(await page.inputValue("#body"), /^\*\*eins\*\*\n\n!\[A\]\(\S+\)\n\n\*\*zwei\*\*\n\n!\[Jetzt anmelden\]\(\S+\)\n\n\[Jetzt anmelden\]\(https:\/\/example\.org\/x\)$/);
 
     // The service refuses what is not in the public web, and says so.
     await page.fill("#body", "");

@@ -37,8 +37,8 @@ globalThis.rundbriefMarkdown = (html, addresses = []) => {
     if (italic) text = around("*", text);
     if (bold) text = around("**", text);
     const address = node.matches("a[href]") && node.getAttribute("href");
-    if (address && /^(https?|mailto):/i.test(address) && text.trim()) {
-      text = text.replace(/^(\s*)([^]*?)(\s*)$/, (_, a, inner, b) => `${a}[${inner}](${address.replace(/[()\s<>]/g, (c) => `%${c.charCodeAt(0).toString(16)}`)})${b}`);
+    if (address && isTarget(address) && text.trim()) {
+      text = text.replace(/^(\s*)([^]*?)(\s*)$/, (_, a, inner, b) => `${a}[${inner}](${target(address)})${b}`);
     }
     return text;
   }
@@ -56,8 +56,40 @@ globalThis.rundbriefMarkdown = (html, addresses = []) => {
   const isKept = (node) => node.nodeType === Node.ELEMENT_NODE && Boolean(pictures.get(node));
   const keptIn = (node) => [...node.querySelectorAll("img")].filter(isKept);
   const isBlock = (node) => node.nodeType === Node.ELEMENT_NODE && !node.matches(dropped) && (isKept(node) || node.matches(block) || node.querySelector(block) || keptIn(node).length);
+  const isTarget = (address) => /^(https?|mailto):/i.test(address);
+  const target = (address) => address.replace(/[()\s<>]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
+  // A picture, and below it where it led to, unless that is the picture itself.
+  function put(image) {
+    const kept = pictures.get(image);
+    out.push({ text: picture(kept), isPicture: true });
+    const link = image.closest("a[href]");
+    const address = link?.getAttribute("href") ?? "";
+    if (link && !link.textContent.trim() && isTarget(address) && !/\.(jpe?g|png|gif|webp|avif)$/i.test(address)) {
+      out.push({ text: `[${escape(kept.alt || address.replace(/^\w+:(\/\/)?/, ""))}](${target(address)})`, isPicture: true });
+    }
+  }
   // Pictures of what is kept as text alone, such as an item or a cell, stand below it.
-  const putBelow = (node) => keptIn(node).forEach((image) => out.push({ text: picture(pictures.get(image)), isPicture: true }));
+  const putBelow = (node) => keptIn(node).forEach(put);
+  // A link or bold text with pictures in it: what stands around each keeps its form.
+  function putAround(node) {
+    const range = source.createRange();
+    const flush = () => {
+      const piece = node.cloneNode(false);
+      piece.append(range.cloneContents());
+      const text = line(piece);
+      if (text) out.push({ text });
+    };
+    range.selectNodeContents(node);
+    const end = [range.endContainer, range.endOffset];
+    for (const image of keptIn(node)) {
+      range.setEndBefore(image);
+      flush();
+      put(image);
+      range.setStartAfter(image);
+      range.setEnd(...end);
+    }
+    flush();
+  }
 
   // What Word has written before an item or a heading: a bullet or a number.
   const marker = (node) => plain([...node.querySelectorAll("[data-style]")].find((part) => /mso-list:\s*ignore/.test(style(part)))?.textContent ?? "").trim();
@@ -167,6 +199,7 @@ globalThis.rundbriefMarkdown = (html, addresses = []) => {
       sign = node.matches("ol") ? `${Math.max(0, number)}. ` : "- ";
       const text = line(item);
       if (text) out.push({ item: indented(indent + sign, text), list: name });
+      putBelow(item);
       nested.forEach((child) => list(child, indent + below(sign), name));
     }
   }
@@ -196,16 +229,14 @@ globalThis.rundbriefMarkdown = (html, addresses = []) => {
       return putBelow(node);
     }
     levels = [];
-    if (isKept(node)) return out.push({ text: picture(pictures.get(node)), isPicture: true });
+    if (isKept(node)) return put(node);
     if (node.matches("h1, h2, h3, h4, h5, h6")) {
       const text = [marker(node), line(node).replaceAll("\n", " ")].filter(Boolean).join(" ");
       // The title of the mail is the first heading; those of the text begin at the second.
       if (text) out.push({ text: (node.matches("h1, h2") ? "## " : "### ") + text });
       putBelow(node);
     } else if (node.matches("ul, ol")) {
-      const kept = keptIn(node);
       list(node, "");
-      kept.forEach((image) => out.push({ text: picture(pictures.get(image)), isPicture: true }));
     } else if (node.matches("blockquote")) {
       const from = out.length;
       walk(node);
@@ -220,10 +251,7 @@ globalThis.rundbriefMarkdown = (html, addresses = []) => {
     } else if (node.matches("hr")) {
       out.push({ text: "---" });
     } else if (!node.matches(block) && !node.querySelector(block)) {
-      // A link or bold text with a picture in it.
-      const text = line(node);
-      if (text) out.push({ text });
-      putBelow(node);
+      putAround(node);
     } else {
       walk(node);
     }
@@ -244,8 +272,11 @@ globalThis.rundbriefDocument = (html) => new DOMParser().parseFromString(html.re
 // The sign that a picture stands for, such as an emoji; empty for every other picture.
 globalThis.rundbriefSign = (image) => (/^\p{Extended_Pictographic}\P{L}*$/u.test(image.getAttribute("alt") ?? "") ? image.getAttribute("alt") : "");
 
+// All images but the bullets of lists.
+globalThis.rundbriefAllImages = (source) => [...source.querySelectorAll("img")].filter((image) => !image.closest("[data-style*='mso-list:ignore' i], [data-style*='mso-list: ignore' i]"));
+
 // The pictures that can be seen; what is hardly there counts readers.
 globalThis.rundbriefImages = (source) => {
   const isTiny = (image) => ["width", "height"].some((side) => /^[0-3](px)?$/.test(image.getAttribute(side) ?? ""));
-  return [...source.querySelectorAll("img")].filter((image) => !isTiny(image) && !globalThis.rundbriefSign(image));
+  return globalThis.rundbriefAllImages(source).filter((image) => !isTiny(image) && !globalThis.rundbriefSign(image));
 };

@@ -11,50 +11,74 @@ globalThis.rundbriefPastedPictures = (() => {
   const most = 50;
 
   function bytesOf(hex) {
-    const digits = hex.join("").replace(/\s/g, "");
-    const bytes = new Uint8Array(digits.length >> 1);
-    for (let at = 0; at < bytes.length; at++) bytes[at] = Number.parseInt(digits.slice(2 * at, 2 * at + 2), 16);
-    return bytes;
+    const bytes = new Uint8Array(hex.reduce((all, part) => all + part.length, 0) >> 1);
+    let at = 0;
+    let high = -1;
+    for (const part of hex) {
+      for (let n = 0; n < part.length; n++) {
+        const digit = Number.parseInt(part[n], 16);
+        if (Number.isNaN(digit)) continue;
+        if (high < 0) high = digit;
+        else {
+          bytes[at++] = high * 16 + digit;
+          high = -1;
+        }
+      }
+    }
+    return bytes.subarray(0, at);
   }
 
-  // The pictures of an RTF in their order: a file each, or nothing for one that no browser shows, such as a drawing (WMF, EMF).
-  // Those that stand there a second time for older programs, and bullets that are pictures, do not count.
+  // What does not stand in the text itself: copies for older programs, bullets that are pictures, heads and feet of pages.
+  const isAside = (word) => /^(nonshppict|shprslt|listpicture|background|header[lrf]?|footer[lrf]?)$/.test(word);
+
+  // The pictures of an RTF in their order, each as a function that gives the file, or nothing: for one that no browser shows, such
+  // as a drawing (WMF, EMF), and for one that was cropped, of which the whole is there. A line across the page is none.
   function inRtf(rtf) {
-    const tokens = /\\bin(\d+) ?|\\([a-z]+)-?\d* ?|\\[^a-z]|[{}]|[^{}\\]+/gi;
+    const tokens = /\\bin(\d+) ?|\\([a-z]+)(-?\d+)? ?|\\[^a-z]|[{}]|[^{}\\]+/gi;
     const kinds = { pngblip: "image/png", jpegblip: "image/jpeg" };
     const found = [];
     const around = [];
-    let group = { isHidden: false, isPicture: false, kind: "", hex: [] };
+    let group = { isHidden: false, isPicture: false, picture: null };
     for (let token = tokens.exec(rtf); token; token = tokens.exec(rtf)) {
-      const [written, binary, word] = token;
+      const [written, binary, word, number] = token;
       if (written === "{") {
         around.push(group);
-        group = { isHidden: group.isHidden, isPicture: false, kind: "", hex: [] };
+        group = { isHidden: group.isHidden, isPicture: false, picture: group.picture };
       } else if (written === "}") {
-        if (group.isPicture && !group.isHidden) found.push(group.kind ? new File([bytesOf(group.hex)], "", { type: group.kind }) : null);
+        const { isHidden, isPicture, picture } = group;
+        if (isPicture && !isHidden && !picture.isLine) found.push(picture.kind && !picture.isCropped ? () => new File([bytesOf(picture.hex)], "", { type: picture.kind }) : null);
         group = around.pop() ?? group;
       } else if (binary) {
         // As bytes, which an RTF in a clipboard does not have.
         tokens.lastIndex += Number(binary);
       } else if (word) {
-        if (word === "pict") group.isPicture = true;
-        if (/^(nonshppict|shprslt|listpicture|background)$/.test(word)) group.isHidden = true;
-        if (group.isPicture && Object.hasOwn(kinds, word)) group.kind = kinds[word];
-      } else if (group.kind) {
-        group.hex.push(written);
+        if (word === "pict") Object.assign(group, { isPicture: true, picture: { kind: "", hex: [], isLine: false, isCropped: false } });
+        if (isAside(word)) group.isHidden = true;
+        if (group.isPicture && Object.hasOwn(kinds, word)) group.picture.kind = kinds[word];
+        if (group.picture && word === "defshp") group.picture.isLine = true;
+        if (group.isPicture && word.startsWith("piccrop") && Number(number) > 0) group.picture.isCropped = true;
+      } else if (group.isPicture) {
+        group.picture.hex.push(written);
+      } else if (group.picture && written.includes("fHorizRule")) {
+        group.picture.isLine = true;
       }
     }
     return found;
   }
 
-  // The bytes in a `data:` address.
+  // The bytes in a `data:` address, when they are wanted.
   function inAddress(address) {
-    const [, kind, base64] = /^data:(image\/[\w.+-]+)(?:;[\w=-]+)*;base64,(.*)$/is.exec(address) ?? [];
-    try {
-      return kind ? new File([Uint8Array.from(atob(base64.replace(/\s/g, "")), (sign) => sign.codePointAt(0))], "", { type: kind }) : null;
-    } catch {
-      return null;
-    }
+    const [, kind] = /^data:(image\/[\w.+-]+)(?:;[\w=-]+)*;base64,/i.exec(address) ?? [];
+    return kind && (() => {
+      try {
+        const text = atob(address.slice(address.indexOf(",") + 1).replace(/\s/g, ""));
+        const bytes = new Uint8Array(text.length);
+        for (let at = 0; at < bytes.length; at++) bytes[at] = text.charCodeAt(at);
+        return new File([bytes], "", { type: kind });
+      } catch {
+        return null;
+      }
+    });
   }
 
   // What an image shows, if somebody said so: programs fill in names of files, and what they take it for.
@@ -64,27 +88,36 @@ globalThis.rundbriefPastedPictures = (() => {
     return isMade || alt.length > 500 ? "" : alt;
   }
 
-  // Where each picture comes from: {alt, and file, address or url}, url for one that is here already; and how many more there
-  // are that cannot be had.
+  // Which file of the RTF each local image is. That is known by their order alone: so their numbers have to be the same, of the
+  // local images, or of all, for an RTF may hold those that the HTML holds, too.
+  function filesOf(source, rtf) {
+    const all = globalThis.rundbriefAllImages(source);
+    const locals = all.filter((image) => /^file:/i.test(image.getAttribute("src") ?? ""));
+    const files = locals.length && rtf ? inRtf(rtf) : [];
+    const counted = [locals, all].find((images) => images.length === files.length) ?? [];
+    return new Map(counted.map((image, number) => [image, files[number]]));
+  }
+
+  // Where each picture comes from: {alt, and file (a function), address or url}, url for one that is here already; and how many
+  // more there are that cannot be had.
   function find(html, rtf) {
     const source = globalThis.rundbriefDocument(html);
-    const images = globalThis.rundbriefImages(source);
-    const isLocal = (image) => /^file:/i.test(image.getAttribute("src") ?? "");
-    const locals = images.filter(isLocal);
-    const files = locals.length && rtf ? inRtf(rtf) : [];
-    // Which is which is known by their order alone.
-    const fileOf = new Map(files.length === locals.length ? locals.map((image, number) => [image, files[number]]) : []);
-    const pictures = images.map((image) => {
+    const files = filesOf(source, rtf);
+    const pictures = globalThis.rundbriefImages(source).map((image) => {
       const src = image.getAttribute("src") ?? "";
       const alt = described(image);
       if (src.startsWith(`${location.origin}/images/`)) return { alt, url: src };
       if (/^https?:/i.test(src)) return { alt, address: src };
-      return { alt, file: (isLocal(image) && fileOf.get(image)) || inAddress(src) };
+      return { alt, file: (/^file:/i.test(src) && files.get(image)) || inAddress(src) };
     });
-    return { pictures, others: source.querySelectorAll("object, svg").length };
+    const shapes = new Set([...source.querySelectorAll("img")].flatMap((image) => image.getAttribute("v:shapes")?.split(/\s+/) ?? []));
+    const drawn = [...source.querySelectorAll("v\\:imagedata")].filter((data) => !shapes.has(data.parentElement?.id));
+    return { pictures, others: source.querySelectorAll("object, svg").length + drawn.length };
   }
 
-  async function send({ alt, file, address }, signal) {
+  async function send({ alt, file: made, address }, signal) {
+    const file = made?.();
+    if (made && !file) throw words.failed;
     if (file && file.size > Number(words.most)) throw words.large;
     const body = file ? new FormData() : new URLSearchParams({ address, alt });
     if (file) {
@@ -94,7 +127,8 @@ globalThis.rundbriefPastedPictures = (() => {
     const answer = await fetch(file ? "/staff/images" : "/staff/images/fetch", { method: "POST", body, headers: { Accept: "application/json" }, signal });
     const told = await answer.json().catch(() => ({}));
     if (answer.status !== 201) throw told.detail ?? (answer.redirected ? words.session : words.failed);
-    return told.url;
+    // Of one that is in the library, it is known what it shows.
+    return { address: told.url, alt: alt || told.alt };
   }
 
   // The address of each picture and what it shows, nothing for one that did not come along; and why some did not.
@@ -108,15 +142,15 @@ globalThis.rundbriefPastedPictures = (() => {
     for (const [number, picture] of pictures.entries()) {
       progress.value = number;
       status.textContent = status.dataset.step.replace("{number}", number + 1).replace("{all}", pictures.length);
-      let { url } = picture;
-      if (!url && (picture.file || picture.address) && number < most && !stop.signal.aborted) {
+      let sent = picture.url && { address: picture.url, alt: picture.alt };
+      if (!sent && (picture.file || picture.address) && number < most && !stop.signal.aborted) {
         try {
-          url = await send(picture, stop.signal);
+          sent = await send(picture, stop.signal);
         } catch (reason) {
           if (!stop.signal.aborted) reasons.add(typeof reason === "string" ? reason : words.failed);
         }
       }
-      taken.push(url && { address: url, alt: picture.alt });
+      taken.push(sent);
     }
     if (dialog.open) dialog.close();
     return { taken, reasons: [...reasons] };

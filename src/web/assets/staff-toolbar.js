@@ -247,6 +247,6 @@
   // What became of pasted pictures: how many came along, how many of those nobody has described, how many did not and why.
   function tellPictures(kept, undescribed, lost, reasons = []) {
     const said = (what, count) => (count ? inserting.dataset[what + plurals.select(count)].replace("{count}", count) : "");
-    inserting.textContent = [said("kept", kept), undescribed ? inserting.dataset.describe : "", said("lost", lost), ...reasons].filter(Boolean).join(" ");
+    inserting.textContent = [said("kept", kept), said("bare", undescribed), said("lost", lost), ...reasons].filter(Boolean).join(" ");
   }
 })();

@@ -111,6 +111,9 @@ impl Tests {
         let pool = &page.state.app.pool;
         let colleagues = test_recipients::list(pool).await?;
         let sent = send_test::tests_of(pool, update.id, SHOWN).await?;
+        // What was refused has shown nobody anything.
+        let arrives = |state| !matches!(state, DeliveryState::Rejected | DeliveryState::Skipped);
+        let shown = sent.iter().filter(|test| arrives(test.state));
         Ok(Self {
             own: member.0.email.clone(),
             own_is_chosen: chosen.own || !chosen.is_sent,
@@ -124,7 +127,8 @@ impl Tests {
                     is_chosen: chosen.colleagues.contains(&colleague.id.to_string()),
                 })
                 .collect(),
-            are_old: !sent.is_empty() && sent.iter().all(|test| test.due_at < update.changed_at),
+            are_old: shown.clone().next().is_some()
+                && shown.clone().all(|test| test.due_at < update.changed_at),
             are_waiting: sent.iter().any(|test| test.state == DeliveryState::Pending),
             sent: sent.into_iter().map(|test| SentTest::of(page, test)).collect(),
         })
