@@ -34,7 +34,7 @@ use crate::{
     },
 };
 
-/// Room for one image to be processed at a time: each may take [`memory::MOST`](super::images::memory::MOST).
+/// Room for one image to be processed at a time: each may take [`memory::MOST`].
 pub struct Processing(Arc<Semaphore>);
 
 impl Default for Processing {
