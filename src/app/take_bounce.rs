@@ -16,7 +16,8 @@ use crate::{
         actor::{Actor, NotPermitted},
         address::EmailAddress,
         bounce::{
-            self, BounceKind, Consequence, ListedBounce, NewBounce, Returned, Way, soft_run::SoftLimit,
+            self, BounceKind, Consequence, ListedBounce, NewBounce, Refused, Returned, Way,
+            soft_run::SoftLimit,
         },
         event::Event,
         ids::DeliveryId,
@@ -149,11 +150,11 @@ pub async fn take_bounce(
         Some(id) => bounce::returned_and_locked(&mut deed, id).await?,
         None => (None, None),
     };
-    if returned.is_none() && bounce::count_unassigned(&mut deed).await? >= MOST_UNASSIGNED {
+    if delivery.is_none() && bounce::count_unassigned(&mut deed).await? >= MOST_UNASSIGNED {
         return Err(TakeError::Full);
     }
     // Of one message to two return paths each is told of.
-    let about = returned.as_ref().map_or([0; 8], |returned| returned.delivery.0.to_be_bytes());
+    let about = delivery.map_or([0; 8], |id| id.0.to_be_bytes());
     let digest = Sha256::new().chain_update(&message).chain_update(about).finalize();
     let first = report.recipients.first();
     // Of a mail of ours that was nobody's, or is nobody's any more, no words are kept: no erasure would find them.
@@ -175,6 +176,7 @@ pub async fn take_bounce(
     let new = NewBounce {
         kind: report.kind,
         way: Way::Report,
+        delivery,
         returned: returned.as_ref(),
         status: status.as_deref(),
         diagnostic: diagnostic.as_deref(),
@@ -187,7 +189,7 @@ pub async fn take_bounce(
     deed.commit().await?;
     Ok(Taken {
         kind: report.kind,
-        is_recognised: returned.is_some(),
+        is_recognised: delivery.is_some(),
         is_known: consequence.is_none(),
         consequence: consequence.unwrap_or(Consequence::None),
     })
@@ -203,7 +205,7 @@ async fn book(
     if !bounce::record(deed, new, now).await? {
         return Ok(None);
     }
-    deed.tell(&Event::BounceRecorded(new.returned.map(|returned| returned.delivery))).await?;
+    deed.tell(&Event::BounceRecorded(new.delivery)).await?;
     let Some(returned) = new.returned else { return Ok(Some(Consequence::None)) };
     bounce::apply(deed, keys, SERVICE, (returned, new.kind), SoftLimit::default(), now).await.map(Some)
 }
@@ -243,9 +245,9 @@ pub async fn judge_refusal(pool: &PgPool, keys: &SecretKeys, now: DateTime<Utc>)
     let mut deed = Deed::begin(pool, SERVICE, now).await?;
     let refused = bounce::take_refused(&mut deed, before).await?;
     let any = refused.is_some();
-    if let Some((returned, code, text)) = refused {
+    if let Some(Refused { mail, code, text, .. }) = refused.filter(|refused| refused.stands) {
         let kind = incoming::of_reply(code, &text);
-        let Returned { delivery, sent_at, .. } = returned;
+        let Returned { delivery, sent_at, .. } = mail;
         let digest = Sha256::new()
             .chain_update("reply")
             .chain_update(delivery.0.to_be_bytes())
@@ -258,7 +260,8 @@ pub async fn judge_refusal(pool: &PgPool, keys: &SecretKeys, now: DateTime<Utc>)
         let new = NewBounce {
             kind,
             way: Way::Reply,
-            returned: Some(&returned),
+            delivery: Some(delivery),
+            returned: Some(&mail),
             status: None,
             diagnostic: Some(&said),
             remote_mta: None,

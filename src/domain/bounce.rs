@@ -117,7 +117,9 @@ pub struct Returned {
 pub struct NewBounce<'a> {
     pub kind: BounceKind,
     pub way: Way,
-    /// What it is about, if that is certain.
+    /// Which mail it is about, if that is certain.
+    pub delivery: Option<DeliveryId>,
+    /// That mail, as long as it is on record.
     pub returned: Option<&'a Returned>,
     /// The enhanced status code.
     pub status: Option<&'a str>,
@@ -226,7 +228,7 @@ pub async fn record(db: &mut PgConnection, new: &NewBounce<'_>, now: DateTime<Ut
         now,
         new.kind as BounceKind,
         new.way as Way,
-        new.returned.map(|returned| returned.delivery.0),
+        new.delivery.map(|id| id.0),
         of(|returned| returned.mailing.map(|id| id.0)),
         of(|returned| returned.subscriber.map(|id| id.0)),
         of(|returned| returned.signup.map(|id| id.0)),
@@ -253,10 +255,10 @@ pub async fn apply(
     limit: SoftLimit,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Consequence> {
-    // The notice of a change goes to an address that is not the subscriber's any more.
     if let Some(signup) = returned.signup {
         end_signup(db, keys, (signup, kind), now).await?;
     }
+    // The notice of a change goes to an address that is not the subscriber's any more.
     let is_to_them = returned.kind != DeliveryKind::AddressNotice;
     let Some(id) = returned.subscriber.filter(|_| is_to_them) else { return Ok(Consequence::None) };
     if !matches!(kind, BounceKind::Hard | BounceKind::Soft | BounceKind::Complaint) {
@@ -361,12 +363,19 @@ async fn copies_since(
     .await
 }
 
+/// A mail that the relay refused.
+#[derive(Debug)]
+pub struct Refused {
+    pub mail: Returned,
+    pub code: Option<i16>,
+    pub text: String,
+    /// It is so still: it was not put back meanwhile.
+    pub stands: bool,
+}
+
 /// A refusal that can be judged: the relay has accepted something since, or nothing for a day, and a run of equal ones would
-/// have been noticed. Removed from the list of those that wait, with those that were put back meanwhile.
-pub async fn take_refused(
-    db: &mut PgConnection,
-    before: DateTime<Utc>,
-) -> sqlx::Result<Option<(Returned, Option<i16>, String)>> {
+/// have been noticed. Removed from the list of those that wait.
+pub async fn take_refused(db: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<Option<Refused>> {
     let row = sqlx::query!(
         r#"with waiting as (
                delete from refused_deliveries where delivery_id = (
@@ -379,22 +388,24 @@ pub async fn take_refused(
                returning delivery_id)
            select d.id as "id: DeliveryId", d.kind as "kind: DeliveryKind", d.mailing_id as "mailing: MailingId",
              d.subscriber_id as "subscriber: SubscriberId", d.signup_id as "signup: SignupId", d.finished_at, d.smtp_code,
-             coalesce(d.smtp_text, '') as "text!", d.state = 'rejected' as "is_refused!"
+             coalesce(d.smtp_text, '') as "text!", d.state = 'rejected' as "stands!"
            from waiting w join deliveries d on d.id = w.delivery_id"#,
         before
     )
     .fetch_optional(db)
     .await?;
-    let refused = row.filter(|row| row.is_refused).map(|row| {
-        let returned = Returned {
+    let refused = row.map(|row| Refused {
+        mail: Returned {
             delivery: row.id,
             kind: row.kind,
             mailing: row.mailing,
             subscriber: row.subscriber,
             signup: row.signup,
             sent_at: row.finished_at,
-        };
-        (returned, row.smtp_code, row.text)
+        },
+        code: row.smtp_code,
+        text: row.text,
+        stands: row.stands,
     });
     Ok(refused)
 }
