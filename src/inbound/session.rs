@@ -35,8 +35,8 @@ const MISTAKES: u32 = 20;
 const COMMAND: Duration = Duration::from_mins(5);
 const CONTENT: Duration = Duration::from_mins(10);
 
-/// Messages to the bare address, which anybody may send, in a minute: each waits for a person. With a token there is no
-/// limit, for nobody else has one.
+/// Messages to the bare address, which anybody may send, in a minute: each waits for a person. With a token there is no such
+/// limit: of one mail only some are kept.
 const BARE_A_MINUTE: u32 = 30;
 
 /// What all sessions share.
@@ -111,7 +111,10 @@ impl<R: tokio::io::AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
     }
 
     async fn say(&mut self, reply: &str) -> io::Result<()> {
-        self.writer.write_all(format!("{reply}\r\n").as_bytes()).await
+        // Whoever reads no reply keeps no place for ever.
+        let line = format!("{reply}\r\n");
+        let written = timeout(COMMAND, self.writer.write_all(line.as_bytes())).await;
+        written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     async fn mistake(&mut self, reply: &str) -> io::Result<()> {
