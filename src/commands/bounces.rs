@@ -108,10 +108,8 @@ struct TakenFile {
 async fn take(mut files: Vec<PathBuf>, json: bool) -> anyhow::Result<()> {
     let source = Source::environment();
     let keys = config::secret_keys(&source)?;
-    let return_paths = config::bounce_address(&source)?
-        .map(|address| ReturnPaths::new(keys.clone(), &address))
-        .transpose()
-        .context("BOUNCE_ADDRESS")?;
+    let address = config::bounce_address(&source)?;
+    let return_paths = ReturnPaths::of_setting(&keys, address.as_ref()).context("BOUNCE_ADDRESS")?;
     let recognition = Recognition { keys, return_paths, public_url: config::public_url(&source)? };
     let pool = database_with(&recognition.keys).await?;
     if files.is_empty() {

@@ -103,24 +103,32 @@ impl std::fmt::Debug for SecretKeys {
 }
 
 #[cfg(test)]
+impl SecretKeys {
+    /// Keys of 32 equal bytes each, for tests.
+    ///
+    /// # Panics
+    /// Without a byte.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let list: Vec<String> = bytes.iter().map(|byte| STANDARD.encode([*byte; 32])).collect();
+        Self::parse(&list.join(",")).expect("they are keys")
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn keys(parts: &[u8]) -> SecretKeys {
-        let list: Vec<String> = parts.iter().map(|byte| STANDARD.encode([*byte; 32])).collect();
-        SecretKeys::parse(&list.join(",")).unwrap()
-    }
-
     #[test]
     fn what_an_old_key_signed_still_verifies_after_rotation() {
-        let tag = keys(&[1]).sign("unsubscribe", b"message");
-        assert!(keys(&[2, 1]).verify("unsubscribe", b"message", &tag[..16]));
-        assert!(!keys(&[2]).verify("unsubscribe", b"message", &tag[..16]));
+        let tag = SecretKeys::of_bytes(&[1]).sign("unsubscribe", b"message");
+        assert!(SecretKeys::of_bytes(&[2, 1]).verify("unsubscribe", b"message", &tag[..16]));
+        assert!(!SecretKeys::of_bytes(&[2]).verify("unsubscribe", b"message", &tag[..16]));
     }
 
     #[test]
     fn a_tag_serves_one_purpose_only_and_not_when_cut_short() {
-        let keys = keys(&[1]);
+        let keys = SecretKeys::of_bytes(&[1]);
         let tag = keys.sign("unsubscribe", b"message");
         assert!(!keys.verify("manage", b"message", &tag));
         assert!(!keys.verify("unsubscribe", b"message", &tag[..15]));
@@ -155,6 +163,6 @@ mod tests {
     fn problems_do_not_show_the_value() {
         assert_eq!(SecretKeys::parse("geheim!").unwrap_err(), SecretKeysError::NotBase64);
         assert_eq!(SecretKeys::parse("Z2VoZWlt").unwrap_err(), SecretKeysError::TooShort);
-        assert!(!format!("{:?}", keys(&[7])).contains('7'));
+        assert!(!format!("{:?}", SecretKeys::of_bytes(&[7])).contains('7'));
     }
 }

@@ -64,9 +64,7 @@ impl TryFrom<&Config> for Settings {
     /// # Errors
     /// When `BOUNCE_ADDRESS` is no address that mail can come back to.
     fn try_from(config: &Config) -> Result<Self, AddressError> {
-        let return_paths = config.bounce_address.as_ref();
-        let return_paths =
-            return_paths.map(|address| ReturnPaths::new(config.secret_keys.clone(), address)).transpose()?;
+        let return_paths = ReturnPaths::of_setting(&config.secret_keys, config.bounce_address.as_ref())?;
         Ok(Self {
             smtp: config.smtp.clone(),
             connections: config.smtp_connections,

@@ -53,6 +53,17 @@ impl ReturnPaths {
         Ok(paths)
     }
 
+    /// Those of `BOUNCE_ADDRESS`; none where it is not set.
+    ///
+    /// # Errors
+    /// As [`ReturnPaths::new`].
+    pub fn of_setting(
+        keys: &SecretKeys,
+        address: Option<&BounceAddress>,
+    ) -> Result<Option<Self>, AddressError> {
+        address.map(|address| Self::new(keys.clone(), address)).transpose()
+    }
+
     /// The envelope sender of a delivery. Made for each mail, so nothing is parsed anew.
     #[must_use]
     pub fn of(&self, id: DeliveryId) -> EmailAddress {

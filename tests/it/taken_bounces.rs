@@ -41,8 +41,7 @@ pub async fn app() -> TestApp {
 
 pub fn recognition(app: &TestApp) -> Recognition {
     let keys = app.config.secret_keys.clone();
-    let address = app.config.bounce_address.as_ref();
-    let return_paths = address.map(|address| ReturnPaths::new(keys.clone(), address).unwrap());
+    let return_paths = ReturnPaths::of_setting(&keys, app.config.bounce_address.as_ref()).unwrap();
     Recognition { keys, return_paths, public_url: app.config.public_url.clone() }
 }
 

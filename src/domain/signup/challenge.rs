@@ -193,11 +193,6 @@ mod tests {
 
     use super::*;
 
-    fn keys(bytes: &[u8]) -> SecretKeys {
-        let list: Vec<String> = bytes.iter().map(|byte| STANDARD.encode([*byte; 32])).collect();
-        SecretKeys::parse(&list.join(",")).unwrap()
-    }
-
     const NUMBER: u32 = 149_999;
 
     fn now() -> DateTime<Utc> {
@@ -205,7 +200,7 @@ mod tests {
     }
 
     fn challenge() -> Challenge {
-        Challenge::with(&keys(&[1]), [5; 12], NUMBER, now())
+        Challenge::with(&SecretKeys::of_bytes(&[1]), [5; 12], NUMBER, now())
     }
 
     /// The solution of [`challenge`] as a script sends it.
@@ -215,14 +210,18 @@ mod tests {
     }
 
     fn checked(solution: &Value) -> Result<Solved, Refused> {
-        check(&keys(&[1]), &STANDARD.encode(solution.to_string()), now())
+        check(&SecretKeys::of_bytes(&[1]), &STANDARD.encode(solution.to_string()), now())
     }
 
     #[test]
     fn a_solution_is_good_for_ten_minutes() {
         let text = STANDARD.encode(solution().to_string());
         let after = |minutes, seconds| {
-            check(&keys(&[1]), &text, now() + Duration::minutes(minutes) + Duration::seconds(seconds))
+            check(
+                &SecretKeys::of_bytes(&[1]),
+                &text,
+                now() + Duration::minutes(minutes) + Duration::seconds(seconds),
+            )
         };
         let solved = after(9, 59).unwrap();
         assert_eq!(solved.expires_at, now() + Duration::minutes(10));
@@ -232,15 +231,15 @@ mod tests {
     #[test]
     fn a_solution_outlives_a_rotation_of_keys_and_no_foreign_key_makes_one() {
         let text = STANDARD.encode(solution().to_string());
-        assert!(check(&keys(&[2, 1]), &text, now()).is_ok());
-        assert_eq!(check(&keys(&[2]), &text, now()), Err(Refused::Wrong));
+        assert!(check(&SecretKeys::of_bytes(&[2, 1]), &text, now()).is_ok());
+        assert_eq!(check(&SecretKeys::of_bytes(&[2]), &text, now()), Err(Refused::Wrong));
     }
 
     #[test]
     fn nothing_in_a_solution_can_be_altered() {
         assert!(checked(&solution()).is_ok());
         let later = challenge().salt.replace("expires=1", "expires=2");
-        let other = Challenge::with(&keys(&[1]), [6; 12], 7, now());
+        let other = Challenge::with(&SecretKeys::of_bytes(&[1]), [6; 12], 7, now());
         for (field, altered) in [
             ("algorithm", json!("SHA-1")),
             ("challenge", json!(other.challenge)),
@@ -276,7 +275,7 @@ mod tests {
         // A signature over the hash alone, as others have it, would not hold the two together.
         let hash = super::hash(&salt, NUMBER);
         let mut solution = solution();
-        solution["signature"] = json!(hex::encode(keys(&[1]).sign(PURPOSE, &hash)));
+        solution["signature"] = json!(hex::encode(SecretKeys::of_bytes(&[1]).sign(PURPOSE, &hash)));
         assert_eq!(checked(&solution), Err(Refused::Wrong));
         assert_eq!(end_of(&format!("{salt}1")), None);
     }
@@ -287,7 +286,7 @@ mod tests {
         let challenge: [u8; 32] = hex::decode(challenge).unwrap().try_into().unwrap();
         for purpose in ["shown", "unsubscribe", "signup range", ""] {
             let mut solution = solution();
-            let signature = keys(&[1]).sign(purpose, &signed(&challenge, &salt));
+            let signature = SecretKeys::of_bytes(&[1]).sign(purpose, &signed(&challenge, &salt));
             solution["signature"] = json!(hex::encode(signature));
             assert_eq!(checked(&solution), Err(Refused::Wrong), "{purpose}");
         }
@@ -295,10 +294,10 @@ mod tests {
 
     #[test]
     fn what_is_no_solution_at_all_is_told_from_none() {
-        assert_eq!(check(&keys(&[1]), "", now()), Err(Refused::Missing));
+        assert_eq!(check(&SecretKeys::of_bytes(&[1]), "", now()), Err(Refused::Missing));
         let negative = json!({ "algorithm": "", "challenge": "", "number": -1, "salt": "", "signature": "" });
         for text in ["x", "{}", &STANDARD.encode("{}"), &STANDARD.encode(negative.to_string())] {
-            assert_eq!(check(&keys(&[1]), text, now()), Err(Refused::Unreadable), "{text}");
+            assert_eq!(check(&SecretKeys::of_bytes(&[1]), text, now()), Err(Refused::Unreadable), "{text}");
         }
         let mut long = solution();
         long["more"] = json!("x".repeat(2_000));
@@ -307,7 +306,10 @@ mod tests {
 
     #[test]
     fn no_two_challenges_are_the_same_and_all_fit_into_one_block() {
-        let (one, other) = (Challenge::mint(&keys(&[1]), now()), Challenge::mint(&keys(&[1]), now()));
+        let (one, other) = (
+            Challenge::mint(&SecretKeys::of_bytes(&[1]), now()),
+            Challenge::mint(&SecretKeys::of_bytes(&[1]), now()),
+        );
         assert_ne!(one.salt, other.salt);
         assert_ne!(one.challenge, other.challenge);
         // A block of SHA-256 has 64 bytes, of which nine are the end of the message and its length.

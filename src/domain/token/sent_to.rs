@@ -77,14 +77,7 @@ fn key(bytes: &[u8; 32]) -> LessSafeKey {
 
 #[cfg(test)]
 mod tests {
-    use base64::engine::general_purpose::STANDARD;
-
     use super::*;
-
-    fn keys(bytes: &[u8]) -> SecretKeys {
-        let list: Vec<String> = bytes.iter().map(|byte| STANDARD.encode([*byte; 32])).collect();
-        SecretKeys::parse(&list.join(",")).unwrap()
-    }
 
     fn sent() -> SentTo {
         SentTo { email: EmailAddress::parse("Maria@straße.example").unwrap(), waits: true, is_masked: false }
@@ -93,26 +86,37 @@ mod tests {
     #[test]
     fn it_comes_back_within_the_hour_and_after_a_rotation() {
         let now = Utc::now();
-        let token = sent().seal(&keys(&[1]), now);
-        assert_eq!(SentTo::open(&keys(&[2, 1]), &token, now + Duration::minutes(59)), Some(sent()));
-        assert_eq!(SentTo::open(&keys(&[1]), &token, now + Duration::minutes(60)), None);
-        assert_eq!(SentTo::open(&keys(&[2]), &token, now), None);
+        let token = sent().seal(&SecretKeys::of_bytes(&[1]), now);
+        assert_eq!(
+            SentTo::open(&SecretKeys::of_bytes(&[2, 1]), &token, now + Duration::minutes(59)),
+            Some(sent())
+        );
+        assert_eq!(SentTo::open(&SecretKeys::of_bytes(&[1]), &token, now + Duration::minutes(60)), None);
+        assert_eq!(SentTo::open(&SecretKeys::of_bytes(&[2]), &token, now), None);
     }
 
     #[test]
     fn it_shows_nothing_and_cannot_be_altered() {
         let now = Utc::now();
-        let token = sent().seal(&keys(&[1]), now);
-        assert_ne!(token, sent().seal(&keys(&[1]), now), "the same address twice tells nothing");
+        let token = sent().seal(&SecretKeys::of_bytes(&[1]), now);
+        assert_ne!(
+            token,
+            sent().seal(&SecretKeys::of_bytes(&[1]), now),
+            "the same address twice tells nothing"
+        );
         let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
         assert!(!String::from_utf8_lossy(&bytes).contains("Maria"));
         for at in 0..bytes.len() {
             let mut altered = bytes.clone();
             altered[at] ^= 1;
-            assert_eq!(SentTo::open(&keys(&[1]), &URL_SAFE_NO_PAD.encode(altered), now), None, "byte {at}");
+            assert_eq!(
+                SentTo::open(&SecretKeys::of_bytes(&[1]), &URL_SAFE_NO_PAD.encode(altered), now),
+                None,
+                "byte {at}"
+            );
         }
         for text in ["", "x", &"A".repeat(16), &"A".repeat(10_000)] {
-            assert_eq!(SentTo::open(&keys(&[1]), text, now), None);
+            assert_eq!(SentTo::open(&SecretKeys::of_bytes(&[1]), text, now), None);
         }
     }
 
@@ -122,7 +126,7 @@ mod tests {
         let email = EmailAddress::parse(&format!("{}@{label}.{label}.{label}.de", "m".repeat(64))).unwrap();
         assert!(email.as_str().len() > 250);
         let sent = SentTo { email, waits: false, is_masked: true };
-        let token = sent.seal(&keys(&[1]), Utc::now());
-        assert_eq!(SentTo::open(&keys(&[1]), &token, Utc::now()), Some(sent));
+        let token = sent.seal(&SecretKeys::of_bytes(&[1]), Utc::now());
+        assert_eq!(SentTo::open(&SecretKeys::of_bytes(&[1]), &token, Utc::now()), Some(sent));
     }
 }
