@@ -8,12 +8,13 @@
 //! A room may use the rooms to its left, never one to its right:
 //!
 //! ```text
-//! config → db → domain → mail → app → { delivery | web } → commands
+//! config → db → domain → mail → app → { delivery | inbound | web } → commands
 //! ```
 //!
-//! `delivery` and `web` never see each other: they meet in the tables of the queue alone. The test
+//! `delivery`, `inbound` and `web` never see each other: they meet in tables alone. The test
 //! `rooms_import_only_from_their_left` reads the `use crate::` lines and fails when one breaks the rule.
-//! [`telemetry`] and [`source`] stand beside [`config`]: every room may log, count and read the files that are compiled in.
+//! [`telemetry`], [`source`] and [`tls`] stand beside [`config`]: every room may log, count, read the files that are compiled in
+//! and encrypt a line.
 //!
 //! | a change to … | happens in |
 //! |---|---|
@@ -24,6 +25,7 @@
 //! | MIME, headers | [`mail`] |
 //! | what a person or the service does | [`app`] |
 //! | SMTP, retries, the queue's workers | [`delivery`] |
+//! | what comes back about mails | [`inbound`] |
 //! | a command | [`commands`] |
 
 // Every setting and every deed says what it means; elsewhere a comment has to say more than the name.
@@ -31,6 +33,7 @@
 pub mod config;
 pub mod source;
 pub mod telemetry;
+pub mod tls;
 
 pub mod db;
 

@@ -9,10 +9,11 @@ use std::{
 };
 
 /// Rooms from left to right. `delivery`, `inbound` and `web` stand side by side.
-const ROOMS: [(&str, u32); 11] = [
+const ROOMS: [(&str, u32); 12] = [
     ("config", 0),
     ("source", 0),
     ("telemetry", 0),
+    ("tls", 0),
     ("db", 1),
     ("domain", 2),
     ("mail", 3),

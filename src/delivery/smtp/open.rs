@@ -17,6 +17,7 @@ use crate::{
             stream,
         },
     },
+    tls,
 };
 
 /// How long an address may take to connect when there is another one to try.
@@ -116,7 +117,7 @@ async fn connect_one(
     let mut conversation = match relay.tls {
         TlsMode::Implicit => match phases.time(Phase::Tls, stream::encrypt(&relay.host, tcp)).await {
             Ok(encrypted) => Conversation::over(encrypted),
-            Err(error) if stream::is_plain_text(&error) => {
+            Err(error) if tls::is_plain_text(&error) => {
                 return Err(RelayProblem::Unreachable(PLAIN_HINT.into()));
             }
             Err(error) => return Err(unreachable(&error)),

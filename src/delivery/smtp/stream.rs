@@ -1,18 +1,14 @@
 //! The byte stream to the relay: its addresses, TCP without Nagle's delay, TLS.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpSocket, TcpStream, lookup_host},
     time::timeout,
 };
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{self, ClientConfig, InvalidMessage, RootCertStore, crypto::ring, pki_types::ServerName},
-};
 
-use crate::config::SmtpRelay;
+use crate::{config::SmtpRelay, tls};
 
 /// A byte stream to the relay, encrypted or not.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
@@ -55,21 +51,7 @@ pub async fn connect(address: SocketAddr, limit: Duration) -> io::Result<TcpStre
 
 /// Encrypts a line to a relay that must show a certificate for `host`.
 pub async fn encrypt(host: &str, stream: impl Stream + 'static) -> io::Result<impl Stream + 'static> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    within(CONNECT, async { TlsConnector::from(Arc::new(config)).connect(name, stream).await }).await
-}
-
-/// Whether a TLS handshake failed because the other side does not speak TLS.
-pub fn is_plain_text(error: &io::Error) -> bool {
-    let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
-    matches!(error, Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)))
+    within(CONNECT, tls::encrypt(host, stream)).await
 }
 
 async fn within<T>(limit: Duration, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
