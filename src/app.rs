@@ -9,6 +9,7 @@
 //! | [`send_mailing`] | sending an update to everybody, now or later |
 //! | [`control_mailing`] | pausing, resuming, cancelling, taking back, another time |
 //! | [`replace_text`] | a newer text for a mailing that has not begun |
+//! | [`follow_mailbox`] | how reading the mailbox for what comes back goes |
 //! | [`follow_mailings`] | the list of mailings, one with all that is known of it, how those go that are open somewhere |
 //! | [`retry_mailing`] | sending again what was rejected or is unknown |
 //! | [`read_signature`] | what the relay's signature covers, from a mail that arrived |
@@ -73,6 +74,7 @@ pub mod draft;
 pub mod erase_address;
 pub mod export_subscribers;
 pub mod find_subscribers;
+pub mod follow_mailbox;
 pub mod follow_mailings;
 pub mod health;
 pub mod held_signups;

@@ -6,6 +6,7 @@
 
 mod bounce_address;
 mod bounce_listen;
+mod bounce_mailbox;
 mod database;
 mod guard;
 mod images;
@@ -21,6 +22,7 @@ use url::Url;
 pub use self::{
     bounce_address::BounceAddress,
     bounce_listen::BounceListen,
+    bounce_mailbox::BounceMailbox,
     database::DatabaseUrl,
     guard::{Captcha, Guard},
     images::{ImageStore, S3, S3Credentials},
@@ -76,6 +78,8 @@ pub struct Config {
     pub bounce_address: Option<BounceAddress>,
     /// Where to take in what comes back (`BOUNCE_LISTEN`); nowhere by default.
     pub bounce_listen: Option<BounceListen>,
+    /// The mailbox to read what comes back from (`BOUNCE_MAILBOX`); none by default.
+    pub bounce_mailbox: Option<BounceMailbox>,
     /// The relay's DKIM selector, whose key the preflight looks up in the DNS (`DKIM_SELECTOR`).
     pub dkim_selector: Option<String>,
 }
@@ -255,6 +259,7 @@ impl Config {
         let bounce_listen = optional(source, &mut problems, "BOUNCE_LISTEN", |text| {
             BounceListen::parse(text, bounce_address.is_some())
         });
+        let bounce_mailbox = optional(source, &mut problems, "BOUNCE_MAILBOX", BounceMailbox::parse);
         let dkim_selector = optional(source, &mut problems, "DKIM_SELECTOR", parse_dkim_selector);
         // Used where logging starts; read here only to report a wrong value.
         let _: Option<()> = optional(source, &mut problems, "LOG_FORMAT", |text| match text {
@@ -294,6 +299,7 @@ impl Config {
             state_dir,
             bounce_address,
             bounce_listen,
+            bounce_mailbox,
             dkim_selector,
         })
     }

@@ -25,7 +25,7 @@ use crate::{
     db::Pool,
     delivery::{SendingMetrics, Settings, Worker},
     domain::restore::Memory,
-    inbound::listener,
+    inbound::{listener, mailbox},
     mail::compose::Composer,
     telemetry::metrics::Metrics,
     web::{self, HttpMetrics},
@@ -185,12 +185,15 @@ impl Service {
 
     /// Takes in what comes back where that is configured, until `stop` turns true.
     fn take_in(&self, config: &Config, stop: watch::Receiver<bool>) -> JoinHandle<()> {
-        let (listen, pool, recognition) = (config.bounce_listen, self.pool.clone(), self.recognition.clone());
-        tokio::spawn(async move {
-            if let Some(listen) = listen {
-                listener::run(listen, pool, recognition, stop).await;
-            }
-        })
+        let (listen, mailbox) = (config.bounce_listen, config.bounce_mailbox.clone());
+        let mut ways = JoinSet::new();
+        if let Some(listen) = listen {
+            ways.spawn(listener::run(listen, self.pool.clone(), self.recognition.clone(), stop.clone()));
+        }
+        if let Some(mailbox) = mailbox {
+            ways.spawn(mailbox::run(mailbox, self.pool.clone(), self.recognition.clone(), stop));
+        }
+        tokio::spawn(async move { while ways.join_next().await.is_some() {} })
     }
 
     /// Keeps the memory of the database, in the database and in the state folder, until `stop` turns true.

@@ -27,7 +27,7 @@ pub enum TlsMode {
     None,
 }
 
-/// A login for the relay. Its debug output omits the password.
+/// A login for a server. Its debug output omits the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// Login name.
@@ -116,7 +116,7 @@ impl SmtpRelay {
 }
 
 /// Decodes a part of the login, which is percent-encoded in the URL.
-fn percent_decoded(text: &str) -> Result<String, SmtpRelayError> {
+pub(super) fn percent_decoded(text: &str) -> Result<String, SmtpRelayError> {
     // The url crate decodes only form data, in which `+` means a space and is written as %2B.
     let pair = format!("v={}", text.replace('+', "%2B"));
     url::form_urlencoded::parse(pair.as_bytes())

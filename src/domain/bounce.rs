@@ -11,6 +11,7 @@
 //! What was sent before a subscriber became active, or to an address that they had before, says nothing of them now; a
 //! complaint does, for it is an act of theirs. Who has left stays so. No delivery changes: the relay took what it took.
 
+pub mod mailbox;
 pub mod soft_run;
 
 use chrono::{DateTime, Duration, Utc};

@@ -19,7 +19,7 @@ use crate::{
 
 /// How long until an address that is taken is tried again.
 const BIND_AGAIN: Duration = Duration::from_secs(5);
-/// Connections at the same time. Each holds [`session::MOST_HELD`] bytes at most.
+/// Connections at the same time. Each holds [`MOST_HELD`](super::MOST_HELD) bytes at most.
 const CONNECTIONS: usize = 20;
 /// How long reports that are being taken in may take when the service stops.
 const LAST_WORDS: Duration = Duration::from_secs(3);

@@ -17,10 +17,11 @@ use tokio::{
     time::timeout,
 };
 
-use crate::app::take_bounce::{Addressee, Recognition, TakeError, take_bounce};
+use crate::{
+    app::take_bounce::{Addressee, Recognition, TakeError, take_bounce},
+    inbound::{MOST_HELD, taken},
+};
 
-/// Bytes that are held of a message: as many as are looked at.
-pub const MOST_HELD: usize = 256 * 1024;
 /// Bytes of a message.
 const MOST: u64 = 50 * 1024 * 1024;
 /// Bytes of a line: a command has 512 (RFC 5321 §4.5.3.1.4), with the extensions that we do not offer some more.
@@ -224,19 +225,11 @@ impl<R: tokio::io::AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
         let Server { pool, recognition, .. } = self.server;
         match take_bounce(pool, recognition, addressee, message, Utc::now()).await {
             Ok(taken) => {
-                tracing::info!(
-                    kind = taken.kind.name(),
-                    is_recognised = taken.is_recognised,
-                    is_known = taken.is_known,
-                    consequence = ?taken.consequence,
-                    "something came back"
-                );
+                taken::tell(taken);
                 "250 2.0.0 recorded"
             }
             Err(TakeError::Full) => {
-                tracing::warn!(
-                    "too many reports wait that are about nobody for certain; see: rundbrief bounces list --kind unrecognised"
-                );
+                taken::tell_full();
                 "451 4.3.1 too many reports without a token wait; come again"
             }
             Err(TakeError::Busy(_)) => "451 4.3.2 too busy; come again",

@@ -2,11 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use rundbrief::{
-    app::take_bounce::Recognition,
-    domain::{ids::DeliveryId, mailing::MailingState},
-    inbound::listener,
-};
+use rundbrief::{app::take_bounce::Recognition, domain::mailing::MailingState, inbound::listener};
 use sqlx::PgPool;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -17,12 +13,12 @@ use tokio::{
 
 use crate::{
     harness::{
-        App, TestApp,
+        App,
         mail_server::{self, Kind, Setup},
         process,
         smtp::{Action, Phase, SmtpServer, behave},
     },
-    taken_bounces::{HARD, about, app, recognition, return_path},
+    taken_bounces::{HARD, about, app, copies, recognition, return_path},
 };
 
 /// A listener of this service; it ends with the sender.
@@ -80,31 +76,6 @@ impl Client {
         self.0.write_all(format!("{message}\r\n.\r\n").as_bytes()).await.ok()?;
         self.reply().await
     }
-}
-
-/// Subscribers who each got a copy of one mailing.
-async fn copies(app: &TestApp, n: usize) -> Vec<DeliveryId> {
-    app.subscribers(n).await;
-    let mailing = app.trigger().await;
-    sqlx::query("update subscribers set state_changed_at = now() - interval '1 day'")
-        .execute(&app.pool)
-        .await
-        .unwrap();
-    sqlx::query("update mailings set state = 'cancelled', finished_at = now()")
-        .execute(&app.pool)
-        .await
-        .unwrap();
-    sqlx::query_scalar(
-        "insert into deliveries (kind, mailing_id, subscriber_id, due_at, finished_at, state, attempts)
-         select 'mailing', $1, id, now(), now(), 'accepted', 1 from subscribers returning id",
-    )
-    .bind(mailing.0)
-    .fetch_all(&app.pool)
-    .await
-    .unwrap()
-    .into_iter()
-    .map(DeliveryId)
-    .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -222,6 +222,7 @@ const COLUMNS: &[(&str, &str, Holds)] = &[
     ("audit_log", "details", Nothing("numbers and fixed words; addresses of tests are masked")),
     ("audit_log", "staff_email", Staff("who did it, for three years; erasure says that the account stays")),
     ("audit_log", "subject", Nothing("people are masked, files too; else a member, an update's slug or a mailing's subject")),
+    ("bounce_mailbox", "problem", Nothing("the server's words, not about a message; addresses are masked")),
     ("bounces", "diagnostic", ErasedBy("the words of a report or a reply; addresses are masked, and they go")),
     ("bounces", "digest", Nothing("SHA-256 of a message, or of a delivery's number")),
     ("bounces", "recipients", ErasedBy("of what is about nobody for certain; the row goes")),

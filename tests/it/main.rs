@@ -19,6 +19,7 @@ mod addresses;
 mod architecture;
 mod assets;
 mod bounce_listener;
+mod bounce_mailbox;
 mod bounces;
 mod calendar;
 mod captcha;

@@ -86,7 +86,7 @@ async fn without_the_login_nobody_is_rejected_and_the_relays_words_are_told() {
         let sink = SmtpServer::start().await;
         let more = match kind {
             Kind::Postfix => "mynetworks = 192.0.2.0/24",
-            Kind::Exim => "",
+            Kind::Exim | Kind::Dovecot => "",
             Kind::OpenSmtpd => "match from any for any reject",
         };
         let setup = Setup { with_login: kind == Kind::Exim, pipelining: true, more };

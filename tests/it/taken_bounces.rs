@@ -54,6 +54,31 @@ pub fn about(app: &TestApp, id: DeliveryId, fields: &str) -> String {
     report(fields).replace("bounces@brief.example.org", &return_path(app, id))
 }
 
+/// Subscribers who each got a copy of one mailing.
+pub async fn copies(app: &TestApp, n: usize) -> Vec<DeliveryId> {
+    app.subscribers(n).await;
+    let mailing = app.trigger().await;
+    sqlx::query("update subscribers set state_changed_at = now() - interval '1 day'")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    sqlx::query("update mailings set state = 'cancelled', finished_at = now()")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    sqlx::query_scalar(
+        "insert into deliveries (kind, mailing_id, subscriber_id, due_at, finished_at, state, attempts)
+         select 'mailing', $1, id, now(), now(), 'accepted', 1 from subscribers returning id",
+    )
+    .bind(mailing.0)
+    .fetch_all(&app.pool)
+    .await
+    .unwrap()
+    .into_iter()
+    .map(DeliveryId)
+    .collect()
+}
+
 fn complaint(app: &TestApp, id: DeliveryId) -> String {
     format!(
         "From: feedback@provider.example\nTo: abuse@example.org\nSubject: complaint\nMIME-Version: 1.0\n\

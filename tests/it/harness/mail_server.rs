@@ -1,7 +1,7 @@
-//! Real mail servers: Postfix, Exim and `OpenSMTPD`, as `scripts/mail-servers` has unpacked them.
+//! Real mail servers: Postfix, Exim, `OpenSMTPD` and Dovecot, as `scripts/mail-servers` has unpacked them.
 //!
 //! Each runs in mount and process namespaces of its own, with its own users, configuration and spool, and passes on
-//! everything to a sink. It ends when its standard input does, so also with a test that is killed.
+//! everything to a sink; Dovecot has one mailbox instead, read over IMAP. It ends when its standard input does, so also with a test that is killed.
 
 use std::{
     fmt::Write as _,
@@ -31,6 +31,8 @@ pub enum Kind {
     Exim,
     /// `OpenSMTPD`.
     OpenSmtpd,
+    /// Dovecot: IMAP with TLS from the first byte, for `user` with `password`.
+    Dovecot,
 }
 
 /// How it is set up.
@@ -48,6 +50,8 @@ pub struct Setup {
 pub struct MailServer {
     /// Where it listens, on 127.0.0.1.
     pub port: u16,
+    /// Where Dovecot listens without encryption, for the test's own mail program.
+    pub plain_port: u16,
     /// A file with its certificate, for `localhost`.
     pub certificate: PathBuf,
     folder: PathBuf,
@@ -63,12 +67,14 @@ impl Drop for MailServer {
 }
 
 /// Users that the servers insist on. Nobody else has these numbers.
-const USERS: [(&str, u32); 5] = [
+const USERS: [(&str, u32); 7] = [
     ("postfix", 61_901),
     ("postdrop", 61_902),
     ("Debian-exim", 61_903),
     ("opensmtpd", 61_904),
     ("opensmtpq", 61_905),
+    ("dovecot", 61_906),
+    ("dovenull", 61_907),
 ];
 
 /// Begins the namespaces' life, as root. $1 is the unpacked packages, $2 the folder of this server, the rest the
@@ -86,7 +92,7 @@ mount --bind "$folder/mount" /var
 cd /var
 chmod 755 . conf
 mkdir -p run log lib spool
-LD_LIBRARY_PATH=/mnt/usr/lib/postfix
+LD_LIBRARY_PATH=/mnt/usr/lib/postfix:/mnt/usr/lib/dovecot
 for libraries in /mnt/usr/lib/*-linux-gnu /mnt/lib/*-linux-gnu; do
     LD_LIBRARY_PATH=$LD_LIBRARY_PATH:$libraries
 done
@@ -106,6 +112,13 @@ case $1 in
     ;;
 */smtpd)
     mkdir -p lib/opensmtpd/empty spool/smtpd && chmod 711 spool/smtpd
+    ;;
+*/doveconf)
+    mkdir mail && chown dovecot:dovecot mail
+    # It looks for its modules nowhere else than in /usr/lib/dovecot.
+    mkdir host-lib usr-lib && mount --rbind /usr/lib host-lib
+    ln -s /var/host-lib/* usr-lib/ && rm -f usr-lib/dovecot && ln -s /mnt/usr/lib/dovecot usr-lib/dovecot
+    mount --bind usr-lib /usr/lib
     ;;
 esac
 "$@" &
@@ -165,7 +178,8 @@ pub async fn start(kind: Kind, setup: Setup, sink: SocketAddr) -> Option<MailSer
     // The hash is of `password`.
     fs::write(conf.join("logins"), format!("user {PASSWORD_HASH}\n")).unwrap();
 
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (port, plain_port) = (free(), free());
     let command: Vec<&str> = match kind {
         Kind::Postfix => {
             fs::write(conf.join("main.cf"), postfix(setup, logins().await, sink)).unwrap();
@@ -184,6 +198,21 @@ pub async fn start(kind: Kind, setup: Setup, sink: SocketAddr) -> Option<MailSer
             fs::write(conf.join("smtpd.conf"), opensmtpd(setup, port, sink)).unwrap();
             vec!["/mnt/usr/sbin/smtpd", "-d", "-f", "/var/conf/smtpd.conf"]
         }
+        Kind::Dovecot => {
+            fs::write(conf.join("dovecot.conf"), dovecot(setup, port, plain_port)).unwrap();
+            vec![
+                "/mnt/usr/bin/doveconf",
+                "-c",
+                "/var/conf/dovecot.conf",
+                "-m",
+                "master",
+                "-e",
+                "/mnt/usr/sbin/dovecot",
+                "-F",
+                "-c",
+                "/var/conf/dovecot.conf",
+            ]
+        }
     };
     let log = fs::File::create(folder.join("log")).unwrap();
     let (root, own) = (root.to_str().unwrap(), folder.to_str().unwrap());
@@ -200,7 +229,7 @@ pub async fn start(kind: Kind, setup: Setup, sink: SocketAddr) -> Option<MailSer
         .stderr(log)
         .spawn()
         .unwrap();
-    let server = MailServer { port, certificate, folder, child };
+    let server = MailServer { port, plain_port, certificate, folder, child };
     server.answers(kind).await;
     Some(server)
 }
@@ -210,10 +239,14 @@ impl MailServer {
         let begun = Instant::now();
         loop {
             let greeting = async {
-                let mut line = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+                let (port, begins) = match kind {
+                    Kind::Dovecot => (self.plain_port, b"* OK"),
+                    _ => (self.port, b"220 "),
+                };
+                let mut line = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
                 let mut greeting = [0; 4];
                 line.read_exact(&mut greeting).await.ok()?;
-                Some(&greeting == b"220 ")
+                Some(&greeting == begins)
             };
             if timeout(Duration::from_secs(2), greeting).await == Ok(Some(true)) {
                 return;
@@ -363,6 +396,49 @@ listen on 127.0.0.1 port {port} {listen} hostname localhost
 {}
 action \"sink\" relay host smtp://{sink}
 match {from} for any action \"sink\"
+",
+        setup.more
+    )
+}
+
+fn dovecot(setup: Setup, port: u16, plain_port: u16) -> String {
+    format!(
+        "base_dir = /var/run/dovecot
+state_dir = /var/lib/dovecot
+import_environment = LD_LIBRARY_PATH
+log_path = /dev/stderr
+protocols = imap
+listen = 127.0.0.1
+first_valid_uid = 1
+ssl = yes
+ssl_cert = </var/conf/cert.pem
+ssl_key = </var/conf/key.pem
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {plain_port}
+  }}
+  inet_listener imaps {{
+    port = {port}
+    ssl = yes
+  }}
+}}
+service stats {{
+  chroot =
+}}
+passdb {{
+  driver = static
+  args = user=user password=password
+}}
+userdb {{
+  driver = static
+  args = uid=dovecot gid=dovecot home=/var/mail
+}}
+mail_location = maildir:~/Maildir
+namespace inbox {{
+  inbox = yes
+}}
+{}
 ",
         setup.more
     )
