@@ -25,6 +25,7 @@ pub mod network;
 pub mod on_request;
 pub mod personal_data;
 pub mod proof;
+pub mod provider;
 pub mod public_name;
 pub mod publication;
 pub mod queue;

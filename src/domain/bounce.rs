@@ -12,7 +12,9 @@
 //! complaint does, for it is an act of theirs. Who has left stays so. No delivery changes: the relay took what it took.
 
 pub mod mailbox;
+pub mod of_mailing;
 pub mod soft_run;
+pub mod unassigned;
 
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
@@ -134,13 +136,6 @@ pub struct NewBounce<'a> {
     pub report: Option<&'a [u8]>,
     /// SHA-256 of what makes it the same message.
     pub digest: [u8; 32],
-}
-
-/// How many wait that are about nobody for certain.
-pub async fn count_unassigned(db: &mut PgConnection) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(r#"select count(*) as "count!" from bounces where delivery_id is null"#)
-        .fetch_one(db)
-        .await
 }
 
 /// The message of one, as long as it is kept.
@@ -431,6 +426,8 @@ pub struct ListedBounce {
     /// Whose, with the local part masked; nobody's when that is not certain, or after an erasure.
     pub address: Option<String>,
     pub mailing: Option<MailingId>,
+    /// Whether it is certain which mail it is about.
+    pub is_recognised: bool,
     pub status: Option<String>,
     pub diagnostic: Option<String>,
 }
@@ -444,10 +441,10 @@ pub async fn list(
     let rows = sqlx::query!(
         r#"select b.id, b.received_at, b.kind as "kind: BounceKind", b.way as "way: Way",
              coalesce(s.email, g.email) as "address?: EmailAddress", b.mailing_id as "mailing: MailingId", b.status,
-             b.diagnostic
+             b.diagnostic, b.delivery_id is not null as "is_recognised!"
            from bounces b left join subscribers s on s.id = b.subscriber_id left join signups g on g.id = b.signup_id
            where $1::bounce_kind is null or b.kind = $1
-             or ($1 = 'unrecognised'::bounce_kind and b.delivery_id is null)
+             or ($1 = 'unrecognised'::bounce_kind and b.delivery_id is null and b.ignored_at is null)
            order by b.received_at desc, b.id desc limit $2"#,
         kind as Option<BounceKind>,
         limit
@@ -461,6 +458,7 @@ pub async fn list(
         way: row.way,
         address: row.address.map(|address| address.masked()),
         mailing: row.mailing,
+        is_recognised: row.is_recognised,
         status: row.status,
         diagnostic: row.diagnostic,
     });
@@ -470,6 +468,8 @@ pub async fn list(
 /// What came back about mails to one person.
 #[derive(Debug, Clone, Serialize)]
 pub struct OwnBounce {
+    #[serde(skip)]
+    pub id: i64,
     pub received_at: DateTime<Utc>,
     pub kind: BounceKind,
     pub way: Way,
@@ -477,6 +477,9 @@ pub struct OwnBounce {
     pub subject: Option<String>,
     pub status: Option<String>,
     pub diagnostic: Option<String>,
+    /// The message itself is kept still.
+    #[serde(skip)]
+    pub has_report: bool,
 }
 
 /// What came back about mails to this address, oldest first.
@@ -486,8 +489,8 @@ pub(in crate::domain) async fn of_address(
 ) -> sqlx::Result<Vec<OwnBounce>> {
     sqlx::query_as!(
         OwnBounce,
-        r#"select b.received_at, b.kind as "kind: BounceKind", b.way as "way: Way", m.subject as "subject?", b.status,
-             b.diagnostic
+        r#"select b.id, b.received_at, b.kind as "kind: BounceKind", b.way as "way: Way", m.subject as "subject?", b.status,
+             b.diagnostic, b.report is not null as "has_report!"
            from bounces b left join mailings m on m.id = b.mailing_id
            where b.id in (
                select r.id from subscribers s join bounces r on r.subscriber_id = s.id where s.email_normalized = $1

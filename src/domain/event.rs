@@ -107,6 +107,10 @@ pub enum Event {
     SubscriberUnsubscribed(SubscriberId),
     /// Something came back about a mail: about which, if that is certain.
     BounceRecorded(Option<DeliveryId>),
+    /// Staff said which mail something is about that came back.
+    BounceAssigned(DeliveryId),
+    /// Staff put aside what came back and is about nobody for certain.
+    BouncesIgnored,
     /// Mail to a subscriber came back for good, or too often.
     SubscriberBounced(SubscriberId),
     /// A subscriber reported mail as spam.
@@ -239,6 +243,7 @@ impl Event {
             | Event::SubscribersExported
             | Event::FirstAdminInvited
             | Event::BounceRecorded(None)
+            | Event::BouncesIgnored
             | Event::ImportStarted(None)
             | Event::SubscribersImported(None) => json!({}),
             Event::MailingOrdered(mailing, update) => json!({ "mailing": mailing, "update": update }),
@@ -261,7 +266,9 @@ impl Event {
             | Event::SubscriberAddressChanged(signup, subscriber) => {
                 json!({ "signup": signup, "subscriber": subscriber })
             }
-            Event::BounceRecorded(Some(delivery)) => json!({ "delivery": delivery }),
+            Event::BounceRecorded(Some(delivery)) | Event::BounceAssigned(delivery) => {
+                json!({ "delivery": delivery })
+            }
             Event::SubscriberUnsubscribed(subscriber)
             | Event::SubscriberBounced(subscriber)
             | Event::SubscriberComplained(subscriber)

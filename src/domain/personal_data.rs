@@ -67,6 +67,16 @@ impl PersonalData {
     }
 }
 
+impl PersonalData {
+    /// Whether it is on record that they agreed, here or elsewhere.
+    #[must_use]
+    pub fn has_agreed(&self) -> bool {
+        self.consent_events
+            .iter()
+            .any(|event| event.kind == ConsentKind::Confirmed || event.consented_at.is_some())
+    }
+}
+
 /// Everything stored of an address.
 pub async fn of_address(
     db: &mut PgConnection,

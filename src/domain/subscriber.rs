@@ -219,10 +219,14 @@ pub async fn stop(
     Ok(true)
 }
 
-/// Lets mail go to a subscriber again to whom it had come back. Their consent never ended.
+/// Lets mail go to a subscriber again to whom it had come back: their consent never ended. Not of somebody whose consent is
+/// not on record, such as who stood in a list as bounced without a word on when they agreed.
 pub async fn reactivate(db: &mut PgConnection, id: SubscriberId, now: DateTime<Utc>) -> sqlx::Result<bool> {
     let changed = sqlx::query!(
-        "update subscribers set state = 'active', state_changed_at = $2 where id = $1 and state = 'bounced'",
+        "update subscribers s set state = 'active', state_changed_at = $2
+         where id = $1 and state = 'bounced' and exists (
+             select from consent_events c
+             where c.email_normalized = s.email_normalized and (c.kind = 'confirmed' or c.consented_at is not null))",
         id.0,
         now
     )

@@ -7,6 +7,7 @@
 //! | `feedback` | complaints |
 //! | `free_form` | reports for people alone |
 //! | `auto_reply` | out of office, ticket numbers |
+//! | `readable` | what a person is shown of a message |
 //! | `verdict` | what a failure means for its recipient |
 //!
 //! A report is a claim of somebody else's, and anybody can write one: whom it is about is decided by its token alone, and what
@@ -17,6 +18,7 @@ mod auto_reply;
 mod delivery_status;
 mod feedback;
 mod free_form;
+mod readable;
 mod verdict;
 
 use std::thread;
@@ -33,6 +35,7 @@ const MOST_RECIPIENTS: usize = 1_000;
 /// Characters that are kept of a diagnostic.
 const MOST_DIAGNOSTIC: usize = 1_000;
 
+pub use self::readable::Readable;
 pub use crate::domain::bounce::BounceKind as Kind;
 
 /// Whom a report names.
@@ -69,11 +72,33 @@ impl Report {
 #[must_use]
 pub fn read(message: &[u8]) -> Report {
     let message = beginning(message);
-    let read = thread::scope(|scope| {
-        let reader = thread::Builder::new().name("incoming".into()).stack_size(STACK);
-        reader.spawn_scoped(scope, || examine(message)).ok()?.join().ok()
+    in_thread(|| examine(message)).unwrap_or_else(|| Report::of(Kind::Unrecognised))
+}
+
+/// What a person reads of a message. One that cannot be read says nothing.
+#[must_use]
+pub fn readable(message: &[u8]) -> Readable {
+    let message = beginning(message);
+    let read = in_thread(|| {
+        let message = MessageParser::default().parse(message)?;
+        let readable = readable::of(&message);
+        take_apart(message);
+        Some(readable)
     });
-    read.unwrap_or_else(|| Report::of(Kind::Unrecognised))
+    read.flatten().unwrap_or_default()
+}
+
+/// The subject of a message.
+#[must_use]
+pub fn subject(message: &[u8]) -> Option<String> {
+    readable::subject(message)
+}
+
+fn in_thread<T: Send>(read: impl FnOnce() -> T + Send) -> Option<T> {
+    thread::scope(|scope| {
+        let reader = thread::Builder::new().name("incoming".into()).stack_size(STACK);
+        reader.spawn_scoped(scope, read).ok()?.join().ok()
+    })
 }
 
 /// What a reply of the relay means that refused a mail for good, by its code and words; [`Kind::Unrecognised`] where they do

@@ -8,8 +8,8 @@ use rundbrief::{
         consent::ConsentKind,
         event::Event,
         ids::{
-            ImageId, ImportId, MailingId, SharedFileId, SignupId, StaffId, SubscriberId, TemplateId,
-            TestRecipientId, UpdateId,
+            DeliveryId, ImageId, ImportId, MailingId, SharedFileId, SignupId, StaffId, SubscriberId,
+            TemplateId, TestRecipientId, UpdateId,
         },
         import::{
             encoding::Encoding,
@@ -129,6 +129,8 @@ fn names_of_events() {
         (Event::ConfirmationsSentAgain, "confirmations_sent_again"),
         (Event::SubscriberUnsubscribed(SubscriberId(id)), "subscriber_unsubscribed"),
         (Event::BounceRecorded(None), "bounce_recorded"),
+        (Event::BounceAssigned(DeliveryId(1)), "bounce_assigned"),
+        (Event::BouncesIgnored, "bounces_ignored"),
         (Event::SubscriberBounced(SubscriberId(id)), "subscriber_bounced"),
         (Event::SubscriberComplained(SubscriberId(id)), "subscriber_complained"),
         (Event::SubscriberReactivated(SubscriberId(id)), "subscriber_reactivated"),
@@ -496,6 +498,8 @@ fn names_of_action() {
         (Action::SignupDiscarded, "signup_discarded"),
         (Action::SubscriberAsked, "subscriber_asked"),
         (Action::SubscriberUnsubscribed, "subscriber_unsubscribed"),
+        (Action::BounceAssigned, "bounce_assigned"),
+        (Action::BouncesIgnored, "bounces_ignored"),
         (Action::SubscriberReactivated, "subscriber_reactivated"),
         (Action::SubscriberErased, "subscriber_erased"),
         (Action::ProofDownloaded, "proof_downloaded"),

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     address::EmailAddress,
+    bounce::BounceKind,
     ids::{MailingId, SubscriberId},
     queue::delivery::DeliveryState,
 };
@@ -83,6 +84,8 @@ pub struct Line {
     pub smtp_text: Option<String>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
+    /// What came back of it later, the gravest where it was several.
+    pub came_back: Option<BounceKind>,
 }
 
 /// Up to `limit` copies of a mailing, those behind `after`, in the order of their subscribers' ids. Who was erased is not
@@ -96,7 +99,11 @@ pub async fn lines(
     sqlx::query_as!(
         Line,
         r#"select s.id as "subscriber: SubscriberId", s.email as "email: EmailAddress",
-             d.state as "state: DeliveryState", d.attempts, d.smtp_code, d.smtp_text, d.finished_at
+             d.state as "state: DeliveryState", d.attempts, d.smtp_code, d.smtp_text, d.finished_at,
+             (select b.kind from bounces b
+              where b.delivery_id = d.id and b.way = 'report' and b.kind in ('hard', 'soft', 'policy', 'complaint')
+              order by array_position(array['complaint', 'hard', 'soft', 'policy']::bounce_kind[], b.kind) limit 1)
+                 as "came_back: BounceKind"
            from deliveries d join subscribers s on s.id = d.subscriber_id
            where d.mailing_id = $1 and d.kind = 'mailing' and ($2::uuid is null or d.subscriber_id > $2)
            order by d.subscriber_id limit $3"#,

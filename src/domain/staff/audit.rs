@@ -134,6 +134,10 @@ pub enum Action {
     SubscriberAsked,
     /// Ended somebody's subscription, because they had asked for it.
     SubscriberUnsubscribed,
+    /// Said whose mail something is about that came back.
+    BounceAssigned,
+    /// Put aside what came back and is about nobody for certain.
+    BouncesIgnored,
     /// Let mail go to a subscriber again to whom it had come back.
     SubscriberReactivated,
     /// Removed everything about somebody.

@@ -1,0 +1,124 @@
+//! What came back of a mailing: how much of which kind, and which providers refused it because of us.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::{bounce::BounceKind, ids::MailingId, provider};
+
+/// How much came back of a mailing, each copy once for each kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CameBack {
+    pub hard: i64,
+    pub soft: i64,
+    pub complaints: i64,
+    /// Nobody could tell what they say.
+    pub unrecognised: i64,
+    /// Refused because of what was sent or who sent it, the most frequent first.
+    pub refusals: Vec<ProviderRefusals>,
+}
+
+impl CameBack {
+    /// Nothing came back that anybody would have to know.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Refusals because of us, by one provider with the same words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderRefusals {
+    /// Such as `GMX`, or the domain of the addresses.
+    pub provider: String,
+    /// What it said, without addresses, links and queue ids.
+    pub said: String,
+    pub count: i64,
+}
+
+/// Groups that are told of.
+const MOST: usize = 20;
+
+/// What came back of a mailing.
+pub async fn came_back(db: &mut PgConnection, id: MailingId) -> sqlx::Result<CameBack> {
+    let rows = sqlx::query!(
+        r#"select kind as "kind: BounceKind", count(distinct delivery_id) as "count!"
+           from bounces where mailing_id = $1 and way = 'report' group by kind"#,
+        id.0
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let of = |kind| rows.iter().find(|row| row.kind == kind).map_or(0, |row| row.count);
+    Ok(CameBack {
+        hard: of(BounceKind::Hard),
+        soft: of(BounceKind::Soft),
+        complaints: of(BounceKind::Complaint),
+        unrecognised: of(BounceKind::Unrecognised),
+        refusals: refusals(db, id).await?,
+    })
+}
+
+/// Refusals because of us, those too that the relay told at once.
+async fn refusals(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Vec<ProviderRefusals>> {
+    let rows = sqlx::query!(
+        r#"select lower(split_part(s.email, '@', 2)) as domain, b.remote_mta,
+             -- As in the list of what was refused at once: what is different in each reply would make a group of each.
+             regexp_replace(coalesce(b.diagnostic, ''), '[^\s<>]+@[^\s<>]+|https?://\S+|\m(?=\w*\d)\w{8,}\M|[^\s<>]*…[^\s<>]*', '…', 'g')
+                 as "said!",
+             count(distinct b.delivery_id) as "count!"
+           from bounces b left join subscribers s on s.id = b.subscriber_id
+           where b.mailing_id = $1 and b.kind = 'policy'
+           group by 1, 2, 3 order by 4 desc limit 1000"#,
+        id.0
+    )
+    .fetch_all(db)
+    .await?;
+    let mut groups: Vec<ProviderRefusals> = Vec::new();
+    for row in rows {
+        let provider = provider::name(row.domain.as_deref(), row.remote_mta.as_deref());
+        match groups.iter_mut().find(|group| group.provider == provider && group.said == row.said) {
+            Some(group) => group.count += row.count,
+            None => groups.push(ProviderRefusals { provider, said: row.said, count: row.count }),
+        }
+    }
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.provider.cmp(&b.provider)));
+    groups.truncate(MOST);
+    Ok(groups)
+}
+
+/// A provider that refuses us lately, and how many mails, the newest mailing among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusing {
+    pub provider: String,
+    pub count: i64,
+    pub mailing: Option<MailingId>,
+}
+
+/// Providers that have refused at least so many mails since then because of us, the most frequent first.
+pub async fn refusing(
+    db: &mut PgConnection,
+    since: DateTime<Utc>,
+    at_least: i64,
+) -> sqlx::Result<Vec<Refusing>> {
+    let rows = sqlx::query!(
+        r#"select lower(split_part(s.email, '@', 2)) as domain, b.remote_mta, count(distinct b.delivery_id) as "count!",
+             (array_agg(b.mailing_id order by b.received_at desc) filter (where b.mailing_id is not null))[1]
+                 as "mailing?: MailingId"
+           from bounces b left join subscribers s on s.id = b.subscriber_id
+           where b.received_at >= $1 and b.kind = 'policy'
+           group by 1, 2 order by 3 desc limit 1000"#,
+        since
+    )
+    .fetch_all(db)
+    .await?;
+    let mut all: Vec<Refusing> = Vec::new();
+    for row in rows {
+        let provider = provider::name(row.domain.as_deref(), row.remote_mta.as_deref());
+        match all.iter_mut().find(|known| known.provider == provider) {
+            Some(known) => known.count += row.count,
+            None => all.push(Refusing { provider, count: row.count, mailing: row.mailing }),
+        }
+    }
+    all.retain(|refusing| refusing.count >= at_least);
+    all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.provider.cmp(&b.provider)));
+    Ok(all)
+}
