@@ -30,6 +30,7 @@
 //! | [`find_subscribers`] | subscribers as staff look them up |
 //! | [`erase_address`] | erasure by staff |
 //! | [`take_bounce`] | what came back about mails, what the relay refused, making active again |
+//! | [`sort_bounces`] | what came back about nobody for certain: whose it is, or putting it aside |
 //! | [`take_proof`] | the proof of a consent |
 //! | [`held_signups`] | signups whose mail was held, or did not go out |
 //! | [`import_subscribers`] | people who agreed elsewhere: a file by command, reading on in uploaded lists |
@@ -110,6 +111,7 @@ pub mod service_state;
 pub mod sessions;
 pub mod share_file;
 pub mod sign_up;
+pub mod sort_bounces;
 pub mod surge;
 pub mod take_bounce;
 pub mod take_proof;

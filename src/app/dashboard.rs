@@ -9,6 +9,11 @@ use tokio::sync::Mutex;
 use crate::{
     app::App,
     domain::{
+        bounce::{
+            mailbox,
+            of_mailing::{Refusing, refusing},
+            unassigned,
+        },
         first_steps::{self, FirstSteps},
         health::Durability,
         ids::StaffId,
@@ -49,7 +54,34 @@ pub struct Dashboard {
     /// The database server may lose in a crash what was answered. Only who runs the server can mend it, so it is looked at
     /// for admins alone: editors would learn to overlook it.
     pub is_unsafe: bool,
+    /// What came back, for admins, who can do something about it.
+    pub returned: Option<ReturnedMail>,
 }
+
+/// What of that which came back needs a person.
+#[derive(Debug, Clone)]
+pub struct ReturnedMail {
+    /// Messages that are about nobody for certain.
+    pub unassigned: i64,
+    /// Why the mailbox for them has not been read for a while.
+    pub mailbox: Option<mailbox::Problem>,
+    /// Providers that refused us in the last week.
+    pub refusing: Vec<Refusing>,
+}
+
+impl ReturnedMail {
+    async fn of(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Self> {
+        Ok(Self {
+            unassigned: unassigned::count(&mut *db).await?,
+            mailbox: mailbox::problem(&mut *db, now).await?,
+            refusing: refusing(db, now - WEEK, REFUSALS).await?,
+        })
+    }
+}
+
+/// Refusals are told of this long, and from so many on: one mail is refused here and there whatever one does.
+const WEEK: TimeDelta = TimeDelta::days(7);
+const REFUSALS: i64 = 5;
 
 /// Reasons for leaving are told of this long.
 const YEAR: TimeDelta = TimeDelta::days(365);
@@ -81,6 +113,7 @@ pub async fn dashboard(
         undelivered: undelivered::count(&mut db, now).await?,
         remarks: review::with_open_remarks(&mut db).await?,
         is_unsafe: is_admin && !Durability::of(&mut db).await?.is_safe(),
+        returned: if is_admin { Some(ReturnedMail::of(&mut db, now).await?) } else { None },
         growth: app.growth.of(&mut db, now).await?,
         reasons: leave_reason::counts(&mut db, (now - YEAR).date_naive()).await?,
         first_steps: first_steps::of_member(&mut db, whose).await?,

@@ -9,6 +9,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     app::{App, draft::compose},
     domain::{
+        bounce::of_mailing::{CameBack, came_back},
         ids::{MailingId, SessionId},
         mailing::{self, Failed, Failure, MailingState, Overview, PauseKind, Progress},
         publication::{self, TimeZone},
@@ -74,6 +75,8 @@ pub struct Followed {
     pub has_refusals: bool,
     /// How many people left within a week of it ([`mailing::LEFT_WITHIN`]); only of one that has begun and is over.
     pub left: Option<i64>,
+    /// What came back of it later.
+    pub came_back: CameBack,
 }
 
 /// What is worth knowing of a mailing that has not begun.
@@ -110,7 +113,8 @@ pub async fn follow(
     } else {
         None
     };
-    Ok(Some(Followed { mailing, progress, waiting, failures, failed, has_refusals, left }))
+    let came_back = if has_begun { came_back(&mut db, id).await? } else { CameBack::default() };
+    Ok(Some(Followed { mailing, progress, waiting, failures, failed, has_refusals, left, came_back }))
 }
 
 /// Whether the saved text of its update would make another mail. Of a mail that cannot be made nothing is said here.

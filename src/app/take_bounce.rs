@@ -17,12 +17,12 @@ use crate::{
         address::EmailAddress,
         bounce::{
             self, BounceKind, Consequence, ListedBounce, NewBounce, Refused, Returned, Way,
-            soft_run::SoftLimit,
+            soft_run::SoftLimit, unassigned,
         },
         event::Event,
         ids::DeliveryId,
         staff::audit::Action,
-        subscriber,
+        subscriber::{self, SubscriberState},
     },
     mail::{
         incoming::{self, Report},
@@ -113,6 +113,9 @@ pub enum ReactivateError {
     /// Mail has not come back from there. Who left, or reported mail as spam, comes back only by signing up.
     #[error("mail to this address has not come back: there is nothing to undo")]
     NotBounced,
+    /// That they ever agreed is not on record; they have to sign up themselves.
+    #[error("that this person agreed to get mail is not on record: they have to sign up themselves")]
+    NoConsent,
     /// The database failed; try again.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -150,7 +153,7 @@ pub async fn take_bounce(
         Some(id) => bounce::returned_and_locked(&mut deed, id).await?,
         None => (None, None),
     };
-    if delivery.is_none() && bounce::count_unassigned(&mut deed).await? >= MOST_UNASSIGNED {
+    if delivery.is_none() && unassigned::count(&mut deed).await? >= MOST_UNASSIGNED {
         return Err(TakeError::Full);
     }
     // Of one message to two return paths each is told of.
@@ -305,8 +308,11 @@ pub async fn reactivate(
     let mut deed = Deed::by_admin(pool, by, now)?.await?;
     let known = subscriber::by_address(&mut deed, &address.normalized()).await?;
     let known = known.ok_or(ReactivateError::Unknown)?;
-    if !subscriber::reactivate(&mut deed, known.id, now).await? {
+    if known.state != SubscriberState::Bounced {
         return Err(ReactivateError::NotBounced);
+    }
+    if !subscriber::reactivate(&mut deed, known.id, now).await? {
+        return Err(ReactivateError::NoConsent);
     }
     let event = Event::SubscriberReactivated(known.id);
     let details = json!({ "reason": reason });

@@ -27,17 +27,18 @@ impl BounceMailbox {
     /// The text never stands in an error: it holds a password.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let unreadable = || format!("is not a mailbox; write it as {EXAMPLE}");
+        // In a password they would end what names the server.
+        if text.contains(['?', '#']) {
+            return Err(format!(
+                "has a ? or # in it, which a password has to write as %3F or %23: {EXAMPLE}"
+            ));
+        }
         let url = Url::parse(text).map_err(|_| unreadable())?;
         let is_encrypted = match url.scheme() {
             "imaps" => true,
             "imap" => false,
             _ => return Err("must begin with imaps://".to_owned()),
         };
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(format!(
-                "has a ? or # in it, which a password has to write as %3F or %23: {EXAMPLE}"
-            ));
-        }
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let part = |text: &str| percent_decoded(text).ok().filter(|text| !text.contains(char::is_control));
         let user = part(url.username()).filter(|user| !user.is_empty());

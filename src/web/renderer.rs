@@ -87,6 +87,8 @@ pub(in crate::web) const TEMPLATES: &[(&str, SourceFile)] = built_in!(
     "staff/subscribers_list.html",
     "staff/subscriber.html",
     "staff/subscriber_erase.html",
+    "staff/bounces.html",
+    "staff/bounce.html",
     "staff/phone.html",
     "staff/phone_ask.html",
     "staff/imports.html",

@@ -21,7 +21,7 @@ use crate::{
         },
         staff::{
             account::{self, second_factor},
-            error_pages, files, glossary, images, log,
+            bounces, error_pages, files, glossary, images, log,
             login::{self, code, forgotten, one_time_link},
             mailings::{self, actions, live, refusals, report, retry},
             members, phone,
@@ -172,6 +172,12 @@ pub const ROUTES: &[Route] = &[
     Route::admin("/staff/subscribers/{id}", || get(detail::show)),
     Route::admin("/staff/subscribers/{id}/proof", || post(detail::take_proof)).reauth("proof"),
     Route::admin("/staff/subscribers/{id}/erase", || get(detail::ask_erase).post(detail::erase)),
+    Route::admin("/staff/subscribers/{id}/reactivate", || post(detail::reactivate)),
+    Route::admin("/staff/bounces", || get(bounces::list)),
+    Route::admin("/staff/bounces/ignore", || post(bounces::ignore_all)),
+    Route::admin("/staff/bounces/{id}", || get(bounces::show)),
+    Route::admin("/staff/bounces/{id}/assign", || post(bounces::belongs_to)),
+    Route::admin("/staff/bounces/{id}/ignore", || post(bounces::ignore_one)),
     // For one whole address, which stands in no path.
     Route::member("/staff/phone", || get(phone::show).post(phone::look_up)),
     Route::member("/staff/phone/ask", || post(phone::ask)),

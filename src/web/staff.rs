@@ -4,6 +4,7 @@
 
 pub(super) mod access;
 pub(super) mod account;
+pub(super) mod bounces;
 pub(super) mod client_name;
 pub(super) mod error_pages;
 pub(super) mod files;

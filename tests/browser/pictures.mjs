@@ -26,7 +26,7 @@ const staffPages = new Set([
   "a link to show an update", "an update behind a link", "editor with a remark", "glossary", "pictures",
   "a picture that was uploaded", "files", "a file, in a dialog", "preflight", "send", "planned mailing",
   "newer text for a planned mailing", "mailing in its grace", "report", "colleagues", "subscribers", "one subscriber",
-  "what erasing means", "columns of a list", "after the dry run", "list brought in", "publication",
+  "what erasing means", "what came back", "a message that came back", "columns of a list", "after the dry run", "list brought in", "publication",
   "legal details that change", "a page that is not saved yet",
 ]);
 

@@ -78,6 +78,7 @@ mod same_time;
 mod shared_files;
 mod staff_access;
 mod staff_audit;
+mod staff_bounces;
 mod staff_images;
 mod staff_import;
 mod staff_links;

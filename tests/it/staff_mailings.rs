@@ -347,7 +347,7 @@ async fn the_report_comes_as_a_file_that_no_spreadsheet_runs_and_that_is_logged(
     let text = file.body.strip_prefix('\u{feff}').expect("Excel needs the mark");
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let head = reader.headers().unwrap().iter().collect::<Vec<_>>().join(",");
-    assert_eq!(head, "email,state,attempts,smtp_code,smtp_text,finished_at");
+    assert_eq!(head, "email,state,attempts,smtp_code,smtp_text,finished_at,came_back");
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     let addresses: BTreeSet<&str> = rows.iter().map(|row| &row[0]).collect();
     assert_eq!((rows.len(), addresses.len()), (1_501, 1_501), "everybody, each once");

@@ -31,8 +31,8 @@ use crate::{
 
 const BOUNCE_ADDRESS: &str = "bounces@news.example.org";
 pub const HARD: &str = "Final-Recipient: rfc822;s1@example.org\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 <s1@example.org> unknown";
-const SOFT: &str = "Final-Recipient: rfc822;s1@example.org\nAction: failed\nStatus: 5.2.2\nDiagnostic-Code: smtp; 552 5.2.2 mailbox full";
-const POLICY: &str = "Final-Recipient: rfc822;s1@example.org\nAction: failed\nStatus: 5.7.1\nDiagnostic-Code: smtp; 554 5.7.1 looks like spam";
+pub const SOFT: &str = "Final-Recipient: rfc822;s1@example.org\nAction: failed\nStatus: 5.2.2\nDiagnostic-Code: smtp; 552 5.2.2 mailbox full";
+pub const POLICY: &str = "Final-Recipient: rfc822;s1@example.org\nAction: failed\nStatus: 5.7.1\nDiagnostic-Code: smtp; 554 5.7.1 looks like spam";
 const DELAYED: &str = "Final-Recipient: rfc822;s1@example.org\nAction: delayed\nStatus: 4.4.1\nDiagnostic-Code: smtp; 451 4.4.1 no answer";
 
 pub async fn app() -> TestApp {
@@ -96,15 +96,26 @@ fn auto_reply(app: &TestApp, id: DeliveryId) -> String {
     )
 }
 
-async fn take(app: &TestApp, message: &str) -> Taken {
+pub async fn take(app: &TestApp, message: &str) -> Taken {
     let message = message.as_bytes().to_vec();
     take_bounce::take_bounce(&app.pool, &recognition(app), Addressee::Anybody, message, Utc::now())
         .await
         .unwrap()
 }
 
+/// That everybody pressed confirm, a year ago.
+pub async fn agreed(app: &TestApp) {
+    sqlx::query(
+        "insert into consent_events (at, kind, method, email, email_normalized)
+         select now() - interval '1 year', 'confirmed', 'button', email, email_normalized from subscribers",
+    )
+    .execute(&app.pool)
+    .await
+    .unwrap();
+}
+
 /// A subscriber who is active since a year, and the only one.
-async fn reader(app: &TestApp) -> SubscriberId {
+pub async fn reader(app: &TestApp) -> SubscriberId {
     app.subscribers(1).await;
     sqlx::query_scalar("update subscribers set state_changed_at = now() - interval '1 year' returning id")
         .fetch_one(&app.pool)
@@ -114,7 +125,7 @@ async fn reader(app: &TestApp) -> SubscriberId {
 }
 
 /// Their copy of a mailing, taken by the relay so many days ago.
-async fn copy(app: &TestApp, reader: SubscriberId, days: i64) -> DeliveryId {
+pub async fn copy(app: &TestApp, reader: SubscriberId, days: i64) -> DeliveryId {
     let mailing = app.trigger().await;
     sqlx::query("update mailings set state = 'cancelled', finished_at = now() where id = $1")
         .bind(mailing.0)
@@ -505,6 +516,10 @@ async fn by_command_messages_are_taken_listed_and_somebody_is_made_active_again(
 
     program.run(&["subscribers", "reactivate", "s1@example.org", "--reason", " "]).await.refused(2);
     program.run(&["subscribers", "reactivate", "s2@example.org", "--reason", "x"]).await.refused(1);
+    let unproven =
+        program.run(&["subscribers", "reactivate", "s1@example.org", "--reason", "sie rief an"]).await;
+    assert!(unproven.refused(1).contains("not on record"));
+    agreed(&app).await;
     program.run(&["subscribers", "reactivate", "s1@example.org", "--reason", "sie rief an"]).await.done();
     assert_eq!(state(&app, reader).await, SubscriberState::Active);
     assert_eq!(app.actions().await.last().unwrap(), "subscriber_reactivated");

@@ -35,6 +35,9 @@ const SUBSCRIBERS: [&str; 5] = [
     "post@büro-lausitz.example",
 ];
 
+/// Somebody whose mail came back.
+const BOUNCED: &str = "lena.voigt@example.net";
+
 /// Fills an empty database; leaves one that is in use as it is. Answers the slug of an update to try.
 ///
 /// The publication comes last: a start that was killed before it goes on here, and finds what was brought in.
@@ -75,17 +78,19 @@ fn publication(config: &Config) -> anyhow::Result<Content> {
 
 async fn import_people(pool: &Pool, config: &Config) -> anyhow::Result<()> {
     let (by, now) = (&Actor::Command, Utc::now());
-    let row = |(line, address)| {
+    let row = |(line, (address, listed))| {
         Some(Row {
             line,
             email: EmailAddress::parse(address).ok()?,
             locale: Locale::De,
-            listed: Listed::Active,
+            listed,
             consented_at: Some(now - TimeDelta::days(30)),
             source: "sample of the demo".into(),
         })
     };
-    let rows: Vec<Row> = (2..).zip(SUBSCRIBERS).filter_map(row).collect();
+    let people = SUBSCRIBERS.map(|address| (address, Listed::Active));
+    let people = people.into_iter().chain([(BOUNCED, Listed::Bounced)]);
+    let rows: Vec<Row> = (2..).zip(people).filter_map(row).collect();
     let reading = Reading { known: &People::new(), leaves_out: false };
     import_subscribers::begin_file(pool, by, "demo", now).await?;
     import_subscribers::bring_in(pool, &config.secret_keys, by, &rows, reading, now).await?;

@@ -77,6 +77,8 @@ fn every_page(tried: &mut Tried) {
     tried.staff::<staff::subscribers::detail::SubscriberPage>();
     tried.staff::<staff::subscribers::detail::ErasePage>();
     tried.staff::<staff::subscribers::signups::SignupsPage>();
+    tried.staff::<staff::bounces::BouncesPage>();
+    tried.staff::<staff::bounces::BouncePage>();
     tried.staff::<staff::phone::PhonePage>();
     tried.staff::<staff::phone::question::AskPage>();
     tried.staff::<staff::subscribers::import::view::ImportsPage>();

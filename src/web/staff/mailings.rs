@@ -1,6 +1,7 @@
 //! Mailings: their list; and of each a page, which shows how it goes and afterwards what became of it.
 
 pub mod actions;
+mod came_back;
 pub mod detail;
 pub mod live;
 pub mod planned;

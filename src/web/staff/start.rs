@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     app::{
-        dashboard::{Dashboard, MONTHS, dashboard},
+        dashboard::{Dashboard, MONTHS, ReturnedMail, dashboard},
         own_account,
     },
     domain::{
@@ -244,6 +244,9 @@ fn attention(page: &StaffPage, dashboard: &Dashboard, is_admin: bool) -> Vec<Att
             Some("/staff/signups"),
         ));
     }
+    if let Some(returned) = &dashboard.returned {
+        came_back(page, returned, &mut found);
+    }
     for update in &dashboard.remarks {
         let title =
             if update.title.is_empty() { page.text("updates", "untitled") } else { update.title.as_str() };
@@ -259,6 +262,31 @@ fn attention(page: &StaffPage, dashboard: &Dashboard, is_admin: bool) -> Vec<Att
         found.push(Attention::new(page.text("attention", "publication"), url));
     }
     found
+}
+
+/// What came back and needs a person.
+fn came_back(page: &StaffPage, returned: &ReturnedMail, found: &mut Vec<Attention>) {
+    if returned.unassigned > 0 {
+        let text = page.plural("attention", "unassigned", returned.unassigned);
+        found.push(Attention::new(text, Some("/staff/bounces")));
+    }
+    for refusing in &returned.refusing {
+        let provider = if refusing.provider.is_empty() {
+            page.text("came_back", "some_provider")
+        } else {
+            refusing.provider.as_str()
+        };
+        let text = page.plural("attention", "refusing", refusing.count).replace("{provider}", provider);
+        let url = refusing.mailing.map(|mailing| format!("/staff/mailings/{mailing}"));
+        found.push(Attention::new(text, url.as_deref()));
+    }
+    if let Some(problem) = &returned.mailbox {
+        let text = match problem.read_at {
+            Some(at) => page.text("attention", "mailbox").replace("{at}", &page.short_time(at)),
+            None => page.text("attention", "mailbox_never").to_owned(),
+        };
+        found.push(Attention { more: Some(problem.words.clone()), ..Attention::new(text, None) });
+    }
 }
 
 /// Height in units of the drawing.

@@ -17,6 +17,7 @@ use crate::{
         staff::{
             logged_in::Member,
             mailings::{
+                came_back::CameBackView,
                 people,
                 planned::{self, Plan},
                 progress::ProgressView,
@@ -67,6 +68,8 @@ pub struct MailingPage {
     /// Something still changes by itself.
     is_live: bool,
     failures: Vec<FailureView>,
+    /// What came back later; nothing where nothing did.
+    came_back: Option<CameBackView>,
     has_refusals: bool,
     /// Of one that is over.
     report: Option<Summary>,
@@ -152,7 +155,8 @@ impl When {
 impl MailingPage {
     /// `typed`: what was typed for another time, if it comes back.
     fn of(page: &StaffPage, followed: Followed, typed: Option<When>, errors: Mistakes) -> Self {
-        let Followed { mailing, progress, waiting, failures, failed, has_refusals, left } = followed;
+        let Followed { mailing, progress, waiting, failures, failed, has_refusals, left, came_back } =
+            followed;
         let people_now = waiting.map_or(0, |waiting| waiting.people);
         let typed = typed.or_else(|| mailing.scheduled_at.map(|at| When::at(page, at)));
         Self {
@@ -161,6 +165,7 @@ impl MailingPage {
             progress: ProgressView::of(&page.state.renderer, page.locale, page.time_zone(), &progress, None),
             is_live: !progress.is_over(),
             failures: report::failures(page, failures, failed),
+            came_back: CameBackView::of(page, &came_back),
             has_refusals,
             report: progress.is_over().then(|| Summary::of(page, &mailing, &progress, left)),
             typed: typed.unwrap_or_default(),

@@ -211,7 +211,7 @@ pub async fn download(
 
 /// Writes the file, some lines at a time. A browser that goes away ends it.
 async fn write(mut report: Report, (words, is_admin): (&Words, bool), pieces: &Pieces) -> io::Result<()> {
-    let head = ["email", "state", "attempts", "smtp_code", "smtp_text", "finished_at"];
+    let head = ["email", "state", "attempts", "smtp_code", "smtp_text", "finished_at", "came_back"];
     // A byte order mark, without which Excel takes UTF-8 for something else.
     let mut piece = "\u{feff}".as_bytes().to_vec();
     piece.extend(rows([head.map(String::from)])?);
@@ -227,7 +227,7 @@ async fn write(mut report: Report, (words, is_admin): (&Words, bool), pieces: &P
     }
 }
 
-fn row(line: &Line, words: &Words, is_admin: bool) -> [String; 6] {
+fn row(line: &Line, words: &Words, is_admin: bool) -> [String; 7] {
     let reply = mask_recipient(line.smtp_text.as_deref().unwrap_or_default(), line.email.as_str());
     [
         harmless(&address_for(&line.email, is_admin)).into_owned(),
@@ -236,10 +236,11 @@ fn row(line: &Line, words: &Words, is_admin: bool) -> [String; 6] {
         line.smtp_code.map(|code| code.to_string()).unwrap_or_default(),
         harmless(&said(words, line.smtp_code, &reply, is_admin)).into_owned(),
         line.finished_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).unwrap_or_default(),
+        line.came_back.map(|kind| kind.name().to_owned()).unwrap_or_default(),
     ]
 }
 
-fn rows(rows: impl IntoIterator<Item = [String; 6]>) -> io::Result<Vec<u8>> {
+fn rows(rows: impl IntoIterator<Item = [String; 7]>) -> io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
         writer.write_record(row)?;

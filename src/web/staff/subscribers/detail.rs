@@ -8,7 +8,7 @@ mod samples;
 use axum::{
     Form,
     extract::State,
-    http::header,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
@@ -18,6 +18,7 @@ use crate::{
     app::{
         erase_address::{self, EraseError, Whose, erase_address},
         find_subscribers,
+        take_bounce::{self, ReactivateError},
         take_proof::{self, ProofError, document::Format},
         unsubscribe,
     },
@@ -33,7 +34,7 @@ use crate::{
         http::problem::Problem,
         staff::{
             logged_in::Admin,
-            staff_page::{self, StaffPage, done, id_in},
+            staff_page::{self, Mistakes, StaffPage, done, id_in},
             staff_problem::StaffProblem,
             subscribers::Row,
         },
@@ -53,17 +54,73 @@ pub async fn show(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffPr
     let looked = unsubscribe::look(&state.app, id_in(id)?).await?;
     let (subscriber, has_left) = looked.ok_or(StaffProblem::NOT_FOUND)?;
     let record = take_proof::read(&state.app.pool, &state.app.keys, &subscriber.email).await?;
-    page.show(&SubscriberPage {
-        is_active: subscriber.state == SubscriberState::Active,
-        may_leave: !has_left,
-        suppressed: record.suppressed,
-        consented: record.agreed_elsewhere().map(|at| consented(&page, at)),
-        events: events(&page, &record),
-        mails: mails(&page, &record),
-        has_proof: !record.consent_events.is_empty(),
-        former: record.former_addresses.iter().map(|former| former.address.clone()).collect(),
-        subscriber: Row::of(&page, &subscriber),
-    })
+    page.show(&SubscriberPage::of(&page, (&subscriber, has_left), &record, Mistakes::default()))
+}
+
+/// What the form sends that lets mail go to somebody again.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Reason {
+    reason: String,
+}
+
+/// Characters that a reason may have.
+const LONGEST_REASON: usize = 500;
+
+/// `POST /staff/subscribers/{id}/reactivate`: mail goes there again from where it had come back.
+pub async fn reactivate(
+    State(state): State<AppState>,
+    page: StaffPage,
+    Admin(member): Admin,
+    id: Id,
+    Form(sent): Form<Reason>,
+) -> Result<Response, StaffProblem> {
+    let subscriber = named(&state, id).await?;
+    let back = format!("/staff/subscribers/{}", subscriber.id);
+    let reason = sent.reason.trim();
+    if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
+        let looked = unsubscribe::look(&state.app, subscriber.id).await?;
+        let (subscriber, has_left) = looked.ok_or(StaffProblem::NOT_FOUND)?;
+        let record = take_proof::read(&state.app.pool, &state.app.keys, &subscriber.email).await?;
+        let errors = Mistakes::one("reason", page.text("error", "reactivate_reason"));
+        let own = SubscriberPage::of(&page, (&subscriber, has_left), &record, errors);
+        return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
+    }
+    let by = member.actor();
+    match take_bounce::reactivate(&state.app.pool, &by, &subscriber.email, reason, Utc::now()).await {
+        Ok(()) => Ok(done(&back, "subscriber_reactivated")),
+        // Somebody was faster, or the form is not shown.
+        Err(ReactivateError::NotBounced | ReactivateError::NoConsent) => {
+            Ok(done(&back, "subscriber_not_bounced"))
+        }
+        Err(ReactivateError::Unknown) => Err(StaffProblem::NOT_FOUND),
+        Err(ReactivateError::NotAllowed(_)) => Err(StaffProblem::no_gate()),
+        Err(ReactivateError::Database(error)) => Err(error.into()),
+    }
+}
+
+impl SubscriberPage {
+    fn of(
+        page: &StaffPage,
+        (subscriber, has_left): (&Subscriber, bool),
+        record: &PersonalData,
+        errors: Mistakes,
+    ) -> Self {
+        Self {
+            is_active: subscriber.state == SubscriberState::Active,
+            may_leave: !has_left,
+            suppressed: record.suppressed,
+            consented: record.agreed_elsewhere().map(|at| consented(page, at)),
+            events: events(page, record),
+            mails: mails(page, record),
+            has_proof: !record.consent_events.is_empty(),
+            former: record.former_addresses.iter().map(|former| former.address.clone()).collect(),
+            subscriber: Row::of(page, subscriber),
+            has_bounced: subscriber.state == SubscriberState::Bounced,
+            may_reactivate: record.has_agreed(),
+            errors,
+        }
+    }
 }
 
 /// A moment of consent from a list, or the day alone where the list named no more.
@@ -96,6 +153,7 @@ fn mails(page: &StaffPage, record: &PersonalData) -> Vec<MailRow> {
             what: mail.subject.clone().unwrap_or_else(|| own_text(page, "mail", &mail.kind).to_owned()),
             result: own_text(page, "result", mail.state.name()).to_owned(),
             reply: mail.smtp_text.clone(),
+            bounce: None,
         };
         (at, row)
     });
@@ -107,6 +165,7 @@ fn mails(page: &StaffPage, record: &PersonalData) -> Vec<MailRow> {
             what: own_text(page, "bounce", bounce.kind.name()).to_owned(),
             result: own_text(page, "bounce_way", bounce.way.name()).to_owned(),
             reply: Some(said.join(" · ")).filter(|said| !said.is_empty()),
+            bounce: Some(bounce.id),
         };
         (bounce.received_at, row)
     });
@@ -189,6 +248,10 @@ pub struct SubscriberPage {
     has_proof: bool,
     /// Addresses of before.
     former: Vec<String>,
+    /// Mail came back; whether staff may let it go there again.
+    has_bounced: bool,
+    may_reactivate: bool,
+    errors: Mistakes,
 }
 
 /// An event of the consent record, in words.
@@ -234,6 +297,8 @@ struct MailRow {
     what: String,
     result: String,
     reply: Option<String>,
+    /// The number of what came back.
+    bounce: Option<i64>,
 }
 
 /// What an erasure means.

@@ -13,6 +13,7 @@ use crate::{
         page_context::{PageContext, Sample},
         staff::{
             mailings::{
+                came_back::CameBackView,
                 detail::{MailingPage, MailingView, Summary, WaitingView, When},
                 planned::Plan,
                 progress::{MailingStanding, ProgressView},
@@ -92,6 +93,7 @@ fn page(of: &Sample<'_>, state: MailingState, pause_kind: Option<PauseKind>, cou
         progress: ProgressView::of(of.renderer, of.locale, TimeZone::default(), &progress, rate),
         is_live: !progress.is_over(),
         failures: FailureView::samples(),
+        came_back: None,
         has_refusals: false,
         report: None,
         typed: When::typed("2026-11-30", "08:00"),
@@ -165,5 +167,11 @@ fn over(of: &Sample<'_>) -> Vec<MailingPage> {
     empty.mailing.has_begun = false;
     let mut taken_back = over(MailingState::Cancelled, Counts::default(), nobody());
     taken_back.mailing.state = "taken_back";
-    vec![done, forgotten, all_well, cancelled, empty, taken_back]
+    let mut all = vec![done, forgotten, all_well, cancelled, empty, taken_back];
+    all.extend(
+        CameBackView::samples()
+            .into_iter()
+            .map(|came_back| MailingPage { came_back, ..over(MailingState::Done, ALL_ENDED, whole()) }),
+    );
+    all
 }

@@ -4,9 +4,12 @@ use crate::{
     domain::{subscriber::SubscriberState, suppression::SuppressionReason},
     web::{
         page_context::{PageContext, Sample},
-        staff::subscribers::{
-            Row,
-            detail::{ErasePage, EventRow, MailRow, SubscriberPage},
+        staff::{
+            staff_page::Mistakes,
+            subscribers::{
+                Row,
+                detail::{ErasePage, EventRow, MailRow, SubscriberPage},
+            },
         },
     },
 };
@@ -41,6 +44,7 @@ impl PageContext for SubscriberPage {
             what: "Neues vom Projekt".into(),
             result: "angenommen".into(),
             reply: reply.map(Into::into),
+            bounce: reply.map(|_| 1),
         };
         let page = |state, events: Vec<EventRow>, mails| {
             let is_active = state == SubscriberState::Active;
@@ -54,6 +58,9 @@ impl PageContext for SubscriberPage {
                 events,
                 mails,
                 former: Vec::new(),
+                has_bounced: state == SubscriberState::Bounced,
+                may_reactivate: true,
+                errors: Mistakes::default(),
             }
         };
         let former = vec!["frueher@example.org".into(), "ganz-frueher@example.org".into()];
@@ -61,6 +68,11 @@ impl PageContext for SubscriberPage {
         vec![
             page(SubscriberState::Active, EventRow::samples(), vec![mail(Some("250 OK")), mail(None)]),
             page(SubscriberState::Unsubscribed, Vec::new(), Vec::new()),
+            Self { may_reactivate: false, ..page(SubscriberState::Bounced, Vec::new(), Vec::new()) },
+            Self {
+                errors: Mistakes::one("reason", "Bitte nennen Sie den Grund."),
+                ..page(SubscriberState::Bounced, Vec::new(), Vec::new())
+            },
             Self { former, consented: imported, ..page(SubscriberState::Active, Vec::new(), Vec::new()) },
             Self {
                 suppressed: Some(SuppressionReason::Complained),
