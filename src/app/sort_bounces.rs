@@ -12,7 +12,6 @@ use crate::{
         address::EmailAddress,
         bounce::{
             self, BounceKind, Consequence, ListedBounce,
-            soft_run::SoftLimit,
             unassigned::{self, Ignored, Message, Unassigned},
         },
         event::Event,
@@ -115,8 +114,7 @@ pub async fn assign(
     let details = json!({ "kind": kind.name() });
     let event = Event::BounceAssigned(returned.delivery);
     deed.note(Action::BounceAssigned, &address.masked(), &details, &event).await?;
-    let consequence =
-        bounce::apply(&mut deed, keys, by, (&returned, kind), SoftLimit::default(), now).await?;
+    let consequence = bounce::apply(&mut deed, keys, by, (&returned, kind), now).await?;
     deed.commit().await?;
     Ok(consequence)
 }

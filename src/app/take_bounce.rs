@@ -16,8 +16,7 @@ use crate::{
         actor::{Actor, NotPermitted},
         address::EmailAddress,
         bounce::{
-            self, BounceKind, Consequence, ListedBounce, NewBounce, Refused, Returned, Way,
-            soft_run::SoftLimit, unassigned,
+            self, BounceKind, Consequence, ListedBounce, NewBounce, Refused, Returned, Way, unassigned,
         },
         event::Event,
         ids::DeliveryId,
@@ -210,7 +209,7 @@ async fn book(
     }
     deed.tell(&Event::BounceRecorded(new.delivery)).await?;
     let Some(returned) = new.returned else { return Ok(Some(Consequence::None)) };
-    bounce::apply(deed, keys, SERVICE, (returned, new.kind), SoftLimit::default(), now).await.map(Some)
+    bounce::apply(deed, keys, SERVICE, (returned, new.kind), now).await.map(Some)
 }
 
 /// The mail with the Message-ID that a report brings along, among those to the addresses that it names. Either alone is not

@@ -248,7 +248,6 @@ pub async fn apply(
     keys: &SecretKeys,
     by: &Actor,
     (returned, kind): (&Returned, BounceKind),
-    limit: SoftLimit,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Consequence> {
     if let Some(signup) = returned.signup {
@@ -274,7 +273,8 @@ pub async fn apply(
     }
     // To the address of now alone.
     let since = since.max(last_moved(db, id).await?.unwrap_or(since));
-    let is_over = kind == BounceKind::Hard || limit.is_reached(copies_since(db, id, since, now).await?);
+    let is_over = kind == BounceKind::Hard
+        || SoftLimit::current(db).await?.is_reached(copies_since(db, id, since, now).await?);
     if is_over && subscriber::stop(db, by, &reader, SubscriberState::Bounced, now).await? {
         return Ok(Consequence::Bounced);
     }

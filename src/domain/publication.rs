@@ -4,11 +4,13 @@ pub mod draft;
 mod origin;
 mod retention;
 mod sender;
+mod soft_bounces;
 mod theme;
 
 pub use origin::Origin;
 pub use retention::Retention;
 pub use sender::SenderIdentity;
+pub use soft_bounces::SoftBounces;
 pub use theme::{Accent, AccentError, LEAST_CONTRAST, Logo, TimeZone, contrast};
 
 use std::collections::BTreeMap;
@@ -71,6 +73,10 @@ pub struct Content {
     // Left out of the JSON when nobody has chosen, as `allowed_origins` is.
     #[serde(default, skip_serializing_if = "Retention::is_default")]
     pub retention: Retention,
+    /// When an address is given up of which mail comes back for reasons that may pass.
+    // Left out of the JSON when nobody has chosen, as `allowed_origins` is.
+    #[serde(default, skip_serializing_if = "SoftBounces::is_default")]
+    pub bounces: SoftBounces,
     /// The wording, by language.
     #[serde(default)]
     pub texts: BTreeMap<Locale, Texts>,
@@ -155,6 +161,8 @@ impl Content {
             }
         }
         content.retention.check().map_err(|problem| PublicationError::File(problem.into()))?;
+        let bounces = content.bounces.check(content.retention);
+        bounces.map_err(|problem| PublicationError::File(problem.into()))?;
         let logo = content.logo.iter().map(|logo| ("logo", logo));
         for (field, logo) in logo.chain(content.funding_logos.iter().map(|logo| ("funding_logos", logo))) {
             logo.check().map_err(|problem| PublicationError::File(format!("{field}{problem}")))?;

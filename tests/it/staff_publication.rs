@@ -166,6 +166,8 @@ async fn mistakes_are_told_at_their_fields_and_nothing_typed_is_lost() {
         ("logo_url", "https://a.example/l.png", "fehlt, was darauf steht"),
         ("mailing_days", "3", "7 bis 730 Tage"),
         ("proof_years", "viele", "1 bis 10 Jahre"),
+        ("soft_mailings", "1", "2 bis 20 Aussendungen"),
+        ("soft_days", "90", "Wählen Sie weniger Tage"),
     ] {
         let answer = send(&browser, &fields(&page), &[(field, typed), ("de_teaser", "Getippt <b>")]).await;
         assert_eq!(answer.status, 422, "{field}");

@@ -236,6 +236,26 @@ async fn a_full_mailbox_is_given_up_after_three_mailings_over_two_weeks_and_not_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn how_often_and_how_long_is_a_setting_of_the_publication() {
+    let app = app().await;
+    let reader = reader(&app).await;
+    sqlx::query(
+        r#"insert into publications (applied_at, content, content_sha256)
+           select now(), content || '{"bounces": {"soft_mailings": 2, "soft_days": 5}}', sha256('x') from publications limit 1"#,
+    )
+    .execute(&app.pool)
+    .await
+    .unwrap();
+    for (days, expected) in
+        [(20, SubscriberState::Active), (16, SubscriberState::Active), (15, SubscriberState::Bounced)]
+    {
+        let sent = copy(&app, reader, days).await;
+        take(&app, &about(&app, sent, SOFT)).await;
+        assert_eq!(state(&app, reader).await, expected, "{days} days ago");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_arrives_ends_the_run() {
     let app = app().await;
     let reader = reader(&app).await;

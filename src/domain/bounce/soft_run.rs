@@ -1,6 +1,9 @@
 //! When an address is given up of which mail comes back, each time for a reason that may pass.
 
 use chrono::{DateTime, Duration, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::publication::{self, SoftBounces};
 
 /// One copy of a mailing to a subscriber, and whether it came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,13 +19,19 @@ pub struct SoftLimit {
     pub over: Duration,
 }
 
-impl Default for SoftLimit {
-    fn default() -> Self {
-        Self { mailings: 3, over: Duration::days(14) }
+impl From<SoftBounces> for SoftLimit {
+    fn from(chosen: SoftBounces) -> Self {
+        Self { mailings: chosen.soft_mailings.into(), over: Duration::days(chosen.soft_days.into()) }
     }
 }
 
 impl SoftLimit {
+    /// What the publication says.
+    pub async fn current(db: &mut PgConnection) -> sqlx::Result<Self> {
+        let publication = publication::current(db).await?;
+        Ok(publication.map(|publication| publication.content.bounces).unwrap_or_default().into())
+    }
+
     /// Whether the newest copies have come back in a row, so many and over so long a time. One that was taken and did not
     /// come back ends the run.
     #[must_use]
@@ -56,9 +65,13 @@ mod tests {
             (&[(0, true), (7, true), (14, true), (21, false)], false),
             (&[(0, false), (7, true), (14, true), (21, true)], true),
         ] {
-            assert_eq!(SoftLimit::default().is_reached(copies(on)), is_reached, "{on:?}");
+            assert_eq!(SoftLimit::from(SoftBounces::default()).is_reached(copies(on)), is_reached, "{on:?}");
             let backwards: Vec<_> = on.iter().copied().rev().collect();
-            assert_eq!(SoftLimit::default().is_reached(copies(&backwards)), is_reached, "in any order");
+            assert_eq!(
+                SoftLimit::from(SoftBounces::default()).is_reached(copies(&backwards)),
+                is_reached,
+                "in any order"
+            );
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         locale::{Locale, languages},
         publication::{
             Accent, AccentError, Content, LONGEST_LINE, LONGEST_TEXT, Logo, Origin, Retention,
-            SenderIdentity, Texts, TimeZone,
+            SenderIdentity, SoftBounces, Texts, TimeZone,
         },
     },
     web::staff::staff_page::{Mistakes, StaffPage},
@@ -90,6 +90,8 @@ pub fn of(content: &Content) -> Fields {
     fields.put("unsubscribe_mailto", written(&content.sender.unsubscribe_mailto));
     fields.put("mailing_days", content.retention.mailing_days.to_string());
     fields.put("proof_years", content.retention.proof_years.to_string());
+    fields.put("soft_mailings", content.bounces.soft_mailings.to_string());
+    fields.put("soft_days", content.bounces.soft_days.to_string());
     fields.put("allowed_origins", origins.join("\n"));
     put_logo(&mut fields, "logo", content.logo.as_ref());
     for (name, number) in FUNDERS.into_iter().zip(0..) {
@@ -220,16 +222,25 @@ impl Reading<'_> {
                 },
             );
         }
+        let retention = Retention {
+            mailing_days: self.number("mailing_days", Retention::MAILING_DAYS),
+            proof_years: self.number("proof_years", Retention::PROOF_YEARS),
+        };
+        let bounces = SoftBounces {
+            soft_mailings: self.number("soft_mailings", SoftBounces::SOFT_MAILINGS),
+            soft_days: self.number("soft_days", SoftBounces::SOFT_DAYS),
+        };
+        if self.mistakes.is_empty() && !bounces.can_be_reached(retention) {
+            self.wrong("soft_days", "soft_days_reached");
+        }
         Content {
             name,
             locale,
             website: self.url("website", "website"),
             privacy_url: self.url("privacy_url", "privacy_url"),
             allowed_origins: self.origins(),
-            retention: Retention {
-                mailing_days: self.number("mailing_days", Retention::MAILING_DAYS),
-                proof_years: self.number("proof_years", Retention::PROOF_YEARS),
-            },
+            retention,
+            bounces,
             time_zone: self.time_zone(),
             accent: self.accent(),
             sender: SenderIdentity {
