@@ -13,8 +13,10 @@ use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
 pub fn start() {
     let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
     // At `trace` it writes down what it sends and gets: the password, and messages.
-    if let Ok(quiet) = "async_imap=info".parse() {
-        filter = filter.add_directive(quiet);
+    for quiet in ["async_imap=info", "async_imap::client=info", "async_imap::imap_stream=info"] {
+        if let Ok(quiet) = quiet.parse() {
+            filter = filter.add_directive(quiet);
+        }
     }
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

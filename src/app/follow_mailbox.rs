@@ -5,8 +5,8 @@ use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::domain::bounce::mailbox::{self, Problem};
 
-/// The right to read the mailbox, which one process has at a time. It ends with its connection to the database, so also with a
-/// process that is killed.
+/// The right to read the mailbox, which one process has at a time. It ends with its connection to the database: when its
+/// process is killed at once, when its machine vanishes after a minute.
 #[derive(Debug)]
 pub struct Claim(PgConnection);
 
@@ -37,7 +37,12 @@ pub async fn was_not_read(pool: &PgPool, problem: &str, now: DateTime<Utc>) -> s
     mailbox::was_not_read(&mut *pool.acquire().await?, problem, now).await
 }
 
-/// Why the mailbox has not been read for a quarter of an hour; nothing while some process reads it, and where none tries.
+/// Notes that a process wants the mailbox to be read.
+pub async fn is_wanted(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<()> {
+    mailbox::is_wanted(&mut *pool.acquire().await?, now).await
+}
+
+/// Why the mailbox has not been read for a quarter of an hour; nothing while some process reads it, and where none wants to.
 pub async fn problem(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Option<Problem>> {
     mailbox::problem(&mut *pool.acquire().await?, now).await
 }

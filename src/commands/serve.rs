@@ -191,9 +191,16 @@ impl Service {
             ways.spawn(listener::run(listen, self.pool.clone(), self.recognition.clone(), stop.clone()));
         }
         if let Some(mailbox) = mailbox {
+            ways.spawn(mailbox::want(self.pool.clone(), stop.clone()));
             ways.spawn(mailbox::run(mailbox, self.pool.clone(), self.recognition.clone(), stop));
         }
-        tokio::spawn(async move { while ways.join_next().await.is_some() {} })
+        tokio::spawn(async move {
+            while let Some(ended) = ways.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "what takes in what comes back has died; restart the service");
+                }
+            }
+        })
     }
 
     /// Keeps the memory of the database, in the database and in the state folder, until `stop` turns true.

@@ -1,19 +1,32 @@
 //! The mailbox that is read over IMAP, in a real Dovecot: what leaves it and when, and that nothing in it is lost.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_imap::{Client, Session};
 use futures_util::TryStreamExt;
-use rundbrief::{app::follow_mailbox, domain::ids::DeliveryId};
-use tokio::{net::TcpStream, time::sleep};
+use rundbrief::{
+    app::follow_mailbox,
+    config::{BounceMailbox, Credentials},
+    domain::ids::DeliveryId,
+    inbound::mailbox,
+};
+use tokio::{
+    net::TcpStream,
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use crate::{
     harness::{
         TestApp,
+        imap::{self, Fault, Mails},
         mail_server::{self, Kind, MailServer, Setup},
         process,
     },
-    taken_bounces::{HARD, about, app, copies},
+    taken_bounces::{HARD, about, app, copies, recognition, reports},
 };
 
 /// A person's mail program.
@@ -51,7 +64,7 @@ impl Program {
     }
 
     async fn until(&mut self, folder: &str, n: u32) {
-        for _ in 0..300 {
+        for _ in 0..1_200 {
             if self.count(folder).await == n {
                 return;
             }
@@ -136,31 +149,40 @@ async fn what_keeps_the_mailbox_from_being_read_is_told_and_passes() {
     ] {
         let worker = reading(&app, &server, mailbox);
         app.wait_for_count(told, 1).await;
-        worker.kill_9().await;
+        let log = worker.kill_9().await;
+        assert!(log.contains("cannot be read") && !log.contains("LOGIN"), "{log}");
     }
-    assert_eq!(app.count("select count(*) from bounce_mailbox where problem like '%password@%'").await, 0);
     let now = chrono::Utc::now();
     let problem = follow_mailbox::problem(&app.pool, now).await.unwrap().unwrap();
     assert_eq!(problem.read_at, None);
-    assert!(problem.words.starts_with("localhost:9"), "{problem:?}");
+    assert!(problem.words.as_ref().unwrap().starts_with("localhost:9"), "{problem:?}");
     let worker = reading(&app, &server, INBOX);
     app.wait_for_count("select count(*) from bounce_mailbox where read_at is not null", 1).await;
     assert_eq!(follow_mailbox::problem(&app.pool, now).await.unwrap(), None);
     worker.kill_9().await;
     // What was read a moment ago may fail for a quarter of an hour.
     let fail = |minutes: i64| now + chrono::Duration::minutes(minutes);
+    follow_mailbox::is_wanted(&app.pool, fail(10)).await.unwrap();
     follow_mailbox::was_not_read(&app.pool, "it sleeps", fail(10)).await.unwrap();
     assert_eq!(follow_mailbox::problem(&app.pool, fail(10)).await.unwrap(), None);
+    follow_mailbox::is_wanted(&app.pool, fail(20)).await.unwrap();
+    let silent = follow_mailbox::problem(&app.pool, fail(20)).await.unwrap().unwrap();
+    assert_eq!(
+        silent.words.as_deref(),
+        Some("it sleeps"),
+        "also where a reader hangs, and says nothing more"
+    );
     follow_mailbox::was_not_read(&app.pool, "it sleeps", fail(20)).await.unwrap();
     assert!(follow_mailbox::problem(&app.pool, fail(20)).await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_each_report_of_a_mailbox_counts_once() {
-    const REPORTS: i64 = 300;
     let Some(server) = dovecot("").await else { return };
     let app = app().await;
-    let sent: Vec<DeliveryId> = copies(&app, 300).await;
+    let all = reports();
+    let sent: Vec<DeliveryId> = copies(&app, all).await;
+    let all = i64::try_from(all).unwrap();
     let mut program = Program::open(&server).await;
     for id in &sent {
         program.bring(&about(&app, *id, HARD)).await;
@@ -169,21 +191,83 @@ async fn killed_again_and_again_each_report_of_a_mailbox_counts_once() {
     while kills < 6 {
         let before = app.count("select count(*) from bounces").await;
         let process = reading(&app, &server, INBOX);
-        while app.count("select count(*) from bounces").await < (before + 35).min(REPORTS) {
-            sleep(Duration::from_millis(3)).await;
-        }
+        let read = async {
+            while app.count("select count(*) from bounces").await < (before + all / 8).min(all) {
+                sleep(Duration::from_millis(3)).await;
+            }
+        };
+        timeout(Duration::from_mins(2), read).await.expect("some are read in time");
         process.kill_9().await;
         kills += 1;
     }
     // Two at the same time at the end.
     let _workers = [reading(&app, &server, INBOX), reading(&app, &server, INBOX)];
-    program.until("Rundbrief.done", 300).await;
+    program.until("Rundbrief.done", u32::try_from(all).unwrap()).await;
     assert_eq!(program.count("INBOX").await, 0);
     let (rows, mails): (i64, i64) =
         sqlx::query_as("select count(*), count(distinct delivery_id) from bounces")
             .fetch_one(&app.pool)
             .await
             .unwrap();
-    assert_eq!((rows, mails), (REPORTS, REPORTS));
-    assert_eq!(app.count("select count(*) from subscribers where state = 'bounced'").await, REPORTS);
+    assert_eq!((rows, mails), (all, all));
+    assert_eq!(app.count("select count(*) from subscribers where state = 'bounced'").await, all);
+}
+
+/// The reader on a server with a fault, as long as the sender lives.
+async fn reading_with(
+    app: &TestApp,
+    messages: Vec<String>,
+    fault: Fault,
+) -> (Arc<Mutex<Mails>>, watch::Sender<bool>) {
+    let (address, mails) = imap::serve(messages, fault).await;
+    let mailbox = BounceMailbox {
+        host: address.ip().to_string(),
+        port: address.port(),
+        is_encrypted: false,
+        credentials: Credentials { user: "user".into(), password: "password".into() },
+        folder: "INBOX".into(),
+    };
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(mailbox::run(mailbox, app.pool.clone(), recognition(app), stopping));
+    (mails, stop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_message_that_the_server_cannot_handle_keeps_no_other_from_being_taken() {
+    for fault in [Fault::CutsAt(3), Fault::KeepsFor(3), Fault::Pretends(3)] {
+        let app = app().await;
+        let sent = copies(&app, 5).await;
+        let messages = sent.iter().map(|id| about(&app, *id, HARD)).collect();
+        let (mails, _stop) = reading_with(&app, messages, fault).await;
+        for _ in 0..600 {
+            if mails.lock().unwrap().moved.len() == 4 {
+                break;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        let mut moved: Vec<u32> = mails.lock().unwrap().moved.iter().map(|(number, _)| *number).collect();
+        moved.sort_unstable();
+        assert_eq!(moved, [1, 2, 4, 5], "{fault:?}");
+        assert!(mails.lock().unwrap().moved.iter().all(|(_, to)| to == "Rundbrief/done"), "{fault:?}");
+        let taken = if fault == Fault::CutsAt(3) { 4 } else { 5 };
+        assert_eq!(app.count("select count(*) from bounces").await, taken, "{fault:?}");
+        if fault != Fault::CutsAt(3) {
+            let told = "select count(*) from bounce_mailbox where problem like 'some messages were recorded and cannot be moved%'";
+            app.wait_for_count(told, 1).await;
+            let before = mails.lock().unwrap().fetched;
+            sleep(Duration::from_secs(3)).await;
+            assert_eq!(mails.lock().unwrap().fetched, before, "{fault:?}: it is not read again and again");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_is_refused_is_no_empty_mailbox() {
+    let app = app().await;
+    let sent = copies(&app, 1).await;
+    let messages = vec![about(&app, sent[0], HARD)];
+    let (_mails, _stop) = reading_with(&app, messages, Fault::NoSearch).await;
+    app.wait_for_count("select count(*) from bounce_mailbox where problem like '%refused a command%'", 1)
+        .await;
+    assert_eq!(app.count("select count(*) from bounce_mailbox where read_at is not null").await, 0);
 }

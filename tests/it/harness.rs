@@ -5,6 +5,7 @@ pub mod browser;
 pub mod captcha;
 pub mod database;
 pub mod http;
+pub mod imap;
 pub mod mail;
 pub mod mail_server;
 pub mod metrics;

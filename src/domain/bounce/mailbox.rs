@@ -14,12 +14,20 @@ const READER_LOCK: i64 = 0x6d61_696c_626f_7831;
 pub struct Problem {
     /// When it was last read; nothing when never.
     pub read_at: Option<DateTime<Utc>>,
-    /// In English, with what the server said.
-    pub words: String,
+    /// In English, with what the server said; nothing where nobody noted why.
+    pub words: Option<String>,
 }
 
 /// Makes this connection the one that reads the mailbox, for as long as it lives; answers whether no other one is.
 pub async fn claim(db: &mut PgConnection) -> sqlx::Result<bool> {
+    // The server is to notice within a minute when this machine vanishes; on its own it takes hours.
+    sqlx::query!(
+        "select set_config(name, value, false)
+         from (values ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3'))
+             as keep (name, value)"
+    )
+    .fetch_all(&mut *db)
+    .await?;
     let claimed = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "claimed!""#, READER_LOCK);
     claimed.fetch_one(db).await
 }
@@ -49,13 +57,29 @@ pub async fn was_not_read(db: &mut PgConnection, problem: &str, now: DateTime<Ut
     Ok(())
 }
 
-/// Why it has not been read for a quarter of an hour; nothing while some process reads it, and where none tries.
+/// Notes that a process wants it to be read. What nobody has wanted for a while is wanted anew.
+pub async fn is_wanted(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into bounce_mailbox as m (wanted_since, wanted_at) values ($1, $1)
+         on conflict (only_row) do update set wanted_at = $1,
+             wanted_since = case when m.wanted_at >= $2 then m.wanted_since else $1 end",
+        now,
+        now - PATIENCE
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Why it has not been read for a quarter of an hour, or never since somebody wants that; nothing where nobody does.
 pub async fn problem(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Option<Problem>> {
     sqlx::query_as!(
         Problem,
-        r#"select read_at, problem as "words!" from bounce_mailbox
-           where problem is not null and failed_at > coalesce(read_at, '-infinity')
-             and failed_at > $1 and coalesce(read_at, '-infinity') < $1"#,
+        r#"select read_at, case when failed_at > coalesce(read_at, '-infinity') then problem end as words
+           from bounce_mailbox
+           where wanted_at > $1 and coalesce(read_at, '-infinity') < $1
+             -- A setting that was wrong from the beginning is told at once.
+             and (wanted_since < $1 or (read_at is null and failed_at > $1))"#,
         now - PATIENCE
     )
     .fetch_optional(db)

@@ -285,7 +285,7 @@ fn came_back(page: &StaffPage, returned: &ReturnedMail, found: &mut Vec<Attentio
             Some(at) => page.text("attention", "mailbox").replace("{at}", &page.short_time(at)),
             None => page.text("attention", "mailbox_never").to_owned(),
         };
-        found.push(Attention { more: Some(problem.words.clone()), ..Attention::new(text, None) });
+        found.push(Attention { more: problem.words.clone(), ..Attention::new(text, None) });
     }
 }
 
