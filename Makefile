@@ -99,6 +99,16 @@ test-chaos: ## kill workers and the database at random, again and again, and pri
 	@echo
 	@grep '^\* ' target/chaos.log
 
+.PHONY: bounces
+bounces: ## what comes back, with ten thousand recipients and a thousand reports under kill -9 (some minutes)
+	@scripts/setup test
+	RUNDBRIEF_BOUNCE_RECIPIENTS=10000 RUNDBRIEF_BOUNCE_REPORTS=1000 cargo test --locked --release --test it -- \
+		bounce_mailing:: killed_again_and_again --nocapture --test-threads=1
+
+.PHONY: fuzz
+fuzz: ## fuzz what reads messages that came back, for a minute (needs cargo-fuzz; more options: ARGS="-max_total_time=600")
+	cd fuzz && SQLX_OFFLINE=true RUSTC_BOOTSTRAP=1 cargo fuzz run incoming -- -max_total_time=60 -max_len=65536 $(ARGS)
+
 .PHONY: bench
 bench: ## measure how fast mailings are sent, beside what SMTP alone could do (more options: ARGS="--help")
 	@scripts/setup run

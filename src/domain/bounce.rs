@@ -69,6 +69,17 @@ pub enum BounceKind {
 }
 
 impl BounceKind {
+    /// Every one there is.
+    pub const ALL: [Self; 7] = [
+        Self::Hard,
+        Self::Soft,
+        Self::Policy,
+        Self::Complaint,
+        Self::Delayed,
+        Self::AutoReply,
+        Self::Unrecognised,
+    ];
+
     /// The name the database knows it by.
     #[must_use]
     pub fn name(self) -> &'static str {

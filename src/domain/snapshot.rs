@@ -1,9 +1,10 @@
 //! How much waits and what is paused, as metrics tell it: read at every scrape, so what it costs is bounded.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::{
+    bounce::{BounceKind, mailbox, unassigned},
     mailing::{MailingState, PauseKind},
     queue::delivery::DeliveryKind,
     signup::held::HeldFor,
@@ -30,6 +31,12 @@ pub struct Snapshot {
     pub workers: Vec<(&'static str, i64)>,
     /// Those of them that cannot read the queue.
     pub stuck_workers: i64,
+    /// What came back in the last 24 hours, by kind; the newest [`COUNTED`] of that.
+    pub bounces: Vec<(BounceKind, i64)>,
+    /// How much of what came back waits for a person.
+    pub unassigned: i64,
+    /// Whether the mailbox for it has not been read for a while.
+    pub mailbox_fails: bool,
 }
 
 /// Why a delivery has not ended: it is due, due later, held for staff, of a mailing that is paused, in a worker's hand, or
@@ -53,6 +60,7 @@ impl Snapshot {
         snapshot.read_one_by_one(db, now).await?;
         snapshot.read_batches(db, now).await?;
         snapshot.read_workers(db).await?;
+        snapshot.read_bounces(db, now).await?;
         Ok(snapshot)
     }
 
@@ -70,6 +78,22 @@ impl Snapshot {
                 self.paused.push((reason, row.count));
             }
         }
+        Ok(())
+    }
+
+    async fn read_bounces(&mut self, db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
+        let rows = sqlx::query!(
+            r#"select kind as "kind!: BounceKind", count(*) as "count!"
+               from (select kind from bounces where received_at > $1 order by received_at desc limit $2) newest
+               group by kind"#,
+            now - Duration::hours(24),
+            COUNTED
+        )
+        .fetch_all(&mut *db)
+        .await?;
+        self.bounces = rows.into_iter().map(|row| (row.kind, row.count)).collect();
+        self.unassigned = unassigned::count(&mut *db).await?;
+        self.mailbox_fails = mailbox::problem(db, now).await?.is_some();
         Ok(())
     }
 

@@ -20,6 +20,7 @@ mod architecture;
 mod assets;
 mod bounce_listener;
 mod bounce_mailbox;
+mod bounce_mailing;
 mod bounces;
 mod calendar;
 mod captcha;

@@ -80,12 +80,16 @@ pub async fn copies(app: &TestApp, n: usize) -> Vec<DeliveryId> {
 }
 
 fn complaint(app: &TestApp, id: DeliveryId) -> String {
+    complaint_to(&return_path(app, id))
+}
+
+/// A complaint about the mail with this return path.
+pub fn complaint_to(path: &str) -> String {
     format!(
         "From: feedback@provider.example\nTo: abuse@example.org\nSubject: complaint\nMIME-Version: 1.0\n\
          Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n--b\nContent-Type: text/plain\n\n\
          A complaint.\n\n--b\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\nUser-Agent: P/1\nVersion: 1\n\
          Original-Mail-From: {path}\n\n--b\nContent-Type: message/rfc822\n\nReturn-Path: <{path}>\nSubject: Neues\n\nText\n--b--\n",
-        path = return_path(app, id)
     )
 }
 
@@ -551,6 +555,41 @@ async fn by_command_messages_are_taken_listed_and_somebody_is_made_active_again(
         SubscriberState::Active,
         "what was sent before says nothing any more"
     );
+}
+
+/// How many reports come in while the service is killed; `make bounces` has more.
+pub fn reports() -> usize {
+    std::env::var("RUNDBRIEF_BOUNCE_REPORTS").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_the_command_takes_each_report_once() {
+    let app = app().await;
+    let sent = copies(&app, reports()).await;
+    let program = Program::beside(&app);
+    let files: Vec<String> = (0..sent.len()).map(|number| format!("{number}.eml")).collect();
+    for (file, id) in files.iter().zip(&sent) {
+        program.file(file, about(&app, *id, HARD));
+    }
+    let command: Vec<&str> =
+        ["bounces", "take"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let part = sent.len() / 7;
+    for kill in 1..=6 {
+        let running = program.start(&command);
+        while app.count("select count(*) from bounces").await < i64::try_from(part * kill).unwrap() {
+            tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+        }
+        running.signal("KILL");
+        assert_eq!(running.ended().await.code, None, "it was killed in the middle");
+    }
+    program.run(&command).await.done();
+    let all = i64::try_from(sent.len()).unwrap();
+    let rows: (i64, i64) = sqlx::query_as("select count(*), count(distinct delivery_id) from bounces")
+        .fetch_one(&app.pool)
+        .await
+        .unwrap();
+    assert_eq!(rows, (all, all));
+    assert_eq!(app.count("select count(*) from subscribers where state = 'bounced'").await, all);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,7 @@ use crate::{
     app::read_snapshot::SnapshotReader,
     db::{Pool, statement::StatementError},
     domain::{
+        bounce::BounceKind,
         mailing::{MailingState, PauseKind},
         queue::delivery::DeliveryKind,
         signup::held::HeldFor,
@@ -224,6 +225,30 @@ fn tell(registry: &mut Registry, snapshot: &Snapshot) {
     let stuck = Gauge::<i64>::default();
     stuck.set(snapshot.stuck_workers);
     registry.register("workers_stuck", "Workers that cannot read the queue", stuck);
+    tell_bounces(registry, snapshot);
+}
+
+fn tell_bounces(registry: &mut Registry, snapshot: &Snapshot) {
+    let kinds = BounceKind::ALL.map(|kind| (kind.name(), sum(&snapshot.bounces, kind)));
+    registry.register(
+        "bounces_last_day",
+        format!("What came back in the last 24 hours, by kind; {COUNTED} at most"),
+        family("kind", kinds),
+    );
+    let unassigned = Gauge::<i64>::default();
+    unassigned.set(snapshot.unassigned);
+    registry.register(
+        "bounces_unassigned",
+        "What came back and waits for a person to say whose it is",
+        unassigned,
+    );
+    let failing = Gauge::<i64>::default();
+    failing.set(snapshot.mailbox_fails.into());
+    registry.register(
+        "bounce_mailbox_failing",
+        "1 while the mailbox for what comes back (BOUNCE_MAILBOX) has not been read for a quarter of an hour",
+        failing,
+    );
 }
 
 fn sum<T: PartialEq + Copy>(counts: &[(T, i64)], of: T) -> i64 {

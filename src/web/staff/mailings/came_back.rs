@@ -69,7 +69,10 @@ impl CameBackView {
 
 impl RefusalView {
     fn of(page: &StaffPage, group: &ProviderRefusals) -> Self {
-        let meaning = reply_meaning::of_line(&group.said);
+        // In a report the words stand behind what kind they are of (RFC 3464 §2.3.6).
+        let said = group.said.split_once(';').filter(|(kind, _)| kind.eq_ignore_ascii_case("smtp"));
+        let said = said.map_or(group.said.as_str(), |(_, words)| words.trim_start());
+        let meaning = reply_meaning::of_line(said);
         let way_out = match meaning {
             Some(Meaning::NotAuthenticated | Meaning::SenderRefused) => "way_out_sender",
             Some(Meaning::TooMany) => "way_out_rate",
@@ -82,7 +85,7 @@ impl RefusalView {
             count: page.number(group.count),
             meaning: page.text("meaning", meaning.key()).to_owned(),
             way_out: page.text("came_back", way_out).to_owned(),
-            said: if page.is_admin() { group.said.clone() } else { String::new() },
+            said: if page.is_admin() { said.to_owned() } else { String::new() },
         }
     }
 }
