@@ -22,6 +22,7 @@ use crate::{
         ids::DeliveryId,
         staff::audit::Action,
         subscriber::{self, SubscriberState},
+        suppression,
     },
     mail::{
         incoming::{self, Report},
@@ -35,6 +36,9 @@ const SERVICE: &Actor = &Actor::Service;
 
 /// Messages that wait for a person because nobody can tell whose mail they are about. Anybody may send such.
 const MOST_UNASSIGNED: i64 = 2_000;
+
+/// The same with those that were put aside and whose 90 days are not over.
+const MOST_KEPT: i64 = 10_000;
 
 /// Bytes that are kept of a message.
 const KEPT: usize = 64 * 1024;
@@ -112,6 +116,9 @@ pub enum ReactivateError {
     /// Mail has not come back from there. Who left, or reported mail as spam, comes back only by signing up.
     #[error("mail to this address has not come back: there is nothing to undo")]
     NotBounced,
+    /// Whoever has the address reported mail as spam, or was erased.
+    #[error("this address is suppressed: whoever has it wants no mail")]
+    Suppressed,
     /// That they ever agreed is not on record; they have to sign up themselves.
     #[error("that this person agreed to get mail is not on record: they have to sign up themselves")]
     NoConsent,
@@ -152,7 +159,10 @@ pub async fn take_bounce(
         Some(id) => bounce::returned_and_locked(&mut deed, id).await?,
         None => (None, None),
     };
-    if delivery.is_none() && unassigned::count(&mut deed).await? >= MOST_UNASSIGNED {
+    if delivery.is_none()
+        && (unassigned::count(&mut deed).await? >= MOST_UNASSIGNED
+            || unassigned::count_with_ignored(&mut deed).await? >= MOST_KEPT)
+    {
         return Err(TakeError::Full);
     }
     // Of one message to two return paths each is told of.
@@ -170,7 +180,7 @@ pub async fn take_bounce(
     let diagnostic = first.and_then(|recipient| recipient.diagnostic.as_deref());
     let diagnostic = diagnostic.filter(|_| is_somebodys).map(|said| masked(&text(said)));
     let status = first.and_then(|recipient| recipient.status.as_deref()).map(text);
-    let remote_mta = report.remote_mta.as_deref().map(text);
+    let remote_mta = report.remote_mta.as_deref().map(|mta| masked(&text(mta)));
     let named: Vec<String> =
         report.recipients.iter().map(|recipient| text(&recipient.address).to_lowercase()).collect();
     // What somebody's program writes in their absence is nothing to keep.
@@ -282,7 +292,7 @@ pub async fn judge_refusal(pool: &PgPool, keys: &SecretKeys, now: DateTime<Utc>)
 /// # Errors
 /// When the database fails.
 pub async fn list(pool: &PgPool, kind: Option<BounceKind>, limit: i64) -> sqlx::Result<Vec<ListedBounce>> {
-    bounce::list(&mut *pool.acquire().await?, kind, limit).await
+    bounce::list(&mut *pool.acquire().await?, kind, false, limit).await
 }
 
 /// The message of something that came back, as long as it is kept.
@@ -299,6 +309,7 @@ pub async fn report(pool: &PgPool, id: i64) -> sqlx::Result<Option<Vec<u8>>> {
 /// [`ReactivateError`].
 pub async fn reactivate(
     pool: &PgPool,
+    keys: &SecretKeys,
     by: &Actor,
     address: &EmailAddress,
     reason: &str,
@@ -310,10 +321,15 @@ pub async fn reactivate(
     if known.state != SubscriberState::Bounced {
         return Err(ReactivateError::NotBounced);
     }
+    if suppression::find(&mut deed, keys, &address.normalized()).await?.is_some() {
+        return Err(ReactivateError::Suppressed);
+    }
     if !subscriber::reactivate(&mut deed, known.id, now).await? {
         return Err(ReactivateError::NoConsent);
     }
     let event = Event::SubscriberReactivated(known.id);
+    // The log is kept for years, and whoever is erased must not live on in it.
+    let reason = mask_addresses(&mask_recipient(reason, address.as_str()));
     let details = json!({ "reason": reason });
     deed.note(Action::SubscriberReactivated, &known.email.masked(), &details, &event).await?;
     deed.commit().await?;

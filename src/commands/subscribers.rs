@@ -137,7 +137,9 @@ async fn reactivate(address: &EmailAddress, reason: &str) -> anyhow::Result<()> 
             Usage("say why, such as --reason \"the mailbox works again, she called\"".to_owned()).into()
         );
     }
-    take_bounce::reactivate(&database().await?, &Actor::Command, address, reason, Utc::now()).await?;
+    let keys = config::secret_keys(&Source::environment())?;
+    let pool = database_with(&keys).await?;
+    take_bounce::reactivate(&pool, &keys, &Actor::Command, address, reason, Utc::now()).await?;
     output::line("Mail goes to this address again.");
     Ok(())
 }

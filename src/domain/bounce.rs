@@ -443,10 +443,11 @@ pub struct ListedBounce {
     pub diagnostic: Option<String>,
 }
 
-/// The newest, of one kind or of all.
+/// The newest, of one kind or of all, and all or only those of which it is certain whose they are. Without what was put aside.
 pub async fn list(
     db: &mut PgConnection,
     kind: Option<BounceKind>,
+    only_recognised: bool,
     limit: i64,
 ) -> sqlx::Result<Vec<ListedBounce>> {
     let rows = sqlx::query!(
@@ -454,11 +455,13 @@ pub async fn list(
              coalesce(s.email, g.email) as "address?: EmailAddress", b.mailing_id as "mailing: MailingId", b.status,
              b.diagnostic, b.delivery_id is not null as "is_recognised!"
            from bounces b left join subscribers s on s.id = b.subscriber_id left join signups g on g.id = b.signup_id
-           where $1::bounce_kind is null or b.kind = $1
-             or ($1 = 'unrecognised'::bounce_kind and b.delivery_id is null and b.ignored_at is null)
+           where ($1::bounce_kind is null or b.kind = $1
+                  or ($1 = 'unrecognised'::bounce_kind and b.delivery_id is null))
+             and b.ignored_at is null and (b.delivery_id is not null or not $3)
            order by b.received_at desc, b.id desc limit $2"#,
         kind as Option<BounceKind>,
-        limit
+        limit,
+        only_recognised
     )
     .fetch_all(db)
     .await?;
@@ -544,7 +547,7 @@ pub async fn forget_old(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Resu
 /// Takes out of what came back everything that tells of signups that are removed.
 pub async fn forget_signups(db: &mut PgConnection, signups: &[uuid::Uuid]) -> sqlx::Result<()> {
     sqlx::query!(
-        "update bounces set signup_id = null, diagnostic = null, report = null where signup_id = any($1)",
+        "update bounces set signup_id = null, diagnostic = null, remote_mta = null, report = null where signup_id = any($1)",
         signups
     )
     .execute(db)
@@ -558,7 +561,7 @@ pub(in crate::domain) async fn forget_subscriber(
     id: SubscriberId,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update bounces set subscriber_id = null, diagnostic = null, report = null where subscriber_id = $1",
+        "update bounces set subscriber_id = null, diagnostic = null, remote_mta = null, report = null where subscriber_id = $1",
         id.0
     )
     .execute(db)
@@ -572,8 +575,16 @@ pub(in crate::domain) async fn forget_address(
     address: &NormalizedAddress,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update bounces set signup_id = null, diagnostic = null, report = null
+        "update bounces set signup_id = null, diagnostic = null, remote_mta = null, report = null
          where signup_id in (select id from signups where email_normalized = $1)",
+        address.as_str()
+    )
+    .execute(&mut *db)
+    .await?;
+    // What is somebody else's and names them beside.
+    sqlx::query!(
+        "update bounces set recipients = '{}', diagnostic = null, report = null
+         where recipients @> array[$1] and recipients <> '{}' and delivery_id is not null",
         address.as_str()
     )
     .execute(&mut *db)

@@ -68,12 +68,14 @@ impl PersonalData {
 }
 
 impl PersonalData {
-    /// Whether it is on record that they agreed, here or elsewhere.
+    /// Whether it is on record that they agreed, here or elsewhere, and have not withdrawn that since.
     #[must_use]
     pub fn has_agreed(&self) -> bool {
-        self.consent_events
-            .iter()
-            .any(|event| event.kind == ConsentKind::Confirmed || event.consented_at.is_some())
+        let agreed =
+            |event: &ConsentEvent| event.kind == ConsentKind::Confirmed || event.consented_at.is_some();
+        let last =
+            self.consent_events.iter().rfind(|event| agreed(event) || event.kind == ConsentKind::Withdrawn);
+        last.is_some_and(|event| event.kind != ConsentKind::Withdrawn)
     }
 }
 

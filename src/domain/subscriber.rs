@@ -226,7 +226,10 @@ pub async fn reactivate(db: &mut PgConnection, id: SubscriberId, now: DateTime<U
         "update subscribers s set state = 'active', state_changed_at = $2
          where id = $1 and state = 'bounced' and exists (
              select from consent_events c
-             where c.email_normalized = s.email_normalized and (c.kind = 'confirmed' or c.consented_at is not null))",
+             where c.email_normalized = s.email_normalized and (c.kind = 'confirmed' or c.consented_at is not null)
+               and not exists (
+                   select from consent_events w
+                   where w.email_normalized = s.email_normalized and w.kind = 'withdrawn' and w.at >= c.at))",
         id.0,
         now
     )

@@ -114,7 +114,7 @@ impl Reader {
             let was_in_trouble = self.trouble.is_some();
             let Err(trouble) = self.hold().await;
             // All was well in between.
-            if was_in_trouble && self.trouble.is_none() || !was_in_trouble {
+            if !was_in_trouble || self.trouble.is_none() {
                 wait = SOONEST;
             }
             self.tell(trouble).await;

@@ -226,7 +226,7 @@ const COLUMNS: &[(&str, &str, Holds)] = &[
     ("bounces", "diagnostic", ErasedBy("the words of a report or a reply; addresses are masked, and they go")),
     ("bounces", "digest", Nothing("SHA-256 of a message, or of a delivery's number")),
     ("bounces", "recipients", ErasedBy("of what is about nobody for certain; the row goes")),
-    ("bounces", "remote_mta", Nothing("the name of a server")),
+    ("bounces", "remote_mta", ErasedBy("the name of a server, which may be a person's own; it goes")),
     ("bounces", "report", ErasedBy("the message as it came; it goes, and after 90 days in any case")),
     ("bounces", "status", Nothing("an enhanced status code")),
     ("bounces", "way", Nothing("a fixed word")),
@@ -441,8 +441,8 @@ async fn everywhere(app: &TestApp, program: &Program) {
         "insert into refusals (delivery_id, attempt, worker_id, reply)
          select id, 1, 1, 'no such user ' || $1 from deliveries
          where kind = 'mailing' and subscriber_id = (select id from subscribers where email = $1)",
-        "insert into bounces (received_at, kind, way, delivery_id, subscriber_id, diagnostic, report, digest)
-         select now(), 'hard', 'report', d.id, s.id, 'unknown: ' || $1, convert_to('To: ' || $1, 'UTF8'), sha256('1')
+        "insert into bounces (received_at, kind, way, delivery_id, subscriber_id, diagnostic, remote_mta, report, digest)
+         select now(), 'hard', 'report', d.id, s.id, 'unknown: ' || $1, 'mx of ' || $1, convert_to('To: ' || $1, 'UTF8'), sha256('1')
          from subscribers s join deliveries d on d.subscriber_id = s.id where s.email = $1 limit 1",
         "insert into bounces (received_at, kind, way, recipients, report, digest)
          values (now(), 'hard', 'report', array[lower($1)], convert_to('To: ' || $1, 'UTF8'), sha256('2')),

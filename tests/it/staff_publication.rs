@@ -141,7 +141,7 @@ async fn a_time_is_changed_only_by_somebody_who_has_seen_what_that_deletes() {
     for expected in ["<del>90</del><ins>30</ins>", "<del>3</del><ins>2</ins>", "nicht zurückholen"] {
         assert!(asked.body.contains(expected), "{expected}: {}", asked.body);
     }
-    let other = send(&browser, &fields(&asked), &[("mailing_days", "7")]).await;
+    let other = send(&browser, &fields(&asked), &[("mailing_days", "7"), ("soft_days", "6")]).await;
     assert_eq!(other.heading(), "Rechtliche Angaben ändern?", "another time than the one that was shown");
     assert_eq!(send(&browser, &fields(&asked), &[]).await.status, 303);
     let retention = current(&app).await.content.retention;

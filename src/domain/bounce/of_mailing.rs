@@ -57,18 +57,28 @@ pub async fn came_back(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Cam
     })
 }
 
-/// Refusals because of us, those too that the relay told at once.
+/// Refusals that are looked at, at most: a page is shown while others wait.
+const LOOKED_AT: i64 = 5_000;
+
+/// Refusals because of us that came back later, each copy once, with its newest words. What the relay refused at once stands
+/// among what it refused.
 async fn refusals(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Vec<ProviderRefusals>> {
     let rows = sqlx::query!(
-        r#"select lower(split_part(s.email, '@', 2)) as domain, b.remote_mta,
+        r#"with refused as (
+               select distinct on (delivery_id) delivery_id, subscriber_id, remote_mta,
+                 coalesce(diagnostic, '550 ' || status, '') as said
+               from (select * from bounces where mailing_id = $1 and kind = 'policy' and way = 'report'
+                     order by id desc limit $2) newest
+               order by delivery_id, id desc)
+           select lower(split_part(s.email, '@', 2)) as domain, r.remote_mta,
              -- As in the list of what was refused at once: what is different in each reply would make a group of each.
-             regexp_replace(coalesce(b.diagnostic, ''), '[^\s<>]+@[^\s<>]+|https?://\S+|\m(?=\w*\d)\w{8,}\M|[^\s<>]*…[^\s<>]*', '…', 'g')
+             regexp_replace(r.said, '[^\s<>]+@[^\s<>]+|https?://\S+|\m(?=\w*\d)\w{8,}\M|[^\s<>]*…[^\s<>]*', '…', 'g')
                  as "said!",
-             count(distinct b.delivery_id) as "count!"
-           from bounces b left join subscribers s on s.id = b.subscriber_id
-           where b.mailing_id = $1 and b.kind = 'policy'
-           group by 1, 2, 3 order by 4 desc limit 1000"#,
-        id.0
+             count(*) as "count!"
+           from refused r left join subscribers s on s.id = r.subscriber_id
+           group by 1, 2, 3"#,
+        id.0,
+        LOOKED_AT
     )
     .fetch_all(db)
     .await?;
@@ -100,13 +110,18 @@ pub async fn refusing(
     at_least: i64,
 ) -> sqlx::Result<Vec<Refusing>> {
     let rows = sqlx::query!(
-        r#"select lower(split_part(s.email, '@', 2)) as domain, b.remote_mta, count(distinct b.delivery_id) as "count!",
-             (array_agg(b.mailing_id order by b.received_at desc) filter (where b.mailing_id is not null))[1]
+        r#"with refused as (
+               select distinct on (delivery_id) delivery_id, subscriber_id, mailing_id, remote_mta, received_at
+               from (select * from bounces where received_at >= $1 and kind = 'policy'
+                     order by received_at desc limit $2) newest
+               order by delivery_id, received_at desc)
+           select lower(split_part(s.email, '@', 2)) as domain, r.remote_mta, count(*) as "count!",
+             (array_agg(r.mailing_id order by r.received_at desc) filter (where r.mailing_id is not null))[1]
                  as "mailing?: MailingId"
-           from bounces b left join subscribers s on s.id = b.subscriber_id
-           where b.received_at >= $1 and b.kind = 'policy'
-           group by 1, 2 order by 3 desc limit 1000"#,
-        since
+           from refused r left join subscribers s on s.id = r.subscriber_id
+           group by 1, 2 order by 3 desc"#,
+        since,
+        LOOKED_AT
     )
     .fetch_all(db)
     .await?;

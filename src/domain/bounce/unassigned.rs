@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::{
-    address::EmailAddress,
+    address::{EmailAddress, NormalizedAddress},
     bounce::{BounceKind, Returned, Way, sent_to},
     ids::{DeliveryId, MailingId, SignupId, SubscriberId},
     queue::delivery::DeliveryKind,
@@ -31,13 +31,21 @@ pub async fn count(db: &mut PgConnection) -> sqlx::Result<i64> {
     .await
 }
 
-/// Up to `limit` of them, the newest first. Of each message only the beginning, which has its subject.
-pub async fn list(db: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Unassigned>> {
+/// How many are about nobody, those too that were put aside.
+pub async fn count_with_ignored(db: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from bounces where delivery_id is null"#)
+        .fetch_one(db)
+        .await
+}
+
+/// Up to `limit` that wait, or that were put aside, the newest first. Of each message only the beginning, which has its subject.
+pub async fn list(db: &mut PgConnection, are_ignored: bool, limit: i64) -> sqlx::Result<Vec<Unassigned>> {
     sqlx::query_as!(
         Unassigned,
         r#"select id, received_at, kind as "kind: BounceKind", recipients, substring(report for 8192) as report
-           from bounces where delivery_id is null and ignored_at is null
-           order by received_at desc, id desc limit $1"#,
+           from bounces where delivery_id is null and (ignored_at is not null) = $1
+           order by received_at desc, id desc limit $2"#,
+        are_ignored,
         limit
     )
     .fetch_all(db)
@@ -84,17 +92,11 @@ pub async fn message(db: &mut PgConnection, id: i64) -> sqlx::Result<Option<Mess
     .await
 }
 
-/// Puts aside one that waits, or all that came until then; answers how many.
-pub async fn ignore(db: &mut PgConnection, which: Ignored, now: DateTime<Utc>) -> sqlx::Result<u64> {
-    let (id, until) = match which {
-        Ignored::One(id) => (Some(id), None),
-        Ignored::Until(until) => (None, Some(until)),
-    };
+/// Puts aside those of them that wait; answers how many.
+pub async fn ignore(db: &mut PgConnection, ids: &[i64], now: DateTime<Utc>) -> sqlx::Result<u64> {
     let ignored = sqlx::query!(
-        "update bounces set ignored_at = $3
-         where delivery_id is null and ignored_at is null and (id = $1 or received_at <= $2)",
-        id,
-        until,
+        "update bounces set ignored_at = $2 where id = any($1) and delivery_id is null and ignored_at is null",
+        ids,
         now
     )
     .execute(db)
@@ -102,46 +104,44 @@ pub async fn ignore(db: &mut PgConnection, which: Ignored, now: DateTime<Utc>) -
     Ok(ignored.rows_affected())
 }
 
-/// What is put aside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ignored {
-    One(i64),
-    /// All that had come by then: what came after somebody looked stays.
-    Until(DateTime<Utc>),
-}
-
-/// The newest mail to this address that had gone out by then, of the last 90 days.
+/// The mail to this address that something is about which came then: a subscriber's newest copy of a mailing before all else,
+/// then their newest other mail, and a signup's only where nobody subscribed has the address. Of the 90 days before, and to
+/// the address that they have now.
 pub async fn newest_sent(
     db: &mut PgConnection,
     address: &EmailAddress,
-    before: DateTime<Utc>,
-    now: DateTime<Utc>,
+    came_at: DateTime<Utc>,
 ) -> sqlx::Result<Option<Returned>> {
-    let sent: Vec<i64> = sent_to(db, address, now).await?.into_iter().map(|(id, _)| id.0).collect();
+    let sent: Vec<i64> = sent_to(db, address, came_at).await?.into_iter().map(|(id, _)| id.0).collect();
     sqlx::query_as!(
         Returned,
-        r#"select id as "delivery: DeliveryId", kind as "kind: DeliveryKind", mailing_id as "mailing: MailingId",
-             subscriber_id as "subscriber: SubscriberId", signup_id as "signup: SignupId", finished_at as "sent_at"
-           from deliveries where id = any($1) and state in ('accepted', 'unknown') and finished_at <= $2
-           order by finished_at desc limit 1"#,
+        r#"select d.id as "delivery: DeliveryId", d.kind as "kind: DeliveryKind", d.mailing_id as "mailing: MailingId",
+             d.subscriber_id as "subscriber: SubscriberId", d.signup_id as "signup: SignupId", d.finished_at as "sent_at"
+           from deliveries d
+           where d.id = any($1) and d.state in ('accepted', 'unknown') and d.finished_at <= $2
+             -- The notice of a change went to another address.
+             and d.kind <> 'address_notice'
+             and not exists (
+                 select from former_addresses f where f.subscriber_id = d.subscriber_id and f.left_at > d.finished_at)
+           order by d.subscriber_id is null, d.mailing_id is null, d.finished_at desc limit 1"#,
         &sent,
-        before
+        came_at
     )
     .fetch_optional(db)
     .await
 }
 
-/// Writes down whose mail it is about, and what a person took it for; answers whether it still waited. The addresses that it
-/// named go: it is found by its subscriber from now on.
+/// Writes down whose mail it is about, and what a person took it for; answers whether it still waited. Of the addresses that it
+/// named the others stay, for their erasure: by its subscriber it is found from now on.
 pub async fn assign(
     db: &mut PgConnection,
     id: i64,
-    returned: &Returned,
+    (returned, address): (&Returned, &NormalizedAddress),
     kind: BounceKind,
 ) -> sqlx::Result<bool> {
     let assigned = sqlx::query!(
         "update bounces set kind = $2, delivery_id = $3, mailing_id = $4, subscriber_id = $5, signup_id = $6, sent_at = $7,
-             recipients = '{}', ignored_at = null
+             recipients = array_remove(recipients, $8), ignored_at = null
          where id = $1 and delivery_id is null",
         id,
         kind as BounceKind,
@@ -149,7 +149,8 @@ pub async fn assign(
         returned.mailing.map(|id| id.0),
         returned.subscriber.map(|id| id.0),
         returned.signup.map(|id| id.0),
-        returned.sent_at
+        returned.sent_at,
+        address.as_str()
     )
     .execute(db)
     .await?;

@@ -3,19 +3,20 @@
 mod samples;
 
 use axum::{Form, extract::State, http::StatusCode, response::Response};
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     app::{
+        App,
         off_runtime::off_runtime,
-        sort_bounces::{self, AssignError, assign, ignore},
+        sort_bounces::{self, AssignError, Assignment, assign, ignore},
     },
     domain::{
         address::EmailAddress,
         bounce::{
             BounceKind, Consequence, ListedBounce,
-            unassigned::{Ignored, Message, Unassigned},
+            unassigned::{Message, Unassigned},
         },
         ids::{MailingId, SubscriberId},
     },
@@ -35,6 +36,7 @@ type Id = staff_page::Id<i64>;
 
 /// Messages that are listed of each.
 const SHOWN: i64 = 50;
+const MOST: usize = 50;
 
 /// `GET /staff/bounces`
 pub async fn list(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
@@ -52,6 +54,7 @@ pub async fn show(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffPr
 pub struct Assigned {
     email: String,
     kind: String,
+    sure: String,
 }
 
 /// `POST /staff/bounces/{id}/assign`
@@ -65,21 +68,23 @@ pub async fn belongs_to(
     let id = id_in(id)?;
     let mut mistakes = Mistakes::default();
     let email = EmailAddress::parse(&sent.email);
-    if let Err(error) = email {
-        mistakes.add("email", page.state.renderer.text(page.locale, "error", error_key(error)));
+    if let Err(error) = &email {
+        mistakes.add("email", page.state.renderer.text(page.locale, "error", error_key(*error)));
     }
     let kind = BounceKind::from_name(&sent.kind);
     if kind.is_none() {
         mistakes.add("kind", page.text("error", "bounce_kind"));
     }
-    if let (Ok(email), Some(kind)) = (email, kind) {
-        let by = member.actor();
-        let assigned = assign(&state.app.pool, &state.app.keys, &by, id, (&email, kind), Utc::now()).await;
-        match assigned {
+    if let (Ok(address), Some(kind)) = (&email, kind) {
+        let assignment = Assignment { address, kind, is_sure: !sent.sure.is_empty() };
+        let App { pool, keys, .. } = &state.app;
+        match assign(pool, keys, &member.actor(), id, assignment, Utc::now()).await {
             Ok(consequence) => return Ok(done("/staff/bounces", told(consequence))),
+            Err(AssignError::Known) => return Ok(done("/staff/bounces", "bounce_known")),
             Err(AssignError::NothingSent) => {
                 mistakes.add("email", page.text("error", "bounce_nothing_sent"));
             }
+            Err(AssignError::NotSure) => mistakes.add("sure", page.text("error", "bounce_sure")),
             Err(AssignError::NotSaid) => mistakes.add("kind", page.text("error", "bounce_kind")),
             Err(other) => return Err(other.into()),
         }
@@ -102,32 +107,33 @@ pub async fn ignore_one(
     Admin(member): Admin,
     id: Id,
 ) -> Result<Response, StaffProblem> {
-    ignore(&state.app.pool, &member.actor(), Ignored::One(id_in(id)?), Utc::now()).await?;
-    Ok(done("/staff/bounces", "bounces_ignored"))
+    let count = ignore(&state.app.pool, &member.actor(), &[id_in(id)?], Utc::now()).await?;
+    Ok(done("/staff/bounces", if count > 0 { "bounces_ignored" } else { "bounce_known" }))
 }
 
 /// What the button under the list sends.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Until {
-    until: String,
+pub struct Listed {
+    /// The numbers of the messages that were shown, with blanks between them.
+    ids: String,
     sure: String,
 }
 
-/// `POST /staff/bounces/ignore`: all that had come when the list was shown.
+/// `POST /staff/bounces/ignore`: all that the list had shown.
 pub async fn ignore_all(
     State(state): State<AppState>,
     page: StaffPage,
     Admin(member): Admin,
-    Form(sent): Form<Until>,
+    Form(sent): Form<Listed>,
 ) -> Result<Response, StaffProblem> {
-    let until = sent.until.parse().ok().and_then(DateTime::from_timestamp_micros);
-    let Some(until) = until.filter(|_| !sent.sure.is_empty()) else {
-        let errors = Mistakes::one("form", page.text("error", "bounces_sure"));
+    if sent.sure.is_empty() {
+        let errors = Mistakes::one("sure", page.text("error", "bounces_sure"));
         let own = BouncesPage { errors, ..BouncesPage::of(&page).await? };
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
-    };
-    ignore(&state.app.pool, &member.actor(), Ignored::Until(until), Utc::now()).await?;
+    }
+    let ids: Vec<i64> = sent.ids.split(' ').filter_map(|id| id.parse().ok()).take(MOST).collect();
+    ignore(&state.app.pool, &member.actor(), &ids, Utc::now()).await?;
     Ok(done("/staff/bounces", "bounces_ignored"))
 }
 
@@ -136,7 +142,11 @@ impl From<AssignError> for StaffProblem {
         match error {
             AssignError::NotAllowed(_) => Self::no_gate(),
             AssignError::Database(error) => error.into(),
-            AssignError::Unknown | AssignError::NotSaid | AssignError::NothingSent => Self::NOT_FOUND,
+            AssignError::Unknown
+            | AssignError::Known
+            | AssignError::NotSaid
+            | AssignError::NotSure
+            | AssignError::NothingSent => Self::NOT_FOUND,
         }
     }
 }
@@ -152,9 +162,12 @@ pub struct BouncesPage {
     /// How many wait, in words; nothing when none does.
     count: Option<String>,
     waiting: Vec<WaitingRow>,
+    /// That there are more than are shown.
+    only_newest: Option<String>,
+    /// The numbers of those that are shown: nobody decides about what they have not seen.
+    ids: String,
+    put_aside: Vec<WaitingRow>,
     newest: Vec<NewestRow>,
-    /// Microseconds since 1970. Nobody decides about what came after they looked.
-    until: String,
     errors: Mistakes,
 }
 
@@ -179,13 +192,18 @@ struct NewestRow {
 
 impl BouncesPage {
     async fn of(page: &StaffPage) -> Result<Self, StaffProblem> {
-        let now = Utc::now();
         let queue = sort_bounces::queue(&page.state.app.pool, SHOWN).await?;
+        let rows = |list: &[Unassigned]| list.iter().map(|one| WaitingRow::of(page, one)).collect();
+        let shown = i64::try_from(queue.waiting.len()).unwrap_or(i64::MAX);
+        let only_newest = page.text("bounces", "only_newest").replace("{shown}", &page.number(shown));
+        let ids: Vec<String> = queue.waiting.iter().map(|one| one.id.to_string()).collect();
         Ok(Self {
             count: (queue.count > 0).then(|| page.plural("bounces", "count", queue.count)),
-            waiting: queue.waiting.iter().map(|one| WaitingRow::of(page, one)).collect(),
+            waiting: rows(&queue.waiting),
+            only_newest: (queue.count > shown).then_some(only_newest),
+            ids: ids.join(" "),
+            put_aside: rows(&queue.put_aside),
             newest: queue.newest.iter().map(|one| NewestRow::of(page, one)).collect(),
-            until: now.timestamp_micros().to_string(),
             errors: Mistakes::default(),
         })
     }

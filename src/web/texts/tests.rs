@@ -255,7 +255,10 @@ fn chosen_by_data() -> Vec<(&'static str, Vec<String>)> {
     of.push(("data.bounce", variants("src/domain/bounce.rs", "pub enum BounceKind")));
     of.push(("data.bounce_way", variants("src/domain/bounce.rs", "pub enum Way")));
     of.push(("staff.delivery_state", states));
-    of.push(("staff.bounce_means", own(["complaint", "hard", "soft", "unrecognised"])));
+    of.push((
+        "staff.bounce_means",
+        own(["complaint", "hard", "soft", "policy", "delayed", "auto_reply", "unrecognised"]),
+    ));
     of.push(("staff.block", own(Kind::VARIANTS.iter().map(|kind| (*kind).into()))));
     of.push(("staff.block_field", own(Key::VARIANTS.iter().map(|key| (*key).into()))));
     of.push(("staff.encoding", own(Encoding::ALL.map(Encoding::name))));

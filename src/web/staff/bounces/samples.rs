@@ -36,17 +36,21 @@ impl PageContext for BouncesPage {
         let none = || Self {
             count: None,
             waiting: Vec::new(),
+            only_newest: None,
+            ids: "1 2".into(),
+            put_aside: Vec::new(),
             newest: Vec::new(),
-            until: "1764079500000000".into(),
             errors: Mistakes::default(),
         };
         let some = || Self {
             count: Some("2 Nachrichten warten.".into()),
             waiting: vec![waiting(Some("Undelivered Mail"), &["eva@example.org"]), waiting(None, &[])],
+            only_newest: Some("Hier stehen die neuesten 50.".into()),
+            put_aside: vec![waiting(Some("Angebot"), &[]), waiting(None, &["eva@example.org"])],
             newest: vec![newest(Some("e…a@example.org"), "5.1.1 unknown user"), newest(None, "")],
             ..none()
         };
-        vec![some(), none(), Self { errors: Mistakes::one("form", "Bitte bestätigen Sie das."), ..some() }]
+        vec![some(), none(), Self { errors: Mistakes::one("sure", "Bitte bestätigen Sie das."), ..some() }]
     }
 }
 
@@ -96,6 +100,7 @@ impl PageContext for BouncePage {
         };
         let mut wrong = Mistakes::one("email", "Das ist keine Adresse.");
         wrong.add("kind", "Bitte wählen Sie.");
+        let unsure = Mistakes::one("sure", "Die Nachricht nennt diese Adresse nicht.");
         vec![
             known(),
             Self {
@@ -108,6 +113,7 @@ impl PageContext for BouncePage {
             },
             waits(false, Mistakes::default()),
             waits(true, wrong),
+            waits(false, unsure),
         ]
     }
 }

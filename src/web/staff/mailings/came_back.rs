@@ -72,7 +72,13 @@ impl RefusalView {
         // In a report the words stand behind what kind they are of (RFC 3464 §2.3.6).
         let said = group.said.split_once(';').filter(|(kind, _)| kind.eq_ignore_ascii_case("smtp"));
         let said = said.map_or(group.said.as_str(), |(_, words)| words.trim_start());
-        let meaning = reply_meaning::of_line(said);
+        // A line of several has a hyphen behind its code (RFC 5321 §4.2.1).
+        let line = said
+            .get(3..4)
+            .filter(|sign| *sign == "-")
+            .map_or_else(|| said.to_owned(), |_| format!("{} {}", &said[..3], &said[4..]));
+        // What was given up is not tried again.
+        let meaning = reply_meaning::of_line(&line).filter(|meaning| *meaning != Meaning::Later);
         let way_out = match meaning {
             Some(Meaning::NotAuthenticated | Meaning::SenderRefused) => "way_out_sender",
             Some(Meaning::TooMany) => "way_out_rate",

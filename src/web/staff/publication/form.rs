@@ -230,7 +230,7 @@ impl Reading<'_> {
             soft_mailings: self.number("soft_mailings", SoftBounces::SOFT_MAILINGS),
             soft_days: self.number("soft_days", SoftBounces::SOFT_DAYS),
         };
-        if self.mistakes.is_empty() && !bounces.can_be_reached(retention) {
+        if self.mistakes.is_empty() && bounces.soft_days >= retention.mailing_days {
             self.wrong("soft_days", "soft_days_reached");
         }
         Content {

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     app::{
+        App,
         erase_address::{self, EraseError, Whose, erase_address},
         find_subscribers,
         take_bounce::{self, ReactivateError},
@@ -87,11 +88,12 @@ pub async fn reactivate(
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     }
     let by = member.actor();
-    match take_bounce::reactivate(&state.app.pool, &by, &subscriber.email, reason, Utc::now()).await {
+    let App { pool, keys, .. } = &state.app;
+    match take_bounce::reactivate(pool, keys, &by, &subscriber.email, reason, Utc::now()).await {
         Ok(()) => Ok(done(&back, "subscriber_reactivated")),
-        // Somebody was faster, or the form is not shown.
-        Err(ReactivateError::NotBounced | ReactivateError::NoConsent) => {
-            Ok(done(&back, "subscriber_not_bounced"))
+        // Something has changed since the form was shown: the page says what.
+        Err(ReactivateError::NotBounced | ReactivateError::NoConsent | ReactivateError::Suppressed) => {
+            Ok(done(&back, "subscriber_not_reactivated"))
         }
         Err(ReactivateError::Unknown) => Err(StaffProblem::NOT_FOUND),
         Err(ReactivateError::NotAllowed(_)) => Err(StaffProblem::no_gate()),
@@ -117,7 +119,7 @@ impl SubscriberPage {
             former: record.former_addresses.iter().map(|former| former.address.clone()).collect(),
             subscriber: Row::of(page, subscriber),
             has_bounced: subscriber.state == SubscriberState::Bounced,
-            may_reactivate: record.has_agreed(),
+            may_reactivate: record.has_agreed() && record.suppressed.is_none(),
             errors,
         }
     }
