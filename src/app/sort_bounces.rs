@@ -143,7 +143,7 @@ pub async fn assign(
         return Err(AssignError::NotSure);
     }
     // Whoever was erased meanwhile is not written down again.
-    let (returned, _) = bounce::returned_and_locked(&mut deed, sent.delivery).await?;
+    let (returned, reader) = bounce::returned_and_locked(&mut deed, sent.delivery).await?;
     let returned = returned.filter(|mail| mail.subscriber.is_some() || mail.signup.is_some());
     let returned = returned.ok_or(AssignError::NothingSent)?;
     if !unassigned::assign(&mut deed, id, (&returned, &address.normalized()), kind).await? {
@@ -151,7 +151,9 @@ pub async fn assign(
     }
     let details = json!({ "kind": kind.name() });
     let event = Event::BounceAssigned(returned.delivery);
-    deed.note(Action::BounceAssigned, &address.masked(), &details, &event).await?;
+    // As it is stored, by which the log is searched.
+    let whose = reader.map_or_else(|| address.masked(), |reader| reader.email.masked());
+    deed.note(Action::BounceAssigned, &whose, &details, &event).await?;
     let consequence = bounce::apply(&mut deed, keys, by, (&returned, kind), now).await?;
     deed.commit().await?;
     Ok(consequence)

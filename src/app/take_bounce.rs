@@ -38,7 +38,7 @@ const SERVICE: &Actor = &Actor::Service;
 const MOST_UNASSIGNED: i64 = 2_000;
 
 /// The same with those that were put aside and whose 90 days are not over.
-const MOST_KEPT: i64 = 10_000;
+const MOST_KEPT: i64 = 4_000;
 
 /// Bytes that are kept of a message.
 const KEPT: usize = 64 * 1024;

@@ -491,9 +491,6 @@ pub struct OwnBounce {
     pub subject: Option<String>,
     pub status: Option<String>,
     pub diagnostic: Option<String>,
-    /// The message itself is kept still.
-    #[serde(skip)]
-    pub has_report: bool,
 }
 
 /// What came back about mails to this address, oldest first.
@@ -504,7 +501,7 @@ pub(in crate::domain) async fn of_address(
     sqlx::query_as!(
         OwnBounce,
         r#"select b.id, b.received_at, b.kind as "kind: BounceKind", b.way as "way: Way", m.subject as "subject?", b.status,
-             b.diagnostic, b.report is not null as "has_report!"
+             b.diagnostic
            from bounces b left join mailings m on m.id = b.mailing_id
            where b.id in (
                select r.id from subscribers s join bounces r on r.subscriber_id = s.id where s.email_normalized = $1
@@ -524,8 +521,9 @@ const KEPT: Duration = Duration::days(400);
 /// Removes messages and rows that are past their time. Answers how many, up to some thousand.
 pub async fn forget_old(db: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let emptied = sqlx::query!(
-        "update bounces set report = null, diagnostic = null where id in (
-             select id from bounces where received_at < $1 and (report is not null or diagnostic is not null)
+        "update bounces set report = null, diagnostic = null, recipients = '{}' where id in (
+             select id from bounces
+             where received_at < $1 and (report is not null or diagnostic is not null or recipients <> '{}')
              order by received_at limit 1000)",
         now - REPORT_KEPT
     )

@@ -83,6 +83,8 @@ async fn a_person_says_whose_a_message_is_and_what_follows_is_what_would_have_fo
     assert_eq!(of, sent.0);
     assert_eq!(app.count("select count(*) from bounces where recipients <> '{}'").await, 0);
     assert_eq!(app.actions().await.last().unwrap(), "bounce_assigned");
+    let log = boss.get("/staff/audit").await.body;
+    assert!(log.contains("Bedeutung: Die Adresse gibt es nicht") && log.contains("s…@example.org"), "{log}");
     assert!(boss.get("/staff/bounces").await.body.contains("Nichts wartet."));
     let again = boss.post(&assign, &[("email", "s1@example.org"), ("kind", "hard")]).await;
     assert_eq!(again.header("location"), "/staff/bounces?done=bounce_known");

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 /// How long it may fail until it is worth a person's time: servers restart.
 const PATIENCE: Duration = Duration::minutes(15);
 
-/// Held by the process that reads it: two would leave copies of messages behind them. Chosen at random.
+/// Held by the process that reads it: two would leave copies of messages behind them. `mailbox1` in ASCII.
 const READER_LOCK: i64 = 0x6d61_696c_626f_7831;
 
 /// Why the mailbox has not been read for a while.

@@ -262,6 +262,7 @@ fn detail(page: &StaffPage, key: &str, value: &Value) -> String {
         "hold" => "hold",
         "verdict" => "signature_short",
         "open" => "restore",
+        "kind" => "bounce_means",
         "channel" => "channel",
         _ => "role",
     };
