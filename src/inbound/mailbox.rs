@@ -170,15 +170,14 @@ impl Reader {
                     still_holds(claim).await?;
                     follow_mailbox::was_read(&self.pool, Utc::now()).await?;
                 }
-                // The server says that it has moved it, and shows it again.
-                let stays = moved.contains(&message).then(|| "it stays where it is".to_owned());
-                let folder = match stays {
-                    None => self.take(connection, message, &mut is_full).await?,
-                    Some(_) => None,
-                };
-                let outcome = match folder {
-                    Some(folder) => Some(connection.move_to(folder, message).await?),
-                    None => stays.map(|why| Moved::Refused("another folder".to_owned(), why)),
+                let outcome = if moved.contains(&message) {
+                    let why = "it says that it has moved them, and shows them again".to_owned();
+                    Some(Moved::Refused("another folder".to_owned(), why))
+                } else {
+                    match self.take(connection, message, &mut is_full).await? {
+                        Some(folder) => Some(connection.move_to(folder, message).await?),
+                        None => None,
+                    }
                 };
                 match outcome {
                     Some(Moved::Away) => {

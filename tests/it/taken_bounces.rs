@@ -562,6 +562,17 @@ pub fn reports() -> usize {
     std::env::var("RUNDBRIEF_BOUNCE_REPORTS").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
 }
 
+/// So many reports that addresses do not exist are recorded, each once, and have had their consequence.
+pub async fn each_counted_once(app: &TestApp, reports: usize) {
+    let all = i64::try_from(reports).unwrap();
+    let recorded: (i64, i64) = sqlx::query_as("select count(*), count(distinct delivery_id) from bounces")
+        .fetch_one(&app.pool)
+        .await
+        .unwrap();
+    assert_eq!(recorded, (all, all));
+    assert_eq!(app.count("select count(*) from subscribers where state = 'bounced'").await, all);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again_the_command_takes_each_report_once() {
     let app = app().await;
@@ -583,13 +594,7 @@ async fn killed_again_and_again_the_command_takes_each_report_once() {
         assert_eq!(running.ended().await.code, None, "it was killed in the middle");
     }
     program.run(&command).await.done();
-    let all = i64::try_from(sent.len()).unwrap();
-    let rows: (i64, i64) = sqlx::query_as("select count(*), count(distinct delivery_id) from bounces")
-        .fetch_one(&app.pool)
-        .await
-        .unwrap();
-    assert_eq!(rows, (all, all));
-    assert_eq!(app.count("select count(*) from subscribers where state = 'bounced'").await, all);
+    each_counted_once(&app, sent.len()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

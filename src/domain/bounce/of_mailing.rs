@@ -1,5 +1,7 @@
 //! What came back of a mailing: how much of which kind, and which providers refused it because of us.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -82,15 +84,16 @@ async fn refusals(db: &mut PgConnection, id: MailingId) -> sqlx::Result<Vec<Prov
     )
     .fetch_all(db)
     .await?;
-    let mut groups: Vec<ProviderRefusals> = Vec::new();
+    let mut counts: BTreeMap<(String, String), i64> = BTreeMap::new();
     for row in rows {
         let provider = provider::name(row.domain.as_deref(), row.remote_mta.as_deref());
-        match groups.iter_mut().find(|group| group.provider == provider && group.said == row.said) {
-            Some(group) => group.count += row.count,
-            None => groups.push(ProviderRefusals { provider, said: row.said, count: row.count }),
-        }
+        *counts.entry((provider, row.said)).or_default() += row.count;
     }
-    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.provider.cmp(&b.provider)));
+    let mut groups: Vec<_> = counts
+        .into_iter()
+        .map(|((provider, said), count)| ProviderRefusals { provider, said, count })
+        .collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     groups.truncate(MOST);
     Ok(groups)
 }
@@ -125,15 +128,17 @@ pub async fn refusing(
     )
     .fetch_all(db)
     .await?;
-    let mut all: Vec<Refusing> = Vec::new();
+    // With the mailing of the most frequent row, which comes first.
+    let mut counts: BTreeMap<String, (i64, Option<MailingId>)> = BTreeMap::new();
     for row in rows {
         let provider = provider::name(row.domain.as_deref(), row.remote_mta.as_deref());
-        match all.iter_mut().find(|known| known.provider == provider) {
-            Some(known) => known.count += row.count,
-            None => all.push(Refusing { provider, count: row.count, mailing: row.mailing }),
-        }
+        counts.entry(provider).or_insert((0, row.mailing)).0 += row.count;
     }
-    all.retain(|refusing| refusing.count >= at_least);
-    all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.provider.cmp(&b.provider)));
+    let mut all: Vec<_> = counts
+        .into_iter()
+        .map(|(provider, (count, mailing))| Refusing { provider, count, mailing })
+        .filter(|refusing| refusing.count >= at_least)
+        .collect();
+    all.sort_by_key(|refusing| std::cmp::Reverse(refusing.count));
     Ok(all)
 }

@@ -33,13 +33,6 @@ impl SoftBounces {
         *self == Self::default()
     }
 
-    /// Whether it is known for long enough who got what. Those who have chosen nothing are told nothing: their numbers were
-    /// not theirs.
-    #[must_use]
-    pub fn can_be_reached(&self, retention: Retention) -> bool {
-        self.is_default() || self.soft_days < retention.mailing_days
-    }
-
     /// The problem names its field.
     pub(super) fn check(self, retention: Retention) -> Result<(), &'static str> {
         if !Self::SOFT_MAILINGS.contains(&self.soft_mailings) {
@@ -48,7 +41,8 @@ impl SoftBounces {
         if !Self::SOFT_DAYS.contains(&self.soft_days) {
             return Err("bounces.soft_days must be between 1 and 365");
         }
-        if !self.can_be_reached(retention) {
+        // Those who have chosen nothing are told nothing: their numbers were not theirs.
+        if !self.is_default() && self.soft_days >= retention.mailing_days {
             return Err(
                 "bounces.soft_days must be less than retention.mailing_days: after those nobody knows who got what",
             );

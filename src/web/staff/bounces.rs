@@ -35,8 +35,7 @@ use crate::{
 type Id = staff_page::Id<i64>;
 
 /// Messages that are listed of each.
-const SHOWN: i64 = 50;
-const MOST: usize = 50;
+const SHOWN: u8 = 50;
 
 /// `GET /staff/bounces`
 pub async fn list(page: StaffPage, _: Admin) -> Result<Response, StaffProblem> {
@@ -132,7 +131,7 @@ pub async fn ignore_all(
         let own = BouncesPage { errors, ..BouncesPage::of(&page).await? };
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     }
-    let ids: Vec<i64> = sent.ids.split(' ').filter_map(|id| id.parse().ok()).take(MOST).collect();
+    let ids: Vec<i64> = sent.ids.split(' ').filter_map(|id| id.parse().ok()).take(SHOWN.into()).collect();
     ignore(&state.app.pool, &member.actor(), &ids, Utc::now()).await?;
     Ok(done("/staff/bounces", "bounces_ignored"))
 }
@@ -192,7 +191,7 @@ struct NewestRow {
 
 impl BouncesPage {
     async fn of(page: &StaffPage) -> Result<Self, StaffProblem> {
-        let queue = sort_bounces::queue(&page.state.app.pool, SHOWN).await?;
+        let queue = sort_bounces::queue(&page.state.app.pool, SHOWN.into()).await?;
         let rows = |list: &[Unassigned]| list.iter().map(|one| WaitingRow::of(page, one)).collect();
         let shown = i64::try_from(queue.waiting.len()).unwrap_or(i64::MAX);
         let only_newest = page.text("bounces", "only_newest").replace("{shown}", &page.number(shown));

@@ -51,11 +51,7 @@ async fn named(state: &AppState, id: Id) -> Result<Subscriber, StaffProblem> {
 
 /// `GET /staff/subscribers/{id}`
 pub async fn show(page: StaffPage, _: Admin, id: Id) -> Result<Response, StaffProblem> {
-    let state = &page.state;
-    let looked = unsubscribe::look(&state.app, id_in(id)?).await?;
-    let (subscriber, has_left) = looked.ok_or(StaffProblem::NOT_FOUND)?;
-    let record = take_proof::read(&state.app.pool, &state.app.keys, &subscriber.email).await?;
-    page.show(&SubscriberPage::of(&page, (&subscriber, has_left), &record, Mistakes::default()))
+    page.show(&SubscriberPage::read(&page, id_in(id)?, Mistakes::default()).await?)
 }
 
 /// What the form sends that lets mail go to somebody again.
@@ -80,11 +76,8 @@ pub async fn reactivate(
     let back = format!("/staff/subscribers/{}", subscriber.id);
     let reason = sent.reason.trim();
     if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
-        let looked = unsubscribe::look(&state.app, subscriber.id).await?;
-        let (subscriber, has_left) = looked.ok_or(StaffProblem::NOT_FOUND)?;
-        let record = take_proof::read(&state.app.pool, &state.app.keys, &subscriber.email).await?;
         let errors = Mistakes::one("reason", page.text("error", "reactivate_reason"));
-        let own = SubscriberPage::of(&page, (&subscriber, has_left), &record, errors);
+        let own = SubscriberPage::read(&page, subscriber.id, errors).await?;
         return page.answer(StatusCode::UNPROCESSABLE_ENTITY, &own);
     }
     let by = member.actor();
@@ -102,6 +95,13 @@ pub async fn reactivate(
 }
 
 impl SubscriberPage {
+    async fn read(page: &StaffPage, id: SubscriberId, errors: Mistakes) -> Result<Self, StaffProblem> {
+        let app = &page.state.app;
+        let (subscriber, has_left) = unsubscribe::look(app, id).await?.ok_or(StaffProblem::NOT_FOUND)?;
+        let record = take_proof::read(&app.pool, &app.keys, &subscriber.email).await?;
+        Ok(Self::of(page, (&subscriber, has_left), &record, errors))
+    }
+
     fn of(
         page: &StaffPage,
         (subscriber, has_left): (&Subscriber, bool),
