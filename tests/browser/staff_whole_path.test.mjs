@@ -9,6 +9,7 @@ import { photo } from "./staff_images_journey.mjs";
 import { until } from "./staff_sending_journey.mjs";
 import { excelList } from "./staff_subscribers_journey.mjs";
 import { running } from "./fixtures.mjs";
+import { limit } from "./slowness.mjs";
 
 const { service, withPage } = await running();
 
@@ -35,8 +36,7 @@ async function withKeyboard({ colorScheme, width }, work) {
     /** Goes to the field of a file and chooses one in the window that the browser opens. */
     const choose = async (selector, file) => {
       await tabTo(page, selector);
-      const [chooser] = await Promise.all([page.waitForEvent("filechooser"), keyboard.press("Space")]);
-      await chooser.setFiles(file);
+      await (await windowOfFiles(page, keyboard)).setFiles(file);
     };
     /** Goes to a box and ticks it. */
     const tick = async (selector) => {
@@ -53,6 +53,21 @@ async function withKeyboard({ colorScheme, width }, work) {
     const see = (what) => isForEveryone(page, `${what}: ${colorScheme}, ${width} px`, { lang: "de", width });
     await work({ page, keyboard, type, press, choose, tick, download, see });
   });
+}
+
+/**
+ * The window in which a file is chosen, opened with the space bar. A browser that is kept waiting opens none: it forgets
+ * after five seconds that a key was pressed (HTML, "transient activation"). Whoever sits there presses again, so this does.
+ */
+async function windowOfFiles(page, keyboard) {
+  for (let presses = 1; ; presses++) {
+    try {
+      const opened = page.waitForEvent("filechooser", { timeout: limit(presses * 5_000) });
+      return (await Promise.all([opened, keyboard.press("Space")]))[0];
+    } catch (error) {
+      if (presses === 3) throw error;
+    }
+  }
 }
 
 let people = 0;
