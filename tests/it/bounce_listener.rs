@@ -224,9 +224,8 @@ async fn killed_again_and_again_no_report_is_lost_and_none_counted_twice() {
     while !bringing.is_finished() && kills < 6 {
         let process = process::worker(&app, &settings);
         let before = app.count("select count(*) from bounces").await;
-        while !bringing.is_finished() && app.count("select count(*) from bounces").await < before + all / 7 {
-            sleep(Duration::from_millis(5)).await;
-        }
+        let taken = app.wait_for_at_least("select count(*) from bounces", (before + all / 7).min(all));
+        taken.await;
         process.kill_9().await;
         kills += 1;
     }

@@ -13,11 +13,7 @@ use rundbrief::{
     domain::ids::DeliveryId,
     inbound::mailbox,
 };
-use tokio::{
-    net::TcpStream,
-    sync::watch,
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpStream, sync::watch, time::sleep};
 
 use crate::{
     harness::{
@@ -191,12 +187,7 @@ async fn killed_again_and_again_each_report_of_a_mailbox_counts_once() {
     while kills < 6 {
         let before = app.count("select count(*) from bounces").await;
         let process = reading(&app, &server, INBOX);
-        let read = async {
-            while app.count("select count(*) from bounces").await < (before + all / 8).min(all) {
-                sleep(Duration::from_millis(3)).await;
-            }
-        };
-        timeout(Duration::from_mins(2), read).await.expect("some are read in time");
+        app.wait_for_at_least("select count(*) from bounces", (before + all / 8).min(all)).await;
         process.kill_9().await;
         kills += 1;
     }

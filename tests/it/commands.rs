@@ -293,7 +293,7 @@ async fn an_update_whose_mail_would_be_cut_off_for_its_size_is_refused() {
 async fn several_may_migrate_one_database_at_once() {
     let database = crate::harness::database::empty().await;
     let programs: Vec<Program> =
-        (0..4).map(|_| Program::alone().setting("DATABASE_URL", &database)).collect();
+        (0..4).map(|_| Program::alone().setting("DATABASE_URL", database.url())).collect();
     let (a, b, c, d) = tokio::join!(
         programs[0].run(&["migrate"]),
         programs[1].run(&["migrate"]),

@@ -74,9 +74,7 @@ async fn invariant_2_a_death_in_the_middle_of_the_fan_out_leaves_out_nobody() {
     app.subscribers(12_000).await;
     let mailing = app.trigger().await;
     let worker = start_worker(&app);
-    while app.count("select count(*) from deliveries").await == 0 {
-        sleep(Duration::from_millis(1)).await;
-    }
+    app.wait_for_at_least("select count(*) from deliveries", 1).await;
     worker.kill_9().await;
     let written = app.count("select count(*) from deliveries").await;
     let_leases_run_out(&app).await;

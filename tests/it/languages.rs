@@ -29,7 +29,8 @@ async fn add_update(db: &mut PgConnection, locale: &str) -> sqlx::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_language_that_is_unknown_is_told_and_not_guessed() {
-    let mut db = PgConnection::connect(&database::empty().await).await.unwrap();
+    let database = database::empty().await;
+    let mut db = PgConnection::connect(database.url()).await.unwrap();
     migrate(&mut db, |version| version < LANGUAGES).await;
     add_update(&mut db, "de").await.unwrap();
     migrate(&mut db, |version| version >= LANGUAGES).await;

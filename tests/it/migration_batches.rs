@@ -11,7 +11,7 @@ use rundbrief::{
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use crate::harness::database;
+use crate::harness::database::{self, Database};
 
 /// The last version without batches.
 const BEFORE: i64 = 5;
@@ -69,17 +69,18 @@ async fn count(db: &mut PgConnection, query: &'static str) -> i64 {
 }
 
 /// A database of version 5 with the queue in it, brought to that of today.
-async fn migrated() -> PgConnection {
-    let mut db = PgConnection::connect(&database::empty().await).await.unwrap();
+async fn migrated() -> (Database, PgConnection) {
+    let database = database::empty().await;
+    let mut db = PgConnection::connect(database.url()).await.unwrap();
     migrate(&mut db, |version| version <= BEFORE).await;
     sqlx::raw_sql(QUEUE).execute(&mut db).await.unwrap();
     migrate(&mut db, |version| version > BEFORE).await;
-    db
+    (database, db)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waited_before_there_were_batches_waits_in_batches() {
-    let mut db = migrated().await;
+    let (_database, mut db) = migrated().await;
 
     let states: Vec<(String, i64)> =
         sqlx::query_as("select state::text, count(*) from deliveries group by 1 order by 1")
@@ -125,7 +126,7 @@ async fn what_waited_before_there_were_batches_waits_in_batches() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_of_today_claims_what_waited_and_new_batches_get_numbers_of_their_own() {
-    let mut db = migrated().await;
+    let (_database, mut db) = migrated().await;
     let made: i64 = sqlx::query_scalar("insert into batches (due_at, size) values (now(), 1) returning id")
         .fetch_one(&mut db)
         .await

@@ -27,7 +27,8 @@ const ADDRESSES: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn signups_from_before_are_counted_by_mailbox_too() {
-    let mut db = PgConnection::connect(&database::empty().await).await.unwrap();
+    let database = database::empty().await;
+    let mut db = PgConnection::connect(database.url()).await.unwrap();
     for migration in MIGRATIONS.iter().filter(|migration| migration.version < 20) {
         sqlx::raw_sql(migration.sql.clone()).execute(&mut db).await.unwrap();
     }

@@ -32,7 +32,8 @@ async fn migrate(db: &mut PgConnection, is_wanted: impl Fn(i64) -> bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_begun_keeps_its_audience_and_what_waits_has_not_begun() {
-    let mut db = PgConnection::connect(&database::empty().await).await.unwrap();
+    let database = database::empty().await;
+    let mut db = PgConnection::connect(database.url()).await.unwrap();
     migrate(&mut db, |version| version < PLANNED).await;
     sqlx::raw_sql(MAILINGS).execute(&mut db).await.unwrap();
     migrate(&mut db, |version| version >= PLANNED).await;

@@ -15,7 +15,7 @@ use tokio::{process::Command, time::sleep};
 
 use crate::harness::{
     App, TestApp,
-    database::{self, scratch},
+    database::{self, Database, scratch},
     process::{self, Process},
     program::Program,
     smtp::{Action, Behaviour, Phase, behave},
@@ -67,9 +67,10 @@ impl Backup {
     }
 
     /// Brings it back into a database of its own.
-    async fn bring_back(&self) -> String {
+    async fn bring_back(&self) -> Database {
         let fresh = database::empty().await;
-        postgres_program("pg_restore", &["--exit-on-error", "-d", &fresh, self.0.to_str().unwrap()]).await;
+        postgres_program("pg_restore", &["--exit-on-error", "-d", fresh.url(), self.0.to_str().unwrap()])
+            .await;
         fresh
     }
 }
@@ -145,7 +146,7 @@ async fn invariant_3_a_backup_brought_back_in_mid_mailing_sends_nothing_of_it_an
     worker.end().await;
 
     let restored = backup.bring_back().await;
-    on(&mut app, &restored).await;
+    on(&mut app, restored.url()).await;
     let serve = process::serve(&app).await;
     assert_eq!(held_for(&app.pool).await, "copied");
     let before = a_confirmation_goes_out(&app, &serve, "neu@example.org").await;
@@ -182,7 +183,7 @@ async fn a_backup_is_recognised_on_a_machine_that_remembers_nothing_and_goes_on_
     let (mut app, id) = in_mid_mailing().await;
     let sent = app.relay.accepted_count();
     let restored = Backup::of(&app).await.bring_back().await;
-    on(&mut app, &restored).await;
+    on(&mut app, restored.url()).await;
     on_a_fresh_machine(&mut app);
     let worker = process::worker(&app, &[]);
     assert_eq!(held_for(&app.pool).await, "copied");
@@ -238,7 +239,7 @@ async fn another_database_than_the_one_of_before_is_held_and_an_empty_one_is_not
     app.wait_for_state(other_mailing, rundbrief::domain::mailing::MailingState::Done).await;
     worker.end().await;
     let empty = database::fresh().await;
-    on(&mut app, &empty).await;
+    on(&mut app, empty.url()).await;
     let worker = process::worker(&app, &[]);
     app.wait_for_count("select count(*) from watermarks where server is not null", 1).await;
     assert!(!is_held(&app.pool).await);
@@ -291,7 +292,7 @@ async fn a_planned_mailing_whose_time_passed_waits_while_held_and_asks_when_it_m
     .unwrap();
     app.stop().await;
     let restored = Backup::of(&app).await.bring_back().await;
-    on(&mut app, &restored).await;
+    on(&mut app, restored.url()).await;
     sqlx::query("update mailings set scheduled_at = now() - interval '1 minute'")
         .execute(&app.pool)
         .await

@@ -587,9 +587,7 @@ async fn killed_again_and_again_the_command_takes_each_report_once() {
     let part = sent.len() / 7;
     for kill in 1..=6 {
         let running = program.start(&command);
-        while app.count("select count(*) from bounces").await < i64::try_from(part * kill).unwrap() {
-            tokio::time::sleep(std::time::Duration::from_millis(3)).await;
-        }
+        app.wait_for_at_least("select count(*) from bounces", i64::try_from(part * kill).unwrap()).await;
         running.signal("KILL");
         assert_eq!(running.ended().await.code, None, "it was killed in the middle");
     }

@@ -21,10 +21,16 @@ use rundbrief::{
     mail::{compose::Composer, templates::Templates},
 };
 use sqlx::PgPool;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::sleep};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 use super::{
-    database, http,
+    database::{self, Database},
+    http,
     http::Answer,
     mail::Mail,
     smtp::{Behaviour, SmtpServer},
@@ -55,6 +61,7 @@ pub struct TestApp {
     /// The folder of its pictures, while it has no other store.
     pub images: Folder,
     _state: Folder,
+    _database: Database,
     stop: watch::Sender<bool>,
     running: Option<JoinHandle<anyhow::Result<()>>>,
 }
@@ -112,10 +119,11 @@ impl App {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (images, state) = (Folder(database::scratch("images")), Folder(database::scratch("state")));
+        let database = database::fresh().await;
         let mut settings = vec![
             ("IMAGE_STORE", format!("file://{}", images.0.display())),
             ("STATE_DIR", state.0.display().to_string()),
-            ("DATABASE_URL", database::fresh().await),
+            ("DATABASE_URL", database.url().to_owned()),
             ("PUBLIC_URL", "https://brief.example.org".to_owned()),
             ("SECRET_KEY", STANDARD.encode([7; 32])),
             ("SMTP_URL", relay.url()),
@@ -146,6 +154,7 @@ impl App {
             settings,
             images,
             _state: state,
+            _database: database,
             stop,
             running: Some(running),
         }
@@ -333,6 +342,20 @@ impl TestApp {
             sleep(Duration::from_millis(50)).await;
         }
         panic!("{query} gave {count} and not {n}");
+    }
+
+    /// Waits until a query counts so much or more, looking often; panics after two minutes. What cannot come about ends a
+    /// test and not the patience of whoever runs all of them.
+    pub async fn wait_for_at_least(&self, query: &'static str, n: i64) {
+        let counted = async {
+            while self.count(query).await < n {
+                sleep(Duration::from_millis(3)).await;
+            }
+        };
+        assert!(
+            timeout(Duration::from_mins(2), counted).await.is_ok(),
+            "{query} gave less than {n} for two minutes"
+        );
     }
 
     /// Lets everything that waits for another try be due now.

@@ -14,15 +14,43 @@ use rundbrief::{commands::demo::postgres::Cluster, db};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::runtime::Runtime;
 
-/// The address of a fresh, migrated database.
-pub async fn fresh() -> String {
+/// The database of one test. It goes with the test: hundreds of them, each with all tables, fill a disk.
+pub struct Database {
+    name: String,
+    url: String,
+}
+
+/// Fresh and migrated.
+pub async fn fresh() -> Database {
     let server = server().await;
     made(server, &format!(" template \"{}\"", server.template)).await
 }
 
-/// The address of a database with nothing in it.
-pub async fn empty() -> String {
+/// With nothing in it.
+pub async fn empty() -> Database {
     made(server().await, "").await
+}
+
+impl Database {
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Some(server) = SERVER.get() else { return };
+        let drop = format!("drop database if exists \"{}\" with (force)", self.name);
+        let at = server.url("postgres");
+        // Nobody waits for it: the runtime of the test may be ending. What is left goes with the cluster, or when the next run
+        // begins.
+        server.runtime.spawn(async move {
+            if let Ok(mut db) = PgConnectOptions::from_str(&at).unwrap().connect().await {
+                let _ = sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut db).await;
+            }
+        });
+    }
 }
 
 /// The first test starts the server and makes the template; the others wait for that. It runs on a thread and a
@@ -31,60 +59,66 @@ async fn server() -> &'static Server {
     tokio::task::spawn_blocking(|| SERVER.get_or_init(Server::start)).await.unwrap()
 }
 
-async fn made(server: &Server, from: &str) -> String {
+async fn made(server: &Server, from: &str) -> Database {
     let name = format!("{}_{}", server.template, NEXT.fetch_add(1, Ordering::Relaxed));
     let mut db = connect(&server.url("postgres")).await;
     let create = format!("create database \"{name}\"{from}");
     sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut db).await.expect("a database for the test");
     let _ = db.close().await;
-    server.url(&name)
+    let url = server.url(&name);
+    Database { name, url }
 }
 
 static SERVER: OnceLock<Server> = OnceLock::new();
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
 struct Server {
-    /// Where it is, without a database's name; the cluster is ours unless `DATABASE_URL` named one.
-    own: Option<(Cluster, Runtime)>,
-    given: Option<String>,
+    place: Place,
     template: String,
+    runtime: Runtime,
+}
+
+/// Where databases are made.
+enum Place {
+    /// In a cluster of this run.
+    Own(Cluster),
+    /// On the server of `DATABASE_URL`.
+    Given(String),
+}
+
+impl Place {
+    fn url(&self, database: &str) -> String {
+        match self {
+            Place::Own(cluster) => cluster.url(database),
+            Place::Given(url) => with_database(url, database),
+        }
+    }
 }
 
 impl Server {
     fn start() -> Server {
         let runtime = Runtime::new().unwrap();
-        let given = env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
         let template = format!("rundbrief_test_{}", std::process::id());
-        let own = given.is_none().then(|| {
-            let dir = scratch("pg");
-            runtime.block_on(Cluster::throwaway(&dir)).expect("a private Postgres cluster")
-        });
-        let mut server = Server { own: None, given, template };
-        let url = match (&own, &server.given) {
-            (Some(cluster), _) => cluster.url("postgres"),
-            (None, Some(given)) => with_database(given, "postgres"),
-            (None, None) => unreachable!("one of the two is there"),
+        let place = match env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()) {
+            Some(given) => Place::Given(given),
+            None => Place::Own(
+                runtime.block_on(Cluster::throwaway(&scratch("pg"))).expect("a private Postgres cluster"),
+            ),
         };
-        let template_url = with_database(&url, &server.template);
         runtime.block_on(async {
-            let mut db = connect(&url).await;
+            let mut db = connect(&place.url("postgres")).await;
             drop_old(&mut db).await;
-            let create = format!("create database \"{}\"", server.template);
+            let create = format!("create database \"{template}\"");
             sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut db).await.expect("the template database");
-            let pool = db::connect(&template_url).await.expect("the template database answers");
+            let pool = db::connect(&place.url(&template)).await.expect("the template database answers");
             db::migrate(&pool).await.expect("the migrations run");
             pool.close().await;
         });
-        server.own = own.map(|cluster| (cluster, runtime));
-        server
+        Server { place, template, runtime }
     }
 
     fn url(&self, database: &str) -> String {
-        match (&self.own, &self.given) {
-            (Some((cluster, _)), _) => cluster.url(database),
-            (None, Some(given)) => with_database(given, database),
-            (None, None) => unreachable!("one of the two is there"),
-        }
+        self.place.url(database)
     }
 }
 
