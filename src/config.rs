@@ -8,6 +8,7 @@ mod bounce_address;
 mod bounce_listen;
 mod bounce_mailbox;
 mod database;
+mod dkim_keys;
 mod guard;
 mod images;
 mod secret;
@@ -24,6 +25,7 @@ pub use self::{
     bounce_listen::BounceListen,
     bounce_mailbox::BounceMailbox,
     database::DatabaseUrl,
+    dkim_keys::{DkimKey, DkimSecret, parse_selector},
     guard::{Captcha, Guard},
     images::{ImageStore, S3, S3Credentials},
     secret::{SecretKeys, SecretKeysError},
@@ -80,6 +82,8 @@ pub struct Config {
     pub bounce_listen: Option<BounceListen>,
     /// The mailbox to read what comes back from (`BOUNCE_MAILBOX`); none by default.
     pub bounce_mailbox: Option<BounceMailbox>,
+    /// The keys with which the service signs mails itself (`DKIM_KEYS`); by default none, and the relay signs.
+    pub dkim_keys: Vec<DkimKey>,
     /// The relay's DKIM selector, whose key the preflight looks up in the DNS (`DKIM_SELECTOR`).
     pub dkim_selector: Option<String>,
 }
@@ -260,7 +264,8 @@ impl Config {
             BounceListen::parse(text, bounce_address.is_some())
         });
         let bounce_mailbox = optional(source, &mut problems, "BOUNCE_MAILBOX", BounceMailbox::parse);
-        let dkim_selector = optional(source, &mut problems, "DKIM_SELECTOR", parse_dkim_selector);
+        let dkim_keys = optional(source, &mut problems, "DKIM_KEYS", DkimKey::parse);
+        let dkim_selector = optional(source, &mut problems, "DKIM_SELECTOR", parse_selector);
         // Used where logging starts; read here only to report a wrong value.
         let _: Option<()> = optional(source, &mut problems, "LOG_FORMAT", |text| match text {
             "text" | "json" => Ok(()),
@@ -300,21 +305,9 @@ impl Config {
             bounce_address,
             bounce_listen,
             bounce_mailbox,
+            dkim_keys: dkim_keys.unwrap_or_default(),
             dkim_selector,
         })
-    }
-}
-
-fn parse_dkim_selector(text: &str) -> Result<String, String> {
-    let is_label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-    };
-    if text.split('.').all(is_label) && text.len() <= 150 {
-        Ok(text.to_owned())
-    } else {
-        Err("must be a selector such as mail2026: the part before ._domainkey in the DNS".to_owned())
     }
 }
 
@@ -323,6 +316,14 @@ fn default_state_dir(source: &Source) -> PathBuf {
     let given = source.get("STATE_DIRECTORY").unwrap_or_default();
     let given = given.split(':').next().filter(|path| !path.is_empty());
     PathBuf::from(given.unwrap_or("/var/lib/rundbrief"))
+}
+
+/// `DKIM_KEYS` alone, for commands that need nothing else.
+///
+/// # Errors
+/// [`ConfigErrors`] when it is missing, or a key cannot be used.
+pub fn dkim_keys(source: &Source) -> Result<Vec<DkimKey>, ConfigErrors> {
+    alone(source, "DKIM_KEYS", DkimKey::parse)
 }
 
 /// `DATABASE_URL` alone, for commands that need nothing else.

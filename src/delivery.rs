@@ -28,6 +28,7 @@ mod recorder;
 mod retry;
 mod sender;
 mod shared;
+mod signing;
 mod smtp;
 mod spans;
 mod throttle;

@@ -12,6 +12,7 @@
 pub mod calendar_file;
 pub mod compose;
 pub mod contexts;
+pub mod dkim;
 pub mod encoding;
 pub mod incoming;
 pub mod markdown;

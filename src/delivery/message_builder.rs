@@ -17,7 +17,10 @@ use crate::{
         mailed_link::{self, NoLink},
     },
     config::{SecretKeys, SignupLimits},
-    delivery::spans,
+    delivery::{
+        signing::{NoSignature, Signing},
+        spans,
+    },
     domain::{
         address::EmailAddress,
         ids::MailingId,
@@ -32,6 +35,7 @@ use crate::{
     },
     mail::{
         compose::{ComposeError, Composer},
+        dkim::Signer,
         merge_fields::OwnTokens,
         message::{Frame, Recipient, message_id},
         return_path::ReturnPaths,
@@ -46,6 +50,7 @@ pub struct MessageBuilder {
     keys: SecretKeys,
     limits: SignupLimits,
     return_paths: Option<ReturnPaths>,
+    signing: Option<Signing>,
     frames: Mutex<HashMap<MailingId, Arc<Frame>>>,
     /// When the operator was last told of held signups.
     told_of_held: Mutex<Option<Instant>>,
@@ -115,6 +120,12 @@ impl NoMessage {
     }
 }
 
+impl From<NoSignature> for NoMessage {
+    fn from(error: NoSignature) -> Self {
+        Self::NotYet(error.to_string())
+    }
+}
+
 impl From<ComposeError> for NoMessage {
     fn from(error: ComposeError) -> Self {
         Self::NotYet(format!("{error}; the publication is changed with: rundbrief publication apply"))
@@ -128,14 +139,20 @@ impl MessageBuilder {
         keys: SecretKeys,
         limits: SignupLimits,
         return_paths: Option<ReturnPaths>,
+        signer: Option<Signer>,
     ) -> Self {
         let (frames, told_of_held) = (Mutex::default(), Mutex::default());
-        Self { pool, composer, keys, limits, return_paths, frames, told_of_held }
+        let signing = signer.map(Signing::new);
+        Self { pool, composer, keys, limits, return_paths, signing, frames, told_of_held }
     }
 
     /// The message of a delivery, as of now.
     pub async fn prepare(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
         let mut message = self.of_kind(delivery, now).await?;
+        if let Some(signing) = &self.signing {
+            // Still the address that its From names.
+            message.bytes = signing.sign(&message.from, message.bytes).await?;
+        }
         if let Some(paths) = &self.return_paths {
             message.from = paths.of(delivery.id);
         }

@@ -33,7 +33,7 @@ use crate::{
         throttle::Throttle,
     },
     domain::{address::AddressError, ids::WorkerId, queue::worker, restore::Memory},
-    mail::{compose::Composer, return_path::ReturnPaths},
+    mail::{compose::Composer, dkim::Signer, return_path::ReturnPaths},
 };
 
 /// How a worker sends.
@@ -54,6 +54,8 @@ pub struct Settings {
     pub keys: SecretKeys,
     /// Envelope senders that name their delivery; without them it is the publication's sender.
     pub return_paths: Option<ReturnPaths>,
+    /// Signs each mail; without it the relay does.
+    pub signer: Option<Signer>,
     /// How many mails signups may cause.
     pub signup_limits: SignupLimits,
 }
@@ -74,6 +76,7 @@ impl TryFrom<&Config> for Settings {
             ehlo_name: config.public_url.host().to_owned(),
             keys: config.secret_keys.clone(),
             return_paths,
+            signer: Signer::new(&config.dkim_keys),
             signup_limits: config.signup_limits,
         })
     }
@@ -177,6 +180,7 @@ impl Worker {
                 self.settings.keys.clone(),
                 self.settings.signup_limits,
                 self.settings.return_paths.clone(),
+                self.settings.signer.clone(),
             ),
             keys: self.settings.keys.clone(),
             queue_stuck: Mutex::default(),
