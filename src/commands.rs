@@ -7,6 +7,7 @@ pub mod demo;
 pub mod output;
 
 mod bounces;
+mod dkim;
 mod mailings;
 mod publication;
 mod restore;
@@ -76,6 +77,9 @@ enum Command {
     /// What comes back about mails: bounces, complaints, automatic replies.
     #[command(subcommand)]
     Bounces(bounces::Bounces),
+    /// The keys with which mails are signed here, where the relay does not do it.
+    #[command(subcommand)]
+    Dkim(dkim::Dkim),
     /// The people who may log in to the staff pages.
     #[command(subcommand)]
     Staff(staff::Staff),
@@ -155,6 +159,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Updates(updates) => updates.run().await,
         Command::Mailings(mailings) => mailings.run().await,
         Command::Signups(signups) => signups.run().await,
+        Command::Dkim(dkim) => dkim.run().await,
         Command::Bounces(bounces) => bounces.run().await,
         Command::Staff(staff) => staff.run().await,
         Command::Restore(restore) => restore.run().await,

@@ -54,6 +54,16 @@ pub fn private_file(path: &Path, text: &str) -> anyhow::Result<()> {
         .with_context(|| format!("{} cannot be written", path.display()))
 }
 
+/// Writes a new file that nobody else may read, and never over one that is there.
+///
+/// # Errors
+/// When it is there already, or cannot be written.
+pub fn new_private_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let written = opened.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+    written.with_context(|| format!("{} cannot be written", path.display()))
+}
+
 /// Replaces the last line on a terminal; elsewhere writes a line.
 pub fn progress(text: &str) {
     let mut out = stdout();
