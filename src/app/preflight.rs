@@ -42,7 +42,10 @@ use crate::{
     },
 };
 
-use self::{dns::Dns, links::Links};
+use self::{
+    dns::{Dns, Signers},
+    links::Links,
+};
 
 /// Looks at updates before they are sent. What it has found out about the world it remembers for some minutes.
 pub struct Preflight {
@@ -72,7 +75,7 @@ impl Preflight {
     pub fn new(config: &Config, web: PublicWeb) -> Self {
         Self {
             links: Links::new(web),
-            dns: Dns::new(config.dkim_selector.clone()),
+            dns: Dns::new(Signers::of_settings(config)),
             images: Store::new(&config.image_store),
             relay: config.smtp.authority(),
         }

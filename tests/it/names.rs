@@ -577,6 +577,8 @@ fn names_of_code() {
         (Code::SpfOpen, "spf_open"),
         (Code::DmarcMissing, "dmarc_missing"),
         (Code::DkimMissing, "dkim_missing"),
+        (Code::DkimUnpublished, "dkim_unpublished"),
+        (Code::DkimOther, "dkim_other"),
         (Code::SignatureIncomplete, "signature_incomplete"),
         (Code::SignatureFailed, "signature_failed"),
         (Code::SignatureNone, "signature_none"),

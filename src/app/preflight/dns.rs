@@ -14,9 +14,14 @@ use std::{
 use hickory_resolver::{TokioResolver, net::NetError, proto::rr::RData};
 use tokio::time::{Instant, timeout};
 
-use crate::mail::preflight::{Code, Finding};
-
-use crate::app::public_address::is_for_examples;
+use crate::{
+    app::public_address::is_for_examples,
+    config::{Config, DkimKey},
+    mail::{
+        dkim::record::{self, Published},
+        preflight::{Code, Finding},
+    },
+};
 
 /// How long one question may take.
 const EACH: Duration = Duration::from_secs(4);
@@ -37,21 +42,38 @@ type Lookup = dyn Fn(String) -> Pin<Box<dyn Future<Output = Answers> + Send>> + 
 /// Asks the DNS, and remembers for a while what it said.
 pub struct Dns {
     lookup: Box<Lookup>,
-    dkim_selector: Option<String>,
+    signers: Signers,
     known: Mutex<HashMap<String, (Instant, Vec<Finding>)>>,
+}
+
+/// Who signs our mails, as far as the settings know.
+#[derive(Default)]
+pub struct Signers {
+    /// The selector of the relay.
+    pub relay: Option<String>,
+    /// The service itself.
+    pub own: Vec<DkimKey>,
+}
+
+impl Signers {
+    /// `DKIM_SELECTOR` and `DKIM_KEYS`.
+    #[must_use]
+    pub fn of_settings(config: &Config) -> Self {
+        Self { relay: config.dkim_selector.clone(), own: config.dkim_keys.clone() }
+    }
 }
 
 impl Dns {
     /// Asks the servers that the system names.
     #[must_use]
-    pub fn new(dkim_selector: Option<String>) -> Self {
+    pub fn new(signers: Signers) -> Self {
         let resolver = TokioResolver::builder_tokio().and_then(|mut builder| {
             builder.options_mut().timeout = EACH / 2;
             builder.options_mut().attempts = 1;
             builder.build()
         });
         let resolver = resolver.inspect_err(|error| tracing::warn!(%error, "the DNS cannot be asked")).ok();
-        Self::with(dkim_selector, move |name| {
+        Self::with(signers, move |name| {
             let resolver = resolver.clone();
             Box::pin(async move {
                 let resolver = resolver.ok_or(Unknown)?;
@@ -63,10 +85,10 @@ impl Dns {
     /// With answers from elsewhere: for tests. No setting leads here.
     #[must_use]
     pub fn with(
-        dkim_selector: Option<String>,
+        signers: Signers,
         lookup: impl Fn(String) -> Pin<Box<dyn Future<Output = Answers> + Send>> + Send + Sync + 'static,
     ) -> Self {
-        Self { lookup: Box::new(lookup), dkim_selector, known: Mutex::default() }
+        Self { lookup: Box::new(lookup), signers, known: Mutex::default() }
     }
 
     /// What is wrong with a sender's domain.
@@ -85,7 +107,8 @@ impl Dns {
         }
         let (spf, dmarc, dkim) = tokio::join!(self.spf(&domain), self.dmarc(&domain), self.dkim(&domain));
         let is_unknown = [spf.is_err(), dmarc.is_err(), dkim.is_err()].contains(&true);
-        let mut found: Vec<Finding> = [spf, dmarc, dkim].into_iter().flatten().flatten().collect();
+        let mut found: Vec<Finding> = [spf, dmarc].into_iter().flatten().flatten().collect();
+        found.extend(dkim.into_iter().flatten());
         if is_unknown {
             found.push(Finding::new(Code::DnsUnknown).with("domain", domain.as_str()));
             // Perhaps it answers in a moment.
@@ -140,17 +163,28 @@ impl Dns {
         }
     }
 
-    async fn dkim(&self, domain: &str) -> Result<Option<Finding>, Unknown> {
-        let Some(selector) = &self.dkim_selector else {
-            return Ok(Some(Finding::new(Code::DkimUnknown).with("domain", domain)));
-        };
-        let name = format!("{selector}._domainkey.{domain}");
-        let texts = (self.lookup)(name.clone()).await?;
-        // A record with an empty key was taken back (RFC 6376 §3.6.1).
-        let has_key = texts.iter().any(|text| {
-            text.split(';').any(|tag| tag.trim().strip_prefix("p=").is_some_and(|key| !key.trim().is_empty()))
-        });
-        Ok((!has_key).then(|| Finding::new(Code::DkimMissing).with("name", name)))
+    async fn dkim(&self, domain: &str) -> Result<Vec<Finding>, Unknown> {
+        let Signers { relay, own } = &self.signers;
+        if relay.is_none() && own.is_empty() {
+            return Ok(vec![Finding::new(Code::DkimUnknown).with("domain", domain)]);
+        }
+        let mut found = Vec::new();
+        let mut tell = |code, name| found.push(Finding::new(code).with("name", name));
+        if let Some(selector) = relay {
+            let name = record::name(selector, domain);
+            if !record::has_key(&(self.lookup)(name.clone()).await?) {
+                tell(Code::DkimMissing, name);
+            }
+        }
+        for DkimKey { selector, secret } in own {
+            let name = record::name(selector, domain);
+            match record::compare(&(self.lookup)(name.clone()).await?, secret) {
+                Published::Ours => {}
+                Published::Other => tell(Code::DkimOther, name),
+                Published::None => tell(Code::DkimUnpublished, name),
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -182,13 +216,23 @@ fn is_nothing(error: &NetError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::{slice, sync::Arc};
+
     use super::*;
+    use crate::{
+        config::DkimSecret,
+        mail::dkim::key::{KeyKind, generate},
+    };
 
     /// What is found when these texts stand in the DNS; a name that is not among them has none.
     async fn found(selector: Option<&str>, zone: &[(&str, &str)]) -> Vec<Code> {
+        found_of(Signers { relay: selector.map(str::to_owned), own: Vec::new() }, zone).await
+    }
+
+    async fn found_of(signers: Signers, zone: &[(&str, &str)]) -> Vec<Code> {
         let zone: Vec<(String, String)> =
             zone.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        let dns = Dns::with(selector.map(str::to_owned), move |name| {
+        let dns = Dns::with(signers, move |name| {
             let texts = zone.iter().filter(|(at, _)| *at == name).map(|(_, text)| text.clone()).collect();
             Box::pin(async move { Ok(texts) })
         });
@@ -215,6 +259,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_key_with_which_the_service_signs_stands_alone_in_the_dns() {
+        let key = |selector: &str| {
+            let pem = generate(KeyKind::Ed25519).unwrap();
+            let secret = Arc::new(DkimSecret::from_pem(pem.as_bytes()).unwrap());
+            DkimKey { selector: selector.to_owned(), secret }
+        };
+        let (ours, other) = (key("m1"), key("m2"));
+        let codes = async |own: &[&DkimKey], texts: &[String]| {
+            let zone: Vec<(&str, &str)> = texts.iter().map(|text| (DKIM.0, text.as_str())).collect();
+            let own = own.iter().map(|key| (*key).clone()).collect();
+            found_of(Signers { relay: None, own }, &[&[SPF, DMARC], &*zone].concat()).await
+        };
+        let (text, another) = (record::text(&ours.secret), record::text(&other.secret));
+        assert_eq!(codes(&[&ours], slice::from_ref(&text)).await, []);
+        let spaced = text.replace("p=", "t=s; n=our key; p = ").replace('A', "A ");
+        assert_eq!(codes(&[&ours], &[spaced]).await, []);
+        assert_eq!(codes(&[&ours], &[]).await, [Code::DkimUnpublished]);
+        assert_eq!(codes(&[&ours], &["v=DKIM1; p=".to_owned()]).await, [Code::DkimUnpublished]);
+        assert_eq!(codes(&[&ours], slice::from_ref(&another)).await, [Code::DkimOther]);
+        assert_eq!(codes(&[&ours], &[text.clone(), another]).await, [Code::DkimOther]);
+        // Without k= it would be one of RSA.
+        assert_eq!(codes(&[&ours], &[text.replace("k=ed25519; ", "")]).await, [Code::DkimOther]);
+        // Two keys, of which one is not there yet.
+        assert_eq!(codes(&[&ours, &other], &[text]).await, [Code::DkimUnpublished]);
+    }
+
+    #[tokio::test]
     async fn the_domain_above_speaks_for_those_below_and_a_top_level_domain_for_nobody() {
         let above = |text| ("_dmarc.beispiel.de", text);
         assert_eq!(found(Some("m1"), &[SPF, DKIM, above("v=DMARC1; p=reject")]).await, []);
@@ -233,7 +304,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_dns_that_does_not_answer_is_a_note_and_is_asked_again() {
-        let dns = Dns::with(None, |_| Box::pin(async { Err(Unknown) }));
+        let dns = Dns::with(Signers::default(), |_| Box::pin(async { Err(Unknown) }));
         for _ in 0..2 {
             let codes: Vec<Code> =
                 dns.check("beispiel.de").await.iter().map(|finding| finding.code).collect();

@@ -184,8 +184,12 @@ codes! {
     SpfOpen: Warning, Dns;
     /// The sender's `domain` has no DMARC record.
     DmarcMissing: Warning, Dns;
-    /// The key at `name` is not there.
+    /// The relay's key at `name` is not there.
     DkimMissing: Warning, Dns;
+    /// The key with which the service signs is not at `name`.
+    DkimUnpublished: Warning, Dns;
+    /// At `name` is another key than the one with which the service signs, or another one besides.
+    DkimOther: Warning, Dns;
     /// The relay's signature in the name of the `domain` does not cover `headers`, which one click needs.
     SignatureIncomplete: Warning, Signature;
     /// The receiver of a mail did not find the signature of the `domain` valid.
