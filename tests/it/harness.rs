@@ -4,6 +4,7 @@ pub mod app;
 pub mod browser;
 pub mod captcha;
 pub mod database;
+pub mod dkim;
 pub mod http;
 pub mod imap;
 pub mod mail;

@@ -77,6 +77,7 @@ mod retention;
 mod review;
 mod same_time;
 mod shared_files;
+mod signing;
 mod staff_access;
 mod staff_audit;
 mod staff_bounces;

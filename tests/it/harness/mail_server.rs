@@ -126,14 +126,20 @@ esac
 read -r _ || true
 "#;
 
-/// The unpacked packages, and how to become root; says why not when that cannot be.
-fn means() -> Result<(PathBuf, Vec<&'static str>), String> {
+/// The folder of the unpacked packages; says why not where there is none.
+pub fn unpacked() -> Result<PathBuf, String> {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
     let packages = target.join("mail-servers");
     if !packages.join("complete").exists() {
         return Err("scripts/mail-servers has not fetched them".into());
     }
+    Ok(packages.join("root"))
+}
+
+/// The unpacked packages, and how to become root; says why not when that cannot be.
+fn means() -> Result<(PathBuf, Vec<&'static str>), String> {
+    let root = unpacked()?;
     for sudo in [vec![], vec!["sudo", "-n"]] {
         let words = [
             sudo.as_slice(),
@@ -143,7 +149,7 @@ fn means() -> Result<(PathBuf, Vec<&'static str>), String> {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null());
         if command.status().is_ok_and(|status| status.success()) {
-            return Ok((packages.join("root"), sudo));
+            return Ok((root, sudo));
         }
     }
     Err("neither root nor sudo can make namespaces here".into())
