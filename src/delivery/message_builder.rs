@@ -139,7 +139,7 @@ impl MessageBuilder {
         keys: SecretKeys,
         limits: SignupLimits,
         return_paths: Option<ReturnPaths>,
-        signer: Option<Signer>,
+        signer: Option<&Signer>,
     ) -> Self {
         let (frames, told_of_held) = (Mutex::default(), Mutex::default());
         let signing = signer.map(Signing::new);

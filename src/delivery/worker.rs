@@ -180,7 +180,7 @@ impl Worker {
                 self.settings.keys.clone(),
                 self.settings.signup_limits,
                 self.settings.return_paths.clone(),
-                self.settings.signer.clone(),
+                self.settings.signer.as_ref(),
             ),
             keys: self.settings.keys.clone(),
             queue_stuck: Mutex::default(),
