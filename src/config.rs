@@ -5,6 +5,7 @@
 //! it needs: [`Config`] is made of parts that are also read alone ([`database_url`], [`secret_keys`]).
 
 mod bounce_address;
+mod bounce_hooks;
 mod bounce_listen;
 mod bounce_mailbox;
 mod database;
@@ -22,6 +23,7 @@ use url::Url;
 
 pub use self::{
     bounce_address::BounceAddress,
+    bounce_hooks::{BounceHook, HookProof, HookProvider, Topic},
     bounce_listen::BounceListen,
     bounce_mailbox::BounceMailbox,
     database::DatabaseUrl,
@@ -80,6 +82,8 @@ pub struct Config {
     pub bounce_address: Option<BounceAddress>,
     /// Where to take in what comes back (`BOUNCE_LISTEN`); nowhere by default.
     pub bounce_listen: Option<BounceListen>,
+    /// The mail providers that tell of what comes back at `/hooks/bounces/…` (`BOUNCE_HOOKS`); none by default.
+    pub bounce_hooks: Vec<BounceHook>,
     /// The mailbox to read what comes back from (`BOUNCE_MAILBOX`); none by default.
     pub bounce_mailbox: Option<BounceMailbox>,
     /// The keys with which the service signs mails itself (`DKIM_KEYS`); by default none, and the relay signs.
@@ -263,6 +267,7 @@ impl Config {
         let bounce_listen = optional(source, &mut problems, "BOUNCE_LISTEN", |text| {
             BounceListen::parse(text, bounce_address.is_some())
         });
+        let bounce_hooks = optional(source, &mut problems, "BOUNCE_HOOKS", BounceHook::parse);
         let bounce_mailbox = optional(source, &mut problems, "BOUNCE_MAILBOX", BounceMailbox::parse);
         let dkim_keys = optional(source, &mut problems, "DKIM_KEYS", DkimKey::parse);
         let dkim_selector = optional(source, &mut problems, "DKIM_SELECTOR", parse_selector);
@@ -304,6 +309,7 @@ impl Config {
             state_dir,
             bounce_address,
             bounce_listen,
+            bounce_hooks: bounce_hooks.unwrap_or_default(),
             bounce_mailbox,
             dkim_keys: dkim_keys.unwrap_or_default(),
             dkim_selector,

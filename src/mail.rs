@@ -14,6 +14,7 @@ pub mod compose;
 pub mod contexts;
 pub mod dkim;
 pub mod encoding;
+pub mod hook_mark;
 pub mod incoming;
 pub mod markdown;
 pub mod merge_fields;

@@ -6,6 +6,7 @@
 //! | `delivery_status` | reports for programs |
 //! | `feedback` | complaints |
 //! | `free_form` | reports for people alone |
+//! | [`hook`] | events of mail providers, which come over HTTP |
 //! | `auto_reply` | out of office, ticket numbers |
 //! | `readable` | what a person is shown of a message |
 //! | `verdict` | what a failure means for its recipient |
@@ -18,6 +19,7 @@ mod auto_reply;
 mod delivery_status;
 mod feedback;
 mod free_form;
+pub mod hook;
 mod readable;
 mod verdict;
 

@@ -1,0 +1,74 @@
+//! Amazon SES: feedback notifications of an identity (`notificationType`) and events of a configuration set (`eventType`),
+//! which have the same form.
+
+use serde_json::Value;
+
+use super::{Claim, Recipient, Told, recipient, text};
+
+pub(super) fn told(event: &Value) -> Option<Told> {
+    let name = text(event, "/notificationType").or_else(|| text(event, "/eventType"))?;
+    let (claim, recipients) = match name {
+        "Bounce" => {
+            let kind = text(event, "/bounce/bounceType").unwrap_or_default();
+            let detail = text(event, "/bounce/bounceSubType").unwrap_or_default();
+            let recipients = recipients(event, "/bounce/bouncedRecipients");
+            // Answers of people's programs are told as such bounces too, and bring no words of a server.
+            let has_words = recipients.iter().any(|one| one.status.is_some() || one.diagnostic.is_some());
+            let claim = match (kind, detail) {
+                ("Permanent", _) => Claim::Permanent,
+                ("Transient", "ContentRejected" | "AttachmentRejected") => Claim::Refused,
+                ("Transient", "General") if !has_words => Claim::Unclear,
+                ("Transient", _) => Claim::Transient,
+                _ => Claim::Unclear,
+            };
+            (claim, recipients)
+        }
+        "Complaint" => {
+            let is_none = text(event, "/complaint/complaintFeedbackType") == Some("not-spam");
+            let claim = if is_none { Claim::Unclear } else { Claim::Complaint };
+            (claim, recipients(event, "/complaint/complainedRecipients"))
+        }
+        "DeliveryDelay" => (Claim::Delayed, recipients(event, "/deliveryDelay/delayedRecipients")),
+        "Reject" => (Claim::Refused, destination(event)),
+        "Subscription" => (Claim::Left, destination(event)),
+        "Delivery" | "Send" | "Open" | "Click" => return None,
+        _ => (Claim::Unclear, destination(event)),
+    };
+    Some(Told {
+        claim,
+        name: name.to_owned(),
+        recipients,
+        // SES gives the mail a Message-ID of its own; among the headers it is still ours.
+        message_id: header(event, "Message-ID"),
+        mark: None,
+        return_path: text(event, "/mail/source").map(str::to_owned),
+        remote_mta: text(event, "/bounce/reportingMTA")
+            .map(|mta| mta.rsplit(';').next().unwrap_or_default().trim().to_owned()),
+    })
+}
+
+fn recipients(event: &Value, pointer: &str) -> Vec<Recipient> {
+    let listed = event.pointer(pointer).and_then(Value::as_array);
+    listed
+        .into_iter()
+        .flatten()
+        .map(|one| Recipient {
+            action: text(one, "/action").map(str::to_owned),
+            ..recipient(text(one, "/emailAddress"), text(one, "/status"), text(one, "/diagnosticCode"))
+        })
+        .collect()
+}
+
+fn destination(event: &Value) -> Vec<Recipient> {
+    let listed = event.pointer("/mail/destination").and_then(Value::as_array);
+    listed.into_iter().flatten().map(|one| recipient(one.as_str(), None, None)).collect()
+}
+
+/// Of the mail as it was handed over; nothing where the operator leaves headers out of notifications.
+fn header(event: &Value, name: &str) -> Option<String> {
+    let headers = event.pointer("/mail/headers")?.as_array()?;
+    let found = headers
+        .iter()
+        .find(|header| text(header, "/name").is_some_and(|found| found.eq_ignore_ascii_case(name)))?;
+    text(found, "/value").map(str::to_owned)
+}
