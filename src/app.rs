@@ -31,6 +31,7 @@
 //! | [`erase_address`] | erasure by staff |
 //! | [`take_bounce`] | what came back about mails, what the relay refused, making active again |
 //! | [`sort_bounces`] | what came back about nobody for certain: whose it is, or putting it aside |
+//! | [`take_hook`] | what mail providers tell of our mails over HTTP: whether it is theirs, and what came back |
 //! | [`take_proof`] | the proof of a consent |
 //! | [`held_signups`] | signups whose mail was held, or did not go out |
 //! | [`import_subscribers`] | people who agreed elsewhere: a file by command, reading on in uploaded lists |
@@ -114,6 +115,7 @@ pub mod sign_up;
 pub mod sort_bounces;
 pub mod surge;
 pub mod take_bounce;
+pub mod take_hook;
 pub mod take_proof;
 pub mod take_report;
 pub mod test_recipients;

@@ -5,12 +5,10 @@
 //! | [`listener`] | the port that the operator's mail server delivers reports to (`BOUNCE_LISTEN`) |
 //! | `session` | the dialogue with it: LMTP or SMTP |
 //! | [`mailbox`] | the mailbox that reports arrive in (`BOUNCE_MAILBOX`), over IMAP |
-//! | `taken` | what the log says of each |
 
 pub mod listener;
 pub mod mailbox;
 mod session;
-mod taken;
 
 /// Bytes that are held of a message: as many as are looked at.
 const MOST_HELD: usize = 256 * 1024;

@@ -6,6 +6,7 @@
 pub mod accent_css;
 mod api;
 pub mod asset_files;
+mod hooks;
 pub mod http;
 mod page_context;
 mod plurals;
@@ -21,7 +22,7 @@ use axum::{Router, middleware, routing};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    app::{App, images::store::Store},
+    app::{App, images::store::Store, take_hook::Hooks},
     config::{Config, PublicUrl},
     db::Pool,
     domain::import::upload,
@@ -89,6 +90,8 @@ pub struct Inner {
     pub receiving_files: Receiving,
     /// What deeds are done with, and what pages read with: database, keys, composer.
     pub app: App,
+    /// What mail providers may tell.
+    pub hooks: Hooks,
     /// How the service is.
     pub monitor: health::Monitor,
     /// What is counted of requests.
@@ -112,6 +115,7 @@ impl AppState {
         pool: Pool,
         config: &Config,
         composer: Composer,
+        hooks: impl FnOnce(&App) -> Hooks,
         metrics: Arc<HttpMetrics>,
     ) -> Result<Self, PageError> {
         let app = App::new(pool, config, composer);
@@ -129,6 +133,7 @@ impl AppState {
             images: Store::new(&config.image_store),
             uploads: Uploads::default(),
             receiving_files: Receiving::default(),
+            hooks: hooks(&app),
             app,
             metrics,
         })))

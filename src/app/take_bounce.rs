@@ -90,6 +90,29 @@ pub struct Taken {
     pub consequence: Consequence,
 }
 
+impl Taken {
+    /// Tells the log what was taken in, by this way.
+    pub fn log(self, way: &str) {
+        tracing::info!(
+            way,
+            kind = self.kind.name(),
+            is_recognised = self.is_recognised,
+            is_known = self.is_known,
+            consequence = ?self.consequence,
+            "something came back"
+        );
+    }
+}
+
+impl TakeError {
+    /// Tells the log of [`TakeError::Full`].
+    pub fn log_full() {
+        tracing::warn!(
+            "too many reports wait that are about nobody for certain; somebody has to look at them: nothing more of that kind is taken"
+        );
+    }
+}
+
 /// Why a message was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeError {
@@ -146,14 +169,46 @@ pub async fn take_bounce(
             (Addressee::Anybody, Some(paths)) => paths.named_in(&message),
             (Addressee::Anybody, None) => Named::Nobody,
         };
-        (incoming::read(&message), named, message)
+        let about = match named {
+            Named::One(id) => About::Delivery(id),
+            Named::Several => About::Nobody,
+            Named::Nobody => About::ItsMessageId,
+        };
+        CameBack { report: incoming::read(&message), about, message }
     });
-    let (report, named, message) = read.await?;
+    take(pool, recognition, read.await?, now).await
+}
+
+/// A message that came back, read.
+pub(in crate::app) struct CameBack {
+    pub report: Report,
+    pub about: About,
+    /// As it is kept, and told from others.
+    pub message: Vec<u8>,
+}
+
+/// What says which mail a message is about.
+pub(in crate::app) enum About {
+    /// A token of ours.
+    Delivery(DeliveryId),
+    /// The Message-ID of a mail that went to the recipient it names, if there is one.
+    ItsMessageId,
+    /// Nothing: a person has to decide.
+    Nobody,
+}
+
+/// The same of a message that was read.
+pub(in crate::app) async fn take(
+    pool: &PgPool,
+    recognition: &Recognition,
+    CameBack { report, about, message }: CameBack,
+    now: DateTime<Utc>,
+) -> Result<Taken, TakeError> {
     let mut deed = Deed::begin(pool, SERVICE, now).await?;
-    let delivery = match named {
-        Named::One(id) => Some(id),
-        Named::Several => None,
-        Named::Nobody => by_message_id(&mut deed, recognition, &report, now).await?,
+    let delivery = match about {
+        About::Delivery(id) => Some(id),
+        About::Nobody => None,
+        About::ItsMessageId => by_message_id(&mut deed, recognition, &report, now).await?,
     };
     let (returned, reader) = match delivery {
         Some(id) => bounce::returned_and_locked(&mut deed, id).await?,

@@ -19,7 +19,13 @@ use tokio::{
 };
 
 use crate::{
-    app::{change_publication, images::store::Store, members, service_state, take_bounce::Recognition},
+    app::{
+        App, change_publication,
+        images::store::Store,
+        members, service_state,
+        take_bounce::Recognition,
+        take_hook::{Hooks, sns::Certificates},
+    },
     config::{Config, DEFAULT_LISTEN_ADDR, SecretKeys},
     db,
     db::Pool,
@@ -214,8 +220,12 @@ impl Service {
     /// # Errors
     /// When a built-in page is broken.
     pub fn router(&self, config: &Config, more: Router<web::AppState>) -> anyhow::Result<Router> {
-        let state =
-            web::AppState::new(self.pool.clone(), config, self.composer.clone(), Arc::clone(&self.http))?;
+        let hooks = |app: &App| {
+            let certificates = Certificates::new(app.web.clone());
+            Hooks::new(config.bounce_hooks.clone(), self.recognition.clone(), certificates)
+        };
+        let (pool, composer) = (self.pool.clone(), self.composer.clone());
+        let state = web::AppState::new(pool, config, composer, hooks, Arc::clone(&self.http))?;
         Ok(web::router(state, more))
     }
 

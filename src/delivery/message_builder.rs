@@ -16,7 +16,7 @@ use crate::{
         answer_signup::{Answer, AnswerKind, NoAnswer, answer_signup},
         mailed_link::{self, NoLink},
     },
-    config::{SecretKeys, SignupLimits},
+    config::{HookProvider, SecretKeys, SignupLimits},
     delivery::{
         signing::{NoSignature, Signing},
         spans,
@@ -36,6 +36,7 @@ use crate::{
     mail::{
         compose::{ComposeError, Composer},
         dkim::Signer,
+        hook_mark,
         merge_fields::OwnTokens,
         message::{Frame, Recipient, message_id},
         return_path::ReturnPaths,
@@ -50,6 +51,8 @@ pub struct MessageBuilder {
     keys: SecretKeys,
     limits: SignupLimits,
     return_paths: Option<ReturnPaths>,
+    /// Whose events are to name the mail.
+    hooks: Vec<HookProvider>,
     signing: Option<Signing>,
     frames: Mutex<HashMap<MailingId, Arc<Frame>>>,
     /// When the operator was last told of held signups.
@@ -139,16 +142,21 @@ impl MessageBuilder {
         keys: SecretKeys,
         limits: SignupLimits,
         return_paths: Option<ReturnPaths>,
+        hooks: Vec<HookProvider>,
         signer: Option<&Signer>,
     ) -> Self {
         let (frames, told_of_held) = (Mutex::default(), Mutex::default());
         let signing = signer.map(Signing::new);
-        Self { pool, composer, keys, limits, return_paths, signing, frames, told_of_held }
+        Self { pool, composer, keys, limits, return_paths, hooks, signing, frames, told_of_held }
     }
 
     /// The message of a delivery, as of now.
     pub async fn prepare(&self, delivery: &Claimed, now: DateTime<Utc>) -> Result<Message, NoMessage> {
         let mut message = self.of_kind(delivery, now).await?;
+        if !self.hooks.is_empty() {
+            let head = hook_mark::headers(&self.hooks, &self.keys, delivery.id);
+            message.bytes.splice(..0, head.into_bytes());
+        }
         if let Some(signing) = &self.signing {
             // Still the address that its From names.
             message.bytes = signing.sign(&message.from, message.bytes).await?;

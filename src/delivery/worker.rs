@@ -17,7 +17,7 @@ use tokio::{
 use tracing::{Instrument, Span};
 
 use crate::{
-    config::{Config, SecretKeys, SignupLimits, SmtpRelay},
+    config::{BounceHook, Config, HookProvider, SecretKeys, SignupLimits, SmtpRelay},
     delivery::{
         circuit_breaker::CircuitBreaker,
         claim_buffer::ClaimBuffer,
@@ -54,6 +54,8 @@ pub struct Settings {
     pub keys: SecretKeys,
     /// Envelope senders that name their delivery; without them it is the publication's sender.
     pub return_paths: Option<ReturnPaths>,
+    /// Providers that tell of what comes back; each mail is marked for them.
+    pub hooks: Vec<HookProvider>,
     /// Signs each mail; without it the relay does.
     pub signer: Option<Signer>,
     /// How many mails signups may cause.
@@ -76,6 +78,7 @@ impl TryFrom<&Config> for Settings {
             ehlo_name: config.public_url.host().to_owned(),
             keys: config.secret_keys.clone(),
             return_paths,
+            hooks: BounceHook::providers(&config.bounce_hooks),
             signer: Signer::new(&config.dkim_keys),
             signup_limits: config.signup_limits,
         })
@@ -180,6 +183,7 @@ impl Worker {
                 self.settings.keys.clone(),
                 self.settings.signup_limits,
                 self.settings.return_paths.clone(),
+                self.settings.hooks.clone(),
                 self.settings.signer.as_ref(),
             ),
             keys: self.settings.keys.clone(),

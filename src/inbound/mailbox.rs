@@ -27,7 +27,6 @@ use crate::{
     },
     config::BounceMailbox,
     domain::bounce::BounceKind,
-    inbound::taken,
 };
 
 use self::{
@@ -224,13 +223,13 @@ impl Reader {
                 take_bounce(&self.pool, &self.recognition, Addressee::Anybody, text.clone(), Utc::now());
             match taking.await {
                 Ok(taken) => {
-                    taken::tell(taken);
+                    taken.log("mailbox");
                     let says_something = taken.is_recognised && taken.kind != BounceKind::Unrecognised;
                     return Ok(Some(if says_something { Folder::Done } else { Folder::Unrecognised }));
                 }
                 Err(TakeError::Full) => {
                     if !std::mem::replace(is_full, true) {
-                        taken::tell_full();
+                        TakeError::log_full();
                     }
                     return Ok(None);
                 }

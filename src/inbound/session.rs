@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     app::take_bounce::{Addressee, Recognition, TakeError, take_bounce},
-    inbound::{MOST_HELD, taken},
+    inbound::MOST_HELD,
 };
 
 /// Bytes of a message.
@@ -225,11 +225,11 @@ impl<R: tokio::io::AsyncRead + Unpin, W: AsyncWrite + Unpin> Session<'_, R, W> {
         let Server { pool, recognition, .. } = self.server;
         match take_bounce(pool, recognition, addressee, message, Utc::now()).await {
             Ok(taken) => {
-                taken::tell(taken);
+                taken.log("port");
                 "250 2.0.0 recorded"
             }
             Err(TakeError::Full) => {
-                taken::tell_full();
+                TakeError::log_full();
                 "451 4.3.1 too many reports without a token wait; come again"
             }
             Err(TakeError::Busy(_)) => "451 4.3.2 too busy; come again",

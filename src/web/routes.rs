@@ -11,7 +11,7 @@ use axum::{
 use crate::{
     domain::token::LinkPurpose,
     web::{
-        api,
+        api, hooks,
         http::{
             assets,
             route::{Body, Route, SlotClass},
@@ -79,6 +79,11 @@ pub const ROUTES: &[Route] = &[
     Route::public("/images/{name}", || get(public::images::image)).uncounted(),
     Route::public("/files/{name}", || get(public::files::file)),
     Route::public("/assets/{file}", || get(assets::asset)).uncounted(),
+    // From a few addresses for many mails, each with a proof of whose it is.
+    Route::public("/hooks/bounces/{provider}", || post(hooks::take))
+        .uncounted()
+        .for_programs()
+        .body(Body::Upload { most: hooks::MOST, within: hooks::WITHIN }),
     // Programs read an error as such; what they may use will stand above.
     Route::public("/api/{*rest}", || any(api::not_found)).for_programs(),
     // The staff pages.

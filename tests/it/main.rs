@@ -18,6 +18,7 @@ mod harness;
 mod addresses;
 mod architecture;
 mod assets;
+mod bounce_hooks;
 mod bounce_listener;
 mod bounce_mailbox;
 mod bounce_mailing;

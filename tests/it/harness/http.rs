@@ -69,6 +69,18 @@ pub async fn send(
     send_bytes(address, method, path, &headers, body).await
 }
 
+/// The same of a service that may be gone; then nothing.
+pub async fn try_send(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Option<Answer> {
+    let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    exchange(address, method, path, &headers, body).await.ok()
+}
+
 /// The same with headers that need be no text.
 pub async fn send_bytes(
     address: SocketAddr,
@@ -77,15 +89,28 @@ pub async fn send_bytes(
     headers: &[(&str, &[u8])],
     body: impl Into<Bytes>,
 ) -> Answer {
+    exchange(address, method, path, headers, body).await.expect("the service answers")
+}
+
+async fn exchange(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &[u8])],
+    body: impl Into<Bytes>,
+) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
     let client: Client<HttpConnector, Full<Bytes>> =
         Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
     let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response =
-        client.request(request.body(Full::new(body.into())).unwrap()).await.expect("the service answers");
+    let response = client.request(request.body(Full::new(body.into()))?).await?;
     let (parts, body) = response.into_parts();
-    let body = body.collect().await.expect("a whole body").to_bytes();
-    Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+    let body = body.collect().await?.to_bytes();
+    Ok(Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    })
 }
