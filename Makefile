@@ -113,6 +113,7 @@ fuzz: ## fuzz what reads messages that came back, for a minute (needs cargo-fuzz
 bench: ## measure how fast mailings are sent, beside what SMTP alone could do (more options: ARGS="--help")
 	@scripts/setup run
 	cargo bench --locked --bench sending -- speed $(ARGS)
+	$(if $(ARGS),,cargo bench --locked --bench sending -- signed)
 
 .PHONY: bench-scale
 bench-scale: ## send to ten thousand, a hundred thousand and a million (more options: ARGS="--help")

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo bench --bench sending -- speed    two sizes of mail over 1, 8 and 32 connections, beside a floor
+//! cargo bench --bench sending -- signed   with DKIM_KEYS, beside bare signing on all processors
 //! cargo bench --bench sending -- scale    10,000 recipients, 100,000, a million
 //! cargo bench --bench sending -- metrics  with somebody who reads the metrics, and without
 //! ```
@@ -32,6 +33,7 @@ mod program;
 mod scale;
 #[path = "../common/server.rs"]
 mod server;
+mod signing;
 mod sink;
 mod speed;
 #[path = "../common/subscribers.rs"]
@@ -45,7 +47,7 @@ use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 use tokio::{runtime::Runtime, signal::ctrl_c};
 
-use crate::{floor::Way, metrics::Metrics, scale::Scale, server::Server, speed::Speed};
+use crate::{floor::Way, metrics::Metrics, scale::Scale, server::Server, signing::Signed, speed::Speed};
 
 /// How fast the service hands over a mailing. Without a word on what to measure: its speed.
 #[derive(Parser)]
@@ -89,6 +91,8 @@ enum Role {
 enum Bench {
     /// Mails a second, by size and number of connections.
     Speed(Speed),
+    /// Signed mails a second, beside bare signing.
+    Signed(Signed),
     /// Whether ever larger mailings stay as fast, and as small in memory.
     Scale(Scale),
     /// What metrics cost a mailing at full speed.
@@ -113,6 +117,7 @@ async fn measure(bench: Bench) -> anyhow::Result<()> {
     let measuring = async {
         match bench {
             Bench::Speed(speed) => speed.run(&server).await,
+            Bench::Signed(signed) => signed.run(&server).await,
             Bench::Scale(scale) => scale.run(&server).await,
             Bench::Metrics(metrics) => metrics.run(&server).await,
         }

@@ -40,6 +40,8 @@ pub struct Newsletter {
     pub db: PgConnection,
     url: String,
     templates: Option<&'static str>,
+    /// `DKIM_KEYS`; nothing where the relay would sign.
+    pub dkim_keys: String,
     composer: Composer,
     update: UpdateId,
 }
@@ -61,16 +63,17 @@ impl Newsletter {
             SecretKeys::parse(&secret_key())?,
         );
         let (update, message) = write_update(&mut db, &composer, kilobytes * 1024).await?;
-        Ok(Self { recipients, message, db, url, templates, composer, update })
+        Ok(Self { recipients, message, db, url, templates, dkim_keys: String::new(), composer, update })
     }
 
     /// The settings of a worker that sends it, apart from those about SMTP.
-    pub fn settings(&self) -> [(&'static str, String); 4] {
+    pub fn settings(&self) -> [(&'static str, String); 5] {
         [
             ("DATABASE_URL", self.url.clone()),
             ("PUBLIC_URL", PUBLIC_URL.to_owned()),
             ("SECRET_KEY", secret_key()),
             ("EMAIL_TEMPLATES_DIR", self.templates.unwrap_or_default().to_owned()),
+            ("DKIM_KEYS", self.dkim_keys.clone()),
         ]
     }
 
