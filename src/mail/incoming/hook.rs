@@ -42,7 +42,7 @@ pub struct Event {
 enum Claim {
     /// It will never arrive at this address.
     Permanent,
-    /// It was given up this time.
+    /// It was given up this time, or not tried because an earlier one had come back: no server has said anything of this one.
     Transient,
     /// It was refused because of what was sent, or who sent it.
     Refused,
@@ -215,6 +215,17 @@ mod tests {
                     ),
                     Some(Kind::Policy),
                 ),
+                (
+                    bounce(
+                        "Permanent",
+                        "OnAccountSuppressionList",
+                        Some("5.1.1"),
+                        Some(
+                            "Amazon SES did not send the message to this address because it is on the suppression list for your account",
+                        ),
+                    ),
+                    Some(Kind::Soft),
+                ),
                 (bounce("Transient", "MailboxFull", Some("5.2.2"), None), Some(Kind::Soft)),
                 (bounce("Transient", "ContentRejected", None, None), Some(Kind::Policy)),
                 // Somebody's answer while they are away.
@@ -249,7 +260,7 @@ mod tests {
                         605,
                         "Not delivering to previously bounced address",
                     ),
-                    Some(Kind::Hard),
+                    Some(Kind::Soft),
                 ),
                 (
                     failed(
@@ -343,7 +354,7 @@ mod tests {
                     Some(Kind::Policy),
                 ),
                 (sendgrid("bounce", "blocked", "5.2.2", "mailbox full"), Some(Kind::Soft)),
-                (sendgrid("dropped", "", "", "Bounced Address"), Some(Kind::Hard)),
+                (sendgrid("dropped", "", "", "Bounced Address"), Some(Kind::Soft)),
                 (sendgrid("dropped", "", "", "Spam Reporting Address"), Some(Kind::Complaint)),
                 (sendgrid("dropped", "", "", "Unsubscribed Address"), Some(Kind::Unrecognised)),
                 (sendgrid("dropped", "", "", "Spam Content"), Some(Kind::Policy)),

@@ -15,6 +15,7 @@ pub(super) fn told(event: &Value) -> Option<Told> {
             // Answers of people's programs are told as such bounces too, and bring no words of a server.
             let has_words = recipients.iter().any(|one| one.status.is_some() || one.diagnostic.is_some());
             let claim = match (kind, detail) {
+                ("Permanent", "Suppressed" | "OnAccountSuppressionList") => Claim::Transient,
                 ("Permanent", _) => Claim::Permanent,
                 ("Transient", "ContentRejected" | "AttachmentRejected") => Claim::Refused,
                 ("Transient", "General") if !has_words => Claim::Unclear,

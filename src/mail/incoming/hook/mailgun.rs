@@ -13,8 +13,8 @@ pub(super) fn told(body: &Value) -> Option<Told> {
     let claim = match (name, text(event, "/reason").unwrap_or_default()) {
         ("failed", "suppress-complaint") | ("complained", _) => Claim::Complaint,
         ("failed", "suppress-unsubscribe") | ("unsubscribed", _) => Claim::Left,
-        // Tried for hours, and given up.
-        ("failed", "old") if is_final => Claim::Transient,
+        // Tried for hours and given up, or not tried at all.
+        ("failed", "old" | "suppress-bounce") if is_final => Claim::Transient,
         ("failed", "espblock" | "blacklisted") if is_final => Claim::Refused,
         ("failed", _) if is_final => Claim::Permanent,
         ("failed", _) => Claim::Delayed,

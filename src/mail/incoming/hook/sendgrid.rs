@@ -15,7 +15,7 @@ pub(super) fn told(event: &Value) -> Option<Told> {
         "bounce" => Claim::Permanent,
         // Not sent at all, for what an earlier mail came to.
         "dropped" => match reason.unwrap_or_default() {
-            "Bounced Address" => Claim::Permanent,
+            "Bounced Address" => Claim::Transient,
             "Spam Reporting Address" => Claim::Complaint,
             "Unsubscribed Address" => Claim::Left,
             "Spam Content"
