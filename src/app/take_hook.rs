@@ -18,7 +18,7 @@ use sqlx::PgPool;
 use crate::{
     app::{
         off_runtime::off_runtime,
-        take_bounce::{self, About, CameBack, Recognition},
+        take_bounce::{self, About, CameBack, Recognition, TakeError},
     },
     config::{BounceHook, HookProof, HookProvider, Topic},
     mail::{
@@ -44,6 +44,13 @@ pub struct Hooks {
     certificates: Certificates,
 }
 
+/// A request that may be read.
+pub struct Begun {
+    provider: HookProvider,
+    /// Whether it is certain already that it is its provider's.
+    pub is_proven: bool,
+}
+
 impl Hooks {
     /// Those of a configuration.
     #[must_use]
@@ -56,20 +63,18 @@ impl Hooks {
     ///
     /// # Errors
     /// [`HookError`].
-    pub fn may_begin(
-        &self,
-        provider: &str,
-        credentials: &Credentials<'_>,
-    ) -> Result<HookProvider, HookError> {
+    pub fn may_begin(&self, provider: &str, credentials: &Credentials<'_>) -> Result<Begun, HookError> {
         let provider: HookProvider = provider.parse().map_err(|_| HookError::Unknown)?;
         let mut own = self.of(provider).peekable();
         own.peek().ok_or(HookError::Unknown)?;
+        let is_proven = matches!(own.peek(), Some(HookProof::Secret(_)));
         let is_good = own.any(|proof| match proof {
             HookProof::Secret(secret) => proof::is_secret(secret, credentials.authorization),
-            HookProof::Hmac(_) | HookProof::P256(_) | HookProof::Topic(_) => true,
+            HookProof::P256(_) => credentials.signature.is_some(),
+            HookProof::Hmac(_) | HookProof::Topic(_) => true,
         });
-        is_good.then_some(provider).ok_or(HookError::NotTheirs(
-            "the password in the address, or the token, is not the one behind this provider in BOUNCE_HOOKS",
+        is_good.then_some(Begun { provider, is_proven }).ok_or(HookError::NotTheirs(
+            "the password in the address, the token or the signature is not that of this provider in BOUNCE_HOOKS",
         ))
     }
 
@@ -85,7 +90,7 @@ impl Hooks {
         body: &[u8],
         now: DateTime<Utc>,
     ) -> Result<Told, HookError> {
-        let provider = self.may_begin(provider, credentials)?;
+        let Begun { provider, .. } = self.may_begin(provider, credentials)?;
         let events = match provider {
             HookProvider::Ses => {
                 let envelope = self.verified_by_sns(body).await?;
@@ -100,7 +105,7 @@ impl Hooks {
                     HookError::Unreadable("this is not an event of Mailgun's with a signature")
                 })?;
                 let is_good = |proof: &HookProof| match proof {
-                    HookProof::Hmac(key) => signature.is_made_with(key),
+                    HookProof::Hmac(key) => signature.is_made_with(key, now),
                     _ => false,
                 };
                 self.proven(provider, is_good)?;
@@ -123,12 +128,17 @@ impl Hooks {
             Err(_) if provider == HookProvider::Ses => Vec::new(),
             Err(_) => return Err(HookError::Unreadable("the body is not JSON")),
         };
-        let mut taken = Vec::new();
+        let (mut taken, mut not_taken) = (Vec::new(), None);
         for event in events {
             let came_back = self.came_back(event);
-            taken.push(take_bounce::take(pool, &self.recognition, came_back, now).await?);
+            match take_bounce::take(pool, &self.recognition, came_back, now).await {
+                Ok(one) => taken.push(one),
+                // The others do not wait for somebody to look at one that is about nobody.
+                Err(full @ TakeError::Full) => not_taken = Some(full),
+                Err(error) => return Err(error.into()),
+            }
         }
-        Ok(Told::Events(taken))
+        not_taken.map_or(Ok(Told::Events(taken)), |error| Err(error.into()))
     }
 
     fn of(&self, provider: HookProvider) -> impl Iterator<Item = &HookProof> {

@@ -90,9 +90,10 @@ impl BounceHook {
 
     fn parse_one(entry: &str) -> Result<Self, String> {
         let (name, secret) = entry.split_once(':').ok_or("must be written as provider:SECRET")?;
-        let provider: HookProvider = name.trim().to_ascii_lowercase().parse().map_err(|_| {
-            format!("names {name:?}, which is none of ses, postmark, mailgun, brevo, sendgrid and mailjet")
-        })?;
+        // Not told what stands there: it may be the secret.
+        let provider: HookProvider = name.trim().to_ascii_lowercase().parse().map_err(
+            |_| "names a provider that is none of ses, postmark, mailgun, brevo, sendgrid and mailjet",
+        )?;
         let secret = secret.trim();
         let proof = match provider {
             HookProvider::Ses => HookProof::Topic(Topic::parse(secret).ok_or(

@@ -9,13 +9,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::Utc;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     app::{
         take_bounce::TakeError,
         take_hook::{Credentials, HookError, Told},
     },
+    config::HookProvider,
     web::{
         AppState,
         http::problem::{Problem, problem_json},
@@ -27,8 +28,13 @@ pub const MOST: usize = 1024 * 1024;
 /// How long a request may take.
 pub const WITHIN: Duration = Duration::from_secs(30);
 
-/// Requests that are held at the same time: of some providers it is known only from the whole body whether it is theirs.
-static PLACES: Semaphore = Semaphore::const_new(32);
+/// Requests that are held at the same time of whom it is known only from the whole body whether it is their provider's, and
+/// how long such a body may take.
+static UNPROVEN: Semaphore = Semaphore::const_new(32);
+const BODY_WITHIN: Duration = Duration::from_secs(5);
+
+/// Those with a good secret in their head: strangers take no place from them.
+static PROVEN: Semaphore = Semaphore::const_new(32);
 
 /// Takes in what a provider tells. Every answer but one of success lets it come again.
 pub async fn take(
@@ -44,11 +50,17 @@ pub async fn take(
         timestamp: header("x-twilio-email-event-webhook-timestamp"),
     };
     // Before its body is read: whoever has no secret gets nothing done.
-    if let Err(error) = state.hooks.may_begin(&provider, &credentials) {
-        return refusal(&provider, &error);
-    }
-    let Ok(_place) = PLACES.try_acquire() else { return Problem::Busy.into_response() };
-    let Ok(body) = to_bytes(body, MOST).await else { return Problem::TooLarge.into_response() };
+    let (places, within) = match state.hooks.may_begin(&provider, &credentials) {
+        Ok(begun) if begun.is_proven => (&PROVEN, WITHIN),
+        Ok(_) => (&UNPROVEN, BODY_WITHIN),
+        Err(error) => return refusal(&provider, &error),
+    };
+    let Ok(_place) = places.try_acquire() else { return Problem::Busy.into_response() };
+    let body = match timeout(within, to_bytes(body, MOST)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return Problem::TooLarge.into_response(),
+        Err(_) => return Problem::Timeout.into_response(),
+    };
     match state.hooks.take(&state.app.pool, &provider, &credentials, &body, Utc::now()).await {
         Ok(told) => {
             tell(&provider, told);
@@ -91,7 +103,12 @@ fn refusal(provider: &str, error: &HookError) -> Response {
         }
         HookError::Unreadable(why) => {
             tracing::warn!(provider, why, "an event of a provider cannot be read");
-            told(StatusCode::BAD_REQUEST, "Not readable")
+            // Amazon brings nothing again that was the sender's mistake; turned off, it comes through.
+            let is_mistake = provider != HookProvider::Ses.name();
+            told(
+                if is_mistake { StatusCode::BAD_REQUEST } else { StatusCode::SERVICE_UNAVAILABLE },
+                "Not readable",
+            )
         }
         HookError::NoCertificate => {
             tracing::warn!(provider, "the certificate that signs an event cannot be fetched; it comes again");

@@ -1,6 +1,7 @@
 //! What mail providers tell over HTTP: whose it is, and that it draws the same consequences as a report.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -8,7 +9,7 @@ use std::{
 
 use axum::http::Method;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use ring::{
@@ -68,12 +69,14 @@ impl Sendgrid {
     }
 }
 
-/// What Mailgun puts beside an event.
-fn mailgun(event: &Value, key: &str) -> String {
-    let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap().chain_update("1700000000token");
+/// What Mailgun puts beside an event, signed so many hours ago.
+fn mailgun(event: &Value, key: &str, hours: i64) -> String {
+    let timestamp = (Utc::now() - TimeDelta::hours(hours)).timestamp().to_string();
+    let mac =
+        Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap().chain_update(format!("{timestamp}token"));
     let signature = hex::encode(mac.finalize().into_bytes());
     json!({
-        "signature": { "timestamp": "1700000000", "token": "token", "signature": signature },
+        "signature": { "timestamp": timestamp, "token": "token", "signature": signature },
         "event-data": event,
     })
     .to_string()
@@ -91,7 +94,7 @@ fn mark(keys: &SecretKeys, id: DeliveryId) -> String {
     bounce_token(keys, id)
 }
 
-/// Recipient, kind, and whether it is about a mail of ours, of everything that came back.
+/// The kind, and whether it is about a mail of ours, of everything that came back.
 async fn recorded(app: &TestApp) -> Vec<(String, bool)> {
     sqlx::query_as("select kind::text, delivery_id is not null from bounces order by id")
         .fetch_all(&app.pool)
@@ -140,7 +143,8 @@ async fn each_provider_proves_that_it_is_itself_and_what_it_tells_counts_once() 
     let signed: Vec<(&str, &str)> = signed.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let others = Sendgrid::new().headers(&events);
     let others: Vec<(&str, &str)> = others.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let (good, forged) = (mailgun(&failed, SECRET), mailgun(&failed, "a-secret-of-others"));
+    let (good, later) = (mailgun(&failed, SECRET, 0), mailgun(&failed, SECRET, 8));
+    let (forged, old) = (mailgun(&failed, "a-secret-of-others", 0), mailgun(&failed, SECRET, 25));
 
     let none: &[(&str, &str)] = &[];
     let wrong: &[(&str, &str)] = &[("authorization", WRONG)];
@@ -150,6 +154,7 @@ async fn each_provider_proves_that_it_is_itself_and_what_it_tells_counts_once() 
         ("brevo", &[("authorization", "Bearer a-secret-of-others")], &brevo),
         ("mailjet", &[("authorization", "Basic !")], &mailjet),
         ("mailgun", none, &forged),
+        ("mailgun", none, &old),
         ("sendgrid", none, &events),
         ("sendgrid", &others, &events),
         ("sendgrid", &signed, &events.replace("s4@", "s5@")),
@@ -160,10 +165,11 @@ async fn each_provider_proves_that_it_is_itself_and_what_it_tells_counts_once() 
     }
     assert_eq!(recorded(&app).await, []);
 
-    for _twice in 0..2 {
+    // When it comes again Mailgun's signature is another one.
+    for good in [&good, &later] {
         for (provider, headers, body) in [
             ("postmark", &[("authorization", PASSWORD)][..], &postmark),
-            ("mailgun", none, &good),
+            ("mailgun", none, good),
             ("brevo", &[("authorization", "Bearer a-secret-of-this-test")], &brevo),
             ("sendgrid", &signed, &events),
             ("mailjet", &[("authorization", PASSWORD)], &mailjet),
@@ -199,6 +205,25 @@ async fn mails_are_marked_for_the_providers_that_are_set_and_the_mark_names_the_
     assert_eq!(arguments, json!({ "unique_args": { "rundbrief": token } }));
     for name in ["X-PM-Metadata-rundbrief", "X-Mailin-custom", "X-MJ-CustomID"] {
         assert_eq!(header(name), token, "{name}");
+    }
+    for (hooks, name) in [(Some("mailjet"), "X-MJ-CustomID"), (None, "")] {
+        let app = match hooks {
+            Some(provider) => App::new().setting("BOUNCE_HOOKS", &format!("{provider}:{SECRET}")),
+            None => App::new(),
+        };
+        let app = app.start().await;
+        app.subscribers(1).await;
+        app.trigger().await;
+        let mail = Mail::parse(&app.relay.wait_for(1).await[0].data);
+        let all = [
+            "X-PM-Metadata-rundbrief",
+            "X-Mailgun-Variables",
+            "X-Mailin-custom",
+            "X-SMTPAPI",
+            "X-MJ-CustomID",
+        ];
+        let found: Vec<&str> = all.into_iter().filter(|name| mail.header(name).is_some()).collect();
+        assert_eq!(found.join(" "), name, "of the provider that is set, and of no other");
     }
 }
 
@@ -325,14 +350,13 @@ impl Sns {
 
     /// What it brings, signed with SHA-1 (version 1) or SHA-256 (version 2), and changed after that.
     fn brings(&self, version: u8, kind: &str, more: &[(&str, &str)], change: &[(&str, &str)]) -> String {
-        let mut fields = vec![
+        let mut fields = BTreeMap::from([
             ("Type", kind),
             ("MessageId", "22b80b92"),
             ("TopicArn", TOPIC),
             ("Timestamp", "2026-12-01T12:00:00.000Z"),
-        ];
-        fields.extend(more);
-        fields.sort_unstable();
+        ]);
+        fields.extend(more.iter().copied());
         let signed: String = fields.iter().flat_map(|(name, value)| [*name, "\n", *value, "\n"]).collect();
         // The digest as PKCS #1 wraps it up (RFC 8017 §9.2): no crate here signs with SHA-1 any more.
         let (algorithm, before) = match version {
@@ -347,8 +371,8 @@ impl Sns {
             "Signature": STANDARD.encode(signature),
             "SigningCertURL": CERTIFICATE,
         });
-        for (name, value) in fields.iter().chain(change) {
-            message[*name] = json!(value);
+        for (name, value) in fields.into_iter().chain(change.iter().copied()) {
+            message[name] = json!(value);
         }
         message.to_string()
     }
@@ -432,7 +456,21 @@ async fn nothing_is_amazons_but_what_sns_has_signed_for_our_topic() {
         |more: &[(&str, &str)], change: &[(&str, &str)]| amazon.sns.brings(2, "Notification", more, change);
     let message = ("Message", first.as_str());
     let certified_by = |url: &str| of(&[message], &[("SigningCertURL", url)]);
+    // Signed by SNS for somebody else's topic, and cut so that the very same bytes name ours.
+    let others = "arn:aws:sns:eu-central-1:999999999999:theirs";
+    let behind = format!("\nMessageId\n1\nTimestamp\nt\nTopicArn\n{TOPIC}\nType\nx");
+    let kind = format!(
+        "x\nMessageId\n22b80b92\nTimestamp\n2026-12-01T12:00:00.000Z\nTopicArn\n{others}\nType\nNotification"
+    );
+    let shifted = of(
+        &[("Message", &format!("{first}{behind}")), ("TopicArn", others)],
+        &[("Message", &first), ("MessageId", "1"), ("Timestamp", "t"), ("TopicArn", TOPIC), ("Type", &kind)],
+    );
     for (body, word) in [
+        (shifted, "raw message delivery"),
+        (of(&[message], &[("Type", "Something")]), "raw message delivery"),
+        (of(&[message], &[("Subject", "x\nTimestamp\nt")]), "not signed"),
+        (certified_by(&format!("{CERTIFICATE}#1")), "region"),
         (of(&[message], &[("Message", &first.replace("5.1.1", "5.1.2"))]), "not signed"),
         (of(&[message], &[("Subject", "x")]), "not signed"),
         (of(&[message], &[("SignatureVersion", "3")]), "not known"),

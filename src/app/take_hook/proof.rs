@@ -1,6 +1,8 @@
 //! Whether a request is a provider's. A request that comes again changes nothing, so nobody needs to remember which came.
+//! Mailgun signs a time and a token and not the event beside them, so those do not hold for ever.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::{DateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use serde::Deserialize;
@@ -32,15 +34,34 @@ pub fn is_secret(secret: &str, authorization: Option<&str>) -> bool {
 /// How Mailgun signs (HMAC-SHA256 of timestamp and token, in hex).
 #[derive(Deserialize)]
 pub struct MailgunSignature {
-    timestamp: String,
+    timestamp: Timestamp,
     token: String,
     signature: String,
 }
 
+/// Seconds since 1970.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Timestamp {
+    Number(i64),
+    Text(String),
+}
+
+/// How old a signature of Mailgun's may be: it goes on trying for eight hours.
+const OLDEST: TimeDelta = TimeDelta::days(1);
+
 impl MailgunSignature {
-    /// Whether it was made with this key.
-    pub fn is_made_with(&self, key: &str) -> bool {
-        let signed = [self.timestamp.as_bytes(), self.token.as_bytes()].concat();
+    /// Whether it was made with this key, and not long ago.
+    pub fn is_made_with(&self, key: &str, now: DateTime<Utc>) -> bool {
+        let timestamp = match &self.timestamp {
+            Timestamp::Number(number) => number.to_string(),
+            Timestamp::Text(text) => text.clone(),
+        };
+        let made_at = timestamp.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        if made_at.is_none_or(|made_at| (now - made_at).abs() > OLDEST) {
+            return false;
+        }
+        let signed = [timestamp.as_bytes(), self.token.as_bytes()].concat();
         hex::decode(&self.signature).is_ok_and(|signature| mac(key, &signed).verify_slice(&signature).is_ok())
     }
 }

@@ -7,6 +7,7 @@ use std::{
     collections::HashMap,
     future::Future,
     pin::Pin,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -17,7 +18,7 @@ use ring::signature::{
 };
 use rsa::{PublicKey, pkcs1::EncodeRsaPublicKey, pkcs8::DecodePublicKey};
 use serde::Deserialize;
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{sync::Semaphore, time::timeout};
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 use webpki::EndEntityCert;
@@ -30,8 +31,8 @@ use super::request::{HookError, Told};
 const REMEMBERED: Duration = Duration::from_hours(24);
 /// Certificates that are remembered. Two are in use when one takes the place of another.
 const MOST: usize = 8;
-/// How long to wait before a certificate is asked for again that could not be fetched.
-const AGAIN: Duration = Duration::from_secs(10);
+/// Certificates that are fetched at the same time. Anybody may make up names of some.
+const FETCHED: usize = 4;
 /// How long fetching one may take.
 const WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of a certificate at most.
@@ -42,7 +43,7 @@ const LONGEST: usize = 64 * 1024;
 #[serde(rename_all = "PascalCase")]
 pub struct Envelope {
     #[serde(rename = "Type")]
-    kind: String,
+    kind: Kind,
     message_id: String,
     /// The topic's name.
     pub topic_arn: String,
@@ -59,42 +60,61 @@ pub struct Envelope {
     signing_cert_url: String,
 }
 
+/// What SNS calls it. It is the last of what is signed: whatever else stood there could hold lines that were signed for
+/// somebody else's topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, strum::IntoStaticStr)]
+enum Kind {
+    Notification,
+    SubscriptionConfirmation,
+    UnsubscribeConfirmation,
+}
+
 impl Envelope {
     /// Reads a body.
     ///
     /// # Errors
     /// When it is none: SNS signs nothing where "raw message delivery" is on.
     pub fn read(body: &[u8]) -> Result<Self, HookError> {
-        serde_json::from_slice(body).map_err(|_| {
+        let envelope: Self = serde_json::from_slice(body).map_err(|_| {
             HookError::Unreadable("this is no message of Amazon SNS; raw message delivery has to be off")
-        })
+        })?;
+        // Each field is a line of what is signed. Only a message may have several, and what follows it cannot.
+        let lines = [&envelope.message_id, &envelope.topic_arn, &envelope.timestamp].into_iter().chain(
+            [&envelope.subject, &envelope.token, &envelope.subscribe_url]
+                .into_iter()
+                .filter_map(Option::as_ref),
+        );
+        if { lines }.any(|line| line.contains(char::is_control)) {
+            return Err(HookError::NotTheirs("Amazon SNS has not signed this"));
+        }
+        Ok(envelope)
     }
 
     /// What it is about if it brings no message: a question of SNS itself.
     #[must_use]
     pub fn asks(&self) -> Option<Told> {
         let topic = self.topic_arn.clone();
-        match self.kind.as_str() {
-            "SubscriptionConfirmation" => {
+        match self.kind {
+            Kind::SubscriptionConfirmation => {
                 Some(Told::Asks { topic, confirm_at: self.subscribe_url.clone().unwrap_or_default() })
             }
-            "UnsubscribeConfirmation" => Some(Told::Ended { topic }),
-            _ => None,
+            Kind::UnsubscribeConfirmation => Some(Told::Ended { topic }),
+            Kind::Notification => None,
         }
     }
 
     /// What is signed: these fields in this order, each with its name, as far as they are there.
     fn signed(&self) -> String {
-        let is_question = self.asks().is_some();
+        let is_question = self.kind != Kind::Notification;
         let fields = [
-            ("Message", Some(&self.message)),
-            ("MessageId", Some(&self.message_id)),
-            ("Subject", self.subject.as_ref().filter(|_| !is_question)),
-            ("SubscribeURL", self.subscribe_url.as_ref().filter(|_| is_question)),
-            ("Timestamp", Some(&self.timestamp)),
-            ("Token", self.token.as_ref().filter(|_| is_question)),
-            ("TopicArn", Some(&self.topic_arn)),
-            ("Type", Some(&self.kind)),
+            ("Message", Some(self.message.as_str())),
+            ("MessageId", Some(&*self.message_id)),
+            ("Subject", self.subject.as_deref().filter(|_| !is_question)),
+            ("SubscribeURL", self.subscribe_url.as_deref().filter(|_| is_question)),
+            ("Timestamp", Some(&*self.timestamp)),
+            ("Token", self.token.as_deref().filter(|_| is_question)),
+            ("TopicArn", Some(&*self.topic_arn)),
+            ("Type", Some(self.kind.into())),
         ];
         fields.into_iter().filter_map(|(name, value)| Some(format!("{name}\n{}\n", value?))).collect()
     }
@@ -105,19 +125,16 @@ type Fetching = Pin<Box<dyn Future<Output = Option<Vec<u8>>> + Send>>;
 /// The certificates that sign messages.
 pub struct Certificates {
     fetch: Box<dyn Fn(Url) -> Fetching + Send + Sync>,
+    /// Those that have signed a message of ours: names that anybody makes up, or old certificates, take no room.
     known: Mutex<HashMap<Url, Known>>,
+    places: Semaphore,
 }
 
+#[derive(Clone)]
 struct Known {
     since: Instant,
-    /// The public key (RFC 8017 A.1.1); nothing when there was no certificate.
-    key: Option<Vec<u8>>,
-}
-
-impl Known {
-    fn holds(&self) -> bool {
-        self.since.elapsed() < if self.key.is_some() { REMEMBERED } else { AGAIN }
-    }
+    /// The public key (RFC 8017 A.1.1).
+    key: Vec<u8>,
 }
 
 impl Certificates {
@@ -131,7 +148,7 @@ impl Certificates {
                     let place = web.locate(&url).await.ok()?;
                     let answer = web.ask(&url, &place, Method::GET, "Rundbrief", LONGEST).await.ok()?;
                     // A redirect would lead to somebody else.
-                    (answer.status.is_success() && answer.leads_to.is_none()).then(|| answer.body.to_vec())
+                    answer.status.is_success().then(|| answer.body.to_vec())
                 };
                 timeout(WITHIN, fetching).await.ok().flatten()
             })
@@ -141,7 +158,7 @@ impl Certificates {
     /// As they are fetched otherwise: for tests. No setting leads here.
     #[must_use]
     pub fn with(fetch: impl Fn(Url) -> Fetching + Send + Sync + 'static) -> Self {
-        Self { fetch: Box::new(fetch), known: Mutex::default() }
+        Self { fetch: Box::new(fetch), known: Mutex::default(), places: Semaphore::new(FETCHED) }
     }
 
     /// Whether SNS has signed a message of this topic.
@@ -160,27 +177,34 @@ impl Certificates {
             "2" => &RSA_PKCS1_2048_8192_SHA256,
             _ => return Err(HookError::NotTheirs("this is signed in a way that is not known")),
         };
-        let key = self.key(url).await.ok_or(HookError::NoCertificate)?;
+        let known = self.known(&url);
+        let key = match known.clone() {
+            Some(known) => known,
+            None => self.fetched(url.clone()).await.ok_or(HookError::NoCertificate)?,
+        };
         let signature = STANDARD.decode(&envelope.signature).unwrap_or_default();
-        UnparsedPublicKey::new(algorithm, key)
+        UnparsedPublicKey::new(algorithm, &key.key)
             .verify(envelope.signed().as_bytes(), &signature)
-            .map_err(|_| HookError::NotTheirs("Amazon SNS has not signed this"))
+            .map_err(|_| HookError::NotTheirs("Amazon SNS has not signed this"))?;
+        if known.is_none() {
+            let mut remembered = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            remembered.retain(|_, known| known.since.elapsed() < REMEMBERED);
+            if remembered.len() < MOST {
+                remembered.insert(url, key);
+            }
+        }
+        Ok(())
     }
 
-    /// Fetched once, also when many ask at once: they wait for each other.
-    async fn key(&self, url: Url) -> Option<Vec<u8>> {
-        let mut known = self.known.lock().await;
-        if let Some(found) = known.get(&url).filter(|found| found.holds()) {
-            return found.key.clone();
-        }
-        known.retain(|_, found| found.holds());
-        // Names of certificates that anybody makes up have to wait, and take no room.
-        if known.len() >= MOST {
-            return None;
-        }
-        let key = (self.fetch)(url.clone()).await.and_then(|pem| public_key(&pem));
-        known.insert(url, Known { since: Instant::now(), key: key.clone() });
-        key
+    fn known(&self, url: &Url) -> Option<Known> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(url).filter(|known| known.since.elapsed() < REMEMBERED).cloned()
+    }
+
+    async fn fetched(&self, url: Url) -> Option<Known> {
+        let _place = self.places.try_acquire().ok()?;
+        let key = public_key(&(self.fetch)(url).await?)?;
+        Some(Known { since: Instant::now(), key })
     }
 }
 
@@ -192,7 +216,9 @@ fn is_of(url: &Url, topic: &Topic) -> bool {
         && url.host_str() == Some(topic.host.as_str())
         && url.port().is_none()
         && url.username().is_empty()
+        && url.password().is_none()
         && url.query().is_none()
+        && url.fragment().is_none()
         && name.is_some_and(|name| name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 

@@ -112,7 +112,8 @@ impl Told {
             mark: self.mark,
             return_path: self.return_path,
             is_for_a_person: self.claim == Claim::Left,
-            message: message(provider, &self.name, event),
+            // Beside it stands Mailgun's signature, which is another one when it comes again.
+            message: message(provider, &self.name, event.get("event-data").unwrap_or(event)),
         }
     }
 }
@@ -141,7 +142,8 @@ impl Claim {
 /// A recipient that failed.
 fn recipient(address: Option<&str>, status: Option<&str>, words: Option<&str>) -> Recipient {
     Recipient {
-        address: address.unwrap_or_default().trim_matches(['<', '>', ' ']).to_owned(),
+        // None is longer (RFC 5321 §4.5.3.1).
+        address: address.unwrap_or_default().trim_matches(['<', '>', ' ']).chars().take(320).collect(),
         action: None,
         status: status.and_then(line),
         diagnostic: words.and_then(line),
@@ -232,6 +234,7 @@ mod tests {
                 (bounce("Transient", "General", None, None), Some(Kind::Unrecognised)),
                 (bounce("Undetermined", "Undetermined", None, None), Some(Kind::Unrecognised)),
                 (complaint("abuse"), Some(Kind::Complaint)),
+                (complaint("auth-failure"), Some(Kind::Unrecognised)),
                 (complaint("not-spam"), Some(Kind::Unrecognised)),
                 (of("Reject"), Some(Kind::Policy)),
                 (of("Delivery"), None),
@@ -269,7 +272,7 @@ mod tests {
                         607,
                         "Not delivering to a user who marked your messages as spam",
                     ),
-                    Some(Kind::Complaint),
+                    Some(Kind::Unrecognised),
                 ),
                 (
                     failed(
@@ -355,7 +358,7 @@ mod tests {
                 ),
                 (sendgrid("bounce", "blocked", "5.2.2", "mailbox full"), Some(Kind::Soft)),
                 (sendgrid("dropped", "", "", "Bounced Address"), Some(Kind::Soft)),
-                (sendgrid("dropped", "", "", "Spam Reporting Address"), Some(Kind::Complaint)),
+                (sendgrid("dropped", "", "", "Spam Reporting Address"), Some(Kind::Unrecognised)),
                 (sendgrid("dropped", "", "", "Unsubscribed Address"), Some(Kind::Unrecognised)),
                 (sendgrid("dropped", "", "", "Spam Content"), Some(Kind::Policy)),
                 (sendgrid("deferred", "", "", "greylisted"), Some(Kind::Delayed)),

@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::mail::incoming::{feedback, line};
+
 use super::{Claim, Recipient, Told, recipient, text};
 
 pub(super) fn told(event: &Value) -> Option<Told> {
@@ -15,24 +17,35 @@ pub(super) fn told(event: &Value) -> Option<Told> {
             // Answers of people's programs are told as such bounces too, and bring no words of a server.
             let has_words = recipients.iter().any(|one| one.status.is_some() || one.diagnostic.is_some());
             let claim = match (kind, detail) {
-                ("Permanent", "Suppressed" | "OnAccountSuppressionList") => Claim::Transient,
-                ("Permanent", _) => Claim::Permanent,
+                ("Permanent", "General" | "NoEmail") => Claim::Permanent,
+                ("Permanent", "UnsubscribedRecipient") => Claim::Left,
                 ("Transient", "ContentRejected" | "AttachmentRejected") => Claim::Refused,
                 ("Transient", "General") if !has_words => Claim::Unclear,
-                ("Transient", _) => Claim::Transient,
+                // The last ones were not tried, because of lists of Amazon's.
+                ("Transient", _)
+                | (
+                    "Permanent",
+                    "Suppressed"
+                    | "OnAccountSuppressionList"
+                    | "OnTenantSuppressionList"
+                    | "EmailValidationSuppressed",
+                ) => Claim::Transient,
                 _ => Claim::Unclear,
             };
             (claim, recipients)
         }
         "Complaint" => {
-            let is_none = text(event, "/complaint/complaintFeedbackType") == Some("not-spam");
-            let claim = if is_none { Claim::Unclear } else { Claim::Complaint };
+            // Without a mail that arrived it is an old one, perhaps about another sender.
+            let is_old = text(event, "/complaint/complaintSubType").is_some();
+            let kind = text(event, "/complaint/complaintFeedbackType");
+            let is_one = !is_old && kind.is_none_or(feedback::is_complaint);
+            let claim = if is_one { Claim::Complaint } else { Claim::Unclear };
             (claim, recipients(event, "/complaint/complainedRecipients"))
         }
         "DeliveryDelay" => (Claim::Delayed, recipients(event, "/deliveryDelay/delayedRecipients")),
         "Reject" => (Claim::Refused, destination(event)),
         "Subscription" => (Claim::Left, destination(event)),
-        "Delivery" | "Send" | "Open" | "Click" => return None,
+        "Delivery" | "Send" | "Open" | "Click" | "AmazonSnsSubscriptionSucceeded" => return None,
         _ => (Claim::Unclear, destination(event)),
     };
     Some(Told {
@@ -44,7 +57,7 @@ pub(super) fn told(event: &Value) -> Option<Told> {
         mark: None,
         return_path: text(event, "/mail/source").map(str::to_owned),
         remote_mta: text(event, "/bounce/reportingMTA")
-            .map(|mta| mta.rsplit(';').next().unwrap_or_default().trim().to_owned()),
+            .and_then(|mta| line(mta.rsplit(';').next().unwrap_or_default())),
     })
 }
 

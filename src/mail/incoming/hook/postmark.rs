@@ -15,9 +15,7 @@ pub(super) fn told(event: &Value) -> Option<Told> {
         ("Bounce", "HardBounce" | "BadEmailAddress") => Claim::Permanent,
         ("Bounce", "SoftBounce" | "DnsError") => Claim::Transient,
         ("Bounce", "Transient") => Claim::Delayed,
-        ("Bounce", "SpamNotification" | "VirusNotification" | "Blocked" | "SMTPApiError" | "DMARCPolicy") => {
-            Claim::Refused
-        }
+        ("Bounce", "SpamNotification" | "VirusNotification" | "Blocked" | "DMARCPolicy") => Claim::Refused,
         ("Bounce", "AutoResponder" | "ChallengeVerification") => Claim::AutoReply,
         ("Bounce", "Unsubscribe") => Claim::Left,
         // Who ended mail to an address, or lets it begin again. What bounces and complaints do is told by themselves.

@@ -11,16 +11,20 @@ pub(super) fn told(event: &Value) -> Option<Told> {
     let reason = text(event, "/reason");
     let claim = match name {
         // "blocked" keeps no address from the next mail.
-        "bounce" if text(event, "/type") == Some("blocked") => Claim::Refused,
+        "bounce"
+            if text(event, "/type") == Some("blocked")
+                || matches!(text(event, "/bounce_classification"), Some("Reputation" | "Content")) =>
+        {
+            Claim::Refused
+        }
         "bounce" => Claim::Permanent,
         // Not sent at all, for what an earlier mail came to.
         "dropped" => match reason.unwrap_or_default() {
             "Bounced Address" => Claim::Transient,
-            "Spam Reporting Address" => Claim::Complaint,
             "Unsubscribed Address" => Claim::Left,
-            "Spam Content"
-            | "Spam Content (if spam checker app enabled)"
-            | "Recipient List over Package Quota" => Claim::Refused,
+            "Recipient List over Package Quota" => Claim::Refused,
+            why if why.starts_with("Spam Content") => Claim::Refused,
+            // Also an old complaint, perhaps about another sender of the account.
             _ => Claim::Unclear,
         },
         "deferred" => Claim::Delayed,
